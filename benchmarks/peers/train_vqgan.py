@@ -1,0 +1,165 @@
+"""PyTorch's side of the VQ-GAN training benchmark: Taming's autoencoder, eager, fp32, on the CPU.
+
+    pip install torch==2.13.0
+    python benchmarks/peers/train_vqgan.py --steps 10 --warmup 3
+
+The first stage without a discriminator: mean squared error, codebook and commitment loss (Esser et al. 2021).
+Attention stands only between the two middle blocks. Every step trains on one fixed batch of noise; only the speed
+is of interest.
+"""
+
+import argparse
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from measure import measure
+
+
+def norm(channels):
+    return nn.GroupNorm(min(32, channels), channels, eps=1e-6)
+
+
+def swish(x):
+    return x * torch.sigmoid(x)
+
+
+class ResnetBlock(nn.Module):
+    def __init__(self, channels, out_channels):
+        super().__init__()
+        self.norm1 = norm(channels)
+        self.conv1 = nn.Conv2d(channels, out_channels, 3, padding=1)
+        self.norm2 = norm(out_channels)
+        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1)
+        self.shortcut = nn.Conv2d(channels, out_channels, 1) if channels != out_channels else nn.Identity()
+
+    def forward(self, x):
+        h = self.conv1(swish(self.norm1(x)))
+        return self.shortcut(x) + self.conv2(swish(self.norm2(h)))
+
+
+class AttnBlock(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.norm = norm(channels)
+        self.q, self.k, self.v, self.out = (nn.Conv2d(channels, channels, 1) for _ in range(4))
+
+    def forward(self, x):
+        batch, channels, height, width = x.shape
+        h = self.norm(x)
+        q, k, v = (t.flatten(2) for t in (self.q(h), self.k(h), self.v(h)))
+        weights = torch.softmax(q.transpose(1, 2) @ k * channels**-0.5, dim=2)
+        return x + self.out((v @ weights.transpose(1, 2)).view(batch, channels, height, width))
+
+
+class Downsample(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, stride=2)
+
+    def forward(self, x):
+        return self.conv(F.pad(x, (0, 1, 0, 1)))
+
+
+class Upsample(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x):
+        return self.conv(F.interpolate(x, scale_factor=2, mode="nearest"))
+
+
+class Swish(nn.Module):
+    def forward(self, x):
+        return swish(x)
+
+
+def middle(channels):
+    return [ResnetBlock(channels, channels), AttnBlock(channels), ResnetBlock(channels, channels)]
+
+
+def encoder(ch, ch_mult, res_blocks, z_channels):
+    layers = [nn.Conv2d(3, ch, 3, padding=1)]
+    channels = ch
+    for level, mult in enumerate(ch_mult):
+        for _ in range(res_blocks):
+            layers.append(ResnetBlock(channels, ch * mult))
+            channels = ch * mult
+        if level < len(ch_mult) - 1:
+            layers.append(Downsample(channels))
+    layers += [*middle(channels), norm(channels), Swish(), nn.Conv2d(channels, z_channels, 3, padding=1)]
+    return nn.Sequential(*layers)
+
+
+def decoder(ch, ch_mult, res_blocks, z_channels):
+    channels = ch * ch_mult[-1]
+    layers = [nn.Conv2d(z_channels, channels, 3, padding=1), *middle(channels)]
+    for level, mult in reversed(list(enumerate(ch_mult))):
+        for _ in range(res_blocks + 1):
+            layers.append(ResnetBlock(channels, ch * mult))
+            channels = ch * mult
+        if level > 0:
+            layers.append(Upsample(channels))
+    layers += [norm(channels), Swish(), nn.Conv2d(channels, 3, 3, padding=1)]
+    return nn.Sequential(*layers)
+
+
+class VQGAN(nn.Module):
+    def __init__(self, ch, ch_mult, res_blocks, z_channels, embed_dim, codebook):
+        super().__init__()
+        self.encoder = encoder(ch, ch_mult, res_blocks, z_channels)
+        self.quant_conv = nn.Conv2d(z_channels, embed_dim, 1)
+        self.codebook = nn.Parameter(torch.empty(codebook, embed_dim).uniform_(-1 / codebook, 1 / codebook))
+        self.post_quant_conv = nn.Conv2d(embed_dim, z_channels, 1)
+        self.decoder = decoder(ch, ch_mult, res_blocks, z_channels)
+
+    def quantize(self, z):
+        """Nearest codes of `z` [batch, channels, height, width], with straight-through gradients, and their loss."""
+        flat = z.permute(0, 2, 3, 1).flatten(0, 2)
+        distances = (flat**2).sum(1, keepdim=True) + (self.codebook**2).sum(1) - 2 * flat @ self.codebook.T
+        codes = F.embedding(distances.argmin(1), self.codebook)
+        codes = codes.view(z.shape[0], *z.shape[2:], z.shape[1]).permute(0, 3, 1, 2)
+        loss = F.mse_loss(codes, z.detach()) + 0.25 * F.mse_loss(z, codes.detach())
+        return z + (codes - z).detach(), loss
+
+    def forward(self, x):
+        codes, loss = self.quantize(self.quant_conv(self.encoder(x)))
+        return self.decoder(self.post_quant_conv(codes)), loss
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--image-size", type=int, default=64)
+    parser.add_argument("--ch", type=int, default=32)
+    parser.add_argument("--ch-mult", type=int, nargs="+", default=[1, 2, 4])
+    parser.add_argument("--res-blocks", type=int, default=1)
+    parser.add_argument("--z-channels", type=int, default=64)
+    parser.add_argument("--embed-dim", type=int, default=64)
+    parser.add_argument("--codebook", type=int, default=1024)
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--warmup", type=int, default=3)
+    args = parser.parse_args()
+
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(0)
+    model = VQGAN(args.ch, args.ch_mult, args.res_blocks, args.z_channels, args.embed_dim, args.codebook)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-4)
+    images = torch.rand(args.batch, 3, args.image_size, args.image_size) * 2 - 1
+
+    def step():
+        reconstruction, quantization_loss = model(images)
+        loss = F.mse_loss(reconstruction, images) + quantization_loss
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    measure(step, warmup=args.warmup, steps=args.steps, items=args.batch, unit="images")
+
+
+if __name__ == "__main__":
+    main()
