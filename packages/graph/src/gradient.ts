@@ -1,0 +1,268 @@
+import {
+  add,
+  broadcastTo,
+  cast,
+  conv2d,
+  conv2dInputGradient,
+  conv2dWeightGradient,
+  cos,
+  cumsum,
+  div,
+  equal,
+  erf,
+  exp,
+  fill,
+  gather,
+  less,
+  log,
+  logicalNot,
+  matmul,
+  mean,
+  mul,
+  neg,
+  pad,
+  pow,
+  reshape,
+  scalar,
+  scatterAdd,
+  scatterAlong,
+  select,
+  sign,
+  sin,
+  slice,
+  sliceAxis,
+  softmax,
+  square,
+  sub,
+  sum,
+  takeAlong,
+  transpose,
+} from './operators.js';
+import {
+  describe,
+  GraphError,
+  type Operation,
+  type OperatorName,
+  type Shape,
+  sameShape,
+  type Tensor,
+  topologicalOrder,
+} from './tensor.js';
+
+/**
+ * A gradient rule: from an operation y = f(x₁, …) and the gradient of the loss by y, the gradients by x₁, …, each of its
+ * operand's shape. `undefined` stands for an operand that has none, such as an index.
+ */
+type Rule<Name extends OperatorName> = (context: {
+  /** The gradient by the first output. */
+  g: Tensor;
+  /** The operands. */
+  x: readonly Tensor[];
+  /** The outputs. */
+  y: readonly Tensor[];
+  attributes: Operation<Name>['attributes'];
+}) => readonly (Tensor | undefined)[];
+
+const inverse = (permutation: readonly number[]) => permutation.map((_, i) => permutation.indexOf(i));
+const onlyWhere = (condition: Tensor, g: Tensor) => mul(g, cast(condition, 'float32'));
+const swapLastAxes = (x: Tensor) => {
+  const rank = x.shape.length;
+  return transpose(x, [...Array(rank - 2).keys(), rank - 1, rank - 2]);
+};
+
+/** Sums a gradient over the axes that broadcasting repeated, back to the operand's shape. */
+function sumTo(g: Tensor, shape: Shape): Tensor {
+  if (sameShape(g.shape, shape)) return g;
+  const added = g.shape.length - shape.length;
+  const axes = g.shape.flatMap((size, axis) =>
+    axis < added || (shape[axis - added] === 1 && size !== 1) ? [axis] : [],
+  );
+  return reshape(sum(g, { axes, keepDims: true }), shape);
+}
+
+/** Brings back, as axes of size 1, those that a reduction dropped. */
+function restoreAxes(g: Tensor, x: Tensor, axes: readonly number[]): Tensor {
+  return reshape(
+    g,
+    x.shape.map((size, axis) => (axes.includes(axis) ? 1 : size)),
+  );
+}
+
+/** The rules of reverse mode, one an operator. Those that it lacks have no gradient, or yield no float32. */
+export const gradientRules: { readonly [Name in OperatorName]?: Rule<Name> } = {
+  neg: ({ g }) => [neg(g)],
+  exp: ({ g, y }) => [mul(g, y[0]!)],
+  log: ({ g, x }) => [div(g, x[0]!)],
+  sqrt: ({ g, y }) => [div(mul(g, 0.5), y[0]!)],
+  reciprocal: ({ g, y }) => [neg(mul(g, square(y[0]!)))],
+  abs: ({ g, x }) => [mul(g, sign(x[0]!))],
+  sign: ({ g }) => [mul(g, 0)],
+  sin: ({ g, x }) => [mul(g, cos(x[0]!))],
+  cos: ({ g, x }) => [neg(mul(g, sin(x[0]!)))],
+  tanh: ({ g, y }) => [mul(g, sub(1, square(y[0]!)))],
+  erf: ({ g, x }) => [mul(g, mul(exp(neg(square(x[0]!))), 2 / Math.sqrt(Math.PI)))],
+  sigmoid: ({ g, y }) => [mul(g, mul(y[0]!, sub(1, y[0]!)))],
+  relu: ({ g, y }) => [onlyWhere(less(0, y[0]!), g)],
+  gelu: ({ g, x }) => {
+    const cumulative = add(mul(erf(mul(x[0]!, Math.SQRT1_2)), 0.5), 0.5);
+    const density = mul(exp(mul(square(x[0]!), -0.5)), 1 / Math.sqrt(2 * Math.PI));
+    return [mul(g, add(cumulative, mul(x[0]!, density)))];
+  },
+  stopGradient: () => [undefined],
+  cast: ({ g, x }) => [x[0]!.dtype === 'float32' ? g : undefined],
+
+  add: ({ g, x: [a, b] }) => [sumTo(g, a!.shape), sumTo(g, b!.shape)],
+  sub: ({ g, x: [a, b] }) => [sumTo(g, a!.shape), neg(sumTo(g, b!.shape))],
+  mul: ({ g, x: [a, b] }) => [sumTo(mul(g, b!), a!.shape), sumTo(mul(g, a!), b!.shape)],
+  div: ({ g, x: [a, b], y }) => [sumTo(div(g, b!), a!.shape), neg(sumTo(div(mul(g, y[0]!), b!), b!.shape))],
+  pow: ({ g, x: [a, b], y }) => [
+    sumTo(mul(g, mul(b!, pow(a!, sub(b!, 1)))), a!.shape),
+    sumTo(mul(g, mul(log(a!), y[0]!)), b!.shape),
+  ],
+  maximum: ({ g, x: [a, b] }) => [
+    sumTo(onlyWhere(logicalNot(less(a!, b!)), g), a!.shape),
+    sumTo(onlyWhere(less(a!, b!), g), b!.shape),
+  ],
+  minimum: ({ g, x: [a, b] }) => [
+    sumTo(onlyWhere(logicalNot(less(b!, a!)), g), a!.shape),
+    sumTo(onlyWhere(less(b!, a!), g), b!.shape),
+  ],
+  select: ({ g, x: [condition, a, b] }) => [
+    undefined,
+    sumTo(select(condition!, g, 0), a!.shape),
+    sumTo(select(condition!, 0, g), b!.shape),
+  ],
+
+  matmul: ({ g, x: [a, b], attributes: { transposeA, transposeB } }) => {
+    const byReadA = matmul(g, b!, { transposeB: !transposeB });
+    const byA = transposeA ? swapLastAxes(byReadA) : byReadA;
+    if (b!.shape.length === 2 && a!.shape.length > 2 && !transposeA) {
+      // One matrix serves the whole batch: its gradient is one product over all rows.
+      const rowsA = reshape(a!, [-1, a!.shape.at(-1)!]);
+      const rowsG = reshape(g, [-1, g.shape.at(-1)!]);
+      return [
+        byA,
+        transposeB ? matmul(rowsG, rowsA, { transposeA: true }) : matmul(rowsA, rowsG, { transposeA: true }),
+      ];
+    }
+    const byB = transposeB
+      ? matmul(g, a!, { transposeA: true, transposeB: transposeA })
+      : matmul(a!, g, { transposeA: !transposeA });
+    return [byA, sumTo(byB, b!.shape)];
+  },
+  conv2d: ({ g, x: [image, kernel], attributes }) => [
+    conv2dInputGradient(g, kernel!, image!.shape, attributes),
+    conv2dWeightGradient(image!, g, kernel!.shape, attributes),
+  ],
+  conv2dInputGradient: ({ g, x: [gradient, kernel], attributes }) => [
+    conv2d(g, kernel!, attributes),
+    conv2dWeightGradient(g, gradient!, kernel!.shape, attributes),
+  ],
+  conv2dWeightGradient: ({ g, x: [image, gradient], attributes }) => [
+    conv2dInputGradient(gradient!, g, image!.shape, attributes),
+    conv2d(image!, g, attributes),
+  ],
+
+  reshape: ({ g, x }) => [reshape(g, x[0]!.shape)],
+  broadcast: ({ g, x }) => [sumTo(g, x[0]!.shape)],
+  transpose: ({ g, attributes }) => [transpose(g, inverse(attributes.permutation))],
+  concat: ({ g, x, attributes: { axis } }) => {
+    let end = 0;
+    return x.map((part) => {
+      const start = end;
+      end += part.shape[axis]!;
+      return sliceAxis(g, axis, start, end);
+    });
+  },
+  slice: ({ g, x, attributes: { starts, ends } }) => [
+    pad(
+      g,
+      starts,
+      x[0]!.shape.map((size, axis) => size - ends[axis]!),
+    ),
+  ],
+  pad: ({ g, x, attributes: { before } }) => [
+    slice(
+      g,
+      before,
+      x[0]!.shape.map((size, axis) => before[axis]! + size),
+    ),
+  ],
+
+  sum: ({ g, x, attributes: { axes } }) => [broadcastTo(restoreAxes(g, x[0]!, axes), x[0]!.shape)],
+  max: ({ g, x, y, attributes: { axes } }) => [
+    onlyWhere(equal(x[0]!, restoreAxes(y[0]!, x[0]!, axes)), restoreAxes(g, x[0]!, axes)),
+  ],
+  // The sum from an element to the end: the total without what stands before it.
+  cumsum: ({ g }) => [add(sub(sum(g, { axes: [-1], keepDims: true }), cumsum(g)), g)],
+  softmax: ({ g, y }) => [mul(y[0]!, sub(g, sum(mul(g, y[0]!), { axes: [-1], keepDims: true })))],
+  logSoftmax: ({ g, x }) => [sub(g, mul(softmax(x[0]!), sum(g, { axes: [-1], keepDims: true })))],
+  normalize: ({ g, y: [normalized, reciprocalDeviation] }) => {
+    const alongNormalized = mul(normalized!, mean(mul(g, normalized!), { axes: [-1], keepDims: true }));
+    const centred = sub(sub(g, mean(g, { axes: [-1], keepDims: true })), alongNormalized);
+    return [mul(centred, reciprocalDeviation!)];
+  },
+  sort: ({ g, x, y }) => [scatterAlong(y[1]!, g, x[0]!.shape.at(-1)!)],
+
+  gather: ({ g, x: [table, indices] }) => {
+    const rows = table!.shape[0]!;
+    const byRow = scatterAdd(
+      reshape(indices!, [-1]),
+      reshape(g, [indices!.shape.reduce((n, size) => n * size, 1), -1]),
+      rows,
+    );
+    return [reshape(byRow, table!.shape), undefined];
+  },
+  scatterAdd: ({ g, x: [indices] }) => [undefined, gather(g, indices!)],
+  takeAlong: ({ g, x: [x, indices] }) => [scatterAlong(indices!, g, x!.shape.at(-1)!), undefined],
+  scatterAlong: ({ g, x: [indices] }) => [undefined, takeAlong(g, indices!)],
+};
+
+/**
+ * The gradients of a scalar by some tensors, by reverse mode: a function from graph to graph. A tensor that the scalar does
+ * not depend on gets zeros.
+ *
+ * @throws GraphError if `of` is no float32 scalar, or if an operator on the way has no rule.
+ */
+export function grad(of: Tensor, by: readonly Tensor[]): Tensor[] {
+  if (of.dtype !== 'float32' || of.shape.length > 0)
+    throw new GraphError(`grad: it differentiates a float32 scalar, not ${describe(of)}`);
+  const order = topologicalOrder([of]);
+  const wanted = new Set(by);
+  const depends = new Set<Operation>();
+  for (const node of order) {
+    if (
+      node.outputs.some((tensor) => wanted.has(tensor)) ||
+      node.inputs.some((tensor) => depends.has(tensor.operation))
+    )
+      depends.add(node);
+  }
+
+  const gradients = new Map<Tensor, Tensor>([[of, scalar(1)]]);
+  for (const node of order.reverse()) {
+    if (!depends.has(node) || !node.inputs.some((tensor) => depends.has(tensor.operation))) continue;
+    if (!node.outputs.some((tensor) => gradients.has(tensor))) continue;
+    const rule = gradientRules[node.name] as Rule<OperatorName> | undefined;
+    const g = gradients.get(node.outputs[0]!);
+    const others = node.outputs.slice(1).some((tensor) => gradients.has(tensor));
+    if (!rule || !g || others) {
+      const which = others ? ' for an output other than its first' : '';
+      throw new GraphError(
+        `grad: operator ${node.name}${node.layer ? ` in ${node.layer}` : ''} has no gradient rule${which}`,
+      );
+    }
+    const results = rule({ g, x: node.inputs, y: node.outputs, attributes: node.attributes });
+    for (const [i, result] of results.entries()) {
+      const operand = node.inputs[i]!;
+      if (!result || !depends.has(operand.operation)) continue;
+      if (!sameShape(result.shape, operand.shape)) {
+        throw new GraphError(
+          `grad: the rule of ${node.name} gave ${describe(result)} for operand ${i}, ${describe(operand)}`,
+        );
+      }
+      const known = gradients.get(operand);
+      gradients.set(operand, known ? add(known, result) : result);
+    }
+  }
+  return by.map((tensor) => gradients.get(tensor) ?? fill(tensor.shape, 0));
+}

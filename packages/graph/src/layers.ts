@@ -1,0 +1,169 @@
+import { fanInUniform, normal, ones, zeros } from './initializers.js';
+import {
+  add,
+  cast,
+  conv2d,
+  gather,
+  gelu,
+  logicalNot,
+  logSoftmax,
+  matmul,
+  mean,
+  mul,
+  neg,
+  normalize,
+  reciprocal,
+  reshape,
+  softmax,
+  sqrt,
+  square,
+  sub,
+  takeAlong,
+  transpose,
+} from './operators.js';
+import type { ParameterScope } from './parameters.js';
+import { type Initializer, inLayer, type Padding, type Tensor } from './tensor.js';
+
+export interface LinearOptions {
+  /** Whether a bias is added. Default true. */
+  readonly bias?: boolean;
+  /** How the weight starts. Default uniform in ±1/√(input width), as in PyTorch. */
+  readonly initializer?: Initializer;
+}
+
+/** x · Wᵀ + b over the last axis, with `weight` `[out, in]` and `bias` `[out]`: PyTorch's layout, and its names. */
+export function linear(scope: ParameterScope, x: Tensor, outWidth: number, options: LinearOptions = {}): Tensor {
+  return inLayer(scope.path, () => {
+    const width = x.shape.at(-1)!;
+    const weight = scope.parameter('weight', [outWidth, width], options.initializer ?? fanInUniform(width));
+    const product = matmul(x, weight, { transposeB: true });
+    return options.bias === false ? product : add(product, scope.parameter('bias', [outWidth], zeros));
+  });
+}
+
+/** Rows of a learned table `weight` `[count, width]`, chosen by int32 indices `[…]`: `[…, width]`. */
+export function embedding(
+  scope: ParameterScope,
+  indices: Tensor,
+  count: number,
+  width: number,
+  initializer: Initializer = normal(0.02),
+): Tensor {
+  return inLayer(scope.path, () => gather(scope.parameter('weight', [count, width], initializer), indices));
+}
+
+export interface NormOptions {
+  readonly epsilon?: number;
+  /** Whether the result is scaled by a learned `weight`. Default true. */
+  readonly scale?: boolean;
+  /** Whether a learned `bias` is added. Default true. */
+  readonly bias?: boolean;
+}
+
+/** Layer normalization over the last axis (Ba et al. 2016). Default epsilon 1e-5. */
+export function layerNorm(scope: ParameterScope, x: Tensor, options: NormOptions = {}): Tensor {
+  return inLayer(scope.path, () => {
+    const width = x.shape.at(-1)!;
+    const normalized = normalize(x, options.epsilon ?? 1e-5);
+    const scaled = options.scale === false ? normalized : mul(normalized, scope.parameter('weight', [width], ones));
+    return options.bias === false ? scaled : add(scaled, scope.parameter('bias', [width], zeros));
+  });
+}
+
+/** x / √(mean x² + epsilon) over the last axis, scaled by a learned `weight` (Zhang and Sennrich 2019). Default epsilon 1e-6. */
+export function rmsNorm(scope: ParameterScope, x: Tensor, options: Omit<NormOptions, 'bias'> = {}): Tensor {
+  return inLayer(scope.path, () => {
+    const meanSquare = mean(square(x), { axes: [-1], keepDims: true });
+    const normalized = mul(x, reciprocal(sqrt(add(meanSquare, options.epsilon ?? 1e-6))));
+    return options.scale === false ? normalized : mul(normalized, scope.parameter('weight', [x.shape.at(-1)!], ones));
+  });
+}
+
+/** Group normalization of images `[batch, channels, height, width]` (Wu and He 2018). Default epsilon 1e-6, as in Taming. */
+export function groupNorm(scope: ParameterScope, x: Tensor, groups: number, epsilon = 1e-6): Tensor {
+  return inLayer(scope.path, () => {
+    const [batch, channels] = x.shape as [number, number];
+    const normalized = reshape(normalize(reshape(x, [batch, groups, -1]), epsilon), x.shape);
+    const weight = reshape(scope.parameter('weight', [channels], ones), [channels, 1, 1]);
+    const bias = reshape(scope.parameter('bias', [channels], zeros), [channels, 1, 1]);
+    return add(mul(normalized, weight), bias);
+  });
+}
+
+export interface ConvOptions {
+  /** Width and height of the kernel. Default 3. */
+  readonly kernelSize?: number;
+  readonly stride?: number;
+  /** Default: what keeps the size at stride 1. */
+  readonly padding?: number | Padding;
+}
+
+/** Convolution of images `[batch, channels, height, width]`, with `weight` `[out, in, k, k]` and `bias` `[out]`. */
+export function conv(scope: ParameterScope, x: Tensor, outChannels: number, options: ConvOptions = {}): Tensor {
+  return inLayer(scope.path, () => {
+    const { kernelSize = 3, stride = 1, padding = (kernelSize - 1) / 2 } = options;
+    const channels = x.shape[1]!;
+    const fanIn = channels * kernelSize * kernelSize;
+    const weight = scope.parameter('weight', [outChannels, channels, kernelSize, kernelSize], fanInUniform(fanIn));
+    const bias = scope.parameter('bias', [outChannels], zeros);
+    return add(conv2d(x, weight, { stride, padding }), reshape(bias, [outChannels, 1, 1]));
+  });
+}
+
+/** `[batch, length, heads · size]` to `[batch, heads, length, size]`. */
+export function splitHeads(x: Tensor, heads: number): Tensor {
+  const [batch, length, width] = x.shape as [number, number, number];
+  return transpose(reshape(x, [batch, length, heads, width / heads]), [0, 2, 1, 3]);
+}
+
+/** `[batch, heads, length, size]` to `[batch, length, heads · size]`. */
+export function mergeHeads(x: Tensor): Tensor {
+  const [batch, , length] = x.shape as [number, number, number, number];
+  return reshape(transpose(x, [0, 2, 1, 3]), [batch, length, -1]);
+}
+
+/**
+ * softmax(q · kᵀ / √size) · v for each head (Vaswani et al. 2017): queries `[batch, heads, m, size]`, keys and values
+ * `[batch, heads, n, size]`. The mask broadcasts to `[batch, heads, m, n]`; only where it is true is attended to.
+ */
+export function dotProductAttention(queries: Tensor, keys: Tensor, values: Tensor, mask?: Tensor): Tensor {
+  const size = queries.shape.at(-1)!;
+  const scores = matmul(mul(queries, 1 / Math.sqrt(size)), keys, { transposeB: true });
+  // Not −∞: a row of padding alone must give numbers, and −∞ − −∞ gives none.
+  const masked = mask ? add(scores, mul(cast(logicalNot(mask), 'float32'), -1e9)) : scores;
+  return matmul(softmax(masked), values);
+}
+
+/** Two linear layers with a Gaussian error linear unit between them: `fc1` and `fc2`. */
+export function feedForward(
+  scope: ParameterScope,
+  x: Tensor,
+  hiddenWidth: number,
+  options: LinearOptions = {},
+): Tensor {
+  const hidden = gelu(linear(scope.in('fc1'), x, hiddenWidth, options));
+  return linear(scope.in('fc2'), hidden, x.shape.at(-1)!, options);
+}
+
+/** Gated linear unit as a feed-forward layer: fc2(gelu(fc0 x) · fc1 x) (Shazeer 2020). */
+export function gatedFeedForward(
+  scope: ParameterScope,
+  x: Tensor,
+  hiddenWidth: number,
+  options: LinearOptions = {},
+): Tensor {
+  const gate = gelu(linear(scope.in('fc0'), x, hiddenWidth, options));
+  const value = linear(scope.in('fc1'), x, hiddenWidth, options);
+  return linear(scope.in('fc2'), mul(gate, value), x.shape.at(-1)!, options);
+}
+
+/** −log softmax(logits)[label], in nats: logits `[…, classes]`, int32 labels `[…]`, result `[…]`. */
+export function crossEntropy(logits: Tensor, labels: Tensor): Tensor {
+  const picked = takeAlong(logSoftmax(logits), reshape(labels, [...labels.shape, 1]));
+  return neg(reshape(picked, labels.shape));
+}
+
+/** The mean of (a − b)². */
+export function meanSquaredError(a: Tensor, b: Tensor): Tensor {
+  return mean(square(sub(a, b)));
+}

@@ -1,0 +1,223 @@
+import { bodyOperations } from '../operators.js';
+import {
+  type Graph,
+  GraphError,
+  isOperation,
+  type Operation,
+  parametersOf,
+  type Shape,
+  type Tensor,
+  type TensorData,
+  topologicalOrder,
+} from '../tensor.js';
+import { lowerings } from './lowerings.js';
+import * as proto from './proto.js';
+
+/** ONNX's standard operators as of version 1.16; ONNX Runtime's own as `com.microsoft`. */
+const operatorSets = { '': 20, 'com.microsoft': 1 };
+const irVersion = 10;
+
+/** Where a model's parameters stand. */
+export type ParameterPlacement =
+  /** They are inputs of the model, given at each run: for training. */
+  | { readonly kind: 'inputs' }
+  /** They are in the model: up to 2 GB in all. */
+  | { readonly kind: 'initializers'; readonly values: ReadonlyMap<string, TensorData> }
+  /** They stand in a file beside the model, float32, one after the other in the order of `parameterOrder`. */
+  | { readonly kind: 'external'; readonly location: string };
+
+/** The names of a graph's parameters, in the order in which an external file holds their values. */
+export function parameterOrder(graph: Graph): string[] {
+  return [...parametersOf(Object.values(graph.outputs)).keys()];
+}
+
+/**
+ * Emits a graph as an ONNX model. Inputs and outputs have the graph's names, parameters their own.
+ *
+ * @throws GraphError if a parameter's value is missing or of another shape, or if two names collide.
+ */
+export function emitOnnx(graph: Graph, parameters: ParameterPlacement = { kind: 'inputs' }): Uint8Array {
+  const emitter = new OnnxEmitter();
+  const inputs: Uint8Array[] = [];
+  for (const [name, tensor] of Object.entries(graph.inputs)) {
+    if (!isOperation(tensor.operation, 'input'))
+      throw new GraphError(`emitOnnx: ${name} is no input, but the result of ${tensor.operation.name}`);
+    emitter.define(tensor, name);
+    inputs.push(proto.valueInfo(name, proto.dataTypes[tensor.dtype], tensor.shape));
+  }
+  let offset = 0;
+  for (const [name, tensor] of parametersOf(Object.values(graph.outputs))) {
+    const type = proto.dataTypes[tensor.dtype];
+    if (name in graph.inputs) throw new GraphError(`emitOnnx: ${name} names both an input and a parameter`);
+    emitter.define(tensor, name);
+    if (parameters.kind === 'inputs') {
+      inputs.push(proto.valueInfo(name, type, tensor.shape));
+    } else if (parameters.kind === 'initializers') {
+      const value = parameters.values.get(name);
+      requireValue(name, tensor, value);
+      emitter.initializers.push(proto.tensor(name, type, tensor.shape, bytesOf(value.data)));
+    } else {
+      const length = 4 * tensor.shape.reduce((product, size) => product * size, 1);
+      emitter.initializers.push(proto.externalTensor(name, type, tensor.shape, parameters.location, offset, length));
+      offset += length;
+    }
+  }
+  emitter.emit(topologicalOrder(Object.values(graph.outputs)));
+  const outputs = Object.entries(graph.outputs).map(([name, tensor]) => {
+    emitter.result(name, tensor);
+    return proto.valueInfo(name, proto.dataTypes[tensor.dtype], tensor.shape);
+  });
+  const parts = { name: 'graph', nodes: emitter.nodes, initializers: emitter.initializers, inputs, outputs };
+  return proto.model(proto.graph(parts), operatorSets, irVersion);
+}
+
+function requireValue(name: string, tensor: Tensor, value: TensorData | undefined): asserts value is TensorData {
+  if (!value)
+    throw new GraphError(`parameter ${name} has no value: the weights do not belong to this model, or are incomplete`);
+  if (value.dtype !== tensor.dtype || value.shape.join() !== tensor.shape.join()) {
+    throw new GraphError(
+      `parameter ${name} must be ${tensor.dtype}[${tensor.shape}], and its value is ${value.dtype}[${value.shape}]`,
+    );
+  }
+}
+
+function bytesOf(data: Float32Array | Int32Array | BigInt64Array | Uint8Array): Uint8Array {
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}
+
+/** Writes operations as ONNX nodes; one for a model, and one more for each loop's body. */
+export class OnnxEmitter {
+  readonly nodes: Uint8Array[] = [];
+  private readonly names: Map<Tensor, string>;
+  private readonly constants: Map<string, string>;
+  readonly initializers: Uint8Array[];
+  private readonly counter: { next: number };
+
+  /** An emitter of a loop's body shares names, constants and initializers with the one around it. */
+  constructor(outer?: OnnxEmitter) {
+    this.names = outer?.names ?? new Map();
+    this.constants = outer?.constants ?? new Map();
+    this.initializers = outer?.initializers ?? [];
+    this.counter = outer?.counter ?? { next: 0 };
+  }
+
+  /** A name that nothing else has. Names of parameters and inputs never start with a percent sign. */
+  fresh(hint: string): string {
+    return `%${hint}.${this.counter.next++}`;
+  }
+
+  define(tensor: Tensor, name: string): void {
+    this.names.set(tensor, name);
+  }
+
+  nameOf(tensor: Tensor): string {
+    const name = this.names.get(tensor);
+    if (name === undefined) {
+      const { operation } = tensor;
+      const what = isOperation(operation, 'input') ? `input ${operation.attributes.name}` : operation.name;
+      throw new GraphError(`emitOnnx: the outputs need ${what}, which is not among the graph's inputs`);
+    }
+    return name;
+  }
+
+  /** Adds a node with one output, and returns the output's name. */
+  node(type: string, inputs: readonly string[], attributes: proto.Attributes = {}, domain = ''): string {
+    const output = this.fresh(type);
+    this.nodes.push(proto.node(type, inputs, [output], attributes, domain));
+    return output;
+  }
+
+  /** Adds a node with several outputs, and returns their names. */
+  nodeOf(outputs: number, type: string, inputs: readonly string[], attributes: proto.Attributes = {}): string[] {
+    const names = Array.from({ length: outputs }, () => this.fresh(type));
+    this.nodes.push(proto.node(type, inputs, names, attributes));
+    return names;
+  }
+
+  /** The name of a constant; equal constants are written once. */
+  constant(
+    type: keyof typeof proto.dataTypes,
+    shape: Shape,
+    data: Float32Array | Int32Array | BigInt64Array | Uint8Array,
+  ): string {
+    const bytes = bytesOf(data);
+    const key = bytes.length <= 1024 ? `${type}[${shape}]${bytes.join()}` : undefined;
+    const known = key === undefined ? undefined : this.constants.get(key);
+    if (known) return known;
+    const name = this.fresh('constant');
+    this.initializers.push(proto.tensor(name, proto.dataTypes[type], shape, bytes));
+    if (key !== undefined) this.constants.set(key, name);
+    return name;
+  }
+
+  /** A constant vector of 64-bit integers, as ONNX wants shapes and axes. */
+  integers(values: readonly number[]): string {
+    return this.constant('int64', [values.length], BigInt64Array.from(values, BigInt));
+  }
+
+  emit(operations: readonly Operation[]): void {
+    for (const operation of operations) {
+      if (operation.outputs.every((tensor) => this.names.has(tensor))) continue;
+      const names = isOperation(operation, 'loop') ? this.loop(operation) : this.lower(operation);
+      for (const [i, tensor] of operation.outputs.entries()) {
+        const name = names[i];
+        if (name !== undefined) this.define(tensor, name);
+      }
+    }
+  }
+
+  /** Gives a tensor the name of an output: by a node, since one tensor can be several outputs, or an input too. */
+  result(name: string, tensor: Tensor): void {
+    this.nodes.push(proto.node('Identity', [this.nameOf(tensor)], [name]));
+  }
+
+  private lower(operation: Operation): readonly string[] {
+    const lowering = lowerings[operation.name] as (typeof lowerings)['add'] | undefined;
+    if (!lowering)
+      throw new GraphError(
+        `emitOnnx: input ${(operation.attributes as { name?: string }).name} is not among the graph's inputs`,
+      );
+    const names = operation.inputs.map((tensor) => this.nameOf(tensor));
+    const result = lowering(this, names, operation as never);
+    return typeof result === 'string' ? [result] : result;
+  }
+
+  private loop(operation: Operation<'loop'>): string[] {
+    const { count, iteration, carried, next, stacked } = operation.attributes;
+    const body = new OnnxEmitter(this);
+    const counter = this.fresh('iteration');
+    const proceed = this.fresh('condition');
+    const carriedNames = carried.map((tensor, i) => {
+      const name = this.fresh(`carried.${i}`);
+      this.define(tensor, name);
+      return name;
+    });
+    this.define(iteration, body.node('Cast', [counter], { to: proto.dataTypes.int32 }));
+    body.emit(bodyOperations([...next, ...stacked], [iteration, ...carried]).body);
+    const results = [...next, ...stacked].map((tensor, i) => {
+      const name = this.fresh(`result.${i}`);
+      body.result(name, tensor);
+      return name;
+    });
+    const proceedAgain = body.node('Identity', [proceed]);
+    const info = (name: string, tensor: Tensor) => proto.valueInfo(name, proto.dataTypes[tensor.dtype], tensor.shape);
+    const graph = proto.graph({
+      name: 'body',
+      nodes: body.nodes,
+      initializers: [],
+      inputs: [
+        proto.valueInfo(counter, proto.dataTypes.int64, []),
+        proto.valueInfo(proceed, proto.dataTypes.bool, []),
+        ...carried.map((tensor, i) => info(carriedNames[i]!, tensor)),
+      ],
+      outputs: [
+        proto.valueInfo(proceedAgain, proto.dataTypes.bool, []),
+        ...[...next, ...stacked].map((tensor, i) => info(results[i]!, tensor)),
+      ],
+    });
+    const trips = this.constant('int64', [], BigInt64Array.of(BigInt(count)));
+    const always = this.constant('bool', [], Uint8Array.of(1));
+    const initial = operation.inputs.slice(0, carried.length).map((tensor) => this.nameOf(tensor));
+    return this.nodeOf(operation.outputs.length, 'Loop', [trips, always, ...initial], { body: { graph } });
+  }
+}

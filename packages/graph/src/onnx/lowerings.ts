@@ -1,0 +1,209 @@
+import type { Operation, OperatorName, Tensor } from '../tensor.js';
+import type { OnnxEmitter } from './emit.js';
+import { dataTypes } from './proto.js';
+
+/** Writes one operation as ONNX nodes: from the names of its operands to the names of its outputs. */
+type Lowering<Name extends OperatorName> = (
+  emitter: OnnxEmitter,
+  operands: readonly string[],
+  operation: Operation<Name>,
+) => string | readonly string[];
+
+const microsoft = 'com.microsoft';
+
+/** The operator of the same meaning in ONNX. */
+const standard =
+  (type: string) =>
+  (emitter: OnnxEmitter, operands: readonly string[]): string =>
+    emitter.node(type, operands);
+
+/** The operator of the same meaning in ONNX, over the last axis. */
+const overLastAxis =
+  (type: string) =>
+  (emitter: OnnxEmitter, operands: readonly string[]): string =>
+    emitter.node(type, operands, { axis: -1 });
+
+const toInt32 = (emitter: OnnxEmitter, name: string) => emitter.node('Cast', [name], { to: dataTypes.int32 });
+const reshapeTo = (emitter: OnnxEmitter, name: string, shape: readonly number[]) =>
+  emitter.node('Reshape', [name, emitter.integers(shape)]);
+const outputOf = (operation: Operation): Tensor => operation.outputs[0]!;
+
+/** Zeros of an output's shape, made at run time so that they take no room in the model. */
+const zerosLike = (emitter: OnnxEmitter, { shape }: Tensor) =>
+  emitter.node('Expand', [emitter.constant('float32', [], Float32Array.of(0)), emitter.integers(shape)]);
+
+const reduction =
+  (type: 'ReduceSum' | 'ReduceMax'): Lowering<'sum' | 'max'> =>
+  (emitter, [x], { attributes: { axes, keepDims } }) =>
+    emitter.node(type, [x!, emitter.integers(axes)], { keepdims: keepDims ? 1 : 0 });
+
+/** How each operator is written in ONNX. Inputs and parameters are named beforehand, loops are written by the emitter. */
+export const lowerings: { readonly [Name in Exclude<OperatorName, 'input' | 'parameter' | 'loop'>]: Lowering<Name> } & {
+  readonly [Name in 'input' | 'parameter' | 'loop']?: undefined;
+} = {
+  constant: (emitter, _, { attributes: { value } }) => emitter.constant(value.dtype, value.shape, value.data),
+
+  neg: standard('Neg'),
+  exp: standard('Exp'),
+  log: standard('Log'),
+  sqrt: standard('Sqrt'),
+  reciprocal: standard('Reciprocal'),
+  abs: standard('Abs'),
+  sign: standard('Sign'),
+  sin: standard('Sin'),
+  cos: standard('Cos'),
+  tanh: standard('Tanh'),
+  erf: standard('Erf'),
+  sigmoid: standard('Sigmoid'),
+  relu: standard('Relu'),
+  gelu: standard('Gelu'),
+  logicalNot: standard('Not'),
+  stopGradient: (_, [x]) => x!,
+  cast: (emitter, operands, { attributes: { dtype } }) => emitter.node('Cast', operands, { to: dataTypes[dtype] }),
+
+  add: standard('Add'),
+  sub: standard('Sub'),
+  mul: standard('Mul'),
+  div: standard('Div'),
+  pow: standard('Pow'),
+  maximum: standard('Max'),
+  minimum: standard('Min'),
+  equal: standard('Equal'),
+  less: standard('Less'),
+  greater: standard('Greater'),
+  logicalAnd: standard('And'),
+  select: standard('Where'),
+
+  matmul: (emitter, operands, { attributes: { transposeA, transposeB } }) =>
+    transposeA || transposeB
+      ? emitter.node('FusedMatMul', operands, { transA: transposeA ? 1 : 0, transB: transposeB ? 1 : 0 }, microsoft)
+      : emitter.node('MatMul', operands),
+  conv2d: (emitter, operands, { attributes: { stride, padding } }) =>
+    emitter.node('Conv', operands, { strides: [stride, stride], pads: padding }),
+  conv2dInputGradient: (emitter, [gradient, kernel], operation) => {
+    const { stride, padding } = operation.attributes;
+    const [top, left, bottom, right] = padding;
+    const [, , height, width] = outputOf(operation).shape as [number, number, number, number];
+    const [, , rows, columns] = operation.inputs[1]!.shape as [number, number, number, number];
+    const [, , outHeight, outWidth] = operation.inputs[0]!.shape as [number, number, number, number];
+    if (stride === 1) {
+      // A convolution with the kernel turned by 180° and its channels exchanged: faster than ConvTranspose, which it equals.
+      const exchanged = emitter.node('Transpose', [kernel!], { perm: [1, 0, 2, 3] });
+      const turned =
+        rows === 1 && columns === 1
+          ? exchanged
+          : emitter.node('Slice', [
+              exchanged,
+              emitter.integers([-1, -1]),
+              emitter.integers([-rows - 1, -columns - 1]),
+              emitter.integers([2, 3]),
+              emitter.integers([-1, -1]),
+            ]);
+      const pads = [rows - 1 - top, columns - 1 - left, rows - 1 - bottom, columns - 1 - right];
+      return emitter.node('Conv', [gradient!, turned], { pads });
+    }
+    // Rows and columns that no step of the convolution reached.
+    const rest = [
+      height - ((outHeight - 1) * stride + rows - top - bottom),
+      width - ((outWidth - 1) * stride + columns - left - right),
+    ];
+    return emitter.node('ConvTranspose', [gradient!, kernel!], {
+      strides: [stride, stride],
+      pads: padding,
+      output_padding: rest,
+    });
+  },
+  conv2dWeightGradient: (emitter, [image, gradient], operation) => {
+    // One product a kernel tap, over all pixels of the batch at once: what the tap saw times the gradient of what it made.
+    const { stride, padding } = operation.attributes;
+    const [top, left, bottom, right] = padding;
+    const [, , outHeight, outWidth] = operation.inputs[1]!.shape as [number, number, number, number];
+    const [out, channels, rows, columns] = outputOf(operation).shape as [number, number, number, number];
+    const padded =
+      top + left + bottom + right > 0
+        ? emitter.node('Pad', [image!, emitter.integers([0, 0, top, left, 0, 0, bottom, right])])
+        : image!;
+    const channelsFirst = emitter.node('Transpose', [padded], { perm: [1, 0, 2, 3] });
+    const rowsOfGradient = reshapeTo(emitter, emitter.node('Transpose', [gradient!], { perm: [1, 0, 2, 3] }), [
+      out,
+      -1,
+    ]);
+    const taps: string[] = [];
+    for (let row = 0; row < rows; row++) {
+      for (let column = 0; column < columns; column++) {
+        const seen = emitter.node('Slice', [
+          channelsFirst,
+          emitter.integers([row, column]),
+          emitter.integers([row + (outHeight - 1) * stride + 1, column + (outWidth - 1) * stride + 1]),
+          emitter.integers([2, 3]),
+          emitter.integers([stride, stride]),
+        ]);
+        const product = emitter.node(
+          'FusedMatMul',
+          [rowsOfGradient, reshapeTo(emitter, seen, [channels, -1])],
+          { transB: 1 },
+          microsoft,
+        );
+        taps.push(reshapeTo(emitter, product, [out, channels, 1]));
+      }
+    }
+    const joined = taps.length === 1 ? taps[0]! : emitter.node('Concat', taps, { axis: 2 });
+    return reshapeTo(emitter, joined, [out, channels, rows, columns]);
+  },
+
+  reshape: (emitter, [x], operation) => reshapeTo(emitter, x!, outputOf(operation).shape),
+  broadcast: (emitter, [x], operation) => emitter.node('Expand', [x!, emitter.integers(outputOf(operation).shape)]),
+  transpose: (emitter, operands, { attributes: { permutation } }) =>
+    emitter.node('Transpose', operands, { perm: permutation }),
+  concat: (emitter, operands, { attributes: { axis } }) => emitter.node('Concat', operands, { axis }),
+  slice: (emitter, [x], { inputs, attributes: { starts, ends } }) => {
+    const axes = inputs[0]!.shape.flatMap((size, axis) => (starts[axis] === 0 && ends[axis] === size ? [] : [axis]));
+    const at = (values: readonly number[]) => emitter.integers(axes.map((axis) => values[axis]!));
+    return emitter.node('Slice', [x!, at(starts), at(ends), emitter.integers(axes)]);
+  },
+  pad: (emitter, [x], { attributes: { before, after } }) =>
+    emitter.node('Pad', [x!, emitter.integers([...before, ...after])]),
+
+  sum: reduction('ReduceSum'),
+  max: reduction('ReduceMax'),
+  argmax: (emitter, operands) => toInt32(emitter, emitter.node('ArgMax', operands, { axis: -1, keepdims: 0 })),
+  cumsum: (emitter, [x]) => emitter.node('CumSum', [x!, emitter.constant('int64', [], BigInt64Array.of(-1n))]),
+  softmax: overLastAxis('Softmax'),
+  logSoftmax: overLastAxis('LogSoftmax'),
+  normalize: (emitter, [x], operation) => {
+    const width = operation.inputs[0]!.shape.at(-1)!;
+    const ones = emitter.constant('float32', [width], new Float32Array(width).fill(1));
+    const attributes = { axis: -1, epsilon: { float: operation.attributes.epsilon } };
+    const [normalized, , reciprocalDeviation] = emitter.nodeOf(3, 'LayerNormalization', [x!, ones], attributes);
+    return [normalized!, reciprocalDeviation!];
+  },
+  sort: (emitter, [x], operation) => {
+    const [values, indices] = emitter.nodeOf(2, 'TopK', [x!, emitter.integers([outputOf(operation).shape.at(-1)!])]);
+    return [values!, toInt32(emitter, indices!)];
+  },
+
+  gather: standard('Gather'),
+  scatterAdd: (emitter, [indices, updates], operation) => {
+    const [n, width] = operation.inputs[1]!.shape as [number, number];
+    const rows = emitter.node('Expand', [reshapeTo(emitter, indices!, [n, 1]), emitter.integers([n, width])]);
+    return emitter.node('ScatterElements', [zerosLike(emitter, outputOf(operation)), rows, updates!], {
+      axis: 0,
+      reduction: 'add',
+    });
+  },
+  takeAlong: overLastAxis('GatherElements'),
+  scatterAlong: (emitter, [indices, updates], operation) =>
+    emitter.node('ScatterElements', [zerosLike(emitter, outputOf(operation)), indices!, updates!], {
+      axis: -1,
+      reduction: 'add',
+    }),
+  update: (emitter, [x, block, position], operation) => {
+    const length = outputOf(operation).shape.at(-2)!;
+    const positions = emitter.constant(
+      'int32',
+      [length, 1],
+      Int32Array.from({ length }, (_, i) => i),
+    );
+    return emitter.node('Where', [emitter.node('Equal', [positions, position!]), block!, x!]);
+  },
+};

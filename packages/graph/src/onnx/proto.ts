@@ -1,0 +1,149 @@
+import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
+import type { DType, Shape } from '../tensor.js';
+
+/** The parts of ONNX's protocol buffers that a graph is emitted in; field numbers are those of onnx.proto. */
+
+/** Element types of `TensorProto.DataType`. */
+export const dataTypes = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, bool: 9 } as const satisfies Record<
+  DType,
+  number
+> &
+  Record<string, number>;
+
+export type Attribute = number | bigint | string | readonly number[] | { readonly graph: Uint8Array };
+/** An attribute given as a bare number is an integer; a float is wrapped. */
+export type Attributes = Readonly<Record<string, Attribute | { readonly float: number }>>;
+
+const message = (writer: BinaryWriter, field: number, bytes: Uint8Array) =>
+  writer.tag(field, WireType.LengthDelimited).bytes(bytes);
+const text = (writer: BinaryWriter, field: number, value: string) =>
+  writer.tag(field, WireType.LengthDelimited).string(value);
+const integer = (writer: BinaryWriter, field: number, value: number | bigint) =>
+  writer.tag(field, WireType.Varint).int64(value);
+
+/** NodeProto. */
+export function node(
+  type: string,
+  inputs: readonly string[],
+  outputs: readonly string[],
+  attributes: Attributes = {},
+  domain = '',
+  name = '',
+): Uint8Array {
+  const writer = new BinaryWriter();
+  for (const input of inputs) text(writer, 1, input);
+  for (const output of outputs) text(writer, 2, output);
+  if (name) text(writer, 3, name);
+  text(writer, 4, type);
+  for (const [key, value] of Object.entries(attributes)) message(writer, 5, attribute(key, value));
+  if (domain) text(writer, 7, domain);
+  return writer.finish();
+}
+
+function attribute(name: string, value: Attributes[string]): Uint8Array {
+  const writer = new BinaryWriter();
+  text(writer, 1, name);
+  const type = (code: number) => integer(writer, 20, code);
+  if (typeof value === 'number' || typeof value === 'bigint') {
+    integer(writer, 3, value);
+    type(2);
+  } else if (typeof value === 'string') {
+    text(writer, 4, value);
+    type(3);
+  } else if ('float' in value) {
+    writer.tag(2, WireType.Bit32).float(value.float);
+    type(1);
+  } else if ('graph' in value) {
+    message(writer, 6, value.graph);
+    type(5);
+  } else {
+    for (const item of value) integer(writer, 8, item);
+    type(7);
+  }
+  return writer.finish();
+}
+
+/** TensorProto that holds its values. */
+export function tensor(name: string, type: number, shape: Shape, bytes: Uint8Array): Uint8Array {
+  const writer = tensorHeader(name, type, shape);
+  message(writer, 9, bytes);
+  return writer.finish();
+}
+
+/** TensorProto whose values stand in another file. */
+export function externalTensor(
+  name: string,
+  type: number,
+  shape: Shape,
+  location: string,
+  offset: number,
+  length: number,
+): Uint8Array {
+  const writer = tensorHeader(name, type, shape);
+  for (const [key, value] of Object.entries({ location, offset, length })) {
+    const entry = new BinaryWriter();
+    text(entry, 1, key);
+    text(entry, 2, String(value));
+    message(writer, 13, entry.finish());
+  }
+  integer(writer, 14, 1);
+  return writer.finish();
+}
+
+function tensorHeader(name: string, type: number, shape: Shape): BinaryWriter {
+  const writer = new BinaryWriter();
+  for (const size of shape) integer(writer, 1, size);
+  integer(writer, 2, type);
+  text(writer, 8, name);
+  return writer;
+}
+
+/** ValueInfoProto: the name, type and shape of an input or an output. */
+export function valueInfo(name: string, type: number, shape: Shape): Uint8Array {
+  const dimensions = new BinaryWriter();
+  for (const size of shape) message(dimensions, 1, integer(new BinaryWriter(), 1, size).finish());
+  const tensorType = integer(new BinaryWriter(), 1, type);
+  message(tensorType, 2, dimensions.finish());
+  const writer = new BinaryWriter();
+  text(writer, 1, name);
+  message(writer, 2, message(new BinaryWriter(), 1, tensorType.finish()).finish());
+  return writer.finish();
+}
+
+export interface GraphParts {
+  readonly name: string;
+  readonly nodes: readonly Uint8Array[];
+  readonly initializers: readonly Uint8Array[];
+  readonly inputs: readonly Uint8Array[];
+  readonly outputs: readonly Uint8Array[];
+}
+
+/** GraphProto. */
+export function graph(parts: GraphParts): Uint8Array {
+  const writer = new BinaryWriter();
+  for (const bytes of parts.nodes) message(writer, 1, bytes);
+  text(writer, 2, parts.name);
+  for (const bytes of parts.initializers) message(writer, 5, bytes);
+  for (const bytes of parts.inputs) message(writer, 11, bytes);
+  for (const bytes of parts.outputs) message(writer, 12, bytes);
+  return writer.finish();
+}
+
+/** ModelProto, of the given versions of operator sets by domain. */
+export function model(
+  graphBytes: Uint8Array,
+  operatorSets: Readonly<Record<string, number>>,
+  irVersion: number,
+): Uint8Array {
+  const writer = new BinaryWriter();
+  integer(writer, 1, irVersion);
+  text(writer, 2, '@dalle-mini/graph');
+  message(writer, 7, graphBytes);
+  for (const [domain, version] of Object.entries(operatorSets)) {
+    const set = new BinaryWriter();
+    text(set, 1, domain);
+    integer(set, 2, version);
+    message(writer, 8, set.finish());
+  }
+  return writer.finish();
+}

@@ -1,0 +1,74 @@
+/** The thread that owns ONNX Runtime's sessions: it computes while the main thread stays free. */
+import { parentPort } from 'node:worker_threads';
+import * as ort from 'onnxruntime-node';
+import type { DType } from '../tensor.js';
+import type { TensorValues } from './runtime.js';
+
+export interface SessionOptions {
+  readonly intraOpNumThreads: number | undefined;
+  readonly executionProviders: readonly string[];
+}
+
+export type Request =
+  | { readonly kind: 'open'; readonly model: Uint8Array | string; readonly options: SessionOptions }
+  | { readonly kind: 'run'; readonly session: number; readonly inputs: TensorValues }
+  | { readonly kind: 'close'; readonly session: number };
+
+type Data = Float32Array | Int32Array | Uint8Array;
+
+export interface Reply {
+  readonly id: number;
+  readonly error?: string;
+  readonly session?: number;
+  readonly outputs?: Record<string, Data>;
+}
+
+const sessions = new Map<number, ort.InferenceSession>();
+let nextSession = 0;
+
+async function answer(request: Request): Promise<Omit<Reply, 'id'>> {
+  switch (request.kind) {
+    case 'open': {
+      const { intraOpNumThreads, executionProviders } = request.options;
+      const options = {
+        executionProviders,
+        graphOptimizationLevel: 'all',
+        ...(intraOpNumThreads ? { intraOpNumThreads } : {}),
+      } as const;
+      const { model } = request;
+      const session =
+        typeof model === 'string'
+          ? await ort.InferenceSession.create(model, options)
+          : await ort.InferenceSession.create(model, options);
+      sessions.set(nextSession, session);
+      return { session: nextSession++ };
+    }
+    case 'run': {
+      const feeds: Record<string, ort.Tensor> = {};
+      for (const [name, { dtype, data, shape }] of Object.entries(request.inputs)) {
+        feeds[name] = new ort.Tensor(dtype as DType, data as never, shape);
+      }
+      const results = await sessions.get(request.session)!.run(feeds);
+      const outputs = Object.fromEntries(Object.entries(results).map(([name, tensor]) => [name, tensor.data as Data]));
+      return { outputs };
+    }
+    case 'close':
+      await sessions.get(request.session)?.release();
+      sessions.delete(request.session);
+      return {};
+  }
+}
+
+// One at a time: two runs at once would only share the cores.
+let last: Promise<void> = Promise.resolve();
+parentPort!.on('message', ({ id, ...request }: Request & { id: number }) => {
+  last = last.then(async () => {
+    try {
+      const reply = await answer(request as Request);
+      const buffers = Object.values(reply.outputs ?? {}).map(({ buffer }) => buffer as ArrayBuffer);
+      parentPort!.postMessage({ id, ...reply }, [...new Set(buffers)]);
+    } catch (error) {
+      parentPort!.postMessage({ id, error: error instanceof Error ? error.message : String(error) });
+    }
+  });
+});

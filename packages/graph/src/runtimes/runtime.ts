@@ -1,0 +1,57 @@
+import { type Graph, GraphError, parametersOf, sizeOf, type Tensor, type TensorData } from '../tensor.js';
+
+export type TensorValues = Readonly<Record<string, TensorData>>;
+
+export interface CompileOptions {
+  /** The parameters' values. Without them each run takes them as inputs, by their names: as training does. */
+  readonly parameters?: ReadonlyMap<string, TensorData>;
+}
+
+export interface RunOptions {
+  /** Gives the inputs' buffers away instead of copying them: they are empty afterwards. For large state that the run replaces. */
+  readonly transfer?: boolean;
+}
+
+/** A compiled graph. */
+export interface Executable {
+  /**
+   * Computes the outputs. Runs of one runtime are computed one after the other, off the calling thread where there is one.
+   *
+   * @throws GraphError if an input is missing, unknown, or of another type or shape than the graph's.
+   */
+  run(inputs: TensorValues, options?: RunOptions): Promise<Record<string, TensorData>>;
+  /** Frees what was compiled. */
+  dispose(): Promise<void>;
+}
+
+/** Something that computes graphs. */
+export interface Runtime {
+  readonly name: string;
+  compile(graph: Graph, options?: CompileOptions): Promise<Executable>;
+  /** Frees everything. */
+  dispose(): Promise<void>;
+}
+
+/** All that a run must be given: the graph's inputs, and its parameters unless the graph was compiled with them. */
+export function expectedInputs(graph: Graph, options: CompileOptions): ReadonlyMap<string, Tensor> {
+  const parameters = options.parameters ? [] : parametersOf(Object.values(graph.outputs));
+  return new Map([...Object.entries(graph.inputs), ...parameters]);
+}
+
+/** Refuses inputs that are not what a graph expects, by name. */
+export function checkInputs(expected: ReadonlyMap<string, Tensor>, inputs: TensorValues): void {
+  for (const [name, { dtype, shape }] of expected) {
+    const value = inputs[name];
+    const wanted = `${dtype}[${shape.join(', ')}]`;
+    if (!value) throw new GraphError(`run: input ${name}, ${wanted}, is missing`);
+    if (value.dtype !== dtype || value.shape.join() !== shape.join() || value.data.length !== sizeOf(shape)) {
+      throw new GraphError(
+        `run: input ${name} must be ${wanted}, not ${value.dtype}[${value.shape.join(', ')}] of ${value.data.length} elements`,
+      );
+    }
+  }
+  for (const name of Object.keys(inputs)) {
+    if (!expected.has(name))
+      throw new GraphError(`run: the graph has no input ${name}; it has ${[...expected.keys()].join(', ')}`);
+  }
+}
