@@ -1,0 +1,26 @@
+import type { RgbImage } from '@dalle-mini/vqgan';
+
+/** An image and the captions that describe it. */
+export interface Sample {
+  /** Names the sample within its dataset. */
+  readonly key: string;
+  readonly image: RgbImage;
+  /** At least one; any of them describes the image. */
+  readonly captions: readonly string[];
+  /** Samples that are variants of one picture share a group; see `createSampler`. */
+  readonly group?: string;
+}
+
+/** A map-style dataset: a known length and access by index in any order. */
+export interface Dataset<S = Sample> {
+  readonly length: number;
+  /** Reads the sample at `index`, in `[0, length)`. Throws a `RangeError` outside of it. */
+  get(index: number): Promise<S>;
+}
+
+/** Throws a `RangeError` unless `index` is an integer in `[0, length)`. */
+export function checkIndex(index: number, length: number): void {
+  if (!Number.isInteger(index) || index < 0 || index >= length) {
+    throw new RangeError(`Index ${index} is outside the dataset: expected an integer from 0 to ${length - 1}.`);
+  }
+}

@@ -1,0 +1,314 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { fileError } from './files.js';
+import { fxemojiCodePoints } from './fxemoji-code-points.js';
+
+/** The open-licensed Iconify sets that the emoji dataset draws from, in the order of its pictures. */
+export const emojiVendors = [
+  'noto',
+  'noto-v1',
+  'fluent-emoji',
+  'fluent-emoji-flat',
+  'fxemoji',
+  'twemoji',
+  'emojione',
+] as const;
+
+/** Name of an Iconify set, the part after `@iconify-json/` of its npm package. */
+export type EmojiVendor = (typeof emojiVendors)[number];
+
+/** An emoji as `emojibase-data` describes it. */
+export interface Emoji {
+  /** Code points, upper-case hexadecimal, joined by `-`. */
+  readonly hexcode: string;
+  readonly label: string;
+  readonly tags?: readonly string[];
+  /** Index into Unicode's groups (0: smileys, 1: people, 3: animals, 9: flags, …); absent for lone letters. */
+  readonly group?: number;
+  readonly subgroup?: number;
+  /** Skin tones, 1 (light) to 5 (dark); one of each person where they differ. */
+  readonly tone?: number | readonly number[];
+  readonly skins?: readonly Emoji[];
+}
+
+/** An emoji variant (a skin tone, or the plain form) and the emoji that it is a variant of. */
+export interface EmojiVariant {
+  readonly variant: Emoji;
+  readonly base: Emoji;
+}
+
+/** An icon of a set, matched to its emoji. */
+export interface EmojiIcon extends EmojiVariant {
+  readonly vendor: EmojiVendor;
+  /** Its name in the set. */
+  readonly name: string;
+  /** A stand-alone SVG document. */
+  readonly svg: string;
+  /** Hash of `svg`: icons that look the same within a set have the same. */
+  readonly svgHash: string;
+}
+
+interface IconifyIcon {
+  readonly body: string;
+  readonly hidden?: boolean;
+  readonly left?: number;
+  readonly top?: number;
+  readonly width?: number;
+  readonly height?: number;
+}
+
+interface IconifyAlias extends Omit<IconifyIcon, 'body'> {
+  readonly parent: string;
+  readonly hFlip?: boolean;
+  readonly vFlip?: boolean;
+  readonly rotate?: number;
+}
+
+interface IconifySet {
+  readonly icons: Readonly<Record<string, IconifyIcon>>;
+  readonly aliases?: Readonly<Record<string, IconifyAlias>>;
+  readonly left?: number;
+  readonly top?: number;
+  readonly width?: number;
+  readonly height?: number;
+}
+
+const require = createRequire(import.meta.url);
+
+/** Share of the icon's width and height that is left blank on each side. */
+const margin = 0.04;
+
+/**
+ * Reads a JSON file of an optional npm package.
+ * Throws an error with the `npm install` command if the package is not installed.
+ */
+async function readPackageJson<T>(packageName: string, file: string): Promise<T> {
+  const path = `${packageName}/${file}`;
+  let location: string;
+  try {
+    location = require.resolve(path);
+  } catch (error) {
+    throw new Error(
+      `The emoji dataset needs ${path}, which was not found. Install the sets that it draws from:\n` +
+        `  npm install emojibase-data ${emojiVendors.map((vendor) => `@iconify-json/${vendor}`).join(' ')}`,
+      { cause: error },
+    );
+  }
+  try {
+    return JSON.parse(await readFile(location, 'utf8')) as T;
+  } catch (error) {
+    if (error instanceof SyntaxError) {
+      throw new Error(`${location} is not valid JSON; reinstall it: npm install --force ${packageName}`, {
+        cause: error,
+      });
+    }
+    throw fileError('read', location, error);
+  }
+}
+
+/** Versions of the npm packages that the icons of `vendors` and their captions come from. Throws if one is missing. */
+export async function emojiPackageVersions(vendors: readonly EmojiVendor[]): Promise<Record<string, string>> {
+  const packages = ['emojibase-data', ...vendors.map((vendor) => `@iconify-json/${vendor}`)];
+  const versions = await Promise.all(
+    packages.map((name) => readPackageJson<{ version: string }>(name, 'package.json')),
+  );
+  return Object.fromEntries(packages.map((name, index) => [name, versions[index]!.version]));
+}
+
+/** Drops the variation selector, which sets disagree about, and leading zeros. */
+function normalizeHexcode(hexcode: string): string {
+  return hexcode
+    .toUpperCase()
+    .split('-')
+    .map((point) => point.replace(/^0+/, ''))
+    .filter((point) => point !== 'FE0F')
+    .join('-');
+}
+
+/** What names of one emoji have in common however they are spelled: letters and digits. */
+function normalizeName(name: string): string {
+  return name
+    .normalize('NFD')
+    .replace(/\p{M}/gu, '')
+    .toLowerCase()
+    .replace(/&/g, 'and')
+    .replace(/^flag-for-(flag-)?/, 'flag-')
+    .replace(/[^a-z0-9]/g, '');
+}
+
+/** Names that sets also give to the blank key or the bare sign, which the keycap emoji are not. */
+const misleadingNames: ReadonlySet<string> = new Set(['keycap', 'asterisk']);
+
+/** Every emoji by hexcode (no variation selectors): those with a group, that is all but lone letters, skins and hair. */
+export class EmojiTable {
+  private constructor(
+    private readonly byHexcode: ReadonlyMap<string, EmojiVariant>,
+    private readonly unicodeNames: ReadonlyMap<string, string>,
+    private readonly hexcodeByName: Map<string, string>,
+  ) {}
+
+  static async read(): Promise<EmojiTable> {
+    const data = await readPackageJson<readonly Emoji[]>('emojibase-data', 'en/data.json');
+    const unicodeNames = await readPackageJson<Record<string, string>>('emojibase-data', 'meta/unicode-names.json');
+    const shortcodes = await Promise.all(
+      ['cldr', 'joypixels', 'emojibase'].map((preset) =>
+        readPackageJson<Record<string, string | string[]>>('emojibase-data', `en/shortcodes/${preset}.json`),
+      ),
+    );
+    const components = 2;
+    const byHexcode = new Map<string, EmojiVariant>();
+    for (const base of data) {
+      if (base.group === undefined || base.group === components) continue;
+      for (const variant of [base, ...(base.skins ?? [])]) {
+        byHexcode.set(normalizeHexcode(variant.hexcode), { variant, base });
+      }
+    }
+    const names = new Map<string, string>();
+    for (const [hexcode, name] of Object.entries(unicodeNames)) names.set(normalizeHexcode(hexcode), name);
+    const table = new EmojiTable(byHexcode, names, new Map());
+    // The earlier a name is added, the better its evidence.
+    for (const [hexcode, { variant }] of byHexcode) table.addName(variant.label, hexcode);
+    // Sets without code points name their icons as these do.
+    for (const vendor of ['noto', 'twemoji', 'fluent-emoji-flat']) {
+      const characters = await readPackageJson<Record<string, string>>(`@iconify-json/${vendor}`, 'chars.json');
+      for (const [hexcode, name] of Object.entries(characters)) table.addName(name, hexcode);
+    }
+    for (const [hexcode, name] of names) table.addName(name, hexcode);
+    for (const preset of shortcodes) {
+      for (const [hexcode, codes] of Object.entries(preset)) {
+        for (const code of [codes].flat()) table.addName(code, hexcode);
+      }
+    }
+    return table;
+  }
+
+  /** The emoji of a hexcode, `undefined` if there is none. */
+  find(hexcode: string): EmojiVariant | undefined {
+    return this.byHexcode.get(normalizeHexcode(hexcode));
+  }
+
+  /** The emoji of a name, such as `light-bulb`, `thumbs-up-dark-skin-tone` or `thumbs-up-dark`. */
+  findByName(name: string): EmojiVariant | undefined {
+    const toned = name.replace(/-(light|medium-light|medium|medium-dark|dark)$/, '-$1-skin-tone');
+    const hexcode = this.hexcodeByName.get(normalizeName(name)) ?? this.hexcodeByName.get(normalizeName(toned));
+    return hexcode === undefined ? undefined : this.byHexcode.get(hexcode);
+  }
+
+  /** The name in the Unicode standard, upper case, such as `SLICE OF PIZZA`. */
+  unicodeName(hexcode: string): string | undefined {
+    return this.unicodeNames.get(normalizeHexcode(hexcode));
+  }
+
+  /** Lets `name` be found, unless an earlier name was the same. Hexcodes of no emoji are ignored. */
+  private addName(name: string, hexcode: string): void {
+    const key = normalizeName(name);
+    const normal = normalizeHexcode(hexcode);
+    if (misleadingNames.has(key) || !this.byHexcode.has(normal)) return;
+    if (!this.hexcodeByName.has(key)) this.hexcodeByName.set(key, normal);
+  }
+}
+
+/** The emoji that a concept's variants share: its hexcode without skin tones and variation selectors. */
+export function conceptOf({ base }: EmojiVariant): string {
+  return normalizeHexcode(base.hexcode);
+}
+
+/** Older sets' icon names, or parts of them, and what the emoji are called today. */
+const renamed: readonly (readonly [old: RegExp, today: string])[] = [
+  [/^blond-haired-person-(.*)$/, 'person-$1-blond-hair'],
+  [/^bride-with-veil/, 'woman-with-veil'],
+  [/^man-with-chinese-cap/, 'person-with-skullcap'],
+  [/^man-in-suit-levitating/, 'person-in-suit-levitating'],
+  [/^flag-for-(.*-flags?)$/, '$1'],
+  [/^flag-for-turkey$/, 'flag-turkiye'],
+  [/^flag-for-myanmar$/, 'flag-myanmar-burma'],
+  [/^flag-for-cocos-islands$/, 'flag-cocos-keeling-islands'],
+  [/^(a|b|ab|o)-button$/, '$1-button-blood-type'],
+  [/^up-text-button$/, 'up-button'],
+  [/^exclamation-mark$/, 'red-exclamation-mark'],
+  [/^heavy-heart-exclamation$/, 'heart-exclamation'],
+  [/cat-face/, 'cat'],
+];
+
+function modernName(name: string): string {
+  return renamed.reduce((current, [old, today]) => current.replace(old, today), name);
+}
+
+/** A stand-alone SVG of an icon, square, on no background, the whole icon inside a margin. */
+function toSvg(set: IconifySet, icon: IconifyIcon, mirror: { hFlip?: boolean; vFlip?: boolean }): string {
+  const defaultSize = 16;
+  const left = icon.left ?? set.left ?? 0;
+  const top = icon.top ?? set.top ?? 0;
+  const width = icon.width ?? set.width ?? defaultSize;
+  const height = icon.height ?? set.height ?? defaultSize;
+  const transform = [
+    mirror.hFlip ? `translate(${2 * left + width} 0) scale(-1 1)` : '',
+    mirror.vFlip ? `translate(0 ${2 * top + height}) scale(1 -1)` : '',
+  ]
+    .join(' ')
+    .trim();
+  const body = transform === '' ? icon.body : `<g transform="${transform}">${icon.body}</g>`;
+  const side = Math.max(width, height) * (1 + 2 * margin);
+  const viewBox = [left - (side - width) / 2, top - (side - height) / 2, side, side].join(' ');
+  return (
+    `<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" ` +
+    `viewBox="${viewBox}">${body}</svg>`
+  );
+}
+
+/**
+ * Reads one set's icons that are emoji, in order of hexcode, one an emoji.
+ * Hidden icons (those that the set has withdrawn) are left out, and so are aliases, which repeat an icon under another name,
+ * unless they mirror it.
+ */
+export async function readEmojiIcons(vendor: EmojiVendor, table: EmojiTable): Promise<EmojiIcon[]> {
+  const packageName = `@iconify-json/${vendor}`;
+  const set = await readPackageJson<IconifySet>(packageName, 'icons.json');
+  const characters = await readPackageJson<Record<string, string>>(packageName, 'chars.json');
+  const codePoints = new Map<string, string>();
+  for (const [hexcode, name] of Object.entries(characters)) {
+    if (!codePoints.has(name) && table.find(hexcode)) codePoints.set(name, hexcode);
+  }
+
+  const otherNames = new Map<string, string[]>();
+  for (const [alias, { parent, hFlip, vFlip, rotate }] of Object.entries(set.aliases ?? {})) {
+    if (!hFlip && !vFlip && !rotate) otherNames.set(parent, [...(otherNames.get(parent) ?? []), alias]);
+  }
+
+  /** The emoji of an icon, and how far to trust the match: 0 is best. */
+  const match = (name: string): { emoji: EmojiVariant; rank: number } | undefined => {
+    const hexcode = vendor === 'fxemoji' ? fxemojiCodePoints.get(name) : codePoints.get(name);
+    const byCodePoint = hexcode === undefined ? undefined : table.find(hexcode);
+    if (byCodePoint) return { emoji: byCodePoint, rank: 0 };
+    // This set's names are its own: what they seem to say in other vocabularies is often something else.
+    if (vendor === 'fxemoji') return undefined;
+    const byName = table.findByName(name) ?? table.findByName(modernName(name));
+    if (byName) return { emoji: byName, rank: normalizeName(byName.variant.label) === normalizeName(name) ? 1 : 2 };
+    for (const alias of otherNames.get(name) ?? []) {
+      const byAlias = table.findByName(alias);
+      if (byAlias) return { emoji: byAlias, rank: 3 };
+    }
+    return undefined;
+  };
+
+  const best = new Map<string, { icon: EmojiIcon; rank: number }>();
+  const consider = (name: string, picture: IconifyIcon, mirror: { hFlip?: boolean; vFlip?: boolean }) => {
+    const matched = match(name);
+    if (!matched) return;
+    const hexcode = normalizeHexcode(matched.emoji.variant.hexcode);
+    if ((best.get(hexcode)?.rank ?? Number.POSITIVE_INFINITY) <= matched.rank) return;
+    const svg = toSvg(set, picture, mirror);
+    const svgHash = createHash('sha256').update(svg).digest('hex').slice(0, 16);
+    best.set(hexcode, { icon: { ...matched.emoji, vendor, name, svg, svgHash }, rank: matched.rank });
+  };
+  for (const [name, icon] of Object.entries(set.icons)) {
+    if (!icon.hidden) consider(name, icon, {});
+  }
+  for (const [name, alias] of Object.entries(set.aliases ?? {})) {
+    const parent = set.icons[alias.parent];
+    const mirrored = alias.hFlip === true || alias.vFlip === true;
+    if (mirrored && parent && !alias.hidden && !alias.rotate) consider(name, { ...parent, ...alias }, alias);
+  }
+  return [...best].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, { icon }]) => icon);
+}

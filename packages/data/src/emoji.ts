@@ -1,0 +1,362 @@
+import { createHash } from 'node:crypto';
+import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import type { RgbImage } from '@dalle-mini/vqgan';
+import sharp from 'sharp';
+import { checkIndex, type Dataset, type Sample } from './dataset.js';
+import { emojiCaptions } from './emoji-captions.js';
+import {
+  conceptOf,
+  type EmojiIcon,
+  EmojiTable,
+  type EmojiVendor,
+  emojiPackageVersions,
+  emojiVendors,
+  readEmojiIcons,
+} from './emoji-icons.js';
+import { type EmojiSplit, splitEmoji } from './emoji-split.js';
+import { fileError, isMissing, makeFolder, readTextIfPresent, writeFileAtomically } from './files.js';
+
+/** What is known of a picture without reading its pixels. */
+export interface EmojiEntry {
+  /** `<set>/<icon name>`, unique. */
+  readonly key: string;
+  readonly vendor: EmojiVendor;
+  /** Code points, such as `1F44D-1F3FD`. */
+  readonly hexcode: string;
+  /** The emoji's hexcode without skin tones and variation selectors, such as `1F44D`. */
+  readonly concept: string;
+  /** `<concept>/<set>`: the skin tones of one drawing share it. */
+  readonly group: string;
+  readonly split: EmojiSplit;
+  /** At most 12, the plain label first. */
+  readonly captions: readonly string[];
+}
+
+/** An emoji picture and what is known of it. */
+export interface EmojiSample extends Sample, EmojiEntry {
+  readonly group: string;
+}
+
+export interface PrepareEmojiOptions {
+  /** Width and height of the pictures in pixels, 8 to 512. */
+  readonly imageSize: number;
+  /** Sets to draw from; all of them by default. */
+  readonly vendors?: readonly EmojiVendor[];
+  /** Draw only these concepts, such as `1F34E`; all by default. */
+  readonly concepts?: readonly string[];
+  /** Chooses what is held out; 0 by default. Another seed does not draw again. */
+  readonly seed?: number;
+  /** Stops the drawing: the promise rejects with the signal's reason; a later call goes on where it stopped. */
+  readonly signal?: AbortSignal;
+  /** Called after each few pictures with how many of `total` are drawn. */
+  readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void;
+}
+
+/** The file that says what a prepared folder holds; it is written last. */
+interface Manifest {
+  readonly format: typeof manifestFormat;
+  readonly imageSize: number;
+  /** Names of the files beside it. */
+  readonly pictures: string;
+  readonly index: string;
+  readonly length: number;
+  /** What it was made from: a call that asks for the same finds it ready. */
+  readonly source: string;
+}
+
+const manifestFormat = 'dalle-mini-emoji';
+const manifestName = 'emoji.json';
+/** Raise when captions, splits or matching change: prepared folders get a new index. */
+const indexVersion = 1;
+/** Raise when drawing changes: prepared folders are drawn again. */
+const drawingVersion = 1;
+/** SVGs are drawn this many times larger, then scaled down with a better filter than the SVG renderer's. */
+const oversampling = 3;
+/** Pictures that are drawn between two writes: what a killed run loses. */
+const batchSize = 32;
+
+/**
+ * Draws an SVG document on white.
+ * @param svg Text of the document; its view box is fitted into the picture.
+ * @param size Width and height in pixels.
+ */
+export async function drawSvg(svg: string, size: number): Promise<RgbImage> {
+  const large = size * oversampling;
+  const sized = svg.replace('<svg ', `<svg width="${large}" height="${large}" `);
+  const data = await sharp(Buffer.from(sized), { unlimited: true })
+    .flatten({ background: '#ffffff' })
+    .resize(size, size, { fit: 'fill', kernel: 'lanczos3' })
+    .toColourspace('srgb')
+    .raw()
+    .toBuffer();
+  return { width: size, height: size, data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
+}
+
+/** Prepared emoji pictures: any picture is read from disk by its index, at once. Close it when done. */
+export class EmojiDataset implements Dataset<EmojiSample> {
+  readonly imageSize: number;
+  readonly entries: readonly EmojiEntry[];
+
+  /** Use {@link openEmoji} or {@link prepareEmoji}. */
+  constructor(
+    private readonly pictures: FileHandle,
+    private readonly path: string,
+    imageSize: number,
+    entries: readonly EmojiEntry[],
+    private readonly positions?: readonly number[],
+  ) {
+    this.imageSize = imageSize;
+    this.entries = entries;
+  }
+
+  get length(): number {
+    return this.entries.length;
+  }
+
+  async get(index: number): Promise<EmojiSample> {
+    checkIndex(index, this.length);
+    const size = this.imageSize ** 2 * 3;
+    const data = new Uint8Array(size);
+    const position = (this.positions?.[index] ?? index) * size;
+    const { bytesRead } = await this.pictures.read(data, 0, size, position).catch((error: unknown) => {
+      throw fileError('read', this.path, error);
+    });
+    if (bytesRead !== size) {
+      throw new Error(`${this.path} ends before picture ${index}; delete its folder and prepare the emoji again.`);
+    }
+    return { ...this.entries[index]!, image: { width: this.imageSize, height: this.imageSize, data } };
+  }
+
+  /** The pictures of one split, or those that a predicate selects. It shares the open file: close one of the two. */
+  subset(select: EmojiSplit | ((entry: EmojiEntry) => boolean)): EmojiDataset {
+    const selects = typeof select === 'function' ? select : (entry: EmojiEntry) => entry.split === select;
+    const kept: EmojiEntry[] = [];
+    const positions: number[] = [];
+    this.entries.forEach((entry, index) => {
+      if (!selects(entry)) return;
+      kept.push(entry);
+      positions.push(this.positions?.[index] ?? index);
+    });
+    return new EmojiDataset(this.pictures, this.path, this.imageSize, kept, positions);
+  }
+
+  /** Closes the file of pictures; datasets from `subset` share it. */
+  async close(): Promise<void> {
+    await this.pictures.close();
+  }
+}
+
+async function readManifest(folder: string): Promise<Manifest | undefined> {
+  const path = join(folder, manifestName);
+  const text = await readTextIfPresent(path);
+  if (text === undefined) return undefined;
+  try {
+    const manifest = JSON.parse(text) as Manifest;
+    if (manifest.format === manifestFormat) return manifest;
+  } catch {
+    // Falls through to the error below.
+  }
+  throw new Error(`${path} is not a description of prepared emoji; delete ${folder} and prepare them again.`);
+}
+
+/**
+ * Opens emoji that {@link prepareEmoji} has prepared; needs none of the packages that they were drawn from.
+ * Throws if the folder holds no prepared emoji, or damaged ones.
+ */
+export async function openEmoji(folder: string): Promise<EmojiDataset> {
+  const manifest = await readManifest(folder);
+  if (!manifest)
+    throw new Error(`${folder} holds no prepared emoji: call prepareEmoji('${folder}', { imageSize }) first.`);
+  const again = `delete ${folder} and prepare the emoji again`;
+  const index = await readTextIfPresent(join(folder, manifest.index));
+  if (index === undefined) throw new Error(`${join(folder, manifest.index)} is missing; ${again}.`);
+  const entries = index
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line, number) => {
+      try {
+        return JSON.parse(line) as EmojiEntry;
+      } catch (error) {
+        throw new Error(`${join(folder, manifest.index)}, line ${number + 1} is not JSON; ${again}.`, { cause: error });
+      }
+    });
+  if (entries.length !== manifest.length) {
+    throw new Error(
+      `${join(folder, manifest.index)} has ${entries.length} lines, expected ${manifest.length}; ${again}.`,
+    );
+  }
+  const path = join(folder, manifest.pictures);
+  let pictures: FileHandle;
+  try {
+    pictures = await open(path, 'r');
+  } catch (error) {
+    throw fileError('read', path, error);
+  }
+  const { size } = await pictures.stat();
+  const expected = manifest.length * manifest.imageSize ** 2 * 3;
+  if (size !== expected) {
+    await pictures.close();
+    throw new Error(`${path} has ${size} bytes, expected ${expected}; ${again}.`);
+  }
+  return new EmojiDataset(pictures, path, manifest.imageSize, entries);
+}
+
+/**
+ * Draws every emoji of the installed sets once into `folder` and opens the result; opens it at once if it is there.
+ *
+ * The folder gets `emoji.json`, an index (`.jsonl`) and the pictures, `imageSize × imageSize × 3` bytes each, one after the
+ * other (`.u8`). Nothing counts until `emoji.json` is written, last; a run that was killed goes on where it was.
+ *
+ * Throws if a set or `emojibase-data` is not installed (with the command that installs them), if the disk refuses, and with the
+ * signal's reason when it aborts.
+ */
+export async function prepareEmoji(folder: string, options: PrepareEmojiOptions): Promise<EmojiDataset> {
+  const { imageSize, vendors = emojiVendors, concepts, seed = 0, signal } = options;
+  if (!Number.isInteger(imageSize) || imageSize < 8 || imageSize > 512) {
+    throw new RangeError(`imageSize is ${imageSize}; expected an integer from 8 to 512.`);
+  }
+  for (const vendor of vendors) {
+    if (!emojiVendors.includes(vendor)) {
+      throw new RangeError(`There is no emoji set named '${vendor}'; choose from ${emojiVendors.join(', ')}.`);
+    }
+  }
+  signal?.throwIfAborted();
+  const versions = await emojiPackageVersions(vendors);
+  const source = digest(JSON.stringify([indexVersion, drawingVersion, imageSize, versions, concepts ?? 'all', seed]));
+  const present = await readManifest(folder);
+  if (present?.source === source) return openEmoji(folder);
+
+  await makeFolder(folder);
+  const table = await EmojiTable.read();
+  const wanted = concepts && new Set(concepts);
+  const readIcons = async (vendor: EmojiVendor) =>
+    (await readEmojiIcons(vendor, table)).filter((icon) => !wanted || wanted.has(conceptOf(icon)));
+
+  const listed: Omit<EmojiIcon, 'svg'>[] = [];
+  for (const vendor of vendors) {
+    signal?.throwIfAborted();
+    // A set's SVGs are up to 100 MB: they are read again when they are drawn.
+    listed.push(...(await readIcons(vendor)).map(({ svg: _, ...icon }) => icon));
+  }
+  if (listed.length === 0) {
+    throw new Error(`No emoji has a concept among ${JSON.stringify(concepts)}; expected hexcodes such as '1F34E'.`);
+  }
+
+  const drawings = listed.map((icon) => ({ concept: conceptOf(icon), vendor: icon.vendor, svgHash: icon.svgHash }));
+  const splits = splitEmoji(drawings, seed);
+  const entries = listed.map((icon, index): EmojiEntry => {
+    const { concept, vendor } = drawings[index]!;
+    return {
+      key: `${vendor}/${icon.name}`,
+      vendor,
+      hexcode: icon.variant.hexcode,
+      concept,
+      group: `${concept}/${vendor}`,
+      split: splits[index]!,
+      captions: emojiCaptions(icon, vendor, table.unicodeName(icon.variant.hexcode)),
+    };
+  });
+
+  const identity = JSON.stringify([
+    drawingVersion,
+    imageSize,
+    listed.map((icon) => [icon.vendor, icon.name, icon.svgHash]),
+  ]);
+  const pictures = `pictures-${digest(identity)}.u8`;
+  await drawOnce(join(folder, pictures), { imageSize, vendors, readIcons, total: listed.length }, options);
+
+  const lines = entries.map((entry) => `${JSON.stringify(entry)}\n`).join('');
+  const index = `index-${digest(lines)}.jsonl`;
+  await writeFileAtomically(join(folder, index), lines);
+  const manifest: Manifest = { format: manifestFormat, imageSize, pictures, index, length: listed.length, source };
+  await writeFileAtomically(join(folder, manifestName), `${JSON.stringify(manifest, null, 2)}\n`);
+  for (const name of await readdir(folder)) {
+    const outdated = /^(pictures-[0-9a-f]{12}\.u8(\.partial)?|index-[0-9a-f]{12}\.jsonl)$/.test(name);
+    if (outdated && name !== pictures && name !== index) await rm(join(folder, name), { force: true });
+  }
+  return openEmoji(folder);
+}
+
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 12);
+}
+
+/** Draws the pictures into `path` unless it is there, going on where an earlier run left `path.partial`. */
+async function drawOnce(
+  path: string,
+  work: {
+    readonly imageSize: number;
+    readonly vendors: readonly EmojiVendor[];
+    readonly readIcons: (vendor: EmojiVendor) => Promise<readonly EmojiIcon[]>;
+    readonly total: number;
+  },
+  { signal, onProgress }: Pick<PrepareEmojiOptions, 'signal' | 'onProgress'>,
+): Promise<void> {
+  const { imageSize, vendors, readIcons, total } = work;
+  const size = imageSize ** 2 * 3;
+  const partial = `${path}.partial`;
+  if (await exists(path)) return;
+  try {
+    const file = await open(partial, 'a').then(async (created) => {
+      await created.close();
+      return open(partial, 'r+');
+    });
+    try {
+      let done = Math.min(Math.floor((await file.stat()).size / size), total);
+      let first = 0;
+      for (const vendor of vendors) {
+        const icons = await readIcons(vendor);
+        while (done < first + icons.length) {
+          signal?.throwIfAborted();
+          const batch = icons.slice(done - first, done - first + batchSize);
+          const drawn = await drawAll(batch, imageSize);
+          await file.write(drawn, 0, drawn.length, done * size);
+          done += batch.length;
+          onProgress?.({ done, total });
+        }
+        first += icons.length;
+      }
+      await file.truncate(total * size);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(partial, path);
+  } catch (error) {
+    throw fileError('write', partial, error);
+  }
+}
+
+/** Draws icons side by side in memory, as many at a time as there are processors. */
+async function drawAll(icons: readonly EmojiIcon[], imageSize: number): Promise<Uint8Array> {
+  const size = imageSize ** 2 * 3;
+  const pixels = new Uint8Array(icons.length * size);
+  let next = 0;
+  const worker = async () => {
+    for (let index = next++; index < icons.length; index = next++) {
+      const { vendor, name, svg } = icons[index]!;
+      try {
+        pixels.set((await drawSvg(svg, imageSize)).data, index * size);
+      } catch (error) {
+        throw new Error(
+          `Cannot draw ${vendor}/${name}: ${(error as Error).message}. Reinstall its set: npm install @iconify-json/${vendor}`,
+          { cause: error },
+        );
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, worker));
+  return pixels;
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw fileError('read', path, error);
+  }
+}
