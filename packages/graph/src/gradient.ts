@@ -20,6 +20,7 @@ import {
   mean,
   mul,
   neg,
+  oneHot,
   pad,
   pow,
   reshape,
@@ -197,6 +198,10 @@ export const gradientRules: { readonly [Name in OperatorName]?: Rule<Name> } = {
   cumsum: ({ g }) => [add(sub(sum(g, { axes: [-1], keepDims: true }), cumsum(g)), g)],
   softmax: ({ g, y }) => [mul(y[0]!, sub(g, sum(mul(g, y[0]!), { axes: [-1], keepDims: true })))],
   logSoftmax: ({ g, x }) => [sub(g, mul(softmax(x[0]!), sum(g, { axes: [-1], keepDims: true })))],
+  crossEntropy: ({ g, x: [logits, labels] }) => [
+    mul(sub(softmax(logits!), oneHot(labels!, logits!.shape.at(-1)!)), reshape(g, [...g.shape, 1])),
+    undefined,
+  ],
   normalize: ({ g, y: [normalized, reciprocalDeviation] }) => {
     const alongNormalized = mul(normalized!, mean(mul(g, normalized!), { axes: [-1], keepDims: true }));
     const centred = sub(sub(g, mean(g, { axes: [-1], keepDims: true })), alongNormalized);

@@ -6,11 +6,9 @@ import {
   gather,
   gelu,
   logicalNot,
-  logSoftmax,
   matmul,
   mean,
   mul,
-  neg,
   normalize,
   reciprocal,
   reshape,
@@ -18,7 +16,6 @@ import {
   sqrt,
   square,
   sub,
-  takeAlong,
   transpose,
 } from './operators.js';
 import type { ParameterScope } from './parameters.js';
@@ -155,12 +152,6 @@ export function gatedFeedForward(
   const gate = gelu(linear(scope.in('fc0'), x, hiddenWidth, options));
   const value = linear(scope.in('fc1'), x, hiddenWidth, options);
   return linear(scope.in('fc2'), mul(gate, value), x.shape.at(-1)!, options);
-}
-
-/** −log softmax(logits)[label], in nats: logits `[…, classes]`, int32 labels `[…]`, result `[…]`. */
-export function crossEntropy(logits: Tensor, labels: Tensor): Tensor {
-  const picked = takeAlong(logSoftmax(logits), reshape(labels, [...labels.shape, 1]));
-  return neg(reshape(picked, labels.shape));
 }
 
 /** The mean of (a − b)². */

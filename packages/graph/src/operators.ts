@@ -401,6 +401,18 @@ export function logSoftmax(x: Tensor): Tensor {
   return only(operation('logSoftmax', [x], {}, [{ shape: x.shape, dtype: 'float32' }]));
 }
 
+/** −log softmax(logits)[label], in nats: logits `[…, classes]`, int32 labels `[…]`, result `[…]`. */
+export function crossEntropy(logits: Tensor, labels: Tensor): Tensor {
+  if (labels.dtype !== 'int32' || !sameShape(labels.shape, logits.shape.slice(0, -1))) {
+    throw operatorError(
+      'crossEntropy',
+      [logits, labels],
+      'the labels must be int32, with the axes of the logits but the last',
+    );
+  }
+  return only(operation('crossEntropy', [logits, labels], {}, [{ shape: labels.shape, dtype: 'float32' }]));
+}
+
 /** (x − mean) / √(variance + epsilon) over the last axis: layer normalization without its scale and bias (Ba et al. 2016). */
 export function normalize(x: Tensor, epsilon: number): Tensor {
   requireAxis('normalize', x);
@@ -437,6 +449,12 @@ export function scatterAdd(indices: Tensor, updates: Tensor, rows: number): Tens
     throw operatorError('scatterAdd', operands, 'the indices must be [n], the updates [n, width]');
   }
   return only(operation('scatterAdd', operands, {}, [{ shape: [rows, updates.shape[1]!], dtype: 'float32' }]));
+}
+
+/** 1 where the last axis, of size `depth`, counts what the int32 index says, else 0: float32 `[…, depth]`. */
+export function oneHot(indices: Tensor, depth: number): Tensor {
+  if (indices.dtype !== 'int32') throw operatorError('oneHot', [indices], 'the indices must be int32');
+  return only(operation('oneHot', [indices], {}, [{ shape: [...indices.shape, depth], dtype: 'float32' }]));
 }
 
 /** Picks along the last axis: `[…, n]` and int32 indices `[…, m]` give `[…, m]`. */

@@ -78,11 +78,13 @@ export interface OperatorAttributes {
   cumsum: NoAttributes;
   softmax: NoAttributes;
   logSoftmax: NoAttributes;
+  crossEntropy: NoAttributes;
   normalize: { readonly epsilon: number };
   sort: NoAttributes;
   // Indexing
   gather: NoAttributes;
   scatterAdd: NoAttributes;
+  oneHot: NoAttributes;
   takeAlong: NoAttributes;
   scatterAlong: NoAttributes;
   update: NoAttributes;

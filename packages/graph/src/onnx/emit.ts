@@ -31,8 +31,13 @@ export function parameterOrder(graph: Graph): string[] {
   return [...parametersOf(Object.values(graph.outputs)).keys()];
 }
 
+/** The name of an output in the emitted model: its own, unless an input or a parameter has that name too. */
+export function outputName(graph: Graph, parameters: ReadonlyMap<string, Tensor>, name: string): string {
+  return name in graph.inputs || parameters.has(name) ? `${name}'` : name;
+}
+
 /**
- * Emits a graph as an ONNX model. Inputs and outputs have the graph's names, parameters their own.
+ * Emits a graph as an ONNX model. Inputs and parameters have their own names, outputs those of `outputName`.
  *
  * @throws GraphError if a parameter's value is missing or of another shape, or if two names collide.
  */
@@ -46,7 +51,8 @@ export function emitOnnx(graph: Graph, parameters: ParameterPlacement = { kind: 
     inputs.push(proto.valueInfo(name, proto.dataTypes[tensor.dtype], tensor.shape));
   }
   let offset = 0;
-  for (const [name, tensor] of parametersOf(Object.values(graph.outputs))) {
+  const declared = parametersOf(Object.values(graph.outputs));
+  for (const [name, tensor] of declared) {
     const type = proto.dataTypes[tensor.dtype];
     if (name in graph.inputs) throw new GraphError(`emitOnnx: ${name} names both an input and a parameter`);
     emitter.define(tensor, name);
@@ -64,8 +70,9 @@ export function emitOnnx(graph: Graph, parameters: ParameterPlacement = { kind: 
   }
   emitter.emit(topologicalOrder(Object.values(graph.outputs)));
   const outputs = Object.entries(graph.outputs).map(([name, tensor]) => {
-    emitter.result(name, tensor);
-    return proto.valueInfo(name, proto.dataTypes[tensor.dtype], tensor.shape);
+    const output = outputName(graph, declared, name);
+    emitter.result(output, tensor);
+    return proto.valueInfo(output, proto.dataTypes[tensor.dtype], tensor.shape);
   });
   const parts = { name: 'graph', nodes: emitter.nodes, initializers: emitter.initializers, inputs, outputs };
   return proto.model(proto.graph(parts), operatorSets, irVersion);

@@ -56,7 +56,8 @@ export const lowerings: { readonly [Name in Exclude<OperatorName, 'input' | 'par
   erf: standard('Erf'),
   sigmoid: standard('Sigmoid'),
   relu: standard('Relu'),
-  gelu: standard('Gelu'),
+  // ONNX Runtime's own operator: its standard one ran on one thread, at an eighth of the speed.
+  gelu: (emitter, operands) => emitter.node('Gelu', operands, {}, microsoft),
   logicalNot: standard('Not'),
   stopGradient: (_, [x]) => x!,
   cast: (emitter, operands, { attributes: { dtype } }) => emitter.node('Cast', operands, { to: dataTypes[dtype] }),
@@ -170,6 +171,15 @@ export const lowerings: { readonly [Name in Exclude<OperatorName, 'input' | 'par
   cumsum: (emitter, [x]) => emitter.node('CumSum', [x!, emitter.constant('int64', [], BigInt64Array.of(-1n))]),
   softmax: overLastAxis('Softmax'),
   logSoftmax: overLastAxis('LogSoftmax'),
+  crossEntropy: (emitter, [logits, labels], operation) => {
+    const { shape } = outputOf(operation);
+    const picked = emitter.node(
+      'GatherElements',
+      [emitter.node('LogSoftmax', [logits!], { axis: -1 }), reshapeTo(emitter, labels!, [...shape, 1])],
+      { axis: -1 },
+    );
+    return emitter.node('Neg', [reshapeTo(emitter, picked, shape)]);
+  },
   normalize: (emitter, [x], operation) => {
     const width = operation.inputs[0]!.shape.at(-1)!;
     const ones = emitter.constant('float32', [width], new Float32Array(width).fill(1));
@@ -190,6 +200,11 @@ export const lowerings: { readonly [Name in Exclude<OperatorName, 'input' | 'par
       axis: 0,
       reduction: 'add',
     });
+  },
+  oneHot: (emitter, [indices], operation) => {
+    const depth = emitter.constant('int32', [], Int32Array.of(outputOf(operation).shape.at(-1)!));
+    const values = emitter.constant('float32', [2], Float32Array.of(0, 1));
+    return emitter.node('OneHot', [indices!, depth, values]);
   },
   takeAlong: overLastAxis('GatherElements'),
   scatterAlong: (emitter, [indices, updates], operation) =>

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
-import { emitOnnx } from '../onnx/emit.js';
-import type { Graph, TensorData } from '../tensor.js';
+import { emitOnnx, outputName } from '../onnx/emit.js';
+import { type Graph, parametersOf, type TensorData } from '../tensor.js';
 import type { Reply, Request, SessionOptions } from './onnxruntime-worker.js';
 import {
   type CompileOptions,
@@ -37,7 +37,12 @@ export class OnnxRuntime implements Runtime {
   /** Opens a model that was emitted from the graph before: from its bytes, or by the path of its file. */
   async open(model: Uint8Array | string, graph: Graph, options: CompileOptions = {}): Promise<Executable> {
     const expected = expectedInputs(graph, options);
-    const outputs = Object.entries(graph.outputs);
+    const parameters = parametersOf(Object.values(graph.outputs));
+    const outputs = Object.entries(graph.outputs).map(([name, tensor]) => ({
+      ...tensor,
+      name,
+      emitted: outputName(graph, parameters, name),
+    }));
     const transfer = typeof model === 'string' ? [] : [model.buffer as ArrayBuffer];
     const sessionOptions: SessionOptions = {
       intraOpNumThreads: this.options.threads,
@@ -49,8 +54,8 @@ export class OnnxRuntime implements Runtime {
       const buffers = transfer ? [...new Set(Object.values(inputs).map(({ data }) => data.buffer as ArrayBuffer))] : [];
       const reply = await this.request({ kind: 'run', session: session!, inputs }, buffers);
       const results: Record<string, TensorData> = {};
-      for (const [name, { dtype, shape }] of outputs)
-        results[name] = { dtype, shape, data: reply.outputs![name]! } as TensorData;
+      for (const { name, emitted, dtype, shape } of outputs)
+        results[name] = { dtype, shape, data: reply.outputs![emitted]! } as TensorData;
       return results;
     };
     const dispose = async () => void (await this.request({ kind: 'close', session: session! }, []));
