@@ -1,1 +1,4 @@
+export * from './config.js';
 export * from './image-tokenizer.js';
+export * from './quantizer.js';
+export * from './vqgan.js';

@@ -1,0 +1,97 @@
+/** The encoder and the decoder of a VQ-GAN, block by block as in Taming Transformers' `modules/diffusionmodules/model.py`. */
+import {
+  add,
+  broadcastTo,
+  conv,
+  groupNorm,
+  inLayer,
+  matmul,
+  mul,
+  type ParameterScope,
+  reshape,
+  softmax,
+  swish,
+  type Tensor,
+} from '@dalle-mini/graph';
+import type { VqganConfig } from './config.js';
+
+/** Images `[batch, 3, size, size]` in [−1, 1] to `[batch, zChannels, grid, grid]`. */
+export function encoder(scope: ParameterScope, x: Tensor, config: VqganConfig): Tensor {
+  const { ch, chMult, numResBlocks, attnResolutions, zChannels } = config;
+  let h = conv(scope.in('conv_in'), x, ch);
+  for (const [level, multiple] of chMult.entries()) {
+    const down = scope.in('down').in(level);
+    for (let block = 0; block < numResBlocks; block++) {
+      h = residualBlock(down.in('block').in(block), h, ch * multiple, config);
+      if (attnResolutions.includes(h.shape[2]!)) h = attentionBlock(down.in('attn').in(block), h, config);
+    }
+    if (level < chMult.length - 1) h = downsample(down.in('downsample'), h);
+  }
+  h = middle(scope.in('mid'), h, config);
+  return conv(scope.in('conv_out'), swish(norm(scope.in('norm_out'), h, config)), zChannels);
+}
+
+/** `[batch, zChannels, grid, grid]` to images `[batch, 3, size, size]`, about in [−1, 1]. */
+export function decoder(scope: ParameterScope, z: Tensor, config: VqganConfig): Tensor {
+  const { ch, chMult, numResBlocks, attnResolutions, inChannels } = config;
+  let h = conv(scope.in('conv_in'), z, ch * chMult.at(-1)!);
+  h = middle(scope.in('mid'), h, config);
+  for (let level = chMult.length - 1; level >= 0; level--) {
+    const up = scope.in('up').in(level);
+    for (let block = 0; block <= numResBlocks; block++) {
+      h = residualBlock(up.in('block').in(block), h, ch * chMult[level]!, config);
+      if (attnResolutions.includes(h.shape[2]!)) h = attentionBlock(up.in('attn').in(block), h, config);
+    }
+    if (level > 0) h = upsample(up.in('upsample'), h);
+  }
+  return conv(scope.in('conv_out'), swish(norm(scope.in('norm_out'), h, config)), inChannels);
+}
+
+function middle(scope: ParameterScope, x: Tensor, config: VqganConfig): Tensor {
+  const channels = x.shape[1]!;
+  let h = residualBlock(scope.in('block_1'), x, channels, config);
+  h = attentionBlock(scope.in('attn_1'), h, config);
+  return residualBlock(scope.in('block_2'), h, channels, config);
+}
+
+function residualBlock(scope: ParameterScope, x: Tensor, outChannels: number, config: VqganConfig): Tensor {
+  let h = conv(scope.in('conv1'), swish(norm(scope.in('norm1'), x, config)), outChannels);
+  h = conv(scope.in('conv2'), swish(norm(scope.in('norm2'), h, config)), outChannels);
+  const shortcut = x.shape[1] === outChannels ? x : conv(scope.in('nin_shortcut'), x, outChannels, { kernelSize: 1 });
+  return inLayer(scope.path, () => add(shortcut, h));
+}
+
+/** Self-attention of one head over all pixels. */
+function attentionBlock(scope: ParameterScope, x: Tensor, config: VqganConfig): Tensor {
+  return inLayer(scope.path, () => {
+    const [batch, channels, height, width] = x.shape as [number, number, number, number];
+    const h = norm(scope.in('norm'), x, config);
+    const project = (name: string) =>
+      reshape(conv(scope.in(name), h, channels, { kernelSize: 1 }), [batch, channels, height * width]);
+    const scores = mul(matmul(project('q'), project('k'), { transposeA: true }), channels ** -0.5);
+    const attended = matmul(project('v'), softmax(scores), { transposeB: true });
+    return add(x, conv(scope.in('proj_out'), reshape(attended, x.shape), channels, { kernelSize: 1 }));
+  });
+}
+
+function downsample(scope: ParameterScope, x: Tensor): Tensor {
+  // Taming pads on the right and at the bottom only.
+  return conv(scope.in('conv'), x, x.shape[1]!, { stride: 2, padding: [0, 0, 1, 1] });
+}
+
+function upsample(scope: ParameterScope, x: Tensor): Tensor {
+  const [batch, channels, height, width] = x.shape as [number, number, number, number];
+  const repeated = broadcastTo(reshape(x, [batch, channels, height, 1, width, 1]), [
+    batch,
+    channels,
+    height,
+    2,
+    width,
+    2,
+  ]);
+  return conv(scope.in('conv'), reshape(repeated, [batch, channels, 2 * height, 2 * width]), channels);
+}
+
+function norm(scope: ParameterScope, x: Tensor, config: VqganConfig): Tensor {
+  return groupNorm(scope, x, config.normGroups ?? 32);
+}

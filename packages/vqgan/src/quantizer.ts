@@ -1,0 +1,71 @@
+/** The codebook of a VQ-VAE (van den Oord et al. 2017), as Taming Transformers' `VectorQuantizer2`. */
+import {
+  add,
+  argmax,
+  gather,
+  matmul,
+  mean,
+  mul,
+  type ParameterScope,
+  reshape,
+  square,
+  stopGradient,
+  sub,
+  sum,
+  type Tensor,
+  transpose,
+  uniform,
+} from '@dalle-mini/graph';
+import type { VqganConfig } from './config.js';
+
+/** The codebook, `[nEmbed, embedDim]`. */
+export function codebook(scope: ParameterScope, { nEmbed, embedDim }: VqganConfig): Tensor {
+  return scope.in('embedding').parameter('weight', [nEmbed, embedDim], uniform(1 / nEmbed));
+}
+
+/**
+ * The nearest code of each vector: `[n, embedDim]` to int32 `[n]`.
+ *
+ * |z − e|² is smallest where z · e − |e|² / 2 is largest, so that one product and no tensor larger than `[n, nEmbed]` is built.
+ */
+export function nearestCode(vectors: Tensor, codes: Tensor): Tensor {
+  const halfSquares = mul(sum(square(codes), { axes: [1] }), 0.5);
+  return argmax(sub(matmul(vectors, codes, { transposeB: true }), halfSquares));
+}
+
+export interface Quantized {
+  /** `[batch, embedDim, grid, grid]`: codes, through which gradients flow as if they were the vectors. */
+  readonly quantized: Tensor;
+  /** int32 `[batch · grid · grid]`. */
+  readonly tokens: Tensor;
+  /** How far the codes are from the vectors: moves the codes. A scalar. */
+  readonly codebookLoss: Tensor;
+  /** How far the vectors are from the codes: moves the vectors. A scalar, equal in value to the other. */
+  readonly commitmentLoss: Tensor;
+}
+
+/** Replaces each vector of `[batch, embedDim, grid, grid]` by its nearest code, with the straight-through gradient. */
+export function quantize(scope: ParameterScope, z: Tensor, config: VqganConfig): Quantized {
+  const codes = codebook(scope, config);
+  const vectors = pixelsToRows(z);
+  const tokens = nearestCode(stopGradient(vectors), stopGradient(codes));
+  const chosen = gather(codes, tokens);
+  const straightThrough = add(vectors, stopGradient(sub(chosen, vectors)));
+  return {
+    quantized: rowsToPixels(straightThrough, z),
+    tokens,
+    codebookLoss: mean(square(sub(chosen, stopGradient(vectors)))),
+    commitmentLoss: mean(square(sub(stopGradient(chosen), vectors))),
+  };
+}
+
+/** `[batch, width, grid, grid]` to `[batch · grid · grid, width]`. */
+export function pixelsToRows(z: Tensor): Tensor {
+  return reshape(transpose(z, [0, 2, 3, 1]), [-1, z.shape[1]!]);
+}
+
+/** The inverse of `pixelsToRows`, to the shape of another tensor but for its channels. */
+export function rowsToPixels(rows: Tensor, like: { readonly shape: readonly number[] }): Tensor {
+  const [batch, , height, width] = like.shape as [number, number, number, number];
+  return transpose(reshape(rows, [batch, height, width, -1]), [0, 3, 1, 2]);
+}
