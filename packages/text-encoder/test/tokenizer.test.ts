@@ -1,0 +1,129 @@
+import { toInt32 } from '@dalle-mini/weights';
+import { Tokenizer } from '@huggingface/tokenizers';
+import { describe, expect, it, vi } from 'vitest';
+import { loadTokenizer } from '../src/tokenizer.js';
+import { minilm, reference } from './minilm.js';
+import { uniform } from './random.js';
+
+const tokenizer = loadTokenizer(minilm.tokenizer);
+const CLS = 101;
+const SEP = 102;
+const UNK = 100;
+const CAT = 4937;
+const DOG = 3899;
+const ids = (caption: string, maxLength = 8) => [...tokenizer.encode([caption], maxLength).ids];
+
+describe("BERT's tokenizer", () => {
+  const { captions, maxLength, tensors } = reference;
+  const expectedIds = toInt32(tensors.get('ids')!);
+  const expectedMask = toInt32(tensors.get('attentionMask')!);
+  const row = (index: number, values: Int32Array) => [...values.subarray(index * maxLength, (index + 1) * maxLength)];
+
+  it.each(captions.map((caption, index) => [index, caption.slice(0, 40)] as const))(
+    'gives the ids and the mask of the Python reference for caption %i, %j',
+    (index) => {
+      const batch = tokenizer.encode([captions[index]!], maxLength);
+      expect([...batch.ids]).toEqual(row(index, expectedIds));
+      expect([...batch.attentionMask]).toEqual(row(index, expectedMask));
+    },
+  );
+
+  it('puts the captions of a batch one after the other', () => {
+    const batch = tokenizer.encode(captions, maxLength);
+    expect(batch.ids).toEqual(expectedIds);
+    expect(batch.attentionMask).toEqual(expectedMask);
+    expect(tokenizer.encode([], maxLength).ids).toHaveLength(0);
+  });
+});
+
+describe('encode', () => {
+  it('keeps [CLS] and [SEP] whatever the length', () => {
+    expect(ids('cat cat cat', 4)).toEqual([CLS, CAT, CAT, SEP]);
+    expect(ids('cat cat cat', 2)).toEqual([CLS, SEP]);
+    expect(ids('', 4)).toEqual([CLS, SEP, 0, 0]);
+  });
+
+  it.each([1, 0, -1, 3.5, Number.NaN])('refuses %d tokens', (maxLength) => {
+    expect(() => tokenizer.encode(['cat'], maxLength)).toThrow(/whole number of at least 2/);
+  });
+
+  it.each(['\ud83d', '\ude00', 'cat \ud83d', '\ude00\ud83d cat'])(
+    'reads the lone surrogate in %j as U+FFFD',
+    (caption) => {
+      expect(ids(caption)).toEqual(ids(caption.replace(/[\ud83d\ude00]/gu, '\ufffd')));
+    },
+  );
+
+  it('leaves whole pairs of surrogates alone', () => {
+    expect(ids('cat 😀 dog')).toEqual([CLS, CAT, UNK, DOG, SEP, 0, 0, 0]);
+  });
+});
+
+describe('a caption of 100,000 characters', () => {
+  // What stands past the first words must not matter, and what gives no tokens must not hide what does.
+  it.each<[string, string, number[]]>([
+    ['many words', 'cat '.repeat(25_000), [CLS, CAT, CAT, CAT, SEP]],
+    ['spaces before the first word', `${' '.repeat(100_000)}cat dog`, [CLS, CAT, DOG, SEP, 0]],
+    ['removed characters before the first word', `${'\u200b'.repeat(100_000)}cat dog`, [CLS, CAT, DOG, SEP, 0]],
+    ['removed characters within a word', `c${'\u200b'.repeat(100_000)}at dog`, [CLS, CAT, DOG, SEP, 0]],
+    ['line ends of every kind', `cat${'\r\n\v\f\u0085\u2028'.repeat(20_000)}dog`, [CLS, CAT, DOG, SEP, 0]],
+    ['one word', `${'a'.repeat(100_000)} cat`, [CLS, UNK, CAT, SEP, 0]],
+    ['one word of accents', `${'e\u0301'.repeat(50_000)} cat`, [CLS, UNK, CAT, SEP, 0]],
+    ['punctuation', '!'.repeat(100_000), [CLS, 999, 999, 999, SEP]],
+    ['ideographs', '一'.repeat(100_000), [CLS, 1740, 1740, 1740, SEP]],
+    ['emoji', '😀'.repeat(50_000), [CLS, UNK, SEP, 0, 0]],
+  ])('of %s has the tokens of its beginning', (_, caption, expected) => {
+    expect(caption.length).toBeGreaterThanOrEqual(100_000);
+    expect(ids(caption, 5)).toEqual(expected);
+  });
+
+  it('is not looked at past the words that fill the length', () => {
+    const spy = vi.spyOn(Tokenizer.prototype, 'encode');
+    ids('cat '.repeat(25_000));
+    expect(spy.mock.calls.map(([text]: string[]) => text!.length)).toEqual([expect.closeTo(100, -1)]);
+    spy.mockRestore();
+  });
+
+  // With a maxLength this large the whole caption is tokenized at once. Runs of removed characters bring a token to every 16
+  // characters or so, so that the last token that is needed lies about where the caption is cut, among words and whatever
+  // normalizers remove, join, split or replace.
+  it('has the tokens that it would have without the cut', () => {
+    const random = uniform(3);
+    const choose = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)]!;
+    const pieces = [
+      ...[' ', '  ', '\n', '\t', '\v', '\u00a0', '\u2028', '\u200b', '\u0301', '\ufe0f', '\ud83d'],
+      ...['a', 'cat', 'Σ', 'é', '-', '一', '𠀀', '😀', '[SEP]', '[', 'SEP]', 'x'.repeat(50)],
+    ];
+    const removed = [0, 5, 10, 20, 40].map((length) => '\u200b'.repeat(length));
+    for (let n = 0; n < 300; n++) {
+      const caption = Array.from({ length: 200 }, () => choose(pieces) + choose(removed)).join('');
+      const whole = tokenizer.encode([caption], 4096);
+      for (let maxLength = 3; maxLength <= 10; maxLength++) {
+        const room = maxLength - 2;
+        expect(ids(caption, maxLength).slice(1, 1 + room)).toEqual([...whole.ids.subarray(1, 1 + room)]);
+      }
+    }
+  });
+});
+
+describe('loadTokenizer', () => {
+  const { padding: _, ...withoutPadding } = minilm.tokenizer as Record<string, unknown>;
+
+  it.each([
+    ['its name', {}],
+    ['tokenizer_config.json', { pad_token: '[PAD]' }],
+    ['tokenizer_config.json, as an object', { pad_token: { content: '[PAD]' } }],
+  ])('finds the padding token by %s', (_name, config) => {
+    const { ids } = loadTokenizer(withoutPadding, config).encode([''], 3);
+    expect([...ids]).toEqual([CLS, SEP, 0]);
+  });
+
+  it('refuses a tokenizer that has no such token', () => {
+    expect(() => loadTokenizer(withoutPadding, { pad_token: '<pad>' })).toThrow(/no padding token "<pad>"/);
+    expect(() => loadTokenizer({ ...withoutPadding, added_tokens: [] })).toThrow(/no padding token; give/);
+  });
+
+  it('refuses what is not a tokenizer', () => {
+    expect(() => loadTokenizer({ padding: null })).toThrow();
+  });
+});
