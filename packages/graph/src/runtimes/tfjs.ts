@@ -1,1 +1,492 @@
-export {};
+import type * as tfjs from '@tensorflow/tfjs-core';
+import { bodyOperations } from '../operators.js';
+import {
+  describe,
+  type Graph,
+  GraphError,
+  isOperation,
+  type Operation,
+  type OperatorName,
+  type Padding,
+  parametersOf,
+  type Shape,
+  sizeOf,
+  type Tensor,
+  type TensorData,
+  topologicalOrder,
+} from '../tensor.js';
+import {
+  type CompileOptions,
+  checkInputs,
+  checkParameters,
+  type Executable,
+  expectedInputs,
+  type RunOptions,
+  type Runtime,
+  type TensorValues,
+} from './runtime.js';
+
+/** What `@tensorflow/tfjs-core` exports, and `@tensorflow/tfjs-node` and `@tensorflow/tfjs` with it. */
+export type Tfjs = typeof tfjs;
+
+/** A tensor of TensorFlow.js: unlike the graph's own it holds values. */
+type Value = tfjs.Tensor;
+
+/** Computes one operation: from its operands' values to its outputs'. */
+type Computation<Name extends OperatorName> = (
+  tf: Tfjs,
+  operands: readonly Value[],
+  operation: Operation<Name>,
+) => Value | Value[];
+
+type Unary = 'neg' | 'exp' | 'log' | 'sqrt' | 'reciprocal' | 'abs' | 'sign' | 'sin' | 'cos' | 'tanh' | 'erf';
+type Binary = 'add' | 'sub' | 'mul' | 'pow' | 'maximum' | 'minimum';
+type Predicate = 'equal' | 'less' | 'greater' | 'logicalAnd' | 'logicalNot';
+
+/** The function of the same name and meaning in TensorFlow.js. */
+const same =
+  (name: Unary | Binary | 'sigmoid' | 'relu') =>
+  (tf: Tfjs, operands: readonly Value[]): Value =>
+    (tf[name] as (...operands: Value[]) => Value)(...operands);
+
+/** The same for those that give booleans. */
+const predicate =
+  (name: Predicate) =>
+  (tf: Tfjs, operands: readonly Value[]): Value =>
+    withoutGradient(tf, operands, () => (tf[name] as (...operands: Value[]) => Value)(...operands));
+
+/** How TensorFlow.js computes each operator. Inputs and parameters have their values beforehand. */
+export const tfjsOperators: { readonly [Name in Exclude<OperatorName, 'input' | 'parameter'>]: Computation<Name> } & {
+  readonly [Name in 'input' | 'parameter']?: undefined;
+} = {
+  constant: (tf, _, { attributes: { value } }) => upload(tf, value),
+
+  neg: same('neg'),
+  exp: same('exp'),
+  log: same('log'),
+  sqrt: same('sqrt'),
+  reciprocal: same('reciprocal'),
+  abs: same('abs'),
+  sign: same('sign'),
+  sin: same('sin'),
+  cos: same('cos'),
+  tanh: same('tanh'),
+  erf: same('erf'),
+  sigmoid: same('sigmoid'),
+  relu: same('relu'),
+  gelu: (tf, [x]) => tf.mul(tf.mul(x!, 0.5), tf.add(tf.erf(tf.mul(x!, Math.SQRT1_2)), 1)),
+  logicalNot: predicate('logicalNot'),
+  stopGradient: (tf, [x]) => withoutGradient(tf, [x!], () => tf.clone(x!)),
+  cast: (tf, [x], { attributes: { dtype } }) => withoutGradient(tf, [x!], () => tf.cast(x!, dtype)),
+
+  add: same('add'),
+  sub: same('sub'),
+  mul: same('mul'),
+  div: (tf, [a, b]) => (a!.dtype === 'int32' ? truncatedQuotient(tf, a!, b!) : tf.div(a!, b!)),
+  pow: same('pow'),
+  maximum: same('maximum'),
+  minimum: same('minimum'),
+  equal: predicate('equal'),
+  less: predicate('less'),
+  greater: predicate('greater'),
+  logicalAnd: predicate('logicalAnd'),
+  select: (tf, [condition, a, b]) => tf.where(condition!, a!, b!),
+
+  matmul: (tf, [a, b], { attributes: { transposeA, transposeB }, outputs }) => {
+    if (a!.rank === b!.rank) return tf.matMul(a!, b!, transposeA, transposeB);
+    // One matrix serves the whole batch: one product over all rows.
+    const rows = transposeA ? swapLastAxes(tf, a!) : a!;
+    const product = tf.matMul(tf.reshape(rows, [-1, rows.shape.at(-1)!]), b!, false, transposeB);
+    return tf.reshape(product, outputs[0]!.shape as number[]);
+  },
+  conv2d: (tf, [image, kernel], { attributes: { stride, padding } }) =>
+    channelsFirst(
+      tf,
+      tf.conv2d(padImage(tf, channelsLast(tf, image!), padding), kernelLast(tf, kernel!), stride, 'valid'),
+    ),
+  conv2dInputGradient: (tf, [gradient, kernel], { attributes: { stride, padding }, outputs }) => {
+    const [top, left, bottom, right] = padding;
+    const [batch, channels, height, width] = outputs[0]!.shape as [number, number, number, number];
+    const padded: [number, number, number, number] = [batch, top + height + bottom, left + width + right, channels];
+    const image = tf.conv2dTranspose(
+      channelsLast(tf, gradient!),
+      kernelLast(tf, kernel!),
+      padded,
+      [stride, stride],
+      'valid',
+    );
+    return channelsFirst(tf, tf.slice(image, [0, top, left, 0], [batch, height, width, channels]));
+  },
+  conv2dWeightGradient: (tf, [image, gradient], { attributes: { stride, padding }, outputs }) => {
+    const { shape } = outputs[0]!;
+    // The wasm backend lacks TensorFlow's own kernel, and the kernel lacks a gradient.
+    const native = !tf.engine().isTapeOn() && tf.getKernel('Conv2DBackpropFilter', tf.getBackend());
+    const compute = native ? weightGradient : weightGradientByTaps;
+    return compute(tf, channelsLast(tf, image!), channelsLast(tf, gradient!), shape, stride, padding);
+  },
+
+  reshape: (tf, [x], { outputs }) => tf.reshape(x!, outputs[0]!.shape as number[]),
+  broadcast: (tf, [x], { outputs }) => tf.broadcastTo(x!, outputs[0]!.shape as number[]),
+  transpose: (tf, [x], { attributes: { permutation } }) => tf.transpose(x!, [...permutation]),
+  concat: (tf, parts, { attributes: { axis } }) => tf.concat([...parts], axis),
+  slice: (tf, [x], { attributes: { starts }, outputs }) => tf.slice(x!, [...starts], outputs[0]!.shape as number[]),
+  pad: (tf, [x], { attributes: { before, after } }) =>
+    tf.pad(
+      x!,
+      before.map((size, axis) => [size, after[axis]!]),
+    ),
+
+  sum: (tf, [x], { attributes: { axes, keepDims } }) => tf.sum(x!, [...axes], keepDims),
+  max: (tf, [x], { attributes: { axes, keepDims } }) => tf.max(x!, [...axes], keepDims),
+  argmax: (tf, [x]) => withoutGradient(tf, [x!], () => tf.argMax(x!, x!.rank - 1)),
+  cumsum: (tf, [x]) => tf.cumsum(x!, x!.rank - 1),
+  softmax: (tf, [x]) => tf.softmax(x!),
+  logSoftmax: (tf, [x]) => tf.logSoftmax(x!),
+  crossEntropy: (tf, [logits, labels]) => {
+    const picked = takeAlong(tf, tf.logSoftmax(logits!), tf.reshape(labels!, [...labels!.shape, 1]));
+    return tf.neg(tf.reshape(picked, labels!.shape));
+  },
+  normalize: (tf, [x], { attributes: { epsilon } }) => {
+    const centred = tf.sub(x!, tf.mean(x!, -1, true));
+    const variance = tf.mean(tf.square(centred), -1, true);
+    const reciprocalDeviation = tf.rsqrt(tf.add(variance, epsilon));
+    return [tf.mul(centred, reciprocalDeviation), reciprocalDeviation];
+  },
+  sort: (tf, [x]) => {
+    const width = x!.shape.at(-1)!;
+    const indices = withoutGradient(tf, [x!], () => tf.topk(x!, width, true).indices);
+    return [takeAlong(tf, x!, indices), indices];
+  },
+
+  gather: (tf, [table, indices]) => tf.gather(table!, indices!),
+  scatterAdd: (tf, [indices, updates], { outputs }) => scatterRows(tf, indices!, updates!, outputs[0]!.shape),
+  oneHot: (tf, [indices], { outputs }) => tf.oneHot(indices!, outputs[0]!.shape.at(-1)!, 1, 0, 'float32'),
+  takeAlong: (tf, [x, indices]) => takeAlong(tf, x!, indices!),
+  scatterAlong: (tf, [indices, updates], { outputs }) => {
+    const { shape } = outputs[0]!;
+    const flat = flatIndices(tf, indices!, shape.at(-1)!);
+    const sums = scatterRows(tf, flat, tf.reshape(updates!, [-1, 1]), [sizeOf(shape), 1]);
+    return tf.reshape(sums, shape as number[]);
+  },
+  update: (tf, [x, block, position]) => {
+    const positions = tf.reshape(tf.range(0, x!.shape.at(-2)!, 1, 'int32'), [-1, 1]);
+    return tf.where(tf.equal(positions, position!), block!, x!);
+  },
+
+  loop: (tf, operands, operation) => {
+    const { count, iteration, carried, stacked } = operation.attributes;
+    const body = bodyOf(operation);
+    const captured = operation.inputs.slice(carried.length).map((tensor, i) => {
+      return [tensor, operands[carried.length + i]!] as const;
+    });
+    let state = operands.slice(0, carried.length).map((value) => tf.clone(value));
+    const stacks: Value[][] = stacked.map(() => []);
+    for (let i = 0; i < count; i++) {
+      const values = new Map<Tensor, Value>(captured);
+      values.set(iteration, tf.scalar(i, 'int32'));
+      for (const [j, tensor] of carried.entries()) values.set(tensor, state[j]!);
+      const results = evaluate(tf, body, values);
+      tf.dispose(state);
+      state = results.slice(0, carried.length);
+      for (const [j, stack] of stacks.entries()) stack.push(results[carried.length + j]!);
+    }
+    const joined = stacks.map((stack, i) =>
+      count > 0 ? tf.stack(stack) : tf.zeros([0, ...stacked[i]!.shape], stacked[i]!.dtype),
+    );
+    return [...state, ...joined];
+  },
+};
+
+/**
+ * A computation through which no gradient flows. TensorFlow.js's own differentiation refuses a kernel without a gradient,
+ * such as a comparison, wherever it stands; here it finds zeros.
+ */
+function withoutGradient(tf: Tfjs, operands: readonly Value[], compute: () => Value): Value {
+  const shapes = operands.map(({ shape }) => shape);
+  const stopped = tf.customGrad(() => ({ value: compute(), gradFunc: () => shapes.map((shape) => tf.zeros(shape)) }));
+  return stopped(...operands);
+}
+
+/** The quotient cut toward zero, which ONNX and C give; `tf.div` of integers rounds down. */
+function truncatedQuotient(tf: Tfjs, a: Value, b: Value): Value {
+  const floor = tf.floorDiv(a, b);
+  const negative = tf.logicalXor(tf.less(a, 0), tf.less(b, 0));
+  const roundedDown = tf.logicalAnd(negative, tf.notEqual(tf.mul(floor, b), a));
+  return tf.add(floor, tf.cast(roundedDown, 'int32'));
+}
+
+function swapLastAxes(tf: Tfjs, x: Value): Value {
+  return tf.transpose(x, [...Array(x.rank - 2).keys(), x.rank - 1, x.rank - 2]);
+}
+
+/** Images as TensorFlow wants them: `[batch, height, width, channels]`. */
+const channelsLast = (tf: Tfjs, image: Value) => tf.transpose(image, [0, 2, 3, 1]) as tfjs.Tensor4D;
+/** Images as the graph has them: `[batch, channels, height, width]`. */
+const channelsFirst = (tf: Tfjs, image: Value) => tf.transpose(image, [0, 3, 1, 2]);
+/** Kernels as TensorFlow wants them: `[rows, columns, in, out]`. */
+const kernelLast = (tf: Tfjs, kernel: Value) => tf.transpose(kernel, [2, 3, 1, 0]) as tfjs.Tensor4D;
+
+function padImage(tf: Tfjs, image: tfjs.Tensor4D, [top, left, bottom, right]: Padding): tfjs.Tensor4D {
+  const amounts: [number, number][] = [
+    [0, 0],
+    [top, bottom],
+    [left, right],
+    [0, 0],
+  ];
+  return amounts.flat().some((amount) => amount > 0) ? tf.pad(image, amounts) : image;
+}
+
+/** The gradient of a convolution by its kernel, `[out, in, rows, columns]`. */
+function weightGradient(
+  tf: Tfjs,
+  image: tfjs.Tensor4D,
+  gradient: tfjs.Tensor4D,
+  shape: Shape,
+  stride: number,
+  padding: Padding,
+): Value {
+  const [out, channels, rows, columns] = shape as [number, number, number, number];
+  const inputs = { x: padImage(tf, image, padding), dy: gradient };
+  const attributes = { strides: [stride, stride], pad: 'valid', dataFormat: 'NHWC' };
+  const filterShape = [rows, columns, channels, out];
+  const kernel = tf.engine().runKernel('Conv2DBackpropFilter', inputs, { ...attributes, filterShape }) as Value;
+  return tf.transpose(kernel, [3, 2, 0, 1]);
+}
+
+/** The same, as one product a kernel tap: what the tap saw, times the gradient of what it made. */
+function weightGradientByTaps(
+  tf: Tfjs,
+  image: tfjs.Tensor4D,
+  gradient: tfjs.Tensor4D,
+  shape: Shape,
+  stride: number,
+  [top, left, bottom, right]: Padding,
+): Value {
+  const [out, channels, rows, columns] = shape as [number, number, number, number];
+  const [batch, outHeight, outWidth] = gradient.shape;
+  // Room for a stride more, so that every tap's view divides into whole strides, of which it takes the first element.
+  const padded = padImage(tf, image, [top, left, bottom + stride - 1, right + stride - 1]);
+  const made = tf.reshape(gradient, [-1, out]);
+  const taps: Value[] = [];
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) {
+      const view = tf.slice(padded, [0, row, column, 0], [batch, outHeight * stride, outWidth * stride, channels]);
+      const strides = tf.reshape(view, [batch * outHeight, stride, outWidth, stride * channels]);
+      const seen = tf.slice(strides, [0, 0, 0, 0], [batch * outHeight, 1, outWidth, channels]);
+      taps.push(tf.matMul(tf.reshape(seen, [-1, channels]), made, true));
+    }
+  }
+  return tf.transpose(tf.reshape(tf.stack(taps), [rows, columns, channels, out]), [3, 2, 0, 1]);
+}
+
+/** Indices along the last axis of a tensor whose last axis has the given width, as indices into all of its elements. */
+function flatIndices(tf: Tfjs, indices: Value, width: number): Value {
+  const count = indices.shape.at(-1)!;
+  const rows = indices.size / count;
+  const offsets = tf.reshape(tf.range(0, rows * width, width, 'int32'), [rows, 1]);
+  return tf.reshape(tf.add(tf.reshape(indices, [rows, count]), offsets), [-1]);
+}
+
+function takeAlong(tf: Tfjs, x: Value, indices: Value): Value {
+  const picked = tf.gather(tf.reshape(x, [-1]), flatIndices(tf, indices, x.shape.at(-1)!));
+  return tf.reshape(picked, indices.shape);
+}
+
+/** Sums rows into a table of zeros; TensorFlow.js has no gradient of its own for it. */
+function scatterRows(tf: Tfjs, indices: Value, updates: Value, shape: Shape): Value {
+  const scatter = tf.customGrad((updates, save) => {
+    (save as tfjs.GradSaveFunc)([indices]);
+    const value = tf.scatterND(tf.reshape(indices, [-1, 1]), updates as Value, shape as number[]);
+    return { value, gradFunc: (gradient, [indices]) => tf.gather(gradient, indices!) };
+  });
+  return scatter(updates);
+}
+
+function upload(tf: Tfjs, { data, shape, dtype }: TensorData): Value {
+  // A copy: TensorFlow.js's cpu backend would go on using the caller's array.
+  return tf.tensor(data.slice(), shape as number[], dtype);
+}
+
+async function download({ shape, dtype }: Tensor, value: Value): Promise<TensorData> {
+  const data = await value.data();
+  // Copies, for the same reason.
+  if (dtype === 'float32') return { dtype, shape, data: Float32Array.from(data) };
+  if (dtype === 'int32') return { dtype, shape, data: Int32Array.from(data) };
+  return { dtype, shape, data: Uint8Array.from(data) };
+}
+
+/** Operations in the order of their computation, with what may be freed after each. */
+interface Plan {
+  readonly steps: readonly { readonly operation: Operation; readonly released: readonly Tensor[] }[];
+  readonly results: readonly Tensor[];
+}
+
+/** Plans a computation, which frees what it computes, and the arguments that are its own, after their last use. */
+function plan(operations: readonly Operation[], results: readonly Tensor[], arguments_: readonly Tensor[]): Plan {
+  const owned = new Set([...arguments_, ...operations.flatMap(({ outputs }) => outputs)]);
+  const needed = new Set(results);
+  const steps = [...operations].reverse().map((operation) => {
+    const touched = new Set([...operation.inputs, ...operation.outputs]);
+    const released = [...touched].filter((tensor) => owned.has(tensor) && !needed.has(tensor));
+    for (const tensor of released) needed.add(tensor);
+    return { operation, released };
+  });
+  return { steps: steps.reverse(), results };
+}
+
+/** Computes a plan's results from the values of what it does not compute itself. */
+function evaluate(tf: Tfjs, { steps, results }: Plan, values: Map<Tensor, Value>): Value[] {
+  return tf.tidy(() => {
+    for (const { operation, released } of steps) {
+      const operands = operation.inputs.map((tensor) => values.get(tensor)!);
+      const compute = tfjsOperators[operation.name] as Computation<OperatorName>;
+      const computed = tf.tidy(() => compute(tf, operands, operation));
+      const outputs = Array.isArray(computed) ? computed : [computed];
+      for (const [i, tensor] of operation.outputs.entries()) values.set(tensor, outputs[i]!);
+      for (const tensor of released) values.get(tensor)!.dispose();
+    }
+    // Clones, because one value may be several results, or may not be the plan's own.
+    return results.map((tensor) => tf.clone(values.get(tensor)!));
+  });
+}
+
+const bodies = new WeakMap<Operation<'loop'>, Plan>();
+
+function bodyOf(operation: Operation<'loop'>): Plan {
+  let body = bodies.get(operation);
+  if (!body) {
+    const { iteration, carried, next, stacked } = operation.attributes;
+    const results = [...next, ...stacked];
+    const arguments_ = [iteration, ...carried];
+    body = plan(bodyOperations(results, arguments_).body, results, arguments_);
+    bodies.set(operation, body);
+  }
+  return body;
+}
+
+function planOf(graph: Graph, sources: ReadonlyMap<string, Tensor>, arguments_: readonly Tensor[]): Plan {
+  const given = new Set([...sources.values()].map(({ operation }) => operation));
+  const results = Object.values(graph.outputs);
+  const operations = topologicalOrder(results).filter((operation) => !given.has(operation));
+  for (const operation of operations) {
+    if (isOperation(operation, 'input'))
+      throw new GraphError(
+        `the outputs need input ${operation.attributes.name}, which is not among the graph's inputs`,
+      );
+  }
+  return plan(operations, results, arguments_);
+}
+
+/**
+ * A graph as a function of TensorFlow.js's own tensors: from its inputs and parameters, by name, to its outputs, which are
+ * the caller's to dispose of. TensorFlow.js can differentiate it.
+ *
+ * @throws GraphError if an input or a parameter is missing.
+ */
+export function interpret(tf: Tfjs, graph: Graph, inputs: Readonly<Record<string, Value>>): Record<string, Value> {
+  const sources = expectedInputs(graph, {});
+  const values = new Map<Tensor, Value>();
+  for (const [name, tensor] of sources) {
+    const value = inputs[name];
+    if (!value) throw new GraphError(`interpret: input ${name}, ${describe(tensor)}, is missing`);
+    values.set(tensor, value);
+  }
+  const results = evaluate(tf, planOf(graph, sources, []), values);
+  return Object.fromEntries(Object.keys(graph.outputs).map((name, i) => [name, results[i]!]));
+}
+
+/**
+ * Computes graphs with TensorFlow.js, on whatever backend its module has. A run computes on the calling thread, and with a
+ * backend on the processor it blocks it.
+ */
+export class TfjsRuntime implements Runtime {
+  readonly name = 'tfjs';
+  private readonly open = new Set<Executable>();
+
+  /** @param tf the module: `await loadTfjs()`, or one with a backend that the caller chose. */
+  constructor(private readonly tf: Tfjs) {}
+
+  async compile(graph: Graph, options: CompileOptions = {}): Promise<Executable> {
+    const { tf, open } = this;
+    const expected = expectedInputs(graph, options);
+    const parameters = options.parameters ? parametersOf(Object.values(graph.outputs)) : new Map<string, Tensor>();
+    checkParameters(parameters, options.parameters ?? new Map());
+    const program = planOf(graph, new Map([...expected, ...parameters]), [...expected.values()]);
+    const resident = [...parameters].map(([name, tensor]) => {
+      return [tensor, tf.keep(upload(tf, options.parameters!.get(name)!))] as const;
+    });
+
+    const executable: Executable = {
+      async run(inputs: TensorValues, { transfer = false }: RunOptions = {}) {
+        if (!open.has(executable)) throw new Error('run: what was compiled was disposed of');
+        checkInputs(expected, inputs);
+        const results = tf.tidy(() => {
+          const values = new Map<Tensor, Value>(resident);
+          for (const [name, tensor] of expected) values.set(tensor, upload(tf, inputs[name]!));
+          if (transfer) for (const { data } of Object.values(inputs)) empty(data);
+          return evaluate(tf, program, values);
+        });
+        try {
+          const outputs = Object.entries(graph.outputs).map(async ([name, tensor], i) => {
+            return [name, await download(tensor, results[i]!)] as const;
+          });
+          return Object.fromEntries(await Promise.all(outputs));
+        } finally {
+          tf.dispose(results);
+        }
+      },
+      async dispose() {
+        if (open.delete(executable)) tf.dispose(resident.map(([, value]) => value));
+      },
+    };
+    open.add(executable);
+    return executable;
+  }
+
+  async dispose(): Promise<void> {
+    for (const executable of this.open) await executable.dispose();
+  }
+}
+
+/** Takes a buffer away from whoever holds it, as a transfer to another thread would. */
+function empty(data: TensorData['data']): void {
+  if (data.buffer.byteLength > 0) structuredClone(data.buffer, { transfer: [data.buffer as ArrayBuffer] });
+}
+
+/** Packages that give `@tensorflow/tfjs-core` a backend, fastest first. */
+const backends = ['@tensorflow/tfjs-backend-wasm', '@tensorflow/tfjs-backend-cpu'];
+
+/**
+ * Loads the fastest TensorFlow.js that is installed: `@tensorflow/tfjs-node`, else `@tensorflow/tfjs-core` with the backends
+ * that are registered already, or else with `@tensorflow/tfjs-backend-wasm` or `@tensorflow/tfjs-backend-cpu`.
+ *
+ * @throws Error if none of them is installed, or if one is and does not load.
+ */
+export async function loadTfjs(): Promise<Tfjs> {
+  const native = await importIfInstalled('@tensorflow/tfjs-node');
+  if (native) return native;
+  const tf = await importIfInstalled('@tensorflow/tfjs-core');
+  for (const backend of backends) {
+    if (!tf || tf.engine().backendNames().length > 0) break;
+    await importIfInstalled(backend);
+  }
+  if (!tf || tf.engine().backendNames().length === 0) {
+    throw new Error(
+      'TensorFlow.js is not installed: run `npm install @tensorflow/tfjs-node`, or, without native code, ' +
+        '`npm install @tensorflow/tfjs-core @tensorflow/tfjs-backend-wasm`',
+    );
+  }
+  await tf.ready();
+  return tf;
+}
+
+async function importIfInstalled(name: string): Promise<Tfjs | undefined> {
+  try {
+    return (await import(name)) as Tfjs;
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const absent = (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') && message.includes(`'${name}'`);
+    if (absent) return undefined;
+    throw new Error(`${name} is installed, and does not load: ${message}`, { cause: error });
+  }
+}
