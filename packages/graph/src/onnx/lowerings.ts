@@ -87,7 +87,8 @@ export const lowerings: { readonly [Name in Exclude<OperatorName, 'input' | 'par
     const [, , height, width] = outputOf(operation).shape as [number, number, number, number];
     const [, , rows, columns] = operation.inputs[1]!.shape as [number, number, number, number];
     const [, , outHeight, outWidth] = operation.inputs[0]!.shape as [number, number, number, number];
-    if (stride === 1) {
+    const pads = [rows - 1 - top, columns - 1 - left, rows - 1 - bottom, columns - 1 - right];
+    if (stride === 1 && pads.every((pad) => pad >= 0)) {
       // A convolution with the kernel turned by 180° and its channels exchanged: faster than ConvTranspose, which it equals.
       const exchanged = emitter.node('Transpose', [kernel!], { perm: [1, 0, 2, 3] });
       const turned =
@@ -100,7 +101,6 @@ export const lowerings: { readonly [Name in Exclude<OperatorName, 'input' | 'par
               emitter.integers([2, 3]),
               emitter.integers([-1, -1]),
             ]);
-      const pads = [rows - 1 - top, columns - 1 - left, rows - 1 - bottom, columns - 1 - right];
       return emitter.node('Conv', [gradient!, turned], { pads });
     }
     // Rows and columns that no step of the convolution reached.
@@ -204,7 +204,10 @@ export const lowerings: { readonly [Name in Exclude<OperatorName, 'input' | 'par
   oneHot: (emitter, [indices], operation) => {
     const depth = emitter.constant('int32', [], Int32Array.of(outputOf(operation).shape.at(-1)!));
     const values = emitter.constant('float32', [2], Float32Array.of(0, 1));
-    return emitter.node('OneHot', [indices!, depth, values]);
+    // ONNX Runtime refuses an index without axes.
+    const vector = (name: string) => emitter.node('OneHot', [name, depth, values]);
+    if (operation.inputs[0]!.shape.length > 0) return vector(indices!);
+    return reshapeTo(emitter, vector(reshapeTo(emitter, indices!, [1])), outputOf(operation).shape);
   },
   takeAlong: overLastAxis('GatherElements'),
   scatterAlong: (emitter, [indices, updates], operation) =>
