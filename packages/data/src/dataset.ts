@@ -14,8 +14,13 @@ export interface Sample {
 /** A map-style dataset: a known length and access by index in any order. */
 export interface Dataset<S = Sample> {
   readonly length: number;
-  /** Reads the sample at `index`, in `[0, length)`. Throws a `RangeError` outside of it. */
-  get(index: number): Promise<S>;
+  /**
+   * Reads the sample at `index`, in `[0, length)`. Throws a `RangeError` outside of it.
+   *
+   * @param variation Names the random choices that a dataset makes on reading (crop, mirroring), 0 by default: the same
+   *   index and variation give the same sample.
+   */
+  get(index: number, variation?: number): Promise<S>;
 }
 
 /** Throws a `RangeError` unless `index` is an integer in `[0, length)`. */

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { RgbImage } from '@dalle-mini/vqgan';
 import sharp from 'sharp';
 import { checkIndex, type Dataset, type Sample } from './dataset.js';
+import { dominantColor } from './dominant-color.js';
 import { emojiCaptions } from './emoji-captions.js';
 import {
   conceptOf,
@@ -69,7 +70,7 @@ interface Manifest {
 const manifestFormat = 'dalle-mini-emoji';
 const manifestName = 'emoji.json';
 /** Raise when captions, splits or matching change: prepared folders get a new index. */
-const indexVersion = 1;
+const indexVersion = 2;
 /** Raise when drawing changes: prepared folders are drawn again. */
 const drawingVersion = 2;
 /** SVGs are drawn this many times larger, then scaled down: the SVG renderer leaves the edges of filters jagged. */
@@ -246,21 +247,6 @@ export async function prepareEmoji(folder: string, options: PrepareEmojiOptions)
     throw new Error(`No emoji has a concept among ${JSON.stringify(concepts)}; expected hexcodes such as '1F34E'.`);
   }
 
-  const drawings = listed.map((icon) => ({ concept: conceptOf(icon), vendor: icon.vendor, svgHash: icon.svgHash }));
-  const splits = splitEmoji(drawings, seed);
-  const entries = listed.map((icon, index): EmojiEntry => {
-    const { concept, vendor } = drawings[index]!;
-    return {
-      key: `${vendor}/${icon.name}`,
-      vendor,
-      hexcode: icon.variant.hexcode,
-      concept,
-      group: `${concept}/${vendor}`,
-      split: splits[index]!,
-      captions: emojiCaptions(icon, vendor, table.unicodeName(icon.variant.hexcode)),
-    };
-  });
-
   const identity = JSON.stringify([
     drawingVersion,
     imageSize,
@@ -268,6 +254,23 @@ export async function prepareEmoji(folder: string, options: PrepareEmojiOptions)
   ]);
   const pictures = `pictures-${digest(identity)}.u8`;
   await drawOnce(join(folder, pictures), { imageSize, vendors, readIcons, total: listed.length }, options);
+
+  const drawings = listed.map((icon) => ({ concept: conceptOf(icon), vendor: icon.vendor, svgHash: icon.svgHash }));
+  const splits = splitEmoji(drawings, seed);
+  const colors = await readColors(join(folder, pictures), listed.length, imageSize);
+  const entries = listed.map((icon, index): EmojiEntry => {
+    const { concept, vendor } = drawings[index]!;
+    const { hexcode } = icon.variant;
+    return {
+      key: `${vendor}/${icon.name}`,
+      vendor,
+      hexcode,
+      concept,
+      group: `${concept}/${vendor}`,
+      split: splits[index]!,
+      captions: emojiCaptions({ ...icon, unicodeName: table.unicodeName(hexcode), color: colors[index] }),
+    };
+  });
 
   const lines = entries.map((entry) => `${JSON.stringify(entry)}\n`).join('');
   const index = `index-${digest(lines)}.jsonl`;
@@ -329,6 +332,26 @@ async function drawOnce(
   } catch (error) {
     throw fileError('write', partial, error);
   }
+}
+
+/** The dominant color of each drawn picture. */
+async function readColors(path: string, count: number, imageSize: number): Promise<(string | undefined)[]> {
+  const data = new Uint8Array(imageSize ** 2 * 3);
+  const colors: (string | undefined)[] = [];
+  try {
+    const file = await open(path, 'r');
+    try {
+      for (let index = 0; index < count; index++) {
+        await file.read(data, 0, data.length, index * data.length);
+        colors.push(dominantColor({ width: imageSize, height: imageSize, data }));
+      }
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    throw fileError('read', path, error);
+  }
+  return colors;
 }
 
 /** Draws icons side by side in memory, as many at a time as there are processors. */

@@ -1,5 +1,30 @@
-export * from './dataset.js';
-export * from './emoji.js';
-export { captionLimit } from './emoji-captions.js';
+export type { Dataset, Sample } from './dataset.js';
+export {
+  EmojiDataset,
+  type EmojiEntry,
+  type EmojiSample,
+  openEmoji,
+  type PrepareEmojiOptions,
+  prepareEmoji,
+} from './emoji.js';
 export { type EmojiVendor, emojiVendors } from './emoji-icons.js';
 export type { EmojiSplit } from './emoji-split.js';
+export { openImageFolder } from './image-folder.js';
+export { flipHorizontally, mayFlip, type PreprocessOptions, preprocessImage } from './preprocess.js';
+export {
+  type CaptionChoice,
+  chooseCaption,
+  createSampler,
+  groupIndices,
+  type Sampler,
+  type SamplerOptions,
+} from './sampler.js';
+export {
+  type OpenTokenShardsOptions,
+  openTokenShards,
+  type TokenDataset,
+  type TokenSample,
+  type WriteTokenShardsOptions,
+  writeTokenShards,
+} from './token-shards.js';
+export { openWebDataset } from './web-dataset.js';

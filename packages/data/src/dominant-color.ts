@@ -1,0 +1,53 @@
+import type { RgbImage } from '@dalle-mini/vqgan';
+
+/** Brighter than this in every channel is background: the pictures stand on white. */
+const whiteLevel = 240;
+/** Share of the picture that must not be white, and share of that which one color must have. */
+const leastForeground = 0.05;
+const leastShare = 0.6;
+/** Black is also the color of outlines: it must have more. */
+const leastBlackShare = 0.75;
+
+/**
+ * The color word for most of what stands on the white of a picture, `undefined` if there is no such color.
+ * Words: red, orange, yellow, green, blue, purple, pink, brown, black. Grey is never said: it is how white things are shaded.
+ */
+export function dominantColor({ width, height, data }: RgbImage): string | undefined {
+  const counts = new Map<string, number>();
+  let foreground = 0;
+  for (let pixel = 0; pixel < data.length; pixel += 3) {
+    const [red, green, blue] = [data[pixel]!, data[pixel + 1]!, data[pixel + 2]!];
+    if (Math.min(red, green, blue) > whiteLevel) continue;
+    foreground++;
+    const name = colorName(red, green, blue);
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
+  if (foreground < leastForeground * width * height) return undefined;
+  const [name, count] = [...counts].reduce((most, entry) => (entry[1] > most[1] ? entry : most));
+  const share = name === 'black' ? leastBlackShare : leastShare;
+  return name !== 'grey' && count >= share * foreground ? name : undefined;
+}
+
+/** The color word for 8-bit channels, by hue, saturation and value. */
+function colorName(red: number, green: number, blue: number): string {
+  const value = Math.max(red, green, blue);
+  const chroma = value - Math.min(red, green, blue);
+  const saturation = value === 0 ? 0 : chroma / value;
+  if (value < 64) return 'black';
+  if (value < 110 && saturation < 0.4) return 'black';
+  if (saturation < 0.16) return 'grey';
+  let hue: number;
+  if (value === red) hue = (((green - blue) / chroma) * 60 + 360) % 360;
+  else if (value === green) hue = ((blue - red) / chroma) * 60 + 120;
+  else hue = ((red - green) / chroma) * 60 + 240;
+  if (hue < 14 || hue >= 340) {
+    if (value > 200 && saturation < 0.55) return 'pink';
+    return value < 140 ? 'brown' : 'red';
+  }
+  if (hue < 42) return value < 205 || saturation < 0.4 ? 'brown' : 'orange';
+  if (hue < 66) return value < 150 ? 'brown' : 'yellow';
+  if (hue < 165) return 'green';
+  if (hue < 250) return saturation < 0.3 ? 'grey' : 'blue';
+  if (hue < 295) return 'purple';
+  return 'pink';
+}

@@ -1,0 +1,148 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { extname, isAbsolute, join, posix, sep } from 'node:path';
+import { captionsFromRecord, captionsFromText, captionsFromValue, imageExtensions } from './captions.js';
+import { checkIndex, type Dataset, type Sample } from './dataset.js';
+import { fileError, readTextIfPresent } from './files.js';
+import { checkImageSize, type PreprocessOptions, preprocessImage } from './preprocess.js';
+import { hash } from './random.js';
+
+/** An image file of the folder, by its path with forward slashes, and its captions if they are listed in one file. */
+interface ListedImage {
+  readonly name: string;
+  readonly captions?: readonly string[];
+}
+
+/**
+ * Opens a folder of images with captions. Three layouts are understood, looked for in this order:
+ *
+ * 1. `metadata.jsonl`, Hugging Face's imagefolder: a JSON object a line, with `file_name` and `text` (or `caption`, `captions`);
+ * 2. `captions.json`: one object, from file name to a caption or an array of captions;
+ * 3. images anywhere below the folder, each with a text file of the same name beside it, one caption a line.
+ *
+ * Samples are in the order of their listing, or of their paths. `get(index, variation)` reads, decodes and preprocesses one
+ * image; `variation` (0 by default, the epoch for example) changes what is random in it.
+ *
+ * @throws If the folder is missing, holds no images, names files outside itself, or if an image has no caption.
+ */
+export async function openImageFolder(folder: string, options: PreprocessOptions): Promise<Dataset> {
+  checkImageSize(options.imageSize);
+  const files = await listFiles(folder);
+  const listed =
+    (await readMetadataLines(folder, files)) ??
+    (await readCaptionsFile(folder, files)) ??
+    listCaptionedImages(folder, files);
+  if (listed.length === 0) {
+    throw new Error(`${folder} holds no images: expected files ending in ${[...imageExtensions].join(', ')}.`);
+  }
+  return {
+    length: listed.length,
+    async get(index: number, variation = 0): Promise<Sample> {
+      checkIndex(index, listed.length);
+      const { name, captions = await readCaptions(folder, name) } = listed[index]!;
+      const path = join(folder, name);
+      const encoded = await readFile(path).catch((error: unknown) => {
+        throw fileError('read', path, error);
+      });
+      const seed = hash(options.seed ?? 0, index, variation);
+      return { key: name, image: await preprocessImage(encoded, path, { ...options, seed }, captions), captions };
+    },
+  };
+}
+
+/** Paths of all files below a folder, with forward slashes, sorted. */
+async function listFiles(folder: string): Promise<ReadonlySet<string>> {
+  try {
+    const found = await readdir(folder, { recursive: true, withFileTypes: true });
+    const names = found
+      .filter((entry) => !entry.isDirectory())
+      .map((entry) => join(entry.parentPath, entry.name).slice(join(folder, sep).length).replaceAll(sep, '/'));
+    return new Set(names.sort());
+  } catch (error) {
+    throw fileError('list the folder', folder, error);
+  }
+}
+
+/** Throws unless a listed name stays inside the folder and is there. */
+function checkListedName(name: unknown, list: string, files: ReadonlySet<string>): string {
+  if (typeof name !== 'string' || name === '') {
+    throw new Error(
+      `${list} names no image file: expected a path relative to its folder, got ${JSON.stringify(name)}.`,
+    );
+  }
+  const normal = posix.normalize(name.replaceAll('\\', '/'));
+  if (isAbsolute(name) || normal.startsWith('/') || normal.split('/').includes('..') || /^[a-z]:/i.test(name)) {
+    throw new Error(`${list} names ${JSON.stringify(name)}, outside its folder; list only files inside it.`);
+  }
+  if (!files.has(normal))
+    throw new Error(`${list} names ${JSON.stringify(name)}, which is not there; add the file or drop it.`);
+  return normal;
+}
+
+async function readMetadataLines(folder: string, files: ReadonlySet<string>): Promise<ListedImage[] | undefined> {
+  const path = join(folder, 'metadata.jsonl');
+  const text = await readTextIfPresent(path);
+  return text
+    ?.replace(/^\uFEFF/, '')
+    .split('\n')
+    .flatMap((line, index) => {
+      if (line.trim() === '') return [];
+      const place = `${path}, line ${index + 1},`;
+      const record = parseJson(line, place) as Record<string, unknown> | null;
+      const name = checkListedName(record?.file_name, place, files);
+      const captions = captionsFromRecord(record);
+      if (!captions?.length) {
+        throw new Error(
+          `${place} gives no caption for ${name}: expected "text", "caption" or "captions" that is not blank.`,
+        );
+      }
+      return [{ name, captions }];
+    });
+}
+
+async function readCaptionsFile(folder: string, files: ReadonlySet<string>): Promise<ListedImage[] | undefined> {
+  const path = join(folder, 'captions.json');
+  const text = await readTextIfPresent(path);
+  if (text === undefined) return undefined;
+  const record = parseJson(text, path);
+  if (typeof record !== 'object' || record === null || Array.isArray(record)) {
+    throw new Error(`${path} is not an object from file names to captions, such as {"cat.jpg": "a cat"}.`);
+  }
+  return Object.entries(record).map(([listedName, value]) => {
+    const name = checkListedName(listedName, path, files);
+    const captions = captionsFromValue(value);
+    if (!captions?.length)
+      throw new Error(`${path} gives no caption for ${name}: expected a string or an array of strings.`);
+    return { name, captions };
+  });
+}
+
+function listCaptionedImages(folder: string, files: ReadonlySet<string>): ListedImage[] {
+  const images = [...files].filter((name) => imageExtensions.has(extname(name).toLowerCase()));
+  const bare = images.filter((name) => !files.has(captionFile(name)));
+  if (bare.length > 0) {
+    throw new Error(
+      `${bare.length} of ${images.length} images in ${folder} have no caption, such as ${bare[0]}: ` +
+        `write it into ${captionFile(bare[0]!)}, or list all captions in metadata.jsonl or captions.json.`,
+    );
+  }
+  return images.map((name) => ({ name }));
+}
+
+function captionFile(imageName: string): string {
+  return `${imageName.slice(0, imageName.length - extname(imageName).length)}.txt`;
+}
+
+async function readCaptions(folder: string, imageName: string): Promise<string[]> {
+  const path = join(folder, captionFile(imageName));
+  const captions = captionsFromText((await readTextIfPresent(path)) ?? '');
+  if (captions.length === 0) throw new Error(`${path} holds no caption; write one a line into it.`);
+  return captions;
+}
+
+function parseJson(text: string, place: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new Error(`${place} is not valid JSON: ${(error as Error).message}.`, { cause: error });
+  }
+}

@@ -1,0 +1,105 @@
+import type { RgbImage } from '@dalle-mini/vqgan';
+import sharp from 'sharp';
+import { uniform } from './random.js';
+
+export interface PreprocessOptions {
+  /** Width and height of the result in pixels, 1 to 8192. */
+  readonly imageSize: number;
+  /** Which square of the picture is kept: its middle (default), or any, evenly. */
+  readonly crop?: 'center' | 'random';
+  /** Mirror half of the pictures, those whose captions all allow it (see {@link mayFlip}); `false` by default. */
+  readonly flip?: boolean;
+  /** Names the random choices of crop and flip; 0 by default. */
+  readonly seed?: number;
+}
+
+/** Words that a mirrored picture would belie: sides, writing, and things whose mirror image is another thing. */
+const sidedWords = new RegExp(
+  `\\b(${[
+    'left(wards?|most|-hand(ed)?)?|right(wards?|most|-hand(ed)?)?|east|west|forwards?|backwards?|back|reverse|rewind|next|previous',
+    '(anti|counter)?-?clockwise|arrows?|turn(s|ing)?|text|letters?|words?|numbers?|digits?|characters?|alphabet|latin',
+    'writing|written|writes|reads|reading|says|saying|sign(s|age|ed|ature)?|logos?|labels?|captions?|titles?|quotes?|slogans?',
+    "flags?|clocks?|watch(es)?|o’clock|o'clock|thirty|hourglass|stopwatch|compass|maps?|globe|calendars?|charts?|graphs?|keyboards?|keycap",
+    'books?|newspapers?|magazines?|posters?|documents?|letterhead|screenshots?|receipts?|banknotes?|money|dollars?|euros?|yen|pounds?',
+    'dice|die|cards?|buttons?|atm|musical|notes?|score|zodiac|question|exclamation|percent|license|plates?|scissors',
+  ].join('|')})\\b`,
+  'i',
+);
+
+/**
+ * Whether a picture with this caption stays true when it is mirrored. It says no to words for sides, writing, flags, clocks
+ * and the like, to digits, to quotations and to words in capitals, which are usually seen in the picture.
+ */
+export function mayFlip(caption: string): boolean {
+  return !sidedWords.test(caption) && !/\d|["“”]|\b[A-Z]{2,}\b/.test(caption);
+}
+
+/** The mirror image, left and right exchanged; the input stays as it is. */
+export function flipHorizontally(image: RgbImage): RgbImage {
+  const { width, height } = image;
+  const data = new Uint8Array(image.data.length);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const from = (y * width + x) * 3;
+      const to = (y * width + (width - 1 - x)) * 3;
+      for (let channel = 0; channel < 3; channel++) data[to + channel] = image.data[from + channel]!;
+    }
+  }
+  return { width, height, data };
+}
+
+/**
+ * Decodes an image of any format that sharp reads (JPEG, PNG, WebP, AVIF, GIF, TIFF, SVG; the first frame of an animation), turns
+ * it upright by its EXIF orientation, puts transparent parts on white, converts to sRGB, scales it so that its shorter
+ * side fits, and crops it to `imageSize × imageSize` pixels.
+ *
+ * @param encoded The bytes of the file.
+ * @param name Names the image in errors.
+ * @param captions The captions that `flip` has to keep true.
+ * @throws An error that names the image if it cannot be decoded or is cut short.
+ */
+export async function preprocessImage(
+  encoded: Uint8Array,
+  name: string,
+  options: PreprocessOptions,
+  captions: readonly string[] = [],
+): Promise<RgbImage> {
+  const { imageSize, crop = 'center', flip = false, seed = 0 } = options;
+  checkImageSize(imageSize);
+  try {
+    // 'error' accepts harmless oddities that decoders warn of, and refuses files that are cut short.
+    const source = sharp(encoded, { failOn: 'error' });
+    const metadata = await source.metadata();
+    const upright = metadata.autoOrient;
+    const scale = imageSize / Math.min(upright.width, upright.height);
+    const width = Math.max(imageSize, Math.round(upright.width * scale));
+    const height = Math.max(imageSize, Math.round(upright.height * scale));
+    const along = (axis: string) => (crop === 'random' ? uniform('crop', axis, seed) : 0.5);
+    const left = Math.floor(along('x') * (width - imageSize + 1));
+    const top = Math.floor(along('y') * (height - imageSize + 1));
+    let pipeline = source
+      .autoOrient()
+      .resize(width, height, { fit: 'fill' })
+      .extract({ left, top, width: imageSize, height: imageSize })
+      .flatten({ background: '#ffffff' });
+    if (flip && uniform('flip', seed) < 0.5 && captions.every(mayFlip)) pipeline = pipeline.flop();
+    const { data, info } = await pipeline
+      .toColourspace('srgb')
+      .raw({ depth: 'uchar' })
+      .toBuffer({ resolveWithObject: true });
+    if (info.channels !== 3) throw new Error(`it decoded to ${info.channels} channels, expected 3`);
+    return { width: imageSize, height: imageSize, data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
+  } catch (error) {
+    const reason = (error as Error).message.split('\n')[0];
+    throw new Error(`Cannot decode the image ${name}: ${reason}. Replace the file or remove it from the dataset.`, {
+      cause: error,
+    });
+  }
+}
+
+/** Throws a `RangeError` unless the size is an integer from 1 to 8192. */
+export function checkImageSize(imageSize: number): void {
+  if (!Number.isInteger(imageSize) || imageSize < 1 || imageSize > 8192) {
+    throw new RangeError(`imageSize is ${imageSize}; expected an integer from 1 to 8192.`);
+  }
+}

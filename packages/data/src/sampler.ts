@@ -1,0 +1,85 @@
+import { integerBelow, permutation, uniform } from './random.js';
+
+export interface SamplerOptions {
+  /** Chooses the order. */
+  readonly seed: number;
+}
+
+/**
+ * Says which sample to take at each position of an endless, shuffled training run. It keeps no state: a run resumes exactly by
+ * going on with the next position, on any machine.
+ */
+export interface Sampler {
+  /** Positions an epoch: the number of samples, or of groups. */
+  readonly epochLength: number;
+  /** Index into the dataset of the sample to take at a position, an integer of at least 0. */
+  at(position: number): number;
+}
+
+/**
+ * Creates a sampler over `length` samples, each taken once an epoch, or over `groups` of sample indices: then each group is taken
+ * once an epoch, by a member drawn at random, so that a group's size does not give it weight.
+ *
+ * @throws If there is nothing to sample, or a group is empty.
+ */
+export function createSampler(
+  options: SamplerOptions & ({ readonly length: number } | { readonly groups: readonly (readonly number[])[] }),
+): Sampler {
+  const { seed } = options;
+  const groups = 'groups' in options ? options.groups : undefined;
+  const epochLength = 'groups' in options ? options.groups.length : options.length;
+  if (!Number.isInteger(epochLength) || epochLength < 1) {
+    throw new RangeError(`Cannot sample from ${epochLength} samples or groups: expected at least 1.`);
+  }
+  const empty = groups?.findIndex((members) => members.length === 0) ?? -1;
+  if (empty !== -1) throw new RangeError(`Group ${empty} is empty: expected at least one sample in each.`);
+
+  let cached: { readonly epoch: number; readonly order: Uint32Array } | undefined;
+  return {
+    epochLength,
+    at(position) {
+      if (!Number.isSafeInteger(position) || position < 0) {
+        throw new RangeError(`The position is ${position}; expected an integer of at least 0.`);
+      }
+      const epoch = Math.floor(position / epochLength);
+      if (cached?.epoch !== epoch) cached = { epoch, order: permutation(epochLength, 'epoch', seed, epoch) };
+      const chosen = cached.order[position % epochLength]!;
+      const members = groups?.[chosen];
+      return members ? members[integerBelow(members.length, 'member', seed, epoch, chosen)]! : chosen;
+    },
+  };
+}
+
+/** Indices of the samples of each group, in order of first appearance; a sample without a group is a group of its own. */
+export function groupIndices(samples: readonly { readonly group?: string }[]): number[][] {
+  const groups = new Map<string, number[]>();
+  const all: number[][] = [];
+  samples.forEach(({ group }, index) => {
+    const known = group === undefined ? undefined : groups.get(group);
+    if (known) {
+      known.push(index);
+      return;
+    }
+    const created = [index];
+    all.push(created);
+    if (group !== undefined) groups.set(group, created);
+  });
+  return all;
+}
+
+export interface CaptionChoice {
+  readonly seed: number;
+  /** Position of the sampler: each position draws anew. */
+  readonly position: number;
+  /** Probability of the empty caption, 0 to 1, which classifier-free guidance learns from; 0 by default. */
+  readonly dropout?: number;
+}
+
+/** Chooses one of a sample's captions, evenly, or `''` with the probability `dropout`. The same choice always for the same seed and position. */
+export function chooseCaption(captions: readonly string[], { seed, position, dropout = 0 }: CaptionChoice): string {
+  if (!(dropout >= 0 && dropout <= 1))
+    throw new RangeError(`dropout is ${dropout}; expected a probability from 0 to 1.`);
+  if (captions.length === 0) throw new RangeError('There is no caption to choose from: expected at least one.');
+  if (uniform('dropout', seed, position) < dropout) return '';
+  return captions[integerBelow(captions.length, 'caption', seed, position)]!;
+}

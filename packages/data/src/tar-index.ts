@@ -1,0 +1,172 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import { fileError } from './files.js';
+
+/** A plain file inside a tar archive: its bytes are `[offset, offset + size)` of the archive. */
+export interface TarMember {
+  readonly name: string;
+  readonly offset: number;
+  readonly size: number;
+}
+
+const blockSize = 512;
+/** Longest extended header that is read: real ones hold a path and a few numbers. */
+const extendedHeaderLimit = 64 * 1024;
+
+/**
+ * Lists the plain files of a tar archive (POSIX ustar and pax, GNU) by reading its headers only.
+ *
+ * @throws If the archive is damaged, cut short or compressed, or holds links, devices, or names that lead out of a folder.
+ */
+export async function indexTar(path: string): Promise<TarMember[]> {
+  let file: FileHandle;
+  try {
+    file = await open(path, 'r');
+  } catch (error) {
+    throw fileError('read', path, error);
+  }
+  try {
+    return await readHeaders(file, path);
+  } catch (error) {
+    throw fileError('read', path, error);
+  } finally {
+    await file.close();
+  }
+}
+
+/** Reads one member's bytes. */
+export async function readTarMember(path: string, member: TarMember): Promise<Uint8Array> {
+  try {
+    const file = await open(path, 'r');
+    try {
+      return await readExactly(file, path, member.offset, member.size);
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    throw fileError('read', path, error);
+  }
+}
+
+async function readExactly(file: FileHandle, path: string, offset: number, size: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(size);
+  let done = 0;
+  while (done < size) {
+    const { bytesRead } = await file.read(bytes, done, size - done, offset + done);
+    if (bytesRead === 0) throw cutShort(path, `needs ${offset + size} bytes`);
+    done += bytesRead;
+  }
+  return bytes;
+}
+
+function cutShort(path: string, detail: string): Error {
+  return new Error(`${path} is cut short: it ${detail}. Download or copy it again.`);
+}
+
+async function readHeaders(file: FileHandle, path: string): Promise<TarMember[]> {
+  const { size: archiveSize } = await file.stat();
+  const members: TarMember[] = [];
+  /** What extended headers say of the next member. */
+  let next: { name?: string; size?: number } = {};
+  let position = 0;
+  while (true) {
+    if (position + blockSize > archiveSize) throw cutShort(path, `lacks the end mark after ${members.length} files`);
+    const header = await readExactly(file, path, position, blockSize);
+    if (header.every((byte) => byte === 0)) return members;
+    checkHeader(header, path, position);
+    const type = String.fromCharCode(header[156]!);
+    const size = type !== 'x' && type !== 'L' && next.size !== undefined ? next.size : readNumber(header, 124, 12);
+    if (!Number.isSafeInteger(size) || size < 0) {
+      throw new Error(
+        `${path} is damaged: the file at byte ${position} claims ${size} bytes. Download or copy it again.`,
+      );
+    }
+    const offset = position + blockSize;
+    if (offset + size > archiveSize) throw cutShort(path, `ends inside ${readName(header)}`);
+    position = offset + Math.ceil(size / blockSize) * blockSize;
+
+    if (type === 'x' || type === 'L') {
+      if (size > extendedHeaderLimit)
+        throw new Error(`${path} holds an extended header of ${size} bytes; repack it with tar.`);
+      const bytes = await readExactly(file, path, offset, size);
+      next = type === 'x' ? { ...next, ...readPaxRecords(bytes) } : { ...next, name: readText(bytes, 0, size) };
+      continue;
+    }
+    const name = next.name ?? readName(header);
+    next = {};
+    // Directories and global headers hold nothing that a dataset needs.
+    if (type === '5' || type === 'g') continue;
+    if (type !== '0' && type !== '\0' && type !== '7') {
+      throw new Error(`${path} holds ${JSON.stringify(name)}, a link or device; repack it with plain files only.`);
+    }
+    if (!isHarmless(name)) {
+      throw new Error(`${path} holds ${JSON.stringify(name)}, a name that leads out of its folder; repack it without.`);
+    }
+    members.push({ name: name.replace(/^(\.\/)+/, ''), offset, size });
+  }
+}
+
+function isHarmless(name: string): boolean {
+  const parts = name.split(/[/\\]/);
+  return name !== '' && !parts.includes('..') && parts[0] !== '' && !/^[a-z]:/i.test(name) && !name.includes('\0');
+}
+
+/** The header's bytes are summed with its checksum field read as spaces. */
+function checkHeader(header: Uint8Array, path: string, position: number): void {
+  let sum = 0;
+  header.forEach((byte, index) => {
+    sum += index >= 148 && index < 156 ? 32 : byte;
+  });
+  if (sum === readNumber(header, 148, 8)) return;
+  const compressed =
+    position === 0 && ((header[0] === 0x1f && header[1] === 0x8b) || (header[0] === 0x28 && header[1] === 0xb5));
+  throw new Error(
+    compressed
+      ? `${path} is compressed; random access needs plain tar: unpack it first (gunzip or zstd -d).`
+      : `${path} is not a tar archive, or damaged: the header at byte ${position} does not fit its checksum. Download or copy it again.`,
+  );
+}
+
+function readName(header: Uint8Array): string {
+  const name = readText(header, 0, 100);
+  const isPosix = readText(header, 257, 6) === 'ustar' && header[262] === 0;
+  const prefix = isPosix ? readText(header, 345, 155) : '';
+  return prefix === '' ? name : `${prefix}/${name}`;
+}
+
+/** Text up to the first zero byte. */
+function readText(bytes: Uint8Array, start: number, length: number): string {
+  const field = bytes.subarray(start, start + length);
+  const end = field.indexOf(0);
+  return new TextDecoder().decode(end === -1 ? field : field.subarray(0, end));
+}
+
+/** An octal number, or GNU's base-256 for those that do not fit. */
+function readNumber(header: Uint8Array, start: number, length: number): number {
+  const field = header.subarray(start, start + length);
+  if ((field[0]! & 0x80) !== 0) {
+    return field.subarray(1).reduce((value, byte) => value * 256 + byte, field[0]! & 0x7f);
+  }
+  const text = readText(field, 0, length).trim();
+  return text === '' ? 0 : /^[0-7]+$/.test(text) ? Number.parseInt(text, 8) : Number.NaN;
+}
+
+/** Pax records are `<length> <key>=<value>\n`, the length counting itself, in bytes. */
+function readPaxRecords(bytes: Uint8Array): { name?: string; size?: number } {
+  const records: { name?: string; size?: number } = {};
+  let start = 0;
+  while (start < bytes.length) {
+    const space = bytes.indexOf(32, start);
+    const length = space === -1 ? Number.NaN : Number(readText(bytes, start, space - start));
+    if (!Number.isInteger(length) || length <= space - start || start + length > bytes.length) break;
+    const [key, value] = splitOnce(new TextDecoder().decode(bytes.subarray(space + 1, start + length - 1)), '=');
+    if (key === 'path') records.name = value;
+    if (key === 'size') records.size = Number(value);
+    start += length;
+  }
+  return records;
+}
+
+function splitOnce(text: string, separator: string): [string, string] {
+  const at = text.indexOf(separator);
+  return at === -1 ? [text, ''] : [text.slice(0, at), text.slice(at + separator.length)];
+}
