@@ -1,9 +1,9 @@
+import { createRandom, sampleInteger } from '@dalle-mini/graph';
 import { toInt32 } from '@dalle-mini/weights';
 import { Tokenizer } from '@huggingface/tokenizers';
 import { describe, expect, it, vi } from 'vitest';
 import { loadTokenizer } from '../src/tokenizer.js';
 import { minilm, reference } from './minilm.js';
-import { uniform } from './random.js';
 
 const tokenizer = loadTokenizer(minilm.tokenizer);
 const CLS = 101;
@@ -88,8 +88,8 @@ describe('a caption of 100,000 characters', () => {
   // characters or so, so that the last token that is needed lies about where the caption is cut, among words and whatever
   // normalizers remove, join, split or replace.
   it('has the tokens that it would have without the cut', () => {
-    const random = uniform(3);
-    const choose = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)]!;
+    const random = createRandom(3);
+    const choose = <T>(from: readonly T[]): T => from[sampleInteger(random, from.length)]!;
     const pieces = [
       ...[' ', '  ', '\n', '\t', '\v', '\u00a0', '\u2028', '\u200b', '\u0301', '\ufe0f', '\ud83d'],
       ...['a', 'cat', 'Σ', 'é', '-', '一', '𠀀', '😀', '[SEP]', '[', 'SEP]', 'x'.repeat(50)],

@@ -7,27 +7,21 @@ import {
   quantize,
   quantizeRows,
   toFloat32,
+  toInt32,
 } from '@dalle-mini/weights';
 import { describe, expect, it } from 'vitest';
 import { uniform } from './random.js';
 
-const roundTrip = (data: Float32Array, shape: number[]) => {
-  const { values, scale } = quantizeRows(data, shape);
-  const restored = dequantize(
-    new Map([
-      ['w', values],
-      ['w.scale', scale],
-    ]),
-  ).get('w')!;
-  return { scale: toFloat32(scale), restored };
-};
+const roundTrip = (data: Float32Array, shape: number[]) =>
+  dequantize(quantize(new Map([['w', fromFloat32(data, shape)]]))).get('w')!;
 
 describe('quantizeRows', () => {
   it('is off by at most half a scale, each row by its own', () => {
     const random = uniform(1);
     const rows = 5;
     const data = Float32Array.from({ length: rows * 12 }, (_, i) => (random() - 0.5) * 10 ** Math.floor(i / 12));
-    const { scale, restored } = roundTrip(data, [rows, 3, 4]);
+    const scale = toFloat32(quantizeRows(data, [rows, 3, 4]).scale);
+    const restored = roundTrip(data, [rows, 3, 4]);
     expect(restored.shape).toEqual([rows, 3, 4]);
     // The last factor allows for the float32 rounding of the scale and of the product.
     const worst = data.map((value, i) => Math.abs(value - restored.data[i]!) / scale[Math.floor(i / 12)]!);
@@ -36,19 +30,32 @@ describe('quantizeRows', () => {
   });
 
   it('keeps zeros and the largest value of each row', () => {
-    const { restored } = roundTrip(Float32Array.of(0, -0.7, 0, 0, 0, 3), [2, 3]);
-    expect([...restored.data].map((value) => Math.fround(value))).toEqual([0, expect.closeTo(-0.7, 6), 0, 0, 0, 3]);
+    const { data } = roundTrip(Float32Array.of(0, -0.7, 0, 0, 0, 3), [2, 3]);
+    expect([...data]).toEqual([0, expect.closeTo(-0.7, 6), 0, 0, 0, expect.closeTo(3, 6)]);
+  });
+
+  it('stores an outlier as it is, so that its row keeps a scale for the rest', () => {
+    const row = Float32Array.from({ length: 100 }, (_, i) => (i % 2 ? 0.01 : -0.02));
+    const data = Float32Array.of(...row, ...row);
+    data[137] = -6.2354;
+    const { values, scale, outliers, outlierPositions } = quantizeRows(data, [2, 100]);
+    expect(toFloat32(outliers)).toEqual(Float32Array.of(-6.2354));
+    expect(toInt32(outlierPositions)).toEqual(Int32Array.of(137));
+    expect(toInt32(values)[137]).toBe(0);
+    expect(toFloat32(scale)[1]).toBeCloseTo(0.02 / 127, 6);
+    const restored = roundTrip(data, [2, 100]).data;
+    expect(restored[137]).toBe(data[137]);
+    expect(Math.max(...restored.map((value, i) => Math.abs(value - data[i]!)))).toBeLessThan(0.02 / 127);
   });
 
   it('stays within range for values near the smallest float32', () => {
-    const { restored } = roundTrip(Float32Array.of(2e-43, -2e-43, 1e-45, 0), [2, 2]);
-    expect(Math.max(...restored.data.map((value, i) => Math.abs(value - [2e-43, -2e-43, 1e-45, 0][i]!)))).toBeLessThan(
-      1e-43,
-    );
+    const data = Float32Array.of(2e-43, -2e-43, 1e-45, 0);
+    const restored = roundTrip(data, [2, 2]).data;
+    expect(Math.max(...restored.map((value, i) => Math.abs(value - data[i]!)))).toBeLessThan(1e-43);
   });
 
   it.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])('refuses %s and names its row', (value) => {
-    expect(() => quantizeRows(Float32Array.of(1, 2, 3, value), [2, 2])).toThrow(/Row 1 holds/);
+    expect(() => quantizeRows(Float32Array.of(1, 2, 3, value), [2, 2])).toThrow(/Row 1 holds NaN or infinity/);
   });
 
   it('refuses scalars and data of another size', () => {
@@ -58,21 +65,28 @@ describe('quantizeRows', () => {
 });
 
 describe('quantize and dequantize', () => {
+  const wide = Float32Array.from({ length: 40 }, (_, i) => (i === 7 ? 50 : 1));
   const checkpoint: Checkpoint = new Map([
     ['dense.weight', fromFloat32(Float32Array.of(1, -2, 3, 4), [2, 2], 'F16')],
     ['dense.bias', fromFloat32(Float32Array.of(0.1, 0.2), [2])],
     ['norm.scale', fromFloat32(Float32Array.of(0.3), [1])],
     ['positions', fromInt32(Int32Array.of(1, 2), [1, 2])],
+    ['wide', fromFloat32(wide, [1, 40])],
   ]);
+  const broken = (name: string, tensor = fromFloat32(Float32Array.of(1, 2, 3), [3])) =>
+    new Map([...quantize(checkpoint), [name, tensor] as const]);
 
   it('stores matrices in 8 bits and leaves vectors and integers as they are', () => {
-    const compact = quantize(checkpoint);
-    expect([...compact].map(([name, { dtype, shape }]) => `${name} ${dtype} [${shape}]`)).toEqual([
+    expect([...quantize(checkpoint)].map(([name, { dtype, shape }]) => `${name} ${dtype} [${shape}]`)).toEqual([
       'dense.weight I8 [2,2]',
       'dense.weight.scale F32 [2]',
       'dense.bias F32 [2]',
       'norm.scale F32 [1]',
       'positions I32 [1,2]',
+      'wide I8 [1,40]',
+      'wide.scale F32 [1]',
+      'wide.outliers F32 [1]',
+      'wide.outlier_positions I32 [1]',
     ]);
   });
 
@@ -81,18 +95,48 @@ describe('quantize and dequantize', () => {
     expect([...restored.keys()]).toEqual([...checkpoint.keys()]);
     expect(restored.get('norm.scale')).toEqual({ dtype: 'float32', shape: [1], data: Float32Array.of(0.3) });
     expect(restored.get('positions')!.data).toEqual(Float32Array.of(1, 2));
+    expect(restored.get('wide')!.data).toEqual(wide);
   });
 
-  it('refuses to overwrite a tensor that has the name of a scale', () => {
-    const taken = new Map([...checkpoint, ['dense.weight.scale', fromFloat32(Float32Array.of(1), [1])] as const]);
-    expect(() => quantize(taken)).toThrow(/"dense.weight.scale", which is taken/);
+  it('accepts tensors without elements', () => {
+    const empty = new Map([
+      ['a', fromFloat32(new Float32Array(), [0, 3])],
+      ['b', fromFloat32(new Float32Array(), [3, 0])],
+    ]);
+    expect([...dequantize(quantize(empty)).values()].map(({ shape }) => shape)).toEqual([
+      [0, 3],
+      [3, 0],
+    ]);
   });
 
-  it('refuses an 8-bit tensor without its scale, or with one of another shape', () => {
+  it.each(['dense.weight.scale', 'wide.outliers', 'wide.outlier_positions'])('refuses to overwrite %s', (name) => {
+    const taken = new Map([...checkpoint, [name, fromFloat32(Float32Array.of(1), [1])] as const]);
+    expect(() => quantize(taken)).toThrow(`"${name}", which is taken`);
+  });
+
+  it('refuses an 8-bit tensor without its scale', () => {
     const compact = quantize(checkpoint);
     compact.delete('dense.weight.scale');
     expect(() => dequantize(compact)).toThrow(/"dense.weight".*there is none/);
-    compact.set('dense.weight.scale', fromFloat32(Float32Array.of(1, 2, 3), [3]));
-    expect(() => dequantize(compact)).toThrow(/F32 \[3\]/);
+  });
+
+  it.each([
+    [
+      'a scale of another shape',
+      broken('dense.weight.scale'),
+      /"dense.weight.scale" as F32 \[2\], but it is F32 \[3\]/,
+    ],
+    [
+      'outliers without positions',
+      broken('dense.weight.outliers'),
+      /outlier_positions" as I32 \[3\], but there is none/,
+    ],
+    ['more outliers than positions', broken('wide.outliers'), /I32 \[3\], but it is I32 \[1\]/],
+    ['positions of another type', broken('wide.outlier_positions'), /I32 \[1\], but it is F32 \[3\]/],
+    ['a position past the end', broken('wide.outlier_positions', fromInt32(Int32Array.of(40), [1])), /position 40/],
+    ['a negative position', broken('wide.outlier_positions', fromInt32(Int32Array.of(-1), [1])), /position -1/],
+  ])('refuses %s', (_, checkpoint, message) => {
+    expect(() => dequantize(checkpoint)).toThrow(CheckpointError);
+    expect(() => dequantize(checkpoint)).toThrow(message);
   });
 });

@@ -1,0 +1,129 @@
+import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { type Checkpoint, fromFloat32, toFloat32, toInt32 } from '@dalle-mini/weights';
+import { afterAll, describe, expect, it } from 'vitest';
+import { type BertFiles, BertTextEncoder } from '../src/bert-text-encoder.js';
+import { minilm, reference } from './minilm.js';
+import { tinyBert } from './tiny-bert.js';
+
+const runtime = new OnnxRuntime();
+afterAll(() => runtime.dispose());
+
+const load = (files: Partial<BertFiles> = {}, options: { maxLength?: number; batchSize?: number } = {}) =>
+  BertTextEncoder.fromFiles({ ...tinyBert, ...files }, { runtime, maxLength: 6, ...options });
+
+const renamed = (rename: (name: string) => string): Checkpoint =>
+  new Map([...tinyBert.weights].map(([name, tensor]) => [rename(name), tensor]));
+
+describe('the bundled MiniLM', () => {
+  it('agrees with the Python model, token by token, as far as 8 bits allow', async () => {
+    const { maxLength, captions, hiddenStatesOf, tensors } = reference;
+    const files = { config: minilm.config, tokenizer: minilm.tokenizer, weights: minilm.readWeights() };
+    const encoder = await load(files, { maxLength });
+    const { hiddenSize } = encoder;
+    const text = await encoder.encode(hiddenStatesOf.map((index) => captions[index]!));
+    await encoder.dispose();
+
+    const expected = toFloat32(tensors.get('hiddenStates')!);
+    const mask = toInt32(tensors.get('attentionMask')!);
+    const cosines: number[] = [];
+    hiddenStatesOf.forEach((caption, row) => {
+      for (let token = 0; token < maxLength; token++) {
+        // What stands at padding is attended to by nothing.
+        if (mask[caption * maxLength + token] === 0) continue;
+        const start = (row * maxLength + token) * hiddenSize;
+        const of = (values: Float32Array) => values.subarray(start, start + hiddenSize);
+        cosines.push(cosine(of(text.hiddenStates), of(expected)));
+      }
+    });
+    expect(cosines).toHaveLength(61);
+    expect(Math.min(...cosines)).toBeGreaterThan(0.999);
+  });
+});
+
+describe('encode', () => {
+  it('tells the shape of what it returns', async () => {
+    const encoder = await load();
+    expect(encoder).toMatchObject({ hiddenSize: 32, maxLength: 6 });
+    const text = await encoder.encode(['a red cat', '']);
+    expect(text).toMatchObject({ batch: 2, length: 6, hiddenSize: 32 });
+    expect(text.hiddenStates).toHaveLength(2 * 6 * 32);
+    expect([...text.attentionMask]).toEqual([1, 1, 1, 1, 1, 0, 1, 1, 0, 0, 0, 0]);
+    await encoder.dispose();
+  });
+
+  // One caption, a full batch, one more, and none: what a caption is encoded to must not depend on its neighbours.
+  it.each([0, 1, 2, 3, 5])('encodes %i captions, two at a time, as it does one by one', async (count) => {
+    const encoder = await load({}, { batchSize: 2 });
+    const captions = ['a red cat', 'cats', '', 'red red red red red red', 'a cats'].slice(0, count);
+    const together = await encoder.encode(captions);
+    const apart = await Promise.all(captions.map((caption) => encoder.encode([caption])));
+    expect(together.batch).toBe(count);
+    // Where a caption stands in the batch may change the order in which a processor sums, hence the last bits.
+    const alone = apart.flatMap(({ hiddenStates }) => [...hiddenStates]);
+    expect(together.hiddenStates).toHaveLength(alone.length);
+    expect(together.hiddenStates.every((value, i) => Math.abs(value - alone[i]!) < 1e-4)).toBe(true);
+    expect([...together.attentionMask]).toEqual(apart.flatMap(({ attentionMask }) => [...attentionMask]));
+    await encoder.dispose();
+  });
+
+  it('stops between two batches when it is cancelled', async () => {
+    const encoder = await load({}, { batchSize: 1 });
+    const abort = new AbortController();
+    const encoding = encoder.encode(Array(1000).fill('cat'), { signal: abort.signal });
+    abort.abort(new Error('enough'));
+    await expect(encoding).rejects.toThrow('enough');
+    await expect(encoder.encode(['cat'])).resolves.toMatchObject({ batch: 1 });
+    await encoder.dispose();
+  });
+});
+
+describe('fromFiles', () => {
+  it.each([
+    ['the names of models with a head', (name: string) => `bert.${name}`],
+    [
+      "TensorFlow's names for norms",
+      (name: string) => name.replace('Norm.weight', 'Norm.gamma').replace('Norm.bias', 'Norm.beta'),
+    ],
+  ])('accepts %s', async (_, rename) => {
+    const [plain, other] = await Promise.all([load(), load({ weights: renamed(rename) })]);
+    expect(await other.encode(['a red cat'])).toEqual(await plain.encode(['a red cat']));
+    await Promise.all([plain.dispose(), other.dispose()]);
+  });
+
+  it('ignores tensors that the hidden states do not need', async () => {
+    const weights = new Map([
+      ...tinyBert.weights,
+      ['pooler.dense.bias', fromFloat32(Float32Array.of(1), [1])] as const,
+    ]);
+    const encoder = await load({ weights });
+    await encoder.dispose();
+  });
+
+  it.each([0, 17, 2.5])('refuses %d tokens where the model has 16 positions', async (maxLength) => {
+    await expect(load({}, { maxLength })).rejects.toThrow(/positions for 1 to 16 tokens/);
+  });
+
+  it.each([0, 1.5])('refuses batches of %d', async (batchSize) => {
+    await expect(load({}, { batchSize })).rejects.toThrow(RangeError);
+  });
+
+  it('names a weight that is missing, or of another shape', async () => {
+    const missing = renamed((name) => (name.includes('layer.1.output.dense.bias') ? 'other' : name));
+    await expect(load({ weights: missing })).rejects.toThrow(/no tensor encoder.layer.1.output.dense.bias/);
+    const wrong = new Map([
+      ...tinyBert.weights,
+      ['embeddings.LayerNorm.bias', fromFloat32(new Float32Array(8), [8])] as const,
+    ]);
+    await expect(load({ weights: wrong })).rejects.toThrow(/embeddings.LayerNorm.bias has shape \[8\].*\[32\]/);
+  });
+});
+
+function cosine(a: Float32Array, b: Float32Array): number {
+  let [ab, aa, bb] = [0, 0, 0];
+  for (let i = 0; i < a.length; i++) {
+    ab += a[i]! * b[i]!;
+    aa += a[i]! ** 2;
+    bb += b[i]! ** 2;
+  }
+  return ab / Math.sqrt(aa * bb);
+}
