@@ -40,7 +40,7 @@ type Computation<Name extends OperatorName> = (
 ) => Value | Value[];
 
 type Unary = 'neg' | 'exp' | 'log' | 'sqrt' | 'reciprocal' | 'abs' | 'sign' | 'sin' | 'cos' | 'tanh' | 'erf';
-type Binary = 'add' | 'sub' | 'mul' | 'pow' | 'maximum' | 'minimum';
+type Binary = 'add' | 'sub' | 'mul' | 'pow';
 type Predicate = 'equal' | 'less' | 'greater' | 'logicalAnd' | 'logicalNot';
 
 /** The function of the same name and meaning in TensorFlow.js. */
@@ -53,7 +53,15 @@ const same =
 const predicate =
   (name: Predicate) =>
   (tf: Tfjs, operands: readonly Value[]): Value =>
-    withoutGradient(tf, operands, () => (tf[name] as (...operands: Value[]) => Value)(...operands));
+    withoutGradient(tf, () => (tf[name] as (...operands: Value[]) => Value)(...operands));
+
+/** The same for those whose gradients TensorFlow.js does not sum over the axes that they broadcast. */
+const broadcast =
+  (name: 'maximum' | 'minimum') =>
+  (tf: Tfjs, [a, b]: readonly Value[], { outputs }: Operation): Value => {
+    const shape = outputs[0]!.shape as number[];
+    return tf[name](tf.broadcastTo(a!, shape), tf.broadcastTo(b!, shape));
+  };
 
 /** How TensorFlow.js computes each operator. Inputs and parameters have their values beforehand. */
 export const tfjsOperators: { readonly [Name in Exclude<OperatorName, 'input' | 'parameter'>]: Computation<Name> } & {
@@ -76,16 +84,16 @@ export const tfjsOperators: { readonly [Name in Exclude<OperatorName, 'input' | 
   relu: same('relu'),
   gelu: (tf, [x]) => tf.mul(tf.mul(x!, 0.5), tf.add(tf.erf(tf.mul(x!, Math.SQRT1_2)), 1)),
   logicalNot: predicate('logicalNot'),
-  stopGradient: (tf, [x]) => withoutGradient(tf, [x!], () => tf.clone(x!)),
-  cast: (tf, [x], { attributes: { dtype } }) => withoutGradient(tf, [x!], () => tf.cast(x!, dtype)),
+  stopGradient: (tf, [x]) => withoutGradient(tf, () => tf.clone(x!)),
+  cast: (tf, [x], { attributes: { dtype } }) => withoutGradient(tf, () => tf.cast(x!, dtype)),
 
   add: same('add'),
   sub: same('sub'),
   mul: same('mul'),
   div: (tf, [a, b]) => (a!.dtype === 'int32' ? truncatedQuotient(tf, a!, b!) : tf.div(a!, b!)),
   pow: same('pow'),
-  maximum: same('maximum'),
-  minimum: same('minimum'),
+  maximum: broadcast('maximum'),
+  minimum: broadcast('minimum'),
   equal: predicate('equal'),
   less: predicate('less'),
   greater: predicate('greater'),
@@ -138,7 +146,7 @@ export const tfjsOperators: { readonly [Name in Exclude<OperatorName, 'input' | 
 
   sum: (tf, [x], { attributes: { axes, keepDims } }) => tf.sum(x!, [...axes], keepDims),
   max: (tf, [x], { attributes: { axes, keepDims } }) => tf.max(x!, [...axes], keepDims),
-  argmax: (tf, [x]) => withoutGradient(tf, [x!], () => tf.argMax(x!, x!.rank - 1)),
+  argmax: (tf, [x]) => withoutGradient(tf, () => tf.argMax(x!, x!.rank - 1)),
   cumsum: (tf, [x]) => tf.cumsum(x!, x!.rank - 1),
   softmax: (tf, [x]) => tf.softmax(x!),
   logSoftmax: (tf, [x]) => tf.logSoftmax(x!),
@@ -154,7 +162,7 @@ export const tfjsOperators: { readonly [Name in Exclude<OperatorName, 'input' | 
   },
   sort: (tf, [x]) => {
     const width = x!.shape.at(-1)!;
-    const indices = withoutGradient(tf, [x!], () => tf.topk(x!, width, true).indices);
+    const indices = withoutGradient(tf, () => tf.topk(x!, width, true).indices);
     return [takeAlong(tf, x!, indices), indices];
   },
 
@@ -198,13 +206,11 @@ export const tfjsOperators: { readonly [Name in Exclude<OperatorName, 'input' | 
 };
 
 /**
- * A computation through which no gradient flows. TensorFlow.js's own differentiation refuses a kernel without a gradient,
- * such as a comparison, wherever it stands; here it finds zeros.
+ * A computation through which no gradient flows. TensorFlow.js's own differentiation refuses a kernel without a gradient, such
+ * as a comparison, wherever it meets one; it does not meet what stands in a function without operands.
  */
-function withoutGradient(tf: Tfjs, operands: readonly Value[], compute: () => Value): Value {
-  const shapes = operands.map(({ shape }) => shape);
-  const stopped = tf.customGrad(() => ({ value: compute(), gradFunc: () => shapes.map((shape) => tf.zeros(shape)) }));
-  return stopped(...operands);
+function withoutGradient(tf: Tfjs, compute: () => Value): Value {
+  return tf.customGrad(() => ({ value: compute(), gradFunc: () => [] }))();
 }
 
 /** The quotient cut toward zero, which ONNX and C give; `tf.div` of integers rounds down. */

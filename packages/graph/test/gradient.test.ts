@@ -1,0 +1,173 @@
+import * as g from '@dalle-mini/graph';
+import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { interpret } from '@dalle-mini/graph/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
+import '@tensorflow/tfjs-core/dist/register_all_gradients.js';
+import '@tensorflow/tfjs-backend-cpu';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { caseGraph, gradientGraph, isDifferentiable, layerCases, operatorCases } from './cases.js';
+import { float32, relativeError, Values } from './values.js';
+
+const runtime = new OnnxRuntime({ threads: 1 });
+beforeAll(() => tf.ready());
+afterAll(() => runtime.dispose());
+
+async function compute(graph: g.Graph, feeds: g.TensorValues) {
+  const executable = await runtime.compile(graph);
+  const results = await executable.run(feeds);
+  await executable.dispose();
+  return results as Record<string, g.TensorData & { data: Float32Array }>;
+}
+
+/** Rules by which nothing flows back: they have a test of their own. */
+const stopping = ['cast', 'stopGradient'];
+
+const ruled = [...operatorCases].filter(([name]) => name in g.gradientRules && !stopping.includes(name));
+const cases = [...ruled, ['layers', layerCases] as const].flatMap(([name, list]) =>
+  list.filter(isDifferentiable).map((one) => [`${name}: ${one.name}`, one] as const),
+);
+
+test('the gradient of every operator with a rule is checked', () => {
+  const checked = ruled.filter(([, list]) => list.some(isDifferentiable)).map(([name]) => name);
+  expect([...checked, ...stopping].sort()).toEqual(Object.keys(g.gradientRules).sort());
+});
+
+describe('gradients agree with finite differences', () => {
+  const step = 2 ** -5;
+  // Relative to the gradient's norm. The results' rounding, 2⁻²⁴ of their size, counts 1 / step times: 2⁻¹⁹, and a few times
+  // that where a result is itself a sum. Where terms of the gradient cancel, it is that much smaller than the results: the
+  // worst case here, a sum of six quotients, comes to 2.4e-4. The error of the method, step⁴ / 120 of a fifth derivative, is below 1e-6.
+  const tolerance = 1e-3;
+
+  test.each(cases)('%s', async (_, one) => {
+    const { graph, feeds } = caseGraph(one);
+    const gradient = gradientGraph(one);
+    const gradients = await compute(gradient.graph, gradient.feeds);
+    const weights = gradient.feeds.weights!.data;
+    const forward = await runtime.compile(graph);
+    const values = new Values(11);
+    for (const operand of gradient.by) {
+      const { shape, data } = feeds[`x${operand}`]!;
+      const analytic = gradients[`d${operand}`]!.data;
+      for (let repetition = 0; repetition < 3; repetition++) {
+        const direction = values.awayFromZero(shape, 1, 1).data;
+        /** Σ y · weights at a distance along the direction, summed in float64. */
+        const at = async (distance: number) => {
+          const moved = float32(
+            shape,
+            Array.from(data, (x, i) => x + distance * direction[i]!),
+          );
+          const y = (await forward.run({ ...feeds, [`x${operand}`]: moved })).y0!.data as Float32Array;
+          return y.reduce((sum, value, i) => sum + value * weights[i]!, 0);
+        };
+        const slope = async (distance: number) => ((await at(distance)) - (await at(-distance))) / (2 * distance);
+        // Richardson's extrapolation of central differences: the terms in the square of the step cancel.
+        const numeric = (4 * (await slope(step / 2)) - (await slope(step))) / 3;
+        const expected = analytic.reduce((sum, d, i) => sum + d * direction[i]!, 0);
+        const error = Math.abs(numeric - expected) / Math.max(Math.hypot(...analytic), 1e-3);
+        expect(error, `operand ${operand}: ${expected} against ${numeric}`).toBeLessThan(tolerance);
+      }
+    }
+    await forward.dispose();
+  });
+});
+
+describe("gradients agree with TensorFlow.js's own differentiation", () => {
+  // Two float32 computations; the worst case, a sum of six quotients that cancel, comes to 7e-6 of the largest element.
+  const tolerance = 5e-5;
+
+  test.each(cases)('%s', async (_, one) => {
+    const { graph, feeds } = caseGraph(one);
+    const gradient = gradientGraph(one);
+    const actual = await compute(gradient.graph, gradient.feeds);
+    tf.tidy(() => {
+      const tensor = ({ dtype, shape, data }: g.TensorData) => tf.tensor(data, shape as number[], dtype);
+      const fixed = Object.fromEntries(Object.entries(feeds).map(([name, value]) => [name, tensor(value)]));
+      const differentiated = gradient.by.map((operand) => fixed[`x${operand}`]!);
+      const forward = (...operands: tf.Tensor[]) => {
+        const named = gradient.by.map((operand, i) => [`x${operand}`, operands[i]!] as const);
+        return interpret(tf, graph, { ...fixed, ...Object.fromEntries(named) }).y0!;
+      };
+      const expected = tf.grads(forward)(differentiated, tensor(gradient.feeds.weights!));
+      for (const [i, operand] of gradient.by.entries()) {
+        const error = relativeError(actual[`d${operand}`]!.data, expected[i]!.dataSync());
+        expect(error, `operand ${operand}`).toBeLessThan(tolerance);
+      }
+    });
+  });
+});
+
+describe('the gradient', () => {
+  const x = g.input('x', [3]);
+  const feeds = { x: float32([3], [1, 2, 4]) };
+
+  test('of a tensor that is used several times is the sum over its uses', async () => {
+    const loss = g.sum(g.add(g.mul(x, x), g.add(x, g.div(8, x))));
+    const [dx] = g.grad(loss, [x]);
+    // 2x + 1 − 8/x²: each term is exact in float32.
+    expect([...(await compute({ inputs: { x }, outputs: { dx: dx! } }, feeds)).dx!.data]).toEqual([-5, 3, 8.5]);
+  });
+
+  test('of a gradient is the second derivative', async () => {
+    const [first] = g.grad(g.sum(g.mul(x, g.mul(x, x))), [x]);
+    const [second] = g.grad(g.sum(first!), [x]);
+    expect([...(await compute({ inputs: { x }, outputs: { second: second! } }, feeds)).second!.data]).toEqual([
+      6, 12, 24,
+    ]);
+  });
+
+  test('by a tensor in the middle takes it as independent', async () => {
+    const middle = g.mul(x, 3);
+    const [dx, dMiddle] = g.grad(g.sum(g.mul(middle, middle)), [x, middle]);
+    const results = await compute({ inputs: { x }, outputs: { dx: dx!, dMiddle: dMiddle! } }, feeds);
+    expect([...results.dMiddle!.data]).toEqual([6, 12, 24]);
+    expect([...results.dx!.data]).toEqual([18, 36, 72]);
+  });
+
+  test('by a tensor that the scalar does not depend on is zero', async () => {
+    const other = g.input('other', [2, 2]);
+    const [d] = g.grad(g.sum(x), [other]);
+    expect([
+      ...(await compute({ inputs: { other }, outputs: { d: d! } }, { other: float32([2, 2], [1, 2, 3, 4]) })).d!.data,
+    ]).toEqual([0, 0, 0, 0]);
+  });
+
+  test.each<[string, (x: g.Tensor) => g.Tensor]>([
+    ['stopGradient', g.stopGradient],
+    ['a cast to integers', (x) => g.cast(g.cast(x, 'int32'), 'float32')],
+    ['a comparison', (x) => g.cast(g.less(x, 2), 'float32')],
+    ['the condition of a choice', (x) => g.select(g.greater(x, 2), 1, 2)],
+    ['argmax', (x) => g.cast(g.argmax(x), 'float32')],
+    ['the indices of sort', (x) => g.cast(g.sort(x).indices, 'float32')],
+    ['the indices of gather', (x) => g.gather(g.fill([5], 1), g.cast(x, 'int32'))],
+  ])('does not flow through %s', async (_, build) => {
+    // x itself adds the 1.
+    const [dx] = g.grad(g.add(g.sum(build(x)), g.sum(x)), [x]);
+    expect([...(await compute({ inputs: { x }, outputs: { dx: dx! } }, feeds)).dx!.data]).toEqual([1, 1, 1]);
+  });
+
+  test('is only of a float32 scalar', () => {
+    expect(() => g.grad(x, [x])).toThrow('grad: it differentiates a float32 scalar, not float32[3]');
+    expect(() => g.grad(g.argmax(x), [x])).toThrow('grad: it differentiates a float32 scalar, not int32[]');
+  });
+
+  test('of an operator without a rule is refused, by the names of the operator and its layer', () => {
+    const cache = g.input('cache', [4, 3]);
+    const written = g.inLayer('decoder.attention', () => g.update(cache, g.reshape(x, [1, 3]), g.scalar(0, 'int32')));
+    expect(() => g.grad(g.sum(written), [x])).toThrow('operator update in decoder.attention has no gradient rule');
+
+    const { carried } = g.loop(2, [x], (_, [state]) => ({ carried: [g.exp(state!)] }));
+    expect(() => g.grad(g.sum(carried[0]!), [x])).toThrow('operator loop has no gradient rule');
+  });
+
+  test('by a tensor that only a loop captures is refused too', () => {
+    const { carried } = g.loop(2, [g.fill([3], 0)], (_, [state]) => ({ carried: [g.add(state!, x)] }));
+    expect(() => g.grad(g.sum(carried[0]!), [x])).toThrow('operator loop has no gradient rule');
+  });
+
+  test('passes by a loop that nothing differentiated enters', async () => {
+    const { carried } = g.loop(3, [g.scalar(1)], (_, [state]) => ({ carried: [g.mul(state!, 2)] }));
+    const [dx] = g.grad(g.sum(g.mul(x, carried[0]!)), [x]);
+    expect([...(await compute({ inputs: { x }, outputs: { dx: dx! } }, feeds)).dx!.data]).toEqual([8, 8, 8]);
+  });
+});
