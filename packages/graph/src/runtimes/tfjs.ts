@@ -191,10 +191,11 @@ export const tfjsOperators: { readonly [Name in Exclude<OperatorName, 'input' | 
     const stacks: Value[][] = stacked.map(() => []);
     for (let i = 0; i < count; i++) {
       const values = new Map<Tensor, Value>(captured);
-      values.set(iteration, tf.scalar(i, 'int32'));
+      const number = tf.scalar(i, 'int32');
+      values.set(iteration, number);
       for (const [j, tensor] of carried.entries()) values.set(tensor, state[j]!);
       const results = evaluate(tf, body, values);
-      tf.dispose(state);
+      tf.dispose([number, ...state]);
       state = results.slice(0, carried.length);
       for (const [j, stack] of stacks.entries()) stack.push(results[carried.length + j]!);
     }
