@@ -337,6 +337,17 @@ function typedTags({ base }: EmojiVariant): string[] {
   });
 }
 
+/** The tags in an order that differs from picture to picture. */
+function orderedTags(emoji: CaptionedEmoji): string[] {
+  return shuffled(typedTags(emoji), 'tags', `${emoji.vendor}/${emoji.variant.hexcode}`);
+}
+
+/** The tags, ordered, that are not words of the label. */
+function addedTags(emoji: CaptionedEmoji, spoken: string): string[] {
+  const said = new Set(spoken.split(/[ ,]+/).map(stem));
+  return orderedTags(emoji).filter((tag) => !said.has(stem(tag)));
+}
+
 /** Whether a Unicode name says what the picture shows: one emoji's name, and not how a typographer would fill it. */
 function describes(unicodeName: string): boolean {
   return !/,|\b(BLACK|WHITE|HEAVY|MARK|SIGN|SYMBOL|SELECTOR|MODIFIER|LATIN|SQUARED|CIRCLED|IDEOGRAPH|JOINER|EMOJI|COMPONENT)\b/.test(
@@ -367,9 +378,8 @@ export function emojiCaptions(emoji: CaptionedEmoji): string[] {
   }
 
   const identity = `${vendor}/${variant.hexcode}`;
-  const tags = shuffled(typedTags(emoji), 'tags', identity);
-  const said = new Set(spoken.split(/[ ,]+/).map(stem));
-  const added = tags.filter((tag) => !said.has(stem(tag)));
+  const tags = orderedTags(emoji);
+  const added = addedTags(emoji, spoken);
   const article = base.group !== groups.symbols || symbolNouns.test(spoken) ? withArticle(spoken) : undefined;
 
   const captions: (string | undefined)[] = [spoken, article];
@@ -393,7 +403,7 @@ export function emojiCaptions(emoji: CaptionedEmoji): string[] {
 /** A toned picture is asked for by its tone: words without it mean the plain, yellow picture. */
 function tonedCaptions(emoji: CaptionedEmoji, spoken: string, tone: string): (string | undefined)[] {
   const article = withArticle(spoken);
-  const tags = shuffled(typedTags(emoji), 'tags', `${emoji.vendor}/${emoji.variant.hexcode}`);
+  const tags = addedTags(emoji, spoken);
   const gendered = genderedName(spoken);
   return [
     `${spoken}, ${tone} skin tone`,

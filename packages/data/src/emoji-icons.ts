@@ -83,7 +83,7 @@ const margin = 0.04;
  * Reads a JSON file of an optional npm package.
  * Throws an error with the `npm install` command if the package is not installed.
  */
-async function readPackageJson<T>(packageName: string, file: string): Promise<T> {
+export async function readPackageJson<T>(packageName: string, file: string): Promise<T> {
   const path = `${packageName}/${file}`;
   let location: string;
   try {
@@ -217,7 +217,7 @@ export function conceptOf({ base }: EmojiVariant): string {
 /** Older sets' icon names, or parts of them, and what the emoji are called today. */
 const renamed: readonly (readonly [old: RegExp, today: string])[] = [
   [/^blond-haired-person-(.*)$/, 'person-$1-blond-hair'],
-  [/^bride-with-veil/, 'woman-with-veil'],
+  [/^bride-with-veil/, 'person-with-veil'],
   [/^man-with-chinese-cap/, 'person-with-skullcap'],
   [/^man-in-suit-levitating/, 'person-in-suit-levitating'],
   [/^flag-for-(.*-flags?)$/, '$1'],

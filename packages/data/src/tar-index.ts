@@ -9,6 +9,11 @@ export interface TarMember {
 }
 
 const blockSize = 512;
+/** First bytes of gzip and of Zstandard. */
+const compressedMagics = [
+  [0x1f, 0x8b],
+  [0x28, 0xb5, 0x2f, 0xfd],
+];
 /** Longest extended header that is read: real ones hold a path and a few numbers. */
 const extendedHeaderLimit = 64 * 1024;
 
@@ -64,6 +69,10 @@ function cutShort(path: string, detail: string): Error {
 
 async function readHeaders(file: FileHandle, path: string): Promise<TarMember[]> {
   const { size: archiveSize } = await file.stat();
+  const magic = await readExactly(file, path, 0, Math.min(4, archiveSize));
+  if (compressedMagics.some((bytes) => bytes.every((byte, index) => magic[index] === byte))) {
+    throw new Error(`${path} is compressed; random access needs plain tar: unpack it first (gunzip or zstd -d).`);
+  }
   const members: TarMember[] = [];
   /** What extended headers say of the next member. */
   let next: { name?: string; size?: number } = {};
@@ -107,7 +116,7 @@ async function readHeaders(file: FileHandle, path: string): Promise<TarMember[]>
 
 function isHarmless(name: string): boolean {
   const parts = name.split(/[/\\]/);
-  return name !== '' && !parts.includes('..') && parts[0] !== '' && !/^[a-z]:/i.test(name) && !name.includes('\0');
+  return name !== '' && !parts.includes('..') && parts[0] !== '' && !/^[a-z]:/i.test(name) && !/[\0\n]/.test(name);
 }
 
 /** The header's bytes are summed with its checksum field read as spaces. */
@@ -117,12 +126,9 @@ function checkHeader(header: Uint8Array, path: string, position: number): void {
     sum += index >= 148 && index < 156 ? 32 : byte;
   });
   if (sum === readNumber(header, 148, 8)) return;
-  const compressed =
-    position === 0 && ((header[0] === 0x1f && header[1] === 0x8b) || (header[0] === 0x28 && header[1] === 0xb5));
   throw new Error(
-    compressed
-      ? `${path} is compressed; random access needs plain tar: unpack it first (gunzip or zstd -d).`
-      : `${path} is not a tar archive, or damaged: the header at byte ${position} does not fit its checksum. Download or copy it again.`,
+    `${path} is not a tar archive, or damaged: the header at byte ${position} does not fit its checksum. ` +
+      'Download or copy it again.',
   );
 }
 

@@ -7,15 +7,6 @@ import { checkImageSize, type PreprocessOptions, preprocessImage } from './prepr
 import { hash } from './random.js';
 import { indexTar, readTarMember, type TarMember } from './tar-index.js';
 
-/** Where the parts of a sample are. */
-interface ShardedSample {
-  readonly shard: string;
-  readonly key: string;
-  readonly image: TarMember;
-  /** The `.txt` member, or else the `.json` member. */
-  readonly caption: TarMember;
-}
-
 /** Largest members that are read into memory: no picture or caption of a training set comes near. */
 const imageByteLimit = 512 * 1024 ** 2;
 const captionByteLimit = 1024 ** 2;
@@ -34,22 +25,91 @@ const captionByteLimit = 1024 ** 2;
  */
 export async function openWebDataset(source: string | readonly string[], options: PreprocessOptions): Promise<Dataset> {
   checkImageSize(options.imageSize);
-  const samples: ShardedSample[] = [];
-  for (const shard of await listShards(source)) samples.push(...groupMembers(shard, await indexTar(shard)));
-  if (samples.length === 0)
-    throw new Error(`${[source].flat().join(', ')} holds no samples: expected images with captions.`);
+  const shards: ShardSamples[] = [];
+  /** Index of each shard's first sample, and at the end the number of samples. */
+  const starts = [0];
+  for (const path of await listShards(source)) {
+    const shard = new ShardSamples(path, groupMembers(path, await indexTar(path)));
+    shards.push(shard);
+    starts.push(starts.at(-1)! + shard.length);
+  }
+  const length = starts.at(-1)!;
+  if (length === 0) throw new Error(`${[source].flat().join(', ')} holds no samples: expected images with captions.`);
   return {
-    length: samples.length,
+    length,
     async get(index: number, variation = 0): Promise<Sample> {
-      checkIndex(index, samples.length);
-      const { shard, key, image, caption } = samples[index]!;
-      const captions = readCaptions(await readTarMember(shard, caption), `${caption.name} in ${shard}`);
-      const encoded = await readTarMember(shard, image);
+      checkIndex(index, length);
+      const number = lastAtMost(starts, index);
+      const { path, key, image, caption } = shards[number]!.get(index - starts[number]!);
+      const captions = readCaptions(await readTarMember(path, caption), `${caption.name} in ${path}`);
+      const encoded = await readTarMember(path, image);
       const seed = hash(options.seed ?? 0, index, variation);
-      const name = `${image.name} in ${shard}`;
+      const name = `${image.name} in ${path}`;
       return { key, image: await preprocessImage(encoded, name, { ...options, seed }, captions), captions };
     },
   };
+}
+
+/** Position of the last of ascending `values` that is at most `limit`; the first of them is. */
+function lastAtMost(values: readonly number[], limit: number): number {
+  let low = 0;
+  let high = values.length - 1;
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (values[middle]! <= limit) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
+
+interface MemberPair {
+  /** Path up to the first dot of the file name. */
+  readonly stem: string;
+  readonly image: TarMember;
+  /** The `.txt` member, or else the `.json` member. */
+  readonly caption: TarMember;
+}
+
+/** Where the samples of one shard are, in about 60 bytes each, so that the index of ten million samples fits in memory. */
+class ShardSamples {
+  readonly length: number;
+  /** Offset and size of the image, offset and size of the caption, of one sample after the other. */
+  private readonly extents: Float64Array;
+  /** Stem, image name and caption name, a line each, of one sample after the other, without what repeats the stem. */
+  private readonly names: string;
+  private readonly nameStarts: Uint32Array;
+
+  constructor(
+    private readonly path: string,
+    pairs: readonly MemberPair[],
+  ) {
+    this.length = pairs.length;
+    this.extents = new Float64Array(pairs.length * 4);
+    this.nameStarts = new Uint32Array(pairs.length + 1);
+    const lines = pairs.map(({ stem, image, caption }, index) => {
+      this.extents.set([image.offset, image.size, caption.offset, caption.size], index * 4);
+      const line = [stem, image.name.slice(stem.length), caption.name.slice(stem.length)].join('\n');
+      this.nameStarts[index + 1] = this.nameStarts[index]! + line.length;
+      return line;
+    });
+    this.names = lines.join('');
+  }
+
+  get(index: number): { path: string; key: string; image: TarMember; caption: TarMember } {
+    const line = this.names.slice(this.nameStarts[index], this.nameStarts[index + 1]);
+    const [stem, imageEnding, captionEnding] = line.split('\n') as [string, string, string];
+    const [imageOffset, imageSize, captionOffset, captionSize] = this.extents.subarray(index * 4, index * 4 + 4);
+    return {
+      path: this.path,
+      key: `${shardName(this.path)}/${stem}`,
+      image: { name: stem + imageEnding, offset: imageOffset!, size: imageSize! },
+      caption: { name: stem + captionEnding, offset: captionOffset!, size: captionSize! },
+    };
+  }
+}
+
+function shardName(path: string): string {
+  return basename(path).replace(/\.tar$/, '');
 }
 
 async function listShards(source: string | readonly string[]): Promise<readonly string[]> {
@@ -64,7 +124,7 @@ async function listShards(source: string | readonly string[]): Promise<readonly 
   }
 }
 
-function groupMembers(shard: string, members: readonly TarMember[]): ShardedSample[] {
+function groupMembers(shard: string, members: readonly TarMember[]): MemberPair[] {
   const groups = new Map<string, Map<string, TarMember>>();
   for (const member of members) {
     const [, stem, extension] = /^((?:.*\/)?[^/.]*)(\.[^/]*)?$/.exec(member.name) ?? [];
@@ -75,8 +135,7 @@ function groupMembers(shard: string, members: readonly TarMember[]): ShardedSamp
     group.set(part, member);
     groups.set(stem, group);
   }
-  const name = basename(shard).replace(/\.tar$/, '');
-  const samples: ShardedSample[] = [];
+  const pairs: MemberPair[] = [];
   for (const [stem, parts] of groups) {
     const image = [...parts].find(([extension]) => imageExtensions.has(extension))?.[1];
     const caption = parts.get('.txt') ?? parts.get('.json');
@@ -90,9 +149,9 @@ function groupMembers(shard: string, members: readonly TarMember[]): ShardedSamp
       if (member.size > limit)
         throw new Error(`${member.name} in ${shard} has ${member.size} bytes; at most ${limit} are read.`);
     }
-    samples.push({ shard, key: `${name}/${stem}`, image, caption });
+    pairs.push({ stem, image, caption });
   }
-  return samples;
+  return pairs;
 }
 
 function readCaptions(bytes: Uint8Array, name: string): string[] {

@@ -1,0 +1,328 @@
+import { readdir, readFile, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { dominantColor } from '../src/dominant-color.js';
+import { openEmoji, type PrepareEmojiOptions, prepareEmoji } from '../src/emoji.js';
+import { emojiCaptions } from '../src/emoji-captions.js';
+import { conceptOf, EmojiTable, readEmojiIcons, readPackageJson } from '../src/emoji-icons.js';
+import { splitEmoji } from '../src/emoji-split.js';
+import { pixelAt, temporaryFolder } from './folders.js';
+
+const redApple = '1F34E';
+const thumbsUp = '1F44D';
+const japan = '1F1EF-1F1F5';
+const wheelchair = '1F469-200D-1F9BC';
+const few: PrepareEmojiOptions = {
+  imageSize: 32,
+  vendors: ['twemoji', 'noto-v1', 'fxemoji'],
+  concepts: [redApple, thumbsUp, japan, wheelchair],
+};
+/** More pictures than are drawn between two writes. */
+const many: PrepareEmojiOptions = {
+  imageSize: 16,
+  vendors: ['twemoji'],
+  concepts: [redApple, thumbsUp, '1F469-200D-1F680', '1F3C3', '1F44B', '1F64F', '1F590', '1F91D', '1F46D'],
+};
+
+const table = await EmojiTable.read();
+
+describe('prepareEmoji', () => {
+  it('draws the emoji of each set, toned ones in the group of their drawing', async () => {
+    const dataset = await prepareEmoji(await temporaryFolder(), few);
+    const byGroup = new Map<string, number>();
+    for (const { group } of dataset.entries) byGroup.set(group, (byGroup.get(group) ?? 0) + 1);
+    expect(Object.fromEntries(byGroup)).toEqual({
+      [`${redApple}/twemoji`]: 1,
+      [`${redApple}/noto-v1`]: 1,
+      [`${redApple}/fxemoji`]: 1,
+      [`${thumbsUp}/twemoji`]: 6,
+      [`${thumbsUp}/noto-v1`]: 6,
+      [`${thumbsUp}/fxemoji`]: 1,
+      [`${japan}/twemoji`]: 1,
+      [`${japan}/noto-v1`]: 1,
+      [`${japan}/fxemoji`]: 1,
+      [`${wheelchair}/twemoji`]: 6,
+    });
+    const apple = await dataset.get(dataset.entries.findIndex(({ key }) => key === 'twemoji/red-apple'));
+    expect(apple.image.data).toHaveLength(32 * 32 * 3);
+    expect(pixelAt(apple.image, 0, 0)).toEqual([255, 255, 255]);
+    expect(dominantColor(apple.image)).toBe('red');
+    expect(apple.captions.slice(0, 2)).toEqual(['red apple', 'a red apple']);
+    await dataset.close();
+  });
+
+  it('draws a flag whole, inside a blank margin', async () => {
+    const dataset = await prepareEmoji(await temporaryFolder(), { ...few, imageSize: 64, concepts: [japan] });
+    const { image } = await dataset.get(dataset.entries.findIndex(({ vendor }) => vendor === 'twemoji'));
+    await dataset.close();
+    expect(pixelAt(image, 32, 32)[1]).toBeLessThan(100);
+    // 4 % of 64 pixels is more than 2.
+    for (let at = 0; at < 64; at++) {
+      expect(pixelAt(image, 1, at)).toEqual([255, 255, 255]);
+      expect(pixelAt(image, at, 62)).toEqual([255, 255, 255]);
+    }
+  });
+
+  it('goes on where a killed run was, and gives what an unbroken run gives', async () => {
+    const unbroken = await temporaryFolder();
+    await (await prepareEmoji(unbroken, many)).close();
+    const picturesIn = async (folder: string) => (await readdir(folder)).find((name) => name.startsWith('pictures-'))!;
+
+    const folder = await temporaryFolder();
+    const controller = new AbortController();
+    const drawn: number[] = [];
+    const killed = prepareEmoji(folder, {
+      ...many,
+      signal: controller.signal,
+      onProgress: ({ done }) => {
+        drawn.push(done);
+        controller.abort(new Error('killed by the test'));
+      },
+    });
+    await expect(killed).rejects.toThrow('killed by the test');
+    await expect(openEmoji(folder)).rejects.toThrow(/holds no prepared emoji: call prepareEmoji/);
+    // A kill may leave a picture half written.
+    const partial = join(folder, await picturesIn(folder));
+    const size = 16 ** 2 * 3;
+    await truncate(partial, 20 * size + 100);
+
+    const resumed: number[] = [];
+    const dataset = await prepareEmoji(folder, { ...many, onProgress: ({ done }) => resumed.push(done) });
+    expect(drawn).toEqual([32]);
+    expect(resumed[0]).toBe(52);
+    expect(resumed.at(-1)).toBe(dataset.length);
+    await dataset.close();
+    const name = await picturesIn(folder);
+    expect(name).toBe(await picturesIn(unbroken));
+    expect(await readFile(join(folder, name))).toEqual(await readFile(join(unbroken, name)));
+    expect((await readdir(folder)).filter((file) => /partial|tmp/.test(file))).toEqual([]);
+  });
+
+  it('draws once: what is prepared is opened, and another seed only splits anew', async () => {
+    const folder = await temporaryFolder();
+    await (await prepareEmoji(folder, few)).close();
+    let draws = 0;
+    const onProgress = () => {
+      draws++;
+    };
+    await (await prepareEmoji(folder, { ...few, onProgress })).close();
+    await (await prepareEmoji(folder, { ...few, seed: 1, onProgress })).close();
+    expect(draws).toBe(0);
+    const other = await prepareEmoji(folder, { ...few, imageSize: 16, onProgress });
+    expect(draws).toBeGreaterThan(0);
+    expect(other.imageSize).toBe(16);
+    expect((await readdir(folder)).length).toBe(3);
+    await other.close();
+  });
+
+  it('says how to mend impossible wishes', async () => {
+    const folder = await temporaryFolder();
+    await expect(prepareEmoji(folder, { ...few, imageSize: 4 })).rejects.toThrow('expected an integer from 8 to 512');
+    const vendors = ['openmoji'] as never;
+    await expect(prepareEmoji(folder, { ...few, vendors })).rejects.toThrow(
+      /no emoji set named 'openmoji'; choose from noto/,
+    );
+    await expect(prepareEmoji(folder, { ...few, concepts: ['apple'] })).rejects.toThrow(
+      /expected hexcodes such as '1F34E'/,
+    );
+    await expect(readPackageJson('@iconify-json/not-installed', 'icons.json')).rejects.toThrow(
+      /npm install emojibase-data @iconify-json\/noto /,
+    );
+    const file = join(folder, 'file');
+    await writeFile(file, '');
+    await expect(prepareEmoji(join(file, 'sub'), few)).rejects.toThrow(/a part of the path is a file/);
+  });
+});
+
+describe('openEmoji', () => {
+  it('refuses damaged folders by the name of the damaged file', async () => {
+    const folder = await temporaryFolder();
+    await (await prepareEmoji(folder, { ...few, concepts: [redApple] })).close();
+    const names = await readdir(folder);
+    const pictures = names.find((name) => name.startsWith('pictures-'))!;
+    const index = names.find((name) => name.startsWith('index-'))!;
+    await truncate(join(folder, pictures), 1000);
+    await expect(openEmoji(folder)).rejects.toThrow(new RegExp(`${pictures} has 1000 bytes, expected 9216; delete`));
+    await writeFile(join(folder, index), '{}\n');
+    await expect(openEmoji(folder)).rejects.toThrow(`${index} has 1 lines, expected 3`);
+    await writeFile(join(folder, 'emoji.json'), '{');
+    await expect(openEmoji(folder)).rejects.toThrow(/emoji\.json is not a description of prepared emoji/);
+  });
+});
+
+describe('EmojiDataset', () => {
+  it('selects subsets whose indices start anew', async () => {
+    const dataset = await prepareEmoji(await temporaryFolder(), few);
+    const flags = dataset.subset(({ concept }) => concept === japan);
+    expect(flags.length).toBe(3);
+    const whole = await dataset.get(dataset.entries.findIndex(({ key }) => key === flags.entries[2]!.key));
+    expect(await flags.get(2)).toEqual(whole);
+    expect(await flags.subset(({ vendor }) => vendor === whole.vendor).get(0)).toEqual(whole);
+    await expect(flags.get(3)).rejects.toThrow('expected an integer from 0 to 2');
+    const splits = (['train', 'held-out-drawings', 'unseen-concepts'] as const).map(
+      (split) => dataset.subset(split).length,
+    );
+    expect(splits.reduce((sum, length) => sum + length)).toBe(dataset.length);
+    await dataset.close();
+  });
+});
+
+describe('matching icons to emoji', () => {
+  it.each([
+    ['fxemoji', 'sliceofpizza', '1F355'],
+    ['fxemoji', 'japanflag', japan],
+    ['emojione', 'flag-for-swaziland', '1F1F8-1F1FF'],
+    ['emojione', 'bride-with-veil-dark-skin-tone', '1F470'],
+    ['emojione', 'grinning-cat-face', '1F63A'],
+    ['noto-v1', 'keycap-asterisk', '2A-20E3'],
+    ['noto-v1', 'flag-for-flag-japan', japan],
+  ] as const)('knows what %s calls %s', async (vendor, name, concept) => {
+    const icon = (await readEmojiIcons(vendor, table)).find((candidate) => candidate.name === name);
+    expect(icon && conceptOf(icon)).toBe(concept);
+  });
+
+  it('mirrors the icons that a set defines as mirror images', async () => {
+    const icons = await readEmojiIcons('fluent-emoji-flat', table);
+    const left = icons.find(({ name }) => name === 'backhand-index-pointing-left')!;
+    const right = icons.find(({ name }) => name === 'backhand-index-pointing-right')!;
+    expect(right.variant.hexcode).toBe('1F449');
+    expect(right.svg).toContain('scale(-1 1)');
+    expect(left.svg).not.toContain('scale(-1 1)');
+  });
+
+  it('takes at most one icon a set for each emoji, and none for letters, skins and hair', async () => {
+    for (const vendor of ['twemoji', 'emojione'] as const) {
+      const icons = await readEmojiIcons(vendor, table);
+      expect(new Set(icons.map(({ variant }) => variant.hexcode)).size).toBe(icons.length);
+      expect(icons.map(({ name }) => name)).not.toContain('letter-a');
+      expect(icons.map(({ name }) => name)).not.toContain('light-skin-tone');
+    }
+  });
+});
+
+describe('emojiCaptions', () => {
+  const captionsOf = (hexcode: string, vendor: 'noto' | 'twemoji' | 'fxemoji' = 'noto', color?: string) =>
+    emojiCaptions({ ...table.find(hexcode)!, vendor, unicodeName: table.unicodeName(hexcode), color });
+
+  it('begin with the plain label, then with its article', () => {
+    expect(captionsOf('1F680').slice(0, 2)).toEqual(['rocket', 'a rocket']);
+    expect(captionsOf('1F419')[1]).toBe('an octopus');
+    expect(captionsOf('1F984')[1]).toBe('a unicorn');
+    expect(captionsOf('1F411')[1]).toBe('a ewe');
+  });
+
+  it.each([
+    ['1F347', 'grapes'],
+    ['1F35E', 'bread'],
+    ['1F385', 'Santa Claus'],
+    ['2716', 'multiply'],
+    ['1F5FD', 'Statue of Liberty'],
+  ])('put no article before %s, %s', (hexcode, label) => {
+    expect(captionsOf(hexcode)[0]).toBe(label);
+    expect(captionsOf(hexcode)).not.toContain(`a ${label}`);
+    expect(captionsOf(hexcode)).not.toContain(`an ${label}`);
+  });
+
+  it('say what people would type', () => {
+    expect(captionsOf('1F355')).toContain('a slice of pizza');
+    expect(captionsOf('1F63F')).toContain('sad cat');
+    expect(captionsOf('1F680')).toContain('rocket flying');
+    expect(captionsOf('1F33F')).toContain('green leaf');
+    expect(captionsOf('1F431')).toContain('a cat');
+    expect(captionsOf(japan)).toEqual(expect.arrayContaining(['flag of Japan', 'Japan flag', 'Japanese flag']));
+    expect(captionsOf('1F1FA-1F1F8')).toContain('the flag of the United States');
+    expect(captionsOf('1F468-200D-2708-FE0F')).toContain('male pilot');
+  });
+
+  it('say the skin tone of toned people in every caption', () => {
+    const captions = captionsOf('1F44D-1F3FF');
+    expect(captions[0]).toBe('thumbs up, dark skin tone');
+    expect(captions.filter((caption) => !caption.includes('dark'))).toEqual([]);
+    expect(captionsOf('1F469-1F3FB-200D-1F680')[1]).toBe('a woman astronaut with light skin');
+    expect(captionsOf('1F9D1-1F3FB-200D-1F91D-200D-1F9D1-1F3FE')[0]).toBe(
+      'people holding hands, light and medium-dark skin tone',
+    );
+  });
+
+  it('say the color that was seen, unless the label says one', () => {
+    expect(captionsOf('1F697', 'noto', 'blue')).toEqual(
+      expect.arrayContaining(['a blue automobile', 'blue car', 'a blue car']),
+    );
+    expect(captionsOf(redApple, 'noto', 'blue').join()).not.toContain('blue');
+  });
+
+  it('say what the set has drawn where that differs', () => {
+    expect(captionsOf('1F52B', 'twemoji')[0]).toBe('water pistol');
+    expect(captionsOf('1F52B', 'fxemoji')[0]).toBe('pistol');
+  });
+
+  it('are at most twelve, different, not blank, and the same each time', async () => {
+    for (const icon of await readEmojiIcons('twemoji', table)) {
+      const captions = emojiCaptions({ ...icon, unicodeName: table.unicodeName(icon.variant.hexcode), color: 'green' });
+      expect(captions.length, icon.name).toBeGreaterThan(1);
+      expect(captions.length, icon.name).toBeLessThanOrEqual(12);
+      expect(new Set(captions.map((caption) => caption.toLowerCase())).size, icon.name).toBe(captions.length);
+      expect(captions.filter((caption) => caption.trim() !== caption || /undefined| {2}|[“”’]/.test(caption))).toEqual(
+        [],
+      );
+    }
+    expect(captionsOf('1F419')).toEqual(captionsOf('1F419'));
+    expect(captionsOf('1F419', 'twemoji')).not.toEqual(captionsOf('1F419'));
+  });
+});
+
+describe('splitEmoji', () => {
+  const drawings = Array.from({ length: 2000 }, (_, concept) =>
+    ['a', 'b', 'c', 'd']
+      .slice(concept % 4)
+      .map((vendor) => ({ concept: `c${concept}`, vendor, svgHash: `${concept}/${vendor}` })),
+  ).flat();
+  const share = (splits: string[], split: string) => splits.filter((name) => name === split).length / splits.length;
+
+  it('holds out about a twentieth of the concepts and of the other drawings', () => {
+    const splits = splitEmoji(drawings, 0);
+    expect(share(splits, 'unseen-concepts')).toBeGreaterThan(0.035);
+    expect(share(splits, 'unseen-concepts')).toBeLessThan(0.065);
+    expect(share(splits, 'held-out-drawings')).toBeGreaterThan(0.035);
+    expect(share(splits, 'held-out-drawings')).toBeLessThan(0.065);
+  });
+
+  it('keeps at least two drawings of a concept in training for each that is held out', () => {
+    const splits = splitEmoji(drawings, 0);
+    drawings.forEach(({ concept }, index) => {
+      if (splits[index] !== 'held-out-drawings') return;
+      const trained = drawings.filter((other, place) => other.concept === concept && splits[place] === 'train');
+      expect(trained.length).toBeGreaterThanOrEqual(2);
+    });
+  });
+
+  it('holds out a concept with all its drawings, and a drawing with all its tones', () => {
+    const toned = drawings.flatMap((drawing) => [drawing, { ...drawing, svgHash: `${drawing.svgHash}/dark` }]);
+    const splits = splitEmoji(toned, 0);
+    const bySubject = new Map<string, Set<string>>();
+    toned.forEach(({ concept, vendor }, index) => {
+      const split = splits[index]!;
+      const subject = split === 'unseen-concepts' ? concept : `${concept}/${vendor}`;
+      bySubject.set(subject, (bySubject.get(subject) ?? new Set()).add(split));
+      if (split === 'unseen-concepts') return;
+      expect(bySubject.has(concept)).toBe(false);
+    });
+    expect([...bySubject.values()].every((splitsOfSubject) => splitsOfSubject.size === 1)).toBe(true);
+  });
+
+  it('keeps concepts that share a picture on one side', () => {
+    const pairs = Array.from({ length: 400 }, (_, concept) => ({
+      concept: `c${concept}`,
+      vendor: 'a',
+      svgHash: `picture of ${Math.floor(concept / 2)}`,
+    }));
+    const splits = splitEmoji(pairs, 0);
+    expect(splits).toContain('unseen-concepts');
+    for (let index = 0; index < 400; index += 2) expect(splits[index]).toBe(splits[index + 1]);
+  });
+
+  it('is the same for the same seed, another for another', () => {
+    expect(splitEmoji(drawings, 7)).toEqual(splitEmoji(drawings, 7));
+    expect(splitEmoji(drawings, 7)).not.toEqual(splitEmoji(drawings, 8));
+  });
+});

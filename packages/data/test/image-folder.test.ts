@@ -1,0 +1,110 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { openImageFolder } from '../src/image-folder.js';
+import { pixelAt, temporaryFolder, twoColoredPng } from './folders.js';
+
+const options = { imageSize: 8 };
+const red = [255, 0, 0] as const;
+const green = [0, 255, 0] as const;
+
+async function folderWith(files: Record<string, string | Uint8Array>): Promise<string> {
+  const folder = await temporaryFolder();
+  for (const [name, content] of Object.entries(files)) {
+    await mkdir(join(folder, name, '..'), { recursive: true });
+    await writeFile(join(folder, name), content);
+  }
+  return folder;
+}
+
+describe('openImageFolder', () => {
+  it('reads images with a text file beside each, in order of their paths', async () => {
+    const folder = await folderWith({
+      'b.png': await twoColoredPng(8, 8, red, red),
+      'b.txt': 'a red square\r\n\r\nsomething red\n',
+      'a/c.PNG': await twoColoredPng(16, 8, green, green),
+      'a/c.txt': 'a green square',
+      'notes.md': 'not an image',
+    });
+    const dataset = await openImageFolder(folder, options);
+    expect(dataset.length).toBe(2);
+    const [first, second] = [await dataset.get(0), await dataset.get(1)];
+    expect([first.key, first.captions]).toEqual(['a/c.PNG', ['a green square']]);
+    expect([second.key, second.captions]).toEqual(['b.png', ['a red square', 'something red']]);
+    expect(pixelAt(second.image, 4, 4)).toEqual(red);
+    expect([first.image.width, first.image.height]).toEqual([8, 8]);
+  });
+
+  it('reads metadata.jsonl as Hugging Face writes it', async () => {
+    const png = await twoColoredPng(8, 8, red, red);
+    const folder = await folderWith({
+      'train/1.png': png,
+      'train/2.png': png,
+      'metadata.jsonl':
+        '{"file_name": "train/2.png", "text": "two"}\n{"file_name": "train/1.png", "captions": ["one", "uno"]}\n',
+    });
+    const dataset = await openImageFolder(folder, options);
+    expect((await dataset.get(0)).captions).toEqual(['two']);
+    expect((await dataset.get(1)).captions).toEqual(['one', 'uno']);
+  });
+
+  it('reads captions.json', async () => {
+    const png = await twoColoredPng(8, 8, red, red);
+    const folder = await folderWith({
+      '1.png': png,
+      '2.png': png,
+      'captions.json': '{"2.png": "two", "1.png": ["one", "uno"]}',
+    });
+    const dataset = await openImageFolder(folder, options);
+    expect((await dataset.get(0)).captions).toEqual(['two']);
+    expect((await dataset.get(1)).captions).toEqual(['one', 'uno']);
+  });
+
+  it('gives another crop for another variation, the same for the same', async () => {
+    const folder = await folderWith({ 'a.png': await twoColoredPng(80, 8, red, green), 'a.txt': 'two colors' });
+    const dataset = await openImageFolder(folder, { imageSize: 8, crop: 'random' });
+    const views = await Promise.all(Array.from({ length: 12 }, (_, variation) => dataset.get(0, variation)));
+    expect(new Set(views.map((view) => pixelAt(view.image, 0, 0).join())).size).toBe(2);
+    expect(await dataset.get(0, 3)).toEqual(views[3]);
+  });
+
+  it('says how to mend a folder that is missing, empty or without captions', async () => {
+    const empty = await temporaryFolder();
+    await expect(openImageFolder(join(empty, 'none'), options)).rejects.toThrow(
+      /none: it does not exist; check the path/,
+    );
+    await expect(openImageFolder(empty, options)).rejects.toThrow('holds no images: expected files ending in .jpg');
+    const bare = await folderWith({ 'a.png': await twoColoredPng(8, 8, red, red) });
+    await expect(openImageFolder(bare, options)).rejects.toThrow(
+      /1 of 1 images .* have no caption.*write it into a\.txt/,
+    );
+    const blank = await folderWith({ 'a.png': await twoColoredPng(8, 8, red, red), 'a.txt': '\n' });
+    await expect((await openImageFolder(blank, options)).get(0)).rejects.toThrow(/a\.txt holds no caption/);
+  });
+
+  it.each(['../secret.png', '/etc/passwd', 'a/../../secret.png', '..\\secret.png', 'C:\\secret.png'])(
+    'refuses the listed name %s, which leads outside',
+    async (name) => {
+      const line = JSON.stringify({ file_name: name, text: 'x' });
+      await expect(openImageFolder(await folderWith({ 'metadata.jsonl': line }), options)).rejects.toThrow(
+        /metadata\.jsonl, line 1, names .* outside its folder/,
+      );
+      const listed = await folderWith({ 'captions.json': JSON.stringify({ [name]: 'x' }) });
+      await expect(openImageFolder(listed, options)).rejects.toThrow('outside its folder');
+    },
+  );
+
+  it('names the line of a list that is damaged or names what is not there', async () => {
+    const damaged = await folderWith({ 'metadata.jsonl': '\n{"file_name": ' });
+    await expect(openImageFolder(damaged, options)).rejects.toThrow(/metadata\.jsonl, line 2, is not valid JSON/);
+    const absent = await folderWith({ 'metadata.jsonl': '{"file_name": "a.png", "text": "x"}' });
+    await expect(openImageFolder(absent, options)).rejects.toThrow(/names "a\.png", which is not there/);
+  });
+
+  it('names the image that is corrupt, and refuses an index outside', async () => {
+    const folder = await folderWith({ 'a.png': 'not a picture', 'a.txt': 'x' });
+    const dataset = await openImageFolder(folder, options);
+    await expect(dataset.get(0)).rejects.toThrow(/Cannot decode the image .*a\.png/);
+    await expect(dataset.get(1)).rejects.toThrow(RangeError);
+  });
+});

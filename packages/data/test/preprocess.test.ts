@@ -1,0 +1,127 @@
+import sharp from 'sharp';
+import { describe, expect, it } from 'vitest';
+import { flipHorizontally, mayFlip, preprocessImage } from '../src/preprocess.js';
+import { pixelAt, twoColoredPng } from './folders.js';
+
+const red = [255, 0, 0] as const;
+const blue = [0, 0, 255] as const;
+
+describe('preprocessImage', () => {
+  it('scales the shorter side to fit and keeps the middle', async () => {
+    const png = await twoColoredPng(80, 20, red, blue);
+    const image = await preprocessImage(png, 'wide.png', { imageSize: 10 });
+    expect([image.width, image.height, image.data.length]).toEqual([10, 10, 300]);
+    expect(pixelAt(image, 0, 5)).toEqual(red);
+    expect(pixelAt(image, 9, 5)).toEqual(blue);
+  });
+
+  it('puts transparent pixels on white', async () => {
+    const png = await sharp({
+      create: { width: 8, height: 8, channels: 4, background: { r: 0, g: 0, b: 0, alpha: 0 } },
+    })
+      .png()
+      .toBuffer();
+    expect(pixelAt(await preprocessImage(png, 'clear.png', { imageSize: 4 }), 2, 2)).toEqual([255, 255, 255]);
+  });
+
+  it('turns photographs upright by their EXIF orientation', async () => {
+    const left = await sharp(await twoColoredPng(40, 40, red, blue))
+      .withMetadata({ orientation: 6 })
+      .jpeg({ quality: 100 })
+      .toBuffer();
+    // Orientation 6 means: turn clockwise, so that the left half comes to the top.
+    const image = await preprocessImage(left, 'turned.jpg', { imageSize: 10 });
+    expect(pixelAt(image, 5, 1)[0]).toBeGreaterThan(200);
+    expect(pixelAt(image, 5, 8)[2]).toBeGreaterThan(200);
+  });
+
+  it('makes three channels of eight bits of grey, palette and 16-bit images', async () => {
+    const grey = sharp(Buffer.alloc(16, 128), { raw: { width: 4, height: 4, channels: 1 } });
+    const sixteen = sharp(await twoColoredPng(8, 8, red, red)).toColourspace('rgb16');
+    const encoded = [
+      await grey.png().toBuffer(),
+      await sixteen.png().toBuffer(),
+      await sharp(await twoColoredPng(8, 8, red, red))
+        .gif()
+        .toBuffer(),
+    ];
+    const pixels = await Promise.all(
+      encoded.map(async (bytes) => pixelAt(await preprocessImage(bytes, 'any', { imageSize: 4 }), 1, 1)),
+    );
+    expect(pixels).toEqual([[128, 128, 128], red, red]);
+  });
+
+  it('crops anywhere when asked, and at the same place for the same seed', async () => {
+    const png = await twoColoredPng(90, 10, red, blue);
+    const crop = async (seed: number) =>
+      (await preprocessImage(png, 'x', { imageSize: 10, crop: 'random', seed })).data;
+    const crops = await Promise.all(Array.from({ length: 20 }, (_, seed) => crop(seed)));
+    const reds = crops.filter((data) => data[0] === 255).length;
+    expect(reds).toBeGreaterThan(0);
+    expect(reds).toBeLessThan(20);
+    expect(await crop(7)).toEqual(crops[7]);
+  });
+
+  it('mirrors half of the pictures, and none whose caption forbids it', async () => {
+    const png = await twoColoredPng(10, 10, red, blue);
+    const mirrored = async (captions: string[]) => {
+      const all = await Promise.all(
+        Array.from({ length: 40 }, (_, seed) =>
+          preprocessImage(png, 'x', { imageSize: 10, flip: true, seed }, captions),
+        ),
+      );
+      return all.filter((image) => image.data[0] === 0).length;
+    };
+    expect(await mirrored(['a red and blue square'])).toBeGreaterThan(5);
+    expect(await mirrored(['a square', 'red on the left'])).toBe(0);
+  });
+
+  it('names the image that it cannot decode, be it no image or cut short', async () => {
+    await expect(preprocessImage(Buffer.from('hello'), 'notes.png', { imageSize: 8 })).rejects.toThrow(
+      /Cannot decode the image notes\.png: .*Replace the file or remove it/,
+    );
+    const noise = Buffer.from(Array.from({ length: 64 * 64 * 3 }, (_, index) => (index * 7919) % 251));
+    const jpeg = await sharp(noise, { raw: { width: 64, height: 64, channels: 3 } })
+      .jpeg()
+      .toBuffer();
+    await expect(preprocessImage(jpeg.subarray(0, jpeg.length / 2), 'half.jpg', { imageSize: 8 })).rejects.toThrow(
+      'half.jpg',
+    );
+  });
+
+  it('refuses a size that is no size', async () => {
+    await expect(preprocessImage(Buffer.alloc(0), 'x', { imageSize: 0 })).rejects.toThrow('expected an integer from 1');
+  });
+});
+
+describe('mayFlip', () => {
+  it.each(['a red apple', 'a cat on a chair', 'two children playing football', 'a bright rocket'])(
+    'allows %s',
+    (caption) => {
+      expect(mayFlip(caption)).toBe(true);
+    },
+  );
+
+  it.each([
+    'a hand pointing to the left',
+    'right arrow',
+    'flag of Japan',
+    'a stop sign',
+    'a shirt with the word "love"',
+    'SOON arrow',
+    'an ATM',
+    'a clock at three o’clock',
+    'house number 5',
+    'love letters',
+  ])('forbids %s', (caption) => {
+    expect(mayFlip(caption)).toBe(false);
+  });
+});
+
+describe('flipHorizontally', () => {
+  it('exchanges left and right, and twice is nothing', () => {
+    const image = { width: 2, height: 1, data: Uint8Array.from([1, 2, 3, 4, 5, 6]) };
+    expect([...flipHorizontally(image).data]).toEqual([4, 5, 6, 1, 2, 3]);
+    expect(flipHorizontally(flipHorizontally(image))).toEqual(image);
+  });
+});

@@ -1,0 +1,86 @@
+import { describe, expect, it } from 'vitest';
+import { chooseCaption, createSampler, groupIndices } from '../src/sampler.js';
+
+const range = (length: number, start = 0) => Array.from({ length }, (_, index) => start + index);
+
+describe('createSampler', () => {
+  it('takes every sample once an epoch', () => {
+    const sampler = createSampler({ length: 100, seed: 1 });
+    const first = range(100).map((position) => sampler.at(position));
+    expect([...first].sort((a, b) => a - b)).toEqual(range(100));
+  });
+
+  it('takes them in another order in the next epoch, and for another seed', () => {
+    const sampler = createSampler({ length: 100, seed: 1 });
+    const first = range(100).map((position) => sampler.at(position));
+    expect(range(100, 100).map((position) => sampler.at(position))).not.toEqual(first);
+    const other = createSampler({ length: 100, seed: 2 });
+    expect(range(100).map((position) => other.at(position))).not.toEqual(first);
+  });
+
+  it('resumes exactly at any position, in any order of asking', () => {
+    const uninterrupted = createSampler({ length: 37, seed: 5 });
+    const whole = range(150).map((position) => uninterrupted.at(position));
+    const resumed = createSampler({ length: 37, seed: 5 });
+    expect(range(50, 100).map((position) => resumed.at(position))).toEqual(whole.slice(100));
+    expect(resumed.at(3)).toBe(whole[3]);
+  });
+
+  it('keeps to the order that runs already depend on', () => {
+    const sampler = createSampler({ length: 8, seed: 42 });
+    expect(range(16).map((position) => sampler.at(position))).toEqual([6, 7, 1, 0, 5, 3, 4, 2, 2, 1, 0, 3, 4, 7, 5, 6]);
+    const grouped = createSampler({ groups: [[0, 1, 2], [3], [4, 5]], seed: 42 });
+    expect(range(9).map((position) => grouped.at(position))).toEqual([1, 4, 3, 2, 3, 5, 0, 3, 5]);
+  });
+
+  it('takes each group once an epoch, by a member drawn anew each time', () => {
+    const groups = [[0, 1, 2, 3, 4, 5], [6], [7, 8]];
+    const sampler = createSampler({ groups, seed: 3 });
+    expect(sampler.epochLength).toBe(3);
+    const seen = new Set<number>();
+    for (let epoch = 0; epoch < 100; epoch++) {
+      const taken = range(3, epoch * 3).map((position) => sampler.at(position));
+      expect(taken.map((index) => groups.findIndex((members) => members.includes(index))).sort()).toEqual([0, 1, 2]);
+      for (const index of taken) seen.add(index);
+    }
+    expect(seen.size).toBe(9);
+  });
+
+  it('refuses nothing to sample, empty groups and impossible positions', () => {
+    expect(() => createSampler({ length: 0, seed: 0 })).toThrow('expected at least 1');
+    expect(() => createSampler({ groups: [[1], []], seed: 0 })).toThrow('Group 1 is empty');
+    expect(() => createSampler({ length: 3, seed: 0 }).at(-1)).toThrow('expected an integer of at least 0');
+    expect(() => createSampler({ length: 3, seed: 0 }).at(0.5)).toThrow('expected an integer of at least 0');
+  });
+});
+
+describe('groupIndices', () => {
+  it('gathers samples by group, those without one alone', () => {
+    expect(groupIndices([{ group: 'a' }, {}, { group: 'b' }, { group: 'a' }, {}])).toEqual([[0, 3], [1], [2], [4]]);
+  });
+});
+
+describe('chooseCaption', () => {
+  const captions = ['a cat', 'cat', 'the cat'];
+
+  it('chooses the same caption for the same position, and all of them over time', () => {
+    const chosen = range(100).map((position) => chooseCaption(captions, { seed: 1, position }));
+    expect(range(100).map((position) => chooseCaption(captions, { seed: 1, position }))).toEqual(chosen);
+    expect(new Set(chosen)).toEqual(new Set(captions));
+  });
+
+  it('leaves the caption out as often as asked', () => {
+    const dropped = range(10_000).filter(
+      (position) => chooseCaption(captions, { seed: 1, position, dropout: 0.2 }) === '',
+    );
+    // 2000 expected; five standard deviations are 200.
+    expect(Math.abs(dropped.length - 2000)).toBeLessThan(200);
+    expect(chooseCaption(captions, { seed: 1, position: 0, dropout: 1 })).toBe('');
+    expect(captions).toContain(chooseCaption(captions, { seed: 1, position: 0, dropout: 0 }));
+  });
+
+  it('refuses a dropout that is no probability, and no captions', () => {
+    expect(() => chooseCaption(captions, { seed: 1, position: 0, dropout: 1.5 })).toThrow('probability from 0 to 1');
+    expect(() => chooseCaption([], { seed: 1, position: 0 })).toThrow('no caption to choose from');
+  });
+});

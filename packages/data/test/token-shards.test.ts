@@ -1,0 +1,176 @@
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ImageTokenizer, RgbImage } from '@dalle-mini/vqgan';
+import { describe, expect, it } from 'vitest';
+import type { Dataset, Sample } from '../src/dataset.js';
+import { openTokenShards, writeTokenShards } from '../src/token-shards.js';
+import { temporaryFolder } from './folders.js';
+
+const gridSize = 2;
+
+/** Encodes an image by its first byte: tokens `seed, seed + 1, …`. */
+function fakeTokenizer(
+  options: { vocabularySize?: number; offset?: number } = {},
+): ImageTokenizer & { encoded: number } {
+  const { vocabularySize = 16384, offset = 0 } = options;
+  return {
+    imageSize: 4,
+    gridSize,
+    vocabularySize,
+    encoded: 0,
+    async encode(images: readonly RgbImage[]) {
+      this.encoded += images.length;
+      return images.map(({ data }) =>
+        Int32Array.from({ length: gridSize ** 2 }, (_, place) => data[0]! * 40 + offset + place),
+      );
+    },
+    decode: () => Promise.reject(new Error('unused')),
+    dispose: () => Promise.resolve(),
+  };
+}
+
+function fakeDataset(length: number, imageSize = 4): Dataset<Sample> {
+  return {
+    length,
+    async get(index) {
+      const data = new Uint8Array(imageSize ** 2 * 3).fill(index);
+      const image = { width: imageSize, height: imageSize, data };
+      return { key: `sample-${index}`, image, captions: [`caption ${index}`, 'ünïcode ✓'], group: `g${index % 3}` };
+    },
+  };
+}
+
+const expectedTokens = (index: number) => Int32Array.from({ length: 4 }, (_, place) => index * 40 + place);
+
+describe('token shards', () => {
+  it('give back what was encoded, in any order', async () => {
+    const folder = await temporaryFolder();
+    const progress: number[] = [];
+    await writeTokenShards(fakeDataset(10), fakeTokenizer(), folder, {
+      batchSize: 3,
+      shardSize: 4,
+      onProgress: ({ done }) => progress.push(done),
+    });
+    expect(progress).toEqual([3, 4, 7, 8, 10]);
+    const dataset = await openTokenShards(folder);
+    expect([dataset.length, dataset.gridSize, dataset.vocabularySize]).toEqual([10, 2, 16384]);
+    for (const index of [9, 0, 5, 3, 4]) {
+      expect(await dataset.get(index)).toEqual({
+        key: `sample-${index}`,
+        tokens: expectedTokens(index),
+        captions: [`caption ${index}`, 'ünïcode ✓'],
+        group: `g${index % 3}`,
+      });
+    }
+    expect(await dataset.groups()).toEqual([
+      [0, 3, 6, 9],
+      [1, 4, 7],
+      [2, 5, 8],
+    ]);
+    await expect(dataset.get(10)).rejects.toThrow(RangeError);
+  });
+
+  it('take two bytes a token, little-endian, four where the vocabulary needs them', async () => {
+    for (const [vocabularySize, bytes] of [
+      [2 ** 16, [40, 0, 41, 0]],
+      [2 ** 16 + 1, [40, 0, 0, 0, 41, 0, 0, 0]],
+    ] as const) {
+      const folder = await temporaryFolder();
+      await writeTokenShards(fakeDataset(2), fakeTokenizer({ vocabularySize }), folder);
+      const file = await readFile(join(folder, 'shard-000000.tokens'));
+      expect([...file.subarray(file.length / 2, file.length / 2 + bytes.length)]).toEqual(bytes);
+      expect((await (await openTokenShards(folder)).get(1)).tokens).toEqual(expectedTokens(1));
+    }
+  });
+
+  it('keep to their memory budget and still read every sample', async () => {
+    const folder = await temporaryFolder();
+    await writeTokenShards(fakeDataset(12), fakeTokenizer(), folder, { shardSize: 2 });
+    const dataset = await openTokenShards(folder, { cacheBytes: 1 });
+    const order = [0, 11, 1, 10, 5, 0, 7, 11, 3];
+    const samples = await Promise.all(order.map((index) => dataset.get(index)));
+    expect(samples.map(({ key }) => key)).toEqual(order.map((index) => `sample-${index}`));
+  });
+
+  it('go on after the last whole shard when a run was stopped', async () => {
+    const folder = await temporaryFolder();
+    const controller = new AbortController();
+    const stopped = writeTokenShards(fakeDataset(10), fakeTokenizer(), folder, {
+      batchSize: 2,
+      shardSize: 4,
+      signal: controller.signal,
+      onProgress: ({ done }) => done === 6 && controller.abort(new Error('stopped by the test')),
+    });
+    await expect(stopped).rejects.toThrow('stopped by the test');
+    await expect(openTokenShards(folder)).rejects.toThrow(/not finished: run writeTokenShards again/);
+
+    const tokenizer = fakeTokenizer();
+    await writeTokenShards(fakeDataset(10), tokenizer, folder, { batchSize: 2, shardSize: 4 });
+    // Six samples were missing; one more is encoded to see that the tokenizer is still the same.
+    expect(tokenizer.encoded).toBe(7);
+    const dataset = await openTokenShards(folder);
+    for (let index = 0; index < 10; index++) expect((await dataset.get(index)).tokens).toEqual(expectedTokens(index));
+    expect((await readdir(folder)).filter((name) => /tmp|partial/.test(name))).toEqual([]);
+  });
+
+  it('ignore the half-written files of a killed run', async () => {
+    const folder = await temporaryFolder();
+    await writeFile(join(folder, 'shard-000000.tokens'), 'half');
+    await writeFile(join(folder, 'shard-000000.tokens.1234.tmp'), 'half');
+    await writeTokenShards(fakeDataset(3), fakeTokenizer(), folder);
+    expect((await (await openTokenShards(folder)).get(2)).tokens).toEqual(expectedTokens(2));
+  });
+
+  it('encode nothing twice: a finished folder is left as it is', async () => {
+    const folder = await temporaryFolder();
+    await writeTokenShards(fakeDataset(5), fakeTokenizer(), folder);
+    const tokenizer = fakeTokenizer();
+    await writeTokenShards(fakeDataset(5), tokenizer, folder);
+    expect(tokenizer.encoded).toBe(1);
+  });
+
+  it('refuse to be mixed with other data, another tokenizer or other settings', async () => {
+    const folder = await temporaryFolder();
+    await writeTokenShards(fakeDataset(5), fakeTokenizer(), folder, { shardSize: 4 });
+    const again = (dataset: Dataset<Sample>, tokenizer: ImageTokenizer, shardSize = 4) =>
+      writeTokenShards(dataset, tokenizer, folder, { shardSize });
+    await expect(again(fakeDataset(6), fakeTokenizer())).rejects.toThrow(/length 5, now it is 6.*delete/);
+    await expect(again(fakeDataset(5), fakeTokenizer(), 2)).rejects.toThrow(/shardSize 4, now it is 2/);
+    await expect(again(fakeDataset(5), fakeTokenizer({ offset: 9 }))).rejects.toThrow(/of another tokenizer/);
+    const renamed: Dataset<Sample> = {
+      length: 5,
+      get: async (index) => ({ ...(await fakeDataset(5).get(index)), key: `other-${index}` }),
+    };
+    await expect(again(renamed, fakeTokenizer())).rejects.toThrow(/of other data: sample-4 where other-4/);
+  });
+
+  it.each(['shard-000001.tokens', 'shard-000001.jsonl'])(
+    'refuse %s by name when a bit of it has changed',
+    async (name) => {
+      const folder = await temporaryFolder();
+      await writeTokenShards(fakeDataset(6), fakeTokenizer(), folder, { shardSize: 3 });
+      const bytes = await readFile(join(folder, name));
+      bytes[2]! ^= 1;
+      await writeFile(join(folder, name), bytes);
+      const dataset = await openTokenShards(folder);
+      expect((await dataset.get(2)).key).toBe('sample-2');
+      await expect(dataset.get(3)).rejects.toThrow(`${name} is damaged`);
+      await rm(join(folder, name));
+      await expect(dataset.get(3)).rejects.toThrow(/does not exist/);
+    },
+  );
+
+  it('say how to mend wrong sizes, wrong tokens and empty folders', async () => {
+    const folder = await temporaryFolder();
+    await expect(writeTokenShards(fakeDataset(2, 8), fakeTokenizer(), folder)).rejects.toThrow(
+      /sample-0 is 8×8, the tokenizer reads 4×4: open the dataset with imageSize 4/,
+    );
+    await expect(writeTokenShards(fakeDataset(2), fakeTokenizer({ vocabularySize: 42 }), folder)).rejects.toThrow(
+      /sample-1 as 4 tokens, one of them 42: expected 4 tokens from 0 to 41/,
+    );
+    await expect(writeTokenShards(fakeDataset(0), fakeTokenizer(), folder)).rejects.toThrow('nothing to encode');
+    await expect(openTokenShards(join(folder, 'none'))).rejects.toThrow(/holds no token shards/);
+    await writeFile(join(folder, 'index.json'), '{"format": "something else"}');
+    await expect(openTokenShards(folder)).rejects.toThrow(/does not describe token shards/);
+  });
+});

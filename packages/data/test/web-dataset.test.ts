@@ -1,0 +1,188 @@
+import { readFile, stat, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { gzipSync } from 'node:zlib';
+import { type Header, pack } from 'tar-stream';
+import { describe, expect, it } from 'vitest';
+import { openWebDataset } from '../src/web-dataset.js';
+import { pixelAt, temporaryFolder, twoColoredPng } from './folders.js';
+
+const options = { imageSize: 8 };
+const red = [255, 0, 0] as const;
+const green = [0, 255, 0] as const;
+
+type Entry = readonly [name: string, content: string | Uint8Array, headers?: Partial<Header>];
+
+async function tarWith(entries: readonly Entry[], folder?: string, name = 'shard-0.tar'): Promise<string> {
+  const archive = pack();
+  for (const [entryName, content, headers] of entries) {
+    archive.entry({ name: entryName, ...headers }, typeof content === 'string' ? content : Buffer.from(content));
+  }
+  archive.finalize();
+  const path = join(folder ?? (await temporaryFolder()), name);
+  await writeFile(path, await buffer(archive));
+  return path;
+}
+
+const redPng = await twoColoredPng(8, 8, red, red);
+const greenPng = await twoColoredPng(8, 8, green, green);
+
+describe('openWebDataset', () => {
+  it('reads samples in any order from several shards', async () => {
+    const folder = await temporaryFolder();
+    await tarWith(
+      [
+        ['000.png', redPng],
+        ['000.txt', 'red\nall red'],
+        ['000.json', '{"width": 8}'],
+        ['sub/001.jpg', greenPng],
+        ['sub/001.json', '{"caption": "green", "width": 8}'],
+        ['readme.md', 'about this shard'],
+      ],
+      folder,
+    );
+    await tarWith(
+      [
+        ['000.webp', greenPng],
+        ['000.cls', '3'],
+        ['000.txt', 'green too'],
+      ],
+      folder,
+      'shard-1.tar',
+    );
+    const dataset = await openWebDataset(folder, options);
+    expect(dataset.length).toBe(3);
+    const samples = [await dataset.get(2), await dataset.get(0), await dataset.get(1)];
+    expect(samples.map(({ key, captions }) => [key, captions])).toEqual([
+      ['shard-1/000', ['green too']],
+      ['shard-0/000', ['red', 'all red']],
+      ['shard-0/sub/001', ['green']],
+    ]);
+    expect(samples.map(({ image }) => pixelAt(image, 3, 3))).toEqual([green, red, green]);
+  });
+
+  it('reads long names, as pax and as the ustar prefix', async () => {
+    const long = `${'folder-with-a-long-name/'.repeat(8)}naïve-picture`;
+    const prefixed = `${'p'.repeat(90)}/${'n'.repeat(80)}`;
+    const path = await tarWith([
+      [`${long}.png`, redPng],
+      [`${long}.txt`, 'red'],
+      [`${prefixed}.png`, redPng],
+      [`${prefixed}.txt`, 'red'],
+    ]);
+    const dataset = await openWebDataset(path, options);
+    expect([(await dataset.get(0)).key, (await dataset.get(1)).key]).toEqual([
+      `shard-0/${long}`,
+      `shard-0/${prefixed}`,
+    ]);
+  });
+
+  it('reads the long names of GNU tar, and sizes that it writes in base 256', async () => {
+    const long = `${'gnu/'.repeat(40)}picture`;
+    const block = (name: string, type: string, content: Uint8Array, base256 = false) => {
+      const bytes = Buffer.alloc(512 + Math.ceil(content.length / 512) * 512);
+      bytes.write(name);
+      bytes.write(content.length.toString(8).padStart(11, '0'), 124);
+      if (base256) bytes.fill(0, 124, 136).writeUInt32BE(content.length, 132);
+      if (base256) bytes[124] = 0x80;
+      bytes.write('        ', 148);
+      bytes.write(type, 156);
+      bytes.write('ustar  \0', 257);
+      const sum = bytes.subarray(0, 512).reduce((total, byte) => total + byte, 0);
+      bytes.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148);
+      bytes.set(content, 512);
+      return bytes;
+    };
+    const path = join(await temporaryFolder(), 'gnu.tar');
+    const parts = [
+      block('././@LongLink', 'L', Buffer.from(`${long}.png\0`)),
+      block(long.slice(0, 99), '0', redPng, true),
+      block('././@LongLink', 'L', Buffer.from(`${long}.txt\0`)),
+      block(long.slice(0, 99), '0', Buffer.from('red')),
+      Buffer.alloc(1024),
+    ];
+    await writeFile(path, Buffer.concat(parts));
+    const sample = await (await openWebDataset([path], options)).get(0);
+    expect([sample.key, sample.captions, pixelAt(sample.image, 0, 0)]).toEqual([`gnu/${long}`, ['red'], red]);
+  });
+
+  it.each(['../evil', '/etc/evil', 'a/../../evil', '..\\evil', 'C:/evil'])(
+    'refuses the hostile name %s',
+    async (name) => {
+      const path = await tarWith([
+        [`${name}.png`, redPng],
+        [`${name}.txt`, 'x'],
+      ]);
+      await expect(openWebDataset(path, options)).rejects.toThrow(/a name that leads out of its folder/);
+    },
+  );
+
+  it('refuses links', async () => {
+    const path = await tarWith([['a.png', '', { type: 'symlink', linkname: '/etc/passwd' }]]);
+    await expect(openWebDataset(path, options)).rejects.toThrow(/"a\.png", a link or device/);
+  });
+
+  it('refuses an archive that is cut short, wherever it ends', async () => {
+    const path = await tarWith([
+      ['a.png', redPng],
+      ['a.txt', 'red'],
+    ]);
+    const { size } = await stat(path);
+    const afterLastMember = size - 1024;
+    for (const length of [afterLastMember, afterLastMember - 512, 600, 100]) {
+      await truncate(path, length);
+      await expect(openWebDataset(path, options), `${length} bytes`).rejects.toThrow(
+        /shard-0\.tar is cut short: .*Download or copy it again/,
+      );
+    }
+  });
+
+  it('refuses what is damaged, compressed or no archive', async () => {
+    const path = await tarWith([['a.png', redPng]]);
+    const bytes = await readFile(path);
+    await writeFile(path, gzipSync(bytes));
+    await expect(openWebDataset(path, options)).rejects.toThrow(/is compressed; .* unpack it first/);
+    bytes[3]! ^= 1;
+    await writeFile(path, bytes);
+    await expect(openWebDataset(path, options)).rejects.toThrow(
+      /damaged: the header at byte 0 does not fit its checksum/,
+    );
+    await writeFile(path, Buffer.alloc(4096, 'text'));
+    await expect(openWebDataset(path, options)).rejects.toThrow(/is not a tar archive/);
+  });
+
+  it('says which sample lacks its image or its caption', async () => {
+    const uncaptioned = await tarWith([['a.png', redPng]]);
+    await expect(openWebDataset(uncaptioned, options)).rejects.toThrow(
+      /a\.png but no caption for it: add a\.txt or a\.json/,
+    );
+    const imageless = await tarWith([['a.txt', 'red']]);
+    await expect(openWebDataset(imageless, options)).rejects.toThrow(/captions of a but no image/);
+    const silent = await tarWith([
+      ['a.png', redPng],
+      ['a.json', '{"width": 3}'],
+    ]);
+    await expect((await openWebDataset(silent, options)).get(0)).rejects.toThrow(/a\.json in .* holds no caption/);
+    const twice = await tarWith([
+      ['a.png', redPng],
+      ['a.png', redPng],
+    ]);
+    await expect(openWebDataset(twice, options)).rejects.toThrow(/holds a\.png twice/);
+  });
+
+  it('says what is missing: the path, or tar files in a folder', async () => {
+    const folder = await temporaryFolder();
+    await expect(openWebDataset(folder, options)).rejects.toThrow('holds no tar archives');
+    await expect(openWebDataset(join(folder, 'none.tar'), options)).rejects.toThrow(/none\.tar: it does not exist/);
+  });
+
+  it('names the image that is corrupt', async () => {
+    const path = await tarWith([
+      ['a.png', 'not a picture'],
+      ['a.txt', 'x'],
+    ]);
+    await expect((await openWebDataset(path, options)).get(0)).rejects.toThrow(
+      /Cannot decode the image a\.png in .*shard-0\.tar/,
+    );
+  });
+});
