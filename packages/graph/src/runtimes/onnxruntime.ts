@@ -31,11 +31,20 @@ export class OnnxRuntime implements Runtime {
   async compile(graph: Graph, options: CompileOptions = {}): Promise<Executable> {
     const { parameters } = options;
     const model = emitOnnx(graph, parameters ? { kind: 'initializers', values: parameters } : { kind: 'inputs' });
-    return this.open(model, graph, options);
+    return this.load(model, [model.buffer as ArrayBuffer], graph, options);
   }
 
   /** Opens a model that was emitted from the graph before: from its bytes, or by the path of its file. */
   async open(model: Uint8Array | string, graph: Graph, options: CompileOptions = {}): Promise<Executable> {
+    return this.load(model, [], graph, options);
+  }
+
+  private async load(
+    model: Uint8Array | string,
+    transfer: ArrayBuffer[],
+    graph: Graph,
+    options: CompileOptions,
+  ): Promise<Executable> {
     const expected = expectedInputs(graph, options);
     const parameters = parametersOf(Object.values(graph.outputs));
     const outputs = Object.entries(graph.outputs).map(([name, tensor]) => ({
@@ -43,30 +52,38 @@ export class OnnxRuntime implements Runtime {
       name,
       emitted: outputName(graph, parameters, name),
     }));
-    const transfer = typeof model === 'string' ? [] : [model.buffer as ArrayBuffer];
     const sessionOptions: SessionOptions = {
       intraOpNumThreads: this.options.threads,
       executionProviders: this.options.executionProviders ?? ['cpu'],
     };
     const { session } = await this.request({ kind: 'open', model, options: sessionOptions }, transfer);
+    // A session lives and ends with its thread.
+    const { worker } = this;
+    let open = true;
     const run = async (inputs: TensorValues, { transfer = false }: RunOptions = {}) => {
+      if (!open || this.worker !== worker) throw new Error('run: what was compiled was disposed of');
       checkInputs(expected, inputs);
-      const buffers = transfer ? [...new Set(Object.values(inputs).map(({ data }) => data.buffer as ArrayBuffer))] : [];
-      const reply = await this.request({ kind: 'run', session: session!, inputs }, buffers);
+      const reply = await this.request(
+        { kind: 'run', session: session!, inputs: transfer ? inputs : compact(inputs) },
+        transfer ? [...new Set(Object.values(inputs).map(({ data }) => data.buffer as ArrayBuffer))] : [],
+      );
       const results: Record<string, TensorData> = {};
       for (const { name, emitted, dtype, shape } of outputs)
         results[name] = { dtype, shape, data: reply.outputs![emitted]! } as TensorData;
       return results;
     };
-    const dispose = async () => void (await this.request({ kind: 'close', session: session! }, []));
+    const dispose = async () => {
+      if (open && this.worker === worker) await this.request({ kind: 'close', session: session! }, []);
+      open = false;
+    };
     return { run, dispose };
   }
 
   async dispose(): Promise<void> {
     const { worker } = this;
     this.worker = undefined;
-    await worker?.terminate();
     this.fail(new Error('the ONNX runtime was disposed of while it worked'));
+    await worker?.terminate();
   }
 
   private request(request: Request, transfer: ArrayBuffer[]): Promise<Reply> {
@@ -74,15 +91,16 @@ export class OnnxRuntime implements Runtime {
     const { worker } = this;
     const id = this.nextId++;
     return new Promise<Reply>((resolve, reject) => {
+      worker.postMessage({ id, ...request }, transfer);
       // Work under way keeps the process alive, an idle runtime does not.
       worker.ref();
       this.pending.set(id, { resolve, reject });
-      worker.postMessage({ id, ...request }, transfer);
     });
   }
 
   private start(): Worker {
     const worker = new Worker(new URL('./onnxruntime-worker.js', import.meta.url));
+    worker.unref();
     worker.on('message', (reply: Reply) => {
       const waiting = this.pending.get(reply.id);
       this.pending.delete(reply.id);
@@ -90,11 +108,15 @@ export class OnnxRuntime implements Runtime {
       if (reply.error !== undefined) waiting?.reject(new Error(`ONNX Runtime: ${reply.error}`));
       else waiting?.resolve(reply);
     });
-    worker.on('error', (error) => this.fail(error));
-    worker.on('exit', () => {
-      if (this.worker === worker) this.worker = undefined;
-      this.fail(new Error('the thread of ONNX Runtime ended while it worked, perhaps for want of memory'));
-    });
+    const end = (error: Error) => {
+      if (this.worker !== worker) return;
+      this.worker = undefined;
+      this.fail(error);
+    };
+    worker.on('error', end);
+    worker.on('exit', () =>
+      end(new Error('the thread of ONNX Runtime ended while it worked, perhaps for want of memory')),
+    );
     return worker;
   }
 
@@ -102,4 +124,13 @@ export class OnnxRuntime implements Runtime {
     for (const { reject } of this.pending.values()) reject(error);
     this.pending.clear();
   }
+}
+
+/** Copies views of larger buffers: a message to a thread would copy all of the buffer. */
+function compact(inputs: TensorValues): TensorValues {
+  const entries = Object.entries(inputs).map(([name, value]) => {
+    const { data } = value;
+    return [name, data.byteLength < data.buffer.byteLength ? { ...value, data: data.slice() } : value];
+  });
+  return Object.fromEntries(entries);
 }
