@@ -70,7 +70,7 @@ interface Manifest {
 const manifestFormat = 'dalle-mini-emoji';
 const manifestName = 'emoji.json';
 /** Raise when captions, splits or matching change: prepared folders get a new index. */
-const indexVersion = 4;
+const indexVersion = 5;
 /** Raise when drawing changes: prepared folders are drawn again. */
 const drawingVersion = 2;
 /** SVGs are drawn this many times larger, then scaled down: the SVG renderer leaves the edges of filters jagged. */

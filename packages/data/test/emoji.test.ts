@@ -310,6 +310,22 @@ describe('splitEmoji', () => {
     expect([...bySubject.values()].every((splitsOfSubject) => splitsOfSubject.size === 1)).toBe(true);
   });
 
+  it('holds out both Fluent sets together, since they are one design', () => {
+    const vendors = ['noto', 'twemoji', 'fluent-emoji', 'fluent-emoji-flat'];
+    const four = Array.from({ length: 600 }, (_, concept) =>
+      vendors.map((vendor) => ({ concept: `c${concept}`, vendor, svgHash: `${concept}/${vendor}` })),
+    ).flat();
+    const splits = splitEmoji(four, 0);
+    let held = 0;
+    for (let index = 0; index < four.length; index += 4) {
+      expect(splits[index + 2]).toBe(splits[index + 3]);
+      if (splits[index + 2] === 'held-out-drawings') held++;
+    }
+    expect(held).toBeGreaterThan(0);
+    expect(share(splits, 'held-out-drawings')).toBeGreaterThan(0.03);
+    expect(share(splits, 'held-out-drawings')).toBeLessThan(0.07);
+  });
+
   it('keeps concepts that share a picture on one side', () => {
     const pairs = Array.from({ length: 400 }, (_, concept) => ({
       concept: `c${concept}`,
