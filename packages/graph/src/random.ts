@@ -32,7 +32,8 @@ export function sampleUniform(random: Random): number {
 
 /** An integer in `[0, bound)`, unbiased. */
 export function sampleInteger(random: Random, bound: number): number {
-  if (!(bound >= 1 && bound <= 0x1_0000_0000)) throw new RangeError(`a bound must be in [1, 2³²], not ${bound}`);
+  if (!(Number.isInteger(bound) && bound >= 1 && bound <= 0x1_0000_0000))
+    throw new RangeError(`a bound must be a whole number in [1, 2³²], not ${bound}`);
   const limit = 0x1_0000_0000 - (0x1_0000_0000 % bound);
   let value = random();
   while (value >= limit) value = random();

@@ -1,0 +1,98 @@
+import * as g from '@dalle-mini/graph';
+import { describe, expect, test } from 'vitest';
+
+describe('a scope of parameters', () => {
+  test('names them by their path', () => {
+    const scope = new g.ParameterScope();
+    scope.in('block').in(3).parameter('weight', [2], g.ones);
+    scope.parameter('bias', [], g.zeros);
+    new g.ParameterScope('model').in('norm').parameter('weight', [2], g.ones);
+    expect([...scope.parameters.keys()]).toEqual(['block.3.weight', 'bias']);
+  });
+
+  test('ties those declared under one name', () => {
+    const scope = new g.ParameterScope();
+    const embedding = scope.in('token').parameter('weight', [5, 2], g.normal(1));
+    expect(scope.in('token').parameter('weight', [5, 2], g.zeros)).toBe(embedding);
+    expect(scope.parameters.size).toBe(1);
+  });
+
+  test('refuses one name for two shapes', () => {
+    const scope = new g.ParameterScope();
+    scope.in('a').parameter('weight', [5, 2], g.ones);
+    expect(() => scope.in('a').parameter('weight', [2, 5], g.ones)).toThrow(
+      new g.GraphError('parameter a.weight was declared with shape [5,2] and again with [2,5]'),
+    );
+  });
+
+  test('is left by a graph with only those that its outputs need, in the order of their use', () => {
+    const scope = new g.ParameterScope();
+    const x = g.input('x', [2]);
+    const [late, early] = ['late', 'early'].map((name) => scope.parameter(name, [2], g.ones)) as [g.Tensor, g.Tensor];
+    scope.parameter('unused', [2], g.ones);
+    expect([...g.parametersOf([g.add(g.mul(x, early), late)]).keys()]).toEqual(['early', 'late']);
+  });
+
+  test('of which two make one graph may not share names', () => {
+    const [a, b] = [new g.ParameterScope(), new g.ParameterScope()].map((scope) => scope.parameter('w', [2], g.ones));
+    expect(() => g.parametersOf([g.add(a!, b!)])).toThrow('two parameters are named w');
+  });
+});
+
+describe('first values', () => {
+  const values = (initializer: g.Initializer, shape: g.Shape = [100, 1000]) =>
+    g.initialize(initializer, shape, g.createRandom(1));
+  const moment = (data: Float32Array, power: number) => data.reduce((sum, x) => sum + x ** power, 0) / data.length;
+
+  test('are constants', () => {
+    expect([...values(g.zeros, [2])]).toEqual([0, 0]);
+    expect([...values(g.ones, [2])]).toEqual([1, 1]);
+    expect([...values(g.filled(-2.5), [2])]).toEqual([-2.5, -2.5]);
+    expect([...values(g.ones, [])]).toEqual([1]);
+  });
+
+  test.each<[string, g.Initializer, number]>([
+    ['normal(0.02)', g.normal(0.02), 0.02],
+    ['lecunNormal(64)', g.lecunNormal(64), 1 / 8],
+    // A uniform distribution's standard deviation is its bound over √3.
+    ['uniform(0.3)', g.uniform(0.3), 0.3 / Math.sqrt(3)],
+    ['fanInUniform(16)', g.fanInUniform(16), 1 / 4 / Math.sqrt(3)],
+  ])('of %s have its mean and standard deviation', (_, initializer, deviation) => {
+    const data = values(initializer);
+    // Four standard deviations of the estimates from 100,000 values.
+    expect(Math.abs(moment(data, 1))).toBeLessThan((4 * deviation) / Math.sqrt(data.length));
+    expect(Math.sqrt(moment(data, 2)) / deviation).toBeCloseTo(1, 2);
+  });
+
+  test('of a uniform distribution stay within its bound', () => {
+    const data = values(g.uniform(0.5));
+    expect(data.every((x) => x >= -0.5 && x < 0.5)).toBe(true);
+  });
+
+  const declare = (names: readonly string[]) => {
+    const scope = new g.ParameterScope();
+    for (const name of names) scope.parameter(name, [name.length, 3], g.normal(1));
+    return scope.parameters;
+  };
+  const draw = (names: readonly string[], seed: number) => g.initializeParameters(declare(names), g.createRandom(seed));
+
+  test('are the same bytes for the same seed, and others for another', () => {
+    expect(draw(['a', 'bb'], 5)).toEqual(draw(['a', 'bb'], 5));
+    expect(draw(['a', 'bb'], 5).get('a')).not.toEqual(draw(['a', 'bb'], 6).get('a'));
+    // Fixed: checkpoints and tests rely on what a seed gives. Box and Muller's method, of the integers of seed 42 in random.test.ts.
+    expect([...g.initialize(g.normal(1), [2], g.createRandom(42))]).toEqual([1.930022954940796, -0.40109363198280334]);
+  });
+
+  test('do not depend on the order of declaration', () => {
+    const forwards = draw(['a', 'bb', 'ccc'], 5);
+    const backwards = draw(['ccc', 'bb', 'a'], 5);
+    for (const [name, value] of forwards) expect(backwards.get(name)).toEqual(value);
+    expect(backwards.size).toBe(3);
+  });
+
+  test('differ from parameter to parameter', () => {
+    const drawn = draw(['a', 'b'], 5);
+    expect(drawn.get('a')).not.toEqual(drawn.get('b'));
+    expect(drawn.get('a')).toMatchObject({ dtype: 'float32', shape: [1, 3] });
+  });
+});
