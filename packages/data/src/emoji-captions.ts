@@ -11,7 +11,7 @@ const unusableTags: ReadonlySet<string> = new Set(
     'epic fail feels fleek fml fosho g2g geez gonna gotta gtg haha hahaha hehe hm hmm homie huh idk ily jeez jel jelly jk lewd lit ' +
     'lmao lol mhm mrs muah mwah mx nah nooo nope omg omw oops ooo pga pissed rofl roflmao s slay smh soz stan sucks tbt thx tmi tsk ' +
     'ttfn ttyl ugh uhh uh um usually wth wtf wtv xoxo yaas yay yikes yo yolo yup zap ass booze lust sexy stinks turd whatever what why not ' +
-    'the this that just like here please literally seriously i’m oh ok okay ew eek uneven at as u oc'
+    'the this that just like here please literally seriously i’m oh ok okay ew eek uneven at as u oc job hard lick blow fart ugly high'
   ).split(' '),
 );
 
@@ -33,7 +33,7 @@ const uncounted: ReadonlySet<string> = new Set(
     'coral bread bacon broccoli garlic popcorn butter salt sushi spaghetti candy custard sake ice wood fire rain fog water tennis ' +
     'baseball softball basketball volleyball bowling lacrosse badminton yarn thread dna soap milk food camping construction foggy ' +
     'mate cooking luggage wedding oden dango fondue falafel corn rice mail hockey pong football x-ray ZZZ liquid clothes lightning ' +
-    'snow biceps landslide meridians racing polish heart-eyes NO OK star-struck'
+    'snow voltage dizzy way biceps landslide meridians racing polish heart-eyes NO OK star-struck'
   ).split(' '),
 );
 
@@ -44,7 +44,7 @@ const singularInS: ReadonlySet<string> = new Set(
 
 /** Phrases that have an article, or take none: they count, act, tell the time or are names. */
 const unarticled =
-  /^(two|the|a|an|no|not|mount|people|men|women|rolling|dashing|thumbs|index|backhand|hindu|shinto|breast|folded|clapping|flag of)\b|o’clock$|thirty$|^(un)?locked|together$/;
+  /^(two |(the|a|an|no|not|mount|people|men|women|rolling|dashing|thumbs|index|backhand|breast|flower playing|flag of)\b)|o’clock$|thirty$|^(un)?locked|together$/;
 
 /** Symbols that are things, so that `a` goes before them; others are words or actions, such as `multiply`. */
 const symbolNouns =
@@ -280,7 +280,7 @@ const toneNames = ['', 'light', 'medium-light', 'medium', 'medium-dark', 'dark']
 /** Whether `an` goes before a phrase, as far as emoji labels go. */
 function beginsWithVowelSound(phrase: string): boolean {
   if (/^(uni|euro|ewe|one\b|ufo|u\b)/i.test(phrase)) return false;
-  return /^([aeiou]|hour|honest|x-|[FHLMNRSX]\b|ATM|NG)/i.test(phrase);
+  return /^([aeiou]|hour|honest|x-|[FHLMNRSX]\b|ATM|NG|SOS)/i.test(phrase);
 }
 
 /** `a` or `an` before a phrase that names one thing; `undefined` where neither would be grammatical. */

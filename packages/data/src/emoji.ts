@@ -70,11 +70,9 @@ interface Manifest {
 const manifestFormat = 'dalle-mini-emoji';
 const manifestName = 'emoji.json';
 /** Raise when captions, splits or matching change: prepared folders get a new index. */
-const indexVersion = 5;
+const indexVersion = 7;
 /** Raise when drawing changes: prepared folders are drawn again. */
 const drawingVersion = 2;
-/** SVGs are drawn this many times larger, then scaled down: the SVG renderer leaves the edges of filters jagged. */
-const oversampling = 4;
 /** Pictures that are drawn between two writes: what a killed run loses. */
 const batchSize = 32;
 
@@ -84,7 +82,8 @@ const batchSize = 32;
  * @param size Width and height in pixels.
  */
 export async function drawSvg(svg: string, size: number): Promise<RgbImage> {
-  const large = size * oversampling;
+  // Drawn larger, then scaled down: the SVG renderer leaves the edges of filters jagged, which shows most in small pictures.
+  const large = size * (size <= 128 ? 4 : 2);
   const sized = svg.replace('<svg ', `<svg width="${large}" height="${large}" `);
   // Two passes: in one, sharp would have the renderer draw at the final size.
   const { data: drawn, info } = await sharp(Buffer.from(sized), { unlimited: true })
