@@ -99,7 +99,8 @@ export class OnnxRuntime implements Runtime {
   }
 
   private start(): Worker {
-    const worker = new Worker(new URL('./onnxruntime-worker.js', import.meta.url));
+    // Not the process's own flags: some, such as --input-type, are refused where a file is run.
+    const worker = new Worker(new URL('./onnxruntime-worker.js', import.meta.url), { execArgv: [] });
     worker.unref();
     worker.on('message', (reply: Reply) => {
       const waiting = this.pending.get(reply.id);

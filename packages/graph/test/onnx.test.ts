@@ -1,0 +1,252 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as g from '@dalle-mini/graph';
+import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { caseGraph, gradientGraph, isDifferentiable, layerCases, operatorCases } from './cases.js';
+import { type OnnxGraph, readModel } from './onnx-model.js';
+import { float32, int32, Values } from './values.js';
+
+const runtime = new OnnxRuntime({ threads: 1 });
+const folder = mkdtempSync(join(tmpdir(), 'graph-onnx-'));
+afterAll(async () => {
+  await runtime.dispose();
+  rmSync(folder, { recursive: true });
+});
+
+const typesOf = ({ nodes }: OnnxGraph) => nodes.map(({ type }) => type);
+const loopIn = ({ nodes }: OnnxGraph) => nodes.find(({ type }) => type === 'Loop')!.bodies[0]!;
+
+/** Loads each model of a JSON file in onnxruntime-node, and runs it. */
+const runModels = `
+import { readFileSync } from 'node:fs';
+import * as ort from 'onnxruntime-node';
+const arrays = { float32: Float32Array, int32: Int32Array, bool: Uint8Array };
+for (const { model, feeds } of JSON.parse(readFileSync(process.argv[1], 'utf8'))) {
+  const session = await ort.InferenceSession.create(Buffer.from(model, 'base64'), { graphOptimizationLevel: 'all' });
+  const tensors = Object.entries(feeds).map(([name, { dtype, shape, data }]) => {
+    return [name, new ort.Tensor(dtype, arrays[dtype].from(data), shape)];
+  });
+  await session.run(Object.fromEntries(tensors));
+  await session.release();
+}
+console.log('done');
+`;
+
+test('ONNX Runtime has nothing to say about the models of all operators, layers and gradients', () => {
+  const cases = [...[...operatorCases.values()].flat(), ...layerCases];
+  const ruled = [...operatorCases].filter(([name]) => name in g.gradientRules).flatMap(([, list]) => list);
+  const graphs = [...cases.map(caseGraph), ...[...ruled, ...layerCases].filter(isDifferentiable).map(gradientGraph)];
+  const models = graphs.map(({ graph, feeds }) => ({
+    model: Buffer.from(g.emitOnnx(graph)).toString('base64'),
+    feeds: Object.fromEntries(
+      Object.entries(feeds).map(([name, { dtype, shape, data }]) => [name, { dtype, shape, data: [...data] }]),
+    ),
+  }));
+  const file = join(folder, 'models.json');
+  writeFileSync(file, JSON.stringify(models));
+  const child = spawnSync(process.execPath, ['--input-type=module', '--eval', runModels, file], {
+    cwd: import.meta.dirname,
+    encoding: 'utf8',
+  });
+  expect(child.stderr).toBe('');
+  expect(child.stdout).toBe('done\n');
+});
+
+describe('parameters', () => {
+  const x = g.input('x', [2, 8]);
+  const scope = new g.ParameterScope();
+  // Used in another order than declared in.
+  scope.in('out').parameter('weight', [3, 16], g.normal(1));
+  const hidden = g.tanh(g.linear(scope.in('in'), x, 16));
+  const graph: g.Graph = { inputs: { x }, outputs: { y: g.linear(scope.in('out'), hidden, 3, { bias: false }) } };
+  const parameters = g.initializeParameters(scope.parameters, g.createRandom(3));
+  const feeds = { x: new Values(1).floats([2, 8]) };
+  let expected: g.TensorData;
+
+  beforeAll(async () => {
+    const executable = await runtime.compile(graph, { parameters });
+    expected = (await executable.run(feeds)).y!;
+  });
+
+  test('are initializers of the model where it is compiled with them', () => {
+    const model = readModel(g.emitOnnx(graph, { kind: 'initializers', values: parameters }));
+    expect(model.inputs).toEqual(['x']);
+    expect(model.initializers).toEqual(['in.weight', 'in.bias', 'out.weight']);
+  });
+
+  test('are inputs of the model otherwise, with the same result', async () => {
+    const model = readModel(g.emitOnnx(graph));
+    expect(model.inputs).toEqual(['x', 'in.weight', 'in.bias', 'out.weight']);
+    expect(model.initializers).toEqual([]);
+    const executable = await runtime.compile(graph);
+    const { y } = await executable.run({ ...feeds, ...Object.fromEntries(parameters) });
+    // Bit for bit would ask that weights known beforehand be multiplied in the same order: ONNX Runtime packs them.
+    for (const [i, value] of y!.data.entries()) expect(value).toBeCloseTo(expected.data[i]!, 5);
+  });
+
+  test('stand in a file beside the model, in the order that the package tells', async () => {
+    expect(g.parameterOrder(graph)).toEqual(['in.weight', 'in.bias', 'out.weight']);
+    const bytes = g.parameterOrder(graph).map((name) => Buffer.from(parameters.get(name)!.data.buffer));
+    writeFileSync(join(folder, 'weights.bin'), Buffer.concat(bytes));
+    const path = join(folder, 'model.onnx');
+    writeFileSync(path, g.emitOnnx(graph, { kind: 'external', location: 'weights.bin' }));
+    const executable = await runtime.open(path, graph, { parameters: new Map() });
+    expect((await executable.run(feeds)).y).toEqual(expected);
+  });
+
+  test('that are missing are refused by name', async () => {
+    const values = new Map(parameters);
+    values.delete('in.bias');
+    await expect(runtime.compile(graph, { parameters: values })).rejects.toThrow(
+      new g.GraphError('parameter in.bias has no value: the weights do not belong to this model, or are incomplete'),
+    );
+  });
+
+  test.each([
+    ['shape', float32([16], Array(16).fill(0)), 'float32[16]'],
+    ['type', int32([3, 16], Array(48).fill(0)), 'int32[3, 16]'],
+    ['number of elements', float32([3, 16], Array(47).fill(0)), 'float32[3, 16] of 47 elements'],
+  ])('of another %s are refused by name', async (_, value, given) => {
+    const values = new Map(parameters).set('out.weight', value);
+    await expect(runtime.compile(graph, { parameters: values })).rejects.toThrow(
+      `parameter out.weight must be float32[3, 16], and its value is ${given}`,
+    );
+  });
+
+  test('may be more than the graph needs', async () => {
+    const values = new Map(parameters).set('other', float32([1], [0]));
+    await expect(runtime.compile(graph, { parameters: values })).resolves.toBeDefined();
+  });
+
+  test('may not have the name of an input', () => {
+    const clash = g.add(x, new g.ParameterScope().parameter('x', [8], g.ones));
+    expect(() => g.emitOnnx({ inputs: { x }, outputs: { clash } })).toThrow('x names both an input and a parameter');
+  });
+});
+
+describe('inputs and outputs', () => {
+  const x = g.input('x', [2]);
+  const y = g.exp(x);
+  const feeds = { x: float32([2], [0, 1]) };
+  const run = async (graph: g.Graph) => (await runtime.compile(graph)).run(feeds);
+
+  test('one tensor may be several outputs', async () => {
+    const { a, b } = await run({ inputs: { x }, outputs: { a: y, b: y } });
+    expect(a).toEqual(b);
+    expect(a!.data.buffer).not.toBe(b!.data.buffer);
+    expect([...a!.data]).toEqual([1, Math.fround(Math.E)]);
+  });
+
+  test('an input may be an output', async () => {
+    const results = await run({ inputs: { x }, outputs: { x, same: x } });
+    expect(results).toEqual({ x: feeds.x, same: feeds.x });
+  });
+
+  test('an output may have the name of an input that it replaces', async () => {
+    expect([...(await run({ inputs: { x }, outputs: { x: g.neg(g.add(x, 1)) } })).x!.data]).toEqual([-1, -2]);
+  });
+
+  test('a parameter may be an output', async () => {
+    const w = new g.ParameterScope().parameter('w', [2], g.ones);
+    const parameters = new Map([['w', float32([2], [3, 4])]]);
+    const executable = await runtime.compile({ inputs: {}, outputs: { w, sum: g.sum(w) } }, { parameters });
+    expect(await executable.run({})).toEqual({ w: parameters.get('w'), sum: float32([], [7]) });
+  });
+
+  test('an input that nothing needs is taken all the same', async () => {
+    const unused = g.input('unused', [3]);
+    const executable = await runtime.compile({ inputs: { x, unused }, outputs: { y } });
+    expect([...(await executable.run({ ...feeds, unused: float32([3], [1, 2, 3]) })).y!.data][0]).toBe(1);
+  });
+
+  test('an input that is needed and not named is refused', () => {
+    expect(() => g.emitOnnx({ inputs: {}, outputs: { y } })).toThrow("input x is not among the graph's inputs");
+  });
+
+  test('a result cannot be an input', () => {
+    expect(() => g.emitOnnx({ inputs: { y }, outputs: { y } })).toThrow('y is no input, but the result of exp');
+  });
+
+  test('a graph is always emitted as the same bytes', () => {
+    const emit = () => g.emitOnnx(caseGraph(layerCases.find(({ name }) => name === 'gatedFeedForward')!).graph);
+    expect(emit()).toEqual(emit());
+  });
+
+  test('equal constants are written once', () => {
+    const twice = g.add(g.mul(x, 0.1), g.mul(y, 0.1));
+    expect(readModel(g.emitOnnx({ inputs: { x }, outputs: { twice } })).initializers).toHaveLength(1);
+  });
+});
+
+describe('a loop', () => {
+  const x = g.input('x', [2]);
+  const emit = (y: g.Tensor) => readModel(g.emitOnnx({ inputs: { x }, outputs: { y } }));
+
+  test('computes outside it, once, all that depends on nothing in it', () => {
+    const { carried } = g.loop(5, [x], (_, [state]) => ({ carried: [g.add(g.tanh(state!), g.exp(g.neg(x)))] }));
+    const model = emit(carried[0]!);
+    expect(typesOf(model)).toEqual(expect.arrayContaining(['Neg', 'Exp', 'Loop']));
+    expect(typesOf(loopIn(model))).toEqual(expect.arrayContaining(['Tanh', 'Add']));
+    expect(typesOf(loopIn(model))).not.toEqual(expect.arrayContaining(['Exp']));
+  });
+
+  test('computes in the outer loop what only the inner one leaves unchanged', () => {
+    const { carried } = g.loop(2, [x], (i, [outer]) => ({
+      carried: g.loop(3, [x], (_, [inner]) => ({
+        carried: [g.add(g.mul(inner!, g.sin(outer!)), g.mul(g.exp(x), g.cast(i, 'float32')))],
+      })).carried,
+    }));
+    const model = emit(carried[0]!);
+    const outer = loopIn(model);
+    const inner = loopIn(outer);
+    expect(typesOf(model).filter((type) => type === 'Exp')).toHaveLength(1);
+    expect(typesOf(outer).filter((type) => type === 'Sin')).toHaveLength(1);
+    expect(typesOf(outer)).not.toContain('Exp');
+    expect(typesOf(inner)).not.toContain('Sin');
+    // The product of the outer iteration and what stands outside both.
+    expect(typesOf(outer)).toContain('Mul');
+  });
+
+  test('gives what is carried and stacked: Fibonacci numbers', async () => {
+    const one = g.scalar(1, 'int32');
+    const { carried, stacked } = g.loop(10, [one, one], (i, [a, b]) => ({
+      carried: [b!, g.add(a!, b!)],
+      stacked: [a!, i],
+    }));
+    const outputs = { next: carried[0]!, numbers: stacked[0]!, iterations: stacked[1]! };
+    const executable = await runtime.compile({ inputs: {}, outputs });
+    expect(await executable.run({})).toEqual({
+      next: int32([], [89]),
+      numbers: int32([10], [1, 1, 2, 3, 5, 8, 13, 21, 34, 55]),
+      iterations: int32([10], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]),
+    });
+  });
+
+  test('in a loop sees the iteration of the outer one: a multiplication table', async () => {
+    const { stacked } = g.loop(3, [], (i) => ({
+      carried: [],
+      stacked: g.loop(4, [], (j) => ({ carried: [], stacked: [g.mul(g.add(i, 1), g.add(j, 1))] })).stacked,
+    }));
+    const executable = await runtime.compile({ inputs: {}, outputs: { table: stacked[0]! } });
+    expect((await executable.run({})).table).toEqual(int32([3, 4], [1, 2, 3, 4, 2, 4, 6, 8, 3, 6, 9, 12]));
+  });
+
+  test('may carry an outer tensor on as its next value, and stack one', async () => {
+    const { carried, stacked } = g.loop(3, [g.neg(x)], () => ({ carried: [x], stacked: [x] }));
+    const executable = await runtime.compile({ inputs: { x }, outputs: { y: carried[0]!, all: stacked[0]! } });
+    const { y, all } = await executable.run({ x: float32([2], [1, 2]) });
+    expect([...y!.data]).toEqual([1, 2]);
+    expect([...all!.data]).toEqual([1, 2, 1, 2, 1, 2]);
+  });
+
+  test('uses a parameter in its body', async () => {
+    const w = new g.ParameterScope().parameter('w', [2], g.ones);
+    const { carried } = g.loop(3, [x], (_, [state]) => ({ carried: [g.mul(state!, w)] }));
+    const parameters = new Map([['w', float32([2], [2, 3])]]);
+    const executable = await runtime.compile({ inputs: { x }, outputs: { y: carried[0]! } }, { parameters });
+    expect([...(await executable.run({ x: float32([2], [1, 1]) })).y!.data]).toEqual([8, 27]);
+  });
+});

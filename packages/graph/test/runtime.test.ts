@@ -1,0 +1,213 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as g from '@dalle-mini/graph';
+import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { afterAll, describe, expect, test } from 'vitest';
+import { float32, int32 } from './values.js';
+
+const x = g.input('x', [3]);
+const graph: g.Graph = { inputs: { x }, outputs: { y: g.neg(x) } };
+const feeds = () => ({ x: float32([3], [1, 2, 3]) });
+
+/** About 40 GFLOP: a third of a second at least. */
+const heavy: g.Graph = (() => {
+  const matrix = g.input('matrix', [1024, 1024]);
+  const { carried } = g.loop(20, [matrix], (_, [state]) => ({ carried: [g.mul(g.matmul(state!, matrix), 1e-3)] }));
+  return { inputs: { matrix }, outputs: { y: g.sum(carried[0]!) } };
+})();
+const matrix = float32(
+  [1024, 1024],
+  Array.from({ length: 1024 * 1024 }, (_, i) => (i % 7) / 7),
+);
+
+const runtime = new OnnxRuntime({ threads: 1 });
+afterAll(() => runtime.dispose());
+
+describe('a run on ONNX Runtime', () => {
+  test('leaves the event loop free', async () => {
+    const executable = await runtime.compile(heavy);
+    let ticks = 0;
+    const timer = setInterval(() => ticks++, 5);
+    await executable.run({ matrix });
+    clearInterval(timer);
+    // Two could come before and after a run that blocks.
+    expect(ticks).toBeGreaterThan(5);
+    await executable.dispose();
+  });
+
+  test('is done after those that were asked for before', async () => {
+    const slow = await runtime.compile(heavy);
+    const fast = await runtime.compile(graph);
+    const order: string[] = [];
+    await Promise.all([
+      slow.run({ matrix }).then(() => order.push('slow')),
+      fast.run(feeds()).then(() => order.push('fast')),
+    ]);
+    expect(order).toEqual(['slow', 'fast']);
+  });
+
+  test('refuses inputs that are not what the graph expects, by name', async () => {
+    const executable = await runtime.compile(graph);
+    await expect(executable.run({})).rejects.toThrow(new g.GraphError('run: input x, float32[3], is missing'));
+    await expect(executable.run({ x: int32([3], [1, 2, 3]) })).rejects.toThrow(
+      'run: input x must be float32[3], not int32[3] of 3 elements',
+    );
+    await expect(executable.run({ x: float32([3, 1], [1, 2, 3]) })).rejects.toThrow(
+      'run: input x must be float32[3], not float32[3, 1] of 3 elements',
+    );
+    await expect(executable.run({ x: float32([3], [1, 2]) })).rejects.toThrow(
+      'run: input x must be float32[3], not float32[3] of 2 elements',
+    );
+    await expect(executable.run({ ...feeds(), z: float32([], [1]) })).rejects.toThrow(
+      'run: the graph has no input z; it has x',
+    );
+  });
+
+  test('leaves its inputs alone, unless it is given them for good', async () => {
+    const executable = await runtime.compile(graph);
+    const [kept, given] = [feeds(), feeds()];
+    await executable.run(kept);
+    expect(kept).toEqual(feeds());
+    const { y } = await executable.run(given, { transfer: true });
+    expect([...y!.data]).toEqual([-1, -2, -3]);
+    expect(given.x.data.length).toBe(0);
+  });
+
+  test('takes views of larger buffers', async () => {
+    const executable = await runtime.compile(graph);
+    const view = new Float32Array([9, 1, 2, 3, 9]).subarray(1, 4);
+    const { y } = await executable.run({ x: { dtype: 'float32', shape: [3], data: view } });
+    expect([...y!.data]).toEqual([-1, -2, -3]);
+  });
+
+  test('takes one buffer as several inputs, for good too', async () => {
+    const z = g.input('z', [3]);
+    const executable = await runtime.compile({ inputs: { x, z }, outputs: { y: g.add(x, z) } });
+    const { x: both } = feeds();
+    expect([...(await executable.run({ x: both, z: both }, { transfer: true })).y!.data]).toEqual([2, 4, 6]);
+  });
+
+  test('that fails says why, and the next one works', async () => {
+    const table = g.input('table', [4, 2]);
+    const index = g.input('index', [1], 'int32');
+    const executable = await runtime.compile({ inputs: { table, index }, outputs: { y: g.gather(table, index) } });
+    const rows = float32([4, 2], [0, 1, 2, 3, 4, 5, 6, 7]);
+    await expect(executable.run({ table: rows, index: int32([1], [4]) })).rejects.toThrow(
+      /^ONNX Runtime: .*out of data bounds/,
+    );
+    expect([...(await executable.run({ table: rows, index: int32([1], [3]) })).y!.data]).toEqual([6, 7]);
+  });
+});
+
+describe('disposing', () => {
+  test('of a runtime that works rejects what it works on', async () => {
+    const busy = new OnnxRuntime({ threads: 1 });
+    const executable = await busy.compile(heavy);
+    const runs = [executable.run({ matrix }), executable.run({ matrix })];
+    const rejections = Promise.all(
+      runs.map((run) => expect(run).rejects.toThrow('the ONNX runtime was disposed of while it worked')),
+    );
+    await busy.dispose();
+    await rejections;
+  });
+
+  test('of a runtime ends what was compiled, and nothing compiled later', async () => {
+    const reused = new OnnxRuntime({ threads: 1 });
+    const before = await reused.compile(graph);
+    await reused.dispose();
+    const after = await reused.compile({ inputs: { x }, outputs: { y: g.exp(x) } });
+    await expect(before.run(feeds())).rejects.toThrow('run: what was compiled was disposed of');
+    await before.dispose();
+    expect([...(await after.run({ x: float32([3], [0, 0, 0]) })).y!.data]).toEqual([1, 1, 1]);
+    await reused.dispose();
+  });
+
+  test('of what was compiled, once or twice, ends only it', async () => {
+    const [first, second] = [await runtime.compile(graph), await runtime.compile(graph)];
+    await first.dispose();
+    await first.dispose();
+    await expect(first.run(feeds())).rejects.toThrow('run: what was compiled was disposed of');
+    expect([...(await second.run(feeds())).y!.data]).toEqual([-1, -2, -3]);
+  });
+
+  test('of an idle runtime, or of one that never worked, is no error', async () => {
+    const idle = new OnnxRuntime();
+    await idle.dispose();
+    await idle.dispose();
+  });
+});
+
+describe('a model', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'graph-runtime-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, 'model.onnx');
+  writeFileSync(path, g.emitOnnx(graph));
+
+  test('opens from its path', async () => {
+    const executable = await runtime.open(path, graph);
+    expect([...(await executable.run(feeds())).y!.data]).toEqual([-1, -2, -3]);
+  });
+
+  test('opens from its bytes, which stay the caller’s', async () => {
+    // Node.js reads small files into a buffer that it shares between them.
+    const bytes = readFileSync(path);
+    const executable = await runtime.open(bytes, graph);
+    expect([...(await executable.run(feeds())).y!.data]).toEqual([-1, -2, -3]);
+    expect(bytes).toEqual(readFileSync(path));
+  });
+
+  test('that is none is refused', async () => {
+    await expect(runtime.open(Uint8Array.of(1, 2, 3), graph)).rejects.toThrow(/^ONNX Runtime: /);
+    await expect(runtime.open(join(folder, 'absent.onnx'), graph)).rejects.toThrow(/^ONNX Runtime: .*absent/);
+  });
+});
+
+/** Runs a program in a process of its own; it fails if the process does not end by itself in time. */
+function program(source: string) {
+  const imports = `
+    import * as g from '@dalle-mini/graph';
+    import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+    const x = g.input('x', [3]);
+    const feeds = { x: { dtype: 'float32', shape: [3], data: Float32Array.of(1, 2, 3) } };
+  `;
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', imports + source], {
+    cwd: import.meta.dirname,
+    encoding: 'utf8',
+    timeout: 20_000,
+  });
+  return { status, stdout, stderr };
+}
+
+describe('a process', () => {
+  test('ends although a runtime is idle', () => {
+    const source = `
+      const executable = await new OnnxRuntime().compile({ inputs: { x }, outputs: { y: g.neg(x) } });
+      console.log((await executable.run(feeds)).y.data.join());
+    `;
+    expect(program(source)).toEqual({ status: 0, stdout: '-1,-2,-3\n', stderr: '' });
+  });
+
+  test('ends after a failure', () => {
+    const source = `
+      const runtime = new OnnxRuntime();
+      await runtime.open(Uint8Array.of(1), { inputs: { x }, outputs: {} }).catch(() => console.log('refused'));
+      const executable = await runtime.compile({ inputs: { x }, outputs: { y: g.neg(x) } });
+      const shared = { ...feeds.x, data: new Float32Array(new SharedArrayBuffer(12)) };
+      await executable.run({ x: shared }, { transfer: true }).catch(() => console.log('not transferable'));
+    `;
+    expect(program(source)).toEqual({ status: 0, stdout: 'refused\nnot transferable\n', stderr: '' });
+  });
+
+  test('does not end while a run is under way', () => {
+    const source = `
+      const matrix = g.input('matrix', [512, 512]);
+      const { carried } = g.loop(20, [matrix], (_, [state]) => ({ carried: [g.matmul(state, matrix)] }));
+      const executable = await new OnnxRuntime().compile({ inputs: { matrix }, outputs: { y: g.sum(carried[0]) } });
+      const data = new Float32Array(512 * 512);
+      executable.run({ matrix: { dtype: 'float32', shape: [512, 512], data } }).then(({ y }) => console.log(y.data[0]));
+    `;
+    expect(program(source)).toEqual({ status: 0, stdout: '0\n', stderr: '' });
+  });
+});
