@@ -28,6 +28,7 @@ import {
   scatterAdd,
   scatterAlong,
   select,
+  sigmoid,
   sign,
   sin,
   slice,
@@ -109,6 +110,11 @@ export const gradientRules: { readonly [Name in OperatorName]?: Rule<Name> } = {
     const density = mul(exp(mul(square(x[0]!), -0.5)), 1 / Math.sqrt(2 * Math.PI));
     return [mul(g, add(cumulative, mul(x[0]!, density)))];
   },
+  // σ + y · (1 − σ), for y = x · σ.
+  swish: ({ g, x, y }) => {
+    const gate = sigmoid(x[0]!);
+    return [mul(g, add(gate, mul(y[0]!, sub(1, gate))))];
+  },
   stopGradient: () => [undefined],
   // One of its two types is not float32.
   cast: () => [undefined],
@@ -152,9 +158,10 @@ export const gradientRules: { readonly [Name in OperatorName]?: Rule<Name> } = {
       : matmul(a!, g, { transposeA: !transposeA });
     return [byA, sumTo(byB, b!.shape)];
   },
-  conv2d: ({ g, x: [image, kernel], attributes }) => [
+  conv2d: ({ g, x: [image, kernel, bias], attributes }) => [
     conv2dInputGradient(g, kernel!, image!.shape, attributes),
     conv2dWeightGradient(image!, g, kernel!.shape, attributes),
+    bias && sum(g, { axes: [0, 2, 3] }),
   ],
   conv2dInputGradient: ({ g, x: [gradient, kernel], attributes }) => [
     conv2d(g, kernel!, attributes),

@@ -103,7 +103,7 @@ export function conv(scope: ParameterScope, x: Tensor, outChannels: number, opti
     const fanIn = channels * kernelSize * kernelSize;
     const weight = scope.parameter('weight', [outChannels, channels, kernelSize, kernelSize], fanInUniform(fanIn));
     const bias = scope.parameter('bias', [outChannels], zeros);
-    return add(conv2d(x, weight, { stride, padding }), reshape(bias, [outChannels, 1, 1]));
+    return conv2d(x, weight, { bias, stride, padding });
   });
 }
 

@@ -1,7 +1,6 @@
 import {
   broadcastShapes,
   type DType,
-  GraphError,
   type OperatorName,
   operation,
   operatorError,
@@ -29,7 +28,11 @@ export function input(name: string, shape: Shape, dtype: DType = 'float32'): Ten
 /** A value that is part of the graph. */
 export function constant(value: TensorData): Tensor {
   if (value.data.length !== sizeOf(value.shape)) {
-    throw new GraphError(`constant: shape [${value.shape}] does not hold ${value.data.length} elements`);
+    throw operatorError(
+      'constant',
+      [],
+      `shape [${value.shape.join(', ')}] does not hold ${value.data.length} elements`,
+    );
   }
   return only(operation('constant', [], { value }, [{ shape: value.shape, dtype: value.dtype }]));
 }
@@ -37,6 +40,7 @@ export function constant(value: TensorData): Tensor {
 /** A constant without axes. */
 export function scalar(value: number, dtype: DType = 'float32'): Tensor {
   if (dtype === 'float32') return constant({ dtype, shape: [], data: Float32Array.of(value) });
+  if (dtype === 'int32' && (value | 0) !== value) throw operatorError('constant', [], `${value} is no 32-bit integer`);
   if (dtype === 'int32') return constant({ dtype, shape: [], data: Int32Array.of(value) });
   return constant({ dtype, shape: [], data: Uint8Array.of(value ? 1 : 0) });
 }
@@ -54,7 +58,7 @@ export function range(length: number): Tensor {
 // ------------------------------------------------------------------------------------------------ element by element, one operand
 
 function unary(name: FloatUnary, x: Tensor): Tensor {
-  if (x.dtype !== 'float32') throw operatorError(name, [x], 'the operand must be float32');
+  requireFloat(name, x);
   return only(operation(name, [x], {}, [{ shape: x.shape, dtype: x.dtype }]));
 }
 
@@ -72,7 +76,8 @@ type FloatUnary =
   | 'erf'
   | 'sigmoid'
   | 'relu'
-  | 'gelu';
+  | 'gelu'
+  | 'swish';
 
 export const neg = (x: Tensor) => unary('neg', x);
 export const exp = (x: Tensor) => unary('exp', x);
@@ -93,7 +98,7 @@ export const relu = (x: Tensor) => unary('relu', x);
 export const gelu = (x: Tensor) => unary('gelu', x);
 export const square = (x: Tensor) => mul(x, x);
 /** x · sigmoid(x), also called SiLU (Ramachandran et al. 2017). */
-export const swish = (x: Tensor) => mul(x, sigmoid(x));
+export const swish = (x: Tensor) => unary('swish', x);
 
 export function logicalNot(x: Tensor): Tensor {
   if (x.dtype !== 'bool') throw operatorError('logicalNot', [x], 'the operand must be bool');
@@ -193,28 +198,37 @@ export function matmul(a: Tensor, b: Tensor, options: { transposeA?: boolean; tr
   return only(operation('matmul', [a, b], { transposeA, transposeB }, [{ shape: [...batch, m, n], dtype: 'float32' }]));
 }
 
+export interface ConvolutionOptions {
+  /** Added to every pixel of an output channel: `[out]`. Default none. */
+  readonly bias?: Tensor;
+  readonly stride?: number;
+  readonly padding?: number | Padding;
+}
+
 /**
  * Convolution (cross-correlation) of images `[batch, in, height, width]` with a kernel `[out, in, rows, columns]`.
  * The result is `[batch, out, ⌊(height + padding − rows) / stride⌋ + 1, …]`.
  */
-export function conv2d(
-  x: Tensor,
-  kernel: Tensor,
-  options: { stride?: number; padding?: number | Padding } = {},
-): Tensor {
+export function conv2d(x: Tensor, kernel: Tensor, options: ConvolutionOptions = {}): Tensor {
   const stride = options.stride ?? 1;
   const padding = asPadding(options.padding ?? 0);
-  const fail = (problem: string) => operatorError('conv2d', [x, kernel], problem);
+  const operands = options.bias ? [x, kernel, options.bias] : [x, kernel];
+  const fail = (problem: string) => operatorError('conv2d', operands, problem);
+  requireFloat('conv2d', ...operands);
+  if (!(Number.isInteger(stride) && stride > 0)) throw fail(`the stride must be a positive integer, not ${stride}`);
+  if (!padding.every((size) => Number.isInteger(size) && size >= 0))
+    throw fail(`the padding must be of non-negative integers, not [${padding.join(', ')}]`);
   if (x.shape.length !== 4 || kernel.shape.length !== 4) {
     throw fail('the image must be [batch, channels, height, width], the kernel [out, in, rows, columns]');
   }
   const [batch, channels, height, width] = x.shape as [number, number, number, number];
   const [out, inChannels, rows, columns] = kernel.shape as [number, number, number, number];
   if (channels !== inChannels) throw fail(`the image has ${channels} channels and the kernel takes ${inChannels}`);
+  if (options.bias && !sameShape(options.bias.shape, [out])) throw fail(`the bias must be [${out}]`);
   const [outHeight, outWidth] = convolvedSize([height, width], [rows, columns], stride, padding);
   if (!(outHeight >= 1 && outWidth >= 1)) throw fail('the kernel is larger than the padded image');
   const shape = [batch, out, outHeight, outWidth];
-  return only(operation('conv2d', [x, kernel], { stride, padding }, [{ shape, dtype: 'float32' }]));
+  return only(operation('conv2d', operands, { stride, padding }, [{ shape, dtype: 'float32' }]));
 }
 
 /** The gradient of `conv2d` by its image, given the gradient of its result. */
@@ -224,6 +238,7 @@ export function conv2dInputGradient(
   inputShape: Shape,
   attributes: { stride: number; padding: Padding },
 ): Tensor {
+  requireConvolution('conv2dInputGradient', [gradient, kernel], [inputShape, kernel.shape, gradient.shape], attributes);
   return only(
     operation('conv2dInputGradient', [gradient, kernel], attributes, [{ shape: inputShape, dtype: 'float32' }]),
   );
@@ -236,7 +251,26 @@ export function conv2dWeightGradient(
   kernelShape: Shape,
   attributes: { stride: number; padding: Padding },
 ): Tensor {
+  requireConvolution('conv2dWeightGradient', [x, gradient], [x.shape, kernelShape, gradient.shape], attributes);
   return only(operation('conv2dWeightGradient', [x, gradient], attributes, [{ shape: kernelShape, dtype: 'float32' }]));
+}
+
+/** Demands that a convolution of the first shape with a kernel of the second give the third. */
+function requireConvolution(
+  name: OperatorName,
+  operands: readonly Tensor[],
+  [image, kernel, result]: readonly [Shape, Shape, Shape],
+  attributes: { stride: number; padding: Padding },
+): void {
+  requireFloat(name, ...operands);
+  const convolved = conv2d(input('image', image), input('kernel', kernel), attributes).shape;
+  if (!sameShape(convolved, result)) {
+    throw operatorError(
+      name,
+      operands,
+      `images [${image.join(', ')}] and kernels [${kernel.join(', ')}] give [${convolved.join(', ')}], not [${result.join(', ')}]`,
+    );
+  }
 }
 
 function asPadding(padding: number | Padding): Padding {
@@ -291,7 +325,7 @@ export function transpose(x: Tensor, permutation: readonly number[]): Tensor {
 /** Joins tensors along an axis; the other sizes must agree. */
 export function concat(tensors: readonly Tensor[], axis: number): Tensor {
   const first = tensors[0];
-  if (!first) throw new GraphError('concat: it needs one tensor at least');
+  if (!first) throw operatorError('concat', [], 'it needs one tensor at least');
   const along = normalizeAxis('concat', first, axis);
   for (const tensor of tensors) {
     const fits =
@@ -310,7 +344,13 @@ export function concat(tensors: readonly Tensor[], axis: number): Tensor {
 /** The block from `starts` (inclusive) to `ends` (exclusive), one number an axis. */
 export function slice(x: Tensor, starts: Shape, ends: Shape): Tensor {
   const fits = (i: number) => 0 <= starts[i]! && starts[i]! <= ends[i]! && ends[i]! <= x.shape[i]!;
-  if (starts.length !== x.shape.length || ends.length !== x.shape.length || !x.shape.every((_, i) => fits(i))) {
+  const whole = [...starts, ...ends].every(Number.isInteger);
+  if (
+    !whole ||
+    starts.length !== x.shape.length ||
+    ends.length !== x.shape.length ||
+    !x.shape.every((_, i) => fits(i))
+  ) {
     throw operatorError('slice', [x], `[${starts.join(', ')}] to [${ends.join(', ')}] is no block of it`);
   }
   const shape = starts.map((start, i) => ends[i]! - start);
@@ -339,12 +379,12 @@ export function pad(x: Tensor, before: Shape, after: Shape): Tensor {
   if (
     before.length !== x.shape.length ||
     after.length !== x.shape.length ||
-    [...before, ...after].some((size) => size < 0)
+    ![...before, ...after].every((size) => Number.isInteger(size) && size >= 0)
   ) {
     throw operatorError(
       'pad',
       [x],
-      `[${before.join(', ')}] and [${after.join(', ')}] must give a non-negative number an axis`,
+      `[${before.join(', ')}] and [${after.join(', ')}] must give a non-negative integer an axis`,
     );
   }
   const shape = x.shape.map((size, i) => before[i]! + size + after[i]!);
@@ -356,10 +396,11 @@ export function pad(x: Tensor, before: Shape, after: Shape): Tensor {
 type ReductionOptions = { axes?: readonly number[]; keepDims?: boolean };
 
 function reduction(name: 'sum' | 'max', x: Tensor, options: ReductionOptions): Tensor {
-  if (x.dtype !== 'float32') throw operatorError(name, [x], 'the operand must be float32');
+  requireFloat(name, x);
   const axes = (options.axes ?? x.shape.map((_, i) => i))
     .map((axis) => normalizeAxis(name, x, axis))
     .sort((a, b) => a - b);
+  if (new Set(axes).size < axes.length) throw operatorError(name, [x], `axes [${axes.join(', ')}] repeat`);
   if (axes.length === 0) return x;
   const keepDims = options.keepDims ?? false;
   const shape = x.shape.map((size, i) => (axes.includes(i) ? 1 : size)).filter((_, i) => keepDims || !axes.includes(i));
@@ -380,29 +421,35 @@ export function mean(x: Tensor, options: ReductionOptions = {}): Tensor {
 /** Where the largest element of the last axis stands, the first of equals: int32, without the last axis. */
 export function argmax(x: Tensor): Tensor {
   requireAxis('argmax', x);
+  requireNumbers('argmax', x);
   return only(operation('argmax', [x], {}, [{ shape: x.shape.slice(0, -1), dtype: 'int32' }]));
 }
 
 /** The running sum along the last axis, each element included in its own sum. */
 export function cumsum(x: Tensor): Tensor {
   requireAxis('cumsum', x);
+  requireNumbers('cumsum', x);
   return only(operation('cumsum', [x], {}, [{ shape: x.shape, dtype: x.dtype }]));
 }
 
 /** exp(x) / Σ exp(x) over the last axis. */
 export function softmax(x: Tensor): Tensor {
   requireAxis('softmax', x);
+  requireFloat('softmax', x);
   return only(operation('softmax', [x], {}, [{ shape: x.shape, dtype: 'float32' }]));
 }
 
 /** x − log Σ exp(x) over the last axis. */
 export function logSoftmax(x: Tensor): Tensor {
   requireAxis('logSoftmax', x);
+  requireFloat('logSoftmax', x);
   return only(operation('logSoftmax', [x], {}, [{ shape: x.shape, dtype: 'float32' }]));
 }
 
 /** −log softmax(logits)[label], in nats: logits `[…, classes]`, int32 labels `[…]`, result `[…]`. */
 export function crossEntropy(logits: Tensor, labels: Tensor): Tensor {
+  requireAxis('crossEntropy', logits);
+  requireFloat('crossEntropy', logits);
   if (labels.dtype !== 'int32' || !sameShape(labels.shape, logits.shape.slice(0, -1))) {
     throw operatorError(
       'crossEntropy',
@@ -416,6 +463,7 @@ export function crossEntropy(logits: Tensor, labels: Tensor): Tensor {
 /** (x − mean) / √(variance + epsilon) over the last axis: layer normalization without its scale and bias (Ba et al. 2016). */
 export function normalize(x: Tensor, epsilon: number): Tensor {
   requireAxis('normalize', x);
+  requireFloat('normalize', x);
   const statistics = { shape: [...x.shape.slice(0, -1), 1], dtype: 'float32' } as const;
   // The second output, 1 / √(variance + epsilon), is what the gradient needs.
   return only(operation('normalize', [x], { epsilon }, [{ shape: x.shape, dtype: 'float32' }, statistics]));
@@ -424,6 +472,7 @@ export function normalize(x: Tensor, epsilon: number): Tensor {
 /** The elements of the last axis in descending order, and where each of them stood (int32). Equal elements keep their order. */
 export function sort(x: Tensor): { values: Tensor; indices: Tensor } {
   requireAxis('sort', x);
+  requireNumbers('sort', x);
   const [values, indices] = operation('sort', [x], {}, [
     { shape: x.shape, dtype: x.dtype },
     { shape: x.shape, dtype: 'int32' },
@@ -445,6 +494,7 @@ export function gather(table: Tensor, indices: Tensor): Tensor {
 export function scatterAdd(indices: Tensor, updates: Tensor, rows: number): Tensor {
   const operands = [indices, updates];
   if (indices.dtype !== 'int32') throw operatorError('scatterAdd', operands, 'the indices must be int32');
+  requireFloat('scatterAdd', updates);
   if (updates.shape.length !== 2 || !sameShape(indices.shape, updates.shape.slice(0, 1))) {
     throw operatorError('scatterAdd', operands, 'the indices must be [n], the updates [n, width]');
   }
@@ -459,12 +509,15 @@ export function oneHot(indices: Tensor, depth: number): Tensor {
 
 /** Picks along the last axis: `[…, n]` and int32 indices `[…, m]` give `[…, m]`. */
 export function takeAlong(x: Tensor, indices: Tensor): Tensor {
+  requireAxis('takeAlong', x);
   requireLike('takeAlong', x, indices);
   return only(operation('takeAlong', [x, indices], {}, [{ shape: indices.shape, dtype: x.dtype }]));
 }
 
 /** Puts updates `[…, m]` at their indices along the last axis of a tensor `[…, width]` of zeros; equal indices add up. */
 export function scatterAlong(indices: Tensor, updates: Tensor, width: number): Tensor {
+  requireAxis('scatterAlong', updates);
+  requireFloat('scatterAlong', updates);
   requireLike('scatterAlong', updates, indices);
   return only(
     operation('scatterAlong', [indices, updates], {}, [
@@ -477,12 +530,26 @@ export function scatterAlong(indices: Tensor, updates: Tensor, width: number): T
 export function update(x: Tensor, block: Tensor, position: Tensor): Tensor {
   const operands = [x, block, position];
   const expected = x.shape.map((size, i) => (i === x.shape.length - 2 ? 1 : size));
-  if (x.shape.length < 2 || !sameShape(block.shape, expected)) {
-    throw operatorError('update', operands, `the block must be [${expected.join(', ')}]`);
+  if (x.shape.length < 2) throw operatorError('update', operands, 'the first operand needs two axes at least');
+  if (block.dtype !== x.dtype || !sameShape(block.shape, expected)) {
+    throw operatorError('update', operands, `the block must be ${x.dtype}[${expected.join(', ')}]`);
   }
   if (position.dtype !== 'int32' || position.shape.length > 0)
     throw operatorError('update', operands, 'the position must be an int32 scalar');
   return only(operation('update', operands, {}, [{ shape: x.shape, dtype: x.dtype }]));
+}
+
+function requireFloat(name: OperatorName, ...operands: Tensor[]): void {
+  if (operands.some(({ dtype }) => dtype !== 'float32'))
+    throw operatorError(
+      name,
+      operands,
+      operands.length > 1 ? 'the operands must be float32' : 'the operand must be float32',
+    );
+}
+
+function requireNumbers(name: OperatorName, x: Tensor): void {
+  if (x.dtype === 'bool') throw operatorError(name, [x], 'the operand must be of numbers');
 }
 
 function requireAxis(name: OperatorName, x: Tensor): void {
@@ -525,6 +592,8 @@ export function loop(
   initial: readonly Tensor[],
   body: (iteration: Tensor, carried: readonly Tensor[]) => { carried: readonly Tensor[]; stacked?: readonly Tensor[] },
 ): LoopResult {
+  if (!(Number.isSafeInteger(count) && count >= 0))
+    throw operatorError('loop', initial, `it runs a whole number of times, not ${count}`);
   const iteration = input('iteration', [], 'int32');
   const carried = initial.map((tensor, i) => input(`carried.${i}`, tensor.shape, tensor.dtype));
   const result = body(iteration, carried);

@@ -1,4 +1,14 @@
-import { GraphError, type Initializer, operation, type Shape, sameShape, type Tensor } from './tensor.js';
+import {
+  describe,
+  GraphError,
+  type Initializer,
+  operation,
+  type Shape,
+  sameShape,
+  sizeOf,
+  type Tensor,
+  type TensorData,
+} from './tensor.js';
 
 /**
  * Declares parameters under a path: `scope.in('block').in(3).parameter('weight', …)` is `block.3.weight`. Declaring a name
@@ -35,5 +45,29 @@ export class ParameterScope {
 
   private name(name: string): string {
     return this.path ? `${this.path}.${name}` : name;
+  }
+}
+
+/**
+ * Demands a value of the right type and shape for every parameter; there may be more values than parameters.
+ *
+ * @throws GraphError that names the first parameter without one.
+ */
+export function checkParameters(
+  parameters: ReadonlyMap<string, Tensor>,
+  values: ReadonlyMap<string, TensorData>,
+): void {
+  for (const [name, tensor] of parameters) {
+    const value = values.get(name);
+    if (!value)
+      throw new GraphError(
+        `parameter ${name} has no value: the weights do not belong to this model, or are incomplete`,
+      );
+    const { dtype, shape, data } = value;
+    if (dtype !== tensor.dtype || !sameShape(shape, tensor.shape) || data.length !== sizeOf(shape)) {
+      throw new GraphError(
+        `parameter ${name} must be ${describe(tensor)}, and its value is ${dtype}[${shape.join(', ')}] of ${data.length} elements`,
+      );
+    }
   }
 }

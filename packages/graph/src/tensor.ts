@@ -43,6 +43,7 @@ export interface OperatorAttributes {
   sigmoid: NoAttributes;
   relu: NoAttributes;
   gelu: NoAttributes;
+  swish: NoAttributes;
   logicalNot: NoAttributes;
   stopGradient: NoAttributes;
   cast: { readonly dtype: DType };

@@ -1,4 +1,5 @@
 import { bodyOperations } from '../operators.js';
+import { checkParameters } from '../parameters.js';
 import {
   type Graph,
   GraphError,
@@ -52,6 +53,7 @@ export function emitOnnx(graph: Graph, parameters: ParameterPlacement = { kind: 
   }
   let offset = 0;
   const declared = parametersOf(Object.values(graph.outputs));
+  if (parameters.kind === 'initializers') checkParameters(declared, parameters.values);
   for (const [name, tensor] of declared) {
     const type = proto.dataTypes[tensor.dtype];
     if (name in graph.inputs) throw new GraphError(`emitOnnx: ${name} names both an input and a parameter`);
@@ -59,9 +61,8 @@ export function emitOnnx(graph: Graph, parameters: ParameterPlacement = { kind: 
     if (parameters.kind === 'inputs') {
       inputs.push(proto.valueInfo(name, type, tensor.shape));
     } else if (parameters.kind === 'initializers') {
-      const value = parameters.values.get(name);
-      requireValue(name, tensor, value);
-      emitter.initializers.push(proto.tensor(name, type, tensor.shape, bytesOf(value.data)));
+      const { data } = parameters.values.get(name)!;
+      emitter.initializers.push(proto.tensor(name, type, tensor.shape, bytesOf(data)));
     } else {
       const length = 4 * tensor.shape.reduce((product, size) => product * size, 1);
       emitter.initializers.push(proto.externalTensor(name, type, tensor.shape, parameters.location, offset, length));
@@ -76,16 +77,6 @@ export function emitOnnx(graph: Graph, parameters: ParameterPlacement = { kind: 
   });
   const parts = { name: 'graph', nodes: emitter.nodes, initializers: emitter.initializers, inputs, outputs };
   return proto.model(proto.graph(parts), operatorSets, irVersion);
-}
-
-function requireValue(name: string, tensor: Tensor, value: TensorData | undefined): asserts value is TensorData {
-  if (!value)
-    throw new GraphError(`parameter ${name} has no value: the weights do not belong to this model, or are incomplete`);
-  if (value.dtype !== tensor.dtype || value.shape.join() !== tensor.shape.join()) {
-    throw new GraphError(
-      `parameter ${name} must be ${tensor.dtype}[${tensor.shape}], and its value is ${value.dtype}[${value.shape}]`,
-    );
-  }
 }
 
 function bytesOf(data: Float32Array | Int32Array | BigInt64Array | Uint8Array): Uint8Array {

@@ -58,6 +58,8 @@ export const lowerings: { readonly [Name in Exclude<OperatorName, 'input' | 'par
   relu: standard('Relu'),
   // ONNX Runtime's own operator: its standard one ran on one thread, at an eighth of the speed.
   gelu: (emitter, operands) => emitter.node('Gelu', operands, {}, microsoft),
+  // With a factor of 1 on the gate's operand, QuickGelu is x · sigmoid(x).
+  swish: (emitter, operands) => emitter.node('QuickGelu', operands, { alpha: { float: 1 } }, microsoft),
   logicalNot: standard('Not'),
   stopGradient: (_, [x]) => x!,
   cast: (emitter, operands, { attributes: { dtype } }) => emitter.node('Cast', operands, { to: dataTypes[dtype] }),

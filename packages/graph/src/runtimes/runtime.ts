@@ -38,22 +38,6 @@ export function expectedInputs(graph: Graph, options: CompileOptions): ReadonlyM
   return new Map([...Object.entries(graph.inputs), ...parameters]);
 }
 
-/** Refuses parameters' values that are not what a graph expects, by name. */
-export function checkParameters(expected: ReadonlyMap<string, Tensor>, values: ReadonlyMap<string, TensorData>): void {
-  for (const [name, { dtype, shape }] of expected) {
-    const value = values.get(name);
-    if (!value)
-      throw new GraphError(
-        `parameter ${name} has no value: the weights do not belong to this model, or are incomplete`,
-      );
-    if (value.dtype !== dtype || value.shape.join() !== shape.join() || value.data.length !== sizeOf(shape)) {
-      throw new GraphError(
-        `parameter ${name} must be ${dtype}[${shape.join(', ')}], and its value is ${value.dtype}[${value.shape.join(', ')}] of ${value.data.length} elements`,
-      );
-    }
-  }
-}
-
 /** Refuses inputs that are not what a graph expects, by name. */
 export function checkInputs(expected: ReadonlyMap<string, Tensor>, inputs: TensorValues): void {
   for (const [name, { dtype, shape }] of expected) {

@@ -1,5 +1,6 @@
 import type * as tfjs from '@tensorflow/tfjs-core';
 import { bodyOperations } from '../operators.js';
+import { checkParameters } from '../parameters.js';
 import {
   describe,
   type Graph,
@@ -18,7 +19,6 @@ import {
 import {
   type CompileOptions,
   checkInputs,
-  checkParameters,
   type Executable,
   expectedInputs,
   type RunOptions,
@@ -82,6 +82,7 @@ export const tfjsOperators: { readonly [Name in Exclude<OperatorName, 'input' | 
   erf: same('erf'),
   sigmoid: same('sigmoid'),
   relu: same('relu'),
+  swish: (tf, [x]) => tf.mul(x!, tf.sigmoid(x!)),
   gelu: (tf, [x]) => tf.mul(tf.mul(x!, 0.5), tf.add(tf.erf(tf.mul(x!, Math.SQRT1_2)), 1)),
   logicalNot: predicate('logicalNot'),
   stopGradient: (tf, [x]) => withoutGradient(tf, () => tf.clone(x!)),
@@ -107,11 +108,15 @@ export const tfjsOperators: { readonly [Name in Exclude<OperatorName, 'input' | 
     const product = tf.matMul(tf.reshape(rows, [-1, rows.shape.at(-1)!]), b!, false, transposeB);
     return tf.reshape(product, outputs[0]!.shape as number[]);
   },
-  conv2d: (tf, [image, kernel], { attributes: { stride, padding } }) =>
-    channelsFirst(
-      tf,
-      tf.conv2d(padImage(tf, channelsLast(tf, image!), padding), kernelLast(tf, kernel!), stride, 'valid'),
-    ),
+  conv2d: (tf, [image, kernel, bias], { attributes: { stride, padding } }) => {
+    const product = tf.conv2d(
+      padImage(tf, channelsLast(tf, image!), padding),
+      kernelLast(tf, kernel!),
+      stride,
+      'valid',
+    );
+    return channelsFirst(tf, bias ? tf.add(product, bias) : product);
+  },
   conv2dInputGradient: (tf, [gradient, kernel], { attributes: { stride, padding }, outputs }) => {
     const [top, left, bottom, right] = padding;
     const [batch, channels, height, width] = outputs[0]!.shape as [number, number, number, number];

@@ -1,0 +1,135 @@
+import { type Executable, type Graph, input, ParameterScope, type Runtime, type TensorData } from '@dalle-mini/graph';
+import { checkVqganConfig, gridSizeOf, type VqganConfig } from './config.js';
+import type { ImageTokenizer, RgbImage, TokenizeOptions } from './image-tokenizer.js';
+import { decodeTokens, encodeImages } from './vqgan.js';
+
+/** Images that one run encodes or decodes; more are cut into runs, so that memory stays bounded and cancelling works. */
+const largestBatch = 8;
+
+/** A VQ-GAN with its weights, on a runtime. Encoder and decoder are compiled when they are first needed. */
+export class VqganTokenizer implements ImageTokenizer {
+  readonly imageSize: number;
+  readonly gridSize: number;
+  readonly vocabularySize: number;
+  private readonly compiled = new Map<string, Promise<Executable>>();
+
+  /**
+   * @param parameters named as in Taming's checkpoints. Parameters that it does not need are left alone.
+   * @param runtime the caller's, to be disposed of by the caller.
+   * @throws RangeError if the configuration is not sound.
+   */
+  constructor(
+    private readonly config: VqganConfig,
+    private readonly parameters: ReadonlyMap<string, TensorData>,
+    private readonly runtime: Runtime,
+  ) {
+    checkVqganConfig(config);
+    this.imageSize = config.resolution;
+    this.gridSize = gridSizeOf(config);
+    this.vocabularySize = config.nEmbed;
+  }
+
+  async encode(images: readonly RgbImage[], options: TokenizeOptions = {}): Promise<Int32Array[]> {
+    const size = this.imageSize;
+    const { inChannels } = this.config;
+    for (const [i, { width, height, data }] of images.entries()) {
+      if (width !== size || height !== size || data.length !== 3 * size * size) {
+        throw new RangeError(
+          `image ${i} is ${width}×${height} with ${data.length} bytes; this VQ-GAN reads ${size}×${size} RGB: resize it first`,
+        );
+      }
+    }
+    return this.inBatches(images, options, async (batch) => {
+      const shape = [batch.length, inChannels, size, size];
+      const values = new Float32Array(batch.length * 3 * size * size);
+      for (const [i, { data }] of batch.entries()) {
+        for (let pixel = 0; pixel < size * size; pixel++) {
+          for (let channel = 0; channel < 3; channel++) {
+            values[(i * 3 + channel) * size * size + pixel] = data[3 * pixel + channel]! / 127.5 - 1;
+          }
+        }
+      }
+      const encode = await this.compile('encode', batch.length);
+      const { tokens } = await encode.run({ images: { dtype: 'float32', shape, data: values } });
+      return cut(tokens!.data as Int32Array, batch.length);
+    });
+  }
+
+  async decode(grids: readonly Int32Array[], options: TokenizeOptions = {}): Promise<RgbImage[]> {
+    const length = this.gridSize ** 2;
+    for (const [i, grid] of grids.entries()) {
+      if (grid.length !== length)
+        throw new RangeError(
+          `grid ${i} has ${grid.length} tokens; this VQ-GAN decodes ${this.gridSize}×${this.gridSize} = ${length}`,
+        );
+      const wrong = grid.find((token) => token < 0 || token >= this.vocabularySize);
+      if (wrong !== undefined)
+        throw new RangeError(`grid ${i} holds token ${wrong}; tokens are from 0 to ${this.vocabularySize - 1}`);
+    }
+    const size = this.imageSize;
+    return this.inBatches(grids, options, async (batch) => {
+      const tokens = new Int32Array(batch.length * length);
+      for (const [i, grid] of batch.entries()) tokens.set(grid, i * length);
+      const decode = await this.compile('decode', batch.length);
+      const { images } = await decode.run({ tokens: { dtype: 'int32', shape: [batch.length, length], data: tokens } });
+      return batch.map((_, i) => toRgb(images!.data as Float32Array, i, size));
+    });
+  }
+
+  async dispose(): Promise<void> {
+    const executables = await Promise.all(this.compiled.values());
+    this.compiled.clear();
+    await Promise.all(executables.map((executable) => executable.dispose()));
+  }
+
+  private async inBatches<From, To>(
+    items: readonly From[],
+    { signal }: TokenizeOptions,
+    work: (batch: readonly From[]) => Promise<To[]>,
+  ): Promise<To[]> {
+    const results: To[] = [];
+    for (let start = 0; start < items.length; start += largestBatch) {
+      signal?.throwIfAborted();
+      results.push(...(await work(items.slice(start, start + largestBatch))));
+    }
+    signal?.throwIfAborted();
+    return results;
+  }
+
+  private compile(kind: 'encode' | 'decode', batch: number): Promise<Executable> {
+    const key = `${kind} ${batch}`;
+    let executable = this.compiled.get(key);
+    if (!executable) {
+      const graph = kind === 'encode' ? encodeGraph(this.config, batch) : decodeGraph(this.config, batch);
+      executable = this.runtime.compile(graph, { parameters: this.parameters });
+      this.compiled.set(key, executable);
+    }
+    return executable;
+  }
+}
+
+function encodeGraph(config: VqganConfig, batch: number): Graph {
+  const images = input('images', [batch, config.inChannels, config.resolution, config.resolution]);
+  return { inputs: { images }, outputs: { tokens: encodeImages(new ParameterScope(), images, config) } };
+}
+
+function decodeGraph(config: VqganConfig, batch: number): Graph {
+  const tokens = input('tokens', [batch, gridSizeOf(config) ** 2], 'int32');
+  return { inputs: { tokens }, outputs: { images: decodeTokens(new ParameterScope(), tokens, config) } };
+}
+
+function cut(data: Int32Array, parts: number): Int32Array[] {
+  const length = data.length / parts;
+  return Array.from({ length: parts }, (_, i) => data.slice(i * length, (i + 1) * length));
+}
+
+/** One of a batch of images in [−1, 1], as bytes: rounded, and clipped where the decoder overshoots. */
+function toRgb(values: Float32Array, index: number, size: number): RgbImage {
+  const plane = size * size;
+  const data = new Uint8ClampedArray(3 * plane);
+  for (let channel = 0; channel < 3; channel++) {
+    const offset = (3 * index + channel) * plane;
+    for (let pixel = 0; pixel < plane; pixel++) data[3 * pixel + channel] = (values[offset + pixel]! + 1) * 127.5;
+  }
+  return { width: size, height: size, data };
+}
