@@ -5,6 +5,8 @@ import resource
 import statistics
 import time
 
+import torch
+
 
 def measure(step, *, warmup, steps, items, unit):
     """Calls `step()` `warmup + steps` times and prints the medians of the last `steps` calls.
@@ -19,11 +21,11 @@ def measure(step, *, warmup, steps, items, unit):
         seconds.append(time.perf_counter() - start)
     median = statistics.median(seconds[warmup:])
     print(json.dumps({
-        f"{unit}_per_s": round(items / median, 2),
-        "step_ms": round(1000 * median, 1),
-        "step_ms_min": round(1000 * min(seconds[warmup:]), 1),
-        "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
-        "first_loss": round(losses[0], 4),
-        "last_loss": round(losses[-1], 4),
-        "steps": steps,
+        "engine": f"PyTorch {torch.__version__}",
+        "unit": unit,
+        "per_second": items / median,
+        "step_ms": 1000 * median,
+        "step_ms_min": 1000 * min(seconds[warmup:]),
+        "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "losses": losses,
     }))

@@ -1,0 +1,102 @@
+/** One training run with this project, in a process of its own: prints one JSON line, as the programs in `peers/` do. */
+import { createRequire } from 'node:module';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import {
+  createRandom,
+  initializeParameters,
+  initialState,
+  type Runtime,
+  type TensorData,
+  trainingGraph,
+} from '@dalle-mini/graph';
+import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { type Tfjs, TfjsRuntime } from '@dalle-mini/graph/tfjs';
+import type { Measurement } from './measurement.js';
+import { benchmarks, type ModelName } from './models.js';
+
+const { values: options } = parseArgs({
+  options: {
+    model: { type: 'string' },
+    runtime: { type: 'string' },
+    'tfjs-node': { type: 'string' },
+    threads: { type: 'string' },
+    warmup: { type: 'string' },
+    steps: { type: 'string' },
+    'steps-per-run': { type: 'string' },
+  },
+});
+const [threads, warmup, steps, stepsPerRun] = (['threads', 'warmup', 'steps', 'steps-per-run'] as const).map((name) =>
+  Number(options[name]),
+) as [number, number, number, number];
+
+const { unit, items, learningRate, training: model, batch } = benchmarks[options.model as ModelName];
+const training = trainingGraph({ ...model, stepsPerRun });
+const { engine, runtime } = openRuntime();
+const executable = await runtime.compile(training.graph);
+
+const parameters = initializeParameters(training.parameters, createRandom(0));
+const state = Object.fromEntries(
+  [...initialState(training, parameters as ReadonlyMap<string, { data: Float32Array }>)].map(([name, data]) => {
+    return [name, { dtype: 'float32', shape: training.state.get(name)!, data } as TensorData];
+  }),
+);
+const batches = Object.fromEntries(
+  Object.entries(batch(createRandom(0, 1))).map(([name, value]) => [name, repeat(value, stepsPerRun)]),
+);
+const learningRates = new Float32Array(stepsPerRun).fill(learningRate);
+
+const losses: number[] = [];
+const milliseconds: number[] = [];
+for (let step = 0; step < warmup + steps; step += stepsPerRun) {
+  const start = performance.now();
+  // What is not state is copied, and what is state is given away and comes back, as a trainer does it.
+  const outputs = await executable.run(
+    {
+      ...state,
+      ...Object.fromEntries(Object.entries(batches).map(([name, value]) => [name, copy(value)])),
+      learningRate: { dtype: 'float32', shape: [stepsPerRun], data: learningRates.slice() },
+      step: { dtype: 'int32', shape: [], data: Int32Array.of(step) },
+    },
+    { transfer: true },
+  );
+  for (const name of training.state.keys()) state[name] = outputs[name]!;
+  losses.push(...outputs.loss!.data);
+  if (step >= warmup) milliseconds.push((performance.now() - start) / stepsPerRun);
+}
+await runtime.dispose();
+
+milliseconds.sort((a, b) => a - b);
+const middle = (milliseconds.length - 1) / 2;
+const median = (milliseconds[Math.floor(middle)]! + milliseconds[Math.ceil(middle)]!) / 2;
+const measurement: Measurement = {
+  engine,
+  unit,
+  per_second: (1000 * items) / median,
+  step_ms: median,
+  step_ms_min: milliseconds[0]!,
+  peak_rss_mb: process.resourceUsage().maxRSS / 1024,
+  losses,
+};
+console.log(JSON.stringify(measurement));
+
+function openRuntime(): { engine: string; runtime: Runtime } {
+  if (options.runtime === 'onnxruntime') return { engine: 'ONNX Runtime', runtime: new OnnxRuntime({ threads }) };
+  process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
+  process.env.TF_NUM_INTRAOP_THREADS = String(threads);
+  const load = createRequire(join(resolve(options['tfjs-node']!), 'package.json'));
+  const tf = load('@tensorflow/tfjs-node') as Tfjs;
+  if (tf.getBackend() !== 'tensorflow') throw new Error(`TensorFlow.js has backend ${tf.getBackend()}, not tensorflow`);
+  return { engine: `TensorFlow.js ${tf.version_core}`, runtime: new TfjsRuntime(tf) };
+}
+
+/** The same batch for every step of a run: `[stepsPerRun, 1, …]`. */
+function repeat({ dtype, shape, data }: TensorData, count: number): TensorData {
+  const repeated = dtype === 'int32' ? new Int32Array(count * data.length) : new Float32Array(count * data.length);
+  for (let i = 0; i < count; i++) repeated.set(data, i * data.length);
+  return { dtype, shape: [count, 1, ...shape], data: repeated } as TensorData;
+}
+
+function copy(value: TensorData): TensorData {
+  return { ...value, data: value.data.slice() } as TensorData;
+}
