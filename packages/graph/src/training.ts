@@ -1,5 +1,5 @@
 import { grad } from './gradient.js';
-import { add, cast, gather, input, loop, mul, scalar } from './operators.js';
+import { add, cast, div, gather, input, loop, minimum, mul, scalar, sub } from './operators.js';
 import { clipByGlobalNorm, type Optimizer } from './optimizers.js';
 import { ParameterScope } from './parameters.js';
 import { type DType, type Graph, GraphError, type Shape, type Tensor } from './tensor.js';
@@ -24,7 +24,10 @@ export interface TrainingOptions {
   readonly clipNorm?: number;
   /** Which parameters are trained. Default all; the others are given at each run and stay as they are. */
   readonly trains?: (name: string) => boolean;
-  /** Also keeps an exponential moving average of the parameters, with this decay. Default none. */
+  /**
+   * Also keeps an exponential moving average of the parameters, with this decay at most: at step t it is (1 + t) / (10 + t),
+   * so that the first values are soon forgotten. Default none.
+   */
   readonly averageDecay?: number;
 }
 
@@ -112,6 +115,7 @@ export function trainingGraph(options: TrainingOptions): TrainingGraph {
 
     const step = cast(add(add(stepsBefore, iteration), 1), 'float32');
     const learningRate = gather(learningRates, iteration);
+    const decay = minimum(div(add(step, 1), add(step, 10)), averageDecay ?? 1);
     const next = new Map<string, Tensor>();
     for (const [i, name] of trained.entries()) {
       const parameter = now.get(name)!;
@@ -122,7 +126,7 @@ export function trainingGraph(options: TrainingOptions): TrainingGraph {
       for (const slot of slotNames) next.set(`optimizer/${slot}/${name}`, updated.slots[slot]!);
       if (averageDecay !== undefined) {
         const average = now.get(`average/${name}`)!;
-        next.set(`average/${name}`, add(mul(average, averageDecay), mul(updated.parameter, 1 - averageDecay)));
+        next.set(`average/${name}`, add(average, mul(sub(updated.parameter, average), sub(1, decay))));
       }
     }
     return { carried: [...state.keys()].map((name) => next.get(name)!), stacked: [...reported, clipped.norm] };
