@@ -1,0 +1,59 @@
+/**
+ * Uses the packs as a stranger would: an empty app outside the repository installs them, is type-checked and runs.
+ * Usage: node .ci/apps.mjs PACKS APPS, with the folder that packs.mjs wrote, and one for the apps
+ */
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { check, execute, readJson, root, workspaces } from './checks.mjs';
+
+const [packsFolder, appsFolder] = process.argv.slice(2).map((path) => resolve(path));
+const packs = readJson(join(packsFolder, 'index.json'));
+const manifests = new Map(workspaces('packages').map(({ manifest }) => [manifest.name, manifest]));
+
+/** A package and all those of this repository that it needs. */
+function closure(name, found = new Set()) {
+  if (found.has(name)) return found;
+  found.add(name);
+  for (const dependency of Object.keys(manifests.get(name).dependencies ?? {})) {
+    if (manifests.has(dependency)) closure(dependency, found);
+  }
+  return found;
+}
+
+/** Makes an app of one file that depends on nothing but a package, and builds it. Returns its folder. */
+function createApp(name, packageName) {
+  const folder = join(appsFolder, name);
+  mkdirSync(folder, { recursive: true });
+  const dependencies = Object.fromEntries([...closure(packageName)].map((needed) => [needed, `file:${packs[needed]}`]));
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ name, private: true, type: 'module', dependencies }));
+  execute('npm', ['install', '--no-package-lock'], { cwd: folder });
+  copyFileSync(join(root, '.ci', 'apps', `${name}.ts`), join(folder, 'app.ts'));
+  const options = ['--strict', '--module', 'nodenext', '--target', 'es2022', '--skipLibCheck', 'false'];
+  const types = ['--types', 'node', '--typeRoots', join(root, 'node_modules', '@types')];
+  execute(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), ...options, ...types, 'app.ts'], { cwd: folder });
+  return folder;
+}
+
+const run = (folder) => execute(process.execPath, ['app.js'], { cwd: folder });
+
+/** Width and height of a PNG file. */
+function pngSize(path) {
+  const bytes = readFileSync(path);
+  if (bytes.toString('latin1', 1, 4) !== 'PNG') throw new Error(`${path} is no PNG file`);
+  return { width: bytes.readUInt32BE(16), height: bytes.readUInt32BE(20) };
+}
+
+await check('app: @dalle-mini/vqgan alone turns an image to tokens and back, without sharp and TensorFlow.js', () => {
+  const folder = createApp('vqgan', '@dalle-mini/vqgan');
+  for (const absent of ['sharp', '@tensorflow']) {
+    if (existsSync(join(folder, 'node_modules', absent))) throw new Error(`${absent} was installed`);
+  }
+  console.log(run(folder).trimEnd());
+});
+
+await check('app: @dalle-mini/pipeline draws a picture with the bundled model', () => {
+  const folder = createApp('pipeline', '@dalle-mini/pipeline');
+  console.log(run(folder).trimEnd());
+  const { width, height } = pngSize(join(folder, 'apple.png'));
+  if (width !== height || width < 32) throw new Error(`the picture is ${width}×${height}`);
+});

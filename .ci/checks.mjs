@@ -1,0 +1,51 @@
+/** What the scripts of this folder share. */
+import { spawnSync } from 'node:child_process';
+import { appendFileSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const root = fileURLToPath(new URL('..', import.meta.url));
+
+export const readJson = (path) => JSON.parse(readFileSync(path, 'utf8'));
+
+/** The workspaces below a folder of the repository: their folders and manifests, sorted by name. */
+export function workspaces(folder) {
+  return readdirSync(join(root, folder), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => join(root, folder, name))
+    .sort()
+    .map((path) => ({ path, manifest: readJson(join(path, 'package.json')) }));
+}
+
+/** Runs a check, prints and counts its result: a failure is what it throws. */
+export async function check(name, body) {
+  try {
+    await body();
+    record('pass', name);
+  } catch (error) {
+    record('fail', name);
+    console.log(`    ${String(error.message).trimEnd().replaceAll('\n', '\n    ')}`);
+    process.exitCode = 1;
+  }
+}
+
+function record(result, name) {
+  console.log(`${result} ${name}`);
+  if (process.env.CHECKS) appendFileSync(process.env.CHECKS, `${result} ${name}\n`);
+}
+
+/** Runs a program and returns what it printed. Throws with its output if it fails, or is not done after `minutes`. */
+export function execute(command, args, { cwd = root, env = {}, minutes = 5 } = {}) {
+  const { status, stdout, stderr, error } = spawnSync(command, args, {
+    cwd,
+    env: { ...process.env, ...env },
+    encoding: 'utf8',
+    timeout: minutes * 60_000,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    maxBuffer: 2 ** 26,
+  });
+  if (status !== 0) {
+    throw new Error([`${command} ${args.join(' ')}: ${error?.message ?? `exit code ${status}`}`, stdout, stderr].join('\n'));
+  }
+  return stdout;
+}

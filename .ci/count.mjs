@@ -1,0 +1,18 @@
+/** Prints how many tests and checks passed and failed. Usage: node .ci/count.mjs VITEST_JSON CHECKS */
+import { existsSync, readFileSync } from 'node:fs';
+
+const [report, checks] = process.argv.slice(2);
+const lines = readFileSync(checks, 'utf8').split('\n');
+const stages = lines.filter((line) => line.startsWith('fail stage: ')).length;
+let passed = lines.filter((line) => line.startsWith('pass ')).length;
+let failed = lines.filter((line) => line.startsWith('fail ')).length - stages;
+if (existsSync(report)) {
+  for (const { status, assertionResults } of JSON.parse(readFileSync(report, 'utf8')).testResults) {
+    const failures = assertionResults.filter((test) => test.status === 'failed').length;
+    passed += assertionResults.filter((test) => test.status === 'passed').length;
+    // A file that cannot be loaded has no tests, and has failed all the same.
+    failed += status === 'failed' ? Math.max(failures, 1) : failures;
+  }
+}
+// A stage with failed tests is not counted beside them; one that failed for another reason is.
+console.log(passed, Math.max(failed, stages));
