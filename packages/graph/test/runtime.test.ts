@@ -200,6 +200,18 @@ describe('a process', () => {
     expect(program(source)).toEqual({ status: 0, stdout: 'refused\nnot transferable\n', stderr: '' });
   });
 
+  test('that is told to exit during a run exits as it was told', () => {
+    const source = `
+      const matrix = g.input('matrix', [512, 512]);
+      const { carried } = g.loop(40, [matrix], (_, [state]) => ({ carried: [g.matmul(state, matrix)] }));
+      const executable = await new OnnxRuntime().compile({ inputs: { matrix }, outputs: { y: g.sum(carried[0]) } });
+      const data = new Float32Array(512 * 512);
+      executable.run({ matrix: { dtype: 'float32', shape: [512, 512], data } });
+      setTimeout(() => process.exit(3), 20);
+    `;
+    expect(program(source)).toEqual({ status: 3, stdout: '', stderr: '' });
+  });
+
   test('does not end while a run is under way', () => {
     const source = `
       const matrix = g.input('matrix', [512, 512]);

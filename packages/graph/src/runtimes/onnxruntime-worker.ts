@@ -1,5 +1,5 @@
 /** The thread that owns ONNX Runtime's sessions: it computes while the main thread stays free. */
-import { parentPort } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import * as ort from 'onnxruntime-node';
 import type { DType } from '../tensor.js';
 import type { TensorValues } from './runtime.js';
@@ -12,7 +12,17 @@ export interface SessionOptions {
 export type Request =
   | { readonly kind: 'open'; readonly model: Uint8Array | string; readonly options: SessionOptions }
   | { readonly kind: 'run'; readonly session: number; readonly inputs: TensorValues }
-  | { readonly kind: 'close'; readonly session: number };
+  | { readonly kind: 'close'; readonly session: number }
+  | { readonly kind: 'end' };
+
+/**
+ * What both threads see, each of one element that is 0 or 1. A thread that is terminated while ONNX Runtime computes aborts the
+ * process; so it is asked to stop instead, finishes what it computes, and begins nothing more.
+ */
+export interface Signals {
+  readonly stop: Int32Array;
+  readonly busy: Int32Array;
+}
 
 type Data = Float32Array | Int32Array | Uint8Array;
 
@@ -56,19 +66,30 @@ async function answer(request: Request): Promise<Omit<Reply, 'id'>> {
       await sessions.get(request.session)?.release();
       sessions.delete(request.session);
       return {};
+    case 'end':
+      for (const session of sessions.values()) await session.release();
+      parentPort!.close();
+      return {};
   }
 }
+
+const { stop, busy } = workerData as Signals;
 
 // One at a time: two runs at once would only share the cores.
 let last: Promise<void> = Promise.resolve();
 parentPort!.on('message', ({ id, ...request }: Request & { id: number }) => {
   last = last.then(async () => {
+    Atomics.store(busy, 0, 1);
     try {
+      if (Atomics.load(stop, 0) === 1 && request.kind !== 'end') return;
       const reply = await answer(request as Request);
       const buffers = Object.values(reply.outputs ?? {}).map(({ buffer }) => buffer as ArrayBuffer);
       parentPort!.postMessage({ id, ...reply }, [...new Set(buffers)]);
     } catch (error) {
       parentPort!.postMessage({ id, error: error instanceof Error ? error.message : String(error) });
+    } finally {
+      Atomics.store(busy, 0, 0);
+      Atomics.notify(busy, 0);
     }
   });
 });

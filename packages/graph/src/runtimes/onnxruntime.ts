@@ -1,7 +1,8 @@
+import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { emitOnnx, outputName } from '../onnx/emit.js';
 import { type Graph, parametersOf, type TensorData } from '../tensor.js';
-import type { Reply, Request, SessionOptions } from './onnxruntime-worker.js';
+import type { Reply, Request, SessionOptions, Signals } from './onnxruntime-worker.js';
 import {
   type CompileOptions,
   checkInputs,
@@ -17,6 +18,17 @@ export interface OnnxRuntimeOptions {
   readonly threads?: number;
   /** ONNX Runtime's execution providers, best first, such as `['cuda', 'cpu']`. Default `['cpu']`. */
   readonly executionProviders?: readonly string[];
+}
+
+/** The threads that live, with what each shares with this one. */
+const threads = new Map<Worker, Signals>();
+
+/** Lets every thread finish what it computes before the process, at its exit, terminates it. */
+function stopAll(): void {
+  for (const { stop, busy } of threads.values()) {
+    Atomics.store(stop, 0, 1);
+    Atomics.wait(busy, 0, 1);
+  }
 }
 
 /** Computes graphs with ONNX Runtime (`onnxruntime-node`), on a worker thread, so that the event loop is never blocked. */
@@ -79,11 +91,16 @@ export class OnnxRuntime implements Runtime {
     return { run, dispose };
   }
 
+  /** Frees everything. Runs that wait are rejected; the one that is computed cannot be cut short, and is waited for. */
   async dispose(): Promise<void> {
     const { worker } = this;
+    if (!worker) return;
     this.worker = undefined;
     this.fail(new Error('the ONNX runtime was disposed of while it worked'));
-    await worker?.terminate();
+    Atomics.store(threads.get(worker)!.stop, 0, 1);
+    worker.ref();
+    worker.postMessage({ kind: 'end' } satisfies Request);
+    await once(worker, 'exit');
   }
 
   private request(request: Request, transfer: ArrayBuffer[]): Promise<Reply> {
@@ -100,9 +117,15 @@ export class OnnxRuntime implements Runtime {
 
   private start(): Worker {
     // Not the process's own flags: some, such as --input-type, are refused where a file is run.
-    const worker = new Worker(new URL('./onnxruntime-worker.js', import.meta.url), { execArgv: [] });
+    const url = new URL('./onnxruntime-worker.js', import.meta.url);
+    const flag = () => new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+    const signals: Signals = { stop: flag(), busy: flag() };
+    const worker = new Worker(url, { execArgv: [], workerData: signals });
     worker.unref();
+    if (threads.size === 0) process.on('exit', stopAll);
+    threads.set(worker, signals);
     worker.on('message', (reply: Reply) => {
+      if (this.worker !== worker) return;
       const waiting = this.pending.get(reply.id);
       this.pending.delete(reply.id);
       if (this.pending.size === 0) worker.unref();
@@ -115,9 +138,11 @@ export class OnnxRuntime implements Runtime {
       this.fail(error);
     };
     worker.on('error', end);
-    worker.on('exit', () =>
-      end(new Error('the thread of ONNX Runtime ended while it worked, perhaps for want of memory')),
-    );
+    worker.on('exit', () => {
+      threads.delete(worker);
+      if (threads.size === 0) process.off('exit', stopAll);
+      end(new Error('the thread of ONNX Runtime ended while it worked, perhaps for want of memory'));
+    });
     return worker;
   }
 
