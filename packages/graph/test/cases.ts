@@ -156,6 +156,7 @@ const table: { readonly [Name in Exclude<g.OperatorName, 'input' | 'parameter'>]
   sigmoid: unary(g.sigmoid, floats(-4, 4)),
   relu: unary(g.relu, awayFromZero),
   gelu: unary(g.gelu, floats(-3, 3)),
+  swish: unary(g.swish, floats(-3, 3)),
   logicalNot: unary(g.logicalNot, booleans),
   stopGradient: unary(g.stopGradient, floats(-2, 2)),
   cast: (values) => [
@@ -191,9 +192,14 @@ const table: { readonly [Name in Exclude<g.OperatorName, 'input' | 'parameter'>]
 
   matmul: products,
   conv2d: (values) =>
-    convolutions.map(({ name, image, kernel, stride, padding }) =>
-      on([values.floats(image), values.floats(kernel)], (x, k) => g.conv2d(x, k, { stride, padding }), name),
-    ),
+    convolutions.flatMap(({ name, image, kernel, stride, padding }) => {
+      const operands = [values.floats(image), values.floats(kernel)];
+      const bias = values.floats(kernel.slice(0, 1));
+      return [
+        on(operands, (x, k) => g.conv2d(x, k, { stride, padding }), name),
+        on([...operands, bias], (x, k, bias) => g.conv2d(x, k, { bias, stride, padding }), `${name}, with a bias`),
+      ];
+    }),
   conv2dInputGradient: (values) =>
     convolutions.map((convolution) => {
       const { name, image, kernel, stride, padding } = convolution;
@@ -428,7 +434,6 @@ export const layerCases: readonly Case[] = (() => {
     layer([x()], (scope, x) => g.gatedFeedForward(scope, x, 6), values, 'gatedFeedForward'),
     on([values.floats([2, 3, 5], -2, 2), values.integers([2, 3], 0, 5)], g.crossEntropy, 'crossEntropy'),
     on([x(), x()], g.meanSquaredError, 'meanSquaredError'),
-    on([x()], g.swish, 'swish'),
     on([x()], (x) => g.mean(x, { axes: [0, 2] }), 'mean'),
   ];
 })();
