@@ -30,7 +30,9 @@ function createApp(name, packageName) {
   copyFileSync(join(root, '.ci', 'apps', `${name}.ts`), join(folder, 'app.ts'));
   const options = ['--strict', '--module', 'nodenext', '--target', 'es2022', '--skipLibCheck', 'false'];
   const types = ['--types', 'node', '--typeRoots', join(root, 'node_modules', '@types')];
-  execute(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), ...options, ...types, 'app.ts'], { cwd: folder });
+  execute(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), ...options, ...types, 'app.ts'], {
+    cwd: folder,
+  });
   return folder;
 }
 

@@ -45,7 +45,9 @@ export function execute(command, args, { cwd = root, env = {}, minutes = 5 } = {
     maxBuffer: 2 ** 26,
   });
   if (status !== 0) {
-    throw new Error([`${command} ${args.join(' ')}: ${error?.message ?? `exit code ${status}`}`, stdout, stderr].join('\n'));
+    throw new Error(
+      [`${command} ${args.join(' ')}: ${error?.message ?? `exit code ${status}`}`, stdout, stderr].join('\n'),
+    );
   }
   return stdout;
 }

@@ -24,7 +24,12 @@ for (const { path, manifest } of workspaces('packages')) {
     const [pack] = JSON.parse(execute('npm', ['pack', '--json', '--pack-destination', folder], { cwd: path }));
     const file = join(folder, pack.filename);
     index[name] = file;
-    sizes.push({ package: name, 'packed kB': Math.round(pack.size / 1e3), 'unpacked kB': Math.round(pack.unpackedSize / 1e3), files: pack.entryCount });
+    sizes.push({
+      package: name,
+      'packed kB': Math.round(pack.size / 1e3),
+      'unpacked kB': Math.round(pack.unpackedSize / 1e3),
+      files: pack.entryCount,
+    });
     const files = pack.files.map((entry) => entry.path);
     for (const needed of ['README.md', 'LICENSE', 'package.json']) {
       if (!files.includes(needed)) throw new Error(`the pack holds no ${needed}`);
@@ -37,7 +42,9 @@ for (const { path, manifest } of workspaces('packages')) {
   const file = index[name];
   if (!file) continue;
   await check(`${name}: publint`, () => execute(bin('publint'), [file, '--strict']));
-  await check(`${name}: are the types wrong?`, () => execute(bin('attw'), [file, '--profile', 'esm-only', '--format', 'ascii']));
+  await check(`${name}: are the types wrong?`, () =>
+    execute(bin('attw'), [file, '--profile', 'esm-only', '--format', 'ascii']),
+  );
 }
 writeFileSync(join(folder, 'index.json'), JSON.stringify(index, null, 2));
 console.table(sizes);

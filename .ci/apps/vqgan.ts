@@ -19,7 +19,11 @@ const parameters = initializeParameters(scope.parameters, createRandom(1));
 
 const runtime = new OnnxRuntime();
 const tokenizer = new VqganTokenizer(config, parameters, runtime);
-const image: RgbImage = { width: 32, height: 32, data: Uint8Array.from({ length: 32 * 32 * 3 }, (_, i) => (i * 7) % 256) };
+const image: RgbImage = {
+  width: 32,
+  height: 32,
+  data: Uint8Array.from({ length: 32 * 32 * 3 }, (_, i) => (i * 7) % 256),
+};
 const [tokens] = await tokenizer.encode([image]);
 const [restored] = await tokenizer.decode([tokens!]);
 await tokenizer.dispose();
