@@ -1,1 +1,31 @@
-export {};
+export type { ImageTokenDecoder } from '@dalle-mini/decoder';
+export type { TextEncoder } from '@dalle-mini/text-encoder';
+export type { ImageTokenizer, RgbImage } from '@dalle-mini/vqgan';
+export { imageGrid } from './image-grid.js';
+export type { ImageRanker, RankOptions } from './image-ranker.js';
+export { type LoadModelOptions, loadModel } from './load-model.js';
+export {
+  type DecoderPart,
+  type ModelDescription,
+  ModelFolderError,
+  type ModelParts,
+  readDecoder,
+  readModelDescription,
+  readModelFolder,
+  readTextEncoder,
+  readVqgan,
+  type TextEncoderPart,
+  type VqganPart,
+  type WriteModelOptions,
+  writeModelFolder,
+} from './model-folder.js';
+export { checkDrawingOptions, type DrawingOptions, OptionError, type Sampling } from './options.js';
+export { encodePng } from './png.js';
+export {
+  checkPrompt,
+  type GeneratedImage,
+  type GenerateOptions,
+  type GenerateProgress,
+  TextToImage,
+  type TextToImageParts,
+} from './text-to-image.js';

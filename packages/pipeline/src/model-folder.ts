@@ -1,0 +1,415 @@
+/** A text-to-image model as a folder of files: the format, its reader and its writer. */
+import { randomUUID } from 'node:crypto';
+import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { checkDecoderConfig, type DecoderConfig, teacherForced } from '@dalle-mini/decoder';
+import { input, ParameterScope, type Shape, type Tensor, type TensorData } from '@dalle-mini/graph';
+import type { BertFiles } from '@dalle-mini/text-encoder';
+import { checkVqganConfig, gridSizeOf, reconstruct, type VqganConfig } from '@dalle-mini/vqgan';
+import { type Checkpoint, dequantize, fromFloat32, quantize, type StoredTensor } from '@dalle-mini/weights';
+import { FileError, readCheckpointFile, writeCheckpointFile, writeFileAtomically } from '@dalle-mini/weights/node';
+import { checkSampling, type Sampling } from './options.js';
+
+const format = 'dalle-mini-model';
+const version = 1;
+const descriptionFile = 'model.json';
+const configFile = 'config.json';
+const tokenizerFile = 'tokenizer.json';
+const tokenizerConfigFile = 'tokenizer_config.json';
+const weightsFile = 'model.safetensors';
+
+/** `model.json`: what a model folder holds. Folders of parts are relative to it. */
+export interface ModelDescription {
+  readonly format: typeof format;
+  readonly version: typeof version;
+  readonly name: string;
+  /** SPDX identifier of the license of the weights. */
+  readonly license?: string;
+  readonly imageTokenizer: { readonly type: 'vqgan'; readonly folder: string };
+  /** `maxLength` is the number of tokens that captions were cut or padded to in training. */
+  readonly textEncoder: { readonly type: 'bert'; readonly folder: string; readonly maxLength: number };
+  readonly decoder: { readonly type: 'dalle-mini'; readonly folder: string };
+  /** What suits the model: a call may set other values. */
+  readonly sampling: Sampling;
+}
+
+/** A VQ-GAN's sizes and values: `vqgan/`. */
+export interface VqganPart {
+  readonly config: VqganConfig;
+  readonly parameters: ReadonlyMap<string, TensorData>;
+}
+
+/** A text encoder as Hugging Face stores it: `text-encoder/`. */
+export interface TextEncoderPart {
+  readonly files: BertFiles;
+  readonly maxLength: number;
+}
+
+/** A decoder's sizes and values: `decoder/`. */
+export interface DecoderPart {
+  readonly config: DecoderConfig;
+  readonly parameters: ReadonlyMap<string, TensorData>;
+}
+
+/** All that a model folder holds, read. */
+export interface ModelParts {
+  readonly name: string;
+  readonly license?: string;
+  readonly imageTokenizer: VqganPart;
+  readonly textEncoder: TextEncoderPart;
+  readonly decoder: DecoderPart;
+  readonly sampling?: Sampling;
+}
+
+export interface WriteModelOptions {
+  /**
+   * How VQ-GAN and decoder are stored: as they are, in half precision, or in 8 bits with a scale for each row. The text
+   * encoder's weights stay as they are given. Default `F32`.
+   */
+  readonly dtype?: 'F32' | 'F16' | 'q8';
+}
+
+/** A model folder cannot be read or written. The message names the file and says how to mend it. */
+export class ModelFolderError extends Error {
+  override readonly name = 'ModelFolderError';
+}
+
+/**
+ * Reads `model.json`.
+ * @throws ModelFolderError if it is missing or is not what this version reads.
+ */
+export async function readModelDescription(folder: string): Promise<ModelDescription> {
+  const path = join(folder, descriptionFile);
+  const json = await readJson(path);
+  const fail = (field: string, expected: string, given: unknown): never => {
+    throw new ModelFolderError(`${path}: ${field} must be ${expected}, not ${JSON.stringify(given)}.`);
+  };
+  if (json.format !== format) fail('format', `"${format}"`, json.format);
+  if (json.version !== version) {
+    throw new ModelFolderError(
+      `${path}: it is of version ${JSON.stringify(json.version)} and this program reads version ${version}; update @dalle-mini/pipeline, or fetch the model again.`,
+    );
+  }
+  if (typeof json.name !== 'string' || json.name === '') fail('name', 'a text', json.name);
+  if (json.license !== undefined && typeof json.license !== 'string') fail('license', 'a text', json.license);
+  const part = (field: string, type: string) => {
+    const value = json[field];
+    if (!isObject(value)) return fail(field, `an object with type and folder`, value);
+    if (value.type !== type) fail(`${field}.type`, `"${type}", the only type that this version knows`, value.type);
+    // A name, so that a model folder from a stranger cannot lead to files elsewhere.
+    if (typeof value.folder !== 'string' || !/^[\w-][\w.-]*$/.test(value.folder)) {
+      fail(`${field}.folder`, 'the name of a folder beside it', value.folder);
+    }
+    return value;
+  };
+  part('imageTokenizer', 'vqgan');
+  part('decoder', 'dalle-mini');
+  const { maxLength } = part('textEncoder', 'bert');
+  if (typeof maxLength !== 'number' || !Number.isSafeInteger(maxLength) || maxLength < 1) {
+    fail('textEncoder.maxLength', 'a whole number of 1 or more', maxLength);
+  }
+  if (!isObject(json.sampling)) fail('sampling', 'an object such as {"temperature": 1}', json.sampling);
+  try {
+    checkSampling(json.sampling as Sampling);
+  } catch (error) {
+    throw new ModelFolderError(`${path}: sampling.${(error as Error).message}.`, { cause: error });
+  }
+  return json as unknown as ModelDescription;
+}
+
+/** Reads `config.json` and `model.safetensors` of a VQ-GAN; throws ModelFolderError unless they are whole and belong together. */
+export async function readVqgan(folder: string): Promise<VqganPart> {
+  const { config, parameters } = await readConfigAndWeights<VqganConfig>(folder, checkVqganConfig, vqganParameters);
+  return { config, parameters };
+}
+
+/** Reads `config.json` and `model.safetensors` of a decoder; throws ModelFolderError unless they are whole and belong together. */
+export async function readDecoder(folder: string): Promise<DecoderPart> {
+  return readConfigAndWeights<DecoderConfig>(folder, checkDecoderConfig, decoderParameters);
+}
+
+/** Reads the files of a text encoder; throws ModelFolderError if one is missing or damaged. Their content is checked when it is used. */
+export async function readTextEncoder(folder: string): Promise<BertFiles> {
+  const [config, tokenizer, tokenizerConfig, weights] = await Promise.all([
+    readJson(join(folder, configFile)),
+    readJson(join(folder, tokenizerFile)),
+    readJson(join(folder, tokenizerConfigFile), 'optional'),
+    readWeights(join(folder, weightsFile)),
+  ]);
+  return { config, tokenizer, ...(tokenizerConfig ? { tokenizerConfig } : {}), weights };
+}
+
+/**
+ * Reads a whole model folder into memory.
+ * @throws ModelFolderError if a file is missing, damaged, or does not belong to the others.
+ */
+export async function readModelFolder(folder: string): Promise<ModelParts> {
+  const { name, license, imageTokenizer, textEncoder, decoder, sampling } = await readModelDescription(folder);
+  const [vqganPart, files, decoderPart] = await Promise.all([
+    readVqgan(join(folder, imageTokenizer.folder)),
+    readTextEncoder(join(folder, textEncoder.folder)),
+    readDecoder(join(folder, decoder.folder)),
+  ]);
+  return {
+    name,
+    ...(license === undefined ? {} : { license }),
+    imageTokenizer: vqganPart,
+    textEncoder: { files, maxLength: textEncoder.maxLength },
+    decoder: decoderPart,
+    sampling,
+  };
+}
+
+/**
+ * Writes a model folder, whole or not at all: it is written beside its place and then takes the name. A model folder that
+ * stands there is replaced, and nothing else is.
+ * @throws ModelFolderError if the parts do not belong together, or something else stands at the place; FileError if the disk refuses.
+ */
+export async function writeModelFolder(
+  folder: string,
+  parts: ModelParts,
+  options: WriteModelOptions = {},
+): Promise<void> {
+  const { dtype = 'F32' } = options;
+  const target = resolve(folder);
+  checkParts(parts);
+  await checkReplaceable(target);
+  const description: ModelDescription = {
+    format,
+    version,
+    name: parts.name,
+    ...(parts.license === undefined ? {} : { license: parts.license }),
+    imageTokenizer: { type: 'vqgan', folder: 'vqgan' },
+    textEncoder: { type: 'bert', folder: 'text-encoder', maxLength: parts.textEncoder.maxLength },
+    decoder: { type: 'dalle-mini', folder: 'decoder' },
+    sampling: parts.sampling ?? {},
+  };
+  const { files } = parts.textEncoder;
+  await writeFolder(target, async (temporary) => {
+    const inPart = (part: string, file: string) => join(temporary, part, file);
+    await Promise.all(['vqgan', 'text-encoder', 'decoder'].map((part) => makeFolder(join(temporary, part))));
+    for (const [part, { config, parameters }, expected] of [
+      ['vqgan', parts.imageTokenizer, vqganParameters(parts.imageTokenizer.config)],
+      ['decoder', parts.decoder, decoderParameters(parts.decoder.config)],
+    ] as const) {
+      await writeJson(inPart(part, configFile), config);
+      await writeCheckpointFile(inPart(part, weightsFile), store(parameters, expected, dtype), { format: 'pt' });
+    }
+    await writeJson(inPart('text-encoder', configFile), files.config);
+    await writeJson(inPart('text-encoder', tokenizerFile), files.tokenizer);
+    if (files.tokenizerConfig) await writeJson(inPart('text-encoder', tokenizerConfigFile), files.tokenizerConfig);
+    await writeCheckpointFile(inPart('text-encoder', weightsFile), files.weights, { format: 'pt' });
+    await writeJson(join(temporary, descriptionFile), description);
+  });
+}
+
+/** Everything that a VQ-GAN of these sizes has, encoder and decoder. */
+function vqganParameters(config: VqganConfig): ReadonlyMap<string, Tensor> {
+  const scope = new ParameterScope();
+  reconstruct(scope, input('images', [1, config.inChannels, config.resolution, config.resolution]), config);
+  return scope.parameters;
+}
+
+function decoderParameters(config: DecoderConfig): ReadonlyMap<string, Tensor> {
+  const scope = new ParameterScope();
+  const text = {
+    hiddenStates: input('hiddenStates', [1, 1, config.textWidth]),
+    attentionMask: input('attentionMask', [1, 1], 'int32'),
+  };
+  teacherForced(scope, config, input('tokens', [1, config.gridSize ** 2], 'int32'), text);
+  return scope.parameters;
+}
+
+async function readConfigAndWeights<Config>(
+  folder: string,
+  check: (config: Config) => void,
+  expectedParameters: (config: Config) => ReadonlyMap<string, Tensor>,
+): Promise<{ config: Config; parameters: Map<string, TensorData> }> {
+  const configPath = join(folder, configFile);
+  const weightsPath = join(folder, weightsFile);
+  const [json, stored] = await Promise.all([readJson(configPath), readWeights(weightsPath)]);
+  const config = json as Config;
+  try {
+    check(config);
+  } catch (error) {
+    throw new ModelFolderError(`${configPath}: ${(error as Error).message}.`, { cause: error });
+  }
+  const expected = expectedParameters(config);
+  const needed: Checkpoint = new Map();
+  for (const [name, { shape }] of expected) {
+    const tensor = stored.get(name);
+    const mend = `${configPath} asks for [${shape.join(', ')}]: the two files do not belong together; fetch or export the model again.`;
+    if (!tensor) throw new ModelFolderError(`${weightsPath}: it lacks the tensor ${name}, and ${mend}`);
+    if (!sameShape(tensor.shape, shape)) {
+      throw new ModelFolderError(
+        `${weightsPath}: the tensor ${name} has shape [${tensor.shape.join(', ')}], and ${mend}`,
+      );
+    }
+    for (const suffix of ['', '.scale', '.outliers', '.outlier_positions']) {
+      const part = stored.get(name + suffix);
+      if (part) needed.set(name + suffix, part);
+    }
+  }
+  return { config, parameters: named(weightsPath, () => dequantize(needed)) };
+}
+
+async function readWeights(path: string): Promise<Checkpoint> {
+  try {
+    return (await readCheckpointFile(path)).tensors;
+  } catch (error) {
+    throw folderError(path, error);
+  }
+}
+
+async function readJson(path: string): Promise<Record<string, unknown>>;
+async function readJson(path: string, optional: 'optional'): Promise<Record<string, unknown> | undefined>;
+async function readJson(path: string, optional?: 'optional'): Promise<Record<string, unknown> | undefined> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if (optional && (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw folderError(path, new FileError('read', path, error as NodeJS.ErrnoException));
+  }
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    // Some of V8's messages quote the text, line breaks and all.
+    const why = (error as Error).message.replace(/\s+/g, ' ');
+    throw new ModelFolderError(`${path}: it is not JSON (${why}); fetch or export the model again.`, { cause: error });
+  }
+  if (!isObject(json)) throw new ModelFolderError(`${path}: it must hold an object; fetch or export the model again.`);
+  return json;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Runs what may fail because of a file's content, and names the file if it does. */
+function named<T>(path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw folderError(path, error);
+  }
+}
+
+/** The error of a file, with its path in front unless it is in the message. */
+export function folderError(path: string, error: unknown): ModelFolderError {
+  const message = error instanceof Error ? error.message : String(error);
+  return new ModelFolderError(message.includes(path) ? message : `${path}: ${message}`, { cause: error });
+}
+
+function store(
+  parameters: ReadonlyMap<string, TensorData>,
+  expected: ReadonlyMap<string, Tensor>,
+  dtype: 'F32' | 'F16' | 'q8',
+): ReadonlyMap<string, StoredTensor> {
+  const tensors: Checkpoint = new Map();
+  for (const [name, { shape }] of expected) {
+    tensors.set(name, fromFloat32(parameters.get(name)!.data as Float32Array, shape, dtype === 'F16' ? 'F16' : 'F32'));
+  }
+  return dtype === 'q8' ? quantize(tensors) : tensors;
+}
+
+function checkParts({ imageTokenizer, textEncoder, decoder, sampling }: ModelParts): void {
+  const fail = (why: string, cause?: unknown): never => {
+    throw new ModelFolderError(`The model cannot be written: ${why}`, { cause });
+  };
+  try {
+    checkVqganConfig(imageTokenizer.config);
+    checkDecoderConfig(decoder.config);
+    checkSampling(sampling ?? {});
+  } catch (error) {
+    fail(`${(error as Error).message}.`, error);
+  }
+  const { nEmbed } = imageTokenizer.config;
+  const { gridSize, vocabularySize } = decoder.config;
+  if (gridSizeOf(imageTokenizer.config) !== gridSize || nEmbed !== vocabularySize) {
+    fail(
+      `its decoder writes ${gridSize}×${gridSize} grids of ${vocabularySize} tokens, and its VQ-GAN reads ` +
+        `${gridSizeOf(imageTokenizer.config)}×${gridSizeOf(imageTokenizer.config)} of ${nEmbed}; take the VQ-GAN that the decoder was trained with.`,
+    );
+  }
+  const { maxLength } = textEncoder;
+  if (!Number.isSafeInteger(maxLength) || maxLength < 1)
+    fail(`textEncoder.maxLength is ${maxLength}; it must be a whole number of 1 or more.`);
+  for (const [what, parameters, expected] of [
+    ['VQ-GAN', imageTokenizer.parameters, vqganParameters(imageTokenizer.config)],
+    ['decoder', decoder.parameters, decoderParameters(decoder.config)],
+  ] as const) {
+    for (const [name, { shape }] of expected) {
+      const value = parameters.get(name);
+      if (value?.dtype === 'float32' && sameShape(value.shape, shape)) continue;
+      const found = value ? `is ${value.dtype}[${value.shape.join(', ')}]` : 'is missing';
+      fail(`the ${what}'s parameter ${name} ${found}, and its config asks for float32[${shape.join(', ')}].`);
+    }
+  }
+}
+
+function sameShape(a: Shape, b: Shape): boolean {
+  return a.length === b.length && a.every((size, axis) => size === b[axis]);
+}
+
+/** Everything that may stand at the top of a model folder. */
+const contents = new Set([descriptionFile, 'vqgan', 'text-encoder', 'decoder']);
+
+async function checkReplaceable(folder: string): Promise<void> {
+  let entries: string[];
+  try {
+    entries = await readdir(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+    throw new FileError('write', folder, error as NodeJS.ErrnoException);
+  }
+  const stranger = entries.find((name) => !contents.has(name));
+  if (stranger !== undefined) {
+    throw new ModelFolderError(
+      `${folder} holds ${stranger}, which is no part of a model, and would be lost; choose another folder, or move it away.`,
+    );
+  }
+}
+
+/** Fills a new folder beside the target, and puts it in the target's place. */
+async function writeFolder(target: string, fill: (temporary: string) => Promise<void>): Promise<void> {
+  const beside = (suffix: string) => join(dirname(target), `.${basename(target)}.${randomUUID()}.${suffix}`);
+  const temporary = beside('tmp');
+  const replaced = beside('old');
+  try {
+    await makeFolder(dirname(target));
+    await makeFolder(temporary);
+    await fill(temporary);
+    const exists = await rename(target, replaced).then(
+      () => true,
+      (error: NodeJS.ErrnoException) => {
+        if (error.code === 'ENOENT') return false;
+        throw new FileError('write', target, error);
+      },
+    );
+    try {
+      await rename(temporary, target);
+    } catch (error) {
+      if (exists) await rename(replaced, target);
+      throw new FileError('write', target, error as NodeJS.ErrnoException);
+    }
+  } catch (error) {
+    // The first error says more than a failure to clean up after it.
+    await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
+    throw error;
+  }
+  await rm(replaced, { recursive: true, force: true });
+}
+
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (error) {
+    throw new FileError('write', path, error as NodeJS.ErrnoException);
+  }
+}
+
+async function writeJson(path: string, value: object): Promise<void> {
+  await writeFileAtomically(path, new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`));
+}

@@ -1,0 +1,63 @@
+import type { ImageTokenDecoder } from '@dalle-mini/decoder';
+import type { ImageRanker } from '@dalle-mini/pipeline';
+import type { TextEncoder } from '@dalle-mini/text-encoder';
+import type { ImageTokenizer } from '@dalle-mini/vqgan';
+
+type DecoderCall = Parameters<ImageTokenDecoder['generate']>;
+
+/** Parts written for the four interfaces alone; what they were asked for is remembered. */
+export function fakeParts() {
+  const captions: string[] = [];
+  const decoderCalls: { text: DecoderCall[0]; options: NonNullable<DecoderCall[1]> }[] = [];
+  const disposed: string[] = [];
+  const disposable = (name: string) => ({
+    dispose: async () => {
+      disposed.push(name);
+    },
+  });
+  const encoder: TextEncoder = {
+    hiddenSize: 1,
+    maxLength: 2,
+    async encode(batch) {
+      captions.push(...batch);
+      return {
+        hiddenStates: Float32Array.from(batch.flatMap((caption) => [caption.length, 0])),
+        attentionMask: new Int32Array(2 * batch.length).fill(1),
+        batch: batch.length,
+        length: 2,
+        hiddenSize: 1,
+      };
+    },
+    ...disposable('encoder'),
+  };
+  const decoder: ImageTokenDecoder = {
+    gridSize: 2,
+    vocabularySize: 256,
+    async generate(text, options = {}) {
+      decoderCalls.push({ text, options });
+      const grids = Array.from({ length: text.batch }, (_, i) => Int32Array.of(i, 1, 2, 3));
+      for (const row of [1, 2])
+        options.onProgress?.({ row, rows: 2, tokens: grids.map((grid) => grid.slice(0, 2 * row)) });
+      return grids;
+    },
+    ...disposable('decoder'),
+  };
+  const tokenizer: ImageTokenizer = {
+    imageSize: 1,
+    gridSize: 2,
+    vocabularySize: 256,
+    encode: async (images) => images.map(({ data }) => Int32Array.of(data[0]!, 1, 2, 3)),
+    decode: async (grids) => grids.map((grid) => ({ width: 1, height: 1, data: Uint8Array.of(grid[0]!, 0, 0) })),
+    ...disposable('tokenizer'),
+  };
+  const runtime = disposable('runtime');
+  return { parts: { encoder, decoder, tokenizer, runtime }, captions, decoderCalls, disposed };
+}
+
+/** Likes every image as much as the red of its first pixel. */
+export function redRanker(): ImageRanker {
+  return {
+    rank: async (_, images) => Float32Array.from(images, ({ data }) => data[0]!),
+    dispose: async () => undefined,
+  };
+}

@@ -1,0 +1,128 @@
+import { createHash } from 'node:crypto';
+import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { encodePng, loadModel, type TextToImage } from '@dalle-mini/pipeline';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { temporaryFolder, tinyMaxLength, writeTinyModel } from './tiny-model.js';
+
+let model: TextToImage;
+let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+let tiny: string;
+
+beforeAll(async () => {
+  folder = await temporaryFolder();
+  tiny = await writeTinyModel(folder.path);
+  model = await loadModel(tiny, { threads: 1 });
+});
+afterAll(async () => {
+  await model.dispose();
+  await folder.remove();
+});
+
+const grids = (images: readonly { tokens: Int32Array }[]) => images.map(({ tokens }) => [...tokens]);
+
+describe('a loaded model', () => {
+  it('draws images of the VQ-GAN’s size from tokens of its vocabulary', async () => {
+    const [{ image, tokens }] = (await model.generate('a red apple')) as [
+      Awaited<ReturnType<typeof model.generate>>[0],
+    ];
+    expect(image).toMatchObject({ width: 16, height: 16 });
+    expect(image.data).toHaveLength(16 * 16 * 3);
+    expect(tokens).toHaveLength(64);
+    expect(tokens.every((token) => token >= 0 && token < 32)).toBe(true);
+  });
+
+  it('draws the same bytes for the same seed, and others for another', async () => {
+    const digest = async (seed: number) => {
+      const hash = createHash('sha256');
+      for (const { image } of await model.generate('a red apple', { n: 2, seed })) hash.update(await encodePng(image));
+      return hash.digest('hex');
+    };
+    const first = await digest(7);
+    expect(await digest(7)).toBe(first);
+    expect(await digest(8)).not.toBe(first);
+  });
+
+  it('draws image i the same whatever n is, also past the first batch', async () => {
+    const many = grids(await model.generate('a red apple', { n: 11, seed: 3 }));
+    expect(new Set(many.map(String)).size).toBe(11);
+    for (const n of [1, 3, 9])
+      expect(grids(await model.generate('a red apple', { n, seed: 3 }))).toEqual(many.slice(0, n));
+  });
+
+  it('heeds the prompt, and with guidance the negative prompt', async () => {
+    const draw = (prompt: string, options = {}) => model.generate(prompt, { seed: 1, ...options }).then(grids);
+    const apple = await draw('a red apple');
+    expect(await draw('red')).not.toEqual(apple);
+    expect(await draw('a red apple', { negativePrompt: 'red' })).not.toEqual(apple);
+    expect(await draw('a red apple', { guidanceScale: 1, negativePrompt: 'red' })).toEqual(
+      await draw('a red apple', { guidanceScale: 1 }),
+    );
+  });
+
+  it('ignores what is beyond the tokens that it reads', async () => {
+    const words = 'red apple '.repeat(tinyMaxLength);
+    const seed = 4;
+    const long = words + 'a'.repeat(100_000 - words.length);
+    expect(long).toHaveLength(100_000);
+    expect(grids(await model.generate(long, { seed }))).toEqual(grids(await model.generate(words, { seed })));
+  });
+
+  it.each(['\ud800', '😀 apple', 'תפוח אדום', '👩‍👩‍👧‍👦', '\u202eelppa', 'e\u0301', '<script>', '\0 red'])(
+    'draws %j',
+    async (prompt) => {
+      expect(await model.generate(prompt)).toHaveLength(1);
+    },
+  );
+
+  it('stops within a row of tokens when the signal aborts', async () => {
+    const stop = new AbortController();
+    let rows = 0;
+    const generating = model.generate('a red apple', {
+      n: 20,
+      signal: stop.signal,
+      onProgress: () => {
+        rows++;
+        if (rows === 3) stop.abort(new Error('enough'));
+      },
+    });
+    await expect(generating).rejects.toThrow('enough');
+    expect(rows).toBe(3);
+    // The model still works.
+    expect(await model.generate('a red apple')).toHaveLength(1);
+  });
+
+  it('leaves the event loop free while it draws', async () => {
+    await model.generate('a red apple', { n: 8 });
+    let last = performance.now();
+    let longest = 0;
+    const timer = setInterval(() => {
+      const now = performance.now();
+      longest = Math.max(longest, now - last);
+      last = now;
+    }, 1);
+    const { eventLoopUtilization } = performance;
+    const before = eventLoopUtilization();
+    await model.generate('a red apple', { n: 16 });
+    clearInterval(timer);
+    expect(longest).toBeGreaterThan(0);
+    // What the loop itself did, so that a busy machine does not count: the longest turn is shorter than all of them together.
+    expect(Math.min(longest, eventLoopUtilization(before).active)).toBeLessThan(50);
+  });
+
+  it('leaves the caller’s runtime alone when it is disposed of', async () => {
+    const runtime = new OnnxRuntime({ threads: 1 });
+    const first = await loadModel(tiny, { runtime });
+    await first.dispose();
+    const second = await loadModel(tiny, { runtime });
+    expect(await second.generate('a red apple')).toHaveLength(1);
+    await second.dispose();
+    await runtime.dispose();
+  });
+
+  it('rejects with the reason of a signal that aborts while it loads', async () => {
+    const stop = new AbortController();
+    const loading = loadModel(tiny, { signal: stop.signal });
+    setTimeout(() => stop.abort(new Error('changed my mind')), 5);
+    await expect(loading).rejects.toThrow('changed my mind');
+  });
+});

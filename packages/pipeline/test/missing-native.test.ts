@@ -1,0 +1,38 @@
+import { execFileSync } from 'node:child_process';
+import { expect, it } from 'vitest';
+
+/** Runs a program in a Node that cannot find the packages with native code; returns what it prints. */
+function withoutNativePackages(program: string): string {
+  const hooks = `export function resolve(name, context, next) {
+    if (/^(sharp|onnxruntime-node)$/.test(name)) throw new Error('no ' + name);
+    return next(name, context);
+  }`;
+  const dataUrl = (code: string) => `data:text/javascript,${encodeURIComponent(code)}`;
+  const register = `import { register } from 'node:module'; register(${JSON.stringify(dataUrl(hooks))});`;
+  const flags = ['--import', dataUrl(register), '--input-type=module', '--eval', program];
+  return execFileSync(process.execPath, flags, { cwd: import.meta.dirname, encoding: 'utf8' });
+}
+
+it('is imported where sharp and ONNX Runtime cannot be, and says what to install when sharp is needed', () => {
+  const program = `
+    import { encodePng, imageGrid } from '@dalle-mini/pipeline';
+    const image = imageGrid([{ width: 1, height: 1, data: new Uint8Array(3) }]);
+    console.log(await encodePng(image).catch((error) => error.message));`;
+  expect(withoutNativePackages(program)).toBe(
+    'PNG files are written with sharp, which cannot be loaded here: install it with "npm install sharp".\n',
+  );
+});
+
+it('has an entry of its own for TextToImage, which needs nothing of Node', () => {
+  const program = `
+    import { register } from 'node:module';
+    const hooks = \`import { isBuiltin } from 'node:module';
+      export function resolve(name, context, next) {
+        if (isBuiltin(name)) throw new Error('needs ' + name);
+        return next(name, context);
+      }\`;
+    register('data:text/javascript,' + encodeURIComponent(hooks));
+    const { TextToImage } = await import('@dalle-mini/pipeline/text-to-image');
+    console.log(typeof TextToImage);`;
+  expect(withoutNativePackages(program)).toBe('function\n');
+});

@@ -1,0 +1,222 @@
+import { cp, mkdir, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { loadModel, type ModelParts, readModelFolder, writeModelFolder } from '@dalle-mini/pipeline';
+import { type Checkpoint, fromFloat32 } from '@dalle-mini/weights';
+import { readCheckpointFile, writeCheckpointFile } from '@dalle-mini/weights/node';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { temporaryFolder, tinyModel, writeTinyModel } from './tiny-model.js';
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+let whole: string;
+let copy: string;
+
+beforeAll(async () => {
+  folder = await temporaryFolder();
+  whole = await writeTinyModel(folder.path);
+  copy = join(folder.path, 'copy');
+});
+afterAll(() => folder.remove());
+
+const inCopy = (...path: string[]) => join(copy, ...path);
+const changeJson = async (path: string, change: (json: Record<string, never>) => void) => {
+  const json = JSON.parse(await readFile(path, 'utf8'));
+  change(json);
+  await writeFile(path, JSON.stringify(json));
+};
+const changeWeights = async (path: string, change: (tensors: Checkpoint) => void) => {
+  const { tensors } = await readCheckpointFile(path);
+  change(tensors);
+  await writeCheckpointFile(path, tensors);
+};
+
+describe('a model folder that is not whole', () => {
+  beforeEach(async () => {
+    await rm(copy, { recursive: true, force: true });
+    await cp(whole, copy, { recursive: true });
+  });
+
+  /** The message of the one line that loading fails with; it names the file. */
+  async function failure(...path: string[]): Promise<string> {
+    const error = await loadModel(copy, { threads: 1 }).then(
+      async (model) => {
+        await model.dispose();
+        return undefined;
+      },
+      (reason: Error) => reason,
+    );
+    expect(error).toBeInstanceOf(Error);
+    expect(error!.message).toContain(join(copy, ...path));
+    expect(error!.message).not.toContain('\n');
+    return error!.message;
+  }
+
+  it('says that there is no model', async () => {
+    await rm(inCopy('model.json'));
+    expect(await failure()).toMatch(/^There is no model at .*: expected a folder with a model.json, or .*emoji/);
+  });
+
+  it.each([
+    ['vqgan', 'config.json'],
+    ['vqgan', 'model.safetensors'],
+    ['text-encoder', 'config.json'],
+    ['text-encoder', 'tokenizer.json'],
+    ['text-encoder', 'model.safetensors'],
+    ['decoder', 'config.json'],
+    ['decoder', 'model.safetensors'],
+  ])('names a missing %s/%s', async (part, file) => {
+    await rm(inCopy(part, file));
+    expect(await failure(part, file)).toContain('there is no such file');
+  });
+
+  it.each([
+    'model.json',
+    'vqgan/config.json',
+    'text-encoder/config.json',
+    'text-encoder/tokenizer.json',
+    'decoder/config.json',
+  ])('names %s if it is not JSON, or no object', async (file) => {
+    const text = await readFile(inCopy(file), 'utf8');
+    for (const cut of [text.slice(0, -10), '', '[1]', 'null']) {
+      await writeFile(inCopy(file), cut);
+      expect(await failure(file)).toMatch(/it is not JSON|must hold an object/);
+    }
+  });
+
+  it.each(['vqgan', 'text-encoder', 'decoder'])('names the weights of %s if they are truncated', async (part) => {
+    const file = await open(inCopy(part, 'model.safetensors'), 'r+');
+    await file.truncate((await file.stat()).size - 7);
+    await file.close();
+    expect(await failure(part, 'model.safetensors')).toMatch(/truncated|corrupt/);
+  });
+
+  it.each([
+    ['vqgan', 'quantize.embedding.weight'],
+    ['decoder', 'lm_head.weight'],
+    ['text-encoder', 'embeddings.word_embeddings.weight'],
+  ])('names the weights of %s if a tensor has another shape, or is missing', async (part, name) => {
+    const path = inCopy(part, 'model.safetensors');
+    await changeWeights(path, (tensors) => tensors.set(name, fromFloat32(new Float32Array(6), [2, 3])));
+    expect(await failure(part)).toMatch(/shape \[2, ?3\].*belong together/);
+    await changeWeights(path, (tensors) => tensors.delete(name));
+    expect(await failure(part)).toContain(name);
+  });
+
+  it('names a version that it does not know', async () => {
+    await changeJson(inCopy('model.json'), (json) => Object.assign(json, { version: 2 }));
+    expect(await failure('model.json')).toMatch(/version 2 and this program reads version 1; update/);
+  });
+
+  it.each([
+    [{ format: 'other' }, 'format must be "dalle-mini-model", not "other"'],
+    [{ name: 1 }, 'name must be a text, not 1'],
+    [{ decoder: { type: 'diffusion', folder: 'decoder' } }, 'decoder.type must be "dalle-mini"'],
+    [
+      { decoder: { type: 'dalle-mini', folder: '../decoder' } },
+      'decoder.folder must be the name of a folder beside it',
+    ],
+    [{ decoder: { type: 'dalle-mini', folder: '..' } }, 'decoder.folder must be the name of a folder beside it'],
+    [{ decoder: undefined }, 'decoder must be an object'],
+    [{ textEncoder: { type: 'bert', folder: 'text-encoder' } }, 'textEncoder.maxLength must be a whole number'],
+    [{ sampling: { temperature: -1 } }, 'sampling.temperature must be a number of 0 or more, not -1'],
+    [{ sampling: { topk: 5 } }, 'sampling.topk is not one of temperature, topK, topP, guidanceScale'],
+  ])('names what is wrong in a model.json with %j', async (change, message) => {
+    await changeJson(inCopy('model.json'), (json) => Object.assign(json, change));
+    expect(await failure('model.json')).toContain(message);
+  });
+
+  it('names the config of a part that is not sound', async () => {
+    await changeJson(inCopy('decoder', 'config.json'), (json) => Object.assign(json, { heads: 3 }));
+    expect(await failure('decoder', 'config.json')).toContain('width must be a multiple of the 3 heads');
+  });
+
+  it('says which parts do not belong together', async () => {
+    await changeJson(inCopy('model.json'), (json) =>
+      Object.assign(json, { textEncoder: { type: 'bert', folder: 'text-encoder', maxLength: 17 } }),
+    );
+    expect(await failure('text-encoder')).toContain('maxLength is 17');
+  });
+});
+
+describe('writeModelFolder', () => {
+  const target = () => join(folder.path, 'written');
+  const data = (parts: ModelParts) =>
+    [...parts.imageTokenizer.parameters, ...parts.decoder.parameters].map(
+      ([name, value]) => [name, [...value.data]] as const,
+    );
+
+  it('writes what readModelFolder reads, exactly in F32', async () => {
+    const parts = tinyModel();
+    await writeModelFolder(target(), parts);
+    const read = await readModelFolder(target());
+    expect(new Map(data(read))).toEqual(new Map(data(parts)));
+    for (const field of ['name', 'license', 'sampling'] as const) expect(read[field]).toEqual(parts[field]);
+    expect(read.decoder.config).toEqual(parts.decoder.config);
+    expect(read.imageTokenizer.config).toEqual(parts.imageTokenizer.config);
+    expect(read.textEncoder).toEqual(parts.textEncoder);
+  });
+
+  it.each([
+    // Half a unit in the last of 11 bits; half a step of 254 between a row's extremes.
+    ['F16', 2 ** -11],
+    ['q8', 1 / 254],
+  ] as const)('stores weights as %s in less space, and close to what they were', async (dtype, tolerance) => {
+    const parts = tinyModel();
+    await writeModelFolder(target(), parts, { dtype });
+    const read = new Map(data(await readModelFolder(target())));
+    for (const [name, values] of data(parts)) {
+      const largest = Math.max(...values.map(Math.abs));
+      for (const [i, value] of read.get(name)!.entries()) {
+        expect(Math.abs(value - values[i]!)).toBeLessThanOrEqual(tolerance * largest * 1.001);
+      }
+    }
+    const size = async (path: string) => (await stat(join(path, 'decoder', 'model.safetensors'))).size;
+    expect(await size(target())).toBeLessThan(0.8 * (await size(whole)));
+    const model = await loadModel(target(), { threads: 1 });
+    expect(await model.generate('a red apple')).toHaveLength(1);
+    await model.dispose();
+  });
+
+  it('replaces a model, and leaves nothing else behind', async () => {
+    await writeModelFolder(target(), { ...tinyModel(), name: 'first' });
+    await writeModelFolder(target(), { ...tinyModel(), name: 'second' });
+    expect((await readModelFolder(target())).name).toBe('second');
+    expect((await readdir(folder.path)).filter((name) => name.startsWith('.'))).toEqual([]);
+  });
+
+  it('does not replace a folder that holds anything else', async () => {
+    const other = join(folder.path, 'other');
+    await mkdir(other);
+    await writeFile(join(other, 'thesis.txt'), 'precious');
+    await expect(writeModelFolder(other, tinyModel())).rejects.toThrow(/holds thesis.txt, which is no part of a model/);
+    expect(await readdir(other)).toEqual(['thesis.txt']);
+  });
+
+  it('refuses parts that do not belong together, and writes nothing', async () => {
+    const parts = tinyModel();
+    const absent = join(folder.path, 'absent');
+    const larger = { ...parts, decoder: { ...parts.decoder, config: { ...parts.decoder.config, gridSize: 16 } } };
+    await expect(writeModelFolder(absent, larger)).rejects.toThrow(
+      /writes 16×16 grids of 32 tokens, and its VQ-GAN reads 8×8/,
+    );
+    const incomplete = { ...parts, decoder: { ...parts.decoder, parameters: new Map() } };
+    await expect(writeModelFolder(absent, incomplete)).rejects.toThrow(/the decoder's parameter .* is missing/);
+    await expect(stat(absent)).rejects.toThrow('ENOENT');
+  });
+
+  it('leaves no half-written folder when the disk refuses', async () => {
+    await expect(writeModelFolder('/dev/null/model', tinyModel())).rejects.toThrow(/^Cannot write \/dev\/null/);
+    const values = new Float32Array(8 * 12).fill(Number.NaN);
+    const parts = tinyModel();
+    const parameters = new Map(parts.decoder.parameters);
+    const [name, value] = [...parameters].find(([, { shape }]) => shape.length === 2)!;
+    parameters.set(name, {
+      dtype: 'float32',
+      shape: value.shape,
+      data: new Float32Array(value.data.length).fill(values[0]!),
+    });
+    const target = join(folder.path, 'half');
+    const writing = writeModelFolder(target, { ...parts, decoder: { ...parts.decoder, parameters } }, { dtype: 'q8' });
+    await expect(writing).rejects.toThrow('NaN');
+    expect((await readdir(folder.path)).filter((name) => name.includes('half'))).toEqual([]);
+  });
+});
