@@ -86,7 +86,8 @@ export const tfjsOperators: { readonly [Name in Exclude<OperatorName, 'input' | 
   gelu: (tf, [x]) => tf.mul(tf.mul(x!, 0.5), tf.add(tf.erf(tf.mul(x!, Math.SQRT1_2)), 1)),
   logicalNot: predicate('logicalNot'),
   stopGradient: (tf, [x]) => withoutGradient(tf, () => tf.clone(x!)),
-  cast: (tf, [x], { attributes: { dtype } }) => withoutGradient(tf, () => tf.cast(x!, dtype)),
+  cast: (tf, [x], { attributes: { dtype } }) =>
+    withoutGradient(tf, () => (dtype === 'bool' ? tf.notEqual(x!, 0) : tf.cast(x!, dtype))),
 
   add: same('add'),
   sub: same('sub'),
@@ -173,7 +174,8 @@ export const tfjsOperators: { readonly [Name in Exclude<OperatorName, 'input' | 
 
   gather: (tf, [table, indices]) => tf.gather(table!, indices!),
   scatterAdd: (tf, [indices, updates], { outputs }) => scatterRows(tf, indices!, updates!, outputs[0]!.shape),
-  oneHot: (tf, [indices], { outputs }) => tf.oneHot(indices!, outputs[0]!.shape.at(-1)!, 1, 0, 'float32'),
+  // Not `tf.oneHot` of float32, nor `tf.cast` to bool: the wasm backend reads the bytes of one type as the other's.
+  oneHot: (tf, [indices], { outputs }) => tf.cast(tf.oneHot(indices!, outputs[0]!.shape.at(-1)!), 'float32'),
   takeAlong: (tf, [x, indices]) => takeAlong(tf, x!, indices!),
   scatterAlong: (tf, [indices, updates], { outputs }) => {
     const { shape } = outputs[0]!;
@@ -470,11 +472,14 @@ const backends = ['@tensorflow/tfjs-backend-wasm', '@tensorflow/tfjs-backend-cpu
 
 /**
  * Loads the fastest TensorFlow.js that is installed: `@tensorflow/tfjs-node`, else `@tensorflow/tfjs-core` with the backends
- * that are registered already, or else with `@tensorflow/tfjs-backend-wasm` or `@tensorflow/tfjs-backend-cpu`.
+ * that are registered already, or else with `@tensorflow/tfjs-backend-wasm` or `@tensorflow/tfjs-backend-cpu`. In Node.js.
  *
  * @throws Error if none of them is installed, or if one is and does not load.
  */
 export async function loadTfjs(): Promise<Tfjs> {
+  // tfjs-node 4.22 calls a function that Node.js 23 dropped.
+  const util: { isNullOrUndefined?: (value: unknown) => boolean } = (await import('node:util')).default;
+  util.isNullOrUndefined ??= (value) => value === null || value === undefined;
   const native = await importIfInstalled('@tensorflow/tfjs-node');
   if (native) return native;
   const tf = await importIfInstalled('@tensorflow/tfjs-core');
