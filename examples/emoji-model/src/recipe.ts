@@ -55,6 +55,9 @@ export const decoderTraining: DecoderTrainingConfig & { readonly steps: number }
   averageDecay: 0.998,
 };
 
+/** What suits the model when it draws. */
+export const sampling = { temperature: 1, topK: 256, topP: 1, guidanceScale: 2 } as const;
+
 /** What training draws from time to time, to be looked at. None is an exact caption, but for the first row. */
 export const samplePrompts = [
   'red apple',

@@ -1,13 +1,19 @@
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Runtime } from '@dalle-mini/graph';
 import { BertTextEncoder } from '@dalle-mini/text-encoder';
 import { readCheckpointFile } from '@dalle-mini/weights/node';
 import { maxCaptionLength } from './recipe.js';
 
+/** Where the bundled model has it. */
+export const textEncoderFolder = fileURLToPath(
+  new URL('.', import.meta.resolve('@dalle-mini/emoji/model/text-encoder/config.json')),
+);
+
 /** all-MiniLM-L6-v2 as the bundled model stores it. */
 export async function loadMiniLM(runtime: Runtime, batchSize = 16): Promise<BertTextEncoder> {
-  const path = (name: string) => fileURLToPath(import.meta.resolve(`@dalle-mini/emoji/model/text-encoder/${name}`));
+  const path = (name: string) => join(textEncoderFolder, name);
   const json = async (name: string) => JSON.parse(await readFile(path(name), 'utf8'));
   const [config, tokenizer, { tensors: weights }] = await Promise.all([
     json('config.json'),

@@ -85,7 +85,7 @@ const decoder = await trainDecoder({
   order: (position) => tokenOrder.at(position),
   textEncoder: { kind: 'frozen', encoder },
   evaluation,
-  samples: { prompts: recipe.samplePrompts, tokenizer, sampling: { guidanceScale: 2, topK: 256 } },
+  samples: { prompts: recipe.samplePrompts, tokenizer, sampling: recipe.sampling },
   signal,
   onProgress: report('decoder'),
 });

@@ -1,0 +1,74 @@
+/**
+ * Measures a model folder, by default the bundled one, and prints the table of the model card; writes an unchosen contact
+ * sheet of what it draws. `npm run evaluate -- [model folder] [--quick]`.
+ */
+import { mkdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { prepareEmoji } from '@dalle-mini/data';
+import { DalleMiniDecoder } from '@dalle-mini/decoder';
+import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { readModelFolder } from '@dalle-mini/pipeline';
+import { BertTextEncoder } from '@dalle-mini/text-encoder';
+import { writeSampleSheet } from '@dalle-mini/train';
+import { VqganTokenizer } from '@dalle-mini/vqgan';
+import { evaluateConcepts, evaluateReconstruction, evaluateTokenLoss } from './evaluation.js';
+import { imageSize, seed } from './recipe.js';
+
+const flags = process.argv.slice(2).filter((argument) => argument.startsWith('--'));
+const [given] = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
+const unknown = flags.find((flag) => flag !== '--quick');
+if (unknown) {
+  console.error(`unknown option ${unknown}; there is --quick, which measures a tenth of the pictures`);
+  process.exit(2);
+}
+const share = flags.includes('--quick') ? 10 : 1;
+const folder = given
+  ? resolve(given)
+  : fileURLToPath(new URL('.', import.meta.resolve('@dalle-mini/emoji/model/model.json')));
+const cache = resolve(fileURLToPath(new URL('../../../.cache', import.meta.url)));
+await mkdir(cache, { recursive: true });
+
+const runtime = new OnnxRuntime();
+const model = await readModelFolder(folder);
+const tokenizer = new VqganTokenizer(model.imageTokenizer.config, model.imageTokenizer.parameters, runtime);
+const { files, maxLength } = model.textEncoder;
+const encoder = await BertTextEncoder.fromFiles(files, { runtime, maxLength });
+const decoder = new DalleMiniDecoder(model.decoder.config, model.decoder.parameters, runtime);
+
+console.error('drawing the emoji (once; a minute or two)');
+const emoji = await prepareEmoji(join(cache, `emoji-${imageSize}`), { imageSize });
+const every = async (subset: typeof emoji) =>
+  Promise.all(Array.from({ length: Math.floor(subset.length / share) }, (_, i) => subset.get(i * share)));
+
+const heldOut = await every(emoji.subset(({ split }) => split !== 'train'));
+const reconstruction = await evaluateReconstruction(
+  tokenizer,
+  heldOut.map(({ image }) => image),
+);
+const drawings = await every(emoji.subset('held-out-drawings'));
+const { config, parameters } = model.decoder;
+const tokenLoss = await evaluateTokenLoss({ config, parameters, runtime, tokenizer, encoder }, drawings);
+console.error('drawing pictures of trained concepts');
+const concepts = await evaluateConcepts({ tokenizer, encoder, decoder }, emoji, {
+  count: 300 / share,
+  seed,
+  sampling: model.sampling ?? {},
+});
+const sheet = join(cache, 'concepts.png');
+await writeSampleSheet(
+  sheet,
+  concepts.drawn.map(({ image }) => image),
+  20,
+);
+
+const percent = (value: number) => `${(100 * value).toFixed(1)} %`;
+console.log(`| figure | value |
+| --- | --- |
+| reconstruction of ${reconstruction.pictures} held-out pictures, mean PSNR | ${reconstruction.psnr.toFixed(2)} dB |
+| codes that these pictures use | ${percent(reconstruction.codesUsed)} of ${tokenizer.vocabularySize} |
+| loss a token on ${drawings.length} held-out drawings | ${tokenLoss.toFixed(3)} nats |
+| ${concepts.captions} captions of trained concepts, nearest picture of the same concept, top-1 | ${percent(concepts.top1)} |
+| the same, top-5 | ${percent(concepts.top5)} |`);
+console.error(`what was drawn: ${sheet}`);
+await Promise.all([runtime.dispose(), emoji.close()]);

@@ -1,0 +1,144 @@
+/** The figures of the model card. */
+import type { EmojiDataset, EmojiSample } from '@dalle-mini/data';
+import { type DecoderConfig, type ImageTokenDecoder, type SamplingOptions, teacherForced } from '@dalle-mini/decoder';
+import {
+  createRandom,
+  crossEntropy,
+  input,
+  mean,
+  ParameterScope,
+  type Runtime,
+  shuffle,
+  type TensorData,
+} from '@dalle-mini/graph';
+import type { TextEncoder } from '@dalle-mini/text-encoder';
+import { peakSignalToNoise } from '@dalle-mini/train';
+import type { ImageTokenizer, RgbImage } from '@dalle-mini/vqgan';
+import { nearest, pictureFeature } from './picture-feature.js';
+
+export interface ReconstructionFigures {
+  readonly pictures: number;
+  /** Mean over pictures of the peak signal-to-noise ratio, in decibels. */
+  readonly psnr: number;
+  /** Share of the codebook that these pictures use. */
+  readonly codesUsed: number;
+}
+
+/** How well the VQ-GAN gives back pictures. */
+export async function evaluateReconstruction(
+  tokenizer: ImageTokenizer,
+  pictures: readonly RgbImage[],
+): Promise<ReconstructionFigures> {
+  const grids = await tokenizer.encode(pictures);
+  const decoded = await tokenizer.decode(grids);
+  const ratios = pictures.map((picture, i) => peakSignalToNoise(picture, decoded[i]!));
+  const used = new Set(grids.flatMap((grid) => [...grid]));
+  return {
+    pictures: pictures.length,
+    psnr: ratios.reduce((sum, ratio) => sum + ratio, 0) / ratios.length,
+    codesUsed: used.size / tokenizer.vocabularySize,
+  };
+}
+
+/** Mean cross entropy a token, in nats, of pictures under their first captions. */
+export async function evaluateTokenLoss(
+  {
+    config,
+    parameters,
+    runtime,
+    tokenizer,
+    encoder,
+  }: {
+    readonly config: DecoderConfig;
+    readonly parameters: ReadonlyMap<string, TensorData>;
+    readonly runtime: Runtime;
+    readonly tokenizer: ImageTokenizer;
+    readonly encoder: TextEncoder;
+  },
+  samples: readonly EmojiSample[],
+  batchSize = 32,
+): Promise<number> {
+  const shapes = {
+    tokens: [batchSize, config.gridSize ** 2],
+    hiddenStates: [batchSize, encoder.maxLength, encoder.hiddenSize],
+    attentionMask: [batchSize, encoder.maxLength],
+  };
+  const tokens = input('tokens', shapes.tokens, 'int32');
+  const hiddenStates = input('hiddenStates', shapes.hiddenStates);
+  const attentionMask = input('attentionMask', shapes.attentionMask, 'int32');
+  const logits = teacherForced(new ParameterScope(), config, tokens, { hiddenStates, attentionMask });
+  const graph = {
+    inputs: { tokens, hiddenStates, attentionMask },
+    outputs: { loss: mean(crossEntropy(logits, tokens)) },
+  };
+  const executable = await runtime.compile(graph, { parameters });
+  let total = 0;
+  const batches = Math.floor(samples.length / batchSize);
+  for (let batch = 0; batch < batches; batch++) {
+    const part = samples.slice(batch * batchSize, (batch + 1) * batchSize);
+    const grids = await tokenizer.encode(part.map(({ image }) => image));
+    const text = await encoder.encode(part.map(({ captions }) => captions[0]!));
+    const { loss } = await executable.run({
+      tokens: { dtype: 'int32', shape: shapes.tokens, data: Int32Array.from(grids.flatMap((grid) => [...grid])) },
+      hiddenStates: { dtype: 'float32', shape: shapes.hiddenStates, data: text.hiddenStates },
+      attentionMask: { dtype: 'int32', shape: shapes.attentionMask, data: text.attentionMask },
+    });
+    total += loss!.data[0]!;
+  }
+  await executable.dispose();
+  return total / batches;
+}
+
+export interface ConceptFigures {
+  readonly captions: number;
+  /** How often the nearest real picture shows the concept of the caption. */
+  readonly top1: number;
+  /** How often one of the five nearest real pictures does. */
+  readonly top5: number;
+  /** The generated pictures and their captions, in the order of the draw. */
+  readonly drawn: readonly { readonly caption: string; readonly image: RgbImage; readonly found: boolean }[];
+}
+
+/**
+ * Draws one picture for each of some trained concepts, chosen by a seed, from its plain label, and looks for the nearest of
+ * all real pictures (see `pictureFeature`): is it of the same concept?
+ */
+export async function evaluateConcepts(
+  {
+    tokenizer,
+    encoder,
+    decoder,
+  }: { readonly tokenizer: ImageTokenizer; readonly encoder: TextEncoder; readonly decoder: ImageTokenDecoder },
+  emoji: EmojiDataset,
+  { count, seed, sampling }: { readonly count: number; readonly seed: number; readonly sampling: SamplingOptions },
+): Promise<ConceptFigures> {
+  // A concept's label is that of its drawing without a skin tone.
+  const labels = new Map<string, string>();
+  for (const { split, concept, hexcode, captions } of emoji.entries) {
+    if (split === 'train' && hexcode.replaceAll('-FE0F', '') === concept) labels.set(concept, captions[0]!);
+  }
+  const chosen = shuffle([...labels.keys()].sort(), createRandom(seed)).slice(0, count);
+  const gallery: Float32Array[] = [];
+  for (let i = 0; i < emoji.length; i++) gallery.push(pictureFeature((await emoji.get(i)).image));
+
+  const unconditional = await encoder.encode(['']);
+  const drawn: { caption: string; image: RgbImage; found: boolean }[] = [];
+  let top1 = 0;
+  let top5 = 0;
+  const batchSize = 10;
+  for (let start = 0; start < chosen.length; start += batchSize) {
+    const concepts = chosen.slice(start, start + batchSize);
+    const captions = concepts.map((concept) => labels.get(concept)!);
+    const text = await encoder.encode(captions);
+    const images = await tokenizer.decode(
+      await decoder.generate(text, { ...sampling, seed: seed + start, unconditional }),
+    );
+    for (const [i, concept] of concepts.entries()) {
+      const found = nearest(pictureFeature(images[i]!), gallery, 5).map((index) => emoji.entries[index]!.concept);
+      if (found[0] === concept) top1++;
+      if (found.includes(concept)) top5++;
+      drawn.push({ caption: captions[i]!, image: images[i]!, found: found[0] === concept });
+    }
+  }
+  return { captions: chosen.length, top1: top1 / chosen.length, top5: top5 / chosen.length, drawn };
+}

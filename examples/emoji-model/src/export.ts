@@ -1,0 +1,34 @@
+/** Writes what was trained as the bundled model's folder: `npm run export -- [run folder] [model folder]`. */
+import { readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { writeModelFolder } from '@dalle-mini/pipeline';
+import { readCheckpointFile } from '@dalle-mini/weights/node';
+import { loadParameters } from './parameters-file.js';
+import * as recipe from './recipe.js';
+import { textEncoderFolder } from './text-encoder.js';
+
+const run = resolve(process.argv[2] ?? '../../runs/emoji');
+const target = resolve(process.argv[3] ?? fileURLToPath(new URL('../../../packages/emoji/model', import.meta.url)));
+
+const json = async (name: string) => JSON.parse(await readFile(join(textEncoderFolder, name), 'utf8'));
+await writeModelFolder(
+  target,
+  {
+    name: 'emoji',
+    license: 'Apache-2.0 AND CC-BY-4.0 AND MIT',
+    imageTokenizer: { config: recipe.vqgan, parameters: await loadParameters(join(run, 'vqgan.safetensors')) },
+    textEncoder: {
+      files: {
+        config: await json('config.json'),
+        tokenizer: await json('tokenizer.json'),
+        weights: (await readCheckpointFile(join(textEncoderFolder, 'model.safetensors'))).tensors,
+      },
+      maxLength: recipe.maxCaptionLength,
+    },
+    decoder: { config: recipe.decoder, parameters: await loadParameters(join(run, 'decoder.safetensors')) },
+    sampling: recipe.sampling,
+  },
+  { dtype: 'F16' },
+);
+console.log(target);
