@@ -146,6 +146,21 @@ describe('the gradient', () => {
     expect([...(await compute({ inputs: { x }, outputs: { dx: dx! } }, feeds)).dx!.data]).toEqual([1, 1, 1]);
   });
 
+  test.each<[string, (x: g.Tensor, y: g.Tensor) => g.Tensor, number[], number[]]>([
+    ['of relu at 0 is 0', (x) => g.relu(x), [0, 0, 0], [0, 0, 0]],
+    ['of the absolute value of 0 is 0', (x) => g.abs(x), [0, 0, 0], [0, 0, 0]],
+    ['of the larger of equals goes to the first', g.maximum, [1, 1, 1], [0, 0, 0]],
+    ['of the smaller of equals goes to the first', g.minimum, [1, 1, 1], [0, 0, 0]],
+    ['of the largest of equals goes to each', (x) => g.max(x), [1, 1, 1], [0, 0, 0]],
+  ])('%s', async (_, build, byX, byY) => {
+    const y = g.input('y', [3]);
+    const [dx, dy] = g.grad(g.sum(build(x, y)), [x, y]);
+    const zeros = float32([3], [0, 0, 0]);
+    const results = await compute({ inputs: { x, y }, outputs: { dx: dx!, dy: dy! } }, { x: zeros, y: zeros });
+    expect(Array.from(results.dx!.data, Math.abs)).toEqual(byX);
+    expect(Array.from(results.dy!.data, Math.abs)).toEqual(byY);
+  });
+
   test('is only of a float32 scalar', () => {
     expect(() => g.grad(x, [x])).toThrow('grad: it differentiates a float32 scalar, not float32[3]');
     expect(() => g.grad(g.argmax(x), [x])).toThrow('grad: it differentiates a float32 scalar, not int32[]');
