@@ -18,6 +18,7 @@ export {
   type VqganPart,
   type WriteModelOptions,
   writeModelFolder,
+  writeVqgan,
 } from './model-folder.js';
 export { checkDrawingOptions, type DrawingOptions, OptionError, type Sampling } from './options.js';
 export { encodePng } from './png.js';

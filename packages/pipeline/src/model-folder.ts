@@ -61,12 +61,14 @@ export interface ModelParts {
   readonly sampling?: Sampling;
 }
 
+type StoredAs = 'F32' | 'F16' | 'q8';
+
 export interface WriteModelOptions {
   /**
    * How VQ-GAN and decoder are stored: as they are, in half precision, or in 8 bits with a scale for each row. The text
    * encoder's weights stay as they are given. Default `F32`.
    */
-  readonly dtype?: 'F32' | 'F16' | 'q8';
+  readonly dtype?: StoredAs;
 }
 
 /** A model folder cannot be read or written. The message names the file and says how to mend it. */
@@ -119,8 +121,7 @@ export async function readModelDescription(folder: string): Promise<ModelDescrip
 
 /** Reads `config.json` and `model.safetensors` of a VQ-GAN; throws ModelFolderError unless they are whole and belong together. */
 export async function readVqgan(folder: string): Promise<VqganPart> {
-  const { config, parameters } = await readConfigAndWeights<VqganConfig>(folder, checkVqganConfig, vqganParameters);
-  return { config, parameters };
+  return readConfigAndWeights<VqganConfig>(folder, checkVqganConfig, vqganParameters);
 }
 
 /** Reads `config.json` and `model.safetensors` of a decoder; throws ModelFolderError unless they are whole and belong together. */
@@ -173,7 +174,7 @@ export async function writeModelFolder(
   const { dtype = 'F32' } = options;
   const target = resolve(folder);
   checkParts(parts);
-  await checkReplaceable(target);
+  await checkReplaceable(target, [descriptionFile, 'vqgan', 'text-encoder', 'decoder']);
   const description: ModelDescription = {
     format,
     version,
@@ -186,21 +187,43 @@ export async function writeModelFolder(
   };
   const { files } = parts.textEncoder;
   await writeFolder(target, async (temporary) => {
-    const inPart = (part: string, file: string) => join(temporary, part, file);
-    await Promise.all(['vqgan', 'text-encoder', 'decoder'].map((part) => makeFolder(join(temporary, part))));
-    for (const [part, { config, parameters }, expected] of [
-      ['vqgan', parts.imageTokenizer, vqganParameters(parts.imageTokenizer.config)],
-      ['decoder', parts.decoder, decoderParameters(parts.decoder.config)],
-    ] as const) {
-      await writeJson(inPart(part, configFile), config);
-      await writeCheckpointFile(inPart(part, weightsFile), store(parameters, expected, dtype), { format: 'pt' });
-    }
-    await writeJson(inPart('text-encoder', configFile), files.config);
-    await writeJson(inPart('text-encoder', tokenizerFile), files.tokenizer);
-    if (files.tokenizerConfig) await writeJson(inPart('text-encoder', tokenizerConfigFile), files.tokenizerConfig);
-    await writeCheckpointFile(inPart('text-encoder', weightsFile), files.weights, { format: 'pt' });
+    const [vqgan, textEncoder, decoder] = ['vqgan', 'text-encoder', 'decoder'].map((part) => join(temporary, part)) as [
+      string,
+      string,
+      string,
+    ];
+    await Promise.all([vqgan, textEncoder, decoder].map(makeFolder));
+    await writeConfigAndWeights(vqgan, parts.imageTokenizer, vqganParameters(parts.imageTokenizer.config), dtype);
+    await writeConfigAndWeights(decoder, parts.decoder, decoderParameters(parts.decoder.config), dtype);
+    await writeJson(join(textEncoder, configFile), files.config);
+    await writeJson(join(textEncoder, tokenizerFile), files.tokenizer);
+    if (files.tokenizerConfig) await writeJson(join(textEncoder, tokenizerConfigFile), files.tokenizerConfig);
+    await writeCheckpointFile(join(textEncoder, weightsFile), files.weights, { format: 'pt' });
     await writeJson(join(temporary, descriptionFile), description);
   });
+}
+
+/**
+ * Writes a VQ-GAN alone, as `readVqgan` reads it and as it stands in a model folder: whole or not at all.
+ * @throws ModelFolderError if values are missing or something else stands at the place; FileError if the disk refuses.
+ */
+export async function writeVqgan(folder: string, part: VqganPart, options: WriteModelOptions = {}): Promise<void> {
+  const target = resolve(folder);
+  checkPart('VQ-GAN', part.parameters, vqganParameters(part.config));
+  await checkReplaceable(target, [configFile, weightsFile]);
+  await writeFolder(target, (temporary) =>
+    writeConfigAndWeights(temporary, part, vqganParameters(part.config), options.dtype ?? 'F32'),
+  );
+}
+
+async function writeConfigAndWeights(
+  folder: string,
+  { config, parameters }: VqganPart | DecoderPart,
+  expected: ReadonlyMap<string, Tensor>,
+  dtype: StoredAs,
+): Promise<void> {
+  await writeJson(join(folder, configFile), config);
+  await writeCheckpointFile(join(folder, weightsFile), store(parameters, expected, dtype), { format: 'pt' });
 }
 
 /** Everything that a VQ-GAN of these sizes has, encoder and decoder. */
@@ -305,7 +328,7 @@ export function folderError(path: string, error: unknown): ModelFolderError {
 function store(
   parameters: ReadonlyMap<string, TensorData>,
   expected: ReadonlyMap<string, Tensor>,
-  dtype: 'F32' | 'F16' | 'q8',
+  dtype: StoredAs,
 ): ReadonlyMap<string, StoredTensor> {
   const tensors: Checkpoint = new Map();
   for (const [name, { shape }] of expected) {
@@ -315,9 +338,6 @@ function store(
 }
 
 function checkParts({ imageTokenizer, textEncoder, decoder, sampling }: ModelParts): void {
-  const fail = (why: string, cause?: unknown): never => {
-    throw new ModelFolderError(`The model cannot be written: ${why}`, { cause });
-  };
   try {
     checkVqganConfig(imageTokenizer.config);
     checkDecoderConfig(decoder.config);
@@ -336,27 +356,33 @@ function checkParts({ imageTokenizer, textEncoder, decoder, sampling }: ModelPar
   const { maxLength } = textEncoder;
   if (!Number.isSafeInteger(maxLength) || maxLength < 1)
     fail(`textEncoder.maxLength is ${maxLength}; it must be a whole number of 1 or more.`);
-  for (const [what, parameters, expected] of [
-    ['VQ-GAN', imageTokenizer.parameters, vqganParameters(imageTokenizer.config)],
-    ['decoder', decoder.parameters, decoderParameters(decoder.config)],
-  ] as const) {
-    for (const [name, { shape }] of expected) {
-      const value = parameters.get(name);
-      if (value?.dtype === 'float32' && sameShape(value.shape, shape)) continue;
-      const found = value ? `is ${value.dtype}[${value.shape.join(', ')}]` : 'is missing';
-      fail(`the ${what}'s parameter ${name} ${found}, and its config asks for float32[${shape.join(', ')}].`);
-    }
+  checkPart('VQ-GAN', imageTokenizer.parameters, vqganParameters(imageTokenizer.config));
+  checkPart('decoder', decoder.parameters, decoderParameters(decoder.config));
+}
+
+function checkPart(
+  what: string,
+  parameters: ReadonlyMap<string, TensorData>,
+  expected: ReadonlyMap<string, Tensor>,
+): void {
+  for (const [name, { shape }] of expected) {
+    const value = parameters.get(name);
+    if (value?.dtype === 'float32' && sameShape(value.shape, shape)) continue;
+    const found = value ? `is ${value.dtype}[${value.shape.join(', ')}]` : 'is missing';
+    fail(`the ${what}'s parameter ${name} ${found}, and its config asks for float32[${shape.join(', ')}].`);
   }
+}
+
+function fail(why: string, cause?: unknown): never {
+  throw new ModelFolderError(`The model cannot be written: ${why}`, { cause });
 }
 
 function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((size, axis) => size === b[axis]);
 }
 
-/** Everything that may stand at the top of a model folder. */
-const contents = new Set([descriptionFile, 'vqgan', 'text-encoder', 'decoder']);
-
-async function checkReplaceable(folder: string): Promise<void> {
+/** Refuses to replace a folder that holds anything but what would be written. */
+async function checkReplaceable(folder: string, contents: readonly string[]): Promise<void> {
   let entries: string[];
   try {
     entries = await readdir(folder);
@@ -364,7 +390,7 @@ async function checkReplaceable(folder: string): Promise<void> {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
     throw new FileError('write', folder, error as NodeJS.ErrnoException);
   }
-  const stranger = entries.find((name) => !contents.has(name));
+  const stranger = entries.find((name) => !contents.includes(name));
   if (stranger !== undefined) {
     throw new ModelFolderError(
       `${folder} holds ${stranger}, which is no part of a model, and would be lost; choose another folder, or move it away.`,

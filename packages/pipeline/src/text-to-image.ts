@@ -4,7 +4,7 @@ import type { ImageTokenizer, RgbImage } from '@dalle-mini/vqgan';
 import type { ImageRanker } from './image-ranker.js';
 import { checkDrawingOptions, checkSampling, type DrawingOptions, OptionError, type Sampling } from './options.js';
 
-export { type DrawingOptions, OptionError, type Sampling } from './options.js';
+export { checkDrawingOptions, type DrawingOptions, OptionError, type Sampling } from './options.js';
 
 /** What a text-to-image model is made of. Any implementation of the interfaces will do. */
 export interface TextToImageParts {

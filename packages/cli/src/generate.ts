@@ -1,0 +1,114 @@
+import { randomInt } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import {
+  checkPrompt,
+  encodePng,
+  type GeneratedImage,
+  imageGrid,
+  loadModel,
+  OptionError,
+  type Sampling,
+  type TextToImage,
+} from '@dalle-mini/pipeline';
+import { writeFileAtomically } from '@dalle-mini/weights/node';
+import { UsageError } from './errors.js';
+import { type Output, planOutput, writeFiles } from './output.js';
+import { duration, ProgressBar } from './progress-bar.js';
+
+export interface GenerateCommand extends Sampling {
+  readonly n: number;
+  readonly seed?: number;
+  readonly out: string;
+  readonly model: string;
+  readonly json: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** `dalle-mini generate`: draws, writes, and prints the paths of what it wrote. */
+export async function generate(prompt: string, command: GenerateCommand): Promise<void> {
+  const started = performance.now();
+  const { n, out, json, signal, temperature, topK, topP, guidanceScale } = command;
+  const seed = command.seed ?? randomInt(2 ** 32);
+  try {
+    checkPrompt(prompt);
+  } catch (error) {
+    throw error instanceof OptionError ? new UsageError(`the prompt ${error.expectation}`) : error;
+  }
+  const output = await planOutput(out);
+  const bar = new ProgressBar();
+  const model = await loadModel(command.model, { signal });
+  try {
+    await warnIfCut(model, prompt, signal);
+    const images = await model.generate(prompt, {
+      n,
+      seed,
+      temperature,
+      topK,
+      topP,
+      guidanceScale,
+      signal,
+      onProgress: ({ fraction, firstIndex, row, rows }) => {
+        const batch = n > 8 ? `pictures ${firstIndex + 1} to ${Math.min(n, firstIndex + 8)}, ` : '';
+        bar.show(fraction, `${batch}row ${row} of ${rows}`);
+      },
+    });
+    bar.clear();
+    const paths = await write(output, images, signal);
+    const seconds = (performance.now() - started) / 1000;
+    if (json) {
+      const sampling = { ...model.sampling, ...defined({ temperature, topK, topP, guidanceScale }) };
+      const pictures = images.map(({ image: { width, height }, index }, i) => ({
+        path: paths[output.kind === 'file' ? 0 : i],
+        index,
+        width,
+        height,
+      }));
+      const result = {
+        prompt,
+        model: command.model,
+        seed,
+        ...sampling,
+        seconds: Number(seconds.toFixed(3)),
+        images: pictures,
+      };
+      process.stdout.write(`${JSON.stringify(result)}\n`);
+    } else {
+      process.stdout.write(paths.map((path) => `${path}\n`).join(''));
+      process.stderr.write(`seed ${seed}, ${seconds < 10 ? `${seconds.toFixed(1)} s` : duration(seconds)}\n`);
+    }
+  } finally {
+    bar.clear();
+    await model.dispose();
+  }
+}
+
+/** Text encoders read a number of tokens; a longer prompt is cut, which nobody should have to guess. */
+async function warnIfCut({ encoder }: TextToImage, prompt: string, signal: AbortSignal): Promise<void> {
+  const { attentionMask } = await encoder.encode([prompt], { signal });
+  if (attentionMask.every((bit) => bit === 1)) {
+    process.stderr.write(
+      `The model reads ${encoder.maxLength} tokens, about ${Math.round(encoder.maxLength * 0.75)} words, and the prompt fills them: what is beyond them is ignored.\n`,
+    );
+  }
+}
+
+async function write(
+  { kind, path }: Output,
+  images: readonly GeneratedImage[],
+  signal: AbortSignal,
+): Promise<string[]> {
+  const pictures = images.map(({ image }) => image);
+  const pngs = await Promise.all(
+    (kind === 'file' ? [imageGrid(pictures)] : pictures).map((picture) => encodePng(picture)),
+  );
+  signal.throwIfAborted();
+  if (kind === 'folder') return writeFiles(path, new Map(pngs.map((png, i) => [`${i + 1}.png`, png])));
+  await mkdir(dirname(path), { recursive: true });
+  await writeFileAtomically(path, pngs[0]!);
+  return [path];
+}
+
+function defined<T extends object>(options: T): Partial<T> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<T>;
+}

@@ -1,0 +1,345 @@
+import { createHash } from 'node:crypto';
+import { cp, mkdir, mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { temporaryFolder, tinyMaxLength, writeTinyModel } from '../../pipeline/test/tiny-model.js';
+import { dalleMini, dalleMiniAfter, type Result } from './run.js';
+
+let root: Awaited<ReturnType<typeof temporaryFolder>>;
+let tiny: string;
+/** A new folder for each test, in which the command runs. */
+let folder: string;
+
+beforeAll(async () => {
+  root = await temporaryFolder();
+  tiny = await writeTinyModel(root.path);
+});
+afterAll(() => root.remove());
+beforeEach(async () => {
+  folder = await mkdtemp(join(root.path, 'test-'));
+});
+
+const generate = (...args: string[]) => dalleMini(folder, ['generate', '--model', tiny, ...args]);
+const size = async (path: string) => {
+  const { width, height, format } = await sharp(join(folder, path)).metadata();
+  return `${format} ${width}×${height}`;
+};
+const digest = async (path: string) =>
+  createHash('sha256')
+    .update(await readFile(join(folder, path)))
+    .digest('hex');
+
+/** A failure: one line on stderr, nothing on stdout, and no file. */
+async function expectFailure(result: Result, code: number, message: string | RegExp): Promise<void> {
+  expect(result.stderr).toMatch(/^dalle-mini: [^\n]+\n$/);
+  expect(result.stderr).toMatch(message);
+  expect(result.stderr).not.toContain('    at ');
+  expect(result.stdout).toBe('');
+  expect(result.code).toBe(code);
+  expect(await readdir(folder)).toEqual([]);
+}
+
+describe('what it writes', () => {
+  it('is picture.png, whose path and seed it prints', async () => {
+    const { code, stdout, stderr } = await generate('a red apple', '--seed', '7');
+    expect(stderr).toMatch(/^seed 7, \d+\.\d s\n$/);
+    expect(stdout).toBe('picture.png\n');
+    expect(code).toBe(0);
+    expect(await readdir(folder)).toEqual(['picture.png']);
+    expect(await size('picture.png')).toBe('png 16×16');
+  });
+
+  it('is one file with all pictures side by side', async () => {
+    const { code, stdout } = await generate('a red apple', '--n', '5', '--out', 'new/folder/all.PNG');
+    expect(stdout).toBe('new/folder/all.PNG\n');
+    expect(code).toBe(0);
+    expect(await size('new/folder/all.PNG')).toBe('png 50×33');
+  });
+
+  it('is a file for each picture if --out is a folder', async () => {
+    const { code, stdout } = await generate('a red apple', '--n', '3', '--out', 'pictures');
+    expect(stdout).toBe('pictures/1.png\npictures/2.png\npictures/3.png\n');
+    expect(code).toBe(0);
+    expect(await readdir(join(folder, 'pictures'))).toEqual(['1.png', '2.png', '3.png']);
+    expect(await size('pictures/2.png')).toBe('png 16×16');
+  });
+
+  it('goes into a folder that is there whatever its name is', async () => {
+    await mkdir(join(folder, 'odd.png'));
+    expect((await generate('a red apple', '--out', 'odd.png')).stdout).toBe('odd.png/1.png\n');
+  });
+
+  it('is the same for the same seed, and picture i is the same whatever --n is', async () => {
+    const draw = (out: string, ...args: string[]) => generate('a red apple', '--out', out, ...args);
+    await Promise.all([
+      draw('two', '--n', '2', '--seed', '7'),
+      draw('nine', '--n', '9', '--seed', '7'),
+      draw('other', '--seed', '8'),
+    ]);
+    expect(await digest('two/1.png')).toBe(await digest('nine/1.png'));
+    expect(await digest('two/2.png')).toBe(await digest('nine/2.png'));
+    expect(await digest('nine/1.png')).not.toBe(await digest('nine/9.png'));
+    expect(await digest('other/1.png')).not.toBe(await digest('two/1.png'));
+  });
+
+  it('is drawn again by the seed that was chosen at random', async () => {
+    const { stderr } = await generate('a red apple', '--out', 'first.png');
+    const [, seed] = /^seed (\d+), /.exec(stderr)!;
+    await generate('a red apple', '--out', 'second.png', '--seed', seed!);
+    expect(await digest('second.png')).toBe(await digest('first.png'));
+  });
+
+  it('is told as one JSON object with --json', async () => {
+    const args = ['--json', '--n', '2', '--seed', '3', '--out', 'out', '--top-k', '5', '--guidance', '3'];
+    const { code, stdout, stderr } = await generate('a red apple', ...args);
+    expect(stderr).toBe('');
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toEqual({
+      prompt: 'a red apple',
+      model: tiny,
+      seed: 3,
+      temperature: 1,
+      topK: 5,
+      guidanceScale: 3,
+      seconds: expect.any(Number),
+      images: [
+        { path: 'out/1.png', index: 0, width: 16, height: 16 },
+        { path: 'out/2.png', index: 1, width: 16, height: 16 },
+      ],
+    });
+  });
+
+  it('names the one file for every picture in --json', async () => {
+    const { stdout } = await generate('a red apple', '--json', '--n', '2');
+    expect(JSON.parse(stdout).images.map(({ path }: { path: string }) => path)).toEqual(['picture.png', 'picture.png']);
+  });
+
+  it('heeds the options of sampling', async () => {
+    const draw = (out: string, ...args: string[]) =>
+      generate('a red apple', '--seed', '1', '--out', `${out}.png`, ...args);
+    await Promise.all([draw('plain'), draw('hot', '--temperature', '3')]);
+    await Promise.all([draw('k', '--top-k', '1'), draw('greedy', '--temperature', '0')]);
+    await Promise.all([draw('p', '--top-p', '0.000001'), draw('unguided', '--guidance', '1')]);
+    expect(await digest('k.png')).toBe(await digest('greedy.png'));
+    expect(await digest('p.png')).toBe(await digest('greedy.png'));
+    const different = await Promise.all(['plain', 'hot', 'greedy', 'unguided'].map((name) => digest(`${name}.png`)));
+    expect(new Set(different).size).toBe(4);
+  });
+});
+
+describe('prompts', () => {
+  it.each(['', '   ', '\u200b'])('%j is refused', async (prompt) => {
+    await expectFailure(await generate(prompt), 2, 'the prompt must describe the picture, such as "a red apple"');
+  });
+
+  it('none is refused', async () => {
+    await expectFailure(await generate(), 2, "missing required argument 'prompt'");
+  });
+
+  it('of 100,000 characters are cut, with a warning', async () => {
+    const { code, stderr } = await generate('red apple '.repeat(10_000));
+    expect(stderr).toMatch(new RegExp(`^The model reads ${tinyMaxLength} tokens, .* is ignored\\.\nseed \\d+, .*\n$`));
+    expect(code).toBe(0);
+  });
+
+  it('of 100,000 characters without a space are no problem', async () => {
+    expect((await generate('a'.repeat(100_000))).code).toBe(0);
+  });
+
+  it.each([
+    '\ud800 apple',
+    'a 😀',
+    '👩‍👩‍👧‍👦',
+    'תפוח אדום',
+    'تفاحة حمراء',
+    '\u202eapple',
+    "a'; rm -rf $HOME",
+    '-- apple',
+    '\ufffd',
+  ])('%j is drawn', async (prompt) => {
+    const { code, stderr } = await generate('--', prompt);
+    expect(stderr).toMatch(/seed \d+/);
+    expect(code).toBe(0);
+  });
+});
+
+describe('numbers out of their range', () => {
+  it.each([
+    ['--n', '0', 'It must be a whole number from 1 to 1000.'],
+    ['--n', '10000', 'It must be a whole number from 1 to 1000.'],
+    ['--n', '2.5', 'It must be a whole number from 1 to 1000.'],
+    ['--n', '', 'It must be a whole number from 1 to 1000.'],
+    ['--seed', '-1', 'It must be a whole number from 0 to 4294967295.'],
+    ['--seed', '4294967296', 'It must be a whole number from 0 to 4294967295.'],
+    ['--temperature', 'NaN', 'It must be a number of 0 or more.'],
+    ['--temperature', '-0.5', 'It must be a number of 0 or more.'],
+    ['--temperature', '1e999', 'It must be a number of 0 or more.'],
+    ['--temperature', 'hot', 'It must be a number of 0 or more.'],
+    ['--top-k', '0', 'It must be a whole number of 1 or more.'],
+    ['--top-p', '0', 'It must be a number above 0 and at most 1.'],
+    ['--top-p', '1.5', 'It must be a number above 0 and at most 1.'],
+    ['--guidance', '-2', 'It must be a number of 0 or more.'],
+  ])('%s %s is refused', async (option, value, message) => {
+    const result = await generate('a red apple', `${option}=${value}`);
+    await expectFailure(result, 2, message);
+    expect(result.stderr).toContain(`argument '${value}' is invalid`);
+  });
+
+  it('an unknown option is refused', async () => {
+    await expectFailure(await generate('a red apple', '--colour', 'red'), 2, "unknown option '--colour'");
+  });
+});
+
+describe('a model that is not whole', () => {
+  /** Generates with a damaged copy of the tiny model. */
+  async function withDamage(damage: (model: string) => Promise<unknown>): Promise<Result> {
+    const copy = join(root.path, 'copy');
+    await rm(copy, { recursive: true, force: true });
+    await cp(tiny, copy, { recursive: true });
+    await damage(copy);
+    return dalleMini(folder, ['generate', 'a red apple', '--model', copy]);
+  }
+
+  it('is named if there is none', async () => {
+    await expectFailure(
+      await dalleMini(folder, ['generate', 'a red apple', '--model', 'nowhere']),
+      1,
+      'There is no model at nowhere',
+    );
+  });
+
+  it('has a missing file named', async () => {
+    const result = await withDamage((model) => rm(join(model, 'decoder', 'model.safetensors')));
+    await expectFailure(result, 1, /copy\/decoder\/model\.safetensors: there is no such file/);
+  });
+
+  it('has a truncated file named', async () => {
+    const result = await withDamage(async (model) => {
+      const file = await open(join(model, 'vqgan', 'model.safetensors'), 'r+');
+      await file.truncate(5000);
+      await file.close();
+    });
+    await expectFailure(result, 1, /copy\/vqgan\/model\.safetensors: .*(truncated|corrupt)/);
+  });
+
+  it('has a file of other shapes named', async () => {
+    const result = await withDamage(async (model) => {
+      const path = join(model, 'decoder', 'config.json');
+      await writeFile(path, JSON.stringify({ ...JSON.parse(await readFile(path, 'utf8')), width: 32 }));
+    });
+    await expectFailure(result, 1, /copy\/decoder\/model\.safetensors: the tensor .* has shape .* belong together/);
+  });
+
+  it('has a file that is not JSON named', async () => {
+    const result = await withDamage((model) => writeFile(join(model, 'model.json'), '{"format":\n'));
+    await expectFailure(result, 1, /copy\/model\.json: it is not JSON/);
+  });
+});
+
+describe('an output path that cannot be written', () => {
+  it.each([
+    ['/dev/null/picture.png', 1, 'a part of its path is a file where a folder is needed'],
+    ['/dev/null/pictures', 1, 'a part of its path is a file where a folder is needed'],
+    ['/proc/picture.png', 1, 'Cannot write /proc/picture.png'],
+    ['', 2, '--out must be the path of a .png file or of a folder'],
+    ['picture.jpg', 2, '--out is picture.jpg, and pictures are written as PNG'],
+  ])('%j is refused', async (out, code, message) => {
+    await expectFailure(await generate('a red apple', '--out', out), code, message);
+  });
+
+  it('is refused before the model is loaded', async () => {
+    const result = await dalleMini(folder, [
+      'generate',
+      'a red apple',
+      '--model',
+      'nowhere',
+      '--out',
+      '/dev/null/picture.png',
+    ]);
+    await expectFailure(result, 1, 'Cannot write /dev/null/picture.png');
+  });
+
+  it('is refused if it is a file without the ending .png', async () => {
+    const file = join(root.path, 'notes');
+    await writeFile(file, 'precious');
+    await expectFailure(
+      await generate('a red apple', '--out', file),
+      2,
+      /notes, a file: give a path that ends in \.png, or a folder/,
+    );
+    expect(await readFile(file, 'utf8')).toBe('precious');
+  });
+
+  it.each(['picture.png', 'pictures'])('is told if the disk takes no more, and nothing of %s is left', async (out) => {
+    // No file may grow past 0 bytes: what a full disk does, without one.
+    const limits = "trap '' XFSZ; ulimit -f 0";
+    const result = await dalleMiniAfter(folder, limits, [
+      'generate',
+      'a red apple',
+      '--model',
+      tiny,
+      '--n',
+      '2',
+      '--out',
+      out,
+    ]);
+    expect(result.stderr).toMatch(/^dalle-mini: Cannot write .*pictures?.*\n$/);
+    expect(result.code).toBe(1);
+    expect((await readdir(folder, { recursive: true })).filter((name) => name !== 'pictures')).toEqual([]);
+  });
+
+  it('leaves the picture that was there before', async () => {
+    await generate('a red apple');
+    const before = await digest('picture.png');
+    const result = await dalleMiniAfter(folder, "trap '' XFSZ; ulimit -f 0", [
+      'generate',
+      'a red apple',
+      '--model',
+      tiny,
+    ]);
+    expect(result.code).toBe(1);
+    expect(await digest('picture.png')).toBe(before);
+    expect(await readdir(folder)).toEqual(['picture.png']);
+  });
+});
+
+describe('being interrupted', () => {
+  it.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ] as const)('by %s ends it soon with code %i, and leaves no file', async (signal, code) => {
+    let interrupted = 0;
+    const result = await dalleMini(folder, ['generate', 'a red apple', '--model', tiny, '--n', '1000'], (child) => {
+      setTimeout(() => {
+        interrupted = performance.now();
+        child.kill(signal);
+      }, 1500);
+    });
+    expect(performance.now() - interrupted).toBeLessThan(2000);
+    await expectFailure(result, code, 'dalle-mini: interrupted\n');
+  });
+
+  it('by a reader that went away is no failure', async () => {
+    const { code, stderr } = await dalleMini(folder, ['generate', 'a red apple', '--model', tiny], (child) => {
+      child.stdout!.destroy();
+    });
+    expect(stderr).toMatch(/^seed /);
+    expect(code).toBe(0);
+    expect(await readdir(folder)).toEqual(['picture.png']);
+  });
+});
+
+it('leaves nothing in the home folder, as telemetry would', async () => {
+  const home = await mkdtemp(join(root.path, 'home-'));
+  const command = `export HOME=${home}; unset XDG_CACHE_HOME XDG_CONFIG_HOME`;
+  expect((await dalleMiniAfter(folder, command, ['generate', 'a red apple', '--model', tiny])).code).toBe(0);
+  expect(await readdir(home)).toEqual([]);
+});
+
+it('tells how it is used', async () => {
+  const { code, stdout } = await dalleMini(folder, ['generate', '--help']);
+  expect(stdout).toContain('Usage: dalle-mini generate [options] <prompt>');
+  expect(code).toBe(0);
+});
