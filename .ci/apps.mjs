@@ -26,7 +26,8 @@ function createApp(name, packageName) {
   mkdirSync(folder, { recursive: true });
   const dependencies = Object.fromEntries([...closure(packageName)].map((needed) => [needed, `file:${packs[needed]}`]));
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ name, private: true, type: 'module', dependencies }));
-  execute('npm', ['install', '--no-package-lock'], { cwd: folder });
+  // The app has no .npmrc of ours; CONTRIBUTING.md says what onnxruntime-node would do.
+  execute('npm', ['install', '--no-package-lock'], { cwd: folder, env: { ONNXRUNTIME_NODE_INSTALL: 'skip' } });
   copyFileSync(join(root, '.ci', 'apps', `${name}.ts`), join(folder, 'app.ts'));
   const options = ['--strict', '--module', 'nodenext', '--target', 'es2022', '--skipLibCheck', 'false'];
   const types = ['--types', 'node', '--typeRoots', join(root, 'node_modules', '@types')];

@@ -1,0 +1,11 @@
+import { writeFile } from 'node:fs/promises';
+import { encodePng, loadModel } from '@dalle-mini/pipeline';
+
+const model = await loadModel();
+const draw = async () => (await model.generate('a red apple', { seed: 7 }))[0]!;
+const [picture, again] = [await draw(), await draw()];
+await model.dispose();
+
+if (picture.tokens.join() !== again.tokens.join()) throw new Error('the same seed drew another picture');
+await writeFile('apple.png', await encodePng(picture.image));
+console.log(`${picture.image.width}×${picture.image.height} pixels from ${picture.tokens.length} tokens`);

@@ -1,0 +1,52 @@
+import { rm, writeFile } from 'node:fs/promises';
+import { DalleMiniDecoder, type DecoderConfig } from '@dalle-mini/decoder';
+import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { encodePng, imageGrid, loadModel, TextToImage } from '@dalle-mini/pipeline';
+import { trainDecoder } from '@dalle-mini/train';
+import { BagOfWords } from './bag-of-words.js';
+import { colorDataset } from './colors.js';
+
+const bundled = await loadModel();
+const { tokenizer } = bundled;
+const encoder = new BagOfWords(64, 6);
+
+// A decoder understands the hidden states that it was trained on, so a new encoder needs a new decoder: here a tiny one,
+// trained in seconds on pictures of one color.
+const dataset = await colorDataset(tokenizer);
+const config: DecoderConfig = {
+  vocabularySize: tokenizer.vocabularySize,
+  gridSize: tokenizer.gridSize,
+  width: 64,
+  layers: 1,
+  heads: 2,
+  feedForwardWidth: 128,
+  textWidth: encoder.hiddenSize,
+};
+const runtime = new OnnxRuntime();
+await rm('output', { recursive: true, force: true });
+const parameters = await trainDecoder({
+  folder: 'output/decoder',
+  runtime,
+  config: { model: config, batchSize: 10, learningRate: 5e-3, warmUpSteps: 10 },
+  steps: 100,
+  seed: 1,
+  checkpointEvery: 100,
+  evaluateEvery: 100,
+  dataset,
+  evaluation: dataset,
+  order: (position) => position % dataset.length,
+  textEncoder: { kind: 'frozen', encoder },
+  onProgress: ({ step, loss }) => step % 50 === 0 && console.log(`step ${step}, loss ${loss.toFixed(3)}`),
+});
+
+// The swap: whatever implements TextEncoder takes BERT's place.
+const model = new TextToImage({ tokenizer, encoder, decoder: new DalleMiniDecoder(config, parameters, runtime) });
+for (const prompt of ['blue', 'a yellow picture', 'GREEN']) {
+  const [first, ...others] = await model.generate(prompt, { n: 4, seed: 1, guidanceScale: 2 });
+  const path = `output/${prompt.replace(/\W+/g, '-')}.png`;
+  await writeFile(path, await encodePng(imageGrid([first!, ...others].map(({ image }) => image))));
+  console.log(`${prompt}: ${path}, its first pixel is ${[...first!.image.data.subarray(0, 3)]}`);
+}
+await model.dispose();
+await bundled.dispose();
+await runtime.dispose();
