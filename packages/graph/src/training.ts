@@ -4,9 +4,11 @@ import { clipByGlobalNorm, type Optimizer } from './optimizers.js';
 import { ParameterScope } from './parameters.js';
 import { type DType, type Graph, GraphError, type Shape, type Tensor } from './tensor.js';
 
-/** The loss of one batch and what else is to be reported of it, all float32 scalars. */
+/** The loss of one batch and what else is to be reported of it. */
 export interface LossResult {
+  /** A float32 scalar. */
   readonly loss: Tensor;
+  /** float32 of any shape, averaged over accumulated batches. Not named as anything of the training graph's own. */
   readonly metrics?: Readonly<Record<string, Tensor>>;
 }
 
@@ -36,7 +38,7 @@ export interface TrainingGraph {
   /**
    * Inputs: `learningRate` float32 `[stepsPerRun]`; `step` int32, the number of steps taken before; the batches
    * `[stepsPerRun, accumulation, …]` by their names; the state by its names; the parameters.
-   * Outputs: the state after the steps, by the same names; `loss`, `gradientNorm` and the metrics, each float32 `[stepsPerRun]`.
+   * Outputs: the state after the steps, by the same names; `loss` and `gradientNorm`, float32 `[stepsPerRun]`, and the metrics, `[stepsPerRun, …]`.
    */
   readonly graph: Graph;
   /** All parameters of the model. */

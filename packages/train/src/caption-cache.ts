@@ -1,14 +1,22 @@
 import type { TextEncoder, TextEncoding } from '@dalle-mini/text-encoder';
 
+/** One caption's hidden states and attention mask, without the padding at its end. */
+interface EncodedCaption {
+  readonly hiddenStates: Float32Array;
+  readonly attentionMask: Int32Array;
+}
+
+const bytesOf = ({ hiddenStates, attentionMask }: EncodedCaption) => hiddenStates.byteLength + attentionMask.byteLength;
+
 /**
- * Remembers the hidden states of captions, without their padding: a caption is encoded once in a training run, and comes
- * back in every epoch.
+ * Remembers the hidden states of captions, without their padding: a caption is encoded when it first comes, and not again in
+ * later epochs.
  */
 export class CaptionCache {
-  private readonly known = new Map<string, Float32Array>();
+  private readonly known = new Map<string, EncodedCaption>();
   private bytes = 0;
 
-  /** @param capacity Bytes of hidden states that are kept; the longest unused go first. Default 2 GiB. */
+  /** @param capacity Bytes that are kept; the longest unused captions go first. Default 2 GiB. */
   constructor(
     private readonly encoder: TextEncoder,
     private readonly capacity = 2 ** 31,
@@ -17,35 +25,44 @@ export class CaptionCache {
   /** As the encoder's `encode`; hidden states of padding are zero. */
   async encode(captions: readonly string[]): Promise<TextEncoding> {
     const { maxLength, hiddenSize } = this.encoder;
-    const missing = [...new Set(captions)].filter((caption) => !this.known.has(caption));
-    const fresh = new Map<string, Float32Array>();
-    if (missing.length > 0) {
-      const { hiddenStates, attentionMask } = await this.encoder.encode(missing);
-      for (const [i, caption] of missing.entries()) {
-        const length = attentionMask.subarray(i * maxLength, (i + 1) * maxLength).reduce((sum, bit) => sum + bit, 0);
-        const start = i * maxLength * hiddenSize;
-        fresh.set(caption, hiddenStates.slice(start, start + length * hiddenSize));
-      }
+    // Held here, since what is remembered may be forgotten while the others are encoded.
+    const encoded = new Map<string, EncodedCaption>();
+    for (const caption of captions) {
+      const known = this.known.get(caption);
+      if (known) encoded.set(caption, known);
     }
+    const missing = [...new Set(captions)].filter((caption) => !encoded.has(caption));
+    if (missing.length > 0) {
+      const encoding = await this.encoder.encode(missing);
+      for (const [i, caption] of missing.entries()) encoded.set(caption, withoutPadding(encoding, i));
+    }
+    for (const [caption, entry] of encoded) this.remember(caption, entry);
+
     const hiddenStates = new Float32Array(captions.length * maxLength * hiddenSize);
     const attentionMask = new Int32Array(captions.length * maxLength);
     for (const [i, caption] of captions.entries()) {
-      const states = fresh.get(caption) ?? this.known.get(caption)!;
-      hiddenStates.set(states, i * maxLength * hiddenSize);
-      attentionMask.fill(1, i * maxLength, i * maxLength + states.length / hiddenSize);
-      this.remember(caption, states);
+      const entry = encoded.get(caption)!;
+      hiddenStates.set(entry.hiddenStates, i * maxLength * hiddenSize);
+      attentionMask.set(entry.attentionMask, i * maxLength);
     }
     return { hiddenStates, attentionMask, batch: captions.length, length: maxLength, hiddenSize };
   }
 
-  private remember(caption: string, states: Float32Array): void {
+  private remember(caption: string, entry: EncodedCaption): void {
     // Deleting first moves it to the end of the map's order, away from those that are forgotten.
-    if (!this.known.delete(caption)) this.bytes += states.byteLength;
-    this.known.set(caption, states);
-    for (const [oldest, { byteLength }] of this.known) {
+    if (!this.known.delete(caption)) this.bytes += bytesOf(entry);
+    this.known.set(caption, entry);
+    for (const [oldest, forgotten] of this.known) {
       if (this.bytes <= this.capacity) break;
       this.known.delete(oldest);
-      this.bytes -= byteLength;
+      this.bytes -= bytesOf(forgotten);
     }
   }
+}
+
+function withoutPadding({ hiddenStates, attentionMask, length, hiddenSize }: TextEncoding, i: number): EncodedCaption {
+  const mask = attentionMask.subarray(i * length, (i + 1) * length);
+  const kept = mask.lastIndexOf(1) + 1;
+  const start = i * length * hiddenSize;
+  return { hiddenStates: hiddenStates.slice(start, start + kept * hiddenSize), attentionMask: mask.slice(0, kept) };
 }

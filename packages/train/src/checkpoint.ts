@@ -1,8 +1,9 @@
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Shape } from '@dalle-mini/graph';
-import { type Checkpoint, fromFloat32, toFloat32 } from '@dalle-mini/weights';
+import { type Checkpoint, CheckpointError, fromFloat32, toFloat32 } from '@dalle-mini/weights';
 import { FileError, readCheckpointFile, writeCheckpointFile } from '@dalle-mini/weights/node';
+import { differences, type Settings } from './settings.js';
 
 /** All that a training run needs to go on as if it had never stopped. */
 export interface TrainingState {
@@ -12,69 +13,109 @@ export interface TrainingState {
   readonly tensors: Map<string, Float32Array>;
 }
 
-/** A checkpoint does not belong to the run that would resume from it. */
+/** The run that would resume from a checkpoint cannot. The message says why and how to mend it. */
 export class ResumeError extends Error {
   override readonly name = 'ResumeError';
 }
 
 const fileName = (step: number) => `checkpoint-${String(step).padStart(8, '0')}.safetensors`;
 const filePattern = /^checkpoint-(\d{8,})\.safetensors$/;
+const stepOf = (name: string) => Number(filePattern.exec(name)?.[1]);
+/** The newest, and one to fall back on. */
+const keptCheckpoints = 2;
+/** What `writeCheckpointFile` and `writeFileAtomically` write under until it is whole: it stays when they are killed. */
+const unfinishedPattern = /^\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/;
 
-/** Writes a checkpoint, and then deletes all but the newest `keep`. */
+/**
+ * Writes a checkpoint, `checkpoint-<step>.safetensors` of float32 with the settings in its metadata, and then deletes all
+ * but the newest two.
+ *
+ * @param shapes Shape of each tensor of the state.
+ * @throws FileError if the disk refuses: no part of the checkpoint remains, and those before it are untouched.
+ */
 export async function saveCheckpoint(
   folder: string,
   state: TrainingState,
   shapes: ReadonlyMap<string, Shape>,
-  fingerprint: string,
-  keep: number,
-): Promise<string> {
-  await mkdir(folder, { recursive: true });
+  settings: Settings,
+): Promise<void> {
   const tensors: Checkpoint = new Map();
   for (const [name, data] of state.tensors) tensors.set(name, fromFloat32(data, shapes.get(name)!, 'F32'));
-  const path = join(folder, fileName(state.step));
-  await writeCheckpointFile(path, tensors, { step: String(state.step), fingerprint });
-  const old = (await checkpointsIn(folder)).slice(0, -keep);
+  const metadata = { step: String(state.step), settings: JSON.stringify(settings) };
+  await writeCheckpointFile(join(folder, fileName(state.step)), tensors, metadata);
+  const old = (await checkpointsIn(folder)).slice(0, -keptCheckpoints);
   await Promise.all(old.map((name) => rm(join(folder, name), { force: true })));
-  return path;
 }
 
 /**
  * Reads the newest checkpoint of a folder, or nothing if there is none.
  *
- * @throws ResumeError if it was made with other settings; CheckpointError if the file is damaged.
+ * @param shapes Shape of each tensor that the checkpoint must have.
+ * @throws ResumeError if it is damaged, or was made with other settings; FileError if it cannot be read.
  */
 export async function loadCheckpoint(
   folder: string,
   shapes: ReadonlyMap<string, Shape>,
-  fingerprint: string,
+  settings: Settings,
 ): Promise<TrainingState | undefined> {
-  const newest = (await checkpointsIn(folder)).at(-1);
+  const all = await checkpointsIn(folder);
+  const newest = all.at(-1);
   if (!newest) return undefined;
   const path = join(folder, newest);
-  const { tensors, metadata } = await readCheckpointFile(path);
-  if (metadata.fingerprint !== fingerprint) {
+  const from = all.length > 1 ? `from ${all.at(-2)}` : 'from the beginning';
+  const damaged = (what: string, cause?: unknown) =>
+    new ResumeError(
+      `the checkpoint is damaged: ${what}. Delete ${path} and run again: training then goes on ${from}.`,
+      {
+        cause,
+      },
+    );
+  const { tensors, metadata } = await readCheckpointFile(path).catch((error: unknown) => {
+    throw error instanceof CheckpointError ? damaged(error.message.replace(/\.$/, ''), error) : error;
+  });
+  const differing = differences(parseSettings(metadata.settings) ?? {}, settings);
+  if (differing.length > 0) {
     throw new ResumeError(
-      `${path} belongs to a run with other settings, so that going on from it would not give what either asks for. ` +
-        `Train into another folder, or delete the checkpoints in ${folder}.\nIts settings: ${metadata.fingerprint}\nThese: ${fingerprint}`,
+      `${path} belongs to a run with other settings: ${differing.join('; ')}. ` +
+        `Train into another folder, go back to the settings of before, or delete the checkpoints in ${folder} to start anew.`,
     );
   }
   const state = new Map<string, Float32Array>();
   for (const [name, shape] of shapes) {
     const tensor = tensors.get(name);
-    if (!tensor || tensor.shape.join() !== shape.join())
-      throw new ResumeError(`${path} lacks ${name} of shape [${shape}]; delete it to go on from the one before`);
+    if (tensor?.dtype !== 'F32' || tensor.shape.join() !== shape.join()) {
+      throw damaged(`it has no tensor ${name} of float32[${shape}]`);
+    }
     // A copy: the file's own bytes may not be aligned, and are given away to the runtime.
     state.set(name, toFloat32(tensor).slice());
   }
-  return { step: Number(metadata.step), tensors: state };
+  return { step: stepOf(newest), tensors: state };
 }
 
+/** Deletes what a killed run left of files that it was writing. */
+export async function deleteUnfinishedFiles(folder: string): Promise<void> {
+  const names = (await namesIn(folder)).filter((name) => unfinishedPattern.test(name));
+  await Promise.all(names.map((name) => rm(join(folder, name), { force: true })));
+}
+
+/** Names of the checkpoints of a folder, oldest first. */
 async function checkpointsIn(folder: string): Promise<string[]> {
+  const names = (await namesIn(folder)).filter((name) => filePattern.test(name));
+  return names.sort((a, b) => stepOf(a) - stepOf(b));
+}
+
+async function namesIn(folder: string): Promise<string[]> {
   try {
-    return (await readdir(folder)).filter((name) => filePattern.test(name)).sort();
+    return await readdir(folder);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') return [];
     throw new FileError('read', folder, error as NodeJS.ErrnoException);
+  }
+}
+
+function parseSettings(json: string | undefined): Settings | undefined {
+  try {
+    return JSON.parse(json ?? '') as Settings;
+  } catch {
+    return undefined;
   }
 }

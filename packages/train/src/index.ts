@@ -1,7 +1,9 @@
-export { loadCheckpoint, ResumeError, saveCheckpoint, type TrainingState } from './checkpoint.js';
+export { ResumeError } from './checkpoint.js';
 export { peakSignalToNoise } from './images.js';
 export { type MetricsRecord, readMetrics } from './metrics.js';
 export { writeSampleSheet } from './sample-sheet.js';
+export type { FrozenTextEncoder, TrainedTextEncoder } from './text-source.js';
 export * from './train-decoder.js';
 export * from './train-vqgan.js';
-export type { RunOptions, TrainingProgress } from './trainer.js';
+export { DivergenceError, type RunOptions, type TrainingProgress } from './trainer.js';
+export type { TrainingConfig } from './training-config.js';

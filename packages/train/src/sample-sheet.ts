@@ -2,17 +2,28 @@ import type { RgbImage } from '@dalle-mini/vqgan';
 import { writeFileAtomically } from '@dalle-mini/weights/node';
 import sharp from 'sharp';
 
-/** Pixels between two pictures of a sheet. */
+/** Pixels between two pictures of a sheet, and around it. */
 const gap = 2;
+const background = 192;
 
-/** Writes pictures of one size as a grid, row by row, to a PNG file. */
+/**
+ * Writes pictures of one size as a grid, row by row, to a PNG file: `columns · (width + 2) + 2` pixels wide, and as high as
+ * its rows need.
+ *
+ * @throws RangeError if there are no pictures, or of different sizes; FileError if the disk refuses.
+ */
 export async function writeSampleSheet(path: string, images: readonly RgbImage[], columns: number): Promise<void> {
-  const { width, height } = images[0]!;
+  const first = images[0];
+  if (!first) throw new RangeError('a sheet needs a picture at least');
+  const { width, height } = first;
   const rows = Math.ceil(images.length / columns);
   const sheetWidth = columns * (width + gap) + gap;
   const sheetHeight = rows * (height + gap) + gap;
-  const pixels = new Uint8Array(sheetWidth * sheetHeight * 3).fill(192);
+  const pixels = new Uint8Array(sheetWidth * sheetHeight * 3).fill(background);
   for (const [i, image] of images.entries()) {
+    if (image.width !== width || image.height !== height) {
+      throw new RangeError(`picture ${i} is ${image.width}×${image.height}, the first ${width}×${height}`);
+    }
     const left = gap + (i % columns) * (width + gap);
     const top = gap + Math.floor(i / columns) * (height + gap);
     for (let y = 0; y < height; y++) {
@@ -20,8 +31,6 @@ export async function writeSampleSheet(path: string, images: readonly RgbImage[]
       pixels.set(row, 3 * ((top + y) * sheetWidth + left));
     }
   }
-  const png = await sharp(pixels, { raw: { width: sheetWidth, height: sheetHeight, channels: 3 } })
-    .png()
-    .toBuffer();
-  await writeFileAtomically(path, png);
+  const raw = { width: sheetWidth, height: sheetHeight, channels: 3 } as const;
+  await writeFileAtomically(path, await sharp(pixels, { raw }).png().toBuffer());
 }

@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { chooseCaption, type TokenDataset } from '@dalle-mini/data';
+import { chooseCaption, type TokenDataset, type TokenSample } from '@dalle-mini/data';
 import {
   checkDecoderConfig,
   DalleMiniDecoder,
@@ -11,63 +10,65 @@ import {
 import {
   adafactor,
   adamW,
-  cosineDecay,
   crossEntropy,
-  input,
-  linearDecay,
   mean,
   ParameterScope,
   type Runtime,
   type Tensor,
   type TensorData,
-  warmUp,
 } from '@dalle-mini/graph';
-import { type BertConfig, bert, type CaptionTokenizer, type TextEncoder } from '@dalle-mini/text-encoder';
 import type { ImageTokenizer } from '@dalle-mini/vqgan';
-import { CaptionCache } from './caption-cache.js';
+import { fileStep, spread } from './evaluation.js';
 import { writeSampleSheet } from './sample-sheet.js';
+import { withDefaults } from './settings.js';
+import {
+  type BatchShapes,
+  type BatchTensors,
+  type BatchValues,
+  type FrozenTextEncoder,
+  type TextSource,
+  type TrainedTextEncoder,
+  textSource,
+  toData,
+  toInputs,
+} from './text-source.js';
 import { type RunOptions, runTraining } from './trainer.js';
+import {
+  checkCount,
+  checkField,
+  checkTrainingConfig,
+  learningRateOf,
+  type TrainingConfig,
+  trainingDefaults,
+} from './training-config.js';
 
-export interface DecoderTrainingConfig {
+/** What decides how a decoder is trained. The default weight decay is 0.05 with `adamw` and 0 with `adafactor`. */
+export interface DecoderTrainingConfig extends TrainingConfig {
   readonly model: DecoderConfig;
-  readonly batchSize: number;
   /** Batches whose gradients are averaged before a step. Default 1. */
   readonly accumulation?: number;
-  /** Steps that one run of the graph takes. Default 10. */
-  readonly stepsPerRun?: number;
-  readonly learningRate: number;
-  /** Steps over which the learning rate rises. */
-  readonly warmUpSteps: number;
-  /** How it falls from there, to a twentieth. Default `cosine`. */
-  readonly schedule?: 'cosine' | 'linear';
   /** Default `adamw`. */
   readonly optimizer?: 'adamw' | 'adafactor';
-  readonly weightDecay?: number;
-  /** Share of the captions that are replaced by the empty one, so that guidance has something to steer from. Default 0.1. */
+  /**
+   * Share of the captions, 0 to 1, that are replaced by the empty one, so that guidance has something to steer from.
+   * Default 0.1.
+   */
   readonly captionDropout?: number;
-  /** Decay of the moving average of the parameters that is the result. Default none. */
-  readonly averageDecay?: number;
 }
 
-/** The text encoder as it comes, whose hidden states are computed once a caption and remembered. */
-export interface FrozenTextEncoder {
-  readonly kind: 'frozen';
-  readonly encoder: TextEncoder;
-}
-
-/** A BERT that is trained along with the decoder: its parameters start with `text_encoder.`. */
-export interface TrainedTextEncoder {
-  readonly kind: 'trained';
-  readonly config: BertConfig;
-  readonly tokenizer: CaptionTokenizer;
-  readonly maxLength: number;
-  /** Its pretrained parameters, by the names that they have in its checkpoint. */
-  readonly parameters: ReadonlyMap<string, TensorData>;
-}
+const defaultsOf = ({ optimizer }: DecoderTrainingConfig) => ({
+  ...trainingDefaults,
+  accumulation: 1,
+  optimizer: 'adamw' as const,
+  weightDecay: optimizer === 'adafactor' ? 0 : 0.05,
+  captionDropout: 0.1,
+});
 
 /** Pictures that are drawn at each evaluation, to be looked at. */
 export interface DecoderSamples {
+  /** Captions, one at least: one picture each. */
   readonly prompts: readonly string[];
+  /** The tokenizer that the dataset was encoded with. */
   readonly tokenizer: ImageTokenizer;
   readonly sampling?: SamplingOptions;
 }
@@ -75,228 +76,158 @@ export interface DecoderSamples {
 export interface DecoderTraining extends RunOptions {
   readonly config: DecoderTrainingConfig;
   readonly dataset: TokenDataset;
-  /** Which sample comes at a position of the endless stream of training samples. */
+  /**
+   * Which sample comes at a position of the endless stream of training samples. Position = step · accumulation · batchSize + place.
+   */
   readonly order: (position: number) => number;
   readonly textEncoder: FrozenTextEncoder | TrainedTextEncoder;
-  /** Samples that training does not see: their loss is measured with their first captions. */
+  /** Samples that training does not see, one at least: their loss is measured with their first captions. */
   readonly evaluation: TokenDataset;
-  /** Samples of `evaluation` that are used. Default 256. */
+  /** Samples of `evaluation` that are used, evenly spread, rounded down to whole batches. Default 256. */
   readonly evaluationSize?: number;
   readonly samples?: DecoderSamples;
-  /** Parameters to start from: fine-tuning. */
+  /** Parameters to start from, named as in kuprel/min-dalle: fine-tuning. Those that the model does not have are left alone. */
   readonly parameters?: ReadonlyMap<string, TensorData>;
 }
 
-const textEncoderPrefix = 'text_encoder';
-
 /**
  * Trains or fine-tunes a decoder on token grids and captions, by the cross entropy of each token given those before it and
- * the caption. The folder gets checkpoints, `metrics.jsonl`, and a sheet of pictures for the sample prompts.
+ * the caption. The folder gets checkpoints, `metrics.jsonl`, and at every evaluation a sheet of pictures for the sample prompts.
  *
  * Resolves to the parameters: the decoder's, named as in kuprel/min-dalle, and those of a trained text encoder.
+ *
+ * @throws RangeError if the configuration, the data or the text encoder do not fit; GraphError if `parameters` do not;
+ *   ResumeError if the folder's checkpoint is damaged or of other settings; DivergenceError; FileError if the disk refuses; and
+ *   the signal's reason when aborted, after a checkpoint was saved.
  */
 export async function trainDecoder(options: DecoderTraining): Promise<Map<string, TensorData>> {
-  const { config, dataset, evaluation, order, seed, steps } = options;
-  const { model, batchSize, accumulation = 1, stepsPerRun = 10, captionDropout = 0.1, averageDecay } = config;
+  const { dataset, order, parameters, runtime, samples, seed, steps } = options;
+  const config = withDefaults(options.config, defaultsOf(options.config));
+  const { model, batchSize, accumulation, stepsPerRun, captionDropout, weightDecay, averageDecay } = config;
+  const text = textSource(options.textEncoder);
   checkDecoderConfig(model);
-  for (const { gridSize, vocabularySize } of [dataset, evaluation]) {
-    if (gridSize !== model.gridSize || vocabularySize !== model.vocabularySize) {
-      throw new RangeError(
-        `the data are ${gridSize}×${gridSize} grids of ${vocabularySize} tokens, and the model writes ${model.gridSize}×${model.gridSize} ` +
-          `of ${model.vocabularySize}: encode the pictures with the VQ-GAN that belongs to this model`,
-      );
-    }
-  }
-  const text = textSource(options.textEncoder, model);
+  checkTrainingConfig(config, steps);
+  checkCount('accumulation', accumulation);
+  checkField('captionDropout', captionDropout, captionDropout >= 0 && captionDropout <= 1, 'a number from 0 to 1');
+  checkData(options, text);
   const perStep = batchSize * accumulation;
-  const fall = config.schedule === 'linear' ? linearDecay : cosineDecay;
-  const optimizer =
-    config.optimizer === 'adafactor'
-      ? adafactor({ weightDecay: config.weightDecay ?? 0 })
-      : adamW({ beta2: 0.98, weightDecay: config.weightDecay ?? 0.05 });
-
   return runTraining({
     ...options,
     training: {
-      batch: { tokens: { shape: [batchSize, model.gridSize ** 2], dtype: 'int32' }, ...text.batch(batchSize) },
-      loss: (scope, batch) => ({ loss: mean(tokenLoss(scope, model, batch, text)) }),
-      optimizer,
+      batch: batchShapes(model, text, batchSize),
+      loss: (scope, batch) => ({ loss: meanLoss(scope, model, batch, text) }),
+      optimizer: config.optimizer === 'adafactor' ? adafactor({ weightDecay }) : adamW({ beta2: 0.98, weightDecay }),
       stepsPerRun,
       accumulation,
       clipNorm: 1,
-      ...(averageDecay === undefined ? {} : { averageDecay }),
+      averageDecay,
     },
-    parameters: new Map([...text.parameters, ...(options.parameters ?? [])]),
-    learningRate: warmUp(
-      config.warmUpSteps,
-      fall(config.learningRate, steps - config.warmUpSteps, config.learningRate / 20),
-    ),
-    fingerprint: createHash('sha256')
-      .update(JSON.stringify({ kind: 'decoder', config, seed, steps }))
-      .digest('hex'),
+    learningRate: learningRateOf(config, steps),
+    start: parameters ? { prefix: '', values: new Map([...(text.start?.values ?? []), ...parameters]) } : text.start,
+    settings: { kind: 'decoder', config, data: { length: dataset.length }, textEncoder: text.settings },
     batch: async (step) => {
       const positions = Array.from({ length: perStep }, (_, i) => step * perStep + i);
-      const samples = await Promise.all(positions.map((position) => dataset.get(order(position))));
-      const captions = samples.map((sample, i) =>
+      const batch = await Promise.all(positions.map((position) => dataset.get(order(position))));
+      const captions = batch.map((sample, i) =>
         chooseCaption(sample.captions, { seed, position: positions[i]!, dropout: captionDropout }),
       );
-      return { tokens: joined(samples.map(({ tokens }) => tokens)), ...(await text.inputs(captions)) };
+      return batchValues(batch, captions, text);
     },
-    evaluate: async (parameters, step) => {
-      const evaluationLoss = await measureLoss(options, parameters, text);
-      if (options.samples) await drawSamples(options, options.samples, parameters, step);
+    evaluate: async (trained, step) => {
+      const evaluationLoss = await measureLoss(options, trained, text);
+      if (samples) {
+        const images = await drawSamples(model, samples, seed, trained, text, runtime);
+        await writeSampleSheet(join(options.folder, `samples-${fileStep(step)}.png`), images, 8);
+      }
       return { evaluationLoss };
     },
   });
 }
 
-type Batch = Readonly<Record<string, Tensor>>;
-
-/** How captions come into the graph: as hidden states, or as token ids that the graph encodes. */
-interface TextSource {
-  readonly batch: (size: number) => Record<string, { shape: number[]; dtype: 'float32' | 'int32' }>;
-  readonly hiddenStates: (scope: ParameterScope, batch: Batch) => Tensor;
-  readonly inputs: (captions: readonly string[]) => Promise<Record<string, Float32Array | Int32Array>>;
-  readonly parameters: ReadonlyMap<string, TensorData>;
-}
-
-function textSource(source: FrozenTextEncoder | TrainedTextEncoder, model: DecoderConfig): TextSource {
-  const width = source.kind === 'frozen' ? source.encoder.hiddenSize : source.config.hiddenSize;
-  if (width !== model.textWidth)
+/** Refuses data, samples and text encoders that belong to another model. */
+function checkData({ config: { model }, dataset, evaluation, samples }: DecoderTraining, text: TextSource): void {
+  const grids = [
+    ['the data are', dataset],
+    ['the evaluation data are', evaluation],
+    ...(samples ? ([['the tokenizer of the samples reads', samples.tokenizer]] as const) : []),
+  ] as const;
+  for (const [what, { gridSize, vocabularySize }] of grids) {
+    if (gridSize === model.gridSize && vocabularySize === model.vocabularySize) continue;
     throw new RangeError(
-      `the text encoder's hidden states are ${width} wide, and the model reads ${model.textWidth}: set textWidth`,
+      `${what} ${gridSize}×${gridSize} grids of ${vocabularySize} different tokens, and the model writes ` +
+        `${model.gridSize}×${model.gridSize} grids of ${model.vocabularySize}: use the VQ-GAN that belongs to this model`,
     );
-  if (source.kind === 'frozen') {
-    const { maxLength } = source.encoder;
-    const cache = new CaptionCache(source.encoder);
-    return {
-      batch: (size) => ({
-        hiddenStates: { shape: [size, maxLength, width], dtype: 'float32' },
-        attentionMask: { shape: [size, maxLength], dtype: 'int32' },
-      }),
-      hiddenStates: (_, { hiddenStates }) => hiddenStates!,
-      inputs: async (captions) => {
-        const { hiddenStates, attentionMask } = await cache.encode(captions);
-        return { hiddenStates, attentionMask };
-      },
-      parameters: new Map(),
-    };
   }
-  const { config, tokenizer, maxLength } = source;
-  return {
-    batch: (size) => ({
-      ids: { shape: [size, maxLength], dtype: 'int32' },
-      attentionMask: { shape: [size, maxLength], dtype: 'int32' },
-    }),
-    hiddenStates: (scope, { ids, attentionMask }) => bert(scope.in(textEncoderPrefix), config, ids!, attentionMask!),
-    inputs: async (captions) => {
-      const { ids, attentionMask } = tokenizer.encode(captions, maxLength);
-      return { ids, attentionMask };
-    },
-    parameters: new Map([...source.parameters].map(([name, value]) => [`${textEncoderPrefix}.${name}`, value])),
-  };
+  if (text.width !== model.textWidth) {
+    throw new RangeError(
+      `the text encoder's hidden states are ${text.width} wide, and the model reads ${model.textWidth}: set textWidth`,
+    );
+  }
+  if (evaluation.length === 0) throw new RangeError('evaluation has no samples: hold some out from training');
+  if (samples?.prompts.length === 0) throw new RangeError('samples has no prompts: give one at least, or leave it out');
 }
 
-/** Cross entropy of each token in nats: `[batch, gridSize²]`. */
-function tokenLoss(scope: ParameterScope, model: DecoderConfig, batch: Batch, text: TextSource): Tensor {
-  const { tokens, attentionMask } = batch;
-  const hiddenStates = text.hiddenStates(scope, batch);
-  return crossEntropy(teacherForced(scope, model, tokens!, { hiddenStates, attentionMask: attentionMask! }), tokens!);
+function batchShapes(model: DecoderConfig, text: TextSource, batchSize: number): BatchShapes {
+  return { tokens: { shape: [batchSize, model.gridSize ** 2], dtype: 'int32' }, ...text.shapes(batchSize) };
 }
 
-/** Mean cross entropy a token, in nats, on pictures that training does not see. */
+async function batchValues(
+  samples: readonly TokenSample[],
+  captions: readonly string[],
+  text: TextSource,
+): Promise<BatchValues> {
+  const tokens = Int32Array.from(samples.flatMap((sample) => [...sample.tokens]));
+  return { tokens, ...(await text.values(captions)) };
+}
+
+/** Mean cross entropy of a token in nats: a scalar. */
+function meanLoss(scope: ParameterScope, model: DecoderConfig, batch: BatchTensors, text: TextSource): Tensor {
+  const tokens = batch.tokens!;
+  return mean(crossEntropy(teacherForced(scope, model, tokens, text.read(scope, batch)), tokens));
+}
+
+/** Mean cross entropy of a token, in nats, on pictures that training does not see. */
 async function measureLoss(
-  options: DecoderTraining,
+  { config, evaluation, evaluationSize = 256, runtime }: DecoderTraining,
   parameters: ReadonlyMap<string, TensorData>,
   text: TextSource,
 ): Promise<number> {
-  const { config, evaluation, evaluationSize = 256, runtime } = options;
-  const batchSize = Math.min(config.batchSize, evaluation.length);
-  const spec = {
-    tokens: { shape: [batchSize, config.model.gridSize ** 2], dtype: 'int32' as const },
-    ...text.batch(batchSize),
-  };
-  const inputs = Object.fromEntries(
-    Object.entries(spec).map(([name, { shape, dtype }]) => [name, input(name, shape, dtype)]),
-  );
-  const loss = mean(tokenLoss(new ParameterScope(), config.model, inputs, text));
+  const count = Math.min(evaluationSize, evaluation.length);
+  const batchSize = Math.min(config.batchSize, count);
+  const samples = await spread(evaluation, count - (count % batchSize));
+  const shapes = batchShapes(config.model, text, batchSize);
+  const inputs = toInputs(shapes);
+  const loss = meanLoss(new ParameterScope(), config.model, inputs, text);
   const executable = await runtime.compile({ inputs, outputs: { loss } }, { parameters });
   try {
-    const batches = Math.max(1, Math.floor(Math.min(evaluationSize, evaluation.length) / batchSize));
-    const stride = evaluation.length / (batches * batchSize);
     let total = 0;
-    for (let batch = 0; batch < batches; batch++) {
-      const indices = Array.from({ length: batchSize }, (_, i) => Math.floor((batch * batchSize + i) * stride));
-      const samples = await Promise.all(indices.map((index) => evaluation.get(index)));
-      const values = {
-        tokens: joined(samples.map(({ tokens }) => tokens)),
-        ...(await text.inputs(samples.map(({ captions }) => captions[0]!))),
-      };
-      const given = Object.entries(values).map(([name, data]) => [
-        name,
-        { ...spec[name as keyof typeof spec], data } as TensorData,
-      ]);
-      total += (await executable.run(Object.fromEntries(given))).loss!.data[0]!;
+    for (let i = 0; i < samples.length; i += batchSize) {
+      const batch = samples.slice(i, i + batchSize);
+      const firstCaptions = batch.map(({ captions }) => captions[0]!);
+      const outputs = await executable.run(toData(shapes, await batchValues(batch, firstCaptions, text)));
+      total += outputs.loss!.data[0]! * batchSize;
     }
-    return total / batches;
+    return total / samples.length;
   } finally {
     await executable.dispose();
   }
 }
 
-/** Draws the sample prompts, a picture each, to a sheet named after the step. */
+/** Draws a picture for each of the sample prompts. */
 async function drawSamples(
-  { config, folder, runtime, textEncoder, seed }: DecoderTraining,
-  { prompts, tokenizer, sampling = {} }: DecoderSamples,
+  model: DecoderConfig,
+  { prompts, tokenizer, sampling }: DecoderSamples,
+  seed: number,
   parameters: ReadonlyMap<string, TensorData>,
-  step: number,
-): Promise<void> {
-  const decoder = new DalleMiniDecoder(config.model, parameters, runtime);
-  const encoder =
-    textEncoder.kind === 'frozen' ? textEncoder.encoder : trainedEncoder(textEncoder, parameters, runtime);
+  text: TextSource,
+  runtime: Runtime,
+) {
+  const decoder = new DalleMiniDecoder(model, parameters, runtime);
   try {
-    const text = await encoder.encode(prompts);
-    const unconditional = await encoder.encode(['']);
-    const grids = await decoder.generate(text, { seed, ...sampling, unconditional });
-    const images = await tokenizer.decode(grids);
-    await writeSampleSheet(join(folder, `samples-${String(step).padStart(8, '0')}.png`), images, 8);
+    const encoding = await text.encode(prompts, parameters, runtime);
+    const unconditional = await text.encode([''], parameters, runtime);
+    return await tokenizer.decode(await decoder.generate(encoding, { seed, ...sampling, unconditional }));
   } finally {
     await decoder.dispose();
   }
-}
-
-/** The text encoder as it has been trained so far. */
-function trainedEncoder(
-  { config, tokenizer, maxLength }: TrainedTextEncoder,
-  parameters: ReadonlyMap<string, TensorData>,
-  runtime: Runtime,
-): Pick<TextEncoder, 'encode'> {
-  return {
-    encode: async (captions) => {
-      const { ids, attentionMask } = tokenizer.encode(captions, maxLength);
-      const shape = [captions.length, maxLength];
-      const inputs = { ids: input('ids', shape, 'int32'), attentionMask: input('attentionMask', shape, 'int32') };
-      const outputs = {
-        hiddenStates: bert(new ParameterScope().in(textEncoderPrefix), config, inputs.ids, inputs.attentionMask),
-      };
-      const executable = await runtime.compile({ inputs, outputs }, { parameters });
-      const result = await executable.run({
-        ids: { dtype: 'int32', shape, data: ids },
-        attentionMask: { dtype: 'int32', shape, data: attentionMask },
-      });
-      await executable.dispose();
-      const hiddenStates = result.hiddenStates!.data as Float32Array;
-      return { hiddenStates, attentionMask, batch: captions.length, length: maxLength, hiddenSize: config.hiddenSize };
-    },
-  };
-}
-
-function joined(parts: readonly Int32Array[]): Int32Array {
-  const all = new Int32Array(parts.reduce((length, part) => length + part.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    all.set(part, offset);
-    offset += part.length;
-  }
-  return all;
 }

@@ -1,75 +1,95 @@
-import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import type { Dataset } from '@dalle-mini/data';
 import {
   abs,
   adamW,
   add,
-  cosineDecay,
   createRandom,
   fill,
   mean,
   meanSquaredError,
   mul,
   type ParameterScope,
+  type Random,
   reshape,
   sampleInteger,
   scatterAdd,
   sub,
   type Tensor,
   type TensorData,
-  warmUp,
 } from '@dalle-mini/graph';
 import { checkVqganConfig, pixelsToRows, reconstruct, type VqganConfig, VqganTokenizer } from '@dalle-mini/vqgan';
+import { fileStep, spread } from './evaluation.js';
 import { peakSignalToNoise, writeImage } from './images.js';
 import { writeSampleSheet } from './sample-sheet.js';
+import { type WithDefaults, withDefaults } from './settings.js';
 import { type RunOptions, runTraining } from './trainer.js';
+import {
+  checkField,
+  checkTrainingConfig,
+  learningRateOf,
+  type TrainingConfig,
+  trainingDefaults,
+} from './training-config.js';
 
-export interface VqganTrainingConfig {
+/** What decides how a VQ-GAN is trained. The default weight decay is 0. */
+export interface VqganTrainingConfig extends TrainingConfig {
   readonly model: VqganConfig;
-  readonly batchSize: number;
-  /** Steps that one run of the graph takes. Default 10. */
-  readonly stepsPerRun?: number;
-  readonly learningRate: number;
-  /** Steps over which the learning rate rises; it then falls along a cosine to a twentieth. */
-  readonly warmUpSteps: number;
-  readonly weightDecay?: number;
   /** Weight of the mean absolute error beside the mean squared error, which weighs 1. Default 0. */
   readonly absoluteErrorWeight?: number;
   /** Weight of the commitment loss beside the codebook loss, which weighs 1. Default 0.25 (van den Oord et al. 2017). */
   readonly commitmentWeight?: number;
-  /** Codes that no vector chose over this many steps start again from a vector of the last batch. Default 100; 0 never. */
+  /**
+   * Codes that no vector chose over this many steps start again from a vector of the last batch: a multiple of `stepsPerRun`,
+   * or 0 for never. None do in the last fifth of the run. Default ten runs of the graph.
+   */
   readonly restartEvery?: number;
-  /** Decay of the moving average of the parameters that is the result. Default none. */
-  readonly averageDecay?: number;
   /** Whether half of the pictures are mirrored. Default false. */
   readonly mirror?: boolean;
 }
+
+const defaultsOf = ({ stepsPerRun = trainingDefaults.stepsPerRun }: VqganTrainingConfig) => ({
+  ...trainingDefaults,
+  weightDecay: 0,
+  absoluteErrorWeight: 0,
+  commitmentWeight: 0.25,
+  restartEvery: 10 * stepsPerRun,
+  mirror: false,
+});
+
+type CompleteConfig = WithDefaults<VqganTrainingConfig, keyof ReturnType<typeof defaultsOf>>;
 
 export interface VqganTraining extends RunOptions {
   readonly config: VqganTrainingConfig;
   /** Pictures of the model's resolution. */
   readonly dataset: Dataset;
-  /** Which picture comes at a position of the endless stream of training pictures. */
+  /** Which picture comes at a position of the endless stream of training pictures. Position = step · batchSize + place. */
   readonly order: (position: number) => number;
-  /** Pictures that training does not see, for evaluation. */
+  /** Pictures that training does not see, for evaluation: one at least. */
   readonly evaluation: Dataset;
-  /** Pictures of `evaluation` that are used. Default 256. */
+  /** Pictures of `evaluation` that are used, evenly spread. Default 256. */
   readonly evaluationSize?: number;
-  /** Parameters to start from: fine-tuning. */
+  /** Parameters to start from, named as in Taming's checkpoints: fine-tuning. Those that the model does not have are left alone. */
   readonly parameters?: ReadonlyMap<string, TensorData>;
 }
 
 /**
- * Trains or fine-tunes a VQ-GAN on pictures: mean squared and absolute error, with the codebook's and the commitment loss.
- * The folder gets checkpoints, `metrics.jsonl`, and a sheet of pictures with their reconstructions.
+ * Trains or fine-tunes a VQ-GAN on pictures: mean squared and absolute error, with the codebook's and the commitment loss
+ * (van den Oord et al. 2017). The folder gets checkpoints, `metrics.jsonl`, and at every evaluation a sheet of pictures, each
+ * followed by its reconstruction.
  *
  * Resolves to the parameters, named as in Taming's checkpoints.
+ *
+ * @throws RangeError if the configuration or a picture does not fit; GraphError if `parameters` do not; ResumeError if the
+ *   folder's checkpoint is damaged or of other settings; DivergenceError; FileError if the disk refuses; and the signal's
+ *   reason when aborted, after a checkpoint was saved.
  */
 export async function trainVqgan(options: VqganTraining): Promise<Map<string, TensorData>> {
-  const { config, dataset, order, seed, steps } = options;
-  const { model, batchSize, stepsPerRun = 10, restartEvery = 100, mirror = false } = config;
-  checkVqganConfig(model);
+  const { dataset, evaluation, order, parameters, seed, steps } = options;
+  const config = withDefaults(options.config, defaultsOf(options.config));
+  const { model, batchSize, stepsPerRun, restartEvery, averageDecay } = config;
+  checkConfig(config, steps);
+  if (evaluation.length === 0) throw new RangeError('evaluation has no pictures: hold some out from training');
   const size = model.resolution;
   const imageLength = 3 * size * size;
 
@@ -78,48 +98,64 @@ export async function trainVqgan(options: VqganTraining): Promise<Map<string, Te
     const mirroring = createRandom(seed, step);
     await Promise.all(
       Array.from({ length: batchSize }, async (_, i) => {
-        const mirrored = mirror && (mirroring() & 1) === 1;
-        const { image } = await dataset.get(order(step * batchSize + i));
+        const mirrored = config.mirror && (mirroring() & 1) === 1;
+        const { key, image } = await dataset.get(order(step * batchSize + i));
+        if (image.width !== size || image.height !== size) {
+          throw new RangeError(
+            `${key} is ${image.width}×${image.height}, and the model reads ${size}×${size}: open the dataset with imageSize ${size}`,
+          );
+        }
         writeImage(image, images, i * imageLength, mirrored);
       }),
     );
     return { images };
   };
 
-  const warmUpRate = warmUp(
-    config.warmUpSteps,
-    cosineDecay(config.learningRate, steps - config.warmUpSteps, config.learningRate / 20),
-  );
   return runTraining({
     ...options,
     training: {
       batch: { images: { shape: [batchSize, 3, size, size], dtype: 'float32' } },
       loss: (scope, { images }) => vqganLoss(scope, images!, config),
-      optimizer: adamW({ beta2: 0.99, weightDecay: config.weightDecay ?? 0 }),
+      optimizer: adamW({ beta2: 0.99, weightDecay: config.weightDecay }),
       stepsPerRun,
       clipNorm: 1,
-      ...(config.averageDecay === undefined ? {} : { averageDecay: config.averageDecay }),
+      averageDecay,
     },
-    learningRate: warmUpRate,
-    fingerprint: createHash('sha256')
-      .update(JSON.stringify({ kind: 'vqgan', config, seed, steps }))
-      .digest('hex'),
+    learningRate: learningRateOf(config, steps),
+    start: parameters && { prefix: '', values: parameters },
+    settings: { kind: 'vqgan', config, data: { length: dataset.length } },
     batch: readBatch,
     memory: new Map([[codeCounts, [model.nEmbed]]]),
     afterRun: (state, outputs, step) => {
-      if (restartEvery > 0) restartCodes(state, outputs, { step, steps, every: restartEvery, seed, config: model });
+      const counts = state.get(codeCounts)!;
+      for (const [i, count] of outputs.codeCounts!.data.entries()) counts[i % model.nEmbed]! += count;
+      if (restartEvery === 0 || step % restartEvery !== 0) return;
+      // Codes that move late have no time to settle.
+      if (step <= 0.8 * steps) restartCodes(state, outputs.vectors!, createRandom(seed, step));
+      counts.fill(0);
     },
-    evaluate: (parameters, step) => evaluateVqgan(options, parameters, step),
+    evaluate: (trained, step) => evaluateVqgan(options, trained, step),
   });
 }
 
-function vqganLoss(scope: ParameterScope, images: Tensor, config: VqganTrainingConfig) {
+function checkConfig(config: CompleteConfig, steps: number): void {
+  const { model, restartEvery, stepsPerRun, absoluteErrorWeight, commitmentWeight } = config;
+  checkVqganConfig(model);
+  checkField('inChannels', model.inChannels, model.inChannels === 3, '3, as pictures have');
+  checkTrainingConfig(config, steps);
+  const restarts = Number.isSafeInteger(restartEvery) && restartEvery >= 0 && restartEvery % stepsPerRun === 0;
+  checkField('restartEvery', restartEvery, restarts, `a multiple of stepsPerRun, ${stepsPerRun}, or 0`);
+  checkField('absoluteErrorWeight', absoluteErrorWeight, absoluteErrorWeight >= 0, 'a number from 0 up');
+  checkField('commitmentWeight', commitmentWeight, commitmentWeight >= 0, 'a number from 0 up');
+}
+
+/** The loss of a batch of images `[batch, 3, size, size]`, with how often each code was chosen and the vectors before quantization. */
+function vqganLoss(scope: ParameterScope, images: Tensor, config: CompleteConfig) {
   const result = reconstruct(scope, images, config.model);
   const squaredError = meanSquaredError(result.images, images);
   const absoluteError = mean(abs(sub(result.images, images)));
-  const error = add(squaredError, mul(absoluteError, config.absoluteErrorWeight ?? 0));
-  const quantization = add(result.codebookLoss, mul(result.commitmentLoss, config.commitmentWeight ?? 0.25));
-  const vectors = pixelsToRows(result.vectors);
+  const error = add(squaredError, mul(absoluteError, config.absoluteErrorWeight));
+  const quantization = add(result.codebookLoss, mul(result.commitmentLoss, config.commitmentWeight));
   const counts = scatterAdd(result.tokens, fill([result.tokens.shape[0]!, 1], 1), config.model.nEmbed);
   return {
     loss: add(error, quantization),
@@ -128,66 +164,59 @@ function vqganLoss(scope: ParameterScope, images: Tensor, config: VqganTrainingC
       absoluteError,
       codebookLoss: result.codebookLoss,
       codeCounts: reshape(counts, [-1]),
-      vectors,
+      vectors: pixelsToRows(result.vectors),
     },
   };
 }
 
 /** How often each code was chosen since codes were last restarted. */
 const codeCounts = 'memory/codeCounts';
+const embedding = 'quantize.embedding.weight';
 
-/** Moves codes that were not used to vectors of the last batch, so that the whole codebook serves; none in the last fifth. */
-function restartCodes(
-  state: ReadonlyMap<string, Float32Array>,
-  outputs: Readonly<Record<string, TensorData>>,
-  {
-    step,
-    steps,
-    every,
-    seed,
-    config,
-  }: { step: number; steps: number; every: number; seed: number; config: VqganConfig },
-): void {
-  const { nEmbed, embedDim } = config;
-  const totals = state.get(codeCounts)!;
-  for (const [i, count] of outputs.codeCounts!.data.entries()) totals[i % nEmbed]! += count;
-  if (step % every !== 0 || step > 0.8 * steps) return;
-  const { data, shape } = outputs.vectors!;
-  const [, rows] = shape as [number, number, number];
-  const lastBatch = data.subarray(data.length - rows * embedDim);
-  const random = createRandom(seed, step);
-  const embedding = 'quantize.embedding.weight';
-  for (let code = 0; code < nEmbed; code++) {
-    if (totals[code]! > 0) continue;
+/**
+ * Moves the codes that were not chosen to vectors of the last batch, so that the whole codebook serves (Dhariwal et al. 2020).
+ *
+ * @param vectors `[steps, vectors of a batch, embedDim]`.
+ */
+function restartCodes(state: ReadonlyMap<string, Float32Array>, vectors: TensorData, random: Random): void {
+  const [, rows, width] = vectors.shape as [number, number, number];
+  const lastBatch = vectors.data.subarray(-rows * width);
+  for (const [code, count] of state.get(codeCounts)!.entries()) {
+    if (count > 0) continue;
     const row = sampleInteger(random, rows);
-    const vector = lastBatch.subarray(row * embedDim, (row + 1) * embedDim);
-    for (const name of [embedding, `average/${embedding}`]) state.get(name)?.set(vector, code * embedDim);
+    const vector = lastBatch.subarray(row * width, (row + 1) * width);
+    for (const name of [embedding, `average/${embedding}`]) state.get(name)?.set(vector, code * width);
     for (const slot of ['mean', 'square']) {
-      state.get(`optimizer/${slot}/${embedding}`)!.fill(0, code * embedDim, (code + 1) * embedDim);
+      state.get(`optimizer/${slot}/${embedding}`)!.fill(0, code * width, (code + 1) * width);
     }
   }
-  totals.fill(0);
 }
 
-/** Peak signal-to-noise ratio and share of the codes that serve on pictures that training does not see; writes a sheet. */
-async function evaluateVqgan(options: VqganTraining, parameters: ReadonlyMap<string, TensorData>, step: number) {
-  const { config, evaluation, evaluationSize = 256, folder, runtime } = options;
-  const tokenizer = new VqganTokenizer(config.model, parameters, runtime);
+/** The ratio, in decibels, that a picture counts as if it comes back exactly: more than 8 bits can show otherwise. */
+const exactRatio = 100;
+
+/**
+ * Mean peak signal-to-noise ratio in decibels, and the share of the codes that serve, on pictures that training does not see;
+ * writes a sheet of the first 32.
+ */
+async function evaluateVqgan(
+  { config: { model }, evaluation, evaluationSize = 256, folder, runtime }: VqganTraining,
+  parameters: ReadonlyMap<string, TensorData>,
+  step: number,
+) {
+  const tokenizer = new VqganTokenizer(model, parameters, runtime);
   try {
-    const count = Math.min(evaluationSize, evaluation.length);
-    const stride = evaluation.length / count;
-    const images = await Promise.all(
-      Array.from({ length: count }, async (_, i) => (await evaluation.get(Math.floor(i * stride))).image),
-    );
+    const samples = await spread(evaluation, evaluationSize);
+    const images = samples.map(({ image }) => image);
     const grids = await tokenizer.encode(images);
     const decoded = await tokenizer.decode(grids);
-    const ratios = images.map((image, i) => peakSignalToNoise(image, decoded[i]!));
+    const ratios = images.map((image, i) => Math.min(exactRatio, peakSignalToNoise(image, decoded[i]!)));
     const used = new Set(grids.flatMap((grid) => [...grid]));
     const shown = images.slice(0, 32).flatMap((image, i) => [image, decoded[i]!]);
-    await writeSampleSheet(join(folder, `reconstructions-${String(step).padStart(8, '0')}.png`), shown, 16);
+    await writeSampleSheet(join(folder, `reconstructions-${fileStep(step)}.png`), shown, 16);
     return {
-      evaluationPsnr: ratios.reduce((sum, ratio) => sum + ratio, 0) / count,
-      evaluationCodesUsed: used.size / config.model.nEmbed,
+      evaluationPsnr: ratios.reduce((sum, ratio) => sum + ratio, 0) / ratios.length,
+      evaluationCodesUsed: used.size / model.nEmbed,
     };
   } finally {
     await tokenizer.dispose();

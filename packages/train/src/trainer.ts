@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
+  checkParameters,
   createRandom,
   initializeParameters,
   initialState,
@@ -13,41 +14,56 @@ import {
   type TrainingOptions,
   trainingGraph,
 } from '@dalle-mini/graph';
-import { loadCheckpoint, saveCheckpoint, type TrainingState } from './checkpoint.js';
+import { FileError } from '@dalle-mini/weights/node';
+import { deleteUnfinishedFiles, loadCheckpoint, saveCheckpoint, type TrainingState } from './checkpoint.js';
 import { appendMetrics, type MetricsRecord, truncateMetrics } from './metrics.js';
+import { digestOf, type Settings } from './settings.js';
 
-/** What a caller may watch. */
+/** What a caller may watch: told after each run of the graph. */
 export interface TrainingProgress {
+  /** Steps taken. */
   readonly step: number;
+  /** Steps to take in all. */
   readonly steps: number;
-  /** Steps a second, over the last run of the graph. */
+  /** Steps a second in the last run of the graph, with the wait for its batches and without evaluation. */
   readonly stepsPerSecond: number;
+  /** Loss of the last batch. */
   readonly loss: number;
 }
 
 /** Settings that every kind of training has. */
 export interface RunOptions {
-  /** Where checkpoints, metrics and samples go. A run that finds a checkpoint of its own there goes on from it. */
+  /**
+   * Where checkpoints, metrics and samples go; it is created if need be. A run that finds a checkpoint of its own there goes
+   * on from it. No two runs may use a folder at once.
+   */
   readonly folder: string;
   readonly runtime: Runtime;
-  /** Steps to take in all. */
+  /** Steps to take in all; a multiple of `stepsPerRun`. */
   readonly steps: number;
-  /** Seeds everything: first values, order of samples, captions. */
+  /** Seeds everything: first values, order of captions, mirroring. A whole number. */
   readonly seed: number;
-  /** Steps between two checkpoints, and between two evaluations; multiples of the steps a run of the graph takes. */
+  /** Steps between two checkpoints; a multiple of `stepsPerRun`. */
   readonly checkpointEvery: number;
+  /** Steps between two evaluations; a multiple of `stepsPerRun`. */
   readonly evaluateEvery: number;
+  /** Stops the run after the steps under way and saves a checkpoint: the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: TrainingProgress) => void;
 }
 
+/** Training lost its way: the loss or something else that is measured is no finite number any more. */
+export class DivergenceError extends Error {
+  override readonly name = 'DivergenceError';
+}
+
 export interface TrainerOptions extends RunOptions {
-  readonly training: TrainingOptions;
+  readonly training: Omit<TrainingOptions, 'trains'>;
   readonly learningRate: Schedule;
-  /** Parameters that start from given values instead of random ones, or that are not trained. */
-  readonly parameters?: ReadonlyMap<string, TensorData>;
-  /** Describes everything that decides the outcome; a checkpoint made under another description is refused. */
-  readonly fingerprint: string;
+  /** Values that parameters start from instead of random ones; all whose names begin with `prefix` must have one. */
+  readonly start?: { readonly prefix: string; readonly values: ReadonlyMap<string, TensorData> } | undefined;
+  /** What decides the outcome, but for `seed`, `steps` and `start`: a checkpoint made under other settings is refused. */
+  readonly settings: Settings;
   /** The inputs of one step, each `[accumulation, …]` as one array: a function of the step alone, so that runs can resume. */
   readonly batch: (step: number) => Promise<Readonly<Record<string, Float32Array | Int32Array>>>;
   /** What `afterRun` remembers beside what the graph carries: by name and shape, zeros at first, saved in checkpoints. */
@@ -57,29 +73,29 @@ export interface TrainerOptions extends RunOptions {
    * the state has what `memory` names too.
    */
   readonly afterRun?: (
-    state: Map<string, Float32Array>,
+    state: ReadonlyMap<string, Float32Array>,
     outputs: Readonly<Record<string, TensorData>>,
     step: number,
   ) => void;
   /** Measures the model: called with its parameters every `evaluateEvery` steps and at the end. */
-  readonly evaluate?: (
+  readonly evaluate: (
     parameters: ReadonlyMap<string, TensorData>,
     step: number,
   ) => Promise<Readonly<Record<string, number>>>;
 }
 
-const keptCheckpoints = 2;
-
 /**
- * Trains until `steps` are taken, from a checkpoint of the same run if the folder holds one, and returns the parameters:
- * their moving averages where the training keeps them.
+ * Trains until `steps` are taken, from the last checkpoint of the same run if the folder holds one, and returns the
+ * parameters: their moving averages where the training keeps them.
  *
- * The same options give the same bytes, whether or not the run was interrupted.
+ * The same options give the same bytes on the same machine, whether or not the run was interrupted.
  *
- * @throws the signal's reason when aborted, after a checkpoint was saved.
+ * @throws RangeError if an option is out of its range; GraphError if `start` does not fit the model; ResumeError if the
+ *   folder's checkpoint is damaged or of other settings; DivergenceError; FileError if the disk refuses; and the signal's
+ *   reason when aborted, after a checkpoint was saved.
  */
 export async function runTraining(options: TrainerOptions): Promise<Map<string, TensorData>> {
-  const { folder, runtime, steps, seed, signal } = options;
+  const { folder, runtime, steps, seed, signal, start } = options;
   const { stepsPerRun } = options.training;
   for (const field of ['steps', 'checkpointEvery', 'evaluateEvery'] as const) {
     if (!Number.isSafeInteger(options[field]) || options[field] < 1 || options[field] % stepsPerRun !== 0) {
@@ -89,124 +105,135 @@ export async function runTraining(options: TrainerOptions): Promise<Map<string, 
     }
   }
   signal?.throwIfAborted();
-  await mkdir(folder, { recursive: true });
-  const metricsPath = join(folder, 'metrics.jsonl');
   const training = trainingGraph(options.training);
-  const fixed = new Map<string, TensorData>();
   const initial = initializeParameters(training.parameters, createRandom(seed));
-  for (const [name, value] of options.parameters ?? []) if (initial.has(name)) initial.set(name, value);
-  for (const [name, value] of initial) if (!training.state.has(name)) fixed.set(name, value);
+  if (start) {
+    const started = [...training.parameters].filter(([name]) => name.startsWith(start.prefix));
+    checkParameters(new Map(started), start.values);
+    for (const [name] of started) initial.set(name, start.values.get(name)!);
+  }
+  const settings = { ...options.settings, seed, steps, start: start ? digestOf(initial) : 'random' };
 
-  const shapes = new Map([...training.state, ...(options.memory ?? [])]);
-  let state: TrainingState | undefined = await loadCheckpoint(folder, shapes, options.fingerprint);
+  await makeFolder(folder);
+  await deleteUnfinishedFiles(folder);
+  const metricsPath = join(folder, 'metrics.jsonl');
+  const memory = [...(options.memory ?? [])];
+  const shapes = new Map([...training.state, ...memory]);
+  let state: TrainingState | undefined = await loadCheckpoint(folder, shapes, settings);
   if (!state) {
     const tensors = initialState(training, initial as ReadonlyMap<string, { data: Float32Array }>);
-    for (const [name, shape] of options.memory ?? []) tensors.set(name, new Float32Array(sizeOf(shape)));
+    for (const [name, shape] of memory) tensors.set(name, new Float32Array(sizeOf(shape)));
     state = { step: 0, tensors };
   }
   await truncateMetrics(metricsPath, state.step);
+  if (state.step === steps) return trainedParameters(state.tensors, training);
+
   const executable = await runtime.compile(training.graph);
-  const save = () => saveCheckpoint(folder, state!, shapes, options.fingerprint, keptCheckpoints);
   let savedStep = state.step;
+  const save = async ({ step, tensors }: TrainingState) => {
+    if (step > savedStep) await saveCheckpoint(folder, { step, tensors }, shapes, settings);
+    savedStep = step;
+  };
+  let batches = startLoading(options, training, state.step);
   try {
-    let next = state.step < steps ? loadBatches(options, training, state.step) : undefined;
     while (state.step < steps) {
       if (signal?.aborted) {
-        if (savedStep < state.step) await save();
+        await save(state);
         signal.throwIfAborted();
       }
       const started = performance.now();
-      const batches = await next!;
-      const running = executable.run(
-        { ...toInputs(state.tensors, training), ...Object.fromEntries(fixed), ...batches },
-        { transfer: fixed.size === 0 },
-      );
-      // The next batches are made while this run computes.
-      if (state.step + stepsPerRun < steps) next = loadBatches(options, training, state.step + stepsPerRun);
-      const outputs = await running;
+      const inputs = { ...toInputs(state.tensors, training), ...(await batches) };
+      const running = executable.run(inputs, { transfer: true });
       const step: number = state.step + stepsPerRun;
+      // The next batches are made while this run computes.
+      if (step < steps) batches = startLoading(options, training, step);
+      const outputs = await running;
+      const seconds = (performance.now() - started) / 1000;
       const tensors = new Map([...training.state.keys()].map((name) => [name, outputs[name]!.data as Float32Array]));
-      for (const name of options.memory?.keys() ?? []) tensors.set(name, state.tensors.get(name)!);
+      for (const [name] of memory) tensors.set(name, state.tensors.get(name)!);
       options.afterRun?.(tensors, outputs, step);
       state = { step, tensors };
 
       const records = metricsOf(outputs, training, step, options);
-      const last = records.at(-1)!;
-      if (!Number.isFinite(last.loss)) {
-        throw new Error(
-          `the loss is ${last.loss} at step ${step}: lower the learning rate, and delete ${folder} or go on from its last checkpoint`,
-        );
-      }
-      const isLast = step === steps;
-      if (options.evaluate && (step % options.evaluateEvery === 0 || isLast)) {
-        const measured = await options.evaluate(trainedParameters(state.tensors, training, fixed), step);
-        records[records.length - 1] = { ...last, ...measured };
+      for (const record of records) checkFinite(record, folder);
+      if (step % options.evaluateEvery === 0 || step === steps) {
+        const measured = await options.evaluate(trainedParameters(tensors, training), step);
+        records.push({ ...records.pop()!, ...measured });
+        checkFinite(records.at(-1)!, folder);
       }
       await appendMetrics(metricsPath, records);
-      if (step % options.checkpointEvery === 0 || isLast) {
-        await save();
-        savedStep = step;
-      }
-      const seconds = (performance.now() - started) / 1000;
-      options.onProgress?.({ step, steps, stepsPerSecond: stepsPerRun / seconds, loss: last.loss! });
+      if (step % options.checkpointEvery === 0 || step === steps) await save(state);
+      const { loss } = records.at(-1)!;
+      options.onProgress?.({ step, steps, stepsPerSecond: stepsPerRun / seconds, loss: loss! });
     }
   } finally {
+    // Nothing is read any more when the caller takes over: it may close the dataset now.
+    await batches.catch(() => undefined);
     await executable.dispose();
   }
-  return trainedParameters(state.tensors, training, fixed);
+  return trainedParameters(state.tensors, training);
+}
+
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true });
+  } catch (error) {
+    throw new FileError('write', folder, error as NodeJS.ErrnoException);
+  }
 }
 
 /** The model's parameters, in their averaged form where there is one. */
 function trainedParameters(
   state: ReadonlyMap<string, Float32Array>,
-  training: TrainingGraph,
-  fixed: ReadonlyMap<string, TensorData>,
+  { parameters }: TrainingGraph,
 ): Map<string, TensorData> {
-  const parameters = new Map<string, TensorData>();
-  for (const [name, { shape }] of training.parameters) {
-    const data = state.get(`average/${name}`) ?? state.get(name);
-    parameters.set(name, data ? { dtype: 'float32', shape, data } : fixed.get(name)!);
-  }
-  return parameters;
+  const values = [...parameters].map(([name, { shape }]): [string, TensorData] => {
+    const data = state.get(`average/${name}`) ?? state.get(name)!;
+    return [name, { dtype: 'float32', shape, data }];
+  });
+  return new Map(values);
 }
 
 function toInputs(state: ReadonlyMap<string, Float32Array>, training: TrainingGraph): Record<string, TensorData> {
-  return Object.fromEntries(
-    [...training.state].map(([name, shape]) => [
-      name,
-      { dtype: 'float32', shape, data: state.get(name)! } as TensorData,
-    ]),
-  );
+  const inputs = [...training.state].map(([name, shape]): [string, TensorData] => {
+    return [name, { dtype: 'float32', shape, data: state.get(name)! }];
+  });
+  return Object.fromEntries(inputs);
 }
 
+/** Loads the inputs of one run of the graph. A failure is seen by whoever awaits it, and by nobody if the run ended before. */
+function startLoading(
+  options: TrainerOptions,
+  training: TrainingGraph,
+  step: number,
+): Promise<Record<string, TensorData>> {
+  const batches = loadBatches(options, training, step);
+  batches.catch(() => undefined);
+  return batches;
+}
+
+/** The inputs of one run of the graph that are not its state: for the steps after `step` steps. */
 async function loadBatches(
   options: TrainerOptions,
   training: TrainingGraph,
   step: number,
 ): Promise<Record<string, TensorData>> {
-  const { stepsPerRun } = options.training;
-  const batches = await Promise.all(Array.from({ length: stepsPerRun }, (_, i) => options.batch(step + i)));
+  const steps = Array.from({ length: options.training.stepsPerRun }, (_, i) => step + i);
+  const batches = await Promise.all(steps.map(options.batch));
   const inputs: Record<string, TensorData> = {};
   for (const name of Object.keys(options.training.batch)) {
     const { shape, dtype } = training.graph.inputs[name]!;
-    const parts = batches.map((batch) => batch[name]!);
-    const data =
-      dtype === 'int32'
-        ? new Int32Array(parts.length * parts[0]!.length)
-        : new Float32Array(parts.length * parts[0]!.length);
-    for (const [i, part] of parts.entries()) data.set(part, i * part.length);
+    const data = dtype === 'int32' ? new Int32Array(sizeOf(shape)) : new Float32Array(sizeOf(shape));
+    for (const [i, batch] of batches.entries()) data.set(batch[name]!, (i * data.length) / batches.length);
     inputs[name] = { dtype, shape, data } as TensorData;
   }
-  inputs.learningRate = {
-    dtype: 'float32',
-    shape: [stepsPerRun],
-    data: Float32Array.from({ length: stepsPerRun }, (_, i) => options.learningRate(step + i)),
-  };
+  const rates = Float32Array.from(steps, options.learningRate);
+  inputs.learningRate = { dtype: 'float32', shape: [rates.length], data: rates };
   inputs.step = { dtype: 'int32', shape: [], data: Int32Array.of(step) };
   return inputs;
 }
 
-/** One record a step: the loss, the norm of the gradients, the learning rate and every metric that is a scalar. */
+/** One record a step: the learning rate and all that the graph reports of it as a scalar. */
 function metricsOf(
   outputs: Readonly<Record<string, TensorData>>,
   { state }: TrainingGraph,
@@ -215,8 +242,17 @@ function metricsOf(
 ): MetricsRecord[] {
   const scalars = Object.entries(outputs).filter(([name, { shape }]) => !state.has(name) && shape.length === 1);
   return Array.from({ length: stepsPerRun }, (_, i) => {
-    const taken = step - stepsPerRun + i + 1;
+    const before = step - stepsPerRun + i;
     const values = scalars.map(([name, { data }]) => [name, data[i]!] as const);
-    return { step: taken, ...Object.fromEntries(values), learningRate: learningRate(taken - 1) };
+    return { step: before + 1, ...Object.fromEntries(values), learningRate: learningRate(before) };
   });
+}
+
+function checkFinite(record: MetricsRecord, folder: string): void {
+  const broken = Object.entries(record).find(([, value]) => !Number.isFinite(value));
+  if (!broken) return;
+  throw new DivergenceError(
+    `training diverged: ${broken[0]} is ${broken[1]} at step ${record.step}. Lower the learning rate or warm up over more steps, ` +
+      `and train into a new folder; checkpoints in ${folder} are from before.`,
+  );
 }

@@ -1,0 +1,128 @@
+import { input, ParameterScope, type Runtime, type Tensor, type TensorData } from '@dalle-mini/graph';
+import {
+  type BertConfig,
+  bert,
+  type CaptionTokenizer,
+  type TextEncoder,
+  type TextEncoding,
+} from '@dalle-mini/text-encoder';
+import { CaptionCache } from './caption-cache.js';
+import type { Settings } from './settings.js';
+
+/** A text encoder as it is, whose hidden states are computed once a caption and remembered. */
+export interface FrozenTextEncoder {
+  readonly kind: 'frozen';
+  readonly encoder: TextEncoder;
+}
+
+/** A BERT that is trained along with the decoder: its parameters come back with names that start with `text_encoder.`. */
+export interface TrainedTextEncoder {
+  readonly kind: 'trained';
+  readonly config: BertConfig;
+  readonly tokenizer: CaptionTokenizer;
+  /** Tokens that every caption is cut or padded to, at most `config.maxPositions`. */
+  readonly maxLength: number;
+  /** Its pretrained parameters, by the names that they have in its checkpoint. */
+  readonly parameters: ReadonlyMap<string, TensorData>;
+}
+
+/** Captions as a training graph takes them: inputs of one batch by name, their shapes and types. */
+export type BatchShapes = Record<string, { readonly shape: readonly number[]; readonly dtype: 'float32' | 'int32' }>;
+export type BatchValues = Record<string, Float32Array | Int32Array>;
+export type BatchTensors = Readonly<Record<string, Tensor>>;
+
+/** How captions come into a training graph: as hidden states, or as token ids that the graph encodes. */
+export interface TextSource {
+  /** Width of a hidden state. */
+  readonly width: number;
+  readonly settings: Settings;
+  /** The values that its parameters start from, by their names in the graph, which begin with `prefix`; if it has any. */
+  readonly start?: { readonly prefix: string; readonly values: ReadonlyMap<string, TensorData> };
+  readonly shapes: (batchSize: number) => BatchShapes;
+  readonly values: (captions: readonly string[]) => Promise<BatchValues>;
+  /** Hidden states `[batch, length, width]` and attention mask, int32 `[batch, length]`, in the graph. */
+  readonly read: (scope: ParameterScope, batch: BatchTensors) => { hiddenStates: Tensor; attentionMask: Tensor };
+  /** Encodes captions with the parameters that training has come to. */
+  readonly encode: (
+    captions: readonly string[],
+    parameters: ReadonlyMap<string, TensorData>,
+    runtime: Runtime,
+  ) => Promise<TextEncoding>;
+}
+
+const prefix = 'text_encoder';
+
+export function textSource(given: FrozenTextEncoder | TrainedTextEncoder): TextSource {
+  return given.kind === 'frozen' ? frozenSource(given) : trainedSource(given);
+}
+
+function frozenSource({ encoder }: FrozenTextEncoder): TextSource {
+  const { hiddenSize, maxLength } = encoder;
+  const cache = new CaptionCache(encoder);
+  return {
+    width: hiddenSize,
+    settings: { kind: 'frozen', hiddenSize, maxLength },
+    shapes: (batchSize) => ({
+      hiddenStates: { shape: [batchSize, maxLength, hiddenSize], dtype: 'float32' },
+      attentionMask: { shape: [batchSize, maxLength], dtype: 'int32' },
+    }),
+    values: async (captions) => {
+      const { hiddenStates, attentionMask } = await cache.encode(captions);
+      return { hiddenStates, attentionMask };
+    },
+    read: (_, { hiddenStates, attentionMask }) => ({ hiddenStates: hiddenStates!, attentionMask: attentionMask! }),
+    encode: (captions) => encoder.encode(captions),
+  };
+}
+
+function trainedSource({ config, tokenizer, maxLength, parameters }: TrainedTextEncoder): TextSource {
+  const { hiddenSize } = config;
+  const shapes = (batchSize: number) => ({
+    ids: { shape: [batchSize, maxLength], dtype: 'int32' as const },
+    attentionMask: { shape: [batchSize, maxLength], dtype: 'int32' as const },
+  });
+  const values = (captions: readonly string[]) => {
+    const { ids, attentionMask } = tokenizer.encode(captions, maxLength);
+    return { ids, attentionMask };
+  };
+  const read = (scope: ParameterScope, { ids, attentionMask }: BatchTensors) => ({
+    hiddenStates: bert(scope.in(prefix), config, ids!, attentionMask!),
+    attentionMask: attentionMask!,
+  });
+  return {
+    width: hiddenSize,
+    settings: { kind: 'trained', config, maxLength },
+    start: { prefix, values: new Map([...parameters].map(([name, value]) => [`${prefix}.${name}`, value])) },
+    shapes,
+    values: async (captions) => values(captions),
+    read,
+    encode: async (captions, trained, runtime) => {
+      const batch = captions.length;
+      const inputs = toInputs(shapes(batch));
+      const { hiddenStates } = read(new ParameterScope(), inputs);
+      const executable = await runtime.compile({ inputs, outputs: { hiddenStates } }, { parameters: trained });
+      try {
+        const given = values(captions);
+        const outputs = await executable.run(toData(shapes(batch), given));
+        const data = outputs.hiddenStates!.data as Float32Array;
+        return { hiddenStates: data, attentionMask: given.attentionMask, batch, length: maxLength, hiddenSize };
+      } finally {
+        await executable.dispose();
+      }
+    },
+  };
+}
+
+/** The inputs of a graph that takes a batch. */
+export function toInputs(shapes: BatchShapes): Record<string, Tensor> {
+  return Object.fromEntries(
+    Object.entries(shapes).map(([name, { shape, dtype }]) => [name, input(name, shape, dtype)]),
+  );
+}
+
+/** The values of a batch, with their shapes. */
+export function toData(shapes: BatchShapes, values: BatchValues): Record<string, TensorData> {
+  return Object.fromEntries(
+    Object.entries(shapes).map(([name, shape]) => [name, { ...shape, data: values[name]! } as TensorData]),
+  );
+}

@@ -1,0 +1,195 @@
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Runtime } from '@dalle-mini/graph';
+import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { type DecoderTraining, DivergenceError, readMetrics, trainDecoder, trainVqgan } from '@dalle-mini/train';
+import { toFloat32 } from '@dalle-mini/weights';
+import { FileError, readCheckpointFile } from '@dalle-mini/weights/node';
+import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
+import { contentOf, temporaryFolder } from './folders.js';
+import { recordingRuntime } from './recording-runtime.js';
+import { decoderRun, pictures, vqganRun } from './tiny.mjs';
+
+/** Which of the system's calls fails, and with what code; `files` says for which files' writes. */
+const fault = vi.hoisted((): { open?: string; write?: string; files?: RegExp } => ({}));
+
+vi.mock('node:fs/promises', async (original) => {
+  const actual = await original<typeof import('node:fs/promises')>();
+  const fail = (code: string, syscall: string) => {
+    throw Object.assign(new Error(`${code}: injected, ${syscall}`), { code, syscall });
+  };
+  return {
+    ...actual,
+    async open(...args: Parameters<typeof actual.open>) {
+      const [path, flags] = args;
+      if (flags === 'r' || !fault.files?.test(String(path))) return actual.open(...args);
+      if (fault.open !== undefined) fail(fault.open, 'open');
+      const file = await actual.open(...args);
+      // The device fills up after the first bytes, as a real one does.
+      const writeSome = async (content: Uint8Array | string) => {
+        await file.appendFile(content.slice(0, 5));
+        fail(fault.write!, 'write');
+      };
+      if (fault.write !== undefined) Object.assign(file, { write: writeSome, writeFile: writeSome });
+      return file;
+    },
+  };
+});
+
+afterEach(() => {
+  for (const field of ['open', 'write', 'files'] as const) delete fault[field];
+});
+
+const runtime = new OnnxRuntime({ threads: 1 });
+afterAll(() => runtime.dispose());
+
+const train = (folder: string, changes: Partial<DecoderTraining> = {}) =>
+  trainDecoder({ ...decoderRun, runtime: recordingRuntime(), folder, ...changes });
+
+/** What `writeFileAtomically` writes to before a checkpoint or a sheet has its name. */
+const temporaryFiles = /\.tmp$/;
+const metricsFile = /metrics\.jsonl$/;
+
+describe('a folder that cannot be written to', () => {
+  test('is refused where a file is in its place', async () => {
+    const folder = join(await temporaryFolder(), 'file');
+    await writeFile(folder, '');
+    await expect(train(join(folder, 'run'))).rejects.toThrow(FileError);
+    await expect(train(join(folder, 'run'))).rejects.toThrow(`Cannot write ${join(folder, 'run')}: a part of its path`);
+  });
+
+  test('is refused when its permissions forbid it', async () => {
+    Object.assign(fault, { open: 'EACCES', files: metricsFile });
+    const folder = await temporaryFolder();
+    await expect(train(folder)).rejects.toThrow(/Cannot write \S+metrics.jsonl: permission is denied/);
+  });
+
+  test('is refused when metrics.jsonl is a folder', async () => {
+    const folder = await temporaryFolder();
+    await mkdir(join(folder, 'metrics.jsonl'));
+    await expect(train(folder)).rejects.toThrow(/Cannot read \S+metrics.jsonl: it is a folder/);
+  });
+});
+
+describe('a disk that is full', () => {
+  test('leaves no half-written checkpoint, and the run goes on when there is space', async () => {
+    const whole = await temporaryFolder();
+    await train(whole, { runtime });
+    const folder = await temporaryFolder();
+    const onProgress = ({ step }: { step: number }) => {
+      if (step === 20) Object.assign(fault, { write: 'ENOSPC', files: temporaryFiles });
+    };
+    const full = train(folder, { runtime, onProgress });
+    await expect(full).rejects.toThrow(FileError);
+    await expect(full).rejects.toThrow(/checkpoint-00000030.safetensors: the disk is full/);
+    delete fault.files;
+    expect((await readdir(folder)).sort()).toEqual([
+      'checkpoint-00000010.safetensors',
+      'checkpoint-00000020.safetensors',
+      'metrics.jsonl',
+    ]);
+    await train(folder, { runtime });
+    expect(await contentOf(folder)).toEqual(await contentOf(whole));
+  });
+
+  test('leaves no half-written line of metrics', async () => {
+    const folder = await temporaryFolder();
+    const onProgress = ({ step }: { step: number }) => {
+      if (step === 15) Object.assign(fault, { write: 'ENOSPC', files: metricsFile });
+    };
+    await expect(train(folder, { onProgress })).rejects.toThrow(/metrics.jsonl: the disk is full/);
+    const text = await readFile(join(folder, 'metrics.jsonl'), 'utf8');
+    expect(text.endsWith('}\n')).toBe(true);
+    expect(await readMetrics(join(folder, 'metrics.jsonl'))).toHaveLength(15);
+  });
+
+  test('leaves no half-written sheet', async () => {
+    const folder = await temporaryFolder();
+    Object.assign(fault, { write: 'ENOSPC', files: temporaryFiles });
+    const run = { ...vqganRun, checkpointEvery: 60, runtime: recordingRuntime(), folder };
+    await expect(trainVqgan(run)).rejects.toThrow(/reconstructions-00000030.png: the disk is full/);
+    expect(await readdir(folder)).toEqual(['metrics.jsonl']);
+  });
+});
+
+describe('training that diverges', () => {
+  test('ends with an error that says so, and keeps no checkpoint with numbers that are none', async () => {
+    const folder = await temporaryFolder();
+    // One step of 1e30 makes products of weights that float32 cannot hold.
+    const config = { ...decoderRun.config, learningRate: 1e30, warmUpSteps: 12, stepsPerRun: 1 };
+    const diverging = train(folder, { runtime, config, checkpointEvery: 1 });
+    await expect(diverging).rejects.toThrow(DivergenceError);
+    await expect(diverging).rejects.toThrow(
+      /training diverged: \w+ is (NaN|Infinity) at step \d+. Lower the learning rate or warm up over more steps, and train into a new folder/,
+    );
+    for (const record of await readMetrics(join(folder, 'metrics.jsonl'))) {
+      for (const value of Object.values(record)) expect(Number.isFinite(value)).toBe(true);
+    }
+    for (const name of await readdir(folder)) {
+      if (!name.startsWith('checkpoint')) continue;
+      for (const tensor of (await readCheckpointFile(join(folder, name))).tensors.values()) {
+        expect(toFloat32(tensor).every(Number.isFinite)).toBe(true);
+      }
+    }
+  });
+
+  test.each(['loss', 'gradientNorm'])('is noticed by the %s of any step, not of the last alone', async (name) => {
+    const folder = await temporaryFolder();
+    const broken = withOutputs((outputs) => {
+      outputs[name]!.data[1] = Number.NaN;
+    });
+    await expect(train(folder, { runtime: broken })).rejects.toThrow(`training diverged: ${name} is NaN at step 2.`);
+    expect(await readdir(folder)).toEqual([]);
+  });
+});
+
+/** A runtime that computes nothing, and whose training results are changed. */
+function withOutputs(change: (outputs: Awaited<ReturnType<Awaited<ReturnType<Runtime['compile']>>['run']>>) => void) {
+  const recording = recordingRuntime();
+  const compile: Runtime['compile'] = async (graph) => {
+    const executable = await recording.compile(graph);
+    return {
+      ...executable,
+      run: async (inputs) => {
+        const outputs = await executable.run(inputs);
+        if ('learningRate' in graph.inputs) change(outputs);
+        return outputs;
+      },
+    };
+  };
+  return { ...recording, compile };
+}
+
+test('the event loop is free while a step is computed', async () => {
+  // What the graph computes takes most of the time; a run of it would block the loop for its whole length if it ran here.
+  const spans: { seconds: number; ticks: number }[] = [];
+  let ticks = 0;
+  const timer = setInterval(() => ticks++, 5);
+  const measured: Runtime = {
+    name: runtime.name,
+    compile: async (graph, options) => {
+      const executable = await runtime.compile(graph, options);
+      if (!('learningRate' in graph.inputs)) return executable;
+      return {
+        ...executable,
+        run: async (...args) => {
+          const [started, before] = [performance.now(), ticks];
+          const outputs = await executable.run(...args);
+          spans.push({ seconds: (performance.now() - started) / 1000, ticks: ticks - before });
+          return outputs;
+        },
+      };
+    },
+    dispose: async () => undefined,
+  };
+  const config = { ...vqganRun.config, batchSize: 16, stepsPerRun: 30, warmUpSteps: 5, restartEvery: 30 };
+  const run = { ...vqganRun, config, steps: 60, checkpointEvery: 60, evaluateEvery: 60, evaluation: pictures(8, 96) };
+  await trainVqgan({ ...run, runtime: measured, folder: await temporaryFolder() });
+  clearInterval(timer);
+  expect(spans).toHaveLength(2);
+  for (const { seconds, ticks: seen } of spans) {
+    // 200 ticks a second if nothing disturbed the timer. A tenth of them, since the machine may be busy with other things.
+    expect(seconds).toBeGreaterThan(0.05);
+    expect(seen).toBeGreaterThan(20 * seconds);
+  }
+});

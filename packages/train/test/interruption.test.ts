@@ -1,0 +1,231 @@
+import { spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
+import { once } from 'node:events';
+import { appendFile, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { ResumeError, trainDecoder, trainVqgan } from '@dalle-mini/train';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { contentOf, temporaryFolder } from './folders.js';
+import { recordingRuntime } from './recording-runtime.js';
+import { decoderRun, vqganRun } from './tiny.mjs';
+
+// One thread, as the killed process has: sums over several threads may be rounded otherwise.
+const runtime = new OnnxRuntime({ threads: 1 });
+afterAll(() => runtime.dispose());
+
+/** A run and the changes that one may make to it. */
+interface Changes {
+  readonly runtime?: OnnxRuntime | ReturnType<typeof recordingRuntime>;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: { step: number }) => void;
+  readonly seed?: number;
+  readonly steps?: number;
+  readonly learningRate?: number;
+}
+
+const kinds = {
+  vqgan: (folder: string, { learningRate = 4e-3, ...changes }: Changes = {}) =>
+    trainVqgan({ ...vqganRun, runtime, folder, ...changes, config: { ...vqganRun.config, learningRate } }),
+  decoder: (folder: string, { learningRate = 1e-2, ...changes }: Changes = {}) =>
+    trainDecoder({ ...decoderRun, runtime, folder, ...changes, config: { ...decoderRun.config, learningRate } }),
+};
+
+const trainingProcess = fileURLToPath(new URL('training-process.mjs', import.meta.url));
+
+/** Trains in a process of its own, which kills itself some milliseconds after some runs of the graph. Resolves to how it ended. */
+async function trainInProcess(kind: string, folder: string, runs?: number, delay?: number) {
+  const moment = runs === undefined ? [] : [String(runs), String(delay)];
+  const child = spawn(process.execPath, [trainingProcess, kind, folder, ...moment], { stdio: 'inherit' });
+  const [code, signal] = await once(child, 'close');
+  return { code, signal };
+}
+
+describe.each(['vqgan', 'decoder'] as const)('an interrupted run of %s training', (kind) => {
+  const train = kinds[kind];
+  /** What a run that nobody interrupts leaves. */
+  let expected: Record<string, Buffer>;
+  beforeAll(async () => {
+    const folder = await temporaryFolder();
+    await train(folder);
+    expected = await contentOf(folder);
+  });
+
+  test('that was killed at random moments ends with the same bytes', { timeout: 300_000 }, async () => {
+    const folder = await temporaryFolder();
+    // A checkpoint is written every two runs of the graph, which take some milliseconds: the kill meets any of these.
+    const moments = [
+      [2 + randomInt(4), randomInt(20)],
+      [1 + randomInt(3), randomInt(20)],
+    ] as const;
+    const said = moments.map(([runs, delay]) => `killed ${delay} ms after run ${runs}`).join(', ');
+    expect((await trainInProcess(kind, folder, ...moments[0])).signal, said).toBe('SIGKILL');
+    expect((await readdir(folder)).join(), said).toMatch(/checkpoint-/);
+    await trainInProcess(kind, folder, ...moments[1]);
+    expect((await trainInProcess(kind, folder)).code, said).toBe(0);
+    expect(await contentOf(folder), said).toEqual(expected);
+  });
+
+  test('that was stopped by a signal saves a checkpoint, and ends with the same bytes', async () => {
+    const folder = await temporaryFolder();
+    const controller = new AbortController();
+    const reason = new Error('enough for today');
+    const onProgress = ({ step }: { step: number }) => {
+      if (step === 25) controller.abort(reason);
+    };
+    await expect(train(folder, { signal: controller.signal, onProgress })).rejects.toBe(reason);
+    expect(await readdir(folder)).toContain('checkpoint-00000025.safetensors');
+    const steps: number[] = [];
+    await train(folder, { onProgress: ({ step }) => steps.push(step) });
+    expect(steps).toEqual([30, 35, 40, 45, 50, 55, 60]);
+    expect(await contentOf(folder)).toEqual(expected);
+  });
+
+  test('whose newest checkpoint is damaged is refused, and goes on from the one before once that is deleted', async () => {
+    const folder = await temporaryFolder();
+    for (const [name, bytes] of Object.entries(expected)) await writeFile(join(folder, name), bytes);
+    const newest = join(folder, 'checkpoint-00000060.safetensors');
+    await truncate(newest, 10_000);
+    const resumed = train(folder);
+    await expect(resumed).rejects.toThrow(ResumeError);
+    await expect(resumed).rejects.toThrow(
+      `Delete ${newest} and run again: training then goes on from checkpoint-00000050`,
+    );
+    await rm(newest);
+    await train(folder);
+    expect(await contentOf(folder)).toEqual(expected);
+  });
+});
+
+describe('a run that resumes', () => {
+  /** A folder with a run that was stopped at step 20, and computed nothing. */
+  async function stoppedRun(): Promise<string> {
+    const folder = await temporaryFolder();
+    const controller = new AbortController();
+    const onProgress = ({ step }: { step: number }) => {
+      if (step === 20) controller.abort(new Error('stopped'));
+    };
+    const stopped = kinds.decoder(folder, { runtime: recordingRuntime(), signal: controller.signal, onProgress });
+    await expect(stopped).rejects.toThrow('stopped');
+    return folder;
+  }
+
+  test('is refused with other settings, and says which', async () => {
+    const folder = await stoppedRun();
+    const before = await contentOf(folder);
+    const resumed = kinds.decoder(folder, { runtime: recordingRuntime(), learningRate: 0.5, seed: 4, steps: 80 });
+    await expect(resumed).rejects.toThrow(ResumeError);
+    await expect(resumed).rejects.toThrow(
+      `${join(folder, 'checkpoint-00000020.safetensors')} belongs to a run with other settings: ` +
+        'config.learningRate is 0.01 there and 0.5 here; seed is 3 there and 4 here; steps is 60 there and 80 here. ' +
+        `Train into another folder, go back to the settings of before, or delete the checkpoints in ${folder}`,
+    );
+    expect(await contentOf(folder)).toEqual(before);
+  });
+
+  test('is refused as another kind of training', async () => {
+    const folder = await stoppedRun();
+    await expect(kinds.vqgan(folder, { runtime: recordingRuntime() })).rejects.toThrow(
+      /kind is "decoder" there and "vqgan" here/,
+    );
+  });
+
+  test('is refused with other parameters to start from', async () => {
+    const folder = await temporaryFolder();
+    const run = { ...vqganRun, runtime: recordingRuntime(), folder };
+    const parameters = await trainVqgan(run);
+    await expect(trainVqgan({ ...run, parameters })).rejects.toThrow(/start is "random" there and "[0-9a-f]+" here/);
+  });
+
+  test('takes a setting that is left out as its default', async () => {
+    const folder = await stoppedRun();
+    const config = { ...decoderRun.config, captionDropout: 0.1, accumulation: undefined, optimizer: 'adamw' } as const;
+    await trainDecoder({ ...decoderRun, folder, runtime: recordingRuntime(), config });
+  });
+
+  test('is refused where a tensor is missing from the checkpoint', async () => {
+    const folder = await stoppedRun();
+    const path = join(folder, 'checkpoint-00000020.safetensors');
+    const bytes = await readFile(path);
+    // Names are stored as they are, so that another one of the same length fits.
+    bytes.write('lm_tail', bytes.indexOf('lm_head'));
+    await writeFile(path, bytes);
+    await expect(kinds.decoder(folder, { runtime: recordingRuntime() })).rejects.toThrow(
+      /damaged: it has no tensor \S*lm_head.*Delete \S+checkpoint-00000020.safetensors and run again/,
+    );
+  });
+
+  test('drops lines of metrics that are from after the checkpoint, or cut off', async () => {
+    const folder = await stoppedRun();
+    const path = join(folder, 'metrics.jsonl');
+    const before = await readFile(path, 'utf8');
+    await appendFile(path, '{"step":21,"loss":1,"gradientNorm":1,"learningRate":1}\n{"step":22,"lo');
+    await kinds.decoder(folder, { runtime: recordingRuntime() });
+    const lines = (await readFile(path, 'utf8')).split('\n');
+    expect(lines.slice(0, 20)).toEqual(before.split('\n').slice(0, 20));
+    expect(lines.slice(0, -1).map((line) => JSON.parse(line).step)).toEqual(
+      Array.from({ length: 60 }, (_, i) => i + 1),
+    );
+    expect(JSON.parse(lines[20]!).loss).toBe(0);
+  });
+
+  test('says which line of the metrics is damaged', async () => {
+    const folder = await stoppedRun();
+    const path = join(folder, 'metrics.jsonl');
+    await writeFile(path, `not JSON\n${await readFile(path, 'utf8')}`);
+    await expect(kinds.decoder(folder, { runtime: recordingRuntime() })).rejects.toThrow(`${path}: line 1 is not JSON`);
+  });
+
+  test('deletes the file that a killed process was writing, and nothing else', async () => {
+    const folder = await stoppedRun();
+    await writeFile(join(folder, '.4f1cdb6c-1b1c-4c8f-9a51-0d2d1cf1c7a5.tmp'), 'half a checkpoint');
+    await writeFile(join(folder, 'notes.tmp'), 'mine');
+    await kinds.decoder(folder, { runtime: recordingRuntime() });
+    const names = await readdir(folder);
+    expect(names).toContain('notes.tmp');
+    expect(names.filter((name) => name.startsWith('.'))).toEqual([]);
+  });
+});
+
+test('a run that is aborted before it starts leaves no folder', async () => {
+  const folder = join(await temporaryFolder(), 'run');
+  await expect(kinds.decoder(folder, { signal: AbortSignal.abort(new Error('no')) })).rejects.toThrow('no');
+  await expect(readdir(folder)).rejects.toThrow('ENOENT');
+});
+
+test('reads nothing any more when it has ended, even where a batch under way fails', async () => {
+  let started = 0;
+  let reading = 0;
+  const controller = new AbortController();
+  const dataset = {
+    ...decoderRun.dataset,
+    get: async (index: number) => {
+      if (!controller.signal.aborted) return decoderRun.dataset.get(index);
+      started++;
+      reading++;
+      await sleep(20);
+      reading--;
+      throw new Error('the dataset is closed');
+    },
+  };
+  const folder = await temporaryFolder();
+  // The batches of steps 6 to 10 are asked for when the first run of the graph has started, and it ends with the abort.
+  const aborting = recordingRuntime();
+  const compile = aborting.compile.bind(aborting);
+  aborting.compile = async (graph, options) => {
+    const executable = await compile(graph, options);
+    return {
+      ...executable,
+      run: async (inputs) => {
+        controller.abort(new Error('stopped'));
+        return executable.run(inputs);
+      },
+    };
+  };
+  const options = { ...decoderRun, dataset, folder, runtime: aborting, signal: controller.signal };
+  await expect(trainDecoder(options)).rejects.toThrow('stopped');
+  expect(started).toBeGreaterThan(0);
+  expect(reading).toBe(0);
+});

@@ -1,0 +1,184 @@
+/**
+ * Pictures, captions and models so small that they are trained in seconds. Plain JavaScript, since a process of its own reads
+ * it too: see `training-process.mjs`.
+ */
+import { createRandom, sampleInteger } from '@dalle-mini/graph';
+
+/**
+ * @import { Dataset, Sample, TokenDataset } from '@dalle-mini/data'
+ * @import { DecoderConfig } from '@dalle-mini/decoder'
+ * @import { TextEncoder } from '@dalle-mini/text-encoder'
+ * @import { DecoderTraining, VqganTraining } from '@dalle-mini/train'
+ * @import { VqganConfig } from '@dalle-mini/vqgan'
+ */
+
+export const size = 16;
+
+/** @type {Record<string, readonly [number, number, number]>} */
+const colors = { red: [220, 40, 40], green: [40, 180, 60], blue: [50, 80, 220], yellow: [240, 210, 50] };
+/** Whether a point is inside, x and y from −1 to 1. @type {Record<string, (x: number, y: number) => boolean>} */
+const shapes = {
+  circle: (x, y) => x * x + y * y < 0.5,
+  square: (x, y) => Math.abs(x) < 0.6 && Math.abs(y) < 0.6,
+  stripe: (_, y) => Math.abs(y) < 0.3,
+};
+
+/** What the picture at an index shows, and where: the first twelve are all different. @param {number} index */
+function describe(index) {
+  const colorNames = Object.keys(colors);
+  const color = /** @type {string} */ (colorNames[index % colorNames.length]);
+  const shape = /** @type {string} */ (Object.keys(shapes)[index % 3]);
+  const random = createRandom(index);
+  const shift = [sampleInteger(random, 5) / 10 - 0.2, sampleInteger(random, 5) / 10 - 0.2];
+  return { color, shape, shift: /** @type {[number, number]} */ (shift) };
+}
+
+/**
+ * Colored shapes on white, 16×16 pixels, made up as they are asked for.
+ *
+ * @param {number} length
+ * @param {number} first Index of the first picture: datasets that do not overlap have different pictures.
+ * @returns {Dataset<Sample>}
+ */
+export function pictures(length, first = 0) {
+  return {
+    length,
+    async get(index) {
+      const { color, shape, shift } = describe(first + index);
+      const data = new Uint8Array(3 * size * size).fill(255);
+      for (let pixel = 0; pixel < size * size; pixel++) {
+        const x = (pixel % size) / 8 - 1 + shift[0];
+        const y = Math.floor(pixel / size) / 8 - 1 + shift[1];
+        if (shapes[shape]?.(x, y)) data.set(colors[color] ?? [], 3 * pixel);
+      }
+      return {
+        key: `shape-${first + index}`,
+        image: { width: size, height: size, data },
+        captions: [`${color} ${shape}`, `a ${color} ${shape}`],
+      };
+    },
+  };
+}
+
+/** f2: 8×8 tokens. @type {VqganConfig} */
+export const vqganModel = {
+  resolution: size,
+  inChannels: 3,
+  ch: 8,
+  chMult: [1, 2],
+  numResBlocks: 1,
+  attnResolutions: [],
+  zChannels: 8,
+  embedDim: 4,
+  nEmbed: 32,
+  normGroups: 4,
+};
+
+/** @type {Omit<VqganTraining, 'folder' | 'runtime'>} */
+export const vqganRun = {
+  config: {
+    model: vqganModel,
+    batchSize: 8,
+    stepsPerRun: 5,
+    learningRate: 4e-3,
+    warmUpSteps: 5,
+    restartEvery: 10,
+    averageDecay: 0.9,
+    mirror: true,
+  },
+  steps: 60,
+  seed: 3,
+  checkpointEvery: 10,
+  evaluateEvery: 30,
+  dataset: pictures(96),
+  order: (position) => (position * 7) % 96,
+  evaluation: pictures(16, 96),
+};
+
+/** @type {DecoderConfig} */
+export const decoderModel = {
+  vocabularySize: 16,
+  gridSize: 4,
+  width: 16,
+  layers: 2,
+  heads: 2,
+  feedForwardWidth: 24,
+  textWidth: 8,
+};
+
+/**
+ * Grids that the caption tells half of: tokens of the upper half by color and shape, those of the lower half by chance.
+ *
+ * @param {number} length
+ * @param {number} first
+ * @returns {TokenDataset}
+ */
+export function grids(length, first = 0) {
+  const { gridSize, vocabularySize } = decoderModel;
+  const half = gridSize ** 2 / 2;
+  return {
+    length,
+    gridSize,
+    vocabularySize,
+    groups: async () => Array.from({ length }, (_, i) => [i]),
+    async get(index) {
+      const { color, shape } = describe(first + index);
+      const random = createRandom(first + index, 1);
+      const told = Object.keys(colors).indexOf(color) + 4 * Object.keys(shapes).indexOf(shape);
+      const tokens = Int32Array.from({ length: 2 * half }, (_, i) =>
+        i < half ? told : sampleInteger(random, vocabularySize),
+      );
+      return { key: `grid-${first + index}`, tokens, captions: [`${color} ${shape}`, `a ${color} ${shape}`] };
+    },
+  };
+}
+
+/**
+ * A text encoder without weights: each word has a vector of its own, and padding at the end is not zero, as that of BERT.
+ *
+ * @returns {TextEncoder & { encoded: string[] }} `encoded` lists what it was asked for.
+ */
+export function wordEncoder() {
+  const [maxLength, hiddenSize] = [4, decoderModel.textWidth];
+  return {
+    maxLength,
+    hiddenSize,
+    encoded: [],
+    async encode(captions) {
+      this.encoded.push(...captions);
+      const hiddenStates = new Float32Array(captions.length * maxLength * hiddenSize).fill(9);
+      const attentionMask = new Int32Array(captions.length * maxLength);
+      for (const [i, caption] of captions.entries()) {
+        const words = ['[CLS]', ...caption.split(' ').filter((word) => word !== '')].slice(0, maxLength);
+        for (const [place, word] of words.entries()) {
+          const random = createRandom([...word].reduce((sum, letter) => 31 * sum + letter.charCodeAt(0), 7));
+          const vector = Float32Array.from({ length: hiddenSize }, () => sampleInteger(random, 21) / 10 - 1);
+          hiddenStates.set(vector, (i * maxLength + place) * hiddenSize);
+          attentionMask[i * maxLength + place] = 1;
+        }
+      }
+      return { hiddenStates, attentionMask, batch: captions.length, length: maxLength, hiddenSize };
+    },
+    dispose: async () => undefined,
+  };
+}
+
+/** @type {Omit<DecoderTraining, 'folder' | 'runtime'>} */
+export const decoderRun = {
+  config: {
+    model: decoderModel,
+    batchSize: 8,
+    stepsPerRun: 5,
+    learningRate: 1e-2,
+    warmUpSteps: 5,
+    averageDecay: 0.9,
+  },
+  steps: 60,
+  seed: 3,
+  checkpointEvery: 10,
+  evaluateEvery: 30,
+  dataset: grids(96),
+  order: (position) => (position * 7) % 96,
+  textEncoder: { kind: 'frozen', encoder: wordEncoder() },
+  evaluation: grids(16, 96),
+};

@@ -1,0 +1,232 @@
+import { join } from 'node:path';
+import { DalleMiniDecoder } from '@dalle-mini/decoder';
+import type { TensorData } from '@dalle-mini/graph';
+import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { BertTextEncoder } from '@dalle-mini/text-encoder';
+import { type DecoderTraining, type MetricsRecord, readMetrics, trainDecoder } from '@dalle-mini/train';
+import type { ImageTokenizer, RgbImage } from '@dalle-mini/vqgan';
+import { readCheckpointFile } from '@dalle-mini/weights/node';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { tinyBert } from './bert.js';
+import { temporaryFolder } from './folders.js';
+import { recordingRuntime } from './recording-runtime.js';
+import { decoderModel, decoderRun, grids, wordEncoder } from './tiny.mjs';
+
+const runtime = new OnnxRuntime({ threads: 1 });
+afterAll(() => runtime.dispose());
+
+type Changes = Partial<Omit<DecoderTraining, 'config'>> & { config?: Partial<DecoderTraining['config']> };
+
+/** Trains as `decoderRun` says, but for the changes. */
+async function train({ config, ...changes }: Changes = {}) {
+  const folder = changes.folder ?? (await temporaryFolder());
+  const parameters = await trainDecoder({
+    ...decoderRun,
+    runtime,
+    ...changes,
+    folder,
+    config: { ...decoderRun.config, ...config },
+  });
+  return { folder, parameters, metrics: await readMetrics(join(folder, 'metrics.jsonl')) };
+}
+
+const meanLoss = (records: readonly MetricsRecord[]) =>
+  records.reduce((sum, { loss }) => sum + loss!, 0) / records.length;
+
+/** Decodes each token to a pixel of its gray. */
+const grayTokenizer: ImageTokenizer = {
+  imageSize: decoderModel.gridSize,
+  gridSize: decoderModel.gridSize,
+  vocabularySize: decoderModel.vocabularySize,
+  encode: () => Promise.reject(new Error('unused')),
+  decode: async (all) =>
+    all.map((tokens): RgbImage => {
+      const data = Uint8Array.from({ length: 3 * tokens.length }, (_, i) => 10 * tokens[Math.floor(i / 3)]!);
+      return { width: decoderModel.gridSize, height: decoderModel.gridSize, data };
+    }),
+  dispose: async () => undefined,
+};
+
+describe('a trained decoder', () => {
+  const prompts = ['red circle', 'green square', 'blue stripe', 'yellow circle'];
+  let folder: string;
+  let parameters: Map<string, TensorData>;
+  let metrics: MetricsRecord[];
+  beforeAll(async () => {
+    const samples = { prompts, tokenizer: grayTokenizer, sampling: { temperature: 0 } };
+    ({ folder, parameters, metrics } = await train({ steps: 150, evaluateEvery: 50, samples }));
+  });
+
+  test('predicts tokens better than at first, those of training and others', () => {
+    expect(meanLoss(metrics.slice(-10))).toBeLessThan(0.7 * meanLoss(metrics.slice(0, 10)));
+    const losses = metrics.flatMap(({ evaluationLoss }) => evaluationLoss ?? []);
+    expect(losses).toHaveLength(3);
+    expect(losses[2]).toBeLessThan(losses[0]!);
+  });
+
+  test('draws what the caption says', async () => {
+    const decoder = new DalleMiniDecoder(decoderModel, parameters, runtime);
+    const told = await Promise.all(Array.from({ length: 12 }, (_, i) => decoderRun.dataset.get(i)));
+    const text = await wordEncoder().encode(told.map(({ captions }) => captions[0]!));
+    const drawn = await decoder.generate(text, { temperature: 0 });
+    const right = drawn.filter((tokens, i) => tokens.slice(0, 8).join() === told[i]!.tokens.slice(0, 8).join());
+    // By chance it would be one.
+    expect(right.length).toBeGreaterThanOrEqual(9);
+    await decoder.dispose();
+  });
+
+  test('has a metrics file of a line a step, with the evaluation loss where it was evaluated', () => {
+    expect(metrics.map(({ step }) => step)).toEqual(Array.from({ length: 150 }, (_, i) => i + 1));
+    for (const record of metrics) {
+      const evaluated = record.step % 50 === 0 ? ['evaluationLoss'] : [];
+      expect(Object.keys(record)).toEqual(['step', 'loss', 'gradientNorm', 'learningRate', ...evaluated]);
+    }
+  });
+
+  test('leaves a sheet of the sample prompts at each evaluation', async () => {
+    for (const step of ['00000050', '00000100', '00000150']) {
+      const { format, width, height } = await sharp(join(folder, `samples-${step}.png`)).metadata();
+      // Eight places a row, each with 2 pixels around it.
+      expect({ format, width, height }).toEqual({ format: 'png', width: 8 * 6 + 2, height: 8 });
+    }
+  });
+
+  test('is where fine-tuning starts', async () => {
+    const tuned = await train({ parameters, steps: 10, evaluateEvery: 10, config: { learningRate: 1e-4 } });
+    expect(tuned.metrics[0]!.loss).toBeLessThan(0.7 * metrics[0]!.loss!);
+  });
+});
+
+test('two batches of four are as one batch of eight', async () => {
+  const run = { steps: 10, evaluateEvery: 10 };
+  const one = await train({ ...run, config: { batchSize: 8, accumulation: 1 } });
+  const two = await train({ ...run, config: { batchSize: 4, accumulation: 2 } });
+  for (const [i, { loss, gradientNorm }] of one.metrics.entries()) {
+    // The sums are the same but for their order. Adam divides by gradients, some near zero, and so makes rounding a little
+    // larger at each step.
+    expect(two.metrics[i]!.loss! / loss!).toBeCloseTo(1, 4);
+    expect(two.metrics[i]!.gradientNorm! / gradientNorm!).toBeCloseTo(1, 3);
+  }
+});
+
+test('adafactor lowers the loss, and remembers rows and columns of matrices only', async () => {
+  const { folder, metrics } = await train({ config: { optimizer: 'adafactor' } });
+  expect(meanLoss(metrics.slice(-10))).toBeLessThan(0.85 * meanLoss(metrics.slice(0, 10)));
+  const { tensors } = await readCheckpointFile(join(folder, 'checkpoint-00000060.safetensors'));
+  const shape = (slot: string) => tensors.get(`optimizer/${slot}/lm_head.weight`)?.shape;
+  expect([shape('row'), shape('column'), shape('square')]).toEqual([[17, 1], [1, 16], undefined]);
+});
+
+describe('captions', () => {
+  /** Number of words, [CLS] included, of each caption that training was given. */
+  async function wordCounts(captionDropout?: number): Promise<number[]> {
+    const recording = recordingRuntime();
+    await train({ runtime: recording, steps: 200, evaluateEvery: 200, config: { captionDropout } });
+    const masks = recording.runs.flatMap(({ attentionMask }) => [...attentionMask!.data]);
+    return Array.from({ length: masks.length / 4 }, (_, i) =>
+      masks.slice(4 * i, 4 * i + 4).reduce((sum, bit) => sum + bit, 0),
+    );
+  }
+
+  test('are dropped with the probability that is asked for, a tenth by default', async () => {
+    const dropped = async (share?: number) => (await wordCounts(share)).filter((count) => count === 1).length / 1600;
+    expect(await dropped(0)).toBe(0);
+    expect(await dropped(1)).toBe(1);
+    // The standard deviation of a tenth of 1600 is 0.0075.
+    expect(Math.abs((await dropped()) - 0.1)).toBeLessThan(0.03);
+  });
+
+  test('are chosen among those of a sample', async () => {
+    const counts = await wordCounts(0);
+    const short = counts.filter((count) => count === 3).length;
+    expect(counts.filter((count) => count === 4).length).toBe(1600 - short);
+    // Half of 1600; the standard deviation is 20.
+    expect(Math.abs(short - 800)).toBeLessThan(100);
+  });
+});
+
+describe('a text encoder', () => {
+  const run = { steps: 20, evaluateEvery: 20, checkpointEvery: 20 };
+  const { config, tokenizer, parameters: pretrained } = tinyBert;
+
+  test('stays as it is when it is frozen', async () => {
+    const encoder = await BertTextEncoder.fromFiles(tinyBert.files, { runtime, maxLength: 6 });
+    const before = await encoder.encode(['a red circle']);
+    const { parameters } = await train({ ...run, textEncoder: { kind: 'frozen', encoder } });
+    expect(await encoder.encode(['a red circle'])).toEqual(before);
+    expect([...parameters.keys()].filter((name) => name.startsWith('text_encoder'))).toEqual([]);
+    await encoder.dispose();
+  });
+
+  test('changes with the decoder when it is trained along', async () => {
+    const textEncoder = { kind: 'trained', config, tokenizer, maxLength: 6, parameters: pretrained } as const;
+    const samples = { prompts: ['red circle'], tokenizer: grayTokenizer };
+    const { folder, parameters, metrics } = await train({ ...run, textEncoder, samples });
+    expect(meanLoss(metrics.slice(-5))).toBeLessThan(meanLoss(metrics.slice(0, 5)));
+    const trained = (name: string) => parameters.get(`text_encoder.${name}`)!.data;
+    for (const name of pretrained.keys()) {
+      expect(trained(name).length).toBe(pretrained.get(name)!.data.length);
+      expect(trained(name), name).not.toEqual(pretrained.get(name)!.data);
+    }
+    expect((await sharp(join(folder, 'samples-00000020.png')).metadata()).format).toBe('png');
+  });
+
+  test('starts from its pretrained parameters when it is trained along', async () => {
+    const recording = recordingRuntime();
+    const textEncoder = { kind: 'trained', config, tokenizer, maxLength: 6, parameters: pretrained } as const;
+    await train({ ...run, runtime: recording, textEncoder });
+    for (const [name, { data }] of pretrained) expect(recording.runs[0]![`text_encoder.${name}`]!.data).toEqual(data);
+  });
+});
+
+describe('refuses', () => {
+  const recording = recordingRuntime();
+  const { config, tokenizer } = tinyBert;
+  const { model } = decoderRun.config;
+  const refused: [string, Changes, RegExp][] = [
+    [
+      'grids of another size',
+      { config: { model: { ...model, gridSize: 8 } } },
+      /the data are 4×4 grids of 16 .* the model writes 8×8 grids of 16/,
+    ],
+    [
+      'tokens of another vocabulary',
+      { config: { model: { ...model, vocabularySize: 32 } } },
+      /the data are 4×4 grids of 16 .* the model writes 4×4 grids of 32/,
+    ],
+    [
+      'evaluation data of another vocabulary',
+      { evaluation: { ...grids(4), vocabularySize: 8 } },
+      /the evaluation data are 4×4 grids of 8/,
+    ],
+    [
+      'a tokenizer of another vocabulary',
+      { samples: { prompts: ['a'], tokenizer: { ...grayTokenizer, vocabularySize: 8 } } },
+      /the tokenizer of the samples reads 4×4 grids of 8/,
+    ],
+    [
+      'text of another width',
+      { config: { model: { ...model, textWidth: 12 } } },
+      /hidden states are 8 wide, and the model reads 12: set textWidth/,
+    ],
+    ['an empty evaluation', { evaluation: grids(0) }, /evaluation has no samples/],
+    ['samples without prompts', { samples: { prompts: [], tokenizer: grayTokenizer } }, /samples has no prompts/],
+    [
+      'a dropout that is no share',
+      { config: { captionDropout: 10 } },
+      /captionDropout must be a number from 0 to 1, not 10/,
+    ],
+    ['an accumulation of none', { config: { accumulation: 0 } }, /accumulation must be a positive whole number, not 0/],
+    [
+      'a pretrained text encoder without its parameters',
+      { textEncoder: { kind: 'trained', config, tokenizer, maxLength: 6, parameters: new Map() } },
+      /parameter text_encoder\.\S+ has no value/,
+    ],
+    ['parameters of another model', { parameters: new Map() }, /parameter \S+ has no value/],
+  ];
+  test.each(refused)('%s, by name', async (_, changes, message) => {
+    await expect(train({ runtime: recording, ...changes })).rejects.toThrow(message);
+    expect(recording.runs).toHaveLength(0);
+  });
+});
