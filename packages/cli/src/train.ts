@@ -1,1 +1,315 @@
-export async function trainFromConfig(_kind: string, _options: object): Promise<void> {}
+import { basename, join, resolve } from 'node:path';
+import {
+  createSampler,
+  type Dataset,
+  groupIndices,
+  openImageFolder,
+  openTokenShards,
+  openWebDataset,
+  prepareEmoji,
+  type Sampler,
+  writeTokenShards,
+} from '@dalle-mini/data';
+import type { DecoderConfig } from '@dalle-mini/decoder';
+import type { Runtime, TensorData } from '@dalle-mini/graph';
+import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { readDecoder, readTextEncoder, readVqgan, writeModelFolder, writeVqgan } from '@dalle-mini/pipeline';
+import { type BertFiles, BertTextEncoder, loadTokenizer, parseBertConfig } from '@dalle-mini/text-encoder';
+import {
+  type FrozenTextEncoder,
+  type TrainedTextEncoder,
+  type TrainingProgress,
+  trainDecoder,
+  trainVqgan,
+} from '@dalle-mini/train';
+import { VqganTokenizer } from '@dalle-mini/vqgan';
+import { dequantize, fromFloat32 } from '@dalle-mini/weights';
+import { UsageError } from './errors.js';
+import { duration, ProgressBar } from './progress-bar.js';
+import {
+  type DatasetSettings,
+  type DecoderSettings,
+  readDecoderSettings,
+  readVqganSettings,
+  SettingsError,
+  type VqganSettings,
+} from './train-config.js';
+
+export interface TrainCommand {
+  /** Path of the settings. */
+  readonly config: string;
+  /** Where the run goes, instead of the folder that the settings name. */
+  readonly folder?: string;
+  readonly signal: AbortSignal;
+}
+
+/** `dalle-mini train`: trains, or goes on where a run was stopped, and prints the path of the result. */
+export async function trainFromConfig(kind: 'vqgan' | 'decoder', command: TrainCommand): Promise<void> {
+  const bar = new ProgressBar();
+  const runtime = new OnnxRuntime();
+  // A runtime of its own, so that captions are encoded beside the training steps.
+  const textRuntime = new OnnxRuntime({ threads: 1 });
+  try {
+    const result =
+      kind === 'vqgan'
+        ? await trainVqganFrom(await readVqganSettings(command.config), command, runtime, bar)
+        : await trainDecoderFrom(await readDecoderSettings(command.config), command, runtime, textRuntime, bar);
+    bar.clear();
+    process.stdout.write(`${result}\n`);
+  } catch (error) {
+    // Options that do not fit each other, which the trainers check.
+    throw error instanceof RangeError
+      ? new SettingsError(`${command.config}: ${error.message}`, { cause: error })
+      : error;
+  } finally {
+    bar.clear();
+    await Promise.all([runtime.dispose(), textRuntime.dispose()]);
+  }
+}
+
+async function trainVqganFrom(
+  settings: VqganSettings,
+  command: TrainCommand,
+  runtime: Runtime,
+  bar: ProgressBar,
+): Promise<string> {
+  const { signal } = command;
+  const folder = folderOf(settings, command);
+  const start = settings.startFrom === undefined ? undefined : await readVqgan(settings.startFrom);
+  const model = start?.config ?? settings.model!;
+  const data = await openData(settings, model.resolution, signal, bar);
+  const parameters = await trainVqgan({
+    ...runOptions(settings, folder, signal, bar),
+    runtime,
+    config: { ...settings.training, model },
+    dataset: inOrder(data.training, sampler(data, settings.seed)),
+    order: (position) => position,
+    evaluation: data.evaluation,
+    ...(start ? { parameters: start.parameters } : {}),
+  });
+  await data.close();
+  const result = join(folder, 'vqgan');
+  await writeVqgan(result, { config: model, parameters });
+  return result;
+}
+
+async function trainDecoderFrom(
+  settings: DecoderSettings,
+  command: TrainCommand,
+  runtime: Runtime,
+  textRuntime: Runtime,
+  bar: ProgressBar,
+): Promise<string> {
+  const { signal } = command;
+  const folder = folderOf(settings, command);
+  const vqgan = await readVqgan(settings.imageTokenizer);
+  const files = await readTextEncoder(settings.textEncoder.folder);
+  const start = settings.startFrom === undefined ? undefined : await readDecoder(settings.startFrom);
+  const tokenizer = new VqganTokenizer(vqgan.config, vqgan.parameters, runtime);
+  const { gridSize, vocabularySize } = tokenizer;
+  const { hiddenSize: textWidth } = parseBertConfig(files.config);
+  const model: DecoderConfig = start?.config ?? { ...settings.model!, gridSize, vocabularySize, textWidth };
+
+  const data = await openData(settings, tokenizer.imageSize, signal, bar);
+  const encode = async (dataset: Dataset, name: string) => {
+    const path = join(folder, 'tokens', name);
+    const onProgress = ({ done, total }: { done: number; total: number }) =>
+      bar.show(done / total, `encoding picture ${done} of ${total} for ${name}`);
+    await writeTokenShards(dataset, tokenizer, path, { signal, onProgress });
+    return openTokenShards(path);
+  };
+  const dataset = await encode(data.training, 'training');
+  const evaluation = await encode(data.evaluation, 'evaluation');
+  await data.close();
+
+  const order = createSampler({ groups: await dataset.groups(), seed: settings.seed });
+  const textEncoder = await textEncoderOf(files, settings.textEncoder, textRuntime);
+  const trained = await trainDecoder({
+    ...runOptions(settings, folder, signal, bar),
+    runtime,
+    config: { ...settings.training, model },
+    dataset,
+    order: (position) => order.at(position),
+    textEncoder,
+    evaluation,
+    ...(settings.samplePrompts
+      ? { samples: { prompts: settings.samplePrompts, tokenizer, sampling: settings.sampling ?? {} } }
+      : {}),
+    ...(start ? { parameters: start.parameters } : {}),
+  });
+  const result = join(folder, 'model');
+  await writeModelFolder(result, {
+    name: settings.name ?? basename(folder),
+    ...(settings.license === undefined ? {} : { license: settings.license }),
+    imageTokenizer: vqgan,
+    textEncoder: {
+      files: textEncoder.kind === 'trained' ? { ...files, weights: textEncoderWeights(trained) } : files,
+      maxLength: settings.textEncoder.maxLength,
+    },
+    decoder: { config: model, parameters: trained },
+    sampling: settings.sampling ?? {},
+  });
+  return result;
+}
+
+function folderOf(settings: { readonly folder?: string | undefined }, command: TrainCommand): string {
+  const folder = command.folder === undefined ? settings.folder : resolve(command.folder);
+  if (folder === undefined) throw new UsageError(`give --folder, where the run goes, or a folder in ${command.config}`);
+  return folder;
+}
+
+/** What both kinds of training are told. */
+function runOptions(
+  { steps, seed, training, evaluationSize, ...settings }: VqganSettings | DecoderSettings,
+  folder: string,
+  signal: AbortSignal,
+  bar: ProgressBar,
+) {
+  const often = 50 * (training.stepsPerRun ?? 10);
+  const { checkpointEvery = often, evaluateEvery = often } = settings;
+  signal.addEventListener('abort', () => {
+    bar.clear();
+    process.stderr.write(
+      'Stopping after the steps under way, with a checkpoint: the same command goes on from there.\n',
+    );
+  });
+  return {
+    folder,
+    steps,
+    seed,
+    checkpointEvery,
+    evaluateEvery,
+    ...(evaluationSize === undefined ? {} : { evaluationSize }),
+    signal,
+    onProgress: reporter(bar),
+  };
+}
+
+/** Shows progress on a terminal; elsewhere, writes a line to stderr now and then. */
+function reporter(bar: ProgressBar): (progress: TrainingProgress) => void {
+  let last = Number.NEGATIVE_INFINITY;
+  return ({ step, steps, stepsPerSecond, loss }) => {
+    const left = step === steps ? '' : `, ${duration((steps - step) / stepsPerSecond)} left`;
+    const text = `step ${step} of ${steps}, loss ${loss.toPrecision(4)}, ${stepsPerSecond.toPrecision(3)} steps/s${left}`;
+    if (process.stderr.isTTY) return bar.show(step / steps, text);
+    const now = performance.now();
+    if (now - last < 30_000 && step < steps) return;
+    last = now;
+    process.stderr.write(`${text}\n`);
+  };
+}
+
+interface TrainingData {
+  readonly training: Dataset;
+  readonly evaluation: Dataset;
+  /** Indices of the samples that are variants of one picture, where they are known. */
+  readonly groups?: readonly (readonly number[])[];
+  close(): Promise<void>;
+}
+
+async function openData(
+  { dataset, evaluation }: { dataset: DatasetSettings; evaluation?: DatasetSettings | undefined },
+  imageSize: number,
+  signal: AbortSignal,
+  bar: ProgressBar,
+): Promise<TrainingData> {
+  const opened = await openDataset(dataset, imageSize, evaluation === undefined, signal, bar);
+  if (evaluation === undefined) return opened;
+  const other = await openDataset(evaluation, imageSize, false, signal, bar);
+  return {
+    ...opened,
+    evaluation: other.evaluation,
+    close: async () => {
+      await Promise.all([opened.close(), other.close()]);
+    },
+  };
+}
+
+/**
+ * Opens pictures. An emoji dataset always holds some out for evaluation; of others, `holdOut` does so with every twentieth
+ * sample, and without it all are for training or, as the case may be, for evaluation.
+ */
+async function openDataset(
+  settings: DatasetSettings,
+  imageSize: number,
+  holdOut: boolean,
+  signal: AbortSignal,
+  bar: ProgressBar,
+): Promise<TrainingData> {
+  if (settings.type === 'emoji') {
+    const emoji = await prepareEmoji(settings.path, {
+      imageSize,
+      ...(settings.vendors ? { vendors: settings.vendors } : {}),
+      signal,
+      onProgress: ({ done, total }) => bar.show(done / total, `drawing emoji ${done} of ${total}`),
+    });
+    const training = emoji.subset('train');
+    return {
+      training,
+      evaluation: emoji.subset(({ split }) => split !== 'train'),
+      groups: groupIndices(training.entries),
+      close: () => emoji.close(),
+    };
+  }
+  const open = settings.type === 'folder' ? openImageFolder : openWebDataset;
+  const all = await open(settings.path, { imageSize, ...(settings.crop ? { crop: settings.crop } : {}) });
+  const close = async () => undefined;
+  if (!holdOut || all.length === 1) return { training: all, evaluation: all, close };
+  const every = Math.min(20, all.length);
+  const indices = Array.from({ length: all.length }, (_, i) => i);
+  const isHeldOut = (index: number) => index % every === every - 1;
+  return {
+    training: subset(
+      all,
+      indices.filter((index) => !isHeldOut(index)),
+    ),
+    evaluation: subset(all, indices.filter(isHeldOut)),
+    close,
+  };
+}
+
+function subset(dataset: Dataset, indices: readonly number[]): Dataset {
+  return {
+    length: indices.length,
+    get: async (index, variation) => {
+      const chosen = indices[index];
+      if (chosen === undefined) throw new RangeError(`Sample ${index} of ${indices.length} was asked for.`);
+      return dataset.get(chosen, variation);
+    },
+  };
+}
+
+function sampler({ training, groups }: TrainingData, seed: number): Sampler {
+  return createSampler(groups ? { groups, seed } : { length: training.length, seed });
+}
+
+/** A dataset by position in training instead of by index: each epoch varies what is random in reading. */
+function inOrder(dataset: Dataset, order: Sampler): Dataset {
+  return {
+    length: dataset.length,
+    get: (position) => dataset.get(order.at(position), Math.floor(position / order.epochLength)),
+  };
+}
+
+async function textEncoderOf(
+  files: BertFiles,
+  { maxLength, train }: DecoderSettings['textEncoder'],
+  runtime: Runtime,
+): Promise<FrozenTextEncoder | TrainedTextEncoder> {
+  if (!train) return { kind: 'frozen', encoder: await BertTextEncoder.fromFiles(files, { runtime, maxLength }) };
+  const tokenizer = loadTokenizer(files.tokenizer, files.tokenizerConfig);
+  // Checkpoints of models with a head have the names under `bert.`.
+  const parameters = new Map(
+    [...dequantize(files.weights)].map(([name, value]) => [name.replace(/^bert\./, ''), value as TensorData]),
+  );
+  return { kind: 'trained', config: parseBertConfig(files.config), tokenizer, maxLength, parameters };
+}
+
+/** The weights of a text encoder that was trained along, as its checkpoint names them. */
+function textEncoderWeights(trained: ReadonlyMap<string, TensorData>): BertFiles['weights'] {
+  const prefix = 'text_encoder.';
+  const own = [...trained].filter(([name]) => name.startsWith(prefix));
+  return new Map(
+    own.map(([name, { data, shape }]) => [name.slice(prefix.length), fromFloat32(data as Float32Array, shape)]),
+  );
+}

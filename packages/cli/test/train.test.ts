@@ -1,0 +1,231 @@
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { readModelFolder, readVqgan } from '@dalle-mini/pipeline';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { temporaryFolder, writeTinyModel } from '../../pipeline/test/tiny-model.js';
+import { dalleMini } from './run.js';
+
+let root: Awaited<ReturnType<typeof temporaryFolder>>;
+let tiny: string;
+
+beforeAll(async () => {
+  root = await temporaryFolder();
+  tiny = await writeTinyModel(root.path);
+  const pictures = join(root.path, 'pictures');
+  await mkdir(pictures);
+  for (const [i, color] of ['red', 'green', 'blue', 'yellow', 'black', 'orange'].entries()) {
+    const picture = sharp({ create: { width: 20, height: 16, channels: 3, background: color } });
+    await picture.png().toFile(join(pictures, `${i}.png`));
+    await writeFile(join(pictures, `${i}.txt`), `a ${color} apple\n`);
+  }
+});
+afterAll(() => root.remove());
+
+const vqganSettings = {
+  seed: 1,
+  steps: 12,
+  checkpointEvery: 4,
+  evaluateEvery: 4,
+  dataset: { type: 'folder', path: 'pictures', crop: 'random' },
+  model: {
+    resolution: 16,
+    inChannels: 3,
+    ch: 8,
+    chMult: [1, 2],
+    numResBlocks: 1,
+    attnResolutions: [],
+    zChannels: 8,
+    embedDim: 4,
+    nEmbed: 32,
+    normGroups: 4,
+  },
+  training: { batchSize: 2, stepsPerRun: 2, learningRate: 0.001, warmUpSteps: 2, averageDecay: 0.9 },
+};
+
+const decoderSettings = {
+  name: 'apples',
+  license: 'CC0-1.0',
+  steps: 4,
+  checkpointEvery: 2,
+  evaluateEvery: 2,
+  dataset: { type: 'folder', path: 'pictures' },
+  imageTokenizer: 'tiny/vqgan',
+  textEncoder: { folder: 'tiny/text-encoder', maxLength: 10 },
+  model: { width: 16, layers: 1, heads: 2, feedForwardWidth: 24 },
+  training: { batchSize: 2, stepsPerRun: 2, learningRate: 0.001, warmUpSteps: 1 },
+  samplePrompts: ['a red apple', 'an apple'],
+  sampling: { guidanceScale: 2 },
+};
+
+let written = 0;
+
+/** Writes settings beside the pictures, where the paths in them start. */
+async function write(settings: object): Promise<string> {
+  const path = join(root.path, `settings-${written++}.json`);
+  await writeFile(path, JSON.stringify(settings));
+  return path;
+}
+
+async function train(
+  kind: 'vqgan' | 'decoder',
+  settings: object,
+  folder: string,
+  started?: Parameters<typeof dalleMini>[2],
+) {
+  return dalleMini(root.path, ['train', kind, '--config', await write(settings), '--folder', folder], started);
+}
+
+describe('dalle-mini train vqgan', () => {
+  it('trains on a folder of pictures, and prints where the result is', async () => {
+    const { code, stdout, stderr } = await train('vqgan', vqganSettings, 'plain');
+    expect(stderr).toMatch(/step 12 of 12, loss [\d.]+, [\d.]+ steps\/s\n$/);
+    expect(stdout).toBe(`${join(root.path, 'plain', 'vqgan')}\n`);
+    expect(code).toBe(0);
+    const { config, parameters } = await readVqgan(join(root.path, 'plain', 'vqgan'));
+    expect(config).toEqual(vqganSettings.model);
+    expect([...parameters.values()].every(({ data }) => data.every(Number.isFinite))).toBe(true);
+    const files = await readdir(join(root.path, 'plain'));
+    expect(files).toContain('reconstructions-00000012.png');
+    expect(files).toContain('metrics.jsonl');
+  });
+
+  // Three runs, the first of which waits for its first steps: slow where the machine is busy.
+  it('is interrupted by Ctrl-C with a checkpoint, and goes on from it to the same result', {
+    timeout: 180_000,
+  }, async () => {
+    const folder = join(root.path, 'stopped');
+    const settings = { ...vqganSettings, steps: 60, checkpointEvery: 60, evaluateEvery: 60 };
+    const first = await train('vqgan', settings, folder, async (child) => {
+      while (
+        await stat(join(folder, 'metrics.jsonl')).then(
+          () => false,
+          () => true,
+        )
+      )
+        await setTimeout(10);
+      child.kill('SIGINT');
+    });
+    expect(first.stderr).toContain('Stopping after the steps under way, with a checkpoint');
+    expect(first.stderr).toMatch(/dalle-mini: interrupted\n$/);
+    expect(first.stdout).toBe('');
+    expect(first.code).toBe(130);
+    const files = await readdir(folder);
+    expect(files.filter((name) => /^checkpoint-\d+\.safetensors$/.test(name))).toHaveLength(1);
+    expect(files).not.toContain('vqgan');
+
+    const [second, whole] = [await train('vqgan', settings, folder), await train('vqgan', settings, 'whole')];
+    expect([second.code, whole.code]).toEqual([0, 0]);
+    const result = (name: string) => readFile(join(root.path, name, 'vqgan', 'model.safetensors'));
+    expect((await result('stopped')).equals(await result('whole'))).toBe(true);
+  });
+
+  it('fine-tunes a VQ-GAN that is there', async () => {
+    const { model, ...settings } = vqganSettings;
+    const { code } = await train('vqgan', { ...settings, steps: 4, startFrom: 'tiny/vqgan' }, 'tuned');
+    expect(code).toBe(0);
+    const [before, after] = await Promise.all([
+      readVqgan(join(tiny, 'vqgan')),
+      readVqgan(join(root.path, 'tuned', 'vqgan')),
+    ]);
+    expect(after.config).toEqual(before.config);
+    // Four small steps from it, not anew from random values, of which some are ten times smaller.
+    const largest = ([...parameters]: Iterable<[string, { data: ArrayLike<number> }]>) =>
+      parameters.map(([, { data }]) => Math.max(...Array.from(data, Math.abs)));
+    const difference = largest(before.parameters).map((value, i) => Math.abs(value - largest(after.parameters)[i]!));
+    expect(Math.max(...difference)).toBeLessThan(0.02);
+  });
+});
+
+describe('dalle-mini train decoder', () => {
+  it('encodes the pictures, trains, and writes a model that draws', async () => {
+    const { code, stdout, stderr } = await train('decoder', decoderSettings, 'apples');
+    expect(stderr).toMatch(/step 4 of 4, loss /);
+    const model = join(root.path, 'apples', 'model');
+    expect(stdout).toBe(`${model}\n`);
+    expect(code).toBe(0);
+    expect(await readdir(join(root.path, 'apples'))).toContain('samples-00000004.png');
+    const { name, license, sampling, textEncoder, decoder } = await readModelFolder(model);
+    expect({ name, license, sampling }).toEqual({ name: 'apples', license: 'CC0-1.0', sampling: { guidanceScale: 2 } });
+    expect(decoder.config).toEqual({ ...decoderSettings.model, gridSize: 8, vocabularySize: 32, textWidth: 12 });
+    expect(textEncoder).toEqual((await readModelFolder(tiny)).textEncoder);
+
+    const drawn = await dalleMini(root.path, ['generate', 'a red apple', '--model', model, '--out', 'apple.png']);
+    expect(drawn.stdout).toBe('apple.png\n');
+    // The same command again finds everything done.
+    const again = await train('decoder', decoderSettings, 'apples');
+    expect(again.stdout).toBe(`${model}\n`);
+    expect(again.stderr).toBe('');
+  });
+
+  it('trains the text encoder too if it is asked to', async () => {
+    const settings = { ...decoderSettings, textEncoder: { ...decoderSettings.textEncoder, train: true } };
+    expect(await train('decoder', settings, 'both')).toMatchObject({ code: 0 });
+    const [before, after] = await Promise.all([
+      readModelFolder(tiny),
+      readModelFolder(join(root.path, 'both', 'model')),
+    ]);
+    expect([...after.textEncoder.files.weights.keys()].toSorted()).toEqual(
+      [...before.textEncoder.files.weights.keys()].toSorted(),
+    );
+    expect(after.textEncoder.files.weights).not.toEqual(before.textEncoder.files.weights);
+    const drawn = await dalleMini(root.path, ['generate', 'a red apple', '--model', 'both/model', '--out', 'both.png']);
+    expect(drawn.code).toBe(0);
+  });
+});
+
+describe('settings that are wrong', () => {
+  it.each([
+    ['vqgan', { steps: 0 }, 'steps: '],
+    ['vqgan', { step: 5 }, '"step"'],
+    ['vqgan', { model: { ...vqganSettings.model, ch: '8' } }, 'model.ch: '],
+    ['vqgan', { training: { ...vqganSettings.training, learningRate: -1 } }, 'training.learningRate: '],
+    ['vqgan', { training: { ...vqganSettings.training, optimizer: 'adamw' } }, 'training: '],
+    ['vqgan', { dataset: { type: 'video', path: 'pictures' } }, 'dataset.type: '],
+    ['vqgan', { startFrom: 'tiny/vqgan' }, 'give either model, the sizes of a new model, or startFrom'],
+    ['vqgan', { model: undefined }, 'give either model, the sizes of a new model, or startFrom'],
+    ['vqgan', { steps: 5 }, 'steps must be a positive multiple of stepsPerRun, 2, not 5'],
+    ['vqgan', { model: { ...vqganSettings.model, normGroups: 3 } }, '8 channels do not divide into 3 groups'],
+    ['decoder', { sampling: { topP: 2 } }, 'sampling.topP: '],
+    ['decoder', { model: { ...decoderSettings.model, heads: 3 } }, 'width must be a multiple of the 3 heads'],
+  ] as const)('name the field: %s %j', async (kind, change, message) => {
+    const settings = { ...(kind === 'vqgan' ? vqganSettings : decoderSettings), ...change };
+    const { code, stdout, stderr } = await train(kind, settings, 'wrong');
+    expect(stderr).toMatch(/^dalle-mini: .*settings-\d+\.json: [^\n]+\n$/);
+    expect(stderr).toContain(message);
+    expect(stdout).toBe('');
+    expect(code).toBe(1);
+  });
+
+  it('name a file that is missing, or not JSON', async () => {
+    const missing = await dalleMini(root.path, ['train', 'vqgan', '--config', 'nowhere.json']);
+    expect(missing).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^dalle-mini: Cannot read nowhere.json: [^\n]+\n$/),
+    });
+    await writeFile(join(root.path, 'broken.json'), '{"steps": 1,\n');
+    const broken = await dalleMini(root.path, ['train', 'vqgan', '--config', 'broken.json']);
+    expect(broken).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^dalle-mini: broken.json: it is not JSON: [^\n]+\n$/),
+    });
+  });
+
+  it('name the dataset that is not there, and the folder that was not given', async () => {
+    const nowhere = await train('vqgan', { ...vqganSettings, dataset: { type: 'folder', path: 'nowhere' } }, 'wrong');
+    expect(nowhere).toMatchObject({ code: 1, stderr: expect.stringContaining(join(root.path, 'nowhere')) });
+    const path = await write(vqganSettings);
+    const noFolder = await dalleMini(root.path, ['train', 'vqgan', '--config', path]);
+    expect(noFolder).toMatchObject({
+      code: 2,
+      stderr: `dalle-mini: give --folder, where the run goes, or a folder in ${path}\n`,
+    });
+  });
+
+  it('are asked for if they are not given', async () => {
+    const { code, stderr } = await dalleMini(root.path, ['train', 'vqgan']);
+    expect(stderr).toBe("dalle-mini: required option '--config <file>' not specified\n");
+    expect(code).toBe(2);
+  });
+});
