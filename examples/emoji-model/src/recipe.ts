@@ -47,7 +47,7 @@ export const decoder: DecoderConfig = {
 export const decoderTraining: DecoderTrainingConfig & { readonly steps: number } = {
   model: decoder,
   batchSize: 32,
-  steps: 7000,
+  steps: 6500,
   learningRate: 1e-3,
   warmUpSteps: 200,
   weightDecay: 0.05,
