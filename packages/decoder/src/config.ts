@@ -5,6 +5,11 @@ export type NormPositions = 'normformer' | 'preln' | 'postln' | 'cogview' | 'swi
 export interface DecoderConfig {
   /** Number of different image tokens. The begin token comes after them. */
   readonly vocabularySize: number;
+  /**
+   * Rows of the token embeddings and columns of the logits: image tokens, the begin token, and padding that nothing uses.
+   * Default `vocabularySize + 1`.
+   */
+  readonly paddedVocabularySize?: number;
   /** Width and height of the token grid: `gridSize²` tokens are written. */
   readonly gridSize: number;
   /** Width of the decoder's hidden states (`d_model`). */
@@ -21,7 +26,7 @@ export interface DecoderConfig {
   readonly norm?: 'layernorm' | 'rmsnorm';
   /** Whether norms that a linear layer follows have a scale too. Default false: the linear layer can do its work. */
   readonly forceNormScale?: boolean;
-  /** Whether the hidden states are normalized before the head. Default true. */
+  /** Whether the hidden states are normalized before the head. Default true, which `postln` always does. */
   readonly finalNorm?: boolean;
   /** Whether the feed-forward layer is a gated linear unit (Shazeer 2020). Default true. */
   readonly gated?: boolean;
@@ -37,7 +42,7 @@ export interface DecoderConfig {
   readonly tieEmbeddings?: boolean;
 }
 
-/** The decoders of the published models. */
+/** The decoders of the published models: `tools/train/config` of the published code, and kuprel/min-dalle. */
 export const decoderPresets = {
   'dalle-mini': {
     vocabularySize: 16384,
@@ -50,6 +55,8 @@ export const decoderPresets = {
   },
   'dalle-mega': {
     vocabularySize: 16384,
+    // A multiple of 32, to be divided over devices.
+    paddedVocabularySize: 16416,
     gridSize: 16,
     width: 2048,
     layers: 24,
@@ -71,9 +78,11 @@ const choices = {
  * @throws RangeError that names the field, what it may be, and what it is.
  */
 export function checkDecoderConfig(config: DecoderConfig): void {
-  const fail = (field: string, wanted: string) => {
-    const value = JSON.stringify(config[field as keyof DecoderConfig]);
-    throw new RangeError(`decoder config: ${field} must be ${wanted}, not ${value}`);
+  const fail = (field: keyof DecoderConfig, wanted: string) => {
+    const value = config[field] as unknown;
+    // Not JSON for numbers, where NaN would be null.
+    const given = typeof value === 'number' ? value : JSON.stringify(value);
+    throw new RangeError(`decoder config: ${field} must be ${wanted}, not ${given}`);
   };
   for (const field of [
     'vocabularySize',
@@ -86,11 +95,16 @@ export function checkDecoderConfig(config: DecoderConfig): void {
   ] as const) {
     if (!Number.isSafeInteger(config[field]) || config[field] < 1) fail(field, 'a positive whole number');
   }
+  const { vocabularySize, paddedVocabularySize } = config;
+  if (
+    paddedVocabularySize !== undefined &&
+    !(Number.isSafeInteger(paddedVocabularySize) && paddedVocabularySize > vocabularySize)
+  )
+    fail('paddedVocabularySize', `a whole number above the ${vocabularySize} image tokens`);
   if (config.width % config.heads !== 0) fail('width', `a multiple of the ${config.heads} heads`);
-  for (const [field, allowed] of Object.entries(choices)) {
-    const value = config[field as keyof DecoderConfig];
-    if (value !== undefined && !(allowed as readonly unknown[]).includes(value))
-      fail(field, `one of ${allowed.join(', ')}`);
+  for (const field of ['normPositions', 'norm', 'activation'] as const) {
+    const allowed: readonly unknown[] = choices[field];
+    if (config[field] !== undefined && !allowed.includes(config[field])) fail(field, `one of ${allowed.join(', ')}`);
   }
   for (const field of [
     'forceNormScale',
@@ -103,4 +117,7 @@ export function checkDecoderConfig(config: DecoderConfig): void {
   ] as const) {
     if (config[field] !== undefined && typeof config[field] !== 'boolean') fail(field, 'true or false');
   }
+  // As the published code demands: the last block's norm is the final one.
+  if (config.normPositions === 'postln' && config.finalNorm === false)
+    fail('finalNorm', 'true where normPositions is postln');
 }

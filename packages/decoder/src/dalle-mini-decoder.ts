@@ -2,13 +2,17 @@ import { createRandom, type Executable, type Runtime, sampleUniform, type Tensor
 import type { TextEncoding } from '@dalle-mini/text-encoder';
 import { checkDecoderConfig, type DecoderConfig } from './config.js';
 import { emptyState, type RowShape, rowGraph, textGraph } from './decoding.js';
-import type { GenerateOptions, ImageTokenDecoder } from './image-token-decoder.js';
+import type { GenerateOptions, ImageTokenDecoder, SamplingOptions } from './image-token-decoder.js';
+
+/** What is compiled for a number of images and a length of captions. */
+type Executables = Readonly<Record<'text' | 'row', Executable>>;
 
 /** DALL·E Mini's decoder with its weights, on a runtime. It is compiled for each number of images at its first use. */
 export class DalleMiniDecoder implements ImageTokenDecoder {
   readonly gridSize: number;
   readonly vocabularySize: number;
-  private readonly compiled = new Map<string, Promise<{ text: Executable; row: Executable }>>();
+  private readonly compiled = new Map<string, Promise<Executables>>();
+  private disposed = false;
 
   /**
    * @param parameters named as in kuprel/min-dalle. Parameters that it does not need are left alone.
@@ -32,33 +36,38 @@ export class DalleMiniDecoder implements ImageTokenDecoder {
    * @throws RangeError if an option is out of its range, or the encodings do not fit this decoder.
    */
   async generate(text: TextEncoding, options: GenerateOptions = {}): Promise<Int32Array[]> {
-    const { gridSize } = this;
-    const { seed = 0, topP = 1, guidanceScale = 1, unconditional, signal, onProgress } = options;
-    const topK = options.temperature === 0 ? 1 : (options.topK ?? this.vocabularySize);
-    const temperature = options.temperature === 0 ? 1 : (options.temperature ?? 1);
-    checkSampling({ temperature, topK, topP, guidanceScale });
+    if (this.disposed) throw new Error('generate: this decoder was disposed of; make another one');
+    const { gridSize, vocabularySize } = this;
+    const { unconditional, signal, onProgress } = options;
+    const { seed = 0, temperature = 1, topK = vocabularySize, topP = 1, guidanceScale = 1 } = options;
+    checkSampling({ seed, temperature, topK, topP, guidanceScale });
     const guided = guidanceScale !== 1;
     if (guided && !unconditional)
       throw new RangeError('guidance needs options.unconditional, the encoding of the empty caption');
-    for (const encoding of guided ? [text, unconditional!] : [text]) this.checkEncoding(encoding, text.length);
-    if (guided && unconditional!.batch !== 1)
-      throw new RangeError(`options.unconditional must be one caption, not ${unconditional!.batch}`);
+    this.checkEncoding('text', text, text.length);
+    if (guided) {
+      this.checkEncoding('options.unconditional', unconditional!, text.length);
+      if (unconditional!.batch !== 1)
+        throw new RangeError(`options.unconditional must be one caption, not ${unconditional!.batch}`);
+    }
     signal?.throwIfAborted();
 
     const images = text.batch;
     const shape: RowShape = { images, guided, textLength: text.length };
     const executables = await this.compile(shape);
+    signal?.throwIfAborted();
     const { hiddenStates, attentionMask } = guided ? withUnconditional(text, unconditional!) : text;
-    const rows = guided ? 2 * images : images;
+    const sequences = guided ? 2 * images : images;
     const memory = await executables.text.run({
-      hiddenStates: { dtype: 'float32', shape: [rows, text.length, text.hiddenSize], data: hiddenStates },
+      hiddenStates: { dtype: 'float32', shape: [sequences, text.length, text.hiddenSize], data: hiddenStates },
     });
+    const greedy = temperature === 0;
     const fixed: Record<string, TensorData> = {
       ...memory,
-      textMask: { dtype: 'int32', shape: [rows, text.length], data: attentionMask },
-      temperature: scalar(temperature),
-      topK: { dtype: 'int32', shape: [], data: Int32Array.of(topK) },
-      topP: scalar(topP),
+      textMask: { dtype: 'int32', shape: [sequences, text.length], data: attentionMask.slice() },
+      temperature: scalar(greedy ? 1 : aboveZero(temperature)),
+      topK: { dtype: 'int32', shape: [], data: Int32Array.of(greedy ? 1 : Math.min(topK, vocabularySize)) },
+      topP: scalar(aboveZero(topP)),
       ...(guided ? { guidanceScale: scalar(guidanceScale) } : {}),
     };
     const randoms = Array.from({ length: images }, (_, i) => createRandom(seed, i));
@@ -70,12 +79,14 @@ export class DalleMiniDecoder implements ImageTokenDecoder {
       for (const [i, random] of randoms.entries()) {
         for (let column = 0; column < gridSize; column++) uniforms[column * images + i] = sampleUniform(random);
       }
-      const { tokens, ...next } = await executables.row.run({
-        ...fixed,
+      const inputs: Record<string, TensorData> = {
+        // A copy of what the next row needs too, so that all inputs can be given away: the caches are the most of them.
+        ...structuredClone(fixed),
         ...state,
-        position: { dtype: 'int32', shape: [], data: Int32Array.of(row * gridSize) },
+        row: { dtype: 'int32', shape: [], data: Int32Array.of(row) },
         uniforms: { dtype: 'float32', shape: [gridSize, images], data: uniforms },
-      });
+      };
+      const { tokens, ...next } = await executables.row.run(inputs, { transfer: true });
       state = next;
       for (const [i, grid] of grids.entries()) {
         grid.set(tokens!.data.subarray(i * gridSize, (i + 1) * gridSize) as Int32Array, row * gridSize);
@@ -86,63 +97,78 @@ export class DalleMiniDecoder implements ImageTokenDecoder {
   }
 
   async dispose(): Promise<void> {
-    const all = await Promise.all(this.compiled.values());
+    this.disposed = true;
+    const all = await Promise.allSettled(this.compiled.values());
     this.compiled.clear();
-    await Promise.all(all.flatMap(({ text, row }) => [text.dispose(), row.dispose()]));
+    const executables = all.flatMap((result) => (result.status === 'fulfilled' ? Object.values(result.value) : []));
+    await Promise.all(executables.map((executable) => executable.dispose()));
   }
 
-  private compile(shape: RowShape): Promise<{ text: Executable; row: Executable }> {
+  private compile(shape: RowShape): Promise<Executables> {
     const key = `${shape.images} ${shape.guided} ${shape.textLength}`;
     let executables = this.compiled.get(key);
     if (!executables) {
-      const compile = (graph: ReturnType<typeof textGraph>) =>
-        this.runtime.compile(graph, { parameters: this.parameters });
-      executables = Promise.all([compile(textGraph(this.config, shape)), compile(rowGraph(this.config, shape))]).then(
-        ([text, row]) => ({ text, row }),
-      );
+      executables = this.compileGraphs(shape);
       this.compiled.set(key, executables);
+      executables.catch(() => this.compiled.delete(key));
     }
     return executables;
   }
 
+  private async compileGraphs(shape: RowShape): Promise<Executables> {
+    const { parameters } = this;
+    const text = await this.runtime.compile(textGraph(this.config, shape), { parameters });
+    try {
+      return { text, row: await this.runtime.compile(rowGraph(this.config, shape), { parameters }) };
+    } catch (error) {
+      await text.dispose();
+      throw error;
+    }
+  }
+
   private checkEncoding(
+    name: string,
     { batch, length, hiddenSize, hiddenStates, attentionMask }: TextEncoding,
     wantedLength: number,
   ): void {
     if (hiddenSize !== this.config.textWidth) {
       throw new RangeError(
-        `the decoder reads hidden states of width ${this.config.textWidth}, and these are ${hiddenSize} wide: it belongs to another text encoder`,
+        `the decoder reads hidden states of width ${this.config.textWidth}, and those of ${name} are ${hiddenSize} wide: it belongs to another text encoder`,
       );
     }
     if (length !== wantedLength)
       throw new RangeError(`captions of ${wantedLength} and ${length} tokens cannot be mixed: pad them to one length`);
-    if (batch < 1 || hiddenStates.length !== batch * length * hiddenSize || attentionMask.length !== batch * length) {
+    if (batch < 1 || length < 1)
+      throw new RangeError(`${name} has ${batch} captions of ${length} tokens; give it one caption at least`);
+    if (hiddenStates.length !== batch * length * hiddenSize || attentionMask.length !== batch * length) {
       throw new RangeError(
-        `a text encoding of [${batch}, ${length}, ${hiddenSize}] has ${hiddenStates.length} numbers and a mask of ${attentionMask.length}`,
+        `${name}, of shape [${batch}, ${length}, ${hiddenSize}], has ${hiddenStates.length} numbers and a mask of ${attentionMask.length}`,
       );
     }
   }
 }
 
+type Sampling = Required<SamplingOptions>;
+
+const samplingRanges: { readonly [Name in keyof Sampling]: readonly [range: string, allows: (x: number) => boolean] } =
+  {
+    seed: ['a whole number', Number.isSafeInteger],
+    temperature: ['a finite number from 0 up', (x) => x >= 0 && Number.isFinite(x)],
+    topK: ['a whole number from 1 up', (x) => Number.isSafeInteger(x) && x >= 1],
+    topP: ['a number above 0 and at most 1', (x) => x > 0 && x <= 1],
+    guidanceScale: ['a number from 0 up that float32 can hold', (x) => x >= 0 && Number.isFinite(Math.fround(x))],
+  };
+
 /** Refuses options of sampling that are out of their ranges, by name. */
-function checkSampling({
-  temperature,
-  topK,
-  topP,
-  guidanceScale,
-}: {
-  temperature: number;
-  topK: number;
-  topP: number;
-  guidanceScale: number;
-}): void {
-  if (!(temperature > 0 && temperature < Number.POSITIVE_INFINITY))
-    throw new RangeError(`temperature must be a number from 0 up, not ${temperature}`);
-  if (!(Number.isSafeInteger(topK) && topK >= 1))
-    throw new RangeError(`topK must be a whole number from 1 up, not ${topK}`);
-  if (!(topP > 0 && topP <= 1)) throw new RangeError(`topP must be a number above 0 and at most 1, not ${topP}`);
-  if (!Number.isFinite(guidanceScale)) throw new RangeError(`guidanceScale must be a number, not ${guidanceScale}`);
+function checkSampling(sampling: Sampling): void {
+  for (const [name, [range, allows]] of Object.entries(samplingRanges)) {
+    const value = sampling[name as keyof Sampling];
+    if (!allows(value)) throw new RangeError(`${name} must be ${range}, not ${value}`);
+  }
 }
+
+/** The smallest normal float32 in place of smaller numbers, which would be rounded to 0. */
+const aboveZero = (value: number): number => Math.max(value, 2 ** -126);
 
 const scalar = (value: number): TensorData => ({ dtype: 'float32', shape: [], data: Float32Array.of(value) });
 

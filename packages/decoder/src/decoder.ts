@@ -13,6 +13,7 @@ import {
   fill,
   gelu,
   type Initializer,
+  input,
   layerNorm,
   linear,
   matmul,
@@ -20,7 +21,7 @@ import {
   mul,
   normal,
   ones,
-  type ParameterScope,
+  ParameterScope,
   range,
   relu,
   reshape,
@@ -47,16 +48,17 @@ export interface TextMemory {
   readonly mask: Tensor;
 }
 
-/** Where self-attention finds its keys and values: what the new positions add to, and what they see. */
-export interface SelfAttention {
-  /** From a layer's keys and values of the new positions to those of all positions that they may attend to. */
-  readonly remember: (layer: number, added: KeysAndValues) => KeysAndValues;
-  /** Broadcasts to `[batch, heads, new positions, all positions]`: true where a position may be attended to. */
-  readonly mask: Tensor;
-}
+/**
+ * How the given positions attend to those before them and to themselves: from a layer's number, and the given positions'
+ * queries, keys and values, to what they attend to, `[batch, heads, length, size]`.
+ */
+export type SelfAttention = (layer: number, queries: Tensor, given: KeysAndValues) => Tensor;
 
 /** The token that stands before the first image token. */
 export const beginToken = (config: DecoderConfig): number => config.vocabularySize;
+
+/** Columns of the logits: image tokens, the begin token, and padding. */
+export const logitsWidth = (config: DecoderConfig): number => config.paddedVocabularySize ?? config.vocabularySize + 1;
 
 /** Each layer's cross-attention keys and values, from hidden states `[batch, length, textWidth]`: computed once a caption. */
 export function readText(scope: ParameterScope, config: DecoderConfig, hiddenStates: Tensor): KeysAndValues[] {
@@ -71,7 +73,8 @@ export function readText(scope: ParameterScope, config: DecoderConfig, hiddenSta
 
 /**
  * Logits of what follows each of some tokens, int32 `[batch, length]`, at their positions, int32 `[length]`:
- * `[batch, length, vocabularySize + 1]`. The last column is the begin token's, which is never to be drawn.
+ * `[batch, length, vocabularySize + 1]`, or `[batch, length, paddedVocabularySize]`. The columns after those of the image
+ * tokens are the begin token's and padding, which are never to be drawn.
  */
 export function decoder(
   scope: ParameterScope,
@@ -81,9 +84,9 @@ export function decoder(
   text: TextMemory,
   attention: SelfAttention,
 ): Tensor {
-  const { width, gridSize, vocabularySize, tieEmbeddings = false, scaleEmbedding = false, finalNorm = true } = config;
+  const { width, gridSize, tieEmbeddings = false, scaleEmbedding = false, finalNorm = true } = config;
   const tokenScope = scope.in('embed_tokens');
-  const embedded = embedding(tokenScope, tokens, vocabularySize + 1, width, initializer);
+  const embedded = embedding(tokenScope, tokens, logitsWidth(config), width, initializer);
   const places = embedding(scope.in('embed_positions'), positions, gridSize ** 2, width, initializer);
   let x = add(scaleEmbedding ? mul(embedded, Math.sqrt(width)) : embedded, places);
   x = norm(scope.in('layernorm_embedding'), config, x, true);
@@ -92,21 +95,21 @@ export function decoder(
   }
   if (finalNorm && config.normPositions !== 'postln')
     x = norm(scope.in('final_ln'), config, x, config.forceNormScale ?? false);
-  if (!tieEmbeddings) return dense(scope.in('lm_head'), config, x, vocabularySize + 1, false);
-  return matmul(x, tokenScope.parameter('weight', [vocabularySize + 1, width], initializer), { transposeB: true });
+  if (!tieEmbeddings) return dense(scope.in('lm_head'), config, x, logitsWidth(config), false);
+  return matmul(x, tokenScope.parameter('weight', [logitsWidth(config), width], initializer), { transposeB: true });
 }
 
 /** Where a block of each kind has its norms. */
-const placement: Record<
-  NormPositions,
-  { before: boolean; inAttention: boolean; after: boolean; afterSum: boolean; inFeedForward: boolean }
-> = {
-  normformer: { before: true, inAttention: false, after: true, afterSum: false, inFeedForward: true },
-  cogview: { before: true, inAttention: false, after: true, afterSum: false, inFeedForward: false },
-  preln: { before: true, inAttention: false, after: false, afterSum: false, inFeedForward: false },
-  subln: { before: true, inAttention: true, after: false, afterSum: false, inFeedForward: true },
-  swinv2: { before: false, inAttention: false, after: true, afterSum: false, inFeedForward: false },
-  postln: { before: false, inAttention: false, after: false, afterSum: true, inFeedForward: false },
+type NormPlace = 'before' | 'inside' | 'after' | 'after sum';
+
+/** Where a block of each kind has its norms, as published. In `subln` cross-attention has none, and self-attention none before it. */
+const placement: Record<NormPositions, { attention: readonly NormPlace[]; feedForward: readonly NormPlace[] }> = {
+  normformer: { attention: ['before', 'after'], feedForward: ['before', 'inside'] },
+  cogview: { attention: ['before', 'after'], feedForward: ['before', 'after'] },
+  preln: { attention: ['before'], feedForward: ['before'] },
+  subln: { attention: ['inside'], feedForward: ['before', 'inside'] },
+  swinv2: { attention: ['after'], feedForward: ['after'] },
+  postln: { attention: ['after sum'], feedForward: ['after sum'] },
 };
 
 const placementOf = (config: DecoderConfig) => placement[config.normPositions ?? 'normformer'];
@@ -114,19 +117,18 @@ const placementOf = (config: DecoderConfig) => placement[config.normPositions ??
 function block(
   scope: ParameterScope,
   config: DecoderConfig,
-  input: Tensor,
+  hiddenStates: Tensor,
   text: TextMemory,
   attention: SelfAttention,
   layer: number,
 ): Tensor {
   const { heads, width } = config;
-  const { inAttention } = placementOf(config);
-  let x = residual(scope, 'self_attn_layer_norm', config, input, (h) => {
+  const normInside = placementOf(config).attention.includes('inside');
+  let x = residual(scope, 'self_attn_layer_norm', config, hiddenStates, (h) => {
     const self = scope.in('self_attn');
     const project = (name: string) => splitHeads(dense(self.in(name), config, h, width), heads);
-    const { keys, values } = attention.remember(layer, { keys: project('k_proj'), values: project('v_proj') });
-    const attended = dotProductAttention(project('q_proj'), keys, values, attention.mask);
-    return attentionOutput(self, config, attended, inAttention);
+    const given = { keys: project('k_proj'), values: project('v_proj') };
+    return attentionOutput(self, config, attention(layer, project('q_proj'), given), normInside);
   });
   x = residual(scope, 'encoder_attn_layer_norm', config, x, (h) => {
     const cross = scope.in('encoder_attn');
@@ -145,12 +147,12 @@ function residual(
   x: Tensor,
   f: (h: Tensor) => Tensor,
 ): Tensor {
-  const { before, after, afterSum } = placementOf(config);
-  let h = before ? norm(scope.in(`pre_${name}`), config, x, config.forceNormScale ?? false) : x;
+  const places = placementOf(config).attention;
+  let h = places.includes('before') ? norm(scope.in(`pre_${name}`), config, x, config.forceNormScale ?? false) : x;
   h = f(h);
-  if (after) h = norm(scope.in(name), config, h, true);
+  if (places.includes('after')) h = norm(scope.in(name), config, h, true);
   const sum = add(x, h);
-  return afterSum ? norm(scope.in(name), config, sum, true) : sum;
+  return places.includes('after sum') ? norm(scope.in(name), config, sum, true) : sum;
 }
 
 function attentionOutput(scope: ParameterScope, config: DecoderConfig, attended: Tensor, normalized: boolean): Tensor {
@@ -164,27 +166,23 @@ function attentionOutput(scope: ParameterScope, config: DecoderConfig, attended:
 }
 
 function feedForwardHalf(scope: ParameterScope, config: DecoderConfig, x: Tensor, layer: number): Tensor {
-  const { feedForwardWidth, width, gated = true, forceNormScale = false, layers } = config;
-  const { before, inFeedForward, afterSum } = placementOf(config);
-  const swin = config.normPositions === 'swinv2';
+  const { feedForwardWidth, width, gated = true, forceNormScale = false, layers, normPositions } = config;
+  const places = placementOf(config).feedForward;
   const half = scope.in('glu');
-  let h = before ? norm(half.in('ln0'), config, x, forceNormScale) : x;
+  let h = places.includes('before') ? norm(half.in('ln0'), config, x, forceNormScale) : x;
   h = gated
     ? mul(
         activation(config, dense(half.in('fc0'), config, h, feedForwardWidth)),
         dense(half.in('fc1'), config, h, feedForwardWidth),
       )
     : activation(config, dense(half.in('fc1'), config, h, feedForwardWidth));
-  if (inFeedForward) h = norm(half.in('ln1'), config, h, forceNormScale);
+  if (places.includes('inside')) h = norm(half.in('ln1'), config, h, forceNormScale);
   h = dense(half.in('fc2'), config, h, width);
-  if (swin || config.normPositions === 'cogview') h = norm(half.in('ln2'), config, h, true);
+  if (places.includes('after')) h = norm(half.in('ln2'), config, h, true);
   const sum = add(x, h);
   // Swin v2 normalizes the main branch after every sixth layer (Liu et al. 2022); the last has the final norm.
-  const isSwinNorm = swin && (layer + 1) % 6 === 0 && layer !== layers - 1;
-  if (!afterSum && !isSwinNorm) return sum;
-  // The last norm is followed by a linear layer, unless a final norm stands between.
-  const scale = layer !== layers - 1 || forceNormScale;
-  return norm(scope.in('final_layer_norm'), config, sum, scale);
+  const isSwinNorm = normPositions === 'swinv2' && (layer + 1) % 6 === 0 && layer !== layers - 1;
+  return places.includes('after sum') || isSwinNorm ? norm(scope.in('final_layer_norm'), config, sum, true) : sum;
 }
 
 function activation(config: DecoderConfig, x: Tensor): Tensor {
@@ -222,11 +220,26 @@ export function textMask(attentionMask: Tensor): Tensor {
 }
 
 /** Logits at every position when the right tokens, int32 `[batch, gridSize²]`, are given: for training, and for measuring. */
-export function teacherForced(scope: ParameterScope, config: DecoderConfig, tokens: Tensor, input: TextInput): Tensor {
-  const text = { layers: readText(scope, config, input.hiddenStates), mask: textMask(input.attentionMask) };
+export function teacherForced(
+  scope: ParameterScope,
+  config: DecoderConfig,
+  tokens: Tensor,
+  caption: TextInput,
+): Tensor {
+  const text = { layers: readText(scope, config, caption.hiddenStates), mask: textMask(caption.attentionMask) };
   const [batch, length] = tokens.shape as [number, number];
   const before = concat([fill([batch, 1], beginToken(config), 'int32'), sliceAxis(tokens, 1, 0, length - 1)], 1);
   const causal = Uint8Array.from({ length: length * length }, (_, i) => (i % length <= Math.floor(i / length) ? 1 : 0));
   const mask = constant({ dtype: 'bool', shape: [length, length], data: causal });
-  return decoder(scope, config, before, range(length), text, { remember: (_, added) => added, mask });
+  const attention: SelfAttention = (_, queries, { keys, values }) => dotProductAttention(queries, keys, values, mask);
+  return decoder(scope, config, before, range(length), text, attention);
+}
+
+/** The parameters of a decoder of these sizes, by name: what its checkpoint must hold. */
+export function decoderParameters(config: DecoderConfig): ReadonlyMap<string, Tensor> {
+  const scope = new ParameterScope();
+  const hiddenStates = input('hiddenStates', [1, 1, config.textWidth]);
+  const attentionMask = input('attentionMask', [1, 1], 'int32');
+  teacherForced(scope, config, input('tokens', [1, config.gridSize ** 2], 'int32'), { hiddenStates, attentionMask });
+  return scope.parameters;
 }

@@ -1,46 +1,59 @@
 /** Autoregressive decoding as graphs: one that reads the caption once, and one that writes a row of tokens a run. */
 import {
   add,
+  cast,
   concat,
+  fill,
   type Graph,
   gather,
   greater,
   input,
+  less,
   logicalNot,
   loop,
+  matmul,
+  mul,
   ParameterScope,
   range,
   reshape,
   sliceAxis,
+  softmax,
   type Tensor,
   transpose,
   update,
 } from '@dalle-mini/graph';
 import type { DecoderConfig } from './config.js';
-import { beginToken, decoder, type KeysAndValues, readText, type TextMemory, textMask } from './decoder.js';
+import {
+  beginToken,
+  decoder,
+  type KeysAndValues,
+  readText,
+  type SelfAttention,
+  type TextMemory,
+  textMask,
+} from './decoder.js';
 import { guide, sample } from './sampling.js';
 
 /** What a row of tokens is computed for. */
 export interface RowShape {
   /** Images that are written at once. */
   readonly images: number;
-  /** Whether each image has a second, unconditional row of hidden states, after all conditional ones. */
+  /** Whether each image has a second, unconditional sequence, after all conditional ones. */
   readonly guided: boolean;
   /** Tokens of a caption. */
   readonly textLength: number;
 }
 
-const rowsOf = ({ images, guided }: RowShape) => (guided ? 2 * images : images);
+const sequencesOf = ({ images, guided }: RowShape) => (guided ? 2 * images : images);
 const cacheName = (kind: 'keys' | 'values', layer: number) => `cache.${layer}.${kind}`;
 const textName = (kind: 'keys' | 'values', layer: number) => `text.${layer}.${kind}`;
 
 /**
- * The caption's keys and values for every layer: `hiddenStates` `[rows, length, textWidth]` to `text.<layer>.keys` and
- * `text.<layer>.values`, each `[rows, heads, length, size]`.
+ * The caption's keys and values for every layer: `hiddenStates` `[sequences, length, textWidth]` to `text.<layer>.keys` and
+ * `text.<layer>.values`, each `[sequences, heads, length, size]`.
  */
 export function textGraph(config: DecoderConfig, shape: RowShape): Graph {
-  const rows = rowsOf(shape);
-  const hiddenStates = input('hiddenStates', [rows, shape.textLength, config.textWidth]);
+  const hiddenStates = input('hiddenStates', [sequencesOf(shape), shape.textLength, config.textWidth]);
   const outputs: Record<string, Tensor> = {};
   for (const [layer, { keys, values }] of readText(new ParameterScope(), config, hiddenStates).entries()) {
     outputs[textName('keys', layer)] = keys;
@@ -50,18 +63,16 @@ export function textGraph(config: DecoderConfig, shape: RowShape): Graph {
 }
 
 /**
- * Writes one row of tokens. Inputs: the caption's keys and values and `textMask` (int32 `[rows, length]`); the caches
- * `cache.<layer>.keys` and `.values`, `[rows, heads, gridSize², size]`; `token`, int32 `[images]`, the last token before the row;
- * `position`, int32 scalar, where the row starts; `uniforms` `[gridSize, images]`; and the options of sampling as scalars.
- * Outputs: `tokens`, int32 `[images, gridSize]`, `token` and the caches.
+ * Writes one row of tokens. Inputs: the caption's keys and values and `textMask` (int32 `[sequences, length]`); the caches
+ * `cache.<layer>.keys` and `.values`, `[sequences, heads, gridSize, gridSize · size]`, of the rows before; `token`, int32
+ * `[images]`, the last token before the row; `row`, int32 scalar, which one it is; `uniforms` `[gridSize, images]`; and the
+ * options of sampling as scalars. Outputs: `tokens`, int32 `[images, gridSize]`, `token` and the caches.
  */
 export function rowGraph(config: DecoderConfig, shape: RowShape): Graph {
   const { gridSize, heads, layers, width, vocabularySize } = config;
   const { images, guided, textLength } = shape;
-  const rows = rowsOf(shape);
+  const sequences = sequencesOf(shape);
   const size = width / heads;
-  const length = gridSize ** 2;
-  const scope = new ParameterScope();
 
   const inputs: Record<string, Tensor> = {};
   const declare = (...declaration: Parameters<typeof input>) => {
@@ -69,18 +80,18 @@ export function rowGraph(config: DecoderConfig, shape: RowShape): Graph {
     inputs[declaration[0]] = tensor;
     return tensor;
   };
-  const eachLayer = (name: typeof cacheName, axis: number): KeysAndValues[] =>
+  const eachLayer = (name: typeof cacheName, shape: readonly number[]): KeysAndValues[] =>
     Array.from({ length: layers }, (_, layer) => ({
-      keys: declare(name('keys', layer), [rows, heads, axis, size]),
-      values: declare(name('values', layer), [rows, heads, axis, size]),
+      keys: declare(name('keys', layer), shape),
+      values: declare(name('values', layer), shape),
     }));
   const text: TextMemory = {
-    mask: textMask(declare('textMask', [rows, textLength], 'int32')),
-    layers: eachLayer(textName, textLength),
+    mask: textMask(declare('textMask', [sequences, textLength], 'int32')),
+    layers: eachLayer(textName, [sequences, heads, textLength, size]),
   };
-  const caches = eachLayer(cacheName, length);
+  const caches = eachLayer(cacheName, [sequences, heads, gridSize, gridSize * size]);
   const token = declare('token', [images], 'int32');
-  const position = declare('position', [], 'int32');
+  const row = declare('row', [], 'int32');
   const uniforms = declare('uniforms', [gridSize, images]);
   const options = {
     temperature: declare('temperature', []),
@@ -89,44 +100,119 @@ export function rowGraph(config: DecoderConfig, shape: RowShape): Graph {
   };
   const guidanceScale = guided ? declare('guidanceScale', []) : undefined;
 
-  const initial = [token, ...caches.flatMap(({ keys, values }) => [keys, values])];
-  const { carried, stacked } = loop(gridSize, initial, (iteration, [previous, ...cached]) => {
-    const now = add(position, iteration);
-    const next = [...cached];
-    const remember = (layer: number, added: KeysAndValues): KeysAndValues => {
-      next[2 * layer] = update(cached[2 * layer]!, added.keys, now);
-      next[2 * layer + 1] = update(cached[2 * layer + 1]!, added.values, now);
-      return { keys: next[2 * layer]!, values: next[2 * layer + 1]! };
-    };
-    const mask = logicalNot(greater(range(length), now));
-    const tokens = reshape(guided ? concat([previous!, previous!], 0) : previous!, [rows, 1]);
-    const all = decoder(scope, config, tokens, reshape(now, [1]), text, { remember, mask });
-    // Without the column of the begin token.
-    const logits = sliceAxis(reshape(all, [rows, vocabularySize + 1]), 1, 0, vocabularySize);
+  const written = writeRow(new ParameterScope(), config, { text, caches, token, row }, (logits, column) => {
+    // Without the columns of the begin token and of padding.
+    const ofImageTokens = sliceAxis(logits, 1, 0, vocabularySize);
     const guidedLogits = guidanceScale
-      ? guide(sliceAxis(logits, 0, 0, images), sliceAxis(logits, 0, images, rows), guidanceScale)
-      : logits;
-    const drawn = sample(guidedLogits, options, gather(uniforms, iteration));
-    return { carried: [drawn, ...next], stacked: [drawn] };
+      ? guide(sliceAxis(ofImageTokens, 0, 0, images), sliceAxis(ofImageTokens, 0, images, sequences), guidanceScale)
+      : ofImageTokens;
+    const drawn = sample(guidedLogits, options, gather(uniforms, column));
+    return { token: drawn, stacked: [drawn] };
   });
 
-  const outputs: Record<string, Tensor> = { tokens: transpose(stacked[0]!, [1, 0]), token: carried[0]! };
-  for (let layer = 0; layer < layers; layer++) {
-    outputs[cacheName('keys', layer)] = carried[1 + 2 * layer]!;
-    outputs[cacheName('values', layer)] = carried[2 + 2 * layer]!;
+  const outputs: Record<string, Tensor> = { tokens: transpose(written.stacked[0]!, [1, 0]), token: written.token };
+  for (const [layer, { keys, values }] of written.caches.entries()) {
+    outputs[cacheName('keys', layer)] = keys;
+    outputs[cacheName('values', layer)] = values;
   }
   return { inputs, outputs };
 }
 
+/** What has been written so far, and for which captions. */
+export interface DecodingState {
+  readonly text: TextMemory;
+  /** Each layer's keys and values of the rows before, `[sequences, heads, gridSize, gridSize · size]`: one row of the grid after the other. */
+  readonly caches: readonly KeysAndValues[];
+  /** int32 `[images]`: the last token before the row. With guidance, the second half of the sequences follows it too. */
+  readonly token: Tensor;
+  /** int32 scalar: which row of the grid is to be written. */
+  readonly row: Tensor;
+}
+
+/**
+ * Writes one row of tokens: at each column, `choose` gets the logits `[sequences, paddedVocabularySize]` and the column
+ * (int32 scalar), and returns the tokens, int32 `[images]`, and what is to be stacked along the columns.
+ *
+ * The keys and values of the row stand apart until it is finished. To write each token's into the caches would copy the
+ * caches at every token, which took longer than the rest of the model when nine images were written at once.
+ */
+export function writeRow(
+  scope: ParameterScope,
+  config: DecoderConfig,
+  { text, caches, token, row }: DecodingState,
+  choose: (logits: Tensor, column: Tensor) => { token: Tensor; stacked: Tensor[] },
+): { token: Tensor; caches: KeysAndValues[]; stacked: Tensor[] } {
+  const { gridSize, heads, layers, width } = config;
+  const size = width / heads;
+  const cacheShape = caches[0]!.keys.shape;
+  const sequences = cacheShape[0]!;
+  const asPositions = (cache: Tensor) => reshape(cache, [sequences, heads, gridSize ** 2, size]);
+  const start = mul(row, gridSize);
+  const isBeforeRow = less(range(gridSize ** 2), start);
+  const blank = fill([sequences, heads, gridSize, size], 0);
+
+  const initial = [token, ...Array.from({ length: 2 * layers }, () => blank)];
+  const { carried, stacked } = loop(gridSize, initial, (column, [previous, ...ofRow]) => {
+    const next = [...ofRow];
+    const attention: SelfAttention = (layer, queries, given) => {
+      const keys = update(ofRow[2 * layer]!, given.keys, column);
+      const values = update(ofRow[2 * layer + 1]!, given.values, column);
+      next[2 * layer] = keys;
+      next[2 * layer + 1] = values;
+      const before = { keys: asPositions(caches[layer]!.keys), values: asPositions(caches[layer]!.values) };
+      return attendToBoth(queries, [
+        { ...before, mask: isBeforeRow },
+        { keys, values, mask: logicalNot(greater(range(gridSize), column)) },
+      ]);
+    };
+    const { shape } = previous!;
+    const tokens = reshape(shape[0] === sequences ? previous! : concat([previous!, previous!], 0), [sequences, 1]);
+    const position = reshape(add(start, column), [1]);
+    const logits = decoder(scope, config, tokens, position, text, attention);
+    const chosen = choose(reshape(logits, [sequences, -1]), column);
+    return { carried: [chosen.token, ...next], stacked: chosen.stacked };
+  });
+
+  const [last, ...ofRow] = carried;
+  const write = (cache: Tensor, keysOrValues: Tensor) =>
+    update(cache, reshape(keysOrValues, [sequences, heads, 1, gridSize * size]), row);
+  return {
+    token: last!,
+    caches: caches.map(({ keys, values }, layer) => ({
+      keys: write(keys, ofRow[2 * layer]!),
+      values: write(values, ofRow[2 * layer + 1]!),
+    })),
+    stacked,
+  };
+}
+
+/** `dotProductAttention` over two lists of positions, without joining their keys and values. */
+function attendToBoth(queries: Tensor, parts: readonly (KeysAndValues & { readonly mask: Tensor })[]): Tensor {
+  const scaled = mul(queries, queries.shape.at(-1)! ** -0.5);
+  const scores = parts.map(({ keys, mask }) =>
+    add(matmul(scaled, keys, { transposeB: true }), mul(cast(logicalNot(mask), 'float32'), -1e9)),
+  );
+  const weights = softmax(concat(scores, 3));
+  let start = 0;
+  const attended = parts.map(({ values }) => {
+    const end = start + values.shape[2]!;
+    const part = matmul(sliceAxis(weights, 3, start, end), values);
+    start = end;
+    return part;
+  });
+  return attended.reduce(add);
+}
+
 /** The caches before the first token, and the begin token: the inputs that `rowGraph` gives back. */
 export function emptyState(config: DecoderConfig, shape: RowShape) {
-  const cacheShape = [rowsOf(shape), config.heads, config.gridSize ** 2, config.width / config.heads];
+  const { gridSize, heads, layers, width } = config;
+  const cacheShape = [sequencesOf(shape), heads, gridSize, (gridSize * width) / heads];
   const zeros = () => ({
     dtype: 'float32' as const,
     shape: cacheShape,
     data: new Float32Array(cacheShape.reduce((a, b) => a * b)),
   });
-  const caches = Array.from({ length: config.layers }, (_, layer) => [
+  const caches = Array.from({ length: layers }, (_, layer) => [
     [cacheName('keys', layer), zeros()] as const,
     [cacheName('values', layer), zeros()] as const,
   ]).flat();

@@ -12,17 +12,17 @@ export interface DecodeProgress {
 
 /** How tokens are drawn from the decoder's logits. */
 export interface SamplingOptions {
-  /** Seed of the random generator: the same seed gives the same tokens. Default 0. */
+  /** Seed of the random generator, a whole number: the same seed gives the same tokens. Default 0. */
   readonly seed?: number;
   /** Divides the logits; 0 is greedy. Range `[0, ∞)`. Default 1. */
   readonly temperature?: number;
-  /** Keeps the `topK` likeliest tokens; the vocabulary's size keeps all. Default all. */
+  /** Keeps the `topK` likeliest tokens; the vocabulary's size and more keep all. A whole number from 1 up. Default all. */
   readonly topK?: number;
   /** Keeps the smallest set of tokens whose probabilities sum to `topP`. Range `(0, 1]`. Default 1. */
   readonly topP?: number;
   /**
    * Classifier-free guidance: logits are `u + guidanceScale · (c − u)`, where c is conditioned on the caption and u on the
-   * empty one (Ho and Salimans 2022; called super conditioning in DALL·E Mini). 1 is off. Default 1.
+   * empty one (Ho and Salimans 2022; called super conditioning in DALL·E Mini). 1 is off. Range `[0, ∞)`. Default 1.
    */
   readonly guidanceScale?: number;
 }

@@ -11,6 +11,7 @@ import {
   mul,
   range,
   reshape,
+  sliceAxis,
   softmax,
   sort,
   sub,
@@ -19,11 +20,13 @@ import {
   takeAlong,
 } from '@dalle-mini/graph';
 
-/** Options of sampling as float32 scalars, so that one compiled graph serves every choice. */
+/** Options of sampling as scalars, so that one compiled graph serves every choice. */
 export interface SamplingInputs {
+  /** float32, above 0. */
   readonly temperature: Tensor;
-  /** int32 scalar. */
+  /** int32, from 1. */
   readonly topK: Tensor;
+  /** float32, above 0 and at most 1. */
   readonly topP: Tensor;
 }
 
@@ -44,12 +47,15 @@ export function distribution(
   { temperature, topK, topP }: SamplingInputs,
 ): { probabilities: Tensor; tokens: Tensor } {
   const { values, indices } = sort(logits);
+  // Less the greatest, so that no temperature is small enough to make them overflow.
+  const below = sub(values, sliceAxis(values, -1, 0, 1));
   const among = (probabilities: Tensor, kept: Tensor) => {
     const left = mul(probabilities, cast(kept, 'float32'));
     return div(left, sum(left, { axes: [-1], keepDims: true }));
   };
-  const byRank = among(softmax(div(values, temperature)), less(range(logits.shape.at(-1)!), topK));
-  const before = sub(cumsum(byRank), byRank);
+  const byRank = among(softmax(div(below, temperature)), less(range(logits.shape.at(-1)!), topK));
+  // Of the likelier tokens. Rounding may bring it to 1 before the last token, and topP = 1 must keep that too.
+  const before = minimum(sub(cumsum(byRank), byRank), 1 - 2 ** -24);
   return { probabilities: among(byRank, less(before, topP)), tokens: indices };
 }
 

@@ -1,0 +1,200 @@
+import {
+  type DecoderConfig,
+  decoderParameters,
+  type NormPositions,
+  readText,
+  teacherForced,
+} from '@dalle-mini/decoder';
+import {
+  createRandom,
+  type Executable,
+  gather,
+  input,
+  isOperation,
+  ParameterScope,
+  parametersOf,
+  sampleInteger,
+  type TensorData,
+  topologicalOrder,
+} from '@dalle-mini/graph';
+import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { afterAll, describe, expect, test } from 'vitest';
+// Decoding's graphs are not public; all else comes from the built packages.
+import { beginToken, textMask } from '../src/decoder.js';
+import { rowGraph, textGraph, writeRow } from '../src/decoding.js';
+import { relativeError } from './compare.js';
+import { randomParameters, randomText, tiny } from './tiny.js';
+
+const runtime = new OnnxRuntime();
+afterAll(() => runtime.dispose());
+
+const captions = 2;
+const textLength = 5;
+
+/** Logits at every position as training computes them: all tokens are given at once. */
+async function teacherForcedLogits(
+  config: DecoderConfig,
+  parameters: ReadonlyMap<string, TensorData>,
+  given: Record<'tokens' | 'hiddenStates' | 'attentionMask', TensorData>,
+): Promise<TensorData> {
+  const inputs = declare(given);
+  const logits = teacherForced(new ParameterScope(), config, inputs.tokens, inputs);
+  const executable = await runtime.compile({ inputs, outputs: { logits } }, { parameters });
+  return (await executable.run(given)).logits!;
+}
+
+const declare = <Name extends string>(given: Record<Name, TensorData>) =>
+  Object.fromEntries(
+    Object.entries<TensorData>(given).map(([name, { shape, dtype }]) => [name, input(name, shape, dtype)]),
+  ) as Record<Name, ReturnType<typeof input>>;
+
+/** Logits at every position as decoding computes them, token by token and row by row, with the given tokens in place of drawn ones. */
+async function cachedLogits(
+  config: DecoderConfig,
+  parameters: ReadonlyMap<string, TensorData>,
+  given: Record<'tokens' | 'hiddenStates' | 'attentionMask', TensorData>,
+): Promise<TensorData> {
+  const { gridSize, layers, heads, width } = config;
+  const cacheShape = [captions, heads, gridSize, (gridSize * width) / heads];
+  const zeros = (): TensorData => ({
+    dtype: 'float32',
+    shape: cacheShape,
+    data: new Float32Array(cacheShape.reduce((product, size) => product * size)),
+  });
+  const { tokens, ...caption } = given;
+  const text = declare(caption);
+  const ofRow = {
+    columns: input('columns', [gridSize, captions], 'int32'),
+    token: input('token', [captions], 'int32'),
+    row: input('row', [], 'int32'),
+  };
+  const cacheNames = Array.from({ length: layers }, (_, layer) => [`keys.${layer}`, `values.${layer}`] as const);
+  const cacheInputs = Object.fromEntries(cacheNames.flat().map((name) => [name, input(name, cacheShape)]));
+  const scope = new ParameterScope();
+  const written = writeRow(
+    scope,
+    config,
+    {
+      text: { layers: readText(scope, config, text.hiddenStates), mask: textMask(text.attentionMask) },
+      caches: cacheNames.map(([keys, values]) => ({ keys: cacheInputs[keys]!, values: cacheInputs[values]! })),
+      ...ofRow,
+    },
+    (logits, column) => ({ token: gather(ofRow.columns, column), stacked: [logits] }),
+  );
+  const outputs = {
+    logits: written.stacked[0]!,
+    token: written.token,
+    ...Object.fromEntries(
+      cacheNames.flatMap(([keys, values], layer) => [
+        [keys, written.caches[layer]!.keys],
+        [values, written.caches[layer]!.values],
+      ]),
+    ),
+  };
+  const executable: Executable = await runtime.compile(
+    { inputs: { ...text, ...ofRow, ...cacheInputs }, outputs },
+    { parameters },
+  );
+  let state: Record<string, TensorData> = Object.fromEntries(cacheNames.flat().map((name) => [name, zeros()]));
+  state.token = { dtype: 'int32', shape: [captions], data: new Int32Array(captions).fill(beginToken(config)) };
+  const length = gridSize ** 2;
+  const columns = config.paddedVocabularySize ?? config.vocabularySize + 1;
+  const all = new Float32Array(captions * length * columns);
+  for (let row = 0; row < gridSize; row++) {
+    const rowTokens = Int32Array.from(
+      { length: gridSize * captions },
+      (_, i) => tokens.data[(i % captions) * length + row * gridSize + Math.floor(i / captions)]!,
+    );
+    const { logits, ...next } = await executable.run({
+      ...caption,
+      ...state,
+      columns: { dtype: 'int32', shape: [gridSize, captions], data: rowTokens },
+      row: { dtype: 'int32', shape: [], data: Int32Array.of(row) },
+    });
+    state = next;
+    for (let i = 0; i < gridSize * captions; i++) {
+      const position = row * gridSize + Math.floor(i / captions);
+      all.set(
+        logits!.data.subarray(i * columns, (i + 1) * columns) as Float32Array,
+        ((i % captions) * length + position) * columns,
+      );
+    }
+  }
+  return { dtype: 'float32', shape: [captions, length, columns], data: all };
+}
+
+const positions: NormPositions[] = ['normformer', 'preln', 'postln', 'cogview', 'swinv2', 'subln'];
+const options: Record<string, Partial<DecoderConfig>> = {
+  'as published': {},
+  ...Object.fromEntries(positions.map((normPositions) => [normPositions, { normPositions }])),
+  ...Object.fromEntries(
+    positions.map((normPositions) => [
+      `${normPositions}, rms norms, not gated, biases`,
+      { normPositions, norm: 'rmsnorm', gated: false, bias: true } as const,
+    ]),
+  ),
+  ...Object.fromEntries(
+    positions.map((normPositions) => [
+      `${normPositions}, head scales, all norms with scales, tied and scaled embeddings, swish`,
+      {
+        normPositions,
+        headScale: true,
+        forceNormScale: true,
+        tieEmbeddings: true,
+        scaleEmbedding: true,
+        activation: 'swish',
+      } as const,
+    ]),
+  ),
+  'relu, no last norm': { activation: 'relu', finalNorm: false },
+  'seven layers of swinv2, of which the sixth has a norm more': { normPositions: 'swinv2', layers: 7 },
+  'a padded vocabulary': { paddedVocabularySize: 32 },
+  'one head': { heads: 1 },
+  'one row and column': { gridSize: 1 },
+};
+
+describe.each(Object.entries(options))('decoding with caches: %s', (_, option) => {
+  test('gives the logits of teacher forcing at every position', async () => {
+    const config: DecoderConfig = { ...tiny, ...option };
+    const parameters = randomParameters(config, 5);
+    const random = createRandom(6);
+    const shape = [captions, config.gridSize ** 2];
+    const { hiddenStates, attentionMask } = randomText(captions, 7, { length: textLength });
+    const given = {
+      tokens: {
+        dtype: 'int32',
+        shape,
+        data: Int32Array.from({ length: shape[0]! * shape[1]! }, () => sampleInteger(random, config.vocabularySize)),
+      },
+      hiddenStates: { dtype: 'float32', shape: [captions, textLength, config.textWidth], data: hiddenStates },
+      attentionMask: { dtype: 'int32', shape: [captions, textLength], data: attentionMask },
+    } as const;
+    const expected = await teacherForcedLogits(config, parameters, given);
+    const actual = await cachedLogits(config, parameters, given);
+    // Both are float32 and add in another order.
+    expect(relativeError(actual, expected)).toBeLessThan(1e-4);
+  });
+});
+
+describe('the graphs of decoding', () => {
+  const shape = { images: 2, guided: true, textLength };
+  const names = (graph: { outputs: Record<string, ReturnType<typeof input>> }) => [
+    ...parametersOf(Object.values(graph.outputs)).keys(),
+  ];
+  const isOfText = (name: string) => /encoder_attn\.[kv]_proj/.test(name);
+
+  test("compute cross-attention's keys and values once a caption, not once a row", () => {
+    const all = [...decoderParameters(tiny).keys()];
+    expect(names(textGraph(tiny, shape)).sort()).toEqual(all.filter(isOfText).sort());
+    expect(names(rowGraph(tiny, shape)).sort()).toEqual(all.filter((name) => !isOfText(name)).sort());
+  });
+
+  test('carry the keys and values of one row through the loop, not those of all rows', () => {
+    const graph = rowGraph(tiny, shape);
+    const loops = topologicalOrder(Object.values(graph.outputs)).filter((node) => isOperation(node, 'loop'));
+    expect(loops).toHaveLength(1);
+    const carried = loops.flatMap((node) => (isOperation(node, 'loop') ? node.attributes.carried : []));
+    const row = [4, tiny.heads, tiny.gridSize, tiny.width / tiny.heads];
+    expect(carried.slice(1).map((tensor) => tensor.shape)).toEqual(Array(2 * tiny.layers).fill(row));
+  });
+});
