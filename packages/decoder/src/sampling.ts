@@ -62,10 +62,12 @@ export function distribution(
 /** Draws one token a row, int32 `[batch]`, by the inverse of the cumulative distribution at uniform numbers `[batch]` in [0, 1). */
 export function sample(logits: Tensor, options: SamplingInputs, uniforms: Tensor): Tensor {
   const { probabilities, tokens } = distribution(logits, options);
-  const batch = logits.shape[0]!;
-  const passed = logicalNot(greater(cumsum(probabilities), reshape(uniforms, [batch, 1])));
-  const rank = count(passed);
-  // Rounding may leave the whole sum a little below 1: the last token that was kept takes what is beyond.
+  const [batch, vocabulary] = logits.shape as [number, number];
+  const cumulative = cumsum(probabilities);
+  // About 1, but rounding loses the small addends of a long tail, and what is lost must not fall to the last token.
+  const total = sliceAxis(cumulative, 1, vocabulary - 1, vocabulary);
+  const rank = count(logicalNot(greater(cumulative, mul(reshape(uniforms, [batch, 1]), total))));
+  // The product may be rounded up to the total.
   const last = sub(count(greater(probabilities, 0)), 1);
   return reshape(takeAlong(tokens, cast(minimum(rank, last), 'int32')), [batch]);
 }

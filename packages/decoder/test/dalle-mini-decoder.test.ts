@@ -1,0 +1,293 @@
+import { DalleMiniDecoder, type DecodeProgress, type GenerateOptions } from '@dalle-mini/decoder';
+import type { CompileOptions, Executable, Graph, Runtime } from '@dalle-mini/graph';
+import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import type { TextEncoding } from '@dalle-mini/text-encoder';
+import { afterAll, describe, expect, test } from 'vitest';
+import { pick, randomParameters, randomText, tiny } from './tiny.js';
+
+const runtime = new OnnxRuntime();
+const parameters = randomParameters(tiny, 1);
+const decoder = new DalleMiniDecoder(tiny, parameters, runtime);
+afterAll(() => runtime.dispose());
+
+const text = randomText(3, 2);
+const empty = randomText(1, 3);
+const lists = (grids: readonly Int32Array[]) => grids.map((grid) => [...grid]);
+const generate = async (options: GenerateOptions = {}, of: TextEncoding = text) =>
+  lists(await decoder.generate(of, options));
+
+describe('generate', () => {
+  test('draws a grid of image tokens for each caption', async () => {
+    const grids = await decoder.generate(text);
+    expect(grids.map((grid) => grid.length)).toEqual([16, 16, 16]);
+    expect(grids.every((grid) => grid.every((token) => token >= 0 && token < 24))).toBe(true);
+    expect(new Set(lists(grids).map(String)).size).toBe(3);
+  });
+
+  test('draws the same tokens from the same seed, others from another, and seed 0 if none is given', async () => {
+    expect(await generate({ seed: 7 })).toEqual(await generate({ seed: 7 }));
+    expect(await generate({ seed: 8 })).not.toEqual(await generate({ seed: 7 }));
+    expect(await generate()).toEqual(await generate({ seed: 0 }));
+  });
+
+  test('draws image i from its caption and stream i of the seed, whatever the other images are', async () => {
+    const options = { seed: 4, guidanceScale: 2, unconditional: empty };
+    const [first, second, third] = await generate(options);
+    expect(await generate(options, pick(text, [0]))).toEqual([first]);
+    expect(await generate(options, pick(text, [0, 1]))).toEqual([first, second]);
+    expect((await generate(options, pick(text, [1, 1, 2])))[2]).toEqual(third);
+    expect((await generate(options, pick(text, [0, 1, 2, 2, 1, 0]))).slice(0, 3)).toEqual([first, second, third]);
+  });
+
+  test('draws different images of one caption', async () => {
+    const [first, second] = await generate({}, pick(text, [0, 0]));
+    expect(first).not.toEqual(second);
+  });
+
+  test('does not look at what is behind the padding', async () => {
+    const changed = { ...text, hiddenStates: text.hiddenStates.slice() };
+    // The first caption has three tokens of five.
+    changed.hiddenStates.fill(9, 3 * text.hiddenSize, 5 * text.hiddenSize);
+    expect(await generate({}, changed)).toEqual(await generate());
+    changed.hiddenStates.fill(9, 0, text.hiddenSize);
+    expect(await generate({}, changed)).not.toEqual(await generate());
+  });
+
+  test('takes the likeliest token at temperature 0, with topK 1, with the smallest topP and at the smallest temperature', async () => {
+    const greedy = await generate({ temperature: 0 });
+    expect(await generate({ temperature: 0, seed: 5 })).toEqual(greedy);
+    expect(await generate({ topK: 1 })).toEqual(greedy);
+    expect(await generate({ topP: Number.MIN_VALUE })).toEqual(greedy);
+    expect(await generate({ temperature: Number.MIN_VALUE })).toEqual(greedy);
+    expect(await generate()).not.toEqual(greedy);
+  });
+
+  test('keeps all tokens with topK of the vocabulary and beyond', async () => {
+    const all = await generate();
+    expect(await generate({ topK: 24 })).toEqual(all);
+    expect(await generate({ topK: 2 ** 40 })).toEqual(all);
+  });
+
+  test('without guidance does not look at the unconditional caption', async () => {
+    expect(await generate({ guidanceScale: 1, unconditional: empty })).toEqual(await generate());
+  });
+
+  test('at guidance 0 draws what the unconditional caption gives', async () => {
+    expect(await generate({ guidanceScale: 0, unconditional: empty })).toEqual(
+      await generate({}, pick(empty, [0, 0, 0])),
+    );
+  });
+
+  test('gives the same with guidance from the caption itself as without, at any scale', async () => {
+    const one = pick(text, [1]);
+    // u + s · (c − u) is exactly u where c is u.
+    expect(await generate({ guidanceScale: 50, unconditional: one }, one)).toEqual(await generate({}, one));
+  });
+
+  test('leaves the encodings as they were', async () => {
+    const copies = structuredClone([text, empty]);
+    await generate({ guidanceScale: 3, unconditional: empty });
+    await generate();
+    expect([text, empty]).toEqual(copies);
+  });
+
+  test('works on views of larger buffers', async () => {
+    const view = <A extends Float32Array | Int32Array>(data: A): A => {
+      const larger = new (data.constructor as new (length: number) => A)(data.length + 10);
+      larger.set(data, 5);
+      return larger.subarray(5, 5 + data.length) as A;
+    };
+    const { hiddenStates, attentionMask } = text;
+    const views = { ...text, hiddenStates: view(hiddenStates), attentionMask: view(attentionMask) };
+    expect(await generate({}, views)).toEqual(await generate());
+  });
+
+  test('can be called again before it is done', async () => {
+    const [first, second] = await Promise.all([generate({ seed: 1 }), generate({ seed: 2 })]);
+    expect([first, second]).toEqual([await generate({ seed: 1 }), await generate({ seed: 2 })]);
+  });
+});
+
+describe('onProgress', () => {
+  test('is called after each row, with the grids so far', async () => {
+    const calls: DecodeProgress[] = [];
+    const grids = await decoder.generate(text, { onProgress: (progress) => calls.push(progress) });
+    expect(calls.map(({ row, rows }) => [row, rows])).toEqual([
+      [1, 4],
+      [2, 4],
+      [3, 4],
+      [4, 4],
+    ]);
+    for (const { row, tokens } of calls) {
+      expect(lists(tokens)).toEqual(grids.map((grid) => [...grid.subarray(0, 4 * row)]));
+    }
+  });
+
+  test('may write to what it gets', async () => {
+    const expected = await generate();
+    const onProgress = ({ tokens }: DecodeProgress) => {
+      for (const grid of tokens) grid.fill(-1);
+    };
+    expect(await generate({ onProgress })).toEqual(expected);
+  });
+});
+
+describe('signal', () => {
+  test('cancels between two rows: the promise rejects with its reason', async () => {
+    const controller = new AbortController();
+    const rows: number[] = [];
+    const onProgress = ({ row }: DecodeProgress) => {
+      rows.push(row);
+      if (row === 2) controller.abort('enough');
+    };
+    await expect(decoder.generate(text, { signal: controller.signal, onProgress })).rejects.toBe('enough');
+    expect(rows).toEqual([1, 2]);
+    expect(await generate()).toHaveLength(3);
+  });
+
+  test('that has aborted before starts nothing', async () => {
+    const recorder = new Recorder();
+    const signal = AbortSignal.abort('too late');
+    const generated = new DalleMiniDecoder(tiny, parameters, recorder).generate(text, { signal });
+    await expect(generated).rejects.toBe('too late');
+    expect(recorder.compiled).toBe(0);
+  });
+});
+
+describe('what does not fit is refused by name:', () => {
+  const guided = { guidanceScale: 2, unconditional: empty };
+  const refusal = (options: GenerateOptions, of = text) => decoder.generate(of, options);
+
+  test.each([
+    ['temperature', -0.1, 'a finite number from 0 up'],
+    ['temperature', Number.NaN, 'a finite number from 0 up'],
+    ['temperature', Number.POSITIVE_INFINITY, 'a finite number from 0 up'],
+    ['topK', 0, 'a whole number from 1 up'],
+    ['topK', -3, 'a whole number from 1 up'],
+    ['topK', 2.5, 'a whole number from 1 up'],
+    ['topK', Number.NaN, 'a whole number from 1 up'],
+    ['topK', Number.POSITIVE_INFINITY, 'a whole number from 1 up'],
+    ['topP', 0, 'a number above 0 and at most 1'],
+    ['topP', -0.5, 'a number above 0 and at most 1'],
+    ['topP', 1.01, 'a number above 0 and at most 1'],
+    ['topP', Number.NaN, 'a number above 0 and at most 1'],
+    ['guidanceScale', -1, 'a number from 0 up that float32 can hold'],
+    ['guidanceScale', Number.NaN, 'a number from 0 up that float32 can hold'],
+    ['guidanceScale', 1e39, 'a number from 0 up that float32 can hold'],
+    ['seed', 0.5, 'a whole number'],
+    ['seed', Number.NaN, 'a whole number'],
+    ['seed', 2 ** 53, 'a whole number'],
+  ])('%s %d', async (name, value, range) => {
+    await expect(refusal({ [name]: value })).rejects.toThrow(new RangeError(`${name} must be ${range}, not ${value}`));
+  });
+
+  test('guidance without the unconditional caption', async () => {
+    await expect(refusal({ guidanceScale: 2 })).rejects.toThrow(
+      new RangeError('guidance needs options.unconditional, the encoding of the empty caption'),
+    );
+  });
+
+  test('two unconditional captions', async () => {
+    await expect(refusal({ ...guided, unconditional: randomText(2, 3) })).rejects.toThrow(
+      new RangeError('options.unconditional must be one caption, not 2'),
+    );
+  });
+
+  test('hidden states of another width', async () => {
+    const wide = { hiddenSize: 16 };
+    await expect(refusal({}, randomText(1, 1, wide))).rejects.toThrow(
+      'the decoder reads hidden states of width 12, and those of text are 16 wide',
+    );
+    await expect(refusal({ ...guided, unconditional: randomText(1, 1, wide) })).rejects.toThrow(
+      'the decoder reads hidden states of width 12, and those of options.unconditional are 16 wide',
+    );
+  });
+
+  test('captions and unconditional caption of different lengths', async () => {
+    await expect(refusal({ ...guided, unconditional: randomText(1, 1, { length: 7 }) })).rejects.toThrow(
+      new RangeError('captions of 5 and 7 tokens cannot be mixed: pad them to one length'),
+    );
+  });
+
+  test('no captions, and captions of no tokens', async () => {
+    await expect(refusal({}, pick(text, []))).rejects.toThrow('text has 0 captions of 5 tokens');
+    await expect(refusal({}, randomText(2, 1, { length: 0 }))).rejects.toThrow('text has 2 captions of 0 tokens');
+  });
+
+  test('an encoding whose numbers are not as many as its shape says', async () => {
+    await expect(refusal({}, { ...text, batch: 2 })).rejects.toThrow(
+      new RangeError('text, of shape [2, 5, 12], has 180 numbers and a mask of 15'),
+    );
+    const unconditional = { ...empty, attentionMask: new Int32Array(4) };
+    await expect(refusal({ ...guided, unconditional })).rejects.toThrow(
+      'options.unconditional, of shape [1, 5, 12], has 60 numbers and a mask of 4',
+    );
+  });
+
+  test('an unsound configuration, when the decoder is made', () => {
+    expect(() => new DalleMiniDecoder({ ...tiny, layers: 0 }, parameters, runtime)).toThrow('decoder config: layers');
+  });
+
+  test('weights that lack a parameter, by its name', async () => {
+    const some = new Map([...parameters].filter(([name]) => name !== 'layers.1.glu.fc1.weight'));
+    await expect(new DalleMiniDecoder(tiny, some, runtime).generate(text)).rejects.toThrow('layers.1.glu.fc1.weight');
+  });
+});
+
+/** A runtime that counts what is compiled and disposed of, and can be told to fail. */
+class Recorder implements Runtime {
+  readonly name = 'recorder';
+  compiled = 0;
+  open = 0;
+  failAt: number | undefined;
+
+  async compile(graph: Graph, options?: CompileOptions): Promise<Executable> {
+    if (++this.compiled === this.failAt) throw new Error('no memory left');
+    const executable = await runtime.compile(graph, options);
+    this.open++;
+    return {
+      run: (inputs, options) => executable.run(inputs, options),
+      dispose: async () => {
+        this.open--;
+        await executable.dispose();
+      },
+    };
+  }
+
+  async dispose(): Promise<void> {}
+}
+
+describe('the compiled graphs', () => {
+  test('are two for each number of images, with guidance or without, and are used again', async () => {
+    const recorder = new Recorder();
+    const own = new DalleMiniDecoder(tiny, parameters, recorder);
+    await own.generate(text);
+    await own.generate(text, { temperature: 0.5, topK: 3, topP: 0.9, seed: 1 });
+    expect(recorder.compiled).toBe(2);
+    await own.generate(text, { guidanceScale: 2, unconditional: empty });
+    await own.generate(text, { guidanceScale: 3, unconditional: empty });
+    expect(recorder.compiled).toBe(4);
+    await own.dispose();
+    expect(recorder.open).toBe(0);
+  });
+
+  test('are freed by dispose, after which generate refuses', async () => {
+    const recorder = new Recorder();
+    const own = new DalleMiniDecoder(tiny, parameters, recorder);
+    await own.generate(text);
+    await own.dispose();
+    await own.dispose();
+    expect(recorder.open).toBe(0);
+    await expect(own.generate(text)).rejects.toThrow('this decoder was disposed of');
+  });
+
+  test('are compiled again after a failure, and what was compiled by then is freed', async () => {
+    const recorder = new Recorder();
+    recorder.failAt = 2;
+    const own = new DalleMiniDecoder(tiny, parameters, recorder);
+    await expect(own.generate(text)).rejects.toThrow('no memory left');
+    expect(recorder.open).toBe(0);
+    expect(lists(await own.generate(text))).toEqual(await generate());
+    await own.dispose();
+  });
+});

@@ -1,0 +1,251 @@
+import { distribution, guide, sample } from '@dalle-mini/decoder';
+import { broadcastTo, createRandom, input, sampleNormal, sampleUniform, type TensorData } from '@dalle-mini/graph';
+import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { afterAll, describe, expect, test } from 'vitest';
+
+const runtime = new OnnxRuntime();
+afterAll(() => runtime.dispose());
+
+interface Options {
+  readonly temperature: number;
+  readonly topK: number;
+  readonly topP: number;
+}
+
+const float = (data: readonly number[] | Float32Array, shape: readonly number[] = []): TensorData => ({
+  dtype: 'float32',
+  shape,
+  data: Float32Array.from(data),
+});
+
+const valuesOf = ({ temperature, topK, topP }: Options): Record<keyof Options, TensorData> => ({
+  temperature: float([temperature]),
+  topK: { dtype: 'int32', shape: [], data: Int32Array.of(topK) },
+  topP: float([topP]),
+});
+
+const inputsOf = () => ({
+  temperature: input('temperature', []),
+  topK: input('topK', [], 'int32'),
+  topP: input('topP', []),
+});
+
+/** The distribution of one row of logits in float64, likeliest token first. */
+function reference(logits: Float32Array, { temperature, topK, topP }: Options) {
+  const tokens = [...logits.keys()].sort((a, b) => logits[b]! - logits[a]! || a - b);
+  const weights = tokens.map((token, rank) =>
+    rank < topK ? Math.exp((logits[token]! - logits[tokens[0]!]!) / Math.fround(temperature)) : 0,
+  );
+  const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
+  const all = sum(weights);
+  let before = 0;
+  const kept = weights.map((weight) => {
+    const isKept = topP === 1 || before < Math.fround(topP);
+    before += weight / all;
+    return isKept ? weight : 0;
+  });
+  return { tokens, probabilities: kept.map((weight) => weight / sum(kept)) };
+}
+
+/** Batches of logits of a few units, as a decoder's are. */
+function randomLogits(batch: number, vocabulary: number, seed: number): Float32Array {
+  const random = createRandom(seed);
+  return Float32Array.from({ length: batch * vocabulary }, () => 3 * sampleNormal(random));
+}
+
+async function compileDistribution(batch: number, vocabulary: number) {
+  const inputs = { logits: input('logits', [batch, vocabulary]), ...inputsOf() };
+  const executable = await runtime.compile({ inputs, outputs: { ...distribution(inputs.logits, inputs) } });
+  return (logits: Float32Array, options: Options) =>
+    executable.run({ logits: float(logits, [batch, vocabulary]), ...valuesOf(options) });
+}
+
+/** Draws from the same logits with many uniform numbers. */
+async function compileSample(vocabulary: number, count: number) {
+  const logits = input('logits', [1, vocabulary]);
+  const uniforms = input('uniforms', [count]);
+  const options = inputsOf();
+  const tokens = sample(broadcastTo(logits, [count, vocabulary]), options, uniforms);
+  const executable = await runtime.compile({ inputs: { logits, uniforms, ...options }, outputs: { tokens } });
+  return async (values: Float32Array, chosen: Options, numbers: Float32Array) => {
+    const result = await executable.run({
+      logits: float(values, [1, vocabulary]),
+      uniforms: float(numbers, [count]),
+      ...valuesOf(chosen),
+    });
+    return [...result.tokens!.data];
+  };
+}
+
+const lastUniform = 1 - 2 ** -24;
+
+describe('distribution', () => {
+  const vocabulary = 40;
+  const temperatures = [2 ** -126, 1e-3, 0.3, 1, 4, 1e30];
+  const topKs = [1, 2, 7, vocabulary - 1, vocabulary];
+  // No multiples of 1 / 40: at 1e30 all are equally likely, and rounding would decide.
+  const topPs = [2 ** -126, 0.21, 0.51, 0.91, 0.999, 1];
+  const table = temperatures.flatMap((temperature) => topKs.map((topK) => ({ temperature, topK })));
+
+  test.each(table)('is that of float64 at temperature $temperature and topK $topK, for every topP', async (row) => {
+    const batch = 4;
+    const run = await compileDistribution(batch, vocabulary);
+    const logits = randomLogits(batch, vocabulary, 1);
+    for (const topP of topPs) {
+      const { probabilities, tokens } = await run(logits, { ...row, topP });
+      for (let i = 0; i < batch; i++) {
+        const start = i * vocabulary;
+        const expected = reference(logits.subarray(start, start + vocabulary), { ...row, topP });
+        expect([...tokens!.data.subarray(start, start + vocabulary)]).toEqual(expected.tokens);
+        const errors = expected.probabilities.map((p, rank) => Math.abs(probabilities!.data[start + rank]! - p));
+        // float32's rounding of 40 terms.
+        expect(Math.max(...errors)).toBeLessThan(2e-6);
+      }
+    }
+  });
+
+  test('keeps exactly topK tokens, the first of equally likely ones', async () => {
+    const run = await compileDistribution(1, 6);
+    const { probabilities, tokens } = await run(Float32Array.of(1, 2, 2, 2, 0, 2), {
+      temperature: 1,
+      topK: 3,
+      topP: 1,
+    });
+    expect([...tokens!.data]).toEqual([1, 2, 3, 5, 0, 4]);
+    expect([...probabilities!.data]).toEqual([1, 1, 1, 0, 0, 0].map((weight) => Math.fround(weight / 3)));
+  });
+
+  test('keeps every token of a large vocabulary at topP 1, however unlikely', async () => {
+    const vocabulary = 16384;
+    const run = await compileDistribution(1, vocabulary);
+    // The likelier ones sum to 1 in float32 long before the last.
+    const logits = Float32Array.from({ length: vocabulary }, (_, i) => -i / 200);
+    const { probabilities } = await run(logits, { temperature: 1, topK: vocabulary, topP: 1 });
+    expect(probabilities!.data.every((probability) => probability > 0)).toBe(true);
+  });
+});
+
+describe('sample', () => {
+  /** What chi-square exceeds with a probability of 0.001, by degrees of freedom. */
+  const critical = [0, 10.83, 13.82, 16.27, 18.47, 20.52, 22.46, 24.32, 26.12, 27.88, 29.59, 31.26];
+  const vocabulary = 12;
+
+  test.each([
+    { temperature: 1, topK: vocabulary, topP: 1 },
+    { temperature: 3, topK: vocabulary, topP: 1 },
+    { temperature: 2, topK: 5, topP: 1 },
+    { temperature: 2, topK: vocabulary, topP: 0.8 },
+    { temperature: 4, topK: 8, topP: 0.9 },
+  ])('draws tokens as often as they are likely: temperature $temperature, topK $topK, topP $topP', async (options) => {
+    const count = 5000;
+    const draw = await compileSample(vocabulary, count);
+    const logits = randomLogits(1, vocabulary, 2);
+    const random = createRandom(3);
+    const uniforms = Float32Array.from({ length: count }, () => sampleUniform(random));
+    const drawn = await draw(logits, options, uniforms);
+    const { tokens, probabilities } = reference(logits, options);
+    let chiSquare = 0;
+    let cells = 0;
+    let rare = { expected: 0, observed: 0 };
+    for (const [rank, token] of tokens.entries()) {
+      const expected = count * probabilities[rank]!;
+      const observed = drawn.filter((other) => other === token).length;
+      if (expected === 0) expect(observed).toBe(0);
+      else if (expected < 5) rare = { expected: rare.expected + expected, observed: rare.observed + observed };
+      else {
+        chiSquare += (observed - expected) ** 2 / expected;
+        cells++;
+      }
+    }
+    // The test holds for cells of five and more: rarer tokens are one cell.
+    if (rare.expected > 0) {
+      chiSquare += (rare.observed - rare.expected) ** 2 / rare.expected;
+      cells++;
+    }
+    expect(cells).toBeGreaterThan(3);
+    expect(chiSquare).toBeLessThan(critical[cells - 1]!);
+  });
+
+  test('draws the likeliest token at 0, and never one that was cut off, whatever the uniform number', async () => {
+    const vocabulary = 1000;
+    const logits = randomLogits(1, vocabulary, 4);
+    const draw = await compileSample(vocabulary, 3);
+    const table = [2 ** -126, 0.5, 10, 1e30].flatMap((temperature) =>
+      [1, 3, 300, vocabulary].flatMap((topK) =>
+        [2 ** -126, 0.3333, 0.99, 1].map((topP) => ({ temperature, topK, topP })),
+      ),
+    );
+    for (const options of table) {
+      const { tokens, probabilities } = reference(logits, options);
+      const [first, ...others] = await draw(logits, options, Float32Array.of(0, 0.5, lastUniform));
+      expect(first).toBe(tokens[0]);
+      // Less than float32's smallest normal number is as good as cut off.
+      const kept = new Set(tokens.filter((_, rank) => probabilities[rank]! > 2 ** -126));
+      for (const token of others) expect(kept.has(token), JSON.stringify(options)).toBe(true);
+    }
+  });
+
+  test('does not give the unlikeliest token what rounding loses of the sum of a long tail', async () => {
+    const vocabulary = 16384;
+    const draw = await compileSample(vocabulary, 1);
+    // One token of 1 − 2⁻¹², and a tail whose addends of 2⁻²⁶ float32 cannot add to it.
+    const logits = new Float32Array(vocabulary).fill(Math.log(2 ** -26 / (1 - 2 ** -12)));
+    logits[0] = 0;
+    const [token] = await draw(logits, { temperature: 1, topK: vocabulary, topP: 1 }, Float32Array.of(1 - 2 ** -13));
+    expect(token).not.toBe(vocabulary - 1);
+  });
+
+  test('draws the last token that was kept at the greatest uniform number', async () => {
+    const draw = await compileSample(4, 1);
+    const logits = Float32Array.of(0, 0.1, 0.3, 0.2);
+    const at = (options: Partial<Options>) =>
+      draw(logits, { temperature: 1, topK: 4, topP: 1, ...options }, Float32Array.of(lastUniform));
+    expect(await at({})).toEqual([0]);
+    expect(await at({ topK: 2 })).toEqual([3]);
+    expect(await at({ topP: 0.5 })).toEqual([3]);
+    expect(await at({ topP: 0.6 })).toEqual([1]);
+  });
+
+  test('with topK 1 takes the greatest logit, and the first of equal ones', async () => {
+    const batch = 64;
+    const vocabulary = 100;
+    const logits = input('logits', [batch, vocabulary]);
+    const uniforms = input('uniforms', [batch]);
+    const options = inputsOf();
+    const tokens = sample(logits, options, uniforms);
+    const executable = await runtime.compile({ inputs: { logits, uniforms, ...options }, outputs: { tokens } });
+    // Rounded, so that most rows have several greatest ones.
+    const values = randomLogits(batch, vocabulary, 5).map((x) => Math.min(5, Math.round(x)));
+    const random = createRandom(6);
+    const result = await executable.run({
+      logits: float(values, [batch, vocabulary]),
+      uniforms: float(
+        Array.from({ length: batch }, () => sampleUniform(random)),
+        [batch],
+      ),
+      ...valuesOf({ temperature: 1, topK: 1, topP: 1 }),
+    });
+    const argmax = Array.from({ length: batch }, (_, i) => {
+      const row = values.subarray(i * vocabulary, (i + 1) * vocabulary);
+      return row.indexOf(Math.max(...row));
+    });
+    expect([...result.tokens!.data]).toEqual(argmax);
+  });
+});
+
+test('guide is u + scale · (c − u)', async () => {
+  const inputs = { conditional: input('c', [3]), unconditional: input('u', [3]), scale: input('s', []) };
+  const outputs = { guided: guide(inputs.conditional, inputs.unconditional, inputs.scale) };
+  const executable = await runtime.compile({ inputs, outputs });
+  const at = async (scale: number) => {
+    const given = {
+      conditional: float([1, 2, -3], [3]),
+      unconditional: float([0.5, 4, -3], [3]),
+      scale: float([scale]),
+    };
+    return [...(await executable.run(given)).guided!.data];
+  };
+  expect(await at(0)).toEqual([0.5, 4, -3]);
+  expect(await at(1)).toEqual([1, 2, -3]);
+  expect(await at(10)).toEqual([5.5, -16, -3]);
+});
