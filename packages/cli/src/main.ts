@@ -9,9 +9,6 @@ for (const stream of [process.stdout, process.stderr]) {
   });
 }
 
-// Official builds of ONNX Runtime report to their maker unless told not to, and crash on a long command line as they do.
-process.env.ORT_DISABLE_TELEMETRY ??= '1';
-
 const signal = abortOnSignals();
 
 const program = new Command('dalle-mini')

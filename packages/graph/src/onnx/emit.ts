@@ -40,7 +40,7 @@ export function outputName(graph: Graph, parameters: ReadonlyMap<string, Tensor>
 /**
  * Emits a graph as an ONNX model. Inputs and parameters have their own names, outputs those of `outputName`.
  *
- * @throws GraphError if a parameter's value is missing or of another shape, or if two names collide.
+ * @throws GraphError if a parameter's value is missing or of another shape, if two names collide, or if the model would be over 2 GB with its parameters inside.
  */
 export function emitOnnx(graph: Graph, parameters: ParameterPlacement = { kind: 'inputs' }): Uint8Array {
   const emitter = new OnnxEmitter();
@@ -76,7 +76,14 @@ export function emitOnnx(graph: Graph, parameters: ParameterPlacement = { kind: 
     return proto.valueInfo(output, proto.dataTypes[tensor.dtype], tensor.shape);
   });
   const parts = { name: 'graph', nodes: emitter.nodes, initializers: emitter.initializers, inputs, outputs };
-  return proto.model(proto.graph(parts), operatorSets, irVersion);
+  const chunks = proto.model(proto.graph(parts), operatorSets, irVersion);
+  const length = proto.lengthOf(chunks);
+  if (length > proto.largestMessage) {
+    throw new GraphError(
+      `emitOnnx: the model would have ${length} bytes, and ONNX allows ${proto.largestMessage}: place its parameters in an external file`,
+    );
+  }
+  return proto.join(chunks);
 }
 
 function bytesOf(data: Float32Array | Int32Array | BigInt64Array | Uint8Array): Uint8Array {
@@ -88,7 +95,7 @@ export class OnnxEmitter {
   readonly nodes: Uint8Array[] = [];
   private readonly names: Map<Tensor, string>;
   private readonly constants: Map<string, string>;
-  readonly initializers: Uint8Array[];
+  readonly initializers: proto.Chunks[];
   private readonly counter: { next: number };
 
   /** An emitter of a loop's body shares names, constants and initializers with the one around it. */
@@ -199,7 +206,7 @@ export class OnnxEmitter {
     });
     const proceedAgain = body.node('Identity', [proceed]);
     const info = (name: string, tensor: Tensor) => proto.valueInfo(name, proto.dataTypes[tensor.dtype], tensor.shape);
-    const graph = proto.graph({
+    const chunks = proto.graph({
       name: 'body',
       nodes: body.nodes,
       initializers: [],
@@ -216,6 +223,8 @@ export class OnnxEmitter {
     const trips = this.constant('int64', [], BigInt64Array.of(BigInt(count)));
     const always = this.constant('bool', [], Uint8Array.of(1));
     const initial = operation.inputs.slice(0, carried.length).map((tensor) => this.nameOf(tensor));
-    return this.nodeOf(operation.outputs.length, 'Loop', [trips, always, ...initial], { body: { graph } });
+    return this.nodeOf(operation.outputs.length, 'Loop', [trips, always, ...initial], {
+      body: { graph: proto.join(chunks) },
+    });
   }
 }

@@ -63,11 +63,32 @@ function attribute(name: string, value: Attributes[string]): Uint8Array {
   return writer.finish();
 }
 
+/** A long message in pieces that follow each other, so that weights are copied only once: when the model is joined. */
+export type Chunks = readonly Uint8Array[];
+
+/** The pieces as one. */
+export function join(chunks: Chunks): Uint8Array {
+  const bytes = new Uint8Array(lengthOf(chunks));
+  let offset = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, offset);
+    offset += chunk.length;
+  }
+  return bytes;
+}
+
+/** Their length together, in bytes. */
+export const lengthOf = (chunks: Chunks): number => chunks.reduce((length, chunk) => length + chunk.length, 0);
+
+/** A message inside another, in pieces. */
+const nested = (field: number, chunks: Chunks): Chunks => [
+  new BinaryWriter().tag(field, WireType.LengthDelimited).uint32(lengthOf(chunks)).finish(),
+  ...chunks,
+];
+
 /** TensorProto that holds its values. */
-export function tensor(name: string, type: number, shape: Shape, bytes: Uint8Array): Uint8Array {
-  const writer = tensorHeader(name, type, shape);
-  message(writer, 9, bytes);
-  return writer.finish();
+export function tensor(name: string, type: number, shape: Shape, bytes: Uint8Array): Chunks {
+  return [tensorHeader(name, type, shape).finish(), ...nested(9, [bytes])];
 }
 
 /** TensorProto whose values stand in another file. */
@@ -78,7 +99,7 @@ export function externalTensor(
   location: string,
   offset: number,
   length: number,
-): Uint8Array {
+): Chunks {
   const writer = tensorHeader(name, type, shape);
   for (const [key, value] of Object.entries({ location, offset, length })) {
     const entry = new BinaryWriter();
@@ -87,7 +108,7 @@ export function externalTensor(
     message(writer, 13, entry.finish());
   }
   integer(writer, 14, 1);
-  return writer.finish();
+  return [writer.finish()];
 }
 
 function tensorHeader(name: string, type: number, shape: Shape): BinaryWriter {
@@ -113,37 +134,36 @@ export function valueInfo(name: string, type: number, shape: Shape): Uint8Array 
 export interface GraphParts {
   readonly name: string;
   readonly nodes: readonly Uint8Array[];
-  readonly initializers: readonly Uint8Array[];
+  readonly initializers: readonly Chunks[];
   readonly inputs: readonly Uint8Array[];
   readonly outputs: readonly Uint8Array[];
 }
 
 /** GraphProto. */
-export function graph(parts: GraphParts): Uint8Array {
-  const writer = new BinaryWriter();
-  for (const bytes of parts.nodes) message(writer, 1, bytes);
-  text(writer, 2, parts.name);
-  for (const bytes of parts.initializers) message(writer, 5, bytes);
-  for (const bytes of parts.inputs) message(writer, 11, bytes);
-  for (const bytes of parts.outputs) message(writer, 12, bytes);
-  return writer.finish();
+export function graph(parts: GraphParts): Chunks {
+  const before = new BinaryWriter();
+  for (const bytes of parts.nodes) message(before, 1, bytes);
+  text(before, 2, parts.name);
+  const after = new BinaryWriter();
+  for (const bytes of parts.inputs) message(after, 11, bytes);
+  for (const bytes of parts.outputs) message(after, 12, bytes);
+  return [before.finish(), ...parts.initializers.flatMap((chunks) => nested(5, chunks)), after.finish()];
 }
 
 /** ModelProto, of the given versions of operator sets by domain. */
-export function model(
-  graphBytes: Uint8Array,
-  operatorSets: Readonly<Record<string, number>>,
-  irVersion: number,
-): Uint8Array {
-  const writer = new BinaryWriter();
-  integer(writer, 1, irVersion);
-  text(writer, 2, '@dalle-mini/graph');
-  message(writer, 7, graphBytes);
+export function model(graphChunks: Chunks, operatorSets: Readonly<Record<string, number>>, irVersion: number): Chunks {
+  const before = new BinaryWriter();
+  integer(before, 1, irVersion);
+  text(before, 2, '@dalle-mini/graph');
+  const after = new BinaryWriter();
   for (const [domain, version] of Object.entries(operatorSets)) {
     const set = new BinaryWriter();
     text(set, 1, domain);
     integer(set, 2, version);
-    message(writer, 8, set.finish());
+    message(after, 8, set.finish());
   }
-  return writer.finish();
+  return [before.finish(), ...nested(7, graphChunks), after.finish()];
 }
+
+/** The length of the largest message that protocol buffers allow. */
+export const largestMessage = 2 ** 31 - 1;

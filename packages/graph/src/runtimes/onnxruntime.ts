@@ -116,6 +116,8 @@ export class OnnxRuntime implements Runtime {
   }
 
   private start(): Worker {
+    // ONNX Runtime's builds report to their maker otherwise, and crash where the process's command line is very long.
+    process.env.ORT_DISABLE_TELEMETRY ??= '1';
     // Not the process's own flags: some, such as --input-type, are refused where a file is run.
     const url = new URL('./onnxruntime-worker.js', import.meta.url);
     const flag = () => new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
