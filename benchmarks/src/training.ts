@@ -5,6 +5,7 @@
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg } from 'node:os';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { Measurement } from './measurement.js';
@@ -25,20 +26,7 @@ const usage = `Usage: npm run -w benchmarks training -- [options]
 const runtimeNames = ['onnxruntime', 'tfjs'];
 const modelNames: readonly ModelName[] = ['decoder', 'vqgan'];
 
-const { values: options } = parseArgs({
-  options: {
-    python: { type: 'string' },
-    runtime: { type: 'string', multiple: true, default: ['onnxruntime'] },
-    'tfjs-node': { type: 'string' },
-    only: { type: 'string' },
-    rounds: { type: 'string', default: '3' },
-    steps: { type: 'string', default: '20' },
-    'steps-per-run': { type: 'string', default: '5' },
-    threads: { type: 'string', default: String(availableParallelism()) },
-    out: { type: 'string' },
-    help: { type: 'boolean', default: false },
-  },
-});
+const options = parseOptions();
 if (options.help) {
   console.log(usage);
   process.exit();
@@ -63,12 +51,13 @@ if (options.runtime.includes('tfjs') && options['tfjs-node'] === undefined)
 type Contender = (model: ModelName) => Measurement;
 
 const here: Contender[] = options.runtime.map((runtime) => (model) => {
-  const tfjsNode = options['tfjs-node'] === undefined ? [] : ['--tfjs-node', options['tfjs-node']];
+  const tfjsNode = options['tfjs-node'] === undefined ? [] : ['--tfjs-node', pathOf(options['tfjs-node'])];
   const program = fileURLToPath(new URL('train-here.js', import.meta.url));
   const own = ['--model', model, '--runtime', runtime, '--steps-per-run', String(stepsPerRun), ...tfjsNode];
   return measure(process.execPath, [program, ...own]);
 });
-const { python } = options;
+// A bare name is looked up in PATH.
+const python = options.python?.includes('/') ? pathOf(options.python) : options.python;
 const peers: Contender[] =
   python === undefined
     ? []
@@ -80,7 +69,7 @@ if (options.out !== undefined) {
   const machine = { processor: cpus()[0]?.model, cores: availableParallelism(), platform: process.platform };
   const settings = { rounds, steps, stepsPerRun, warmup, threads };
   const report = { date: new Date().toISOString(), machine, node: process.version, settings, results };
-  writeFileSync(options.out, `${JSON.stringify(report, undefined, 2)}\n`);
+  writeFileSync(pathOf(options.out), `${JSON.stringify(report, undefined, 2)}\n`);
 }
 
 interface Round {
@@ -161,6 +150,32 @@ function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = (sorted.length - 1) / 2;
   return (sorted[Math.floor(middle)]! + sorted[Math.ceil(middle)]!) / 2;
+}
+
+function parseOptions() {
+  try {
+    return parseArgs({
+      options: {
+        python: { type: 'string' },
+        runtime: { type: 'string', multiple: true, default: ['onnxruntime'] },
+        'tfjs-node': { type: 'string' },
+        only: { type: 'string' },
+        rounds: { type: 'string', default: '3' },
+        steps: { type: 'string', default: '20' },
+        'steps-per-run': { type: 'string', default: '5' },
+        threads: { type: 'string', default: String(availableParallelism()) },
+        out: { type: 'string' },
+        help: { type: 'boolean', default: false },
+      },
+    }).values;
+  } catch (error) {
+    return fail((error as Error).message);
+  }
+}
+
+/** A path as the caller meant it: npm runs a workspace's script in the workspace's folder. */
+function pathOf(path: string): string {
+  return resolve(process.env.INIT_CWD ?? '.', path);
 }
 
 function positive(name: 'rounds' | 'steps' | 'steps-per-run' | 'threads'): number {
