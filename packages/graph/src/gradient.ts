@@ -174,6 +174,10 @@ export const gradientRules: { readonly [Name in OperatorName]?: Rule<Name> } = {
 
   reshape: ({ g, x }) => [reshape(g, x[0]!.shape)],
   broadcast: ({ g, x }) => [sumTo(g, x[0]!.shape)],
+  upsample: ({ g, x, attributes: { factor } }) => {
+    const [batch, channels, height, width] = x[0]!.shape as [number, number, number, number];
+    return [sum(reshape(g, [batch, channels, height, factor, width, factor]), { axes: [3, 5] })];
+  },
   transpose: ({ g, attributes }) => [transpose(g, inverse(attributes.permutation))],
   concat: ({ g, x, attributes: { axis } }) => {
     let end = 0;

@@ -311,6 +311,17 @@ export function broadcastTo(x: Tensor, shape: Shape): Tensor {
   return only(operation('broadcast', [x], {}, [{ shape, dtype: x.dtype }]));
 }
 
+/** Repeats each pixel of images `[batch, channels, height, width]` `factor` times along rows and columns (nearest neighbour). */
+export function upsample(x: Tensor, factor: number): Tensor {
+  if (x.shape.length !== 4 || x.dtype !== 'float32')
+    throw operatorError('upsample', [x], 'the images must be float32[batch, channels, height, width]');
+  if (!Number.isSafeInteger(factor) || factor < 1)
+    throw operatorError('upsample', [x], `the factor must be a whole number from 1 up, not ${factor}`);
+  const [batch, channels, height, width] = x.shape as [number, number, number, number];
+  const shape = [batch, channels, height * factor, width * factor];
+  return factor === 1 ? x : only(operation('upsample', [x], { factor }, [{ shape, dtype: x.dtype }]));
+}
+
 /** Reorders the axes: axis i of the result is axis `permutation[i]` of the operand. */
 export function transpose(x: Tensor, permutation: readonly number[]): Tensor {
   const sorted = [...permutation].sort((a, b) => a - b);

@@ -68,6 +68,7 @@ export interface OperatorAttributes {
   // Shapes
   reshape: NoAttributes;
   broadcast: NoAttributes;
+  upsample: { readonly factor: number };
   transpose: { readonly permutation: readonly number[] };
   concat: { readonly axis: number };
   slice: { readonly starts: Shape; readonly ends: Shape };

@@ -229,6 +229,10 @@ const table: { readonly [Name in Exclude<g.OperatorName, 'input' | 'parameter'>]
     on([values.integers([2, 1], -9, 9)], (x) => g.broadcastTo(x, [2, 3])),
     on([values.booleans([2, 1])], (x) => g.broadcastTo(x, [2, 3])),
   ],
+  upsample: (values) => [
+    on([values.floats([1, 2, 3, 2])], (x) => g.upsample(x, 2)),
+    on([values.floats([2, 1, 2, 3])], (x) => g.upsample(x, 3)),
+  ],
   transpose: (values) => [
     on([values.floats([2, 3])], (x) => g.transpose(x, [1, 0])),
     on([values.floats([2, 3, 4])], (x) => g.transpose(x, [2, 0, 1])),

@@ -132,6 +132,16 @@ const mistakes: readonly (readonly [operator: g.OperatorName, build: () => unkno
 
   ['reshape', () => g.reshape(f(2, 3), [4, 2]), 'reshape(float32[2, 3]): 6 elements do not fit shape [4, 2]'],
   ['reshape', () => g.reshape(f(2, 3), [4, -1]), 'reshape(float32[2, 3]): 6 elements do not fit shape [4, -1]'],
+  [
+    'upsample',
+    () => g.upsample(f(2, 3), 2),
+    'upsample(float32[2, 3]): the images must be float32[batch, channels, height, width]',
+  ],
+  [
+    'upsample',
+    () => g.upsample(f(1, 2, 3, 4), 0.5),
+    'upsample(float32[1, 2, 3, 4]): the factor must be a whole number from 1 up, not 0.5',
+  ],
   ['broadcast', () => g.broadcastTo(f(2, 3), [2, 4]), 'broadcast(float32[2, 3]): it does not broadcast to [2, 4]'],
   ['broadcast', () => g.broadcastTo(f(2, 3), [3]), 'broadcast(float32[2, 3]): it does not broadcast to [3]'],
   ['transpose', () => g.transpose(f(2, 3), [0, 0]), 'transpose(float32[2, 3]): [0, 0] is no permutation of its axes'],

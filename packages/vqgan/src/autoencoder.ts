@@ -1,7 +1,6 @@
 /** The encoder and the decoder of a VQ-GAN, block by block as in Taming Transformers' `modules/diffusionmodules/model.py`. */
 import {
   add,
-  broadcastTo,
   conv,
   groupNorm,
   inLayer,
@@ -12,6 +11,7 @@ import {
   softmax,
   swish,
   type Tensor,
+  upsample,
 } from '@dalle-mini/graph';
 import type { VqganConfig } from './config.js';
 
@@ -25,7 +25,7 @@ export function encoder(scope: ParameterScope, x: Tensor, config: VqganConfig): 
       h = residualBlock(down.in('block').in(block), h, ch * multiple, config);
       if (attnResolutions.includes(h.shape[2]!)) h = attentionBlock(down.in('attn').in(block), h, config);
     }
-    if (level < chMult.length - 1) h = downsample(down.in('downsample'), h);
+    if (level < chMult.length - 1) h = downsampleBlock(down.in('downsample'), h);
   }
   h = middle(scope.in('mid'), h, config);
   return conv(scope.in('conv_out'), swish(norm(scope.in('norm_out'), h, config)), zChannels);
@@ -42,7 +42,7 @@ export function decoder(scope: ParameterScope, z: Tensor, config: VqganConfig): 
       h = residualBlock(up.in('block').in(block), h, ch * chMult[level]!, config);
       if (attnResolutions.includes(h.shape[2]!)) h = attentionBlock(up.in('attn').in(block), h, config);
     }
-    if (level > 0) h = upsample(up.in('upsample'), h);
+    if (level > 0) h = upsampleBlock(up.in('upsample'), h);
   }
   return conv(scope.in('conv_out'), swish(norm(scope.in('norm_out'), h, config)), inChannels);
 }
@@ -74,22 +74,17 @@ function attentionBlock(scope: ParameterScope, x: Tensor, config: VqganConfig): 
   });
 }
 
-function downsample(scope: ParameterScope, x: Tensor): Tensor {
+function downsampleBlock(scope: ParameterScope, x: Tensor): Tensor {
   // Taming pads on the right and at the bottom only.
   return conv(scope.in('conv'), x, x.shape[1]!, { stride: 2, padding: [0, 0, 1, 1] });
 }
 
-function upsample(scope: ParameterScope, x: Tensor): Tensor {
-  const [batch, channels, height, width] = x.shape as [number, number, number, number];
-  const repeated = broadcastTo(reshape(x, [batch, channels, height, 1, width, 1]), [
-    batch,
-    channels,
-    height,
-    2,
-    width,
-    2,
-  ]);
-  return conv(scope.in('conv'), reshape(repeated, [batch, channels, 2 * height, 2 * width]), channels);
+function upsampleBlock(scope: ParameterScope, x: Tensor): Tensor {
+  return conv(
+    scope.in('conv'),
+    inLayer(scope.path, () => upsample(x, 2)),
+    x.shape[1]!,
+  );
 }
 
 function norm(scope: ParameterScope, x: Tensor, config: VqganConfig): Tensor {

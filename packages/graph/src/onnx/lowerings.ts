@@ -1,4 +1,4 @@
-import type { Operation, OperatorName, Tensor } from '../tensor.js';
+import type { Operation, OperatorName, Shape, Tensor } from '../tensor.js';
 import type { OnnxEmitter } from './emit.js';
 import { dataTypes } from './proto.js';
 
@@ -31,6 +31,17 @@ const outputOf = (operation: Operation): Tensor => operation.outputs[0]!;
 /** Zeros of an output's shape, made at run time so that they take no room in the model. */
 const zerosLike = (emitter: OnnxEmitter, { shape }: Tensor) =>
   emitter.node('Expand', [emitter.constant('float32', [], Float32Array.of(0)), emitter.integers(shape)]);
+
+/** A kernel `[out, in, rows, columns]` turned by 180°: a product with a matrix that reverses its taps, for Slice would use one thread. */
+function turn(emitter: OnnxEmitter, kernel: string, shape: Shape): string {
+  const taps = shape[2]! * shape[3]!;
+  if (taps === 1) return kernel;
+  const reversal = Float32Array.from({ length: taps * taps }, (_, i) =>
+    Math.floor(i / taps) + (i % taps) === taps - 1 ? 1 : 0,
+  );
+  const matrix = emitter.constant('float32', [taps, taps], reversal);
+  return reshapeTo(emitter, emitter.node('MatMul', [reshapeTo(emitter, kernel, [-1, taps]), matrix]), shape);
+}
 
 const reduction =
   (type: 'ReduceSum' | 'ReduceMax'): Lowering<'sum' | 'max'> =>
@@ -92,18 +103,9 @@ export const lowerings: { readonly [Name in Exclude<OperatorName, 'input' | 'par
     const pads = [rows - 1 - top, columns - 1 - left, rows - 1 - bottom, columns - 1 - right];
     if (stride === 1 && pads.every((pad) => pad >= 0)) {
       // A convolution with the kernel turned by 180° and its channels exchanged: faster than ConvTranspose, which it equals.
-      const exchanged = emitter.node('Transpose', [kernel!], { perm: [1, 0, 2, 3] });
-      const turned =
-        rows === 1 && columns === 1
-          ? exchanged
-          : emitter.node('Slice', [
-              exchanged,
-              emitter.integers([-1, -1]),
-              emitter.integers([-rows - 1, -columns - 1]),
-              emitter.integers([2, 3]),
-              emitter.integers([-1, -1]),
-            ]);
-      return emitter.node('Conv', [gradient!, turned], { pads });
+      const turned = turn(emitter, kernel!, operation.inputs[1]!.shape);
+      const exchanged = emitter.node('Transpose', [turned], { perm: [1, 0, 2, 3] });
+      return emitter.node('Conv', [gradient!, exchanged], { pads });
     }
     // Rows and columns that no step of the convolution reached.
     const rest = [
@@ -156,6 +158,11 @@ export const lowerings: { readonly [Name in Exclude<OperatorName, 'input' | 'par
 
   reshape: (emitter, [x], operation) => reshapeTo(emitter, x!, outputOf(operation).shape),
   broadcast: (emitter, [x], operation) => emitter.node('Expand', [x!, emitter.integers(outputOf(operation).shape)]),
+  upsample: (emitter, [x], operation) => {
+    // Both ends of the repeated pixels' range round down to the pixel.
+    const attributes = { mode: 'nearest', nearest_mode: 'floor', coordinate_transformation_mode: 'asymmetric' };
+    return emitter.node('Resize', [x!, '', '', emitter.integers(outputOf(operation).shape)], attributes);
+  },
   transpose: (emitter, operands, { attributes: { permutation } }) =>
     emitter.node('Transpose', operands, { perm: permutation }),
   concat: (emitter, operands, { attributes: { axis } }) => emitter.node('Concat', operands, { axis }),

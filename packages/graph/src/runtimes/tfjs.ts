@@ -140,6 +140,14 @@ export const tfjsOperators: { readonly [Name in Exclude<OperatorName, 'input' | 
   },
 
   reshape: (tf, [x], { outputs }) => tf.reshape(x!, outputs[0]!.shape as number[]),
+  upsample: (tf, [x], { outputs, attributes: { factor } }) => {
+    const [batch, channels, height, width] = x!.shape as [number, number, number, number];
+    const cells = tf.reshape(x!, [batch * channels, height, 1, width, 1]);
+    return tf.reshape(
+      tf.broadcastTo(cells, [batch * channels, height, factor, width, factor]),
+      outputs[0]!.shape as number[],
+    );
+  },
   broadcast: (tf, [x], { outputs }) => tf.broadcastTo(x!, outputs[0]!.shape as number[]),
   transpose: (tf, [x], { attributes: { permutation } }) => tf.transpose(x!, [...permutation]),
   concat: (tf, parts, { attributes: { axis } }) => tf.concat([...parts], axis),
