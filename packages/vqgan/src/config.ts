@@ -35,7 +35,7 @@ const taming = {
   embedDim: 256,
 } as const;
 
-/** The published sizes, and those of the bundled model. */
+/** The published sizes: `ddconfig`, `n_embed` and `embed_dim` of the published checkpoints. */
 export const vqganPresets = {
   /** Taming's `vqgan_imagenet_f16_16384`, DALL·E Mini's image tokenizer. */
   'f16-16384': { ...taming, nEmbed: 16384 },
@@ -54,33 +54,29 @@ export function gridSizeOf(config: VqganConfig): number {
  * @throws RangeError that names the field.
  */
 export function checkVqganConfig(config: VqganConfig): void {
-  const fields = ['resolution', 'inChannels', 'ch', 'numResBlocks', 'zChannels', 'embedDim', 'nEmbed'] as const;
-  for (const field of fields) {
-    if (!Number.isSafeInteger(config[field]) || config[field] < 1) {
-      throw new RangeError(
-        `VQ-GAN config: ${field} must be a positive whole number, not ${JSON.stringify(config[field])}`,
-      );
-    }
+  const fail = (field: keyof VqganConfig, wanted: string) => {
+    const value = config[field] as unknown;
+    // Not JSON for numbers, where NaN would be null.
+    const given = typeof value === 'number' ? value : JSON.stringify(value);
+    throw new RangeError(`VQ-GAN config: ${field} must be ${wanted}, not ${given}`);
+  };
+  const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 1;
+  for (const field of ['resolution', 'inChannels', 'ch', 'numResBlocks', 'zChannels', 'embedDim', 'nEmbed'] as const) {
+    if (!isCount(config[field])) fail(field, 'a positive whole number');
   }
-  const lists = ['chMult', 'attnResolutions'] as const;
-  for (const field of lists) {
-    if (!Array.isArray(config[field]) || !config[field].every((value) => Number.isSafeInteger(value) && value >= 1)) {
-      throw new RangeError(
-        `VQ-GAN config: ${field} must be a list of positive whole numbers, not ${JSON.stringify(config[field])}`,
-      );
-    }
+  for (const field of ['chMult', 'attnResolutions'] as const) {
+    if (!Array.isArray(config[field]) || !config[field].every(isCount)) fail(field, 'a list of positive whole numbers');
   }
-  if (config.chMult.length < 1) throw new RangeError('VQ-GAN config: chMult must have a level at least');
-  if (!Number.isInteger(gridSizeOf(config))) {
-    throw new RangeError(
-      `VQ-GAN config: resolution ${config.resolution} is not divisible by 2 for each of ${config.chMult.length - 1} halvings`,
-    );
-  }
+  if (config.chMult.length < 1) fail('chMult', 'a list of one number at least');
+  const halvings = config.chMult.length - 1;
+  if (!Number.isInteger(gridSizeOf(config))) fail('resolution', `divisible by 2 for each of ${halvings} halvings`);
+  if (config.normGroups !== undefined && !isCount(config.normGroups)) fail('normGroups', 'a positive whole number');
   const groups = config.normGroups ?? 32;
   for (const multiple of config.chMult) {
-    if (!Number.isInteger((config.ch * multiple) / groups)) {
+    const channels = config.ch * multiple;
+    if (channels % groups !== 0) {
       throw new RangeError(
-        `VQ-GAN config: ${config.ch * multiple} channels do not divide into ${groups} groups; set normGroups`,
+        `VQ-GAN config: ch and chMult give ${channels} channels, which do not divide into ${groups} groups; set normGroups`,
       );
     }
   }

@@ -3,8 +3,11 @@ import { checkVqganConfig, gridSizeOf, type VqganConfig } from './config.js';
 import type { ImageTokenizer, RgbImage, TokenizeOptions } from './image-tokenizer.js';
 import { decodeTokens, encodeImages } from './vqgan.js';
 
-/** Images that one run encodes or decodes; more are cut into runs, so that memory stays bounded and cancelling works. */
-const largestBatch = 8;
+/**
+ * Images that one run encodes or decodes; more are cut into runs, so that memory stays bounded and cancelling works. From
+ * 256 × 256 pixels on it is one: two at once were no faster, and each number of images is compiled with weights of its own.
+ */
+const batchSize = (resolution: number) => Math.max(1, Math.min(8, Math.floor(2 ** 16 / resolution ** 2)));
 
 /** A VQ-GAN with its weights, on a runtime. Encoder and decoder are compiled when they are first needed. */
 export class VqganTokenizer implements ImageTokenizer {
@@ -12,11 +15,12 @@ export class VqganTokenizer implements ImageTokenizer {
   readonly gridSize: number;
   readonly vocabularySize: number;
   private readonly compiled = new Map<string, Promise<Executable>>();
+  private disposed = false;
 
   /**
    * @param parameters named as in Taming's checkpoints. Parameters that it does not need are left alone.
    * @param runtime the caller's, to be disposed of by the caller.
-   * @throws RangeError if the configuration is not sound.
+   * @throws RangeError if the configuration is not sound, or its images are not RGB.
    */
   constructor(
     private readonly config: VqganConfig,
@@ -24,6 +28,7 @@ export class VqganTokenizer implements ImageTokenizer {
     private readonly runtime: Runtime,
   ) {
     checkVqganConfig(config);
+    checkRgb(config);
     this.imageSize = config.resolution;
     this.gridSize = gridSizeOf(config);
     this.vocabularySize = config.nEmbed;
@@ -31,7 +36,6 @@ export class VqganTokenizer implements ImageTokenizer {
 
   async encode(images: readonly RgbImage[], options: TokenizeOptions = {}): Promise<Int32Array[]> {
     const size = this.imageSize;
-    const { inChannels } = this.config;
     for (const [i, { width, height, data }] of images.entries()) {
       if (width !== size || height !== size || data.length !== 3 * size * size) {
         throw new RangeError(
@@ -40,7 +44,7 @@ export class VqganTokenizer implements ImageTokenizer {
       }
     }
     return this.inBatches(images, options, async (batch) => {
-      const shape = [batch.length, inChannels, size, size];
+      const shape = [batch.length, 3, size, size];
       const values = new Float32Array(batch.length * 3 * size * size);
       for (const [i, { data }] of batch.entries()) {
         for (let pixel = 0; pixel < size * size; pixel++) {
@@ -58,10 +62,11 @@ export class VqganTokenizer implements ImageTokenizer {
   async decode(grids: readonly Int32Array[], options: TokenizeOptions = {}): Promise<RgbImage[]> {
     const length = this.gridSize ** 2;
     for (const [i, grid] of grids.entries()) {
-      if (grid.length !== length)
+      if (grid.length !== length) {
         throw new RangeError(
           `grid ${i} has ${grid.length} tokens; this VQ-GAN decodes ${this.gridSize}×${this.gridSize} = ${length}`,
         );
+      }
       const wrong = grid.find((token) => token < 0 || token >= this.vocabularySize);
       if (wrong !== undefined)
         throw new RangeError(`grid ${i} holds token ${wrong}; tokens are from 0 to ${this.vocabularySize - 1}`);
@@ -77,8 +82,10 @@ export class VqganTokenizer implements ImageTokenizer {
   }
 
   async dispose(): Promise<void> {
-    const executables = await Promise.all(this.compiled.values());
+    this.disposed = true;
+    const results = await Promise.allSettled(this.compiled.values());
     this.compiled.clear();
+    const executables = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
     await Promise.all(executables.map((executable) => executable.dispose()));
   }
 
@@ -88,24 +95,33 @@ export class VqganTokenizer implements ImageTokenizer {
     work: (batch: readonly From[]) => Promise<To[]>,
   ): Promise<To[]> {
     const results: To[] = [];
-    for (let start = 0; start < items.length; start += largestBatch) {
+    const size = batchSize(this.imageSize);
+    for (let start = 0; start < items.length; start += size) {
       signal?.throwIfAborted();
-      results.push(...(await work(items.slice(start, start + largestBatch))));
+      results.push(...(await work(items.slice(start, start + size))));
     }
     signal?.throwIfAborted();
     return results;
   }
 
   private compile(kind: 'encode' | 'decode', batch: number): Promise<Executable> {
+    if (this.disposed) throw new Error(`${kind}: this VQ-GAN was disposed of; make another one`);
     const key = `${kind} ${batch}`;
     let executable = this.compiled.get(key);
     if (!executable) {
       const graph = kind === 'encode' ? encodeGraph(this.config, batch) : decodeGraph(this.config, batch);
       executable = this.runtime.compile(graph, { parameters: this.parameters });
       this.compiled.set(key, executable);
+      executable.catch(() => this.compiled.delete(key));
     }
     return executable;
   }
+}
+
+/** Refuses a model of images that are not RGB. */
+export function checkRgb({ inChannels }: VqganConfig): void {
+  if (inChannels !== 3)
+    throw new RangeError(`VQ-GAN config: inChannels must be 3 to tokenize RGB images, not ${inChannels}`);
 }
 
 function encodeGraph(config: VqganConfig, batch: number): Graph {

@@ -1,5 +1,5 @@
 /** The VQ-GAN (Esser et al. 2021) as functions from graph to graph; parameters are named as in Taming's checkpoints. */
-import { conv, gather, type ParameterScope, reshape, type Tensor } from '@dalle-mini/graph';
+import { conv, gather, input, ParameterScope, reshape, type Tensor } from '@dalle-mini/graph';
 import { decoder, encoder } from './autoencoder.js';
 import { gridSizeOf, type VqganConfig } from './config.js';
 import { codebook, nearestCode, pixelsToRows, type Quantized, quantize, rowsToPixels } from './quantizer.js';
@@ -40,4 +40,11 @@ export function reconstruct(
   const vectors = encodeToVectors(scope, images, config);
   const result = quantize(scope.in('quantize'), vectors, config);
   return { ...result, vectors, images: decodeFromVectors(scope, result.quantized, config) };
+}
+
+/** The parameters of a VQ-GAN of these sizes, by name: what its checkpoint must hold. */
+export function vqganParameters(config: VqganConfig): ReadonlyMap<string, Tensor> {
+  const scope = new ParameterScope();
+  reconstruct(scope, input('images', [1, config.inChannels, config.resolution, config.resolution]), config);
+  return scope.parameters;
 }

@@ -1,0 +1,115 @@
+import { sizeOf } from '@dalle-mini/graph';
+import { checkVqganConfig, gridSizeOf, type VqganConfig, vqganParameters, vqganPresets } from '@dalle-mini/vqgan';
+import { describe, expect, test } from 'vitest';
+import { tiny } from './tiny.js';
+
+const parameterCount = (config: VqganConfig) =>
+  [...vqganParameters(config).values()].reduce((count, { shape }) => count + sizeOf(shape), 0);
+
+/**
+ * The parameters of Taming's `modules/diffusionmodules/model.py` at ch 128, ch_mult [1, 1, 2, 2, 4], num_res_blocks 2,
+ * attn_resolutions [16] and z_channels 256, layer by layer.
+ */
+function publishedCount(nEmbed: number): number {
+  const conv = (from: number, to: number, kernel: number) => from * to * kernel * kernel + to;
+  const norm = (channels: number) => 2 * channels;
+  // norm1, conv1, norm2, conv2 and, where the width changes, nin_shortcut.
+  const block = (from: number, to: number) =>
+    norm(from) + conv(from, to, 3) + norm(to) + conv(to, to, 3) + (from === to ? 0 : conv(from, to, 1));
+  // norm, q, k, v and proj_out.
+  const attention = (channels: number) => norm(channels) + 4 * conv(channels, channels, 1);
+  const middle = block(512, 512) + attention(512) + block(512, 512);
+  const encoder =
+    conv(3, 128, 3) +
+    (2 * block(128, 128) + conv(128, 128, 3)) + // 256 × 256
+    (2 * block(128, 128) + conv(128, 128, 3)) + // 128 × 128
+    (block(128, 256) + block(256, 256) + conv(256, 256, 3)) + // 64 × 64
+    (2 * block(256, 256) + conv(256, 256, 3)) + // 32 × 32
+    (block(256, 512) + block(512, 512) + 2 * attention(512)) + // 16 × 16
+    (middle + norm(512) + conv(512, 256, 3));
+  const decoder =
+    conv(256, 512, 3) +
+    middle +
+    (3 * block(512, 512) + 3 * attention(512) + conv(512, 512, 3)) + // 16 × 16
+    (block(512, 256) + 2 * block(256, 256) + conv(256, 256, 3)) + // 32 × 32
+    (3 * block(256, 256) + conv(256, 256, 3)) + // 64 × 64
+    (block(256, 128) + 2 * block(128, 128) + conv(128, 128, 3)) + // 128 × 128
+    3 * block(128, 128) + // 256 × 256
+    (norm(128) + conv(128, 3, 3));
+  const quantConvs = 2 * conv(256, 256, 1);
+  return encoder + decoder + quantConvs + nEmbed * 256;
+}
+
+describe('the presets', () => {
+  test("have the parameters of Taming's vqgan_imagenet_f16_16384 and vqgan_imagenet_f16_1024", () => {
+    expect(publishedCount(16384)).toBe(76_073_859);
+    expect(parameterCount(vqganPresets['f16-16384'])).toBe(publishedCount(16384));
+    expect(parameterCount(vqganPresets['f16-1024'])).toBe(publishedCount(1024));
+  });
+
+  test('turn 256 × 256 pixels into 16 × 16 tokens', () => {
+    for (const preset of Object.values(vqganPresets)) {
+      expect(() => checkVqganConfig(preset)).not.toThrow();
+      expect([preset.resolution, gridSizeOf(preset)]).toEqual([256, 16]);
+    }
+  });
+});
+
+describe('checkVqganConfig', () => {
+  const check = (changes: Record<string, unknown>) => () => checkVqganConfig({ ...tiny, ...changes });
+  const sizes = ['resolution', 'inChannels', 'ch', 'numResBlocks', 'zChannels', 'embedDim', 'nEmbed'] as const;
+  const notCounts: [unknown, string][] = [
+    [0, '0'],
+    [-8, '-8'],
+    [1.5, '1.5'],
+    [Number.NaN, 'NaN'],
+    ['8', '"8"'],
+    [null, 'null'],
+  ];
+
+  test.each(sizes)('refuses %s unless it is a positive whole number', (field) => {
+    for (const [value, given] of [...notCounts, [undefined, 'undefined']]) {
+      expect(check({ [field]: value })).toThrow(
+        new RangeError(`VQ-GAN config: ${field} must be a positive whole number, not ${given}`),
+      );
+    }
+  });
+
+  test('refuses normGroups unless it is a positive whole number, or left out', () => {
+    for (const [value, given] of notCounts) {
+      expect(check({ normGroups: value })).toThrow(
+        new RangeError(`VQ-GAN config: normGroups must be a positive whole number, not ${given}`),
+      );
+    }
+    expect(check({ ch: 32, normGroups: undefined })).not.toThrow();
+  });
+
+  test.each(['chMult', 'attnResolutions'] as const)(
+    'refuses %s unless it is a list of positive whole numbers',
+    (field) => {
+      for (const value of [8, '8', null, undefined, [1, 0], [1, 2.5], ['1'], [null]]) {
+        expect(check({ [field]: value })).toThrow(
+          `VQ-GAN config: ${field} must be a list of positive whole numbers, not ${JSON.stringify(value)}`,
+        );
+      }
+    },
+  );
+
+  test('takes a model without attention beside that in the middle, and refuses one without levels', () => {
+    expect(check({ attnResolutions: [] })).not.toThrow();
+    expect(check({ chMult: [] })).toThrow('VQ-GAN config: chMult must be a list of one number at least, not []');
+  });
+
+  test('refuses a resolution that cannot be halved between all levels', () => {
+    expect(check({ resolution: 20, chMult: [1, 2, 2] })).not.toThrow();
+    expect(check({ resolution: 18, chMult: [1, 2, 2] })).toThrow(
+      new RangeError('VQ-GAN config: resolution must be divisible by 2 for each of 2 halvings, not 18'),
+    );
+  });
+
+  test('refuses channels that do not divide into the groups of the norms', () => {
+    const message = 'VQ-GAN config: ch and chMult give 8 channels, which do not divide into 32 groups; set normGroups';
+    expect(check({ normGroups: undefined })).toThrow(new RangeError(message));
+    expect(check({ normGroups: 5 })).toThrow('8 channels, which do not divide into 5 groups');
+  });
+});

@@ -1,0 +1,158 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TensorData } from '@dalle-mini/graph';
+import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { VqganTokenizer } from '@dalle-mini/vqgan';
+import { openVqganTokenizer } from '@dalle-mini/vqgan/node';
+import { type Checkpoint, CheckpointError, fromFloat32, quantize } from '@dalle-mini/weights';
+import { FileError, writeCheckpointFile } from '@dalle-mini/weights/node';
+import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { randomImages, randomParameters, tiny } from './tiny.js';
+
+const runtime = new OnnxRuntime();
+afterAll(() => runtime.dispose());
+const parameters = randomParameters(tiny, 1);
+const images = randomImages(2, 16, 1);
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'vqgan-'));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+const stored = (values: ReadonlyMap<string, TensorData> = parameters, dtype: 'F32' | 'F16' = 'F32'): Checkpoint =>
+  new Map([...values].map(([name, { shape, data }]) => [name, fromFloat32(data as Float32Array, shape, dtype)]));
+
+async function write(config: unknown = tiny, weights: Checkpoint = stored()): Promise<void> {
+  await writeFile(join(folder, 'config.json'), typeof config === 'string' ? config : JSON.stringify(config));
+  await writeCheckpointFile(join(folder, 'model.safetensors'), weights);
+}
+
+const path = (file: string) => join(folder, file);
+
+/** What opening the folder fails with. */
+async function failure(): Promise<Error> {
+  return openVqganTokenizer(folder, { runtime }).then(
+    () => expect.fail('it opened'),
+    (error: Error) => error,
+  );
+}
+
+describe('openVqganTokenizer', () => {
+  test('opens config.json and model.safetensors of a folder', async () => {
+    await write();
+    const opened = await openVqganTokenizer(folder, { runtime });
+    const made = new VqganTokenizer(tiny, parameters, runtime);
+    const grids = await opened.encode(images);
+    expect(grids).toEqual(await made.encode(images));
+    expect(await opened.decode(grids)).toEqual(await made.decode(grids));
+    await opened.dispose();
+    await made.dispose();
+  });
+
+  test('reads half precision and 8 bits too, and images come out almost the same', async () => {
+    await write();
+    const exact = await openVqganTokenizer(folder, { runtime });
+    const grids = await exact.encode(images);
+    const expected = await exact.decode(grids);
+    // In float32 a byte is exact but for rounding. Half precision has 11 bits; 8-bit rows err by up to 1/254 of their largest
+    // element, which the layers add up to some bytes.
+    for (const [weights, tolerance] of [
+      [stored(parameters, 'F16'), 1],
+      [quantize(stored()), 6],
+    ] as const) {
+      await write(tiny, weights);
+      const opened = await openVqganTokenizer(folder, { runtime });
+      for (const [i, { data }] of (await opened.decode(grids)).entries()) {
+        const differences = [...data].map((byte, at) => Math.abs(byte - expected[i]!.data[at]!));
+        expect(Math.max(...differences)).toBeLessThanOrEqual(tolerance);
+      }
+      await opened.dispose();
+    }
+    await exact.dispose();
+  });
+
+  test('leaves tensors alone that the model does not have, such as those of a discriminator', async () => {
+    const wrong = fromFloat32(new Float32Array(4), [4]);
+    await write(tiny, new Map([...stored(), ['loss.discriminator.main.0.weight', wrong]]));
+    const opened = await openVqganTokenizer(folder, { runtime });
+    expect(await opened.encode(images)).toHaveLength(2);
+    await opened.dispose();
+  });
+
+  test('leaves a given runtime running', async () => {
+    await write();
+    const opened = await openVqganTokenizer(folder, { runtime });
+    const dispose = vi.spyOn(runtime, 'dispose');
+    await opened.encode(images);
+    await opened.dispose();
+    expect(dispose).not.toHaveBeenCalled();
+    dispose.mockRestore();
+  });
+
+  test('makes a runtime if none is given, and disposes of it with the tokenizer', async () => {
+    await write();
+    const dispose = vi.spyOn(OnnxRuntime.prototype, 'dispose');
+    const opened = await openVqganTokenizer(folder, { threads: 1 });
+    expect(await opened.encode(images)).toHaveLength(2);
+    expect(dispose).not.toHaveBeenCalled();
+    await opened.dispose();
+    expect(dispose).toHaveBeenCalledTimes(1);
+    dispose.mockRestore();
+  });
+
+  test.each(['config.json', 'model.safetensors'])('names %s if it is missing', async (file) => {
+    await write();
+    await rm(path(file));
+    const error = await failure();
+    expect(error).toBeInstanceOf(FileError);
+    expect(error.message).toBe(
+      `Cannot read ${path(file)}: there is no such file. Check the path, or fetch the model first.`,
+    );
+  });
+
+  test('names config.json if it is no JSON, no object, or has a wrong field', async () => {
+    for (const [content, why] of [
+      ['{"resolution": 16,', ''],
+      ['null', 'it must hold an object'],
+      ['[]', 'resolution must be a positive whole number, not undefined'],
+      [{ ...tiny, nEmbed: -1 }, 'VQ-GAN config: nEmbed must be a positive whole number, not -1'],
+      [{ ...tiny, inChannels: 1 }, 'inChannels must be 3'],
+    ] as const) {
+      await write(content);
+      const error = await failure();
+      expect(error).toBeInstanceOf(CheckpointError);
+      expect(error.message).toContain(`${path('config.json')}: `);
+      expect(error.message).toContain(why);
+      expect(error.message).toContain('Mend the field, or fetch the file again.');
+    }
+  });
+
+  test('names model.safetensors and the tensor if one is missing or of another shape', async () => {
+    const weights = stored();
+    weights.delete('post_quant_conv.bias');
+    await write(tiny, weights);
+    const missing = await failure();
+    expect(missing).toBeInstanceOf(CheckpointError);
+    expect(missing.message).toBe(
+      `${path('model.safetensors')}: the tensor post_quant_conv.bias is missing, and ${path('config.json')} asks for [4]; put the two files of one model into the folder.`,
+    );
+    await write({ ...tiny, nEmbed: 64 });
+    expect((await failure()).message).toBe(
+      `${path('model.safetensors')}: the tensor quantize.embedding.weight is [32, 4], and ${path('config.json')} asks for [64, 4]; put the two files of one model into the folder.`,
+    );
+  });
+
+  test('names model.safetensors if it is damaged', async () => {
+    await write();
+    await writeFile(path('model.safetensors'), 'not tensors');
+    const error = await failure();
+    expect(error).toBeInstanceOf(CheckpointError);
+    expect(error.message).toContain(path('model.safetensors'));
+    const weights = quantize(stored());
+    weights.delete('quant_conv.weight.scale');
+    await write(tiny, weights);
+    expect((await failure()).message).toContain(`${path('model.safetensors')}: The 8-bit tensor "quant_conv.weight"`);
+  });
+});

@@ -1,0 +1,180 @@
+import {
+  add,
+  createRandom,
+  grad,
+  input,
+  mean,
+  mul,
+  ParameterScope,
+  sampleNormal,
+  sizeOf,
+  sum,
+  type TensorData,
+  topologicalOrder,
+} from '@dalle-mini/graph';
+import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { nearestCode, pixelsToRows, quantize, rowsToPixels, type VqganConfig } from '@dalle-mini/vqgan';
+import { afterAll, describe, expect, test } from 'vitest';
+import { tiny } from './tiny.js';
+
+const runtime = new OnnxRuntime();
+afterAll(() => runtime.dispose());
+
+const float = (data: Iterable<number>, shape: readonly number[]): TensorData => ({
+  dtype: 'float32',
+  shape,
+  data: Float32Array.from(data),
+});
+
+function normals(shape: readonly number[], seed: number): TensorData {
+  const random = createRandom(seed);
+  return float(
+    Array.from({ length: sizeOf(shape) }, () => sampleNormal(random)),
+    shape,
+  );
+}
+
+async function nearest(vectors: TensorData, codes: TensorData): Promise<number[]> {
+  const inputs = { vectors: input('vectors', vectors.shape), codes: input('codes', codes.shape) };
+  const executable = await runtime.compile({ inputs, outputs: { tokens: nearestCode(inputs.vectors, inputs.codes) } });
+  return [...(await executable.run({ vectors, codes })).tokens!.data];
+}
+
+/** |vector − code|² in float64. */
+function squaredDistance(vectors: TensorData, i: number, codes: TensorData, j: number): number {
+  const width = vectors.shape[1]!;
+  let total = 0;
+  for (let k = 0; k < width; k++) total += (vectors.data[i * width + k]! - codes.data[j * width + k]!) ** 2;
+  return total;
+}
+
+describe('nearestCode', () => {
+  test.each([
+    { n: 200, nEmbed: 50, width: 3 },
+    { n: 64, nEmbed: 1000, width: 32 },
+    { n: 16, nEmbed: 16384, width: 256 },
+  ])('finds what brute force finds for $n vectors among $nEmbed codes of $width', async ({ n, nEmbed, width }) => {
+    const vectors = normals([n, width], 1);
+    const codes = normals([nEmbed, width], 2);
+    const tokens = await nearest(vectors, codes);
+    for (const [i, token] of tokens.entries()) {
+      const distances = Array.from({ length: nEmbed }, (_, j) => squaredDistance(vectors, i, codes, j));
+      const least = Math.min(...distances);
+      // Of codes that are as near but for float32's rounding of the products, either will do.
+      expect(distances[token]! - least).toBeLessThan(1e-5 * width);
+    }
+  });
+
+  test('chooses the first of equally near codes', async () => {
+    // Small whole numbers, of which float32 makes exact products: codes 1, 3 and 5 are alike, 0 and 4 are as far from 0.
+    const codes = float([2, 0, 5, 5, 0, 9, 5, 5, 0, 2, 5, 5], [6, 2]);
+    expect(await nearest(float([5, 5, 4, 6, 0, 0, 1, 1], [4, 2]), codes)).toEqual([1, 1, 0, 0]);
+  });
+
+  test('takes the length of the codes into account, not their direction alone', async () => {
+    const codes = float([10, 0, 1, 1], [2, 2]);
+    expect(await nearest(float([2, 0], [1, 2]), codes)).toEqual([1]);
+  });
+
+  test('builds no tensor larger than one number for each vector and code, nor do its gradients', () => {
+    const [n, nEmbed, embedDim] = [1024, 16384, 256];
+    const scope = new ParameterScope();
+    const vectors = input('vectors', [4, embedDim, 16, 16]);
+    const { quantized, tokens, codebookLoss, commitmentLoss } = quantize(scope, vectors, { ...tiny, nEmbed, embedDim });
+    const loss = add(add(codebookLoss, commitmentLoss), mean(quantized));
+    const gradients = grad(loss, [vectors, ...scope.parameters.values()]);
+    // Differences of all pairs would be [1024, 16384, 256].
+    const sizes = topologicalOrder([tokens, ...gradients]).flatMap((node) =>
+      node.outputs.map(({ shape }) => sizeOf(shape)),
+    );
+    expect(Math.max(...sizes)).toBe(n * nEmbed);
+  });
+});
+
+describe('quantize', () => {
+  const config: VqganConfig = { ...tiny, nEmbed: 7, embedDim: 4 };
+  const shape = [2, 4, 3, 3];
+  const codes = normals([7, 4], 3);
+  const vectors = normals(shape, 4);
+  const weights = normals(shape, 5);
+
+  async function run() {
+    const scope = new ParameterScope();
+    const inputs = { vectors: input('vectors', shape), weights: input('weights', shape) };
+    const result = quantize(scope, inputs.vectors, config);
+    const codebook = scope.parameters.get('embedding.weight')!;
+    const [throughCodes, toCodebook] = grad(sum(mul(result.quantized, inputs.weights)), [inputs.vectors, codebook]);
+    const [commitmentByVectors, commitmentByCodes] = grad(result.commitmentLoss, [inputs.vectors, codebook]);
+    const [codebookByVectors, codebookByCodes] = grad(result.codebookLoss, [inputs.vectors, codebook]);
+    const outputs = {
+      ...result,
+      throughCodes: throughCodes!,
+      toCodebook: toCodebook!,
+      commitmentByVectors: commitmentByVectors!,
+      commitmentByCodes: commitmentByCodes!,
+      codebookByVectors: codebookByVectors!,
+      codebookByCodes: codebookByCodes!,
+    };
+    const executable = await runtime.compile(
+      { inputs, outputs },
+      { parameters: new Map([['embedding.weight', codes]]) },
+    );
+    return executable.run({ vectors, weights });
+  }
+
+  /** The vector of a pixel: channels are the second axis. */
+  const pixel = (data: TensorData['data'], i: number) =>
+    Array.from({ length: 4 }, (_, channel) => data[(Math.floor(i / 9) * 4 + channel) * 9 + (i % 9)]!);
+  const code = (token: number) => [...codes.data.subarray(4 * token, 4 * token + 4)];
+
+  test('replaces each pixel by its nearest code, in raster order', async () => {
+    const { quantized, tokens } = await run();
+    const rows = float(Array.from({ length: 18 }, (_, i) => pixel(vectors.data, i)).flat(), [18, 4]);
+    expect([...tokens!.data]).toEqual(await nearest(rows, codes));
+    expect(new Set(tokens!.data).size).toBeGreaterThan(3);
+    for (const [i, token] of tokens!.data.entries()) {
+      // vector + (code − vector) is the code but for rounding.
+      for (const [channel, value] of pixel(quantized!.data, i).entries())
+        expect(value).toBeCloseTo(code(token)[channel]!, 6);
+    }
+  });
+
+  test('passes gradients to the vectors as the identity does, and none to the codes', async () => {
+    const { throughCodes, toCodebook } = await run();
+    expect([...throughCodes!.data]).toEqual([...weights.data]);
+    expect(toCodebook!.data.every((value) => value === 0)).toBe(true);
+  });
+
+  test('moves the vectors by the commitment loss, and the codes by the codebook loss, by the same distance', async () => {
+    const results = await run();
+    const { tokens, codebookLoss, commitmentLoss } = results;
+    const differences = [...tokens!.data].map((token, i) => pixel(vectors.data, i).map((x, c) => x - code(token)[c]!));
+    const count = differences.flat().length;
+    const loss = differences.flat().reduce((total, x) => total + x * x, 0) / count;
+    expect(codebookLoss!.data[0]).toBeCloseTo(loss, 5);
+    expect(commitmentLoss!.data[0]).toBe(codebookLoss!.data[0]);
+    for (const [i, difference] of differences.entries()) {
+      for (const [channel, value] of pixel(results.commitmentByVectors!.data, i).entries())
+        expect(value).toBeCloseTo((2 * difference[channel]!) / count, 6);
+    }
+    const byCodes = new Array<number>(28).fill(0);
+    for (const [i, token] of [...tokens!.data].entries()) {
+      for (let c = 0; c < 4; c++) byCodes[4 * token + c]! -= (2 * differences[i]![c]!) / count;
+    }
+    for (const [i, value] of results.codebookByCodes!.data.entries()) expect(value).toBeCloseTo(byCodes[i]!, 6);
+    expect(results.codebookByVectors!.data.every((value) => value === 0)).toBe(true);
+    expect(results.commitmentByCodes!.data.every((value) => value === 0)).toBe(true);
+  });
+});
+
+test('rowsToPixels is the inverse of pixelsToRows', async () => {
+  const z = input('z', [2, 3, 4, 5]);
+  const rows = pixelsToRows(z);
+  expect(rows.shape).toEqual([40, 3]);
+  const executable = await runtime.compile({ inputs: { z }, outputs: { rows, z: rowsToPixels(rows, z) } });
+  const given = normals(z.shape, 6);
+  const result = await executable.run({ z: given });
+  expect(result.z).toEqual(given);
+  // The second row is the second pixel of the first line.
+  expect([...result.rows!.data.subarray(3, 6)]).toEqual([given.data[1], given.data[21], given.data[41]]);
+});

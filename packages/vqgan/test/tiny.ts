@@ -1,0 +1,34 @@
+import { createRandom, initializeParameters, sampleInteger, sampleNormal, type TensorData } from '@dalle-mini/graph';
+import { type RgbImage, type VqganConfig, vqganParameters } from '@dalle-mini/vqgan';
+
+export const tiny: VqganConfig = {
+  resolution: 16,
+  inChannels: 3,
+  ch: 8,
+  chMult: [1, 2],
+  numResBlocks: 1,
+  attnResolutions: [8],
+  zChannels: 4,
+  embedDim: 4,
+  nEmbed: 32,
+  normGroups: 4,
+};
+
+/** First values, but for vectors and codes that are as far apart, so that images have many tokens. */
+export function randomParameters(config: VqganConfig, seed: number): Map<string, TensorData> {
+  const random = createRandom(seed);
+  const parameters = initializeParameters(vqganParameters(config), random);
+  const codes = parameters.get('quantize.embedding.weight')!.data;
+  for (let i = 0; i < codes.length; i++) codes[i] = sampleNormal(random);
+  const projection = parameters.get('quant_conv.weight')!.data;
+  for (let i = 0; i < projection.length; i++) projection[i] = 2 * sampleNormal(random);
+  return parameters;
+}
+
+export function randomImages(count: number, size: number, seed: number): RgbImage[] {
+  const random = createRandom(seed);
+  return Array.from({ length: count }, () => {
+    const data = Uint8Array.from({ length: 3 * size * size }, () => sampleInteger(random, 256));
+    return { width: size, height: size, data };
+  });
+}
