@@ -37,7 +37,7 @@ function createApp(name, packageName) {
   return folder;
 }
 
-const run = (folder) => execute(process.execPath, ['app.js'], { cwd: folder });
+const run = (folder, ...args) => execute(process.execPath, ['app.js', ...args], { cwd: folder });
 
 /** Width and height of a PNG file. */
 function pngSize(path) {
@@ -51,7 +51,7 @@ await check('app: @dalle-mini/vqgan alone turns an image to tokens and back, wit
   for (const absent of ['sharp', '@tensorflow']) {
     if (existsSync(join(folder, 'node_modules', absent))) throw new Error(`${absent} was installed`);
   }
-  console.log(run(folder).trimEnd());
+  console.log(run(folder, join(root, 'packages/emoji/model/vqgan')).trimEnd());
 });
 
 await check('app: @dalle-mini/pipeline draws a picture with the bundled model', () => {

@@ -1,17 +1,12 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
-import { VqganTokenizer } from '@dalle-mini/vqgan';
-import { dequantize } from '@dalle-mini/weights';
-import { readCheckpointFile } from '@dalle-mini/weights/node';
+import { openVqganTokenizer } from '@dalle-mini/vqgan/node';
 import sharp from 'sharp';
 
 // The bundled model's VQ-GAN. Any other will do: its sizes, and its weights under the names of Taming Transformers.
-const file = (name: string) => fileURLToPath(import.meta.resolve(`@dalle-mini/emoji/model/vqgan/${name}`));
-const config = JSON.parse(await readFile(file('config.json'), 'utf8'));
-const weights = dequantize((await readCheckpointFile(file('model.safetensors'))).tensors);
-const runtime = new OnnxRuntime();
-const tokenizer = new VqganTokenizer(config, weights, runtime);
+const config = fileURLToPath(import.meta.resolve('@dalle-mini/emoji/model/vqgan/config.json'));
+const tokenizer = await openVqganTokenizer(dirname(config));
 const { imageSize, gridSize, vocabularySize } = tokenizer;
 
 const smiley = Buffer.from(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16">
@@ -38,4 +33,3 @@ await sharp(restored!.data, { raw: { width: imageSize, height: imageSize, channe
 );
 console.log('and back: output/restored.png');
 await tokenizer.dispose();
-await runtime.dispose();
