@@ -75,15 +75,14 @@ export function emitOnnx(graph: Graph, parameters: ParameterPlacement = { kind: 
     emitter.result(output, tensor);
     return proto.valueInfo(output, proto.dataTypes[tensor.dtype], tensor.shape);
   });
-  const parts = { name: 'graph', nodes: emitter.nodes, initializers: emitter.initializers, inputs, outputs };
-  const chunks = proto.model(proto.graph(parts), operatorSets, irVersion);
-  const length = proto.lengthOf(chunks);
+  const length = emitter.initializers.reduce((sum, chunks) => sum + proto.lengthOf(chunks), 0);
   if (length > proto.largestMessage) {
     throw new GraphError(
-      `emitOnnx: the model would have ${length} bytes, and ONNX allows ${proto.largestMessage}: place its parameters in an external file`,
+      `emitOnnx: the model would hold ${length} bytes of values, and ONNX allows ${proto.largestMessage}: place its parameters in an external file`,
     );
   }
-  return proto.join(chunks);
+  const parts = { name: 'graph', nodes: emitter.nodes, initializers: emitter.initializers, inputs, outputs };
+  return proto.join(proto.model(proto.graph(parts), operatorSets, irVersion));
 }
 
 function bytesOf(data: Float32Array | Int32Array | BigInt64Array | Uint8Array): Uint8Array {
