@@ -141,12 +141,10 @@ export const tfjsOperators: { readonly [Name in Exclude<OperatorName, 'input' | 
 
   reshape: (tf, [x], { outputs }) => tf.reshape(x!, outputs[0]!.shape as number[]),
   upsample: (tf, [x], { outputs, attributes: { factor } }) => {
-    const [batch, channels, height, width] = x!.shape as [number, number, number, number];
-    const cells = tf.reshape(x!, [batch * channels, height, 1, width, 1]);
-    return tf.reshape(
-      tf.broadcastTo(cells, [batch * channels, height, factor, width, factor]),
-      outputs[0]!.shape as number[],
-    );
+    const shape = outputs[0]!.shape as [number, number, number, number];
+    // First along the columns, then along the rows: TensorFlow.js differentiates no tile of five axes.
+    const columns = tf.tile(tf.reshape(x!, [-1, 1]), [1, factor]);
+    return tf.reshape(tf.tile(tf.reshape(columns, [-1, 1, shape[3]]), [1, factor, 1]), shape);
   },
   broadcast: (tf, [x], { outputs }) => tf.broadcastTo(x!, outputs[0]!.shape as number[]),
   transpose: (tf, [x], { attributes: { permutation } }) => tf.transpose(x!, [...permutation]),
