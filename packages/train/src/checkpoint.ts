@@ -18,7 +18,9 @@ export class ResumeError extends Error {
   override readonly name = 'ResumeError';
 }
 
-const fileName = (step: number) => `checkpoint-${String(step).padStart(8, '0')}.safetensors`;
+/** A step as the names of files have it, so that they sort by it. */
+export const fileStep = (step: number): string => String(step).padStart(8, '0');
+
 const filePattern = /^checkpoint-(\d{8,})\.safetensors$/;
 const stepOf = (name: string) => Number(filePattern.exec(name)?.[1]);
 /** The newest, and one to fall back on. */
@@ -42,7 +44,7 @@ export async function saveCheckpoint(
   const tensors: Checkpoint = new Map();
   for (const [name, data] of state.tensors) tensors.set(name, fromFloat32(data, shapes.get(name)!, 'F32'));
   const metadata = { step: String(state.step), settings: JSON.stringify(settings) };
-  await writeCheckpointFile(join(folder, fileName(state.step)), tensors, metadata);
+  await writeCheckpointFile(join(folder, `checkpoint-${fileStep(state.step)}.safetensors`), tensors, metadata);
   const old = (await checkpointsIn(folder)).slice(0, -keptCheckpoints);
   await Promise.all(old.map((name) => rm(join(folder, name), { force: true })));
 }

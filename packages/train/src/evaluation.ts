@@ -6,8 +6,3 @@ export function spread<Sample>(dataset: Dataset<Sample>, count: number): Promise
   const stride = dataset.length / length;
   return Promise.all(Array.from({ length }, (_, i) => dataset.get(Math.floor(i * stride))));
 }
-
-/** The step as the names of files have it, so that they sort by it. */
-export function fileStep(step: number): string {
-  return String(step).padStart(8, '0');
-}

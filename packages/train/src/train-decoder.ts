@@ -18,7 +18,8 @@ import {
   type TensorData,
 } from '@dalle-mini/graph';
 import type { ImageTokenizer } from '@dalle-mini/vqgan';
-import { fileStep, spread } from './evaluation.js';
+import { fileStep } from './checkpoint.js';
+import { spread } from './evaluation.js';
 import { writeSampleSheet } from './sample-sheet.js';
 import { withDefaults } from './settings.js';
 import {

@@ -19,7 +19,8 @@ import {
   type TensorData,
 } from '@dalle-mini/graph';
 import { checkVqganConfig, pixelsToRows, reconstruct, type VqganConfig, VqganTokenizer } from '@dalle-mini/vqgan';
-import { fileStep, spread } from './evaluation.js';
+import { fileStep } from './checkpoint.js';
+import { spread } from './evaluation.js';
 import { peakSignalToNoise, writeImage } from './images.js';
 import { writeSampleSheet } from './sample-sheet.js';
 import { type WithDefaults, withDefaults } from './settings.js';

@@ -158,8 +158,8 @@ export async function runTraining(options: TrainerOptions): Promise<Map<string, 
       for (const record of records) checkFinite(record, folder);
       if (step % options.evaluateEvery === 0 || step === steps) {
         const measured = await options.evaluate(trainedParameters(tensors, training), step);
-        records.push({ ...records.pop()!, ...measured });
-        checkFinite(records.at(-1)!, folder);
+        records[stepsPerRun - 1] = { ...records[stepsPerRun - 1]!, ...measured };
+        checkFinite(records[stepsPerRun - 1]!, folder);
       }
       await appendMetrics(metricsPath, records);
       if (step % options.checkpointEvery === 0 || step === steps) await save(state);
