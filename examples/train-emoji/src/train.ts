@@ -1,0 +1,162 @@
+/**
+ * Trains a toy model from nothing and draws with it. What it leaves is in `output`; when it is stopped and started again, it
+ * goes on from the last checkpoint. With `--small` it takes half a minute and starts anew. It fails unless the losses fell.
+ */
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import {
+  createSampler,
+  type EmojiDataset,
+  type EmojiSplit,
+  groupIndices,
+  openTokenShards,
+  prepareEmoji,
+  writeTokenShards,
+} from '@dalle-mini/data';
+import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { loadModel, readTextEncoder, writeModelFolder } from '@dalle-mini/pipeline';
+import { BertTextEncoder } from '@dalle-mini/text-encoder';
+import {
+  type MetricsRecord,
+  peakSignalToNoise,
+  readMetrics,
+  type TrainingProgress,
+  trainDecoder,
+  trainVqgan,
+  writeSampleSheet,
+} from '@dalle-mini/train';
+import { type RgbImage, VqganTokenizer } from '@dalle-mini/vqgan';
+import { prompts, recipe, smallRecipe } from './recipe.js';
+
+const small = process.argv.includes('--small');
+const { concepts, imageSize, vqgan: vqganRecipe, decoder: decoderRecipe } = small ? smallRecipe : recipe;
+const seed = 1;
+const maxLength = 16;
+const drawingsOfEach = 4;
+const folder = fileURLToPath(new URL(small ? '../output/small' : '../output', import.meta.url));
+if (small) await rm(folder, { recursive: true, force: true });
+
+const startedAt = performance.now();
+const say = (text: string) =>
+  console.log(`${((performance.now() - startedAt) / 1000).toFixed(0).padStart(4)} s  ${text}`);
+
+/** Prints about ten lines over a run. */
+function report({ step, steps, stepsPerSecond, loss }: TrainingProgress): void {
+  if (step % (steps / 10) !== 0) return;
+  const left = (steps - step) / stepsPerSecond;
+  say(
+    `  step ${step} of ${steps}, loss ${loss.toFixed(3)}, ${stepsPerSecond.toFixed(1)} steps/s, ${left.toFixed(0)} s left`,
+  );
+}
+
+/** Says what a run has come to: a figure of training, as the mean of its first and last ten steps, and one of evaluation. */
+async function conclude(run: string, figure: string, evaluation: string): Promise<void> {
+  const metrics = await readMetrics(join(folder, run, 'metrics.jsonl'));
+  const mean = (records: readonly MetricsRecord[]) =>
+    records.reduce((sum, record) => sum + record[figure]!, 0) / records.length;
+  const [before, after] = [mean(metrics.slice(0, 10)), mean(metrics.slice(-10))];
+  say(
+    `  ${figure} ${before.toFixed(3)} at first, ${after.toFixed(3)} at the end; ${evaluation} ${metrics.at(-1)![evaluation]!.toFixed(2)}`,
+  );
+  if (!(after < before)) throw new Error(`the ${figure} of the ${run} did not fall`);
+}
+
+say(`drawing ${concepts.length} emoji of seven sets at ${imageSize}×${imageSize} pixels`);
+const emoji = await prepareEmoji(join(folder, 'pictures'), { imageSize, concepts });
+const training = emoji.subset('train');
+const heldOut = emoji.subset('held-out-drawings');
+say(`  ${training.length} for training, ${heldOut.length} held out`);
+
+// All cores train; captions are encoded beside that.
+const runtime = new OnnxRuntime();
+const textRuntime = new OnnxRuntime({ threads: 1 });
+const pictureOrder = createSampler({ groups: groupIndices(training.entries), seed });
+
+say('training the VQ-GAN, which turns a picture into 8×8 tokens and back');
+const vqgan = await trainVqgan({
+  folder: join(folder, 'vqgan'),
+  runtime,
+  config: vqganRecipe,
+  steps: vqganRecipe.steps,
+  seed,
+  checkpointEvery: vqganRecipe.steps / 5,
+  evaluateEvery: vqganRecipe.steps / 5,
+  dataset: training,
+  order: (position) => pictureOrder.at(position),
+  evaluation: heldOut,
+  onProgress: report,
+});
+await conclude('vqgan', 'squaredError', 'evaluationPsnr');
+
+say('encoding the pictures');
+const tokenizer = new VqganTokenizer(vqganRecipe.model, vqgan, runtime);
+const encode = async (pictures: EmojiDataset, split: EmojiSplit) => {
+  const path = join(folder, 'tokens', split);
+  await writeTokenShards(pictures, tokenizer, path);
+  return openTokenShards(path);
+};
+const tokens = await encode(training, 'train');
+const heldOutTokens = await encode(heldOut, 'held-out-drawings');
+
+say('training the decoder, which writes tokens from a caption; MiniLM reads the caption and is not trained');
+const textFiles = await readTextEncoder(
+  fileURLToPath(new URL('./model/text-encoder', import.meta.resolve('@dalle-mini/emoji/package.json'))),
+);
+const encoder = await BertTextEncoder.fromFiles(textFiles, { runtime: textRuntime, maxLength, batchSize: 16 });
+const decoderConfig = { ...decoderRecipe.model, textWidth: encoder.hiddenSize };
+const tokenOrder = createSampler({ groups: await tokens.groups(), seed });
+const decoder = await trainDecoder({
+  folder: join(folder, 'decoder'),
+  runtime,
+  config: { ...decoderRecipe, model: decoderConfig },
+  steps: decoderRecipe.steps,
+  seed,
+  checkpointEvery: decoderRecipe.steps / 5,
+  evaluateEvery: decoderRecipe.steps / 5,
+  dataset: tokens,
+  order: (position) => tokenOrder.at(position),
+  textEncoder: { kind: 'frozen', encoder },
+  evaluation: heldOutTokens,
+  onProgress: report,
+});
+await conclude('decoder', 'loss', 'evaluationLoss');
+await Promise.all([runtime.dispose(), textRuntime.dispose()]);
+
+const modelFolder = join(folder, 'model');
+await writeModelFolder(modelFolder, {
+  name: 'toy',
+  imageTokenizer: { config: vqganRecipe.model, parameters: vqgan },
+  textEncoder: { files: textFiles, maxLength },
+  decoder: { config: decoderConfig, parameters: decoder },
+  sampling: { guidanceScale: 1.5, topK: 64 },
+});
+
+say(`drawing ${drawingsOfEach} pictures for each of ${prompts.length} prompts`);
+const model = await loadModel(modelFolder);
+const samples = await Promise.all(training.entries.map((_, index) => training.get(index)));
+const sheet: RgbImage[] = [];
+let found = 0;
+for (const [column, { prompt, concept }] of prompts.entries()) {
+  const pictures = await model.generate(prompt, { n: drawingsOfEach, seed });
+  const nearest = pictures.map(({ image }) => {
+    const ratios = samples.map((sample) => peakSignalToNoise(image, sample.image));
+    return samples[ratios.indexOf(Math.max(...ratios))]!;
+  });
+  const right = nearest.filter((sample) => sample.concept === concept).length;
+  found += right;
+  say(
+    `  ${prompt}: ${right} of ${drawingsOfEach} are nearest to it; ${nearest.map(({ captions }) => captions[0]).join(', ')}`,
+  );
+  for (const [row, { image }] of pictures.entries()) sheet[row * prompts.length + column] = image;
+}
+await model.dispose();
+await emoji.close();
+
+const sheetPath = join(folder, 'pictures.png');
+await writeSampleSheet(sheetPath, sheet, prompts.length);
+say(
+  `of ${sheet.length} pictures, ${found} are nearest to one of what the prompt says, among ${samples.length} of training`,
+);
+say(`the pictures, a column a prompt: ${sheetPath}`);
+say(`the model, for loadModel or dalle-mini generate: ${modelFolder}`);
