@@ -6,7 +6,7 @@ const colors = {
   green: [30, 160, 60],
   blue: [40, 80, 220],
   yellow: [250, 210, 50],
-  black: [0, 0, 0],
+  white: [255, 255, 255],
 };
 
 /** Pictures of one color, as a tokenizer writes them, with two captions each. */
