@@ -125,6 +125,7 @@ const decoderSchema = z
       accumulation: count.optional(),
       optimizer: z.enum(['adamw', 'adafactor']).optional(),
       captionDropout: z.number().min(0).max(1).optional(),
+      tokenNoise: z.number().min(0).max(1).optional(),
     }) satisfies z.ZodType<Omit<DecoderTrainingConfig, 'model'>>,
     /** What each evaluation draws. */
     samplePrompts: z.array(z.string()).min(1).optional(),

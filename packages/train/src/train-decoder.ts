@@ -10,10 +10,14 @@ import {
 import {
   adafactor,
   adamW,
+  createRandom,
   crossEntropy,
   mean,
   ParameterScope,
+  type Random,
   type Runtime,
+  sampleInteger,
+  sampleUniform,
   type Tensor,
   type TensorData,
 } from '@dalle-mini/graph';
@@ -55,6 +59,11 @@ export interface DecoderTrainingConfig extends TrainingConfig {
    * Default 0.1.
    */
   readonly captionDropout?: number;
+  /**
+   * Share of the tokens before each token, 0 to 1, that are replaced by any token, so that a small set of pictures is not learned
+   * by heart from its first tokens: what is left to go by is the caption. Default 0.
+   */
+  readonly tokenNoise?: number;
 }
 
 const defaultsOf = ({ optimizer }: DecoderTrainingConfig) => ({
@@ -63,6 +72,7 @@ const defaultsOf = ({ optimizer }: DecoderTrainingConfig) => ({
   optimizer: 'adamw' as const,
   weightDecay: optimizer === 'adafactor' ? 0 : 0.05,
   captionDropout: 0.1,
+  tokenNoise: 0,
 });
 
 /** Pictures that are drawn at each evaluation, to be looked at. */
@@ -104,12 +114,13 @@ export interface DecoderTraining extends RunOptions {
 export async function trainDecoder(options: DecoderTraining): Promise<Map<string, TensorData>> {
   const { dataset, order, parameters, runtime, samples, seed, steps } = options;
   const config = withDefaults(options.config, defaultsOf(options.config));
-  const { model, batchSize, accumulation, stepsPerRun, captionDropout, weightDecay, averageDecay } = config;
+  const { model, batchSize, accumulation, stepsPerRun, captionDropout, tokenNoise, weightDecay, averageDecay } = config;
   const text = textSource(options.textEncoder);
   checkDecoderConfig(model);
   checkTrainingConfig(config, steps);
   checkCount('accumulation', accumulation);
   checkField('captionDropout', captionDropout, captionDropout >= 0 && captionDropout <= 1, 'a number from 0 to 1');
+  checkField('tokenNoise', tokenNoise, tokenNoise >= 0 && tokenNoise <= 1, 'a number from 0 to 1');
   checkData(options, text);
   const perStep = batchSize * accumulation;
   return runTraining({
@@ -132,7 +143,11 @@ export async function trainDecoder(options: DecoderTraining): Promise<Map<string
       const captions = batch.map((sample, i) =>
         chooseCaption(sample.captions, { seed, position: positions[i]!, dropout: captionDropout }),
       );
-      return batchValues(batch, captions, text);
+      const values = await batchValues(batch, captions, text);
+      return {
+        ...values,
+        given: withNoise(values.given as Int32Array, model.vocabularySize, tokenNoise, createRandom(seed, step)),
+      };
     },
     evaluate: async (trained, step) => {
       const evaluationLoss = await measureLoss(options, trained, text);
@@ -168,8 +183,10 @@ function checkData({ config: { model }, dataset, evaluation, samples }: DecoderT
   if (samples?.prompts.length === 0) throw new RangeError('samples has no prompts: give one at least, or leave it out');
 }
 
+/** `tokens` are those to predict, `given` those that stand before them. */
 function batchShapes(model: DecoderConfig, text: TextSource, batchSize: number): BatchShapes {
-  return { tokens: { shape: [batchSize, model.gridSize ** 2], dtype: 'int32' }, ...text.shapes(batchSize) };
+  const grids = { shape: [batchSize, model.gridSize ** 2], dtype: 'int32' } as const;
+  return { tokens: grids, given: grids, ...text.shapes(batchSize) };
 }
 
 async function batchValues(
@@ -178,13 +195,17 @@ async function batchValues(
   text: TextSource,
 ): Promise<BatchValues> {
   const tokens = Int32Array.from(samples.flatMap((sample) => [...sample.tokens]));
-  return { tokens, ...(await text.values(captions)) };
+  return { tokens, given: tokens, ...(await text.values(captions)) };
+}
+
+/** A copy in which a share of the tokens are replaced by any token of the vocabulary. */
+function withNoise(tokens: Int32Array, vocabularySize: number, share: number, random: Random): Int32Array {
+  return tokens.map((token) => (sampleUniform(random) < share ? sampleInteger(random, vocabularySize) : token));
 }
 
 /** Mean cross entropy of a token in nats: a scalar. */
 function meanLoss(scope: ParameterScope, model: DecoderConfig, batch: BatchTensors, text: TextSource): Tensor {
-  const tokens = batch.tokens!;
-  return mean(crossEntropy(teacherForced(scope, model, tokens, text.read(scope, batch)), tokens));
+  return mean(crossEntropy(teacherForced(scope, model, batch.given!, text.read(scope, batch)), batch.tokens!));
 }
 
 /** Mean cross entropy of a token, in nats, on pictures that training does not see. */

@@ -146,6 +146,21 @@ describe('captions', () => {
   });
 });
 
+test('the tokens to go by are replaced with the probability that is asked for, never by default', async () => {
+  /** Share of the tokens that differ from those to predict. */
+  const replaced = async (tokenNoise?: number) => {
+    const recording = recordingRuntime();
+    await train({ runtime: recording, steps: 200, evaluateEvery: 200, config: { tokenNoise } });
+    const pairs = recording.runs.flatMap(({ tokens, given }) =>
+      [...tokens!.data].map((token, i) => token !== given!.data[i]),
+    );
+    return pairs.filter(Boolean).length / pairs.length;
+  };
+  expect(await replaced()).toBe(0);
+  // A replacement may be the token itself, one of 16; of 25,600 tokens the standard deviation is 0.003.
+  expect(Math.abs((await replaced(0.25)) - (0.25 * 15) / 16)).toBeLessThan(0.015);
+});
+
 describe('a text encoder', () => {
   const run = { steps: 20, evaluateEvery: 20, checkpointEvery: 20 };
   const { config, tokenizer, parameters: pretrained } = tinyBert;
@@ -217,6 +232,7 @@ describe('refuses', () => {
       { config: { captionDropout: 10 } },
       /captionDropout must be a number from 0 to 1, not 10/,
     ],
+    ['noise that is no share', { config: { tokenNoise: -1 } }, /tokenNoise must be a number from 0 to 1, not -1/],
     ['an accumulation of none', { config: { accumulation: 0 } }, /accumulation must be a positive whole number, not 0/],
     [
       'a pretrained text encoder without its parameters',
