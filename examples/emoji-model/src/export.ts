@@ -1,5 +1,6 @@
 /** Writes what was trained as the bundled model's folder: `npm run export -- [run folder] [model folder]`. */
-import { readFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { writeModelFolder } from '@dalle-mini/pipeline';
@@ -12,8 +13,11 @@ const run = resolve(process.argv[2] ?? '../../runs/emoji');
 const target = resolve(process.argv[3] ?? fileURLToPath(new URL('../../../packages/emoji/model', import.meta.url)));
 
 const json = async (name: string) => JSON.parse(await readFile(join(textEncoderFolder, name), 'utf8'));
+// The text encoder's files stay as they are, byte for byte: only what was trained is taken over.
+const temporary = await mkdtemp(join(tmpdir(), 'emoji-'));
+const whole = join(temporary, 'model');
 await writeModelFolder(
-  target,
+  whole,
   {
     name: 'emoji',
     license: 'Apache-2.0 AND CC-BY-4.0 AND MIT',
@@ -31,4 +35,8 @@ await writeModelFolder(
   },
   { dtype: 'F16' },
 );
+for (const part of ['vqgan', 'decoder', 'model.json']) {
+  await cp(join(whole, part), join(target, part), { recursive: true });
+}
+await rm(temporary, { recursive: true });
 console.log(target);

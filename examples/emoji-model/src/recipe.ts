@@ -44,15 +44,19 @@ export const decoder: DecoderConfig = {
   textWidth: 384,
 };
 
+/** Variants of each picture that the decoder is trained on: see `variedPictures`. */
+export const variants = 4;
+
 export const decoderTraining: DecoderTrainingConfig & { readonly steps: number } = {
   model: decoder,
   batchSize: 32,
-  steps: 6500,
+  steps: 20_000,
   learningRate: 1e-3,
   warmUpSteps: 200,
-  weightDecay: 0.05,
+  weightDecay: 0.1,
   captionDropout: 0.1,
-  averageDecay: 0.998,
+  tokenNoise: 0.15,
+  averageDecay: 0.999,
 };
 
 /** What suits the model when it draws. */
