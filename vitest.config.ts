@@ -5,7 +5,8 @@ export default defineConfig({
     include: ['packages/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts'],
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // Tests that start processes take seconds on an idle machine, and a minute on a busy one.
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
   },
 });
