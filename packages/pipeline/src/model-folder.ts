@@ -2,10 +2,10 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { checkDecoderConfig, type DecoderConfig, teacherForced } from '@dalle-mini/decoder';
-import { input, ParameterScope, type Shape, type Tensor, type TensorData } from '@dalle-mini/graph';
+import { checkDecoderConfig, type DecoderConfig, decoderParameters } from '@dalle-mini/decoder';
+import type { Shape, Tensor, TensorData } from '@dalle-mini/graph';
 import type { BertFiles } from '@dalle-mini/text-encoder';
-import { checkVqganConfig, gridSizeOf, reconstruct, type VqganConfig } from '@dalle-mini/vqgan';
+import { checkVqganConfig, gridSizeOf, type VqganConfig, vqganParameters } from '@dalle-mini/vqgan';
 import { type Checkpoint, dequantize, fromFloat32, quantize, type StoredTensor } from '@dalle-mini/weights';
 import { FileError, readCheckpointFile, writeCheckpointFile, writeFileAtomically } from '@dalle-mini/weights/node';
 import { checkSampling, type Sampling } from './options.js';
@@ -224,23 +224,6 @@ async function writeConfigAndWeights(
 ): Promise<void> {
   await writeJson(join(folder, configFile), config);
   await writeCheckpointFile(join(folder, weightsFile), store(parameters, expected, dtype), { format: 'pt' });
-}
-
-/** Everything that a VQ-GAN of these sizes has, encoder and decoder. */
-function vqganParameters(config: VqganConfig): ReadonlyMap<string, Tensor> {
-  const scope = new ParameterScope();
-  reconstruct(scope, input('images', [1, config.inChannels, config.resolution, config.resolution]), config);
-  return scope.parameters;
-}
-
-function decoderParameters(config: DecoderConfig): ReadonlyMap<string, Tensor> {
-  const scope = new ParameterScope();
-  const text = {
-    hiddenStates: input('hiddenStates', [1, 1, config.textWidth]),
-    attentionMask: input('attentionMask', [1, 1], 'int32'),
-  };
-  teacherForced(scope, config, input('tokens', [1, config.gridSize ** 2], 'int32'), text);
-  return scope.parameters;
 }
 
 async function readConfigAndWeights<Config>(
