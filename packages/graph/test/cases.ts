@@ -115,6 +115,10 @@ const convolutions: readonly Convolution[] = [
   { name: 'stride 2, 1×1', image: [2, 2, 5, 5], kernel: [3, 2, 1, 1], stride: 2, padding: [0, 0, 0, 0] },
   { name: 'patches of 4×4', image: [2, 3, 8, 8], kernel: [5, 3, 4, 4], stride: 4, padding: [0, 0, 0, 0] },
   { name: 'stride 3, 2×3, asymmetric', image: [1, 2, 9, 10], kernel: [2, 2, 2, 3], stride: 3, padding: [1, 0, 2, 1] },
+  // Wide enough for the gradient by the weights to be computed by kernel rows.
+  { name: 'wide', image: [2, 2, 4, 32], kernel: [3, 2, 3, 3], stride: 1, padding: [1, 1, 1, 1] },
+  { name: 'wide, uneven', image: [1, 2, 3, 33], kernel: [2, 2, 2, 3], stride: 1, padding: [1, 2, 0, 1] },
+  { name: 'wide, one pixel', image: [2, 3, 2, 32], kernel: [2, 3, 1, 1], stride: 1, padding: [0, 0, 0, 0] },
 ];
 
 const convolvedShape = ({ image, kernel, stride, padding }: Convolution): g.Shape =>

@@ -43,6 +43,69 @@ function turn(emitter: OnnxEmitter, kernel: string, shape: Shape): string {
   return reshapeTo(emitter, emitter.node('MatMul', [reshapeTo(emitter, kernel, [-1, taps]), matrix]), shape);
 }
 
+type WeightGradient = (
+  emitter: OnnxEmitter,
+  padded: string,
+  gradient: string,
+  operation: Operation<'conv2dWeightGradient'>,
+) => string;
+
+/** One product a kernel tap, over all pixels of the batch at once: what the tap saw times the gradient of what it made. */
+const weightGradientByTap: WeightGradient = (emitter, padded, gradient, operation) => {
+  const { stride } = operation.attributes;
+  const [, , height, width] = operation.inputs[1]!.shape as [number, number, number, number];
+  const [out, channels, rows, columns] = outputOf(operation).shape as [number, number, number, number];
+  const channelsFirst = emitter.node('Transpose', [padded], { perm: [1, 0, 2, 3] });
+  const gradientRows = reshapeTo(emitter, emitter.node('Transpose', [gradient], { perm: [1, 0, 2, 3] }), [out, -1]);
+  const taps: string[] = [];
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) {
+      const seen = emitter.node('Slice', [
+        channelsFirst,
+        emitter.integers([row, column]),
+        emitter.integers([row + (height - 1) * stride + 1, column + (width - 1) * stride + 1]),
+        emitter.integers([2, 3]),
+        emitter.integers([stride, stride]),
+      ]);
+      const operands = [gradientRows, reshapeTo(emitter, seen, [channels, -1])];
+      const product = emitter.node('FusedMatMul', operands, { transB: 1 }, microsoft);
+      taps.push(reshapeTo(emitter, product, [out, channels, 1]));
+    }
+  }
+  const joined = taps.length === 1 ? taps[0]! : emitter.node('Concat', taps, { axis: 2 });
+  return reshapeTo(emitter, joined, [out, channels, rows, columns]);
+};
+
+/**
+ * One product a kernel row and image: the rows that the kernel row saw, times the gradient moved to where each of the row's taps
+ * stood, all taps at once. For stride 1.
+ */
+const weightGradientByRow: WeightGradient = (emitter, padded, gradient, operation) => {
+  const [batch, out, height] = operation.inputs[1]!.shape as [number, number, number, number];
+  const [, channels, rows, columns] = outputOf(operation).shape as [number, number, number, number];
+  const moved = Array.from({ length: columns }, (_, column) =>
+    emitter.node('Pad', [gradient, emitter.integers([0, 0, 0, column, 0, 0, 0, columns - 1 - column])]),
+  );
+  const joinedTaps = moved.length === 1 ? moved[0]! : emitter.node('Concat', moved, { axis: 1 });
+  const gradientRows = reshapeTo(emitter, joinedTaps, [batch, columns * out, -1]);
+  const products = Array.from({ length: rows }, (_, row) => {
+    const seen = emitter.node('Slice', [
+      padded,
+      emitter.integers([row]),
+      emitter.integers([row + height]),
+      emitter.integers([2]),
+    ]);
+    const operands = [gradientRows, reshapeTo(emitter, seen, [batch, channels, -1])];
+    const product = emitter.node('FusedMatMul', operands, { transB: 1 }, microsoft);
+    return reshapeTo(emitter, product, [batch, 1, columns * out, channels]);
+  });
+  const joinedRows = products.length === 1 ? products[0]! : emitter.node('Concat', products, { axis: 1 });
+  const summed = emitter.node('ReduceSum', [joinedRows, emitter.integers([0])], { keepdims: 0 });
+  return emitter.node('Transpose', [reshapeTo(emitter, summed, [rows, columns, out, channels])], {
+    perm: [2, 3, 0, 1],
+  });
+};
+
 const reduction =
   (type: 'ReduceSum' | 'ReduceMax'): Lowering<'sum' | 'max'> =>
   (emitter, [x], { attributes: { axes, keepDims } }) =>
@@ -119,41 +182,14 @@ export const lowerings: { readonly [Name in Exclude<OperatorName, 'input' | 'par
     });
   },
   conv2dWeightGradient: (emitter, [image, gradient], operation) => {
-    // One product a kernel tap, over all pixels of the batch at once: what the tap saw times the gradient of what it made.
-    const { stride, padding } = operation.attributes;
-    const [top, left, bottom, right] = padding;
-    const [, , outHeight, outWidth] = operation.inputs[1]!.shape as [number, number, number, number];
-    const [out, channels, rows, columns] = outputOf(operation).shape as [number, number, number, number];
+    const [top, left, bottom, right] = operation.attributes.padding;
     const padded =
       top + left + bottom + right > 0
         ? emitter.node('Pad', [image!, emitter.integers([0, 0, top, left, 0, 0, bottom, right])])
         : image!;
-    const channelsFirst = emitter.node('Transpose', [padded], { perm: [1, 0, 2, 3] });
-    const rowsOfGradient = reshapeTo(emitter, emitter.node('Transpose', [gradient!], { perm: [1, 0, 2, 3] }), [
-      out,
-      -1,
-    ]);
-    const taps: string[] = [];
-    for (let row = 0; row < rows; row++) {
-      for (let column = 0; column < columns; column++) {
-        const seen = emitter.node('Slice', [
-          channelsFirst,
-          emitter.integers([row, column]),
-          emitter.integers([row + (outHeight - 1) * stride + 1, column + (outWidth - 1) * stride + 1]),
-          emitter.integers([2, 3]),
-          emitter.integers([stride, stride]),
-        ]);
-        const product = emitter.node(
-          'FusedMatMul',
-          [rowsOfGradient, reshapeTo(emitter, seen, [channels, -1])],
-          { transB: 1 },
-          microsoft,
-        );
-        taps.push(reshapeTo(emitter, product, [out, channels, 1]));
-      }
-    }
-    const joined = taps.length === 1 ? taps[0]! : emitter.node('Concat', taps, { axis: 2 });
-    return reshapeTo(emitter, joined, [out, channels, rows, columns]);
+    // By kernel rows there are fewer copies, which tell where images are large; by taps there are fewer multiplications.
+    const byRow = operation.attributes.stride === 1 && operation.inputs[1]!.shape[3]! >= 32;
+    return (byRow ? weightGradientByRow : weightGradientByTap)(emitter, padded, gradient!, operation);
   },
 
   reshape: (emitter, [x], operation) => reshapeTo(emitter, x!, outputOf(operation).shape),
