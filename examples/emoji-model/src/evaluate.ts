@@ -13,7 +13,7 @@ import { BertTextEncoder } from '@dalle-mini/text-encoder';
 import { writeSampleSheet } from '@dalle-mini/train';
 import { VqganTokenizer } from '@dalle-mini/vqgan';
 import { evaluateConcepts, evaluateReconstruction, evaluateTokenLoss } from './evaluation.js';
-import { imageSize, seed } from './recipe.js';
+import { imageSize, samplePrompts, seed } from './recipe.js';
 
 const flags = process.argv.slice(2).filter((argument) => argument.startsWith('--'));
 const [given] = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
@@ -55,12 +55,17 @@ const concepts = await evaluateConcepts({ tokenizer, encoder, decoder }, emoji, 
   seed,
   sampling: model.sampling ?? {},
 });
-const sheet = join(cache, 'concepts.png');
+const concept = join(cache, 'concepts.png');
 await writeSampleSheet(
-  sheet,
+  concept,
   concepts.drawn.map(({ image }) => image),
   20,
 );
+// One picture for each prompt of the recipe, with the first seed: chosen by nobody.
+const prompts = join(cache, 'samples.png');
+const unconditional = await encoder.encode(['']);
+const grids = await decoder.generate(await encoder.encode(samplePrompts), { ...model.sampling, seed, unconditional });
+await writeSampleSheet(prompts, await tokenizer.decode(grids), 8);
 
 const percent = (value: number) => `${(100 * value).toFixed(1)} %`;
 console.log(`| figure | value |
@@ -70,5 +75,5 @@ console.log(`| figure | value |
 | loss a token on ${drawings.length} held-out drawings | ${tokenLoss.toFixed(3)} nats |
 | ${concepts.captions} captions of trained concepts, nearest picture of the same concept, top-1 | ${percent(concepts.top1)} |
 | the same, top-5 | ${percent(concepts.top5)} |`);
-console.error(`what was drawn: ${sheet}`);
+console.error(`what was drawn: ${concept} and ${prompts}`);
 await Promise.all([runtime.dispose(), emoji.close()]);

@@ -135,30 +135,13 @@ describe('training that diverges', () => {
 
   test.each(['loss', 'gradientNorm'])('is noticed by the %s of any step, not of the last alone', async (name) => {
     const folder = await temporaryFolder();
-    const broken = withOutputs((outputs) => {
+    const broken = recordingRuntime((outputs) => {
       outputs[name]!.data[1] = Number.NaN;
     });
     await expect(train(folder, { runtime: broken })).rejects.toThrow(`training diverged: ${name} is NaN at step 2.`);
     expect(await readdir(folder)).toEqual([]);
   });
 });
-
-/** A runtime that computes nothing, and whose training results are changed. */
-function withOutputs(change: (outputs: Awaited<ReturnType<Awaited<ReturnType<Runtime['compile']>>['run']>>) => void) {
-  const recording = recordingRuntime();
-  const compile: Runtime['compile'] = async (graph) => {
-    const executable = await recording.compile(graph);
-    return {
-      ...executable,
-      run: async (inputs) => {
-        const outputs = await executable.run(inputs);
-        if ('learningRate' in graph.inputs) change(outputs);
-        return outputs;
-      },
-    };
-  };
-  return { ...recording, compile };
-}
 
 test('the event loop is free while a step is computed', async () => {
   // What the graph computes takes most of the time; a run of it would block the loop for its whole length if it ran here.

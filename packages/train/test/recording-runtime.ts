@@ -1,19 +1,31 @@
 import { type Runtime, sizeOf, type TensorData, type TensorValues } from '@dalle-mini/graph';
 
-/** A runtime that computes nothing: every output is zero. It remembers what the training graph was given at each run. */
-export function recordingRuntime(): Runtime & { readonly runs: TensorValues[] } {
+/**
+ * A runtime that computes nothing: every output is zero, unless `change` says otherwise of those of the training graph. It
+ * remembers what the training graph was given at each run.
+ *
+ * @param change Is told the number of the run, from 0.
+ */
+export function recordingRuntime(
+  change: (outputs: Record<string, TensorData>, run: number) => void = () => undefined,
+): Runtime & { readonly runs: TensorValues[] } {
   const runs: TensorValues[] = [];
   return {
     name: 'recording',
     runs,
     compile: async ({ inputs, outputs }) => ({
       run: async (values) => {
-        if ('learningRate' in inputs) runs.push(values);
-        const zeros = Object.entries(outputs).map(([name, { dtype, shape }]): [string, TensorData] => {
+        const results: Record<string, TensorData> = {};
+        for (const [name, { dtype, shape }] of Object.entries(outputs)) {
           const data = dtype === 'int32' ? new Int32Array(sizeOf(shape)) : new Float32Array(sizeOf(shape));
-          return [name, { dtype, shape, data } as TensorData];
-        });
-        return Object.fromEntries(zeros);
+          results[name] = { dtype, shape, data } as TensorData;
+        }
+        if ('learningRate' in inputs) {
+          change(results, runs.length);
+          // A copy: what is given may be changed when the run is over.
+          runs.push(structuredClone(values));
+        }
+        return results;
       },
       dispose: async () => undefined,
     }),

@@ -128,6 +128,79 @@ describe('a trained VQ-GAN', () => {
   });
 });
 
+describe('codes', () => {
+  const codebook = 'quantize.embedding.weight';
+  /** The codebook holds sevens after each run of the graph, and pictures give vectors of threes; 5 steps a run. */
+  const runtimeWhere = (chosen: (run: number) => number[]) =>
+    recordingRuntime((outputs, run) => {
+      for (const name of [codebook, `average/${codebook}`]) outputs[name]!.data.fill(7);
+      for (const slot of ['mean', 'square']) outputs[`optimizer/${slot}/${codebook}`]!.data.fill(1);
+      outputs.vectors!.data.fill(3);
+      for (const code of chosen(run)) outputs.codeCounts!.data[code] = 1;
+    });
+  /** What the first numbers of some codes are at the beginning of each run of the graph but the first. */
+  const firstNumbers = ({ runs }: ReturnType<typeof recordingRuntime>, name: string, codes: number[]) =>
+    runs.slice(1).map((inputs) => codes.map((code) => inputs[name]!.data[4 * code]!));
+
+  test('start again at a vector, every so many steps, if they were not chosen since then', async () => {
+    // Code 0 is always chosen, code 1 in steps 1 to 5, code 2 in steps 16 to 20, code 3 never.
+    const recording = runtimeWhere((run) => [0, ...(run === 0 ? [1] : []), ...(run === 3 ? [2] : [])]);
+    await train({ runtime: recording, steps: 30, evaluateEvery: 30 });
+    const expected = [
+      [7, 7, 7, 7],
+      [7, 7, 3, 3], // after step 10
+      [7, 7, 7, 7],
+      [7, 3, 7, 3], // after step 20
+      [7, 7, 7, 7],
+    ];
+    expect(firstNumbers(recording, codebook, [0, 1, 2, 3])).toEqual(expected);
+    expect(firstNumbers(recording, `average/${codebook}`, [0, 1, 2, 3])).toEqual(expected);
+  });
+
+  test('that start again have no momentum', async () => {
+    const recording = runtimeWhere(() => [0]);
+    await train({ runtime: recording, steps: 20, evaluateEvery: 20 });
+    for (const slot of ['mean', 'square'])
+      expect(firstNumbers(recording, `optimizer/${slot}/${codebook}`, [0, 1])).toEqual([
+        [1, 1],
+        [1, 0],
+        [1, 1],
+      ]);
+  });
+
+  test('do not start again in the last fifth of a run', async () => {
+    const recording = runtimeWhere(() => []);
+    const { parameters } = await train({
+      runtime: recording,
+      steps: 40,
+      evaluateEvery: 40,
+      config: { averageDecay: undefined },
+    });
+    const restarted = firstNumbers(recording, codebook, [0]).map(([first]) => first === 3);
+    // After steps 10, 20 and 30, and not after 40.
+    expect(restarted).toEqual([false, true, false, true, false, true, false]);
+    expect(parameters.get(codebook)!.data[0]).toBe(7);
+  });
+
+  test('never start again if that is asked for', async () => {
+    const recording = runtimeWhere(() => []);
+    await train({ runtime: recording, config: { restartEvery: 0 } });
+    expect(new Set(firstNumbers(recording, codebook, [0]).flat())).toEqual(new Set([7]));
+  });
+
+  test('that were chosen before an interruption count as chosen after it', async () => {
+    const folder = await temporaryFolder();
+    const controller = new AbortController();
+    const onProgress = () => controller.abort(new Error('stopped'));
+    const before = runtimeWhere(() => [0]);
+    const run = { folder, steps: 20, evaluateEvery: 20 };
+    await expect(train({ ...run, runtime: before, signal: controller.signal, onProgress })).rejects.toThrow('stopped');
+    const after = runtimeWhere(() => []);
+    await train({ ...run, runtime: after });
+    expect(firstNumbers(after, codebook, [0, 1])[0]).toEqual([7, 3]);
+  });
+});
+
 describe('batches', () => {
   test('take pictures in the given order, [3, 16, 16] with values from −1 to 1', async () => {
     const recording = recordingRuntime();
