@@ -78,6 +78,7 @@ const panels = [
 ];
 const groups = panels.map((content, i) => `<g transform="translate(${i * width} 0)">\n${content}\n</g>`);
 const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${panels.length * width}" height="${height}" font-family="sans-serif" font-size="11">
+<title>Training curves of the bundled model</title>
 <rect width="100%" height="100%" fill="white"/>
 ${groups.join('\n')}
 </svg>
