@@ -11,9 +11,12 @@ import {
   prepareEmoji,
   writeTokenShards,
 } from '@dalle-mini/data';
+import { decoderParameters } from '@dalle-mini/decoder';
+import { createRandom, initializeParameters } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { type TrainingProgress, trainDecoder, trainVqgan } from '@dalle-mini/train';
 import { VqganTokenizer } from '@dalle-mini/vqgan';
+import { codebookEmbeddings } from './codebook-embeddings.js';
 import { saveParameters } from './parameters-file.js';
 import * as recipe from './recipe.js';
 import { loadMiniLM } from './text-encoder.js';
@@ -73,6 +76,10 @@ const tokenOrder = createSampler({ groups: await tokens.groups(), seed: recipe.s
 // A runtime of its own, so that captions are encoded beside the training steps.
 const textRuntime = new OnnxRuntime({ threads: 1 });
 const encoder = await loadMiniLM(textRuntime);
+const parameters = initializeParameters(decoderParameters(recipe.decoder), createRandom(recipe.seed));
+const codebook = vqgan.get('quantize.embedding.weight')!;
+for (const [name, values] of codebookEmbeddings(codebook, recipe.decoder.width, recipe.seed))
+  parameters.set(name, values);
 const decoder = await trainDecoder({
   folder: join(folder, 'decoder'),
   runtime,
@@ -84,6 +91,7 @@ const decoder = await trainDecoder({
   dataset: tokens,
   order: (position) => tokenOrder.at(position),
   textEncoder: { kind: 'frozen', encoder },
+  parameters,
   evaluation,
   samples: { prompts: recipe.samplePrompts, tokenizer, sampling: recipe.sampling },
   signal,

@@ -1,8 +1,9 @@
 import type { Dataset } from '@dalle-mini/data';
+import { whenAll } from './when-all.js';
 
 /** At most `count` samples of a dataset, evenly spread over it. */
 export function spread<Sample>(dataset: Dataset<Sample>, count: number): Promise<Sample[]> {
   const length = Math.min(count, dataset.length);
   const stride = dataset.length / length;
-  return Promise.all(Array.from({ length }, (_, i) => dataset.get(Math.floor(i * stride))));
+  return whenAll(Array.from({ length }, (_, i) => dataset.get(Math.floor(i * stride))));
 }

@@ -46,6 +46,7 @@ import {
   type TrainingConfig,
   trainingDefaults,
 } from './training-config.js';
+import { whenAll } from './when-all.js';
 
 /** What decides how a decoder is trained. The default weight decay is 0.05 with `adamw` and 0 with `adafactor`. */
 export interface DecoderTrainingConfig extends TrainingConfig {
@@ -139,7 +140,7 @@ export async function trainDecoder(options: DecoderTraining): Promise<Map<string
     settings: { kind: 'decoder', config, data: { length: dataset.length }, textEncoder: text.settings },
     batch: async (step) => {
       const positions = Array.from({ length: perStep }, (_, i) => step * perStep + i);
-      const batch = await Promise.all(positions.map((position) => dataset.get(order(position))));
+      const batch = await whenAll(positions.map((position) => dataset.get(order(position))));
       const captions = batch.map((sample, i) =>
         chooseCaption(sample.captions, { seed, position: positions[i]!, dropout: captionDropout }),
       );

@@ -32,6 +32,7 @@ import {
   type TrainingConfig,
   trainingDefaults,
 } from './training-config.js';
+import { whenAll } from './when-all.js';
 
 /** What decides how a VQ-GAN is trained. The default weight decay is 0. */
 export interface VqganTrainingConfig extends TrainingConfig {
@@ -97,7 +98,7 @@ export async function trainVqgan(options: VqganTraining): Promise<Map<string, Te
   const readBatch = async (step: number) => {
     const images = new Float32Array(batchSize * imageLength);
     const mirroring = createRandom(seed, step);
-    await Promise.all(
+    await whenAll(
       Array.from({ length: batchSize }, async (_, i) => {
         const mirrored = config.mirror && (mirroring() & 1) === 1;
         const { key, image } = await dataset.get(order(step * batchSize + i));

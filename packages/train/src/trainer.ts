@@ -18,6 +18,7 @@ import { FileError } from '@dalle-mini/weights/node';
 import { deleteUnfinishedFiles, loadCheckpoint, saveCheckpoint, type TrainingState } from './checkpoint.js';
 import { appendMetrics, type MetricsRecord, truncateMetrics } from './metrics.js';
 import { digestOf, type Settings } from './settings.js';
+import { whenAll } from './when-all.js';
 
 /** What a caller may watch: told after each run of the graph. */
 export interface TrainingProgress {
@@ -219,7 +220,7 @@ async function loadBatches(
   step: number,
 ): Promise<Record<string, TensorData>> {
   const steps = Array.from({ length: options.training.stepsPerRun }, (_, i) => step + i);
-  const batches = await Promise.all(steps.map(options.batch));
+  const batches = await whenAll(steps.map(options.batch));
   const inputs: Record<string, TensorData> = {};
   for (const name of Object.keys(options.training.batch)) {
     const { shape, dtype } = training.graph.inputs[name]!;

@@ -133,7 +133,7 @@ describe('codes', () => {
   /** The codebook holds sevens after each run of the graph, and pictures give vectors of threes; 5 steps a run. */
   const runtimeWhere = (chosen: (run: number) => number[]) =>
     recordingRuntime((outputs, run) => {
-      for (const name of [codebook, `average/${codebook}`]) outputs[name]!.data.fill(7);
+      for (const name of [codebook, `average/${codebook}`]) outputs[name]?.data.fill(7);
       for (const slot of ['mean', 'square']) outputs[`optimizer/${slot}/${codebook}`]!.data.fill(1);
       outputs.vectors!.data.fill(3);
       for (const code of chosen(run)) outputs.codeCounts!.data[code] = 1;
