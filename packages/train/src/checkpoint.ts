@@ -53,12 +53,14 @@ export async function saveCheckpoint(
  * Reads the newest checkpoint of a folder, or nothing if there is none.
  *
  * @param shapes Shape of each tensor that the checkpoint must have.
+ * @param defaults Settings that a checkpoint of an older version may lack.
  * @throws ResumeError if it is damaged, or was made with other settings; FileError if it cannot be read.
  */
 export async function loadCheckpoint(
   folder: string,
   shapes: ReadonlyMap<string, Shape>,
   settings: Settings,
+  defaults: Settings,
 ): Promise<TrainingState | undefined> {
   const all = await checkpointsIn(folder);
   const newest = all.at(-1);
@@ -75,7 +77,7 @@ export async function loadCheckpoint(
   const { tensors, metadata } = await readCheckpointFile(path).catch((error: unknown) => {
     throw error instanceof CheckpointError ? damaged(error.message.replace(/\.$/, ''), error) : error;
   });
-  const differing = differences(parseSettings(metadata.settings) ?? {}, settings);
+  const differing = differences(parseSettings(metadata.settings) ?? {}, settings, defaults);
   if (differing.length > 0) {
     throw new ResumeError(
       `${path} belongs to a run with other settings: ${differing.join('; ')}. ` +

@@ -18,9 +18,15 @@ export function withDefaults<Given extends object, Field extends PropertyKey>(
   return { ...defaults, ...Object.fromEntries(values) } as WithDefaults<Given, Field>;
 }
 
-/** Says of each setting that two runs do not share what it is in either, such as `config.learningRate is 0.001 there and 0.01 here`. */
-export function differences(there: Settings, here: Settings): string[] {
-  const [a, b] = [flatten(there), flatten(here)];
+/**
+ * Says of each setting that two runs do not share what it is in either, such as `config.learningRate is 0.001 there and 0.01
+ * here`.
+ *
+ * @param defaults What settings are that were not there yet when the other run was made.
+ */
+export function differences(there: Settings, here: Settings, defaults: Settings): string[] {
+  const a = new Map([...flatten(defaults), ...flatten(there)]);
+  const b = flatten(here);
   return [...new Set([...a.keys(), ...b.keys()])]
     .filter((path) => a.get(path) !== b.get(path))
     .map((path) => `${path} is ${a.get(path) ?? 'not set'} there and ${b.get(path) ?? 'not set'} here`);

@@ -114,7 +114,8 @@ export interface DecoderTraining extends RunOptions {
  */
 export async function trainDecoder(options: DecoderTraining): Promise<Map<string, TensorData>> {
   const { dataset, order, parameters, runtime, samples, seed, steps } = options;
-  const config = withDefaults(options.config, defaultsOf(options.config));
+  const defaults = defaultsOf(options.config);
+  const config = withDefaults(options.config, defaults);
   const { model, batchSize, accumulation, stepsPerRun, captionDropout, tokenNoise, weightDecay, averageDecay } = config;
   const text = textSource(options.textEncoder);
   checkDecoderConfig(model);
@@ -138,6 +139,7 @@ export async function trainDecoder(options: DecoderTraining): Promise<Map<string
     learningRate: learningRateOf(config, steps),
     start: parameters ? { prefix: '', values: new Map([...(text.start?.values ?? []), ...parameters]) } : text.start,
     settings: { kind: 'decoder', config, data: { length: dataset.length }, textEncoder: text.settings },
+    defaults: { config: defaults },
     batch: async (step) => {
       const positions = Array.from({ length: perStep }, (_, i) => step * perStep + i);
       const batch = await whenAll(positions.map((position) => dataset.get(order(position))));

@@ -88,7 +88,8 @@ export interface VqganTraining extends RunOptions {
  */
 export async function trainVqgan(options: VqganTraining): Promise<Map<string, TensorData>> {
   const { dataset, evaluation, order, parameters, seed, steps } = options;
-  const config = withDefaults(options.config, defaultsOf(options.config));
+  const defaults = defaultsOf(options.config);
+  const config = withDefaults(options.config, defaults);
   const { model, batchSize, stepsPerRun, restartEvery, averageDecay } = config;
   checkConfig(config, steps);
   if (evaluation.length === 0) throw new RangeError('evaluation has no pictures: hold some out from training');
@@ -126,6 +127,7 @@ export async function trainVqgan(options: VqganTraining): Promise<Map<string, Te
     learningRate: learningRateOf(config, steps),
     start: parameters && { prefix: '', values: parameters },
     settings: { kind: 'vqgan', config, data: { length: dataset.length } },
+    defaults: { config: defaults },
     batch: readBatch,
     memory: new Map([[codeCounts, [model.nEmbed]]]),
     afterRun: (state, outputs, step) => {

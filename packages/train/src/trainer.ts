@@ -65,6 +65,8 @@ export interface TrainerOptions extends RunOptions {
   readonly start?: { readonly prefix: string; readonly values: ReadonlyMap<string, TensorData> } | undefined;
   /** What decides the outcome, but for `seed`, `steps` and `start`: a checkpoint made under other settings is refused. */
   readonly settings: Settings;
+  /** What of the settings is a default: a checkpoint that was made before there was such a setting is taken to have it. */
+  readonly defaults: Settings;
   /** The inputs of one step, each `[accumulation, …]` as one array: a function of the step alone, so that runs can resume. */
   readonly batch: (step: number) => Promise<Readonly<Record<string, Float32Array | Int32Array>>>;
   /** What `afterRun` remembers beside what the graph carries: by name and shape, zeros at first, saved in checkpoints. */
@@ -120,7 +122,7 @@ export async function runTraining(options: TrainerOptions): Promise<Map<string, 
   const metricsPath = join(folder, 'metrics.jsonl');
   const memory = [...(options.memory ?? [])];
   const shapes = new Map([...training.state, ...memory]);
-  let state: TrainingState | undefined = await loadCheckpoint(folder, shapes, settings);
+  let state: TrainingState | undefined = await loadCheckpoint(folder, shapes, settings, options.defaults);
   if (!state) {
     const tensors = initialState(training, initial as ReadonlyMap<string, { data: Float32Array }>);
     for (const [name, shape] of memory) tensors.set(name, new Float32Array(sizeOf(shape)));

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { ResumeError, trainDecoder, trainVqgan } from '@dalle-mini/train';
+import { readCheckpointFile, writeCheckpointFile } from '@dalle-mini/weights/node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { contentOf, temporaryFolder } from './folders.js';
 import { recordingRuntime } from './recording-runtime.js';
@@ -143,6 +144,24 @@ describe('a run that resumes', () => {
     const folder = await stoppedRun();
     const config = { ...decoderRun.config, captionDropout: 0.1, accumulation: undefined, optimizer: 'adamw' } as const;
     await trainDecoder({ ...decoderRun, folder, runtime: recordingRuntime(), config });
+  });
+
+  test('takes a setting that its checkpoint does not know of as its default', async () => {
+    const folder = await stoppedRun();
+    const path = join(folder, 'checkpoint-00000020.safetensors');
+    const { tensors, metadata } = await readCheckpointFile(path);
+    const settings = JSON.parse(metadata.settings!);
+    delete settings.config.captionDropout;
+    await writeCheckpointFile(path, tensors, { ...metadata, settings: JSON.stringify(settings) });
+    const resume = (captionDropout: number) =>
+      trainDecoder({
+        ...decoderRun,
+        folder,
+        runtime: recordingRuntime(),
+        config: { ...decoderRun.config, captionDropout },
+      });
+    await expect(resume(0.2)).rejects.toThrow('config.captionDropout is 0.1 there and 0.2 here');
+    await resume(0.1);
   });
 
   test('is refused where a tensor is missing from the checkpoint', async () => {
