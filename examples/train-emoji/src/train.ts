@@ -129,7 +129,7 @@ await writeModelFolder(modelFolder, {
   imageTokenizer: { config: vqganRecipe.model, parameters: vqgan },
   textEncoder: { files: textFiles, maxLength },
   decoder: { config: decoderConfig, parameters: decoder },
-  sampling: { guidanceScale: 2, topK: 64 },
+  sampling: { guidanceScale: 1.5, topP: 0.95 },
 });
 
 say(`drawing ${drawingsOfEach} pictures for each of ${prompts.length} prompts`);
