@@ -25,6 +25,10 @@ import { variedPictures } from './varied-pictures.js';
 const folder = resolve(process.argv[2] ?? '../../runs/emoji');
 const abort = new AbortController();
 process.once('SIGINT', () => abort.abort(new Error('stopped; run again to go on')));
+process.once('uncaughtException', (error) => {
+  console.error(abort.signal.aborted ? error.message : error);
+  process.exit(abort.signal.aborted ? 130 : 1);
+});
 const { signal } = abort;
 
 const runtime = new OnnxRuntime({ threads: Number(process.env.THREADS ?? 2) });
