@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Dataset } from '@dalle-mini/data';
+import { type Dataset, flipHorizontally } from '@dalle-mini/data';
 import {
   abs,
   adamW,
@@ -18,10 +18,17 @@ import {
   type Tensor,
   type TensorData,
 } from '@dalle-mini/graph';
-import { checkVqganConfig, pixelsToRows, reconstruct, type VqganConfig, VqganTokenizer } from '@dalle-mini/vqgan';
+import {
+  checkVqganConfig,
+  pixelsToRows,
+  reconstruct,
+  type VqganConfig,
+  VqganTokenizer,
+  writePixels,
+} from '@dalle-mini/vqgan';
 import { fileStep } from './checkpoint.js';
 import { spread } from './evaluation.js';
-import { peakSignalToNoise, writeImage } from './images.js';
+import { peakSignalToNoise } from './images.js';
 import { writeSampleSheet } from './sample-sheet.js';
 import { type WithDefaults, withDefaults } from './settings.js';
 import { type RunOptions, runTraining } from './trainer.js';
@@ -108,7 +115,7 @@ export async function trainVqgan(options: VqganTraining): Promise<Map<string, Te
             `${key} is ${image.width}×${image.height}, and the model reads ${size}×${size}: open the dataset with imageSize ${size}`,
           );
         }
-        writeImage(image, images, i * imageLength, mirrored);
+        writePixels(mirrored ? flipHorizontally(image) : image, images, i * imageLength);
       }),
     );
     return { images };

@@ -1,6 +1,7 @@
 import { type Executable, type Graph, input, ParameterScope, type Runtime, type TensorData } from '@dalle-mini/graph';
 import { checkVqganConfig, gridSizeOf, type VqganConfig } from './config.js';
 import type { ImageTokenizer, RgbImage, TokenizeOptions } from './image-tokenizer.js';
+import { writePixels } from './pixels.js';
 import { decodeTokens, encodeImages } from './vqgan.js';
 
 /**
@@ -46,13 +47,7 @@ export class VqganTokenizer implements ImageTokenizer {
     return this.inBatches(images, options, async (batch) => {
       const shape = [batch.length, 3, size, size];
       const values = new Float32Array(batch.length * 3 * size * size);
-      for (const [i, { data }] of batch.entries()) {
-        for (let pixel = 0; pixel < size * size; pixel++) {
-          for (let channel = 0; channel < 3; channel++) {
-            values[(i * 3 + channel) * size * size + pixel] = data[3 * pixel + channel]! / 127.5 - 1;
-          }
-        }
-      }
+      for (const [i, image] of batch.entries()) writePixels(image, values, i * 3 * size * size);
       const encode = await this.compile('encode', batch.length);
       const { tokens } = await encode.run({ images: { dtype: 'float32', shape, data: values } });
       return cut(tokens!.data as Int32Array, batch.length);

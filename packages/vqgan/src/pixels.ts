@@ -1,0 +1,11 @@
+import type { RgbImage } from './image-tokenizer.js';
+
+/** Writes an image as `[3, height, width]` in [−1, 1], as a VQ-GAN reads it, at an offset of an array. */
+export function writePixels({ width, height, data }: RgbImage, target: Float32Array, offset: number): void {
+  const plane = width * height;
+  for (let pixel = 0; pixel < plane; pixel++) {
+    for (let channel = 0; channel < 3; channel++) {
+      target[offset + channel * plane + pixel] = data[3 * pixel + channel]! / 127.5 - 1;
+    }
+  }
+}
