@@ -47,6 +47,7 @@ import {
   type OperatorName,
   type Shape,
   sameShape,
+  sizeOf,
   type Tensor,
   topologicalOrder,
 } from './tensor.js';
@@ -218,6 +219,30 @@ export const gradientRules: { readonly [Name in OperatorName]?: Rule<Name> } = {
     const alongNormalized = mul(normalized!, mean(mul(g, normalized!), { axes: [-1], keepDims: true }));
     const centred = sub(sub(g, mean(g, { axes: [-1], keepDims: true })), alongNormalized);
     return [mul(centred, reciprocalDeviation!)];
+  },
+  groupNormalize: ({ g, x: [x, weight], y: [, normalized, reciprocalDeviation], attributes: { groups } }) => {
+    const [batch, channels] = x!.shape as [number, number];
+    const rows = [batch, channels, sizeOf(x!.shape) / (batch * channels)];
+    const [gRows, xRows] = [reshape(g, rows), reshape(normalized!, rows)];
+    const scale = reshape(weight!, [channels, 1]);
+    // All sums over pixels are those of a channel, of which there are few: what a group needs are sums of these.
+    const byBias = sum(gRows, { axes: [-1], keepDims: true });
+    const byWeight = sum(mul(gRows, xRows), { axes: [-1], keepDims: true });
+    const grouped = [batch, groups, channels / groups];
+    const ofChannels = (t: Tensor) => reshape(broadcastTo(t, grouped), [batch, channels, 1]);
+    const groupMean = (t: Tensor) =>
+      ofChannels(
+        mul(
+          mul(mean(reshape(mul(t, scale), grouped), { axes: [-1], keepDims: true }), 1 / rows[2]!),
+          reciprocalDeviation!,
+        ),
+      );
+    const centred = add(mul(xRows, groupMean(byWeight)), groupMean(byBias));
+    return [
+      reshape(sub(mul(gRows, mul(ofChannels(reciprocalDeviation!), scale)), centred), x!.shape),
+      reshape(sum(byWeight, { axes: [0] }), [channels]),
+      reshape(sum(byBias, { axes: [0] }), [channels]),
+    ];
   },
   sort: ({ g, x, y }) => [scatterAlong(y[1]!, g, x[0]!.shape.at(-1)!)],
 

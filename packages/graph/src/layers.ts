@@ -5,6 +5,7 @@ import {
   conv2d,
   gather,
   gelu,
+  groupNormalize,
   logicalNot,
   matmul,
   mean,
@@ -79,11 +80,9 @@ export function rmsNorm(scope: ParameterScope, x: Tensor, options: Omit<NormOpti
 /** Group normalization of images `[batch, channels, height, width]` (Wu and He 2018). Default epsilon 1e-6, as in Taming. */
 export function groupNorm(scope: ParameterScope, x: Tensor, groups: number, epsilon = 1e-6): Tensor {
   return inLayer(scope.path, () => {
-    const [batch, channels] = x.shape as [number, number];
-    const normalized = reshape(normalize(reshape(x, [batch, groups, -1]), epsilon), x.shape);
-    const weight = reshape(scope.parameter('weight', [channels], ones), [channels, 1, 1]);
-    const bias = reshape(scope.parameter('bias', [channels], zeros), [channels, 1, 1]);
-    return add(mul(normalized, weight), bias);
+    const channels = x.shape[1]!;
+    const weight = scope.parameter('weight', [channels], ones);
+    return groupNormalize(x, weight, scope.parameter('bias', [channels], zeros), groups, epsilon);
   });
 }
 

@@ -480,6 +480,35 @@ export function normalize(x: Tensor, epsilon: number): Tensor {
   return only(operation('normalize', [x], { epsilon }, [{ shape: x.shape, dtype: 'float32' }, statistics]));
 }
 
+/**
+ * Group normalization (Wu and He 2018) of `[batch, channels, …]`: (x − mean) / √(variance + epsilon) over each group of
+ * neighbouring channels, times `weight`, plus `bias`, `[channels]` each.
+ */
+export function groupNormalize(x: Tensor, weight: Tensor, bias: Tensor, groups: number, epsilon: number): Tensor {
+  const operands = [x, weight, bias];
+  const [batch, channels] = x.shape;
+  requireFloat('groupNormalize', ...operands);
+  if (
+    batch === undefined ||
+    channels === undefined ||
+    !Number.isInteger(groups) ||
+    groups < 1 ||
+    channels % groups !== 0
+  )
+    throw operatorError('groupNormalize', operands, `the channels do not divide into ${groups} groups`);
+  if (!sameShape(weight.shape, [channels]) || !sameShape(bias.shape, [channels]))
+    throw operatorError('groupNormalize', operands, `the weight and the bias must be of shape [${channels}]`);
+  const grouped = [batch, groups, sizeOf(x.shape) / (batch * groups)];
+  return only(
+    operation('groupNormalize', operands, { groups, epsilon }, [
+      { shape: x.shape, dtype: 'float32' },
+      // What the gradient needs: (x − mean) / √(variance + epsilon), and 1 / √(variance + epsilon).
+      { shape: grouped, dtype: 'float32' },
+      { shape: [batch, groups, 1], dtype: 'float32' },
+    ]),
+  );
+}
+
 /** The elements of the last axis in descending order, and where each of them stood (int32). Equal elements keep their order. */
 export function sort(x: Tensor): { values: Tensor; indices: Tensor } {
   requireAxis('sort', x);

@@ -1,9 +1,12 @@
 import { add, div, maximum, mean, minimum, mul, pow, reciprocal, scalar, sqrt, square, sub, sum } from './operators.js';
 import type { Shape, Tensor } from './tensor.js';
 
-/** One parameter's step. */
+/** One parameter's step, or that of several parameters laid end to end: see `Optimizer.kind`. */
 export interface ParameterStep {
+  /** Of the parameter, or of one of them. */
   readonly name: string;
+  /** As the parameter was declared, or one of them. */
+  readonly shape: Shape;
   readonly parameter: Tensor;
   /** The gradient of the loss by the parameter. */
   readonly gradient: Tensor;
@@ -19,6 +22,11 @@ export interface ParameterStep {
 export interface Optimizer {
   /** What it remembers of a parameter of the given shape: tensors by name, all zeros before the first step. */
   slots(shape: Shape): Readonly<Record<string, Shape>>;
+  /**
+   * Given by an optimizer that treats each element by itself, with slots of the parameter's shape: parameters of equal kind
+   * may be laid end to end and updated as one.
+   */
+  kind?(name: string, shape: Shape): string;
   /** The parameter and the slots after one step. */
   update(step: ParameterStep): { readonly parameter: Tensor; readonly slots: Readonly<Record<string, Tensor>> };
 }
@@ -32,6 +40,7 @@ export interface SgdOptions {
 export function sgd({ momentum = 0 }: SgdOptions = {}): Optimizer {
   return {
     slots: (shape): Record<string, Shape> => (momentum === 0 ? {} : { velocity: shape }),
+    kind: () => 'all',
     update: ({ parameter, gradient, slots, learningRate }) => {
       const next: Record<string, Tensor> = {};
       if (momentum > 0) next.velocity = add(mul(slots.velocity!, momentum), gradient);
@@ -64,10 +73,12 @@ export function adam(options: AdamOptions = {}): Optimizer {
 /** Adam with decoupled weight decay (Loshchilov and Hutter 2019). */
 export function adamW(options: AdamWOptions = {}): Optimizer {
   const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0.01 } = options;
-  const decays = options.decays ?? ((_, shape) => shape.length >= 2);
+  const mayDecay = options.decays ?? ((_, shape) => shape.length >= 2);
+  const decays = (name: string, shape: Shape) => weightDecay > 0 && mayDecay(name, shape);
   return {
     slots: (shape) => ({ mean: shape, square: shape }),
-    update: ({ name, parameter, gradient, slots, learningRate, step }) => {
+    kind: (name, shape) => (decays(name, shape) ? 'decays' : 'stays'),
+    update: ({ name, shape, parameter, gradient, slots, learningRate, step }) => {
       const average = add(mul(slots.mean!, beta1), mul(gradient, 1 - beta1));
       const squares = add(mul(slots.square!, beta2), mul(square(gradient), 1 - beta2));
       // The corrections for the zero start are scalars: they are moved out of the passes over all elements.
@@ -75,10 +86,7 @@ export function adamW(options: AdamWOptions = {}): Optimizer {
       const correction2 = sqrt(sub(1, pow(scalar(beta2), step)));
       const rate = div(mul(learningRate, correction2), correction1);
       const change = div(mul(average, rate), add(sqrt(squares), mul(correction2, epsilon)));
-      const decayed =
-        weightDecay > 0 && decays(name, parameter.shape)
-          ? mul(parameter, sub(1, mul(learningRate, weightDecay)))
-          : parameter;
+      const decayed = decays(name, shape) ? mul(parameter, sub(1, mul(learningRate, weightDecay))) : parameter;
       return { parameter: sub(decayed, change), slots: { mean: average, square: squares } };
     },
   };

@@ -82,6 +82,7 @@ export interface OperatorAttributes {
   logSoftmax: NoAttributes;
   crossEntropy: NoAttributes;
   normalize: { readonly epsilon: number };
+  groupNormalize: { readonly groups: number; readonly epsilon: number };
   sort: NoAttributes;
   // Indexing
   gather: NoAttributes;

@@ -1,8 +1,22 @@
 import { grad } from './gradient.js';
-import { add, cast, div, gather, input, loop, minimum, mul, scalar, sub } from './operators.js';
+import {
+  add,
+  cast,
+  concat,
+  div,
+  gather,
+  input,
+  loop,
+  minimum,
+  mul,
+  reshape,
+  scalar,
+  sliceAxis,
+  sub,
+} from './operators.js';
 import { clipByGlobalNorm, type Optimizer } from './optimizers.js';
 import { ParameterScope } from './parameters.js';
-import { type DType, type Graph, GraphError, type Shape, type Tensor } from './tensor.js';
+import { type DType, type Graph, GraphError, type Shape, sizeOf, type Tensor } from './tensor.js';
 
 /** The loss of one batch and what else is to be reported of it. */
 export interface LossResult {
@@ -62,24 +76,30 @@ export function trainingGraph(options: TrainingOptions): TrainingGraph {
   const trained = [...parameters.keys()].filter((name) => options.trains?.(name) ?? true);
   if (trained.length === 0) throw new GraphError('trainingGraph: no parameter is trained');
 
-  const state = new Map<string, Shape>();
-  const initial: Tensor[] = [];
   const inputs: Record<string, Tensor> = {};
-  const remember = (name: string, shape: Shape, tensor: Tensor) => {
-    state.set(name, shape);
-    initial.push(tensor);
-  };
   const stateInput = (name: string, shape: Shape) => {
     inputs[name] = input(name, shape);
-    remember(name, shape, inputs[name]);
+    return inputs[name];
   };
-  for (const name of trained) remember(name, parameters.get(name)!.shape, parameters.get(name)!);
-  for (const name of trained) {
-    const { shape } = parameters.get(name)!;
-    for (const [slot, slotShape] of Object.entries(optimizer.slots(shape)))
-      stateInput(`optimizer/${slot}/${name}`, slotShape);
-    if (averageDecay !== undefined) stateInput(`average/${name}`, shape);
-  }
+  const groups = groupParameters(parameters, trained, optimizer).map((names) => {
+    const shapes = names.map((name) => parameters.get(name)!.shape);
+    const slots = Object.keys(optimizer.slots(shapes[0]!));
+    /** The group's part of the state, a tensor of the loop each: the parameters, the slots, and the averages. */
+    const carried = [
+      { names, shapes },
+      ...slots.map((slot) => ({
+        names: names.map((name) => `optimizer/${slot}/${name}`),
+        shapes: shapes.map((shape) => optimizer.slots(shape)[slot]!),
+      })),
+      ...(averageDecay === undefined ? [] : [{ names: names.map((name) => `average/${name}`), shapes }]),
+    ];
+    return { names, shapes, slots, carried };
+  });
+  const carriedParts = groups.flatMap(({ carried }) => carried);
+  const state = new Map(carriedParts.flatMap(({ names, shapes }) => names.map((name, i) => [name, shapes[i]!])));
+  const initial = carriedParts.map(({ names, shapes }) =>
+    endToEnd(names.map((name, i) => parameters.get(name) ?? stateInput(name, shapes[i]!))),
+  );
 
   const learningRates = input('learningRate', [stepsPerRun]);
   const stepsBefore = input('step', [], 'int32');
@@ -90,18 +110,22 @@ export function trainingGraph(options: TrainingOptions): TrainingGraph {
 
   const metricNames: string[] = [];
   const result = loop(stepsPerRun, initial, (iteration, carried) => {
-    const now = new Map([...state.keys()].map((name, i) => [name, carried[i]!]));
-    const values = new Map([...parameters].map(([name, tensor]) => [name, now.get(name) ?? tensor]));
-    const weights = trained.map((name) => now.get(name)!);
+    const now = new Map(carriedParts.map((part, i) => [part, carried[i]!]));
+    const values = new Map(parameters);
+    for (const { names, shapes, carried } of groups)
+      for (const [name, tensor] of zip(names, cut(now.get(carried[0]!)!, shapes))) values.set(name, tensor);
 
-    /** Loss, metrics and gradients of one batch. */
+    /** Loss and metrics of one batch, and each group's gradient. */
     const differentiate = (index: Tensor): { reported: Tensor[]; gradients: Tensor[] } => {
       const batch = Object.fromEntries(
         Object.entries(batches).map(([name, tensor]) => [name, gather(gather(tensor, iteration), index)]),
       );
       const { loss, metrics = {} } = options.loss(new ParameterScope('', new Map(values)), batch);
       if (metricNames.length === 0) metricNames.push('loss', ...Object.keys(metrics));
-      return { reported: [loss, ...Object.values(metrics)], gradients: grad(loss, weights) };
+      const weights = trained.map((name) => values.get(name)!);
+      const byParameter = new Map(zip(trained, grad(loss, weights)));
+      const gradients = groups.map(({ names }) => endToEnd(names.map((name) => byParameter.get(name)!)));
+      return { reported: [loss, ...Object.values(metrics)], gradients };
     };
     let { reported, gradients } = differentiate(scalar(0, 'int32'));
     if (accumulation > 1) {
@@ -118,27 +142,74 @@ export function trainingGraph(options: TrainingOptions): TrainingGraph {
     const step = cast(add(add(stepsBefore, iteration), 1), 'float32');
     const learningRate = gather(learningRates, iteration);
     const decay = minimum(div(add(step, 1), add(step, 10)), averageDecay ?? 1);
-    const next = new Map<string, Tensor>();
-    for (const [i, name] of trained.entries()) {
-      const parameter = now.get(name)!;
-      const slotNames = Object.keys(optimizer.slots(parameter.shape));
-      const slots = Object.fromEntries(slotNames.map((slot) => [slot, now.get(`optimizer/${slot}/${name}`)!]));
-      const updated = optimizer.update({ name, parameter, gradient: gradients[i]!, slots, learningRate, step });
-      next.set(name, updated.parameter);
-      for (const slot of slotNames) next.set(`optimizer/${slot}/${name}`, updated.slots[slot]!);
-      if (averageDecay !== undefined) {
-        const average = now.get(`average/${name}`)!;
-        next.set(`average/${name}`, add(average, mul(sub(updated.parameter, average), sub(1, decay))));
-      }
-    }
-    return { carried: [...state.keys()].map((name) => next.get(name)!), stacked: [...reported, clipped.norm] };
+    const next = groups.flatMap(({ names, shapes, slots, carried }, i) => {
+      const [parameter, ...remembered] = carried.map((part) => now.get(part)!);
+      const updated = optimizer.update({
+        name: names[0]!,
+        shape: shapes[0]!,
+        parameter: parameter!,
+        gradient: gradients[i]!,
+        slots: Object.fromEntries(zip(slots, remembered)),
+        learningRate,
+        step,
+      });
+      const average = remembered[slots.length];
+      return [
+        updated.parameter,
+        ...slots.map((slot) => updated.slots[slot]!),
+        ...(average ? [add(average, mul(sub(updated.parameter, average), sub(1, decay)))] : []),
+      ];
+    });
+    return { carried: next, stacked: [...reported, clipped.norm] };
   });
 
   const outputs: Record<string, Tensor> = {};
-  for (const [i, name] of [...state.keys()].entries()) outputs[name] = result.carried[i]!;
-  for (const [i, name] of [...metricNames, 'gradientNorm'].entries()) outputs[name] = result.stacked[i]!;
+  for (const [{ names, shapes }, tensor] of zip(carriedParts, result.carried))
+    for (const [name, part] of zip(names, cut(tensor, shapes))) outputs[name] = part;
+  for (const [name, tensor] of zip([...metricNames, 'gradientNorm'], result.stacked)) outputs[name] = tensor;
   return { graph: { inputs, outputs }, parameters, state };
 }
+
+/** Elements of a parameter below which the calls of its update's operators cost more than their work. */
+const smallSize = 4096;
+
+/** Parameters that are updated together: small ones of a kind, and each of the others by itself. */
+function groupParameters(
+  parameters: ReadonlyMap<string, Tensor>,
+  trained: readonly string[],
+  optimizer: Optimizer,
+): string[][] {
+  const groups = new Map<string, string[]>();
+  for (const name of trained) {
+    const { shape } = parameters.get(name)!;
+    const kind = sizeOf(shape) < smallSize ? optimizer.kind?.(name, shape) : undefined;
+    const key = kind === undefined ? `alone/${name}` : `kind/${kind}`;
+    groups.set(key, [...(groups.get(key) ?? []), name]);
+  }
+  return [...groups.values()];
+}
+
+/** Tensors laid end to end, a vector; one by itself stays as it is. */
+function endToEnd(tensors: readonly Tensor[]): Tensor {
+  if (tensors.length === 1) return tensors[0]!;
+  return concat(
+    tensors.map((tensor) => reshape(tensor, [-1])),
+    0,
+  );
+}
+
+/** The tensors that were laid end to end. */
+function cut(joined: Tensor, shapes: readonly Shape[]): Tensor[] {
+  if (shapes.length === 1) return [joined];
+  let end = 0;
+  return shapes.map((shape) => {
+    const start = end;
+    end += sizeOf(shape);
+    return reshape(sliceAxis(joined, 0, start, end), shape);
+  });
+}
+
+const zip = <A, B>(a: readonly A[], b: readonly B[]): [A, B][] => a.slice(0, b.length).map((item, i) => [item, b[i]!]);
 
 /** The state before the first step: the parameters' values, averages equal to them, and slots of zeros. */
 export function initialState(

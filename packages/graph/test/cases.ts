@@ -115,9 +115,11 @@ const convolutions: readonly Convolution[] = [
   { name: 'stride 2, 1×1', image: [2, 2, 5, 5], kernel: [3, 2, 1, 1], stride: 2, padding: [0, 0, 0, 0] },
   { name: 'patches of 4×4', image: [2, 3, 8, 8], kernel: [5, 3, 4, 4], stride: 4, padding: [0, 0, 0, 0] },
   { name: 'stride 3, 2×3, asymmetric', image: [1, 2, 9, 10], kernel: [2, 2, 2, 3], stride: 3, padding: [1, 0, 2, 1] },
-  // Wide enough for the gradient by the weights to be computed by kernel rows.
+  { name: 'not padded', image: [2, 3, 6, 5], kernel: [2, 3, 3, 2], stride: 1, padding: [0, 0, 0, 0] },
+  // Wide enough for the gradient by the weights to be computed image by image.
   { name: 'wide', image: [2, 2, 4, 32], kernel: [3, 2, 3, 3], stride: 1, padding: [1, 1, 1, 1] },
   { name: 'wide, uneven', image: [1, 2, 3, 33], kernel: [2, 2, 2, 3], stride: 1, padding: [1, 2, 0, 1] },
+  { name: 'wide, not padded', image: [2, 2, 4, 33], kernel: [3, 2, 3, 3], stride: 1, padding: [0, 0, 0, 0] },
   { name: 'wide, one pixel', image: [2, 3, 2, 32], kernel: [2, 3, 1, 1], stride: 1, padding: [0, 0, 0, 0] },
 ];
 
@@ -284,6 +286,16 @@ const table: { readonly [Name in Exclude<g.OperatorName, 'input' | 'parameter'>]
     on([values.floats([2, 3, 4], -2, 2), values.integers([2, 3], 0, 4)], g.crossEntropy),
   ],
   normalize: rows((x) => g.normalize(x, 1e-5)),
+  groupNormalize: (values) =>
+    [
+      { shape: [2, 6, 2, 3], groups: 3 },
+      { shape: [1, 4, 5], groups: 1 },
+      { shape: [2, 2, 3, 1], groups: 2 },
+    ].map(({ shape, groups }) => {
+      const channels = shape.slice(1, 2);
+      const operands = [values.floats(shape), values.floats(channels), values.floats(channels)];
+      return on(operands, (x, w, b) => g.groupNormalize(x, w, b, groups, 1e-5), `${groups} groups`);
+    }),
   sort: (values) => {
     const build = (x: g.Tensor) => {
       const { values, indices } = g.sort(x);

@@ -191,6 +191,21 @@ const mistakes: readonly (readonly [operator: g.OperatorName, build: () => unkno
     'crossEntropy(float32[2, 3], float32[2]): the labels must be int32, with the axes of the logits but the last',
   ],
   ['normalize', () => g.normalize(f(), 1e-5), 'normalize(float32[]): the operand needs an axis'],
+  [
+    'groupNormalize',
+    () => g.groupNormalize(f(1, 6, 2), f(6), f(6), 4, 1e-5),
+    'groupNormalize(float32[1, 6, 2], float32[6], float32[6]): the channels do not divide into 4 groups',
+  ],
+  [
+    'groupNormalize',
+    () => g.groupNormalize(f(1, 6, 2), f(6), f(3), 2, 1e-5),
+    'groupNormalize(float32[1, 6, 2], float32[6], float32[3]): the weight and the bias must be of shape [6]',
+  ],
+  [
+    'groupNormalize',
+    () => g.groupNormalize(i(1, 6, 2), f(6), f(6), 2, 1e-5),
+    'groupNormalize(int32[1, 6, 2], float32[6], float32[6]): the operands must be float32',
+  ],
   ['normalize', () => g.normalize(i(2), 1e-5), 'normalize(int32[2]): the operand must be float32'],
   ['sort', () => g.sort(f()), 'sort(float32[]): the operand needs an axis'],
   ['sort', () => g.sort(b(3)), 'sort(bool[3]): the operand must be of numbers'],

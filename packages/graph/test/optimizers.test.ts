@@ -38,6 +38,7 @@ async function takeSteps(optimizer: g.Optimizer): Promise<Record<string, g.Tenso
     }
     const updated = optimizer.update({
       name,
+      shape,
       parameter: inputs[name],
       gradient: inputs[`gradient/${name}`]!,
       slots,

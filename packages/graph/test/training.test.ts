@@ -89,6 +89,17 @@ describe('a training graph', () => {
       expect(relativeError(values.get(name)!, data), name).toBeLessThan(tolerance);
   });
 
+  test('trains the same whether parameters are updated together or one by one', async () => {
+    const { kind, ...oneByOne } = g.adamW({ weightDecay: 0.05 });
+    expect(kind).toBeDefined();
+    const together = await train(g.trainingGraph({ ...options, averageDecay: 0.9 }), steps);
+    const apart = await train(g.trainingGraph({ ...options, averageDecay: 0.9, optimizer: oneByOne }), steps);
+    expect([...together.values.keys()].sort()).toEqual([...apart.values.keys()].sort());
+    // The gradients' norm is summed in another order.
+    for (const [name, values] of together.values)
+      expect(relativeError(values, apart.values.get(name)!), name).toBeLessThan(1e-6);
+  });
+
   test('trains the same on TensorFlow.js', async () => {
     const { values, reports } = await train(whole, steps, new TfjsRuntime(await loadTfjs()));
     expect(relativeError(reports.loss!, reference.losses)).toBeLessThan(tolerance);

@@ -96,6 +96,7 @@ export class OnnxEmitter {
   private readonly constants: Map<string, string>;
   readonly initializers: proto.Chunks[];
   private readonly counter: { next: number };
+  private readonly zerosByShape = new Map<string, string>();
 
   /** An emitter of a loop's body shares names, constants and initializers with the one around it. */
   constructor(outer?: OnnxEmitter) {
@@ -157,6 +158,16 @@ export class OnnxEmitter {
   /** A constant vector of 64-bit integers, as ONNX wants shapes and axes. */
   integers(values: readonly number[]): string {
     return this.constant('int64', [values.length], BigInt64Array.from(values, BigInt));
+  }
+
+  /** The name of float32 zeros, made at run time so that they take no room in the model; those of one shape are made once. */
+  zeros(shape: Shape): string {
+    const key = shape.join();
+    const known = this.zerosByShape.get(key);
+    if (known) return known;
+    const name = this.node('Expand', [this.constant('float32', [], Float32Array.of(0)), this.integers(shape)]);
+    this.zerosByShape.set(key, name);
+    return name;
   }
 
   emit(operations: readonly Operation[]): void {

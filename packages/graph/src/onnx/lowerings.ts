@@ -28,10 +28,6 @@ const reshapeTo = (emitter: OnnxEmitter, name: string, shape: readonly number[])
   emitter.node('Reshape', [name, emitter.integers(shape)]);
 const outputOf = (operation: Operation): Tensor => operation.outputs[0]!;
 
-/** Zeros of an output's shape, made at run time so that they take no room in the model. */
-const zerosLike = (emitter: OnnxEmitter, { shape }: Tensor) =>
-  emitter.node('Expand', [emitter.constant('float32', [], Float32Array.of(0)), emitter.integers(shape)]);
-
 /** A kernel `[out, in, rows, columns]` turned by 180°: a product with a matrix that reverses its taps, for Slice would use one thread. */
 function turn(emitter: OnnxEmitter, kernel: string, shape: Shape): string {
   const taps = shape[2]! * shape[3]!;
@@ -45,14 +41,18 @@ function turn(emitter: OnnxEmitter, kernel: string, shape: Shape): string {
 
 type WeightGradient = (
   emitter: OnnxEmitter,
-  padded: string,
+  image: string,
   gradient: string,
   operation: Operation<'conv2dWeightGradient'>,
 ) => string;
 
 /** One product a kernel tap, over all pixels of the batch at once: what the tap saw times the gradient of what it made. */
-const weightGradientByTap: WeightGradient = (emitter, padded, gradient, operation) => {
-  const { stride } = operation.attributes;
+const weightGradientByTap: WeightGradient = (emitter, image, gradient, operation) => {
+  const { stride, padding } = operation.attributes;
+  const [top, left, bottom, right] = padding;
+  const padded = padding.some((size) => size > 0)
+    ? emitter.node('Pad', [image, emitter.integers([0, 0, top, left, 0, 0, bottom, right])])
+    : image;
   const [, , height, width] = operation.inputs[1]!.shape as [number, number, number, number];
   const [out, channels, rows, columns] = outputOf(operation).shape as [number, number, number, number];
   const channelsFirst = emitter.node('Transpose', [padded], { perm: [1, 0, 2, 3] });
@@ -77,34 +77,75 @@ const weightGradientByTap: WeightGradient = (emitter, padded, gradient, operatio
 };
 
 /**
- * One product a kernel row and image: the rows that the kernel row saw, times the gradient moved to where each of the row's taps
- * stood, all taps at once. For stride 1.
+ * One product a kernel row: the gradient, moved to where each of the row's taps stood, all taps at once, times what the kernel
+ * row saw. Images lie in memory row after row with their padding between, so that to move one is to begin elsewhere; what
+ * leaves a row at one end enters the next in its padding. For stride 1.
  */
-const weightGradientByRow: WeightGradient = (emitter, padded, gradient, operation) => {
-  const [batch, out, height] = operation.inputs[1]!.shape as [number, number, number, number];
-  const [, channels, rows, columns] = outputOf(operation).shape as [number, number, number, number];
-  const moved = Array.from({ length: columns }, (_, column) =>
-    emitter.node('Pad', [gradient, emitter.integers([0, 0, 0, column, 0, 0, 0, columns - 1 - column])]),
+const weightGradientByRow: WeightGradient = (emitter, image, gradient, operation) => {
+  const [top, left, bottom, right] = operation.attributes.padding;
+  const [imageShape, gradientShape] = operation.inputs.map(({ shape }) => shape) as [Shape, Shape];
+  const [batch, channels, height, width] = imageShape as [number, number, number, number];
+  const [out, , rows, columns] = outputOf(operation).shape as [number, number, number, number];
+  const pitch = width + Math.max(left, right);
+  // Small images are one long line of all, for one large product instead of many small ones.
+  const together = width < 32;
+  const lead = together ? [] : [batch];
+  const linesTogether = height + Math.max(top, bottom);
+
+  const zeros = (shape: Shape) => (shape.includes(0) ? [] : [emitter.zeros(shape)]);
+  const join = (parts: readonly string[], axis: number) =>
+    parts.length === 1 ? parts[0]! : emitter.node('Concat', parts, { axis });
+  /** `[batch, n, height, width]` to `[...lead, n, length]`, each row followed by its padding. */
+  const inLine = (name: string, shape: Shape): string => {
+    const [, n, h, w] = shape as [number, number, number, number];
+    const first = together ? emitter.node('Transpose', [name], { perm: [1, 0, 2, 3] }) : name;
+    const outer = together ? [n, batch] : [batch, n];
+    const padded = join([first, ...zeros([...outer, h, pitch - w])], 3);
+    const whole = together ? join([padded, ...zeros([...outer, linesTogether - h, pitch])], 2) : padded;
+    return reshapeTo(emitter, whole, [...lead, n, -1]);
+  };
+
+  const length = (together ? batch * linesTogether : gradientShape[2]!) * pitch + columns - 1;
+  const before = top * pitch + left;
+  const after = length + (rows - 1) * pitch - before - (together ? batch * linesTogether : height) * pitch;
+  const margin = (size: number) => zeros([...lead, channels, size]);
+  const imageLine = join([...margin(before), inLine(image, imageShape), ...margin(after)], lead.length + 1);
+  const seen = Array.from({ length: rows }, (_, row) => {
+    const range = [row * pitch, row * pitch + length].map((at) => emitter.integers([at]));
+    return emitter.node('Slice', [imageLine, ...range, emitter.integers([lead.length + 1])]);
+  });
+
+  // Each copy of the gradient stands one further than the last in its line, which is longer by columns − 1. They are written
+  // after the image's, for ONNX Runtime computes what was written last first: so fewer of them are held at once.
+  const gradientLine = inLine(gradient, gradientShape);
+  const copies = Array.from({ length: columns }, (_, column) =>
+    column === 0 ? [gradientLine] : [...zeros([...lead, out, columns]), gradientLine],
   );
-  const joinedTaps = moved.length === 1 ? moved[0]! : emitter.node('Concat', moved, { axis: 1 });
-  const gradientRows = reshapeTo(emitter, joinedTaps, [batch, columns * out, -1]);
-  const products = Array.from({ length: rows }, (_, row) => {
-    const seen = emitter.node('Slice', [
-      padded,
-      emitter.integers([row]),
-      emitter.integers([row + height]),
-      emitter.integers([2]),
-    ]);
-    const operands = [gradientRows, reshapeTo(emitter, seen, [batch, channels, -1])];
-    const product = emitter.node('FusedMatMul', operands, { transB: 1 }, microsoft);
-    return reshapeTo(emitter, product, [batch, 1, columns * out, channels]);
+  const gradientTaps = reshapeTo(emitter, join(copies.flat(), lead.length + 1), [...lead, out * columns, -1]);
+
+  const products = seen.map((line) => {
+    const product = emitter.node('FusedMatMul', [gradientTaps, line], { transB: 1 }, microsoft);
+    return reshapeTo(emitter, product, [...lead, out, columns, channels]);
   });
-  const joinedRows = products.length === 1 ? products[0]! : emitter.node('Concat', products, { axis: 1 });
-  const summed = emitter.node('ReduceSum', [joinedRows, emitter.integers([0])], { keepdims: 0 });
-  return emitter.node('Transpose', [reshapeTo(emitter, summed, [rows, columns, out, channels])], {
-    perm: [2, 3, 0, 1],
-  });
+  const joined = join(products, lead.length + 1);
+  const summed = together ? joined : emitter.node('ReduceSum', [joined, emitter.integers([0])], { keepdims: 0 });
+  return reshapeTo(emitter, emitter.node('Transpose', [summed], { perm: [0, 2, 1] }), outputOf(operation).shape);
 };
+
+/** Whether an image's padding lies between its rows as `weightGradientByRow` has it. */
+function fitsByRow({ attributes, outputs }: Operation<'conv2dWeightGradient'>): boolean {
+  const [top, left, bottom, right] = attributes.padding;
+  const [, , rows, columns] = outputs[0]!.shape as [number, number, number, number];
+  return attributes.stride === 1 && columns > 1 && top < rows && bottom < rows && left < columns && right < columns;
+}
+
+/** (x − mean) / √(variance + epsilon) over the last axis, and 1 / √(variance + epsilon). */
+function normalized(emitter: OnnxEmitter, x: string, width: number, epsilon: number): [string, string] {
+  const ones = emitter.constant('float32', [width], new Float32Array(width).fill(1));
+  const attributes = { axis: -1, epsilon: { float: epsilon } };
+  const [values, , reciprocalDeviation] = emitter.nodeOf(3, 'LayerNormalization', [x, ones], attributes);
+  return [values!, reciprocalDeviation!];
+}
 
 const reduction =
   (type: 'ReduceSum' | 'ReduceMax'): Lowering<'sum' | 'max'> =>
@@ -181,16 +222,9 @@ export const lowerings: { readonly [Name in Exclude<OperatorName, 'input' | 'par
       output_padding: rest,
     });
   },
-  conv2dWeightGradient: (emitter, [image, gradient], operation) => {
-    const [top, left, bottom, right] = operation.attributes.padding;
-    const padded =
-      top + left + bottom + right > 0
-        ? emitter.node('Pad', [image!, emitter.integers([0, 0, top, left, 0, 0, bottom, right])])
-        : image!;
-    // By kernel rows there are fewer copies, which tell where images are large; by taps there are fewer multiplications.
-    const byRow = operation.attributes.stride === 1 && operation.inputs[1]!.shape[3]! >= 32;
-    return (byRow ? weightGradientByRow : weightGradientByTap)(emitter, padded, gradient!, operation);
-  },
+  // By kernel rows there are fewer and longer copies.
+  conv2dWeightGradient: (emitter, [image, gradient], operation) =>
+    (fitsByRow(operation) ? weightGradientByRow : weightGradientByTap)(emitter, image!, gradient!, operation),
 
   reshape: (emitter, [x], operation) => reshapeTo(emitter, x!, outputOf(operation).shape),
   broadcast: (emitter, [x], operation) => emitter.node('Expand', [x!, emitter.integers(outputOf(operation).shape)]),
@@ -225,12 +259,17 @@ export const lowerings: { readonly [Name in Exclude<OperatorName, 'input' | 'par
     );
     return emitter.node('Neg', [reshapeTo(emitter, picked, shape)]);
   },
-  normalize: (emitter, [x], operation) => {
-    const width = operation.inputs[0]!.shape.at(-1)!;
-    const ones = emitter.constant('float32', [width], new Float32Array(width).fill(1));
-    const attributes = { axis: -1, epsilon: { float: operation.attributes.epsilon } };
-    const [normalized, , reciprocalDeviation] = emitter.nodeOf(3, 'LayerNormalization', [x!, ones], attributes);
-    return [normalized!, reciprocalDeviation!];
+  normalize: (emitter, [x], { inputs, attributes: { epsilon } }) =>
+    normalized(emitter, x!, inputs[0]!.shape.at(-1)!, epsilon),
+  groupNormalize: (emitter, [x, weight, bias], { outputs, attributes: { epsilon } }) => {
+    const [shape, grouped] = outputs.map((tensor) => tensor.shape) as [Shape, Shape];
+    const statistics = normalized(emitter, reshapeTo(emitter, x!, grouped), grouped[2]!, epsilon);
+    const perChannel = [shape[1]!, ...shape.slice(2).map(() => 1)];
+    const scaled = emitter.node('Mul', [
+      reshapeTo(emitter, statistics[0], shape),
+      reshapeTo(emitter, weight!, perChannel),
+    ]);
+    return [emitter.node('Add', [scaled, reshapeTo(emitter, bias!, perChannel)]), ...statistics];
   },
   sort: (emitter, [x], operation) => {
     const [values, indices] = emitter.nodeOf(2, 'TopK', [x!, emitter.integers([outputOf(operation).shape.at(-1)!])]);
@@ -241,7 +280,7 @@ export const lowerings: { readonly [Name in Exclude<OperatorName, 'input' | 'par
   scatterAdd: (emitter, [indices, updates], operation) => {
     const [n, width] = operation.inputs[1]!.shape as [number, number];
     const rows = emitter.node('Expand', [reshapeTo(emitter, indices!, [n, 1]), emitter.integers([n, width])]);
-    return emitter.node('ScatterElements', [zerosLike(emitter, outputOf(operation)), rows, updates!], {
+    return emitter.node('ScatterElements', [emitter.zeros(outputOf(operation).shape), rows, updates!], {
       axis: 0,
       reduction: 'add',
     });
@@ -256,7 +295,7 @@ export const lowerings: { readonly [Name in Exclude<OperatorName, 'input' | 'par
   },
   takeAlong: overLastAxis('GatherElements'),
   scatterAlong: (emitter, [indices, updates], operation) =>
-    emitter.node('ScatterElements', [zerosLike(emitter, outputOf(operation)), indices!, updates!], {
+    emitter.node('ScatterElements', [emitter.zeros(outputOf(operation).shape), indices!, updates!], {
       axis: -1,
       reduction: 'add',
     }),

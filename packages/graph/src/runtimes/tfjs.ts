@@ -166,11 +166,12 @@ export const tfjsOperators: { readonly [Name in Exclude<OperatorName, 'input' | 
     const picked = takeAlong(tf, tf.logSoftmax(logits!), tf.reshape(labels!, [...labels!.shape, 1]));
     return tf.neg(tf.reshape(picked, labels!.shape));
   },
-  normalize: (tf, [x], { attributes: { epsilon } }) => {
-    const centred = tf.sub(x!, tf.mean(x!, -1, true));
-    const variance = tf.mean(tf.square(centred), -1, true);
-    const reciprocalDeviation = tf.rsqrt(tf.add(variance, epsilon));
-    return [tf.mul(centred, reciprocalDeviation), reciprocalDeviation];
+  normalize: (tf, [x], { attributes: { epsilon } }) => normalized(tf, x!, epsilon),
+  groupNormalize: (tf, [x, weight, bias], { attributes: { groups, epsilon } }) => {
+    const grouped = normalized(tf, tf.reshape(x!, [x!.shape[0]!, groups, -1]), epsilon);
+    const perChannel = [x!.shape[1]!, ...x!.shape.slice(2).map(() => 1)];
+    const scaled = tf.mul(tf.reshape(grouped[0], x!.shape), tf.reshape(weight!, perChannel));
+    return [tf.add(scaled, tf.reshape(bias!, perChannel)), ...grouped];
   },
   sort: (tf, [x]) => {
     const width = x!.shape.at(-1)!;
@@ -305,6 +306,14 @@ function flatIndices(tf: Tfjs, indices: Value, width: number): Value {
   const rows = indices.size / count;
   const offsets = tf.reshape(tf.range(0, rows * width, width, 'int32'), [rows, 1]);
   return tf.reshape(tf.add(tf.reshape(indices, [rows, count]), offsets), [-1]);
+}
+
+/** (x − mean) / √(variance + epsilon) over the last axis, and 1 / √(variance + epsilon). */
+function normalized(tf: Tfjs, x: Value, epsilon: number): [Value, Value] {
+  const centred = tf.sub(x, tf.mean(x, -1, true));
+  const variance = tf.mean(tf.square(centred), -1, true);
+  const reciprocalDeviation = tf.rsqrt(tf.add(variance, epsilon));
+  return [tf.mul(centred, reciprocalDeviation), reciprocalDeviation];
 }
 
 function takeAlong(tf: Tfjs, x: Value, indices: Value): Value {
