@@ -61,8 +61,9 @@ export interface DecoderTrainingConfig extends TrainingConfig {
    */
   readonly captionDropout?: number;
   /**
-   * Share of the tokens before each token, 0 to 1, that are replaced by any token, so that a small set of pictures is not learned
-   * by heart from its first tokens: what is left to go by is the caption. Default 0.
+   * Largest share of the tokens before each token, 0 to 1, that are replaced by any token; each picture's share is drawn evenly
+   * from 0 to it. Without, a small set of pictures is told apart by its first tokens, and the caption is hardly learned: the
+   * more of them cannot be trusted, the more there is to learn from the caption. Default 0.
    */
   readonly tokenNoise?: number;
 }
@@ -149,7 +150,7 @@ export async function trainDecoder(options: DecoderTraining): Promise<Map<string
       const values = await batchValues(batch, captions, text);
       return {
         ...values,
-        given: withNoise(values.given as Int32Array, model.vocabularySize, tokenNoise, createRandom(seed, step)),
+        given: withNoise(values.given as Int32Array, model, tokenNoise, createRandom(seed, step)),
       };
     },
     evaluate: async (trained, step) => {
@@ -201,9 +202,14 @@ async function batchValues(
   return { tokens, given: tokens, ...(await text.values(captions)) };
 }
 
-/** A copy in which a share of the tokens are replaced by any token of the vocabulary. */
-function withNoise(tokens: Int32Array, vocabularySize: number, share: number, random: Random): Int32Array {
-  return tokens.map((token) => (sampleUniform(random) < share ? sampleInteger(random, vocabularySize) : token));
+/** A copy in which a share of each grid's tokens, up to the largest, are replaced by any token of the vocabulary. */
+function withNoise(tokens: Int32Array, model: DecoderConfig, largestShare: number, random: Random): Int32Array {
+  const gridLength = model.gridSize ** 2;
+  let share = 0;
+  return tokens.map((token, i) => {
+    if (i % gridLength === 0) share = largestShare * sampleUniform(random);
+    return sampleUniform(random) < share ? sampleInteger(random, model.vocabularySize) : token;
+  });
 }
 
 /** Mean cross entropy of a token in nats: a scalar. */
