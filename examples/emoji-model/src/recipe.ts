@@ -44,18 +44,15 @@ export const decoder: DecoderConfig = {
   textWidth: 384,
 };
 
-/** Variants of each picture that the decoder is trained on: see `variedPictures`. */
-export const variants = 4;
-
 export const decoderTraining: DecoderTrainingConfig & { readonly steps: number } = {
   model: decoder,
   batchSize: 32,
-  steps: 20_000,
+  steps: 14_000,
   learningRate: 1e-3,
   warmUpSteps: 200,
   weightDecay: 0.1,
   captionDropout: 0.1,
-  tokenNoise: 0.15,
+  tokenNoise: 1,
   averageDecay: 0.999,
 };
 

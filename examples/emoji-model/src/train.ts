@@ -5,7 +5,7 @@
 import { join, resolve } from 'node:path';
 import {
   createSampler,
-  type Dataset,
+  type EmojiSplit,
   groupIndices,
   openTokenShards,
   prepareEmoji,
@@ -20,7 +20,6 @@ import { codebookEmbeddings } from './codebook-embeddings.js';
 import { saveParameters } from './parameters-file.js';
 import * as recipe from './recipe.js';
 import { loadMiniLM } from './text-encoder.js';
-import { variedPictures } from './varied-pictures.js';
 
 const folder = resolve(process.argv[2] ?? '../../runs/emoji');
 const abort = new AbortController();
@@ -67,13 +66,13 @@ await saveParameters(join(folder, 'vqgan.safetensors'), vqgan);
 
 say('encoding the pictures');
 const tokenizer = new VqganTokenizer(recipe.vqgan, vqgan, runtime);
-const shards = async (name: string, pictures: Dataset) => {
+const shards = async (name: EmojiSplit) => {
   const path = join(folder, 'tokens', name);
-  await writeTokenShards(pictures, tokenizer, path, { signal });
+  await writeTokenShards(emoji.subset(name), tokenizer, path, { signal });
   return openTokenShards(path);
 };
-const tokens = await shards('train-varied', variedPictures(train, recipe.variants, recipe.seed));
-const evaluation = await shards('held-out-drawings', emoji.subset('held-out-drawings'));
+const tokens = await shards('train');
+const evaluation = await shards('held-out-drawings');
 
 say(`training the decoder on ${tokens.length} token grids`);
 const tokenOrder = createSampler({ groups: await tokens.groups(), seed: recipe.seed });
