@@ -1,4 +1,15 @@
+export {
+  type BartConfig,
+  bart,
+  bartParameters,
+  bartPresets,
+  checkBartConfig,
+} from './bart.js';
+export * from './bart-block.js';
+export { type BartParts, BartTextEncoder, type BartTextEncoderOptions } from './bart-text-encoder.js';
 export { type BertConfig, bert, parseBertConfig } from './bert.js';
 export { type BertFiles, BertTextEncoder, type BertTextEncoderOptions } from './bert-text-encoder.js';
+export { CompiledTextEncoder } from './compiled-text-encoder.js';
+export { bartConfigFromRelease, blockConfigFromRelease, readRelease, takeBart, takeStack } from './release.js';
 export type { EncodeOptions, TextEncoder, TextEncoding } from './text-encoder.js';
 export { type CaptionTokenizer, loadTokenizer, type TokenBatch } from './tokenizer.js';

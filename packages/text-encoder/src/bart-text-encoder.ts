@@ -1,0 +1,48 @@
+import { input, ParameterScope, type Runtime } from '@dalle-mini/graph';
+import type { StoredTensor } from '@dalle-mini/weights';
+import { type BartConfig, bart, checkBartConfig } from './bart.js';
+import { CompiledTextEncoder, checkBatches, pickParameters } from './compiled-text-encoder.js';
+import type { CaptionTokenizer } from './tokenizer.js';
+
+/** What DALL·E Mini's text encoder is made of. */
+export interface BartParts {
+  readonly config: BartConfig;
+  /** The one that the model was trained with: its normalization of text is part of it. */
+  readonly tokenizer: CaptionTokenizer;
+  /** Parameters named as in kuprel/min-dalle, in any floating-point type or in 8 bits with scales; what is not needed is ignored. */
+  readonly weights: ReadonlyMap<string, StoredTensor>;
+}
+
+export interface BartTextEncoderOptions {
+  /** What computes the model. It is not disposed of with the encoder: several models may share it. */
+  readonly runtime: Runtime;
+  /** Number of tokens that every caption is cut or padded to. Default the model's, which the published code always uses. */
+  readonly maxLength?: number;
+  /** Number of captions computed at once. Default 4. */
+  readonly batchSize?: number;
+}
+
+/** DALL·E Mini's own text encoder. */
+export class BartTextEncoder extends CompiledTextEncoder {
+  /**
+   * @throws RangeError if the configuration is not sound, `maxLength` is past the model's positions, or `batchSize` is not a
+   * whole number of 1 or more; Error if a weight is missing or has another shape.
+   */
+  static async fromParts(parts: BartParts, options: BartTextEncoderOptions): Promise<BartTextEncoder> {
+    const { config, tokenizer, weights } = parts;
+    checkBartConfig(config);
+    const { runtime, maxLength = config.maxLength, batchSize = 4 } = options;
+    checkBatches(maxLength, batchSize, config.maxLength);
+    const scope = new ParameterScope();
+    const inputs = {
+      ids: input('ids', [batchSize, maxLength], 'int32'),
+      attentionMask: input('attentionMask', [batchSize, maxLength], 'int32'),
+    };
+    const outputs = { hiddenStates: bart(scope, config, inputs.ids, inputs.attentionMask) };
+    const executable = await runtime.compile(
+      { inputs, outputs },
+      { parameters: pickParameters(scope.parameters, weights) },
+    );
+    return new BartTextEncoder(config.width, maxLength, batchSize, tokenizer, executable);
+  }
+}

@@ -1,0 +1,69 @@
+import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import {
+  BartTextEncoder,
+  type BartTextEncoderOptions,
+  bartConfigFromRelease,
+  type CaptionTokenizer,
+  takeBart,
+} from '@dalle-mini/text-encoder';
+import { toFloat32, toInt32 } from '@dalle-mini/weights';
+import { afterAll, describe, expect, it } from 'vitest';
+import { released, whole } from './published-bart.js';
+
+const runtime = new OnnxRuntime();
+afterAll(() => runtime.dispose());
+
+const config = bartConfigFromRelease(whole.description.config);
+const weights = takeBart(released(whole.tensors), config);
+const ids = toInt32(whole.tensors.get('text_tokens')!);
+const mask = toInt32(whole.tensors.get('text_mask')!);
+
+/** Caption «0» has the first caption's tokens of the fixture, «1» the second's. */
+const tokenizer: CaptionTokenizer = {
+  encode(captions, maxLength) {
+    const rows = (values: Int32Array) =>
+      Int32Array.from(
+        captions.flatMap((caption) => {
+          const start = Number(caption) * config.maxLength;
+          return [...values.subarray(start, start + maxLength)];
+        }),
+      );
+    return { ids: rows(ids), attentionMask: rows(mask) };
+  },
+};
+
+const load = (options: Partial<BartTextEncoderOptions> = {}, parts: object = {}) =>
+  BartTextEncoder.fromParts({ config, tokenizer, weights, ...parts }, { runtime, ...options });
+
+describe('BartTextEncoder', () => {
+  it("gives the published encoder's hidden states, in batches of any size", async () => {
+    const expected = [...toFloat32(whole.tensors.get('encoder_hidden_states')!)];
+    for (const batchSize of [1, 2, 3]) {
+      const encoder = await load({ batchSize });
+      expect(encoder).toMatchObject({ hiddenSize: 32, maxLength: 8 });
+      const text = await encoder.encode(['0', '1']);
+      await encoder.dispose();
+      expect(text).toMatchObject({ batch: 2, length: 8, hiddenSize: 32, attentionMask: mask });
+      // Hidden states are of about 1, and float32 sums in another order.
+      expect(Math.max(...text.hiddenStates.map((value, i) => Math.abs(value - expected[i]!)))).toBeLessThan(1e-4);
+    }
+  });
+
+  it('may cut captions shorter than the model does', async () => {
+    const encoder = await load({ maxLength: 6 });
+    const text = await encoder.encode(['0']);
+    await encoder.dispose();
+    expect(text).toMatchObject({ length: 6, hiddenSize: 32 });
+    // The first caption has six tokens, and what is padded does not matter.
+    const expected = toFloat32(whole.tensors.get('encoder_hidden_states')!);
+    expect(Math.max(...text.hiddenStates.map((value, i) => Math.abs(value - expected[i]!)))).toBeLessThan(1e-4);
+  });
+
+  it('refuses what does not fit, by name', async () => {
+    await expect(load({ maxLength: 9 })).rejects.toThrow('maxLength is 9; this model has positions for 1 to 8 tokens.');
+    await expect(load({ batchSize: 0 })).rejects.toThrow('batchSize is 0');
+    await expect(load({}, { config: { ...config, tau: -1 } })).rejects.toThrow('text encoder config: tau must be');
+    const some = new Map([...weights].filter(([name]) => name !== 'layers.1.glu.fc1.weight'));
+    await expect(load({}, { weights: some })).rejects.toThrow('no tensor layers.1.glu.fc1.weight');
+  });
+});

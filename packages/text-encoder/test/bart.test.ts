@@ -1,0 +1,191 @@
+import { GraphError, grad, type Initializer, input, mean, ParameterScope, sizeOf, square } from '@dalle-mini/graph';
+import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import {
+  type BartConfig,
+  bart,
+  bartConfigFromRelease,
+  bartParameters,
+  bartPresets,
+  checkBartConfig,
+  takeBart,
+} from '@dalle-mini/text-encoder';
+import { afterAll, describe, expect, it } from 'vitest';
+import { fixture, hiddenStatesOf, integers, parametersOf, relativeError, released, whole } from './published-bart.js';
+
+const runtime = new OnnxRuntime();
+afterAll(() => runtime.dispose());
+
+const { description, tensors } = fixture<{
+  base: object;
+  variants: Record<string, object>;
+  initialGains: Record<string, Record<string, number>>;
+}>('fixtures/bart-options');
+const { base, variants, initialGains } = description;
+
+const tiny: BartConfig = { vocabularySize: 9, maxLength: 6, width: 8, layers: 2, heads: 2, feedForwardWidth: 12 };
+
+describe("DALL·E Mini's published text encoder", () => {
+  it('gives the same hidden states as released', async () => {
+    const config = bartConfigFromRelease(whole.description.config);
+    const hiddenStates = await hiddenStatesOf(runtime, config, parametersOf(whole.tensors, config), {
+      ids: integers(whole.tensors.get('text_tokens')!),
+      attentionMask: integers(whole.tensors.get('text_mask')!),
+    });
+    expect(relativeError(hiddenStates, whole.tensors.get('encoder_hidden_states')!)).toBeLessThan(1e-4);
+  });
+
+  it.each(Object.entries(variants))('gives the same hidden states, variant %s', async (name, variant) => {
+    const config = bartConfigFromRelease({ ...base, ...variant });
+    // Which checks that they are exactly the parameters of the published code.
+    const parameters = parametersOf(tensors, config, `${name}/`);
+    const hiddenStates = await hiddenStatesOf(runtime, config, parameters, {
+      ids: integers(tensors.get('text_tokens')!),
+      attentionMask: integers(tensors.get('text_mask')!),
+    });
+    expect(relativeError(hiddenStates, tensors.get(`${name}/hidden_states`)!)).toBeLessThan(1e-4);
+  });
+
+  it.each(Object.entries(initialGains))('has first weights as wide, variant %s', (name, gains) => {
+    const parameters = bartParameters(bartConfigFromRelease({ ...base, ...variants[name] }));
+    const wide = (parameter: string) => {
+      const { attributes } = parameters.get(parameter)!.operation;
+      return (attributes as { initializer: Initializer }).initializer.scale;
+    };
+    const gainOf = (module: string) => {
+      const entries = Object.entries(gains).filter(([path]) => path.endsWith(`/${module}/kernel`));
+      expect(entries.length).toBeGreaterThan(0);
+      return entries[0]![1];
+    };
+    for (const projection of ['q_proj', 'k_proj', 'v_proj', 'out_proj'])
+      expect(wide(`layers.0.self_attn.${projection}.weight`)).toBeCloseTo(0.02 * gainOf(projection), 6);
+    // All linear layers of a feed-forward half have one gain.
+    for (const parameter of ['fc1', 'fc2'])
+      expect(wide(`layers.0.glu.${parameter}.weight`)).toBeCloseTo(0.02 * gainOf('Dense_1'), 6);
+  });
+});
+
+describe('bart', () => {
+  it('refuses captions past the last position', () => {
+    const ids = input('ids', [1, 7], 'int32');
+    expect(() => bart(new ParameterScope(), tiny, ids, ids)).toThrow(GraphError);
+  });
+
+  it.each<[string, Partial<BartConfig>]>([
+    ['softmax', {}],
+    ["Sinkhorn's normalization", { sinkhornIterations: 3 }],
+    ['relative positions', { relativePositions: true }],
+  ])('gives numbers, and gradients, where a caption is padding alone: %s', async (_, option) => {
+    const scope = new ParameterScope();
+    const ids = input('ids', [2, 4], 'int32');
+    const attentionMask = input('attentionMask', [2, 4], 'int32');
+    const loss = mean(square(bart(scope, { ...tiny, ...option }, ids, attentionMask)));
+    const names = [...scope.parameters.keys()];
+    const gradients = grad(loss, [...scope.parameters.values()]);
+    const graph = {
+      inputs: { ids, attentionMask },
+      outputs: Object.fromEntries(gradients.map((g, i) => [names[i]!, g])),
+    };
+    const parameters = new Map(
+      [...scope.parameters].map(([name, { shape }]) => [
+        name,
+        { dtype: 'float32', shape, data: Float32Array.from({ length: sizeOf(shape) }, (_, i) => Math.sin(i)) } as const,
+      ]),
+    );
+    const executable = await runtime.compile(graph, { parameters });
+    const int32 = (...data: number[]) => ({ dtype: 'int32', shape: [2, 4], data: Int32Array.from(data) }) as const;
+    const result = await executable.run({
+      ids: int32(0, 3, 2, 1, 1, 1, 1, 1),
+      attentionMask: int32(1, 1, 1, 0, 0, 0, 0, 0),
+    });
+    await executable.dispose();
+    for (const [name, { data }] of Object.entries(result))
+      expect((data as Float32Array).every(Number.isFinite), name).toBe(true);
+  });
+});
+
+describe('the presets', () => {
+  const count = (config: BartConfig) =>
+    [...bartParameters(config).values()].reduce((total, { shape }) => total + sizeOf(shape), 0);
+
+  /**
+   * What the published flax code declares: in a layer four kernels and two norms of attention, one of them with a scale too,
+   * and three kernels and two norms in the GLU; around them the embeddings, their norm, and the last norm.
+   */
+  const published = ({ width, glu, layers, rows }: Record<'width' | 'glu' | 'layers' | 'rows', number>) =>
+    layers * (4 * width * width + 3 * width + 3 * width * glu + width + glu) + (rows + 64) * width + 3 * width;
+
+  it("have the parameters of DALL·E Mini's and Mega's text encoders", () => {
+    expect(count(bartPresets['dalle-mini'])).toBe(published({ width: 1024, glu: 2730, layers: 12, rows: 50264 }));
+    expect(count(bartPresets['dalle-mega'])).toBe(published({ width: 2048, glu: 4096, layers: 24, rows: 50272 }));
+  });
+
+  it('are sound', () => {
+    for (const preset of Object.values(bartPresets)) expect(() => checkBartConfig(preset)).not.toThrow();
+  });
+});
+
+describe('checkBartConfig', () => {
+  it.each<[Record<string, unknown>, string]>([
+    [{ vocabularySize: 0 }, 'vocabularySize must be a positive whole number, not 0'],
+    [{ maxLength: undefined }, 'maxLength must be a positive whole number, not undefined'],
+    [{ heads: 3 }, 'width must be a multiple of the 3 heads, not 8'],
+    [
+      { normPositions: 'deepnet' },
+      'normPositions must be one of normformer, preln, postln, cogview, swinv2, subln, not',
+    ],
+    [{ normPositions: 'postln', finalNorm: false }, 'finalNorm must be true where normPositions is postln, not false'],
+    [{ tau: 0 }, 'tau must be a number above 0, not 0'],
+    [{ sinkhornIterations: 0 }, 'sinkhornIterations must be a positive whole number, not 0'],
+    [{ gated: 1 }, 'gated must be true or false, not 1'],
+    [
+      { sublnInit: true },
+      'decoderLayers must be given with deepnetScaling or sublnInit, which depend on it, not undefined',
+    ],
+  ])('refuses %j', (change, message) => {
+    expect(() => checkBartConfig({ ...tiny, ...change })).toThrow(RangeError);
+    expect(() => checkBartConfig({ ...tiny, ...change })).toThrow(`text encoder config: ${message}`);
+  });
+});
+
+describe('bartConfigFromRelease', () => {
+  it('reads the configuration of DALL·E Mega', () => {
+    // The fields of tools/train/config/mega/config.json that differ from the defaults.
+    const config = bartConfigFromRelease({
+      d_model: 2048,
+      decoder_layers: 24,
+      encoder_attention_heads: 32,
+      encoder_ffn_dim: 4096,
+      encoder_layers: 24,
+      encoder_vocab_size: 50272,
+      init_std: 0.01,
+      model_type: 'dallebart',
+    });
+    expect(config).toMatchObject({ ...bartPresets['dalle-mega'], decoderLayers: 24, sinkhornIterations: 1 });
+  });
+
+  it('refuses Sinkhorn without iterations', () => {
+    expect(() => bartConfigFromRelease({ sinkhorn_iters: 0 })).toThrow('sinkhornIterations must be a positive whole');
+  });
+});
+
+describe('takeBart', () => {
+  const config = bartConfigFromRelease(whole.description.config);
+
+  it("leaves the decoder's tensors", () => {
+    const checkpoint = released(whole.tensors);
+    const others = [...checkpoint.keys()].filter((name) => !name.startsWith('model/encoder/'));
+    takeBart(checkpoint, config);
+    expect([...checkpoint.keys()]).toEqual(others);
+  });
+
+  it('takes the tree with its root, params, too', () => {
+    const checkpoint = new Map([...released(whole.tensors)].map(([name, tensor]) => [`params/${name}`, tensor]));
+    expect(takeBart(checkpoint, config)).toEqual(takeBart(released(whole.tensors), config));
+  });
+
+  it('names what is missing, also when it was taken before', () => {
+    const checkpoint = released(whole.tensors);
+    takeBart(checkpoint, config);
+    expect(() => takeBart(checkpoint, config)).toThrow('the released encoder has nothing for embed_tokens.weight');
+  });
+});
