@@ -138,6 +138,9 @@ export class DalleMiniDecoder implements ImageTokenDecoder {
     }
     if (length !== wantedLength)
       throw new RangeError(`captions of ${wantedLength} and ${length} tokens cannot be mixed: pad them to one length`);
+    const { relativePositions = false, textLength } = this.config;
+    if (relativePositions && length > textLength!)
+      throw new RangeError(`${name} has captions of ${length} tokens; this decoder has positions for ${textLength}`);
     if (batch < 1 || length < 1)
       throw new RangeError(`${name} has ${batch} captions of ${length} tokens; give it one caption at least`);
     if (hiddenStates.length !== batch * length * hiddenSize || attentionMask.length !== batch * length) {

@@ -4,42 +4,37 @@
  * and decoding, where they come one by one: they differ only in what self-attention attends to.
  */
 import {
-  add,
   cast,
   concat,
   constant,
-  dotProductAttention,
-  embedding,
   fill,
-  gelu,
-  type Initializer,
   input,
-  layerNorm,
-  linear,
   matmul,
-  mergeHeads,
-  mul,
-  normal,
-  ones,
   ParameterScope,
   range,
-  relu,
   reshape,
-  rmsNorm,
   sliceAxis,
-  splitHeads,
-  swish,
   type Tensor,
 } from '@dalle-mini/graph';
-import type { DecoderConfig, NormPositions } from './config.js';
+import {
+  type BartBlock,
+  bartAttend,
+  bartAttentionOutput,
+  bartEmbeddings,
+  bartFeedForward,
+  bartFinalNorm,
+  bartGains,
+  bartInitializer,
+  bartKeysAndValues,
+  bartLinear,
+  bartPositionBias,
+  bartQueries,
+  bartResidual,
+  type KeysAndValues,
+} from '@dalle-mini/text-encoder';
+import type { DecoderConfig } from './config.js';
 
-const initializer: Initializer = normal(0.02);
-
-/** Keys and values of one layer's attention, each `[batch, heads, length, size]`. */
-export interface KeysAndValues {
-  readonly keys: Tensor;
-  readonly values: Tensor;
-}
+export type { KeysAndValues };
 
 /** The caption as each layer attends to it. */
 export interface TextMemory {
@@ -50,9 +45,10 @@ export interface TextMemory {
 
 /**
  * How the given positions attend to those before them and to themselves: from a layer's number, and the given positions'
- * queries, keys and values, to what they attend to, `[batch, heads, length, size]`.
+ * queries, keys and values, to what they attend to, `[batch, heads, length, size]`. With `relativePositions` there is a bias, to
+ * be added to the scores: `[1, heads, length, gridSize²]`, for all positions of the grid.
  */
-export type SelfAttention = (layer: number, queries: Tensor, given: KeysAndValues) => Tensor;
+export type SelfAttention = (layer: number, queries: Tensor, given: KeysAndValues, bias?: Tensor) => Tensor;
 
 /** The token that stands before the first image token. */
 export const beginToken = (config: DecoderConfig): number => config.vocabularySize;
@@ -60,15 +56,19 @@ export const beginToken = (config: DecoderConfig): number => config.vocabularySi
 /** Columns of the logits: image tokens, the begin token, and padding. */
 export const logitsWidth = (config: DecoderConfig): number => config.paddedVocabularySize ?? config.vocabularySize + 1;
 
+const blockOf = (config: DecoderConfig): BartBlock => ({
+  ...config,
+  stack: 'decoder',
+  // Those of a decoder do not depend on the encoder's depth.
+  gains: bartGains('decoder', config, { encoder: 1, decoder: config.layers }),
+});
+
 /** Each layer's cross-attention keys and values, from hidden states `[batch, length, textWidth]`: computed once a caption. */
 export function readText(scope: ParameterScope, config: DecoderConfig, hiddenStates: Tensor): KeysAndValues[] {
-  return Array.from({ length: config.layers }, (_, layer) => {
-    const attention = scope.in('layers').in(layer).in('encoder_attn');
-    return {
-      keys: splitHeads(dense(attention.in('k_proj'), config, hiddenStates, config.width), config.heads),
-      values: splitHeads(dense(attention.in('v_proj'), config, hiddenStates, config.width), config.heads),
-    };
-  });
+  const block = blockOf(config);
+  return Array.from({ length: config.layers }, (_, layer) =>
+    bartKeysAndValues(scope.in('layers').in(layer).in('encoder_attn'), block, hiddenStates, 'cross'),
+  );
 }
 
 /**
@@ -84,125 +84,45 @@ export function decoder(
   text: TextMemory,
   attention: SelfAttention,
 ): Tensor {
-  const { width, gridSize, tieEmbeddings = false, scaleEmbedding = false, finalNorm = true } = config;
-  const tokenScope = scope.in('embed_tokens');
-  const embedded = embedding(tokenScope, tokens, logitsWidth(config), width, initializer);
-  const places = embedding(scope.in('embed_positions'), positions, gridSize ** 2, width, initializer);
-  let x = add(scaleEmbedding ? mul(embedded, Math.sqrt(width)) : embedded, places);
-  x = norm(scope.in('layernorm_embedding'), config, x, true);
+  const { width, gridSize, tieEmbeddings = false } = config;
+  const block = blockOf(config);
+  const rows = { tokens: logitsWidth(config), positions: gridSize ** 2 };
+  let x = bartEmbeddings(scope, block, tokens, positions, rows);
   for (let layer = 0; layer < config.layers; layer++) {
-    x = block(scope.in('layers').in(layer), config, x, text, attention, layer);
+    x = decoderLayer(scope.in('layers').in(layer), config, block, x, positions, text, attention, layer);
   }
-  if (finalNorm && config.normPositions !== 'postln')
-    x = norm(scope.in('final_ln'), config, x, config.forceNormScale ?? false);
-  if (!tieEmbeddings) return dense(scope.in('lm_head'), config, x, logitsWidth(config), false);
-  return matmul(x, tokenScope.parameter('weight', [logitsWidth(config), width], initializer), { transposeB: true });
+  x = bartFinalNorm(scope, block, x);
+  if (!tieEmbeddings) return bartLinear(scope.in('lm_head'), block, x, rows.tokens, { bias: false });
+  const embeddings = scope.in('embed_tokens').parameter('weight', [rows.tokens, width], bartInitializer(block));
+  return matmul(x, embeddings, { transposeB: true });
 }
 
-/** Where a block of each kind has its norms. */
-type NormPlace = 'before' | 'inside' | 'after' | 'after sum';
-
-/** Where a block of each kind has its norms, as published. In `subln` cross-attention has none, and self-attention none before it. */
-const placement: Record<NormPositions, { attention: readonly NormPlace[]; feedForward: readonly NormPlace[] }> = {
-  normformer: { attention: ['before', 'after'], feedForward: ['before', 'inside'] },
-  cogview: { attention: ['before', 'after'], feedForward: ['before', 'after'] },
-  preln: { attention: ['before'], feedForward: ['before'] },
-  subln: { attention: ['inside'], feedForward: ['before', 'inside'] },
-  swinv2: { attention: ['after'], feedForward: ['after'] },
-  postln: { attention: ['after sum'], feedForward: ['after sum'] },
-};
-
-const placementOf = (config: DecoderConfig) => placement[config.normPositions ?? 'normformer'];
-
-function block(
+function decoderLayer(
   scope: ParameterScope,
-  config: DecoderConfig,
+  { gridSize, textLength }: DecoderConfig,
+  block: BartBlock,
   hiddenStates: Tensor,
+  positions: Tensor,
   text: TextMemory,
   attention: SelfAttention,
   layer: number,
 ): Tensor {
-  const { heads, width } = config;
-  const normInside = placementOf(config).attention.includes('inside');
-  let x = residual(scope, 'self_attn_layer_norm', config, hiddenStates, (h) => {
+  const places = gridSize ** 2;
+  let x = bartResidual(scope, 'self_attn_layer_norm', block, hiddenStates, (h) => {
     const self = scope.in('self_attn');
-    const project = (name: string) => splitHeads(dense(self.in(name), config, h, width), heads);
-    const given = { keys: project('k_proj'), values: project('v_proj') };
-    return attentionOutput(self, config, attention(layer, project('q_proj'), given), normInside);
+    const given = bartKeysAndValues(self, block, h, 'self');
+    const bias = bartPositionBias(self, block, positions, { queries: places, keys: places });
+    return bartAttentionOutput(self, block, attention(layer, bartQueries(self, block, h), given, bias), 'self');
   });
-  x = residual(scope, 'encoder_attn_layer_norm', config, x, (h) => {
+  x = bartResidual(scope, 'encoder_attn_layer_norm', block, x, (h) => {
     const cross = scope.in('encoder_attn');
-    const { keys, values } = text.layers[layer]!;
-    const queries = splitHeads(dense(cross.in('q_proj'), config, h, width), heads);
-    return attentionOutput(cross, config, dotProductAttention(queries, keys, values, text.mask), false);
+    const keysAndValues = text.layers[layer]!;
+    const length = keysAndValues.keys.shape[2]!;
+    const bias = bartPositionBias(cross, block, positions, { queries: places, keys: textLength ?? length }, length);
+    const attended = bartAttend(bartQueries(cross, block, h), keysAndValues, text.mask, { bias });
+    return bartAttentionOutput(cross, block, attended, 'cross');
   });
-  return feedForwardHalf(scope, config, x, layer);
-}
-
-/** x + norm(f(norm(x))), with the norms that the configuration has. */
-function residual(
-  scope: ParameterScope,
-  name: string,
-  config: DecoderConfig,
-  x: Tensor,
-  f: (h: Tensor) => Tensor,
-): Tensor {
-  const places = placementOf(config).attention;
-  let h = places.includes('before') ? norm(scope.in(`pre_${name}`), config, x, config.forceNormScale ?? false) : x;
-  h = f(h);
-  if (places.includes('after')) h = norm(scope.in(name), config, h, true);
-  const sum = add(x, h);
-  return places.includes('after sum') ? norm(scope.in(name), config, sum, true) : sum;
-}
-
-function attentionOutput(scope: ParameterScope, config: DecoderConfig, attended: Tensor, normalized: boolean): Tensor {
-  const { headScale = false, heads, width } = config;
-  const scaled = headScale
-    ? mul(attended, reshape(scope.parameter('head_scale', [heads], ones), [heads, 1, 1]))
-    : attended;
-  const merged = mergeHeads(scaled);
-  const h = normalized ? norm(scope.in('mid_layernorm'), config, merged, true) : merged;
-  return dense(scope.in('out_proj'), config, h, width);
-}
-
-function feedForwardHalf(scope: ParameterScope, config: DecoderConfig, x: Tensor, layer: number): Tensor {
-  const { feedForwardWidth, width, gated = true, forceNormScale = false, layers, normPositions } = config;
-  const places = placementOf(config).feedForward;
-  const half = scope.in('glu');
-  let h = places.includes('before') ? norm(half.in('ln0'), config, x, forceNormScale) : x;
-  h = gated
-    ? mul(
-        activation(config, dense(half.in('fc0'), config, h, feedForwardWidth)),
-        dense(half.in('fc1'), config, h, feedForwardWidth),
-      )
-    : activation(config, dense(half.in('fc1'), config, h, feedForwardWidth));
-  if (places.includes('inside')) h = norm(half.in('ln1'), config, h, forceNormScale);
-  h = dense(half.in('fc2'), config, h, width);
-  if (places.includes('after')) h = norm(half.in('ln2'), config, h, true);
-  const sum = add(x, h);
-  // Swin v2 normalizes the main branch after every sixth layer (Liu et al. 2022); the last has the final norm.
-  const isSwinNorm = normPositions === 'swinv2' && (layer + 1) % 6 === 0 && layer !== layers - 1;
-  return places.includes('after sum') || isSwinNorm ? norm(scope.in('final_layer_norm'), config, sum, true) : sum;
-}
-
-function activation(config: DecoderConfig, x: Tensor): Tensor {
-  return { gelu, relu, swish }[config.activation ?? 'gelu'](x);
-}
-
-function norm(scope: ParameterScope, config: DecoderConfig, x: Tensor, scale: boolean): Tensor {
-  return config.norm === 'rmsnorm'
-    ? rmsNorm(scope, x, { scale, epsilon: 1e-5 })
-    : layerNorm(scope, x, { scale, epsilon: 1e-5 });
-}
-
-function dense(
-  scope: ParameterScope,
-  config: DecoderConfig,
-  x: Tensor,
-  width: number,
-  bias = config.bias ?? false,
-): Tensor {
-  return linear(scope, x, width, { bias, initializer });
+  return bartFeedForward(scope, block, x, layer);
 }
 
 /** A caption as training has it. */
@@ -231,7 +151,7 @@ export function teacherForced(
   const before = concat([fill([batch, 1], beginToken(config), 'int32'), sliceAxis(tokens, 1, 0, length - 1)], 1);
   const causal = Uint8Array.from({ length: length * length }, (_, i) => (i % length <= Math.floor(i / length) ? 1 : 0));
   const mask = constant({ dtype: 'bool', shape: [length, length], data: causal });
-  const attention: SelfAttention = (_, queries, { keys, values }) => dotProductAttention(queries, keys, values, mask);
+  const attention: SelfAttention = (_, queries, given, bias) => bartAttend(queries, given, mask, { bias });
   return decoder(scope, config, before, range(length), text, attention);
 }
 

@@ -148,21 +148,26 @@ export function writeRow(
   const sequences = cacheShape[0]!;
   const asPositions = (cache: Tensor) => reshape(cache, [sequences, heads, gridSize ** 2, size]);
   const start = mul(row, gridSize);
+  // Of biases for all positions, [1, heads, 1, gridSize²], those of the row.
+  const biasOfRow = (bias: Tensor) => {
+    const byRow = transpose(reshape(bias, [heads, gridSize, gridSize]), [1, 0, 2]);
+    return reshape(gather(byRow, row), [1, heads, 1, gridSize]);
+  };
   const isBeforeRow = less(range(gridSize ** 2), start);
   const blank = fill([sequences, heads, gridSize, size], 0);
 
   const initial = [token, ...Array.from({ length: 2 * layers }, () => blank)];
   const { carried, stacked } = loop(gridSize, initial, (column, [previous, ...ofRow]) => {
     const next = [...ofRow];
-    const attention: SelfAttention = (layer, queries, given) => {
+    const attention: SelfAttention = (layer, queries, given, bias) => {
       const keys = update(ofRow[2 * layer]!, given.keys, column);
       const values = update(ofRow[2 * layer + 1]!, given.values, column);
       next[2 * layer] = keys;
       next[2 * layer + 1] = values;
       const before = { keys: asPositions(caches[layer]!.keys), values: asPositions(caches[layer]!.values) };
       return attendToBoth(queries, [
-        { ...before, mask: isBeforeRow },
-        { keys, values, mask: logicalNot(greater(range(gridSize), column)) },
+        { ...before, mask: isBeforeRow, bias },
+        { keys, values, mask: logicalNot(greater(range(gridSize), column)), bias: bias && biasOfRow(bias) },
       ]);
     };
     const { shape } = previous!;
@@ -186,12 +191,16 @@ export function writeRow(
   };
 }
 
-/** `dotProductAttention` over two lists of positions, without joining their keys and values. */
-function attendToBoth(queries: Tensor, parts: readonly (KeysAndValues & { readonly mask: Tensor })[]): Tensor {
+/** `bartAttend` over two lists of positions, without joining their keys and values. */
+function attendToBoth(
+  queries: Tensor,
+  parts: readonly (KeysAndValues & { readonly mask: Tensor; readonly bias?: Tensor })[],
+): Tensor {
   const scaled = mul(queries, queries.shape.at(-1)! ** -0.5);
-  const scores = parts.map(({ keys, mask }) =>
-    add(matmul(scaled, keys, { transposeB: true }), mul(cast(logicalNot(mask), 'float32'), -1e9)),
-  );
+  const scores = parts.map(({ keys, mask, bias }) => {
+    const products = matmul(scaled, keys, { transposeB: true });
+    return add(bias ? add(products, bias) : products, mul(cast(logicalNot(mask), 'float32'), -1e9));
+  });
   const weights = softmax(concat(scores, 3));
   let start = 0;
   const attended = parts.map(({ values }) => {

@@ -46,6 +46,10 @@ describe('checkDecoderConfig', () => {
     'bias',
     'headScale',
     'scaleEmbedding',
+    'absolutePositions',
+    'cosineAttention',
+    'deepnetScaling',
+    'sublnInit',
     'tieEmbeddings',
   ] as const;
 
@@ -76,7 +80,7 @@ describe('checkDecoderConfig', () => {
   test.each([
     ['normPositions', 'deepnet', 'one of normformer, preln, postln, cogview, swinv2, subln'],
     ['norm', 'batchnorm', 'one of layernorm, rmsnorm'],
-    ['activation', 'tanh', 'one of gelu, relu, swish'],
+    ['activation', 'tanh', 'one of gelu, gelu_new, quick_gelu, relu, silu, smelu, swish'],
   ])('refuses %s "%s"', (field, value, choices) => {
     expect(check({ [field]: value })).toThrow(
       new RangeError(`decoder config: ${field} must be ${choices}, not "${value}"`),
@@ -96,6 +100,19 @@ describe('checkDecoderConfig', () => {
         'decoder config: paddedVocabularySize must be a whole number above the 24 image tokens, not',
       );
     }
+  });
+
+  test.each(['tau', 'initStd'])('refuses %s unless it is a number above 0', (field) => {
+    for (const value of [0, -1, Number.NaN, Number.POSITIVE_INFINITY, '0.1', null])
+      expect(check({ [field]: value })).toThrow(`decoder config: ${field} must be a number above 0, not `);
+  });
+
+  test('demands the length of captions with relative positions', () => {
+    expect(check({ relativePositions: true, textLength: 5 })).not.toThrow();
+    expect(check({ relativePositions: true })).toThrow(
+      new RangeError('decoder config: textLength must be a positive whole number, not undefined'),
+    );
+    expect(check({ relativePositions: 1 })).toThrow('relativePositions must be true or false, not 1');
   });
 
   test('refuses postln without its last norm, as the published code does', () => {

@@ -1,0 +1,141 @@
+import { decoderConfigFromRelease, decoderPresets, takeDecoder } from '@dalle-mini/decoder';
+import { bartConfigFromRelease, takeBart } from '@dalle-mini/text-encoder';
+import { toFloat32 } from '@dalle-mini/weights';
+import { describe, expect, test } from 'vitest';
+import { fixture, released } from './published.js';
+
+describe('decoderConfigFromRelease', () => {
+  test('reads the configuration of DALL·E Mega', () => {
+    // The fields of tools/train/config/mega/config.json that differ from the defaults.
+    const config = decoderConfigFromRelease({
+      d_model: 2048,
+      decoder_attention_heads: 32,
+      decoder_ffn_dim: 4096,
+      decoder_layers: 24,
+      decoder_start_token_id: 16384,
+      encoder_layers: 24,
+      encoder_vocab_size: 50272,
+      image_vocab_size: 16415,
+      init_std: 0.01,
+      model_type: 'dallebart',
+    });
+    expect(config).toMatchObject(decoderPresets['dalle-mega']);
+  });
+
+  test('has the defaults of the published code for what is left out, or null', () => {
+    expect(decoderConfigFromRelease({ use_scan: null, decoder_layers: null })).toEqual({
+      vocabularySize: 16384,
+      paddedVocabularySize: 16385,
+      gridSize: 16,
+      width: 1024,
+      layers: 12,
+      heads: 16,
+      feedForwardWidth: 4096,
+      textWidth: 1024,
+      textLength: 64,
+      normPositions: 'normformer',
+      norm: 'layernorm',
+      forceNormScale: false,
+      finalNorm: true,
+      gated: true,
+      activation: 'gelu',
+      bias: false,
+      headScale: false,
+      scaleEmbedding: false,
+      absolutePositions: true,
+      relativePositions: false,
+      cosineAttention: false,
+      tau: 0.05,
+      deepnetScaling: false,
+      sublnInit: false,
+      initStd: 0.02,
+      tieEmbeddings: false,
+    });
+  });
+
+  test.each<[object, string]>([
+    [{ model_type: 'bart' }, 'model_type must be "dallebart", not "bart"'],
+    [{ is_encoder_decoder: false }, 'is_encoder_decoder must be true, not false'],
+    [{ use_alibi: true }, 'use_alibi must be false: the published code does not have it either, not true'],
+    [{ image_length: 250 }, 'image_length must be a square number: images are as high as they are wide, not 250'],
+    [{ decoder_start_token_id: 16385 }, 'decoder_start_token_id must be at most image_vocab_size, 16384, not 16385'],
+    [{ ln_type: 'batchnorm' }, 'ln_type must be one of layernorm, rmsnorm, not "batchnorm"'],
+    [{ ln_positions: 'midln' }, 'ln_positions must be one of normformer, swinv2, cogview, postln, preln, subln, not'],
+    [
+      { activation_function: 'tanh' },
+      'activation_function must be one of gelu, gelu_new, quick_gelu, relu, silu, smelu',
+    ],
+    [{ ln_positions: 'swinv2', use_scan: true }, 'use_scan must be false where ln_positions is "swinv2"'],
+    [{ ln_positions: 'deepnet', use_final_ln_encoder: false }, 'use_final_ln_encoder must be true where ln_positions'],
+    [{ use_glu: 'yes' }, 'use_glu must be true or false, not "yes"'],
+    [{ d_model: '1024' }, 'd_model must be a number, not "1024"'],
+    [{ decoder_attention_heads: 3 }, 'width must be a multiple of the 3 heads, not 1024'],
+  ])('refuses %j', (change, message) => {
+    expect(() => decoderConfigFromRelease(change)).toThrow(RangeError);
+    expect(() => decoderConfigFromRelease(change)).toThrow(message);
+  });
+});
+
+describe('takeDecoder', async () => {
+  const { description, tensors } = await fixture('dalle-mini');
+  const json = (description as { config: object }).config;
+  const config = decoderConfigFromRelease(json);
+  const ofRelease = () => {
+    const all = released(tensors);
+    return new Map([...all].filter(([name]) => /^(model|lm_head)\//.test(name)));
+  };
+
+  test('and takeBart take everything, in either order', () => {
+    for (const takes of [
+      [takeDecoder, takeBart],
+      [takeBart, takeDecoder],
+    ]) {
+      const checkpoint = ofRelease();
+      for (const take of takes) {
+        if (take === takeDecoder) takeDecoder(checkpoint, config);
+        else takeBart(checkpoint, bartConfigFromRelease(json));
+      }
+      expect(checkpoint.size).toBe(0);
+    }
+  });
+
+  test('needs no other memory than that of the release', () => {
+    const checkpoint = ofRelease();
+    const given = new Set([...checkpoint.values()].map(({ bytes }) => bytes.buffer));
+    for (const { bytes } of takeDecoder(checkpoint, config).values()) expect(given).toContain(bytes.buffer);
+  });
+
+  test('transposes each layer of a stacked kernel, in 16 bits too, wherever its bytes lie', () => {
+    const name = 'model/decoder/layers/FlaxBartDecoderLayers/GLU_0/Dense_0/kernel';
+    const checkpoint = ofRelease();
+    const { shape, bytes } = checkpoint.get(name)!;
+    const [layers, rows, columns] = shape as [number, number, number];
+    const values = toFloat32({ dtype: 'F32', shape, bytes });
+    const halves = new Uint16Array(new Uint32Array(values.buffer.slice(0)).map((bits) => bits >>> 16));
+    const unaligned = new Uint8Array(halves.byteLength + 1).subarray(1);
+    unaligned.set(new Uint8Array(halves.buffer));
+    checkpoint.set(name, { dtype: 'BF16', shape, bytes: unaligned });
+    const taken = takeDecoder(checkpoint, config).get(`layers.${layers - 1}.glu.fc0.weight`)!;
+    expect(taken.shape).toEqual([columns, rows]);
+    const at = (layer: number, row: number, column: number) => halves[(layer * rows + row) * columns + column];
+    const result = new Uint16Array(Uint8Array.from(taken.bytes).buffer);
+    for (let column = 0; column < columns; column++) {
+      for (let row = 0; row < rows; row++) expect(result[column * rows + row]).toBe(at(layers - 1, row, column));
+    }
+  });
+
+  test('names a tensor that is missing, of another shape, too many, or not known', () => {
+    const change = (edit: (checkpoint: ReturnType<typeof ofRelease>) => void) => () => {
+      const checkpoint = ofRelease();
+      edit(checkpoint);
+      takeDecoder(checkpoint, config);
+    };
+    const bias = { dtype: 'F32', shape: [2], bytes: new Uint8Array(8) } as const;
+    expect(change((c) => c.delete('lm_head/kernel'))).toThrow('the released decoder has nothing for lm_head.weight');
+    expect(change((c) => c.set('lm_head/kernel', bias))).toThrow('has lm_head.weight of shape [2]');
+    expect(change((c) => c.set('lm_head/bias', bias))).toThrow('has lm_head.bias, which a model of this config.json');
+    expect(change((c) => c.set('model/decoder/layers/FlaxBartDecoderLayer_0/FlaxBartAttention_0/tau', bias))).toThrow(
+      'the released tensor model/decoder/layers/FlaxBartDecoderLayer_0/FlaxBartAttention_0/tau is none that',
+    );
+  });
+});
