@@ -209,6 +209,13 @@ describe('what does not fit is refused by name:', () => {
     );
   });
 
+  test('captions longer than relative positions reach', async () => {
+    const config = { ...tiny, relativePositions: true, textLength: text.length - 1 };
+    await expect(new DalleMiniDecoder(config, parameters, runtime).generate(text)).rejects.toThrow(
+      new RangeError(`text has captions of ${text.length} tokens; this decoder has positions for ${text.length - 1}`),
+    );
+  });
+
   test('no captions, and captions of no tokens', async () => {
     await expect(refusal({}, pick(text, []))).rejects.toThrow('text has 0 captions of 5 tokens');
     await expect(refusal({}, randomText(2, 1, { length: 0 }))).rejects.toThrow('text has 2 captions of 0 tokens');

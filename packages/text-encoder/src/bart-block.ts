@@ -213,7 +213,7 @@ export function bartFinalNorm(scope: ParameterScope, block: BartBlock, x: Tensor
 }
 
 /** Where a block of each kind has its norms. */
-type NormPlace = 'before' | 'inside' | 'after' | 'after sum';
+export type NormPlace = 'before' | 'inside' | 'after' | 'after sum';
 
 const placement: Record<NormPositions, { attention: readonly NormPlace[]; feedForward: readonly NormPlace[] }> = {
   normformer: { attention: ['before', 'after'], feedForward: ['before', 'inside'] },
