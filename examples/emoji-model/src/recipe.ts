@@ -57,7 +57,7 @@ export const decoderTraining: DecoderTrainingConfig & { readonly steps: number }
 };
 
 /** What suits the model when it draws. */
-export const sampling = { temperature: 1, topK: 256, topP: 1, guidanceScale: 2 } as const;
+export const sampling = { temperature: 0.5, topK: 64, topP: 1, guidanceScale: 3 } as const;
 
 /** What training draws from time to time, to be looked at. None is an exact caption, but for the first row. */
 export const samplePrompts = [
