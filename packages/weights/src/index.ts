@@ -8,5 +8,8 @@ export {
   toFloat32,
   toInt32,
 } from './checkpoint.js';
+export { type FlaxWriteOptions, writeFlaxMsgpack } from './flax-msgpack.js';
+export type { CheckpointFile, CheckpointFormat } from './layout.js';
 export { dequantize, type Float32Tensor, type QuantizedRows, quantize, quantizeRows } from './quantization.js';
+export { readCheckpoint } from './read-checkpoint.js';
 export { readSafetensors, type Safetensors, writeSafetensors } from './safetensors.js';

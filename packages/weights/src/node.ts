@@ -1,8 +1,13 @@
 import { randomUUID } from 'node:crypto';
+import { readSync } from 'node:fs';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import type { ByteSource } from './byte-source.js';
 import { type Checkpoint, CheckpointError, type StoredTensor } from './checkpoint.js';
-import { PREFIX_LENGTH, readHeader, readHeaderLength, type Safetensors, safetensorsParts } from './safetensors.js';
+import { type FlaxWriteOptions, flaxParts } from './flax-msgpack.js';
+import { type ByteRange, type CheckpointFile, storedTensor, type TensorPlace } from './layout.js';
+import { checkpointLayout } from './read-checkpoint.js';
+import { safetensorsParts } from './safetensors.js';
 
 /** A file that cannot be read or written. The message names the file, the cause and the remedy; `cause` is the system's error. */
 export class FileError extends Error {
@@ -46,11 +51,13 @@ const REMEDIES: Record<'read' | 'write', Record<string, string>> = {
 const CHUNK = 2 ** 26;
 
 /**
- * Reads a safetensors file of any size. Each tensor has memory of its own, which is freed with the last reference to it; none
- * is reserved before the header has been checked against the file's size.
+ * Reads a checkpoint file of any size, in any format of `readCheckpoint`, which its content shows and not its name. Each
+ * tensor has memory of its own, which is freed with the last reference to it; tied tensors share theirs. None is reserved before
+ * the file's structure has been checked against its size, and none is held twice, but for one tensor at a time that PyTorch stored
+ * transposed.
  * @throws FileError if the file cannot be read; CheckpointError, with the path in its message, if it is not a sound checkpoint.
  */
-export async function readCheckpointFile(path: string): Promise<Safetensors> {
+export async function readCheckpointFile(path: string): Promise<CheckpointFile> {
   try {
     const file = await open(path, 'r');
     try {
@@ -64,29 +71,66 @@ export async function readCheckpointFile(path: string): Promise<Safetensors> {
   }
 }
 
-async function readOpenCheckpoint(file: FileHandle): Promise<Safetensors> {
+async function readOpenCheckpoint(file: FileHandle): Promise<CheckpointFile> {
   const { size } = await file.stat();
-  let position = 0;
-  const next = async (length: number): Promise<Uint8Array> => {
-    const bytes = new Uint8Array(length);
-    for (let filled = 0; filled < length; ) {
-      const { bytesRead } = await file.read(bytes, filled, Math.min(CHUNK, length - filled), position);
-      if (bytesRead === 0) {
-        throw new CheckpointError(`The file ended at byte ${position} of ${size} while it was read; fetch it again.`);
+  const { format, places, metadata } = checkpointLayout(fileSource(file, size));
+  const tensors: Checkpoint = new Map();
+  // By where they lie: tied tensors are read once.
+  const read = new Map<string, Uint8Array>();
+  for (const place of places) {
+    const key = place.ranges.map(({ begin, end }) => `${begin}-${end}`).join();
+    const bytes = read.get(key) ?? (await readRanges(file, size, place));
+    // What is copied into another order is not kept besides.
+    if (place.strides === undefined) read.set(key, bytes);
+    tensors.set(place.name, storedTensor(place, bytes));
+  }
+  return { format, tensors, metadata };
+}
+
+/** The file's structure is little and read at once; its tensors are large and read without blocking. */
+function fileSource({ fd }: FileHandle, size: number): ByteSource {
+  return {
+    size,
+    read(position, length) {
+      const bytes = new Uint8Array(length);
+      for (let filled = 0; filled < length; ) {
+        const bytesRead = readSync(fd, bytes, filled, Math.min(CHUNK, length - filled), position + filled);
+        if (bytesRead === 0) throw shrunk(position + filled, size);
+        filled += bytesRead;
       }
+      return bytes;
+    },
+  };
+}
+
+async function readRanges(file: FileHandle, size: number, { name, ranges }: TensorPlace): Promise<Uint8Array> {
+  const bytes = reserve(name, ranges);
+  let filled = 0;
+  for (const { begin, end } of ranges) {
+    for (let position = begin; position < end; ) {
+      const { bytesRead } = await file.read(bytes, filled, Math.min(CHUNK, end - position), position);
+      if (bytesRead === 0) throw shrunk(position, size);
       filled += bytesRead;
       position += bytesRead;
     }
-    return bytes;
-  };
-  const headerLength = readHeaderLength(await next(Math.min(PREFIX_LENGTH, size)), size);
-  const { places, metadata } = readHeader(await next(headerLength), size - PREFIX_LENGTH - headerLength);
-  const tensors: Checkpoint = new Map();
-  // The places cover the data in order, so reading goes straight through the file.
-  for (const { name, dtype, shape, begin, end } of places) {
-    tensors.set(name, { dtype, shape, bytes: await next(end - begin) });
   }
-  return { tensors, metadata };
+  return bytes;
+}
+
+function reserve(name: string, ranges: readonly ByteRange[]): Uint8Array {
+  const length = ranges.reduce((sum, { begin, end }) => sum + end - begin, 0);
+  try {
+    return new Uint8Array(length);
+  } catch (cause) {
+    throw new CheckpointError(
+      `Tensor ${JSON.stringify(name)} takes ${length} bytes, more than this process can reserve; free memory, or split the tensor.`,
+      { cause },
+    );
+  }
+}
+
+function shrunk(position: number, size: number): CheckpointError {
+  return new CheckpointError(`The file ended at byte ${position} of ${size} while it was read; fetch it again.`);
 }
 
 /**
@@ -99,6 +143,18 @@ export async function writeCheckpointFile(
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   await writeParts(path, safetensorsParts(tensors, metadata));
+}
+
+/**
+ * Writes the file of `writeFlaxMsgpack` with {@link writeFileAtomically}, without a copy of the tensors in memory.
+ * @throws FileError if the file cannot be written; CheckpointError if a tensor or a name is not sound.
+ */
+export async function writeFlaxCheckpointFile(
+  path: string,
+  tensors: ReadonlyMap<string, StoredTensor>,
+  options: FlaxWriteOptions = {},
+): Promise<void> {
+  await writeParts(path, flaxParts(tensors, options));
 }
 
 /**

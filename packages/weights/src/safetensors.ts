@@ -1,3 +1,4 @@
+import { type ByteSource, memorySource } from './byte-source.js';
 import {
   BYTES_PER_ELEMENT,
   type Checkpoint,
@@ -8,6 +9,7 @@ import {
   type StoredDtype,
   type StoredTensor,
 } from './checkpoint.js';
+import { type CheckpointLayout, checkName, concatenate, loadFromMemory, quote } from './layout.js';
 import { parseHeader } from './safetensors-header.js';
 
 /**
@@ -16,7 +18,7 @@ import { parseHeader } from './safetensors-header.js';
  */
 
 /** Bytes before the header. */
-export const PREFIX_LENGTH = 8;
+const PREFIX_LENGTH = 8;
 
 /** The reference implementation refuses longer headers too. */
 const MAX_HEADER_LENGTH = 100_000_000;
@@ -28,35 +30,23 @@ export interface Safetensors {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** Where a tensor lies, counted from the end of the header. */
-export interface TensorPlace {
-  readonly name: string;
-  readonly dtype: StoredDtype;
-  readonly shape: readonly number[];
-  readonly begin: number;
-  readonly end: number;
-}
-
-/** A header that has been checked against its file: the places cover the data exactly, in the order of the list. */
-export interface CheckedHeader {
-  readonly places: readonly TensorPlace[];
-  readonly metadata: Readonly<Record<string, string>>;
-}
-
 /**
  * Reads a safetensors file from memory. The tensors are views of `bytes`: nothing is copied, and nothing is reserved that the
  * file itself asks for.
  * @throws CheckpointError if the file is truncated, inconsistent or hostile in any way.
  */
 export function readSafetensors(bytes: Uint8Array): Safetensors {
-  const headerLength = readHeaderLength(bytes, bytes.byteLength);
-  const dataStart = PREFIX_LENGTH + headerLength;
-  const { places, metadata } = readHeader(bytes.subarray(PREFIX_LENGTH, dataStart), bytes.byteLength - dataStart);
-  const tensors: Checkpoint = new Map();
-  for (const { name, dtype, shape, begin, end } of places) {
-    tensors.set(name, { dtype, shape, bytes: bytes.subarray(dataStart + begin, dataStart + end) });
-  }
+  const { tensors, metadata } = loadFromMemory(bytes, safetensorsLayout(memorySource(bytes)));
   return { tensors, metadata };
+}
+
+/**
+ * Reads and checks where each tensor of a safetensors file lies, in the order of the file.
+ * @throws CheckpointError if the file is truncated, inconsistent or hostile in any way.
+ */
+export function safetensorsLayout(source: ByteSource): CheckpointLayout {
+  const headerLength = readHeaderLength(source.read(0, Math.min(PREFIX_LENGTH, source.size)), source.size);
+  return readHeader(source.read(PREFIX_LENGTH, headerLength), PREFIX_LENGTH + headerLength, source.size);
 }
 
 /**
@@ -68,14 +58,7 @@ export function writeSafetensors(
   tensors: ReadonlyMap<string, StoredTensor>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array {
-  const parts = safetensorsParts(tensors, metadata);
-  const file = new Uint8Array(parts.reduce((length, part) => length + part.byteLength, 0));
-  let offset = 0;
-  for (const part of parts) {
-    file.set(part, offset);
-    offset += part.byteLength;
-  }
-  return file;
+  return concatenate(safetensorsParts(tensors, metadata));
 }
 
 /** The file that {@link writeSafetensors} makes, as the pieces to write one after the other: the header, then each tensor. */
@@ -125,7 +108,7 @@ export function safetensorsParts(
  * The header's length, from the file's first 8 bytes.
  * @throws CheckpointError if a file of `fileLength` bytes cannot hold such a header.
  */
-export function readHeaderLength(prefix: Uint8Array, fileLength: number): number {
+function readHeaderLength(prefix: Uint8Array, fileLength: number): number {
   if (fileLength < PREFIX_LENGTH) {
     throw new CheckpointError(
       `The file has ${fileLength} bytes, too few for a safetensors file; it is empty or truncated. Fetch it again.`,
@@ -146,13 +129,14 @@ export function readHeaderLength(prefix: Uint8Array, fileLength: number): number
 }
 
 /**
- * Parses a header and checks it against the `dataLength` bytes that follow it.
+ * Parses a header and checks it against the data, which reach from `dataStart` to `fileLength` and must be covered exactly.
  * @throws CheckpointError if any field is not what the format allows, or tensors overlap, leave gaps, or reach past the data.
  */
-export function readHeader(header: Uint8Array, dataLength: number): CheckedHeader {
+function readHeader(header: Uint8Array, dataStart: number, fileLength: number): CheckpointLayout {
+  const dataLength = fileLength - dataStart;
   const { tensors, metadata } = parseHeader(header);
   for (const key of metadata.keys()) checkName(key, 'metadata');
-  const places: TensorPlace[] = [];
+  const places: { name: string; dtype: StoredDtype; shape: number[]; begin: number; end: number }[] = [];
   for (const [name, { dtype, shape, data_offsets: offsets }] of tensors) {
     const what = `Tensor ${quote(name)}`;
     checkName(name, 'tensor');
@@ -191,33 +175,20 @@ export function readHeader(header: Uint8Array, dataLength: number): CheckedHeade
       `The tensors end at byte ${covered} of the data, but ${dataLength} bytes follow the header; the file is corrupt.`,
     );
   }
-  return { places, metadata: Object.fromEntries(metadata) };
-}
-
-/**
- * Whoever turns names into nested objects (`a.b.c`) must not reach an object's prototype, and a lone surrogate has no UTF-8.
- */
-function checkName(name: string, kind: 'tensor' | 'metadata'): void {
-  if (/(^|[./])(__proto__|prototype|constructor)($|[./])/.test(name)) {
-    throw new CheckpointError(
-      `The ${kind} name ${quote(name)} contains a name of JavaScript's prototypes and is refused; rename it.`,
-    );
-  }
-  if (name === '__metadata__') {
-    throw new CheckpointError(`The ${kind} name "__metadata__" is reserved by safetensors; rename it.`);
-  }
-  if (/\p{Surrogate}/u.test(name)) {
-    throw new CheckpointError(`The ${kind} name ${quote(name)} contains half of a surrogate pair; rename it.`);
-  }
+  return {
+    format: 'safetensors',
+    places: places.map(({ name, dtype, shape, begin, end }) => ({
+      name,
+      dtype,
+      shape,
+      ranges: [{ begin: dataStart + begin, end: dataStart + end }],
+    })),
+    metadata: Object.fromEntries(metadata),
+  };
 }
 
 function isStoredDtype(dtype: string): dtype is StoredDtype {
   return Object.hasOwn(BYTES_PER_ELEMENT, dtype);
-}
-
-/** A name for a message, shortened: a hostile file must not fill the log. */
-function quote(name: string): string {
-  return JSON.stringify(name.length > 100 ? `${name.slice(0, 100)}…` : name);
 }
 
 /** The reference implementation's order of dtypes, by growing size. */

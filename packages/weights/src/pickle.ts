@@ -1,0 +1,384 @@
+import { type Cursor, uint64 } from './byte-source.js';
+import { CheckpointError } from './checkpoint.js';
+import { quote } from './layout.js';
+
+/**
+ * Python's pickle is a program for a machine with a stack: it may import any function and call it. This machine has the opcodes
+ * that build data, from protocols 2 to 5, and calls nothing but what its caller defines for a name. All else that a program
+ * would build becomes an {@link Opaque}, which has a name and nothing more.
+ */
+
+/** Lists, tuples and sets alike are arrays. Integers past 2⁵³ are bigints. */
+export type PickleValue =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | PickleValue[]
+  | PickleDict
+  | Global
+  | Opaque
+  | Foreign;
+
+/** A dict, with its keys and values in turn, in the order in which they were set. */
+export class PickleDict {
+  readonly items: PickleValue[] = [];
+}
+
+/** A function or a class, `module.name`; it was not imported. */
+export class Global {
+  constructor(readonly name: string) {}
+}
+
+/** The place of an object that was not built, for the name of what would have built it. */
+export class Opaque {
+  constructor(readonly name: string) {}
+}
+
+/** The base of what the caller's own functions build. */
+export abstract class Foreign {}
+
+/** What a pickle's names mean. */
+export interface PickleNames {
+  /** What calling a name gives. Only these are called. */
+  readonly calls: ReadonlyMap<string, (args: readonly PickleValue[]) => PickleValue>;
+  /** Names that are known but never called, such as those of types. */
+  readonly known: ReadonlySet<string>;
+  /** What a persistent id stands for, which lies outside of the pickle. */
+  persistent(id: PickleValue): PickleValue;
+}
+
+export interface Unpickled {
+  readonly value: PickleValue;
+  /** Names that the pickle asked for and that have no meaning here, in the order of asking. */
+  readonly unknownNames: readonly string[];
+}
+
+/** Each instruction may leave a small object. A state dict takes about 50 for a tensor. */
+const MAX_INSTRUCTIONS = 1_000_000;
+const MAX_LINE_LENGTH = 512;
+const MAX_UNKNOWN_NAMES = 1000;
+
+/**
+ * Reads one pickle and leaves the cursor behind it.
+ * @throws CheckpointError if the program is truncated, malformed, too long, or has an instruction of another protocol.
+ */
+export function unpickle(cursor: Cursor, names: PickleNames): Unpickled {
+  return new PickleMachine(cursor, names).run();
+}
+
+class PickleMachine {
+  private readonly stack: PickleValue[] = [];
+  /** Heights of the stack at the marks that are open. */
+  private readonly marks: number[] = [];
+  private readonly memo = new Map<number, PickleValue>();
+  private readonly unknownNames = new Set<string>();
+  private opcodeStart = 0;
+
+  constructor(
+    private readonly cursor: Cursor,
+    private readonly names: PickleNames,
+  ) {}
+
+  run(): Unpickled {
+    const { cursor } = this;
+    for (let count = 0; count < MAX_INSTRUCTIONS; count++) {
+      this.opcodeStart = cursor.position;
+      const opcode = cursor.byte();
+      if (opcode === STOP) {
+        const value = this.pop();
+        return { value, unknownNames: [...this.unknownNames] };
+      }
+      this.execute(opcode);
+    }
+    throw new CheckpointError(
+      `The pickle has more than ${MAX_INSTRUCTIONS} instructions, past the limit; save only a state dict: torch.save(model.state_dict(), path).`,
+    );
+  }
+
+  private execute(opcode: number): void {
+    const { cursor, stack, marks } = this;
+    switch (String.fromCharCode(opcode)) {
+      case '\x80': {
+        const protocol = cursor.byte();
+        if (protocol < 2 || protocol > 5) this.refuse(`is of protocol ${protocol}, where 2 to 5 are known`);
+        return;
+      }
+      case '\x95': // FRAME, whose length only helps to read ahead.
+        cursor.skip(8);
+        return;
+      case '(':
+        marks.push(stack.length);
+        return;
+      case '0':
+        this.pop();
+        return;
+      case '1':
+        this.popMark();
+        return;
+      case '2': {
+        const top = this.pop();
+        stack.push(top, top);
+        return;
+      }
+
+      case 'N':
+        stack.push(null);
+        return;
+      case '\x88':
+        stack.push(true);
+        return;
+      case '\x89':
+        stack.push(false);
+        return;
+      case 'J':
+        stack.push(cursor.view(4).getInt32(0, true));
+        return;
+      case 'K':
+        stack.push(cursor.byte());
+        return;
+      case 'M':
+        stack.push(cursor.view(2).getUint16(0, true));
+        return;
+      case '\x8a':
+        stack.push(longInteger(cursor.take(cursor.byte())));
+        return;
+      case 'G':
+        stack.push(cursor.view(8).getFloat64(0));
+        return;
+
+      case '\x8c':
+        stack.push(cursor.text(cursor.byte()));
+        return;
+      case 'X':
+        stack.push(cursor.text(this.length(4)));
+        return;
+      case '\x8d':
+        stack.push(cursor.text(this.length(8)));
+        return;
+      case 'U': // Text of Python 2, whose encoding is not known.
+        stack.push(latin1(cursor.take(cursor.byte())));
+        return;
+      case 'T':
+        stack.push(latin1(cursor.take(this.length(4))));
+        return;
+      case 'C':
+        cursor.skip(cursor.byte());
+        stack.push(BYTES);
+        return;
+      case 'B':
+        cursor.skip(this.length(4));
+        stack.push(BYTES);
+        return;
+      case '\x8e':
+      case '\x96':
+        cursor.skip(this.length(8));
+        stack.push(BYTES);
+        return;
+
+      case ')':
+      case ']':
+      case '\x8f':
+        stack.push([]);
+        return;
+      case '}':
+        stack.push(new PickleDict());
+        return;
+      case '\x85':
+        stack.push(this.popMany(1));
+        return;
+      case '\x86':
+        stack.push(this.popMany(2));
+        return;
+      case '\x87':
+        stack.push(this.popMany(3));
+        return;
+      case 't':
+      case 'l':
+      case '\x91': {
+        const items = this.popMark();
+        stack.push(items);
+        return;
+      }
+      case 'd': {
+        const dict = new PickleDict();
+        const items = this.popMark();
+        stack.push(dict);
+        this.setItems(items);
+        return;
+      }
+      case 'a':
+        this.append(this.popMany(1));
+        return;
+      case 'e':
+      case '\x90':
+        this.append(this.popMark());
+        return;
+      case 's':
+        this.setItems(this.popMany(2));
+        return;
+      case 'u':
+        this.setItems(this.popMark());
+        return;
+
+      case 'q':
+        this.memo.set(cursor.byte(), this.top());
+        return;
+      case 'r':
+        this.memo.set(this.length(4), this.top());
+        return;
+      case '\x94':
+        this.memo.set(this.memo.size, this.top());
+        return;
+      case 'h':
+        this.recall(cursor.byte());
+        return;
+      case 'j':
+        this.recall(this.length(4));
+        return;
+
+      case 'c': {
+        const module = this.line();
+        stack.push(this.global(module, this.line()));
+        return;
+      }
+      case '\x93': {
+        const [module, name] = this.popMany(2);
+        if (typeof module !== 'string' || typeof name !== 'string') this.refuse('names a global by what is no text');
+        stack.push(this.global(module, name));
+        return;
+      }
+      case 'R':
+      case '\x81': {
+        const [callable, args] = this.popMany(2);
+        if (!Array.isArray(args)) this.refuse('calls with arguments that are no tuple');
+        stack.push(this.call(callable!, args));
+        return;
+      }
+      case '\x92': {
+        const [type] = this.popMany(3);
+        stack.push(new Opaque(nameOf(type!)));
+        return;
+      }
+      case 'b': // The state of an object, which no value here has.
+        this.pop();
+        this.top();
+        return;
+      case 'Q':
+        stack.push(this.names.persistent(this.pop()));
+        return;
+      default:
+        this.refuse(
+          `has the opcode 0x${opcode.toString(16)}, which pickles of protocols 2 to 5 with data alone do not have`,
+        );
+    }
+  }
+
+  private global(module: string, name: string): Global {
+    const fullName = `${module}.${name}`;
+    if (fullName.length > MAX_LINE_LENGTH) this.refuse(`asks for a name of ${fullName.length} characters`);
+    if (!this.names.calls.has(fullName) && !this.names.known.has(fullName)) {
+      if (this.unknownNames.size < MAX_UNKNOWN_NAMES) this.unknownNames.add(fullName);
+    }
+    return new Global(fullName);
+  }
+
+  private call(callable: PickleValue, args: readonly PickleValue[]): PickleValue {
+    const meaning = callable instanceof Global ? this.names.calls.get(callable.name) : undefined;
+    return meaning === undefined ? new Opaque(nameOf(callable)) : meaning(args);
+  }
+
+  private append(items: readonly PickleValue[]): void {
+    const target = this.top();
+    if (target instanceof Opaque) return;
+    if (!Array.isArray(target)) this.refuse('appends to what is no list');
+    for (const item of items) target.push(item);
+  }
+
+  private setItems(items: readonly PickleValue[]): void {
+    const target = this.top();
+    if (items.length % 2 !== 0) this.refuse('sets a key without a value');
+    if (target instanceof Opaque) return;
+    if (!(target instanceof PickleDict)) this.refuse('sets items of what is no dict');
+    for (const item of items) target.items.push(item);
+  }
+
+  private recall(index: number): void {
+    const value = this.memo.get(index);
+    if (value === undefined) this.refuse(`recalls the value ${index}, which it has not stored`);
+    this.stack.push(value);
+  }
+
+  private top(): PickleValue {
+    if (this.stack.length <= (this.marks.at(-1) ?? 0)) this.refuse('takes a value from an empty stack');
+    return this.stack.at(-1)!;
+  }
+
+  private pop(): PickleValue {
+    const value = this.top();
+    this.stack.pop();
+    return value;
+  }
+
+  private popMany(count: number): PickleValue[] {
+    const start = this.stack.length - count;
+    if (start < (this.marks.at(-1) ?? 0)) this.refuse('takes a value from an empty stack');
+    return this.stack.splice(start);
+  }
+
+  private popMark(): PickleValue[] {
+    const height = this.marks.pop();
+    if (height === undefined) this.refuse('closes a mark that it has not set');
+    return this.stack.splice(height);
+  }
+
+  private length(width: 4 | 8): number {
+    const view = this.cursor.view(width);
+    return width === 4 ? view.getUint32(0, true) : uint64(view, 0, true, 'A length in the pickle');
+  }
+
+  /** Text up to the end of a line, as the names of globals come. */
+  private line(): string {
+    const bytes: number[] = [];
+    for (let byte = this.cursor.byte(); byte !== 0x0a; byte = this.cursor.byte()) {
+      if (bytes.push(byte) > MAX_LINE_LENGTH) this.refuse('asks for a name without end');
+    }
+    return latin1(Uint8Array.from(bytes));
+  }
+
+  private refuse(fault: string): never {
+    throw new CheckpointError(
+      `The pickle at byte ${this.opcodeStart} ${fault}; the file is corrupt, or not one that torch.save writes.`,
+    );
+  }
+}
+
+const STOP = 0x2e;
+
+/** Bytes are no part of a state dict: their content is skipped. */
+const BYTES = new Opaque('bytes');
+
+const LATIN1 = new TextDecoder('latin1');
+
+function latin1(bytes: Uint8Array): string {
+  return LATIN1.decode(bytes);
+}
+
+/** A little-endian integer in two's complement, of at most 255 bytes. */
+function longInteger(bytes: Uint8Array): number | bigint {
+  let value = 0n;
+  for (let i = bytes.length - 1; i >= 0; i--) value = (value << 8n) | BigInt(bytes[i]!);
+  value = BigInt.asIntN(8 * bytes.length, value);
+  return Number.isSafeInteger(Number(value)) ? Number(value) : value;
+}
+
+/** What a value is, for a message. */
+export function nameOf(value: PickleValue): string {
+  if (value instanceof Global || value instanceof Opaque) return value.name;
+  if (value === null) return 'None';
+  if (Array.isArray(value)) return 'a list';
+  if (value instanceof PickleDict) return 'a dict';
+  if (value instanceof Foreign) return 'a tensor or a storage';
+  return typeof value === 'string' ? `the text ${quote(value)}` : `the ${typeof value} ${value}`;
+}

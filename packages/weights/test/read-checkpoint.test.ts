@@ -1,0 +1,128 @@
+import { copyFile, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { CheckpointError, readCheckpoint, readSafetensors, toFloat32 } from '@dalle-mini/weights';
+import { readCheckpointFile } from '@dalle-mini/weights/node';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { expectRefusal, fixture, fixturePath } from './checkpoint-files.js';
+
+/** Files of the original libraries, the format that they are read as, and the file with what they hold. */
+const files = [
+  ['python.safetensors', 'safetensors', 'python.safetensors'],
+  ['flax-float32.msgpack', 'flax', 'flax-float32.expected.safetensors'],
+  ['flax-float16.msgpack', 'flax', 'flax-float16.expected.safetensors'],
+  ['flax-bfloat16.msgpack', 'flax', 'flax-bfloat16.expected.safetensors'],
+  ['flax-chunked.msgpack', 'flax', 'flax-chunked.expected.safetensors'],
+  ['flax-state.msgpack', 'flax', 'flax-state.expected.safetensors'],
+  ['torch-state-dict.pt', 'pytorch', 'torch-state-dict.expected.safetensors'],
+  ['torch-state-dict.legacy.pt', 'pytorch', 'torch-state-dict.expected.safetensors'],
+  ['torch-lightning.pt', 'pytorch', 'torch-lightning.expected.safetensors'],
+  ['torch-lightning.legacy.pt', 'pytorch', 'torch-lightning.expected.safetensors'],
+  ['torch-lightning-protocol-3.ckpt', 'pytorch', 'torch-lightning.expected.safetensors'],
+  ['torch-lightning-protocol-4.ckpt', 'pytorch', 'torch-lightning.expected.safetensors'],
+  ['torch-lightning-protocol-5.ckpt', 'pytorch', 'torch-lightning.expected.safetensors'],
+] as const;
+
+let folder: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'weights-'));
+});
+
+afterAll(async () => {
+  await rm(folder, { recursive: true });
+});
+
+describe.each(files)('%s', (name, format, expectedName) => {
+  const expected = readSafetensors(fixture(expectedName)).tensors;
+
+  it('is read from memory, value by value', () => {
+    const read = readCheckpoint(fixture(name));
+    expect(read.format).toBe(format);
+    expect(new Map([...read.tensors].sort())).toEqual(new Map([...expected].sort()));
+  });
+
+  it('is read from a file to the same, whatever its name', async () => {
+    await copyFile(fixturePath(name), join(folder, 'model'));
+    expect(await readCheckpointFile(join(folder, 'model'))).toEqual(readCheckpoint(fixture(name)));
+  });
+
+  it('is refused wherever it is cut', () => {
+    const whole = fixture(name);
+    for (let length = 0; length < whole.byteLength; length++) {
+      expect(() => readCheckpoint(whole.subarray(0, length)), `${length} bytes`).toThrow(CheckpointError);
+    }
+  });
+});
+
+it('has a test for every fixture', async () => {
+  const names = (await readdir(fixturePath('.'))).filter((name) => !name.includes('.expected.'));
+  expect(names.sort()).toEqual(files.map(([name]) => name as string).sort());
+});
+
+describe('of PyTorch', () => {
+  const { tensors } = readCheckpoint(fixture('torch-state-dict.pt'));
+
+  it('tied tensors share their memory', async () => {
+    expect(tensors.get('tied')!.bytes.byteOffset).toBe(tensors.get('conv.weight')!.bytes.byteOffset);
+    const read = await readCheckpointFile(fixturePath('torch-state-dict.pt'));
+    expect(read.tensors.get('tied')!.bytes).toBe(read.tensors.get('conv.weight')!.bytes);
+    expect(read.tensors.get('tied.flat')!.bytes).toBe(read.tensors.get('conv.weight')!.bytes);
+  });
+
+  it('a part of a storage is read without the rest', async () => {
+    const read = await readCheckpointFile(fixturePath('torch-state-dict.pt'));
+    expect(read.tensors.get('part')!.bytes.buffer.byteLength).toBe(4 * 4);
+  });
+
+  it('contiguous tensors are views of the file, and transposed ones copies in row-major order', () => {
+    const whole = fixture('torch-state-dict.pt');
+    const read = readCheckpoint(whole).tensors;
+    expect(read.get('conv.weight')!.bytes.buffer).toBe(whole.buffer);
+    const transposed = read.get('transposed')!;
+    expect(transposed.bytes.buffer).not.toBe(whole.buffer);
+    expect(transposed.shape).toEqual([5, 3]);
+    expect(toFloat32(transposed)).toHaveLength(15);
+  });
+
+  it("Lightning's numbers and texts beside the state dict are metadata", () => {
+    expect(readCheckpoint(fixture('torch-lightning.pt')).metadata).toEqual({
+      epoch: '3',
+      global_step: '1200',
+      'pytorch-lightning_version': '1.2.10',
+    });
+  });
+});
+
+describe('of Flax', () => {
+  it('arrays are views of the file, but for those that were split', () => {
+    const whole = fixture('flax-chunked.msgpack');
+    const { tensors } = readCheckpoint(whole);
+    expect(tensors.get('bias')!.bytes.buffer).toBe(whole.buffer);
+    expect(tensors.get('shared/embedding')!.bytes.buffer).not.toBe(whole.buffer);
+  });
+
+  it('numbers, flags and texts among the arrays are metadata, and None is left out', () => {
+    expect(readCheckpoint(fixture('flax-state.msgpack')).metadata).toEqual({
+      step: '12',
+      rate: '0.5',
+      done: 'false',
+      text: 'adam',
+    });
+  });
+});
+
+describe('what is often found in the place of a checkpoint is told apart:', () => {
+  it.each<[string, string | number[], RegExp]>([
+    ['a Git LFS pointer', 'version https://git-lfs.github.com/spec/v1\noid sha256:0', /git lfs pull/],
+    ['a web page', '<!DOCTYPE html><html lang="en"></html>', /web page/],
+    ['a file of gzip', [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0], /gzip/],
+    ['a file of HDF5', [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a], /HDF5/],
+    ['a plain pickle', [0x80, 4, 0x7d, 0x2e], /pickle that torch.save did not write/],
+    ['text', 'a checkpoint of some other kind', /not a safetensors file/],
+    ['nothing', '', /0 bytes, too few/],
+  ])('%s', (_, content, message) => {
+    const bytes = typeof content === 'string' ? new TextEncoder().encode(content) : Uint8Array.from(content);
+    expectRefusal(bytes, message);
+  });
+});
