@@ -69,7 +69,7 @@ const decoderModelSchema = z.strictObject({
   feedForwardWidth: count,
   normPositions: z.enum(['normformer', 'preln', 'postln', 'cogview', 'swinv2', 'subln']).optional(),
   norm: z.enum(['layernorm', 'rmsnorm']).optional(),
-  activation: z.enum(['gelu', 'relu', 'swish']).optional(),
+  activation: z.enum(['gelu', 'gelu_new', 'quick_gelu', 'relu', 'silu', 'smelu', 'swish']).optional(),
   forceNormScale: flag,
   finalNorm: flag,
   gated: flag,
@@ -77,7 +77,14 @@ const decoderModelSchema = z.strictObject({
   headScale: flag,
   scaleEmbedding: flag,
   tieEmbeddings: flag,
-}) satisfies z.ZodType<Omit<DecoderConfig, 'vocabularySize' | 'gridSize' | 'textWidth'>>;
+  absolutePositions: flag,
+  relativePositions: flag,
+  cosineAttention: flag,
+  tau: z.number().gt(0).optional(),
+  deepnetScaling: flag,
+  sublnInit: flag,
+  initStd: z.number().gt(0).optional(),
+}) satisfies z.ZodType<Omit<DecoderConfig, 'vocabularySize' | 'gridSize' | 'textWidth' | 'textLength'>>;
 
 const samplingSchema = z.strictObject({
   temperature: z.number().min(0).optional(),

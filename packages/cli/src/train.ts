@@ -108,7 +108,14 @@ async function trainDecoderFrom(
   const tokenizer = new VqganTokenizer(vqgan.config, vqgan.parameters, runtime);
   const { gridSize, vocabularySize } = tokenizer;
   const { hiddenSize: textWidth } = parseBertConfig(files.config);
-  const model: DecoderConfig = start?.config ?? { ...settings.model!, gridSize, vocabularySize, textWidth };
+  const model: DecoderConfig = start?.config ?? {
+    ...settings.model!,
+    gridSize,
+    vocabularySize,
+    textWidth,
+    // Relative positions have a bias for each of a caption's tokens.
+    ...(settings.model!.relativePositions ? { textLength: settings.textEncoder.maxLength } : {}),
+  };
 
   const data = await openData(settings, tokenizer.imageSize, signal, bar);
   const encode = async (dataset: Dataset, name: string) => {

@@ -53,7 +53,7 @@ const decoderSettings = {
   dataset: { type: 'folder', path: 'pictures' },
   imageTokenizer: 'tiny/vqgan',
   textEncoder: { folder: 'tiny/text-encoder', maxLength: 10 },
-  model: { width: 16, layers: 1, heads: 2, feedForwardWidth: 24 },
+  model: { width: 16, layers: 1, heads: 2, feedForwardWidth: 24, relativePositions: true },
   training: { batchSize: 2, stepsPerRun: 2, learningRate: 0.001, warmUpSteps: 1 },
   samplePrompts: ['a red apple', 'an apple'],
   sampling: { guidanceScale: 2 },
@@ -148,7 +148,13 @@ describe('dalle-mini train decoder', () => {
     expect(await readdir(join(root.path, 'apples'))).toContain('samples-00000004.png');
     const { name, license, sampling, textEncoder, decoder } = await readModelFolder(model);
     expect({ name, license, sampling }).toEqual({ name: 'apples', license: 'CC0-1.0', sampling: { guidanceScale: 2 } });
-    expect(decoder.config).toEqual({ ...decoderSettings.model, gridSize: 8, vocabularySize: 32, textWidth: 12 });
+    expect(decoder.config).toEqual({
+      ...decoderSettings.model,
+      textLength: 10,
+      gridSize: 8,
+      vocabularySize: 32,
+      textWidth: 12,
+    });
     expect(textEncoder).toEqual((await readModelFolder(tiny)).textEncoder);
 
     const drawn = await dalleMini(root.path, ['generate', 'a red apple', '--model', model, '--out', 'apple.png']);
