@@ -1,0 +1,160 @@
+/** CLIP (Radford et al. 2021) as functions from graph to graph; parameters are named as in Hugging Face's `CLIPModel`. */
+import {
+  add,
+  argmax,
+  broadcastTo,
+  concat,
+  constant,
+  conv2d,
+  div,
+  dotProductAttention,
+  embedding,
+  exp,
+  fanInUniform,
+  gather,
+  gelu,
+  type Initializer,
+  input,
+  layerNorm,
+  linear,
+  matmul,
+  mergeHeads,
+  mul,
+  normal,
+  ParameterScope,
+  reshape,
+  sigmoid,
+  sliceAxis,
+  splitHeads,
+  sqrt,
+  square,
+  sum,
+  type Tensor,
+  transpose,
+} from '@dalle-mini/graph';
+import type { ClipConfig, ClipTransformerConfig } from './config.js';
+
+/**
+ * The text tower's last hidden states: token ids, int32 `[batch, length]`, to `[batch, length, text.hiddenSize]`, normalized. Each
+ * token sees those before it and itself, so what follows the end token changes nothing before it.
+ * @throws GraphError if `length` is past `maxLength`.
+ */
+export function clipTextStates(scope: ParameterScope, config: ClipConfig, ids: Tensor): Tensor {
+  const { text: sizes, vocabularySize, maxLength } = config;
+  const length = ids.shape[1]!;
+  const model = scope.in('text_model');
+  const tokens = embedding(model.in('embeddings').in('token_embedding'), ids, vocabularySize, sizes.hiddenSize);
+  const positions = positionEmbeddings(model, maxLength, sizes.hiddenSize);
+  const embedded = add(tokens, sliceAxis(positions, 0, 0, length));
+  const states = transformer(model.in('encoder'), sizes, embedded, causalMask(length));
+  return layerNorm(model.in('final_layer_norm'), states, { epsilon: sizes.layerNormEpsilon });
+}
+
+/**
+ * Captions to the space that they share with images: ids, int32 `[batch, length]`, to `[batch, projectionSize]`, not normalized. The
+ * state at a caption's first end token, the largest id of the vocabulary, stands for all of it.
+ */
+export function clipTextEmbeddings(scope: ParameterScope, config: ClipConfig, ids: Tensor): Tensor {
+  const [batch, length] = ids.shape as [number, number];
+  const states = reshape(clipTextStates(scope, config, ids), [batch * length, -1]);
+  const firstRows = Int32Array.from({ length: batch }, (_, row) => row * length);
+  const ends = add(argmax(ids), constant({ dtype: 'int32', shape: [batch], data: firstRows }));
+  return linear(scope.in('text_projection'), gather(states, ends), config.projectionSize, { bias: false });
+}
+
+/**
+ * The image tower's last hidden states: images `[batch, 3, imageSize, imageSize]`, normalized as `writeClipPixels` does, to
+ * `[batch, 1 + patches, image.hiddenSize]`: the class token, then the patches in raster order.
+ */
+export function clipImageStates(scope: ParameterScope, config: ClipConfig, images: Tensor): Tensor {
+  const { image: sizes, patchSize } = config;
+  const { hiddenSize, layerNormEpsilon: epsilon } = sizes;
+  const batch = images.shape[0]!;
+  const model = scope.in('vision_model');
+  const embeddings = model.in('embeddings');
+  const kernelShape = [hiddenSize, 3, patchSize, patchSize];
+  const kernel = embeddings
+    .in('patch_embedding')
+    .parameter('weight', kernelShape, fanInUniform(3 * patchSize * patchSize));
+  const grid = conv2d(images, kernel, { stride: patchSize });
+  const patches = transpose(reshape(grid, [batch, hiddenSize, -1]), [0, 2, 1]);
+  const classToken = embeddings.parameter('class_embedding', [hiddenSize], normal(0.02));
+  const tokens = concat([broadcastTo(classToken, [batch, 1, hiddenSize]), patches], 1);
+  const embedded = add(tokens, positionEmbeddings(model, tokens.shape[1]!, hiddenSize));
+  // The name is misspelt in the checkpoints.
+  return transformer(model.in('encoder'), sizes, layerNorm(model.in('pre_layrnorm'), embedded, { epsilon }));
+}
+
+/** Images `[batch, 3, imageSize, imageSize]` to the space that they share with captions, `[batch, projectionSize]`, not normalized. */
+export function clipImageEmbeddings(scope: ParameterScope, config: ClipConfig, images: Tensor): Tensor {
+  const { hiddenSize, layerNormEpsilon: epsilon } = config.image;
+  const classStates = reshape(sliceAxis(clipImageStates(scope, config, images), 1, 0, 1), [-1, hiddenSize]);
+  const pooled = layerNorm(scope.in('vision_model').in('post_layernorm'), classStates, { epsilon });
+  return linear(scope.in('visual_projection'), pooled, config.projectionSize, { bias: false });
+}
+
+/**
+ * exp(logit_scale) · cosine: caption embeddings `[captions, projectionSize]` and image embeddings `[images, projectionSize]` to
+ * `[captions, images]`. A softmax along an axis gives the probabilities that CLIP was trained to get right.
+ */
+export function clipSimilarities(scope: ParameterScope, captions: Tensor, images: Tensor): Tensor {
+  const cosines = matmul(toUnitLength(captions), toUnitLength(images), { transposeB: true });
+  // As at the start of training: a temperature of 0.07.
+  const logScale: Initializer = { kind: 'constant', scale: Math.log(1 / 0.07) };
+  return mul(cosines, exp(scope.parameter('logit_scale', [], logScale)));
+}
+
+/** The parameters of a CLIP of these sizes, by name: what {@link clipWeights} looks for. */
+export function clipParameters(config: ClipConfig): ReadonlyMap<string, Tensor> {
+  const { imageSize, maxLength } = config;
+  const scope = new ParameterScope();
+  const captions = clipTextEmbeddings(scope, config, input('ids', [1, maxLength], 'int32'));
+  const images = clipImageEmbeddings(scope, config, input('images', [1, 3, imageSize, imageSize]));
+  clipSimilarities(scope, captions, images);
+  return scope.parameters;
+}
+
+function positionEmbeddings(model: ParameterScope, count: number, width: number): Tensor {
+  return model.in('embeddings').in('position_embedding').parameter('weight', [count, width], normal(0.02));
+}
+
+/** Bool `[length, length]`: true where the key of the column is not after the query of the row. */
+function causalMask(length: number): Tensor {
+  const data = Uint8Array.from({ length: length * length }, (_, i) => (i % length <= Math.floor(i / length) ? 1 : 0));
+  return constant({ dtype: 'bool', shape: [length, length], data });
+}
+
+function transformer(scope: ParameterScope, sizes: ClipTransformerConfig, x: Tensor, mask?: Tensor): Tensor {
+  let hidden = x;
+  for (let layer = 0; layer < sizes.layers; layer++) {
+    hidden = transformerLayer(scope.in('layers').in(layer), sizes, hidden, mask);
+  }
+  return hidden;
+}
+
+/** Pre-norm: each half normalizes its input and adds its result to it. */
+function transformerLayer(scope: ParameterScope, sizes: ClipTransformerConfig, x: Tensor, mask?: Tensor): Tensor {
+  const { heads, hiddenSize, intermediateSize, layerNormEpsilon: epsilon } = sizes;
+  const attention = scope.in('self_attn');
+  const normalized = layerNorm(scope.in('layer_norm1'), x, { epsilon });
+  const [queries, keys, values] = ['q_proj', 'k_proj', 'v_proj'].map((name) =>
+    splitHeads(linear(attention.in(name), normalized, hiddenSize), heads),
+  ) as [Tensor, Tensor, Tensor];
+  const context = mergeHeads(dotProductAttention(queries, keys, values, mask));
+  const middle = add(x, linear(attention.in('out_proj'), context, hiddenSize));
+
+  const mlp = scope.in('mlp');
+  const widened = linear(mlp.in('fc1'), layerNorm(scope.in('layer_norm2'), middle, { epsilon }), intermediateSize);
+  const activated = sizes.activation === 'gelu' ? gelu(widened) : quickGelu(widened);
+  return add(middle, linear(mlp.in('fc2'), activated, hiddenSize));
+}
+
+/** x · σ(1.702 x), an approximation of the Gaussian error linear unit (Hendrycks and Gimpel 2016). */
+function quickGelu(x: Tensor): Tensor {
+  return mul(x, sigmoid(mul(x, 1.702)));
+}
+
+/** Rows `[rows, width]` divided by their Euclidean length. */
+function toUnitLength(x: Tensor): Tensor {
+  return div(x, sqrt(sum(square(x), { axes: [-1], keepDims: true })));
+}

@@ -1,0 +1,135 @@
+import type { RgbImage } from '@dalle-mini/vqgan';
+
+/** A rectangle of an image, in pixels. */
+export interface PixelWindow {
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Mean and standard deviation, of red, green and blue in [0, 1], that CLIP's images were normalized by. */
+const MEAN = [0.48145466, 0.4578275, 0.40821073] as const;
+const DEVIATION = [0.26862954, 0.26130258, 0.27577711] as const;
+
+/**
+ * Writes an image of any size as CLIP reads it, `[3, imageSize, imageSize]`, at an offset of an array: scaled so that its shorter
+ * side fits, the middle cut out, normalized by CLIP's mean and deviation.
+ * @throws RangeError if the image has no pixels, or not three bytes for each.
+ */
+export function writeClipPixels(image: RgbImage, imageSize: number, target: Float32Array, offset: number): void {
+  const { width, height } = image;
+  const shorter = Math.min(width, height);
+  // Cut off, not rounded, and so is the margin: as in transformers.
+  const scaled = (side: number) => Math.floor((imageSize * side) / shorter);
+  const left = Math.floor((scaled(width) - imageSize) / 2);
+  const top = Math.floor((scaled(height) - imageSize) / 2);
+  const window = { left, top, width: imageSize, height: imageSize };
+  const { data } = resizeBicubic(image, scaled(width), scaled(height), window);
+  const plane = imageSize * imageSize;
+  for (let pixel = 0; pixel < plane; pixel++) {
+    for (let channel = 0; channel < 3; channel++) {
+      const value = data[3 * pixel + channel]! / 255;
+      target[offset + channel * plane + pixel] = (value - MEAN[channel]!) / DEVIATION[channel]!;
+    }
+  }
+}
+
+/** Bits after the point of the weights, as in Pillow: with 8 bits of a channel and 2 for overshooting they fit 32. */
+const PRECISION = 22;
+
+/**
+ * Scales an image by bicubic interpolation, to the same bytes as Pillow's `Image.resize` with `BICUBIC`: the kernel of Keys (1981)
+ * with a = −0.5, as wide as a pixel of the smaller of the two images, so that what shrinks is not aliased.
+ * @param window The part of the scaled image that is computed, and returned; all of it by default.
+ * @throws RangeError if the image has no pixels, or not three bytes for each, or if the window is not in the scaled image.
+ */
+export function resizeBicubic(image: RgbImage, width: number, height: number, window?: PixelWindow): RgbImage {
+  const whole = { left: 0, top: 0, width, height };
+  const part = window ?? whole;
+  checkImage(image);
+  checkWindow(part, whole);
+  const columns = bicubicTaps(image.width, width, part.left, part.width);
+  const rows = bicubicTaps(image.height, height, part.top, part.height);
+
+  // Columns first, rounded to bytes, and then rows, as in Pillow; of the input's rows those that the second pass reads.
+  const firstRow = rows[0]!.start;
+  const lastRow = rows.at(-1)!.start + rows.at(-1)!.weights.length;
+  const narrow = new Uint8ClampedArray(3 * part.width * (lastRow - firstRow));
+  for (let y = firstRow, to = 0; y < lastRow; y++) {
+    for (const { start, weights } of columns) {
+      const from = 3 * (y * image.width + start);
+      for (let channel = 0; channel < 3; channel++) narrow[to++] = weighted(image.data, from + channel, 3, weights);
+    }
+  }
+  const data = new Uint8ClampedArray(3 * part.width * part.height);
+  const stride = 3 * part.width;
+  for (const [y, { start, weights }] of rows.entries()) {
+    const from = (start - firstRow) * stride;
+    for (let i = 0; i < stride; i++) data[y * stride + i] = weighted(narrow, from + i, stride, weights);
+  }
+  return { width: part.width, height: part.height, data };
+}
+
+/** What an output pixel is made of along one axis: input pixels from `start` on, with weights of 22 bits after the point. */
+interface Taps {
+  readonly start: number;
+  readonly weights: Int32Array;
+}
+
+/** The taps of output pixels `first` to `first + count` of `outSize` that `inSize` pixels are scaled to. */
+function bicubicTaps(inSize: number, outSize: number, first: number, count: number): Taps[] {
+  const scale = inSize / outSize;
+  const filterScale = Math.max(scale, 1);
+  const support = 2 * filterScale;
+  return Array.from({ length: count }, (_, i) => {
+    const center = (first + i + 0.5) * scale;
+    const start = Math.max(0, Math.trunc(center - support + 0.5));
+    const end = Math.min(inSize, Math.trunc(center + support + 0.5));
+    const exact = Array.from({ length: end - start }, (_, tap) =>
+      bicubicKernel((start + tap - center + 0.5) / filterScale),
+    );
+    const total = exact.reduce((sum, weight) => sum + weight, 0);
+    // Math.round would round −0.5 up, where Pillow rounds away from zero.
+    const fixed = exact.map((weight) => {
+      const bits = (weight / total) * 2 ** PRECISION;
+      return Math.trunc(bits < 0 ? bits - 0.5 : bits + 0.5);
+    });
+    return { start, weights: Int32Array.from(fixed) };
+  });
+}
+
+function bicubicKernel(position: number): number {
+  const x = Math.abs(position);
+  const a = -0.5;
+  if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
+  if (x < 2) return (((x - 5) * x + 8) * x - 4) * a;
+  return 0;
+}
+
+/** The weighted sum of every `stride`-th value from `from` on, rounded; what assigns it to a byte clips it. */
+function weighted(values: ArrayLike<number>, from: number, stride: number, weights: Int32Array): number {
+  let sum = 2 ** (PRECISION - 1);
+  for (let tap = 0; tap < weights.length; tap++) sum += values[from + tap * stride]! * weights[tap]!;
+  return sum >> PRECISION;
+}
+
+function checkImage({ width, height, data }: RgbImage): void {
+  const sound = Number.isInteger(width) && Number.isInteger(height) && width > 0 && height > 0;
+  if (!sound || data.length !== 3 * width * height) {
+    throw new RangeError(
+      `The image is ${width}×${height} with ${data.length} bytes; it must have pixels, and three bytes for each: RGB.`,
+    );
+  }
+}
+
+function checkWindow(part: PixelWindow, whole: PixelWindow): void {
+  const { left, top, width, height } = part;
+  const sound = [left, top, width, height, whole.width, whole.height].every(Number.isInteger);
+  const inside = left >= 0 && top >= 0 && left + width <= whole.width && top + height <= whole.height;
+  if (!sound || !inside || width < 1 || height < 1) {
+    throw new RangeError(
+      `The window of ${width}×${height} pixels at (${left}, ${top}) is no part of the scaled image, ${whole.width}×${whole.height}.`,
+    );
+  }
+}
