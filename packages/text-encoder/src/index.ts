@@ -12,4 +12,6 @@ export { type BertFiles, BertTextEncoder, type BertTextEncoderOptions } from './
 export { CompiledTextEncoder } from './compiled-text-encoder.js';
 export { bartConfigFromRelease, blockConfigFromRelease, readRelease, takeBart, takeStack } from './release.js';
 export type { EncodeOptions, TextEncoder, TextEncoding } from './text-encoder.js';
+export { normalizingTokenizer, TextNormalizer, type TextNormalizerOptions } from './text-normalizer.js';
 export { type CaptionTokenizer, loadTokenizer, type TokenBatch } from './tokenizer.js';
+export type { WordFrequencies } from './word-splitter.js';

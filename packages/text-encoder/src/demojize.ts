@@ -1,0 +1,108 @@
+import { EMOJI_NAMES } from './emoji-names.js';
+
+/** Emoji that begin alike, by their next code point. */
+interface EmojiTree {
+  readonly next: Map<string, EmojiTree>;
+  name?: string;
+}
+
+const ZERO_WIDTH_JOINER = '\u200d';
+const SKIN_TONES = { '🏻': 'light', '🏼': 'medium-light', '🏽': 'medium', '🏾': 'medium-dark', '🏿': 'dark' };
+/** Emoji that only change others: skin tones and hair. */
+const COMPONENTS = new Set([...Object.keys(SKIN_TONES), '🦰', '🦱', '🦲', '🦳']);
+
+/** Code points `start` to `end`: an emoji with its name, or one code point without. */
+interface Token {
+  readonly start: number;
+  readonly end: number;
+  readonly name?: string;
+}
+
+let tree: EmojiTree | undefined;
+
+function buildTree(): EmojiTree {
+  const root: EmojiTree = { next: new Map() };
+  const add = (emoji: string, name: string) => {
+    let node = root;
+    for (const character of emoji) {
+      const following: EmojiTree = node.next.get(character) ?? { next: new Map() };
+      node.next.set(character, following);
+      node = following;
+    }
+    node.name = name;
+  };
+  for (const line of EMOJI_NAMES.split('\n')) {
+    const [name, ...emojis] = line.split(' ') as [string, ...string[]];
+    for (const emoji of emojis) {
+      if (!emoji.includes('~')) add(emoji, name);
+      else
+        for (const [tone, of] of Object.entries(SKIN_TONES))
+          add(emoji.replace('~', tone), name.replace('~', `${of}_skin_tone`));
+    }
+  }
+  return root;
+}
+
+/**
+ * Replaces emoji by their English names: `demojize` of the Python package emoji 2.16, for any text.
+ * @param delimiter What stands before and after a name; `:face_with_tears_of_joy:` without it.
+ */
+export function demojize(text: string, delimiter = ':'): string {
+  if (/^[\0-\x7f]*$/.test(text)) return text;
+  tree ??= buildTree();
+  const root = tree;
+  const characters = Array.from(text);
+  const done: string[] = [];
+  // What a joiner may still take back.
+  let tokens: Token[] = [];
+  const loneJoiners = new Set<number>();
+  const isEmoji = ({ start, name }: Token) => (name ?? root.next.get(characters[start]!)?.name) !== undefined;
+  const flush = () => {
+    for (const { start, end, name } of tokens) {
+      done.push(name === undefined ? characters.slice(start, end).join('') : delimiter + name + delimiter);
+    }
+    tokens = [];
+  };
+
+  for (let i = 0; i < characters.length; i++) {
+    const character = characters[i]!;
+    if (loneJoiners.has(i)) {
+      tokens.push({ start: i, end: i + 1 });
+      continue;
+    }
+    const first = root.next.get(character);
+    const last = tokens.at(-1);
+    if (first) {
+      // As far as the tree goes: an emoji that another continues is found only where that one is whole.
+      let end = i + 1;
+      let longest = first;
+      while (end < characters.length && !loneJoiners.has(end)) {
+        const node = longest.next.get(characters[end]!);
+        if (!node) break;
+        longest = node;
+        end++;
+      }
+      if (longest.name !== undefined) {
+        tokens.push({ start: i, end, name: longest.name });
+        i = end - 1;
+        continue;
+      }
+    } else if (character === ZERO_WIDTH_JOINER && last && isEmoji(last) && root.next.has(characters[i - 1]!)) {
+      // The joiner joins nothing that has a name: what stands before it is read again, without it.
+      loneJoiners.add(i);
+      const isComponent = COMPONENTS.has(characters.slice(last.start, last.end).join(''));
+      const before = isComponent ? tokens.at(-2) : undefined;
+      const length = last.end - last.start + (before ? before.end - before.start : 0);
+      const start = i - length;
+      const keepsJoiner = before !== undefined && characters[start] === ZERO_WIDTH_JOINER;
+      tokens.splice(before && !keepsJoiner ? -2 : -1);
+      i = start + (keepsJoiner ? 1 : 0) - 1;
+      continue;
+    } else if (tokens.length > 0) {
+      flush();
+    }
+    if (character !== '\ufe0e' && character !== '\ufe0f') tokens.push({ start: i, end: i + 1 });
+  }
+  flush();
+  return done.join('');
+}

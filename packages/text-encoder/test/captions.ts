@@ -1,0 +1,27 @@
+import { readFileSync } from 'node:fs';
+
+export const read = (name: string) => readFileSync(new URL(`fixtures/captions/${name}`, import.meta.url), 'utf8');
+
+/** A caption and what the published code makes of it (see scripts/reference/captions.py). */
+export interface Row {
+  readonly caption: string;
+  /** After `ftfy.fix_text` and after `emoji.demojize`. */
+  readonly fixed: string;
+  readonly demojized: string;
+  /** The numbers that chose persons' names. */
+  readonly random: readonly number[];
+  readonly normalized: string;
+  /** Ids of at most `maxLength` tokens, without padding, by tokenizer. */
+  readonly tokens: Readonly<Record<'bpe' | 'uncased' | 'cased' | 'processor' | 'minDalle', readonly number[]>>;
+}
+
+const tokens = JSON.parse(read('tokens.json')) as Row['tokens'][];
+export const rows = (JSON.parse(read('captions.json')) as Omit<Row, 'tokens'>[]).map(
+  (row, index): Row => ({ ...row, tokens: tokens[index]! }),
+);
+export const maxLength = 64;
+export const wordFrequencies = read('words-frequency.txt');
+export const bpeFiles = {
+  vocab: JSON.parse(read('bpe/vocab.json')) as Record<string, number>,
+  merges: read('bpe/merges.txt'),
+};

@@ -1,0 +1,126 @@
+import { TextNormalizer } from '@dalle-mini/text-encoder';
+import { describe, expect, it } from 'vitest';
+import { demojize } from '../src/demojize.js';
+import { fixText } from '../src/fix-text.js';
+import { unescapeHtml } from '../src/html-entities.js';
+import { transliterate } from '../src/transliterate.js';
+import { WordSplitter } from '../src/word-splitter.js';
+import { rows, wordFrequencies } from './captions.js';
+
+const normalizer = new TextNormalizer(wordFrequencies);
+
+describe('the published code', () => {
+  it('is compared on hundreds of captions', () => {
+    expect(rows.length).toBeGreaterThanOrEqual(300);
+    expect(rows.some(({ random }) => random.length > 1)).toBe(true);
+  });
+
+  it.each(rows.map((row, index) => [index, row.caption.slice(0, 40), row] as const))(
+    'makes the same of caption %i, %j',
+    (_index, _start, { caption, fixed, demojized, random, normalized }) => {
+      const drawn = random.values();
+      expect(fixText(caption)).toBe(fixed);
+      expect(demojize(caption)).toBe(demojized);
+      const seeded = new TextNormalizer(wordFrequencies, { random: () => drawn.next().value! });
+      expect(seeded.normalize(caption)).toBe(normalized);
+      expect(drawn.next().done).toBe(true);
+    },
+  );
+});
+
+describe('normalize', () => {
+  it.each([
+    ['', ' '],
+    ['A café, by the sea…', ' a cafe, by the sea'],
+    ['#throwbackthursday in 2020', ' throw back thursday in 2020'],
+    ['on 12/25/2020 for $1,299.99', ' on 12/25/2020 for $ 1299.99'],
+    ["it's <b>5 &amp; 6</b> (mostly)", " it's 5 & 6, mostly"],
+    ['I ❤️ pizza', ' i, red heart, pizza'],
+  ])('makes %j to %j', (caption, expected) => {
+    expect(normalizer.normalize(caption)).toBe(expected);
+  });
+
+  it('calls a person what chance says, as often as Wikipedia does', () => {
+    const names = [0, 0.67, 0.68, 0.97, 0.98].map((number) =>
+      new TextNormalizer(wordFrequencies, { random: () => number }).normalize('<person>'),
+    );
+    expect(names).toEqual([' a person', ' a person', ' someone', ' someone', ' somebody']);
+    expect([' a person', ' someone', ' somebody']).toContain(normalizer.normalize('<person>'));
+  });
+
+  // What is quadratic would take minutes.
+  it.each([
+    ['a hashtag', `#${'throwbackthursday'.repeat(6000)}`],
+    ['digits in a hashtag', `#${'1'.repeat(100_000)}`],
+    ['spaces', `a${' '.repeat(100_000)}b`],
+    ['quotes and spaces', `${`"${' '.repeat(1000)}`.repeat(100)}b`],
+    ['commas after a person', `<person>${','.repeat(100_000)}`],
+    ['"and" after a person', `<person>${'and'.repeat(33_000)}`],
+    ['open tags', '<a'.repeat(50_000)],
+    ['mojibake', 'Ã© 猫'.repeat(20_000)],
+    ['joined emoji', '👨\u200d'.repeat(33_000)],
+    ['one reference', `&${'a'.repeat(100_000)}`],
+  ])('takes no long time for 100,000 characters of %s', (_, caption) => {
+    expect(normalizer.normalize(caption)).toMatch(/^ /);
+  });
+});
+
+describe('transliterate', () => {
+  it.each([
+    ['Ωμέγα Москва 北京 東京 서울', 'Omega Moskva Bei Jing  Dong Jing  seoul'],
+    ['東つちシー', 'Dong tsuchishi-'],
+    ['½ ™ − ≤ €', ' 1/2 (tm) - <= EUR'],
+    ['𝒜 ⑩ ⁵ 🅐', 'A 10 5 (A)'],
+    ['\u0085\ue000\u{10ffff}\ud83d', ''],
+  ])('writes %j as %j', (text, ascii) => {
+    expect(transliterate(text)).toBe(ascii);
+  });
+
+  it('gives ASCII for every character', () => {
+    for (let code = 0; code <= 0x10ffff; code += 7) {
+      expect(transliterate(String.fromCodePoint(code))).toMatch(/^\p{ASCII}*$/u);
+    }
+  });
+});
+
+describe('unescapeHtml', () => {
+  it.each([
+    ['&notit; &not; &amp &AMPx &copy', '¬it; ¬ & &x ©'],
+    ['&#128; &#x92; &#129; &#0; &#1; &#xD800; &#x110000; &#xfffe;', '€ ’ \x81 \ufffd  \ufffd \ufffd '],
+    ['& &; &# &#x; &unknown;', '& &; &# &#x; &unknown;'],
+  ])('decodes %j as Python does', (text, decoded) => {
+    expect(unescapeHtml(text)).toBe(decoded);
+  });
+});
+
+describe('word frequencies', () => {
+  it('may be a map of counts, in any order', () => {
+    const counts = wordFrequencies
+      .trim()
+      .split('\n')
+      .map((line) => line.split(' '))
+      .map(([word, count]) => [word!, Number(count)] as const);
+    const mapped = new TextNormalizer(new Map(counts.toReversed()));
+    expect(mapped.normalize('#blackcatbythesea')).toBe(normalizer.normalize('#blackcatbythesea'));
+  });
+
+  it('split words that they do not hold into letters', () => {
+    expect(new WordSplitter('cat 2\ndog 1\n').split("catdog's x_cats")).toBe('cat dog s x cat s');
+  });
+
+  it.each([
+    ['', /are empty; give the text of enwiki-words-frequency.txt/],
+    ['the 10\n\nof 5', /Line 2 .* is "", not a word and its count; give/],
+    ['the 10\nof', /Line 2 .* is "of", not/],
+    ['<!DOCTYPE html>', /Line 1 .* is "<!DOCTYPE html>", not/],
+    ['{"the": 10}', /Line 1 .*, not/],
+    ['x'.repeat(1000), /Line 1 .* is "x{40}…", not/],
+  ])('that are %j are refused', (text, message) => {
+    expect(() => new TextNormalizer(text)).toThrow(message);
+  });
+
+  it('that are an empty map or nothing at all are refused', () => {
+    expect(() => new TextNormalizer(new Map())).toThrow(/are empty; give a map/);
+    expect(() => new TextNormalizer(undefined as unknown as string)).toThrow(/are missing; give the text of enwiki/);
+  });
+});

@@ -1,0 +1,146 @@
+"""Writes the tables by which captions are normalized, for the text encoder package.
+
+    pip install ftfy==6.3.1 emoji==2.16.0
+    python scripts/reference/caption_data.py
+
+writes to packages/text-encoder/src:
+
+    emoji-names.ts    the names that emoji.demojize gives, from the package emoji (BSD 3-Clause)
+    mojibake.ts       the heuristics and code pages of ftfy (Apache-2.0)
+"""
+
+import json
+import re
+from collections import defaultdict
+from pathlib import Path
+
+import emoji
+from ftfy import badness, chardata
+
+SRC = Path(__file__).parents[2] / "packages/text-encoder/src"
+TONES = {"🏻": "light", "🏼": "medium-light", "🏽": "medium", "🏾": "medium-dark", "🏿": "dark"}
+
+
+def emoji_lines() -> list[str]:
+    """Lines `name emoji …`; `~` in a line stands for each of the five skin tones and for its name."""
+    rest = {character: data["en"].strip(":") for character, data in emoji.EMOJI_DATA.items()}
+    lines: dict[str, list[str]] = defaultdict(list)
+    for character, name in list(rest.items()):
+        if character.count("🏻") != 1 or len(character) == 1 or any(tone in character for tone in TONES if tone != "🏻"):
+            continue
+        pattern, pattern_name = character.replace("🏻", "~"), name.replace("light_skin_tone", "~")
+        expanded = {
+            pattern.replace("~", tone): pattern_name.replace("~", f"{tone_name}_skin_tone")
+            for tone, tone_name in TONES.items()
+        }
+        if all(rest.get(key) == value for key, value in expanded.items()):
+            lines[pattern_name].append(pattern)
+            for key in expanded:
+                del rest[key]
+    for character, name in rest.items():
+        lines[name].append(character)
+    return sorted(" ".join([name, *sorted(characters)]) for name, characters in lines.items())
+
+
+def literal(text: str) -> str:
+    """A single-quoted JavaScript string in which what one cannot see or mistakes for something else is escaped."""
+    escaped = re.sub(r"(['\\])", r"\\\1", text)
+    return "'" + "".join(c if c.isprintable() and not 0xE000 <= ord(c) <= 0xF8FF else f"\\u{ord(c):04x}" for c in escaped) + "'"
+
+
+def plain(pattern: str) -> str:
+    """A verbose regular expression of Python as one of JavaScript (flag u): no spaces, no comments."""
+    out, inside = [], False
+    tokens = re.findall(r"\\.|#[^\n]*|.", pattern, re.DOTALL)
+    for token in tokens:
+        if not inside and (token.isspace() or len(token) > 1 and token.startswith("#")):
+            continue
+        inside = token == "[" or inside and token != "]"
+        token = r"[^\n]" if token == "." and not inside else token
+        out.append(token)
+    text = "".join(out).replace(r"\w", r"[\p{L}\p{N}_]")
+    return text.replace(r"\s", r"[\t-\r\x1c- \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]")
+
+
+def alternatives(pattern: str) -> list[str]:
+    """The alternatives of a pattern at its top level."""
+    out, depth, inside = [""], 0, False
+    for character in pattern:
+        inside = character == "[" or inside and character != "]"
+        depth += 0 if inside else {"(": 1, ")": -1}.get(character, 0)
+        if character == "|" and depth == 0 and not inside:
+            out.append("")
+        else:
+            out[-1] += character
+    return out
+
+
+names = emoji_lines()
+assert not any("`" in line or "\\" in line or "$" in line for line in names)
+(SRC / "emoji-names.ts").write_text(
+    f"""/*
+ * The English names of emoji as the Python package emoji {emoji.__version__} gives them, written by scripts/reference/caption_data.py.
+ *
+ * Copyright (c) 2014-2026, Taehoon Kim, Kevin Wurster. All rights reserved.
+ *
+ * Redistribution and use in source and binary forms, with or without modification, are permitted provided that the following
+ * conditions are met:
+ * 1. Redistributions of source code must retain the above copyright notice, this list of conditions and the following disclaimer.
+ * 2. Redistributions in binary form must reproduce the above copyright notice, this list of conditions and the following
+ *    disclaimer in the documentation and/or other materials provided with the distribution.
+ * 3. Neither the name of the copyright holder nor the names of its contributors may be used to endorse or promote products
+ *    derived from this software without specific prior written permission.
+ *
+ * THIS SOFTWARE IS PROVIDED BY THE COPYRIGHT HOLDERS AND CONTRIBUTORS "AS IS" AND ANY EXPRESS OR IMPLIED WARRANTIES, INCLUDING,
+ * BUT NOT LIMITED TO, THE IMPLIED WARRANTIES OF MERCHANTABILITY AND FITNESS FOR A PARTICULAR PURPOSE ARE DISCLAIMED. IN NO EVENT
+ * SHALL THE COPYRIGHT HOLDER OR CONTRIBUTORS BE LIABLE FOR ANY DIRECT, INDIRECT, INCIDENTAL, SPECIAL, EXEMPLARY, OR CONSEQUENTIAL
+ * DAMAGES (INCLUDING, BUT NOT LIMITED TO, PROCUREMENT OF SUBSTITUTE GOODS OR SERVICES; LOSS OF USE, DATA, OR PROFITS; OR BUSINESS
+ * INTERRUPTION) HOWEVER CAUSED AND ON ANY THEORY OF LIABILITY, WHETHER IN CONTRACT, STRICT LIABILITY, OR TORT (INCLUDING
+ * NEGLIGENCE OR OTHERWISE) ARISING IN ANY WAY OUT OF THE USE OF THIS SOFTWARE, EVEN IF ADVISED OF THE POSSIBILITY OF SUCH DAMAGE.
+ */
+
+/** Lines of a name and its emoji, qualified or not. `~` stands for each of the five skin tones and for its name. */
+export const EMOJI_NAMES = `\\
+{chr(10).join(names)}`;
+""",
+    encoding="utf-8",
+)
+
+pages = []
+for encoding in chardata.CHARMAP_ENCODINGS:
+    upper = bytes(range(128, 256)).decode(encoding)
+    assert bytes(range(0x1A)).decode(encoding) == "".join(map(chr, range(0x1A)))
+    pages.append(f"  [{literal(encoding)}, {literal(upper)}],")
+bad = "\n".join(f"    {literal(part)}," for part in alternatives(plain(badness.BADNESS_RE.pattern)))
+detector = literal(plain(chardata.UTF8_DETECTOR_RE.pattern))
+ligatures = ", ".join(f"{literal(chr(k))}: {literal(v)}" for k, v in chardata.LIGATURES.items())
+(SRC / "mojibake.ts").write_text(
+    f"""/*
+ * What ftfy 6.3.1 knows of mojibake, written by scripts/reference/caption_data.py. Copyright 2023 Robyn Speer; licensed under the
+ * Apache License, Version 2.0.
+ */
+
+/** Sequences of characters that are hardly meant: text read in the wrong encoding. */
+export const BADNESS = new RegExp(
+  [
+{bad}
+  ].join('|'),
+  'u',
+);
+
+/** Runs that look like UTF-8 read as one of the code pages. */
+export const UTF8_DETECTOR = new RegExp(
+  {detector},
+  'gu',
+);
+
+/** The encodings that UTF-8 is mistaken for, in the order to try, with what their bytes 0x80 to 0xff stand for. */
+export const CODE_PAGES: readonly (readonly [name: string, upper: string])[] = [
+{chr(10).join(pages)}
+];
+
+/** Ligatures and digraphs of Latin letters, taken apart. */
+export const LIGATURES: Readonly<Record<string, string>> = {{ {ligatures} }};
+""",
+    encoding="utf-8",
+)
