@@ -1,0 +1,148 @@
+import {
+  type CaptionTokenizer,
+  loadTokenizer,
+  minDalleTokenizer,
+  normalizingTokenizer,
+  TextNormalizer,
+  tokenizerFromBpeFiles,
+  tokenizerFromWordPieceFiles,
+} from '@dalle-mini/text-encoder';
+import { describe, expect, it } from 'vitest';
+import { bpeFiles, maxLength, type Row, read, rows, wordFrequencies } from './captions.js';
+
+const bpe = tokenizerFromBpeFiles(bpeFiles);
+const minDalle = minDalleTokenizer(bpeFiles);
+const { vocab, merges } = bpeFiles;
+const wordPiece = (name: string, lowercase: boolean) =>
+  tokenizerFromWordPieceFiles({ vocab: read(`${name}/vocab.txt`), lowercase });
+const ids = (tokenizer: CaptionTokenizer, caption: string, length = maxLength) => [
+  ...tokenizer.encode([caption], length).ids,
+];
+
+describe.each<[string, keyof Row['tokens'], CaptionTokenizer, number]>([
+  ['BartTokenizerFast, from vocab.json and merges.txt', 'bpe', bpe, vocab['<pad>']!],
+  ['BartTokenizerFast, from tokenizer.json', 'bpe', loadTokenizer(JSON.parse(read('bpe/tokenizer.json'))), 1],
+  ['BertTokenizerFast in lower case', 'uncased', wordPiece('uncased', true), 0],
+  ['BertTokenizerFast', 'cased', wordPiece('cased', false), 0],
+  ['min-dalle', 'minDalle', minDalle, 1],
+])('the tokenizer of %s', (_, name, tokenizer, padId) => {
+  it.each(rows.map((row, index) => [index, row.caption.slice(0, 40), row] as const))(
+    'has the ids and the mask of caption %i, %j',
+    (_index, _start, { caption, tokens }) => {
+      const expected = tokens[name];
+      const batch = tokenizer.encode([caption], maxLength);
+      expect([...batch.ids]).toEqual([...expected, ...Array(maxLength - expected.length).fill(padId)]);
+      expect([...batch.attentionMask]).toEqual(Array.from(batch.ids, (__, place) => (place < expected.length ? 1 : 0)));
+    },
+  );
+
+  it('does not take long for 100,000 characters without a space', () => {
+    expect(ids(tokenizer, 'cat'.repeat(33_334))).toHaveLength(maxLength);
+  });
+
+  it.each([1, -1, 2.5, Number.NaN])('refuses %d tokens', (length) => {
+    expect(() => tokenizer.encode(['cat'], length)).toThrow(/whole number of at least 2/);
+  });
+});
+
+describe('DalleBartProcessor', () => {
+  it.each(rows.map((row, index) => [index, row] as const))(
+    'has the ids of caption %i',
+    (_, { random, caption, tokens }) => {
+      const drawn = random.values();
+      const normalizer = new TextNormalizer(wordFrequencies, { random: () => drawn.next().value! });
+      const text = caption === '' ? normalizer.normalize('') : caption;
+      const tokenizer = caption === '' ? bpe : normalizingTokenizer(bpe, normalizer);
+      const batch = tokenizer.encode([text], maxLength);
+      const length = batch.attentionMask.reduce((sum, mask) => sum + mask);
+      expect([...batch.ids.subarray(0, length)]).toEqual(tokens.processor);
+    },
+  );
+
+  it('has the empty caption, not normalized, for no condition', () => {
+    const tokenizer = normalizingTokenizer(bpe, new TextNormalizer(wordFrequencies));
+    expect(ids(tokenizer, '', 4)).toEqual([vocab['<s>'], vocab['</s>'], vocab['<pad>'], vocab['<pad>']]);
+  });
+});
+
+describe('a caption that is too long', () => {
+  const long = 'cat '.repeat(100);
+
+  it('keeps its end token for BART, and loses it for min-dalle', () => {
+    expect(ids(bpe, long).at(-1)).toBe(vocab['</s>']);
+    expect(ids(minDalle, long).at(-1)).not.toBe(vocab['</s>']);
+  });
+});
+
+describe('vocab.json', () => {
+  const make = [tokenizerFromBpeFiles, minDalleTokenizer];
+
+  it.each(make)('that is none is refused by %o', (tokenizer) => {
+    for (const wrong of [undefined, null, 'text', [], {}]) {
+      const given = { vocab: wrong as unknown as Record<string, number>, merges };
+      expect(() => tokenizer(given)).toThrow(/holds no tokens; give vocab.json, parsed/);
+    }
+    expect(() => tokenizer({ vocab: { ...vocab, cat: 1.5 }, merges })).toThrow(/"cat" has the id 1.5; give vocab.json/);
+    expect(() => tokenizer({ vocab: { model: {} } as never, merges })).toThrow(
+      /"model" has the id \{\}; give vocab.json/,
+    );
+  });
+
+  it('that lacks special tokens is refused', () => {
+    const { '<s>': _, '<unk>': __, ...rest } = vocab;
+    expect(() => tokenizerFromBpeFiles({ vocab: rest, merges })).toThrow(
+      /has no <s>; give the vocab.json of the model/,
+    );
+    expect(() => minDalleTokenizer({ vocab: rest, merges })).toThrow(/has no <s>, <unk>; give/);
+  });
+
+  it('may lack those that only captions name', () => {
+    const { '<mask>': _, ...rest } = vocab;
+    expect(ids(tokenizerFromBpeFiles({ vocab: rest, merges }), 'cat', 4)).toEqual(ids(bpe, 'cat', 4));
+  });
+});
+
+describe('merges.txt', () => {
+  it.each<[string, string, RegExp]>([
+    ['empty', '', /There are no merges; give the text of merges.txt/],
+    ['a header alone', '#version: 0.2\n', /There are no merges/],
+    ['of one token a line', '#version: 0.2\nĠ a\ncat\n', /Line 3 of the merges is "cat", not two tokens/],
+    ['of three', 'Ġ a b\n', /Line 1 of the merges is "Ġ a b", not two tokens/],
+    [
+      'JSON',
+      JSON.stringify({ version: '1.0', model: 'x'.repeat(100) }),
+      /Line 1 of the merges is .{3,90}…", not two tokens/,
+    ],
+    [
+      'of another model',
+      '#version: 0.2\nΩΩ zz\n',
+      /Line 2 .* has the token "ΩΩ", which the vocabulary lacks; give the vocab.json/,
+    ],
+  ])('that is %s is refused', (_, text, message) => {
+    expect(() => tokenizerFromBpeFiles({ vocab, merges: text })).toThrow(message);
+    expect(() => minDalleTokenizer({ vocab, merges: text })).toThrow(message);
+  });
+
+  it('may have the line ends of Windows, and no header', () => {
+    for (const text of [merges.replaceAll('\n', '\r\n'), merges.slice(merges.indexOf('\n') + 1)]) {
+      expect(ids(tokenizerFromBpeFiles({ vocab, merges: text }), 'a blue cat')).toEqual(ids(bpe, 'a blue cat'));
+    }
+  });
+});
+
+describe('vocab.txt', () => {
+  it.each<[string, unknown, RegExp]>([
+    ['empty', '', /no lines; give the text of vocab.txt/],
+    ['missing', undefined, /no lines; give the text of vocab.txt/],
+    ['parsed', { '[PAD]': 0 }, /no lines; give the text of vocab.txt/],
+    ['of another kind of model', '<s>\n<pad>\n</s>\n', /has no \[PAD\], \[UNK\], \[CLS\], \[SEP\]; give the vocab.txt/],
+  ])('that is %s is refused', (_, text, message) => {
+    expect(() => tokenizerFromWordPieceFiles({ vocab: text as string, lowercase: true })).toThrow(message);
+  });
+
+  it('may have the line ends of Windows', () => {
+    const text = read('uncased/vocab.txt').replaceAll('\n', '\r\n');
+    const windows = tokenizerFromWordPieceFiles({ vocab: text, lowercase: true });
+    expect(ids(windows, 'a blue cat')).toEqual(ids(wordPiece('uncased', true), 'a blue cat'));
+  });
+});
