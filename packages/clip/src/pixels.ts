@@ -41,8 +41,8 @@ const PRECISION = 22;
 /**
  * Scales an image by bicubic interpolation, to the same bytes as Pillow's `Image.resize` with `BICUBIC`: the kernel of Keys (1981)
  * with a = −0.5, as wide as a pixel of the smaller of the two images, so that what shrinks is not aliased.
- * Columns are scaled before rows. Pillow 13 takes some images that are squeezed out of proportion the other way round, and then
- * bytes differ where the first pass overshoots; images that keep their proportions, as CLIP's do, agreed.
+ * Columns are scaled before rows, as in the Pillow of CLIP's time. Pillow 13 takes some images the other way round, those more than
+ * twice as tall as wide among them; there bytes differ where the first pass overshoots, by up to 22 in images of noise.
  * @param window The part of the scaled image that is computed, and returned; all of it by default.
  * @throws RangeError if the image has no pixels, or not three bytes for each, or if the window is not in the scaled image.
  */
