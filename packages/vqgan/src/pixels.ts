@@ -1,11 +1,17 @@
 import type { RgbImage } from './image-tokenizer.js';
 
-/** Writes an image as `[3, height, width]` in [−1, 1], as a VQ-GAN reads it, at an offset of an array. */
-export function writePixels({ width, height, data }: RgbImage, target: Float32Array, offset: number): void {
+/** Writes an image as `[3, height, width]` in `pixelRange`, [−1, 1] by default, as a VQ-GAN reads it, at an offset of an array. */
+export function writePixels(
+  { width, height, data }: RgbImage,
+  target: Float32Array,
+  offset: number,
+  [black, white]: readonly [black: number, white: number] = [-1, 1],
+): void {
+  const bytesPerUnit = 255 / (white - black);
   const plane = width * height;
   for (let pixel = 0; pixel < plane; pixel++) {
     for (let channel = 0; channel < 3; channel++) {
-      target[offset + channel * plane + pixel] = data[3 * pixel + channel]! / 127.5 - 1;
+      target[offset + channel * plane + pixel] = data[3 * pixel + channel]! / bytesPerUnit + black;
     }
   }
 }

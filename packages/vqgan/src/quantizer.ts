@@ -1,7 +1,8 @@
-/** The codebook of a VQ-VAE (van den Oord et al. 2017), as Taming Transformers' `VectorQuantizer2`. */
+/** The codebook of a VQ-VAE (van den Oord et al. 2017), as Taming Transformers' `VectorQuantizer2` and `GumbelQuantize`. */
 import {
   add,
   argmax,
+  conv,
   gather,
   matmul,
   mean,
@@ -19,8 +20,10 @@ import {
 import type { VqganConfig } from './config.js';
 
 /** The codebook, `[nEmbed, embedDim]`. */
-export function codebook(scope: ParameterScope, { nEmbed, embedDim }: VqganConfig): Tensor {
-  return scope.in('embedding').parameter('weight', [nEmbed, embedDim], uniform(1 / nEmbed));
+export function codebook(scope: ParameterScope, { nEmbed, embedDim, quantizer }: VqganConfig): Tensor {
+  return scope
+    .in(quantizer === 'gumbel' ? 'embed' : 'embedding')
+    .parameter('weight', [nEmbed, embedDim], uniform(1 / nEmbed));
 }
 
 /**
@@ -31,6 +34,12 @@ export function codebook(scope: ParameterScope, { nEmbed, embedDim }: VqganConfi
 export function nearestCode(vectors: Tensor, codes: Tensor): Tensor {
   const halfSquares = mul(sum(square(codes), { axes: [1] }), 0.5);
   return argmax(sub(matmul(vectors, codes, { transposeB: true }), halfSquares));
+}
+
+/** The token of each vector of `[batch, embedDim, grid, grid]`: int32 `[batch · grid · grid]`. */
+export function chooseTokens(scope: ParameterScope, z: Tensor, config: VqganConfig): Tensor {
+  if (config.quantizer !== 'gumbel') return nearestCode(pixelsToRows(z), codebook(scope, config));
+  return argmax(pixelsToRows(conv(scope.in('proj'), z, config.nEmbed, { kernelSize: 1 })));
 }
 
 export interface Quantized {
@@ -44,8 +53,16 @@ export interface Quantized {
   readonly commitmentLoss: Tensor;
 }
 
-/** Replaces each vector of `[batch, embedDim, grid, grid]` by its nearest code, with the straight-through gradient. */
+/**
+ * Replaces each vector of `[batch, embedDim, grid, grid]` by its nearest code, with the straight-through gradient.
+ *
+ * @throws RangeError if the quantizer is `gumbel`, which needs the noise and the temperature of its own training.
+ */
 export function quantize(scope: ParameterScope, z: Tensor, config: VqganConfig): Quantized {
+  if (config.quantizer === 'gumbel')
+    throw new RangeError(
+      'VQ-GAN config: quantizer "gumbel" cannot be trained, only used: encodeImages and decodeTokens do; to train, set "nearest"',
+    );
   const codes = codebook(scope, config);
   const vectors = pixelsToRows(z);
   const tokens = nearestCode(stopGradient(vectors), stopGradient(codes));

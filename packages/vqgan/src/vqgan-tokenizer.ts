@@ -47,7 +47,7 @@ export class VqganTokenizer implements ImageTokenizer {
     return this.inBatches(images, options, async (batch) => {
       const shape = [batch.length, 3, size, size];
       const values = new Float32Array(batch.length * 3 * size * size);
-      for (const [i, image] of batch.entries()) writePixels(image, values, i * 3 * size * size);
+      for (const [i, image] of batch.entries()) writePixels(image, values, i * 3 * size * size, this.config.pixelRange);
       const encode = await this.compile('encode', batch.length);
       const { tokens } = await encode.run({ images: { dtype: 'float32', shape, data: values } });
       return cut(tokens!.data as Int32Array, batch.length);
@@ -72,7 +72,7 @@ export class VqganTokenizer implements ImageTokenizer {
       for (const [i, grid] of batch.entries()) tokens.set(grid, i * length);
       const decode = await this.compile('decode', batch.length);
       const { images } = await decode.run({ tokens: { dtype: 'int32', shape: [batch.length, length], data: tokens } });
-      return batch.map((_, i) => toRgb(images!.data as Float32Array, i, size));
+      return batch.map((_, i) => toRgb(images!.data as Float32Array, i, size, this.config.pixelRange));
     });
   }
 
@@ -134,13 +134,20 @@ function cut(data: Int32Array, parts: number): Int32Array[] {
   return Array.from({ length: parts }, (_, i) => data.slice(i * length, (i + 1) * length));
 }
 
-/** One of a batch of images in [−1, 1], as bytes: rounded, and clipped where the decoder overshoots. */
-function toRgb(values: Float32Array, index: number, size: number): RgbImage {
+/** One of a batch of images in `pixelRange`, as bytes: rounded, and clipped where the decoder overshoots. */
+function toRgb(
+  values: Float32Array,
+  index: number,
+  size: number,
+  [black, white]: readonly [black: number, white: number] = [-1, 1],
+): RgbImage {
+  const bytesPerUnit = 255 / (white - black);
   const plane = size * size;
   const data = new Uint8ClampedArray(3 * plane);
   for (let channel = 0; channel < 3; channel++) {
     const offset = (3 * index + channel) * plane;
-    for (let pixel = 0; pixel < plane; pixel++) data[3 * pixel + channel] = (values[offset + pixel]! + 1) * 127.5;
+    for (let pixel = 0; pixel < plane; pixel++)
+      data[3 * pixel + channel] = (values[offset + pixel]! - black) * bytesPerUnit;
   }
   return { width: size, height: size, data };
 }

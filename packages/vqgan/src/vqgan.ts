@@ -2,28 +2,35 @@
 import { conv, gather, input, ParameterScope, reshape, type Tensor } from '@dalle-mini/graph';
 import { decoder, encoder } from './autoencoder.js';
 import { gridSizeOf, type VqganConfig } from './config.js';
-import { codebook, nearestCode, pixelsToRows, type Quantized, quantize, rowsToPixels } from './quantizer.js';
+import { chooseTokens, codebook, type Quantized, quantize, rowsToPixels } from './quantizer.js';
 
-/** Images `[batch, 3, size, size]` in [−1, 1] to vectors before quantization, `[batch, embedDim, grid, grid]`. */
+/**
+ * Images `[batch, 3, size, size]` in `pixelRange` to vectors before quantization, `[batch, embedDim, grid, grid]`.
+ *
+ * @throws RangeError if the model is a decoder only.
+ */
 export function encodeToVectors(scope: ParameterScope, images: Tensor, config: VqganConfig): Tensor {
+  if (config.decoderOnly)
+    throw new RangeError(
+      'this VQ-GAN is a decoder only (decoderOnly: true), as that of min-dalle, and cannot encode; open one with its encoder, such as flax_model.msgpack',
+    );
   const z = encoder(scope.in('encoder'), images, config);
   return conv(scope.in('quant_conv'), z, config.embedDim, { kernelSize: 1 });
 }
 
-/** Codes `[batch, embedDim, grid, grid]` to images `[batch, 3, size, size]`, about in [−1, 1]. */
+/** Codes `[batch, embedDim, grid, grid]` to images `[batch, 3, size, size]`, about in `pixelRange`. */
 export function decodeFromVectors(scope: ParameterScope, quantized: Tensor, config: VqganConfig): Tensor {
   const z = conv(scope.in('post_quant_conv'), quantized, config.zChannels, { kernelSize: 1 });
   return decoder(scope.in('decoder'), z, config);
 }
 
-/** Images `[batch, 3, size, size]` in [−1, 1] to tokens: int32 `[batch, grid²]`, in raster order. */
+/** Images `[batch, 3, size, size]` in `pixelRange` to tokens: int32 `[batch, grid²]`, in raster order. */
 export function encodeImages(scope: ParameterScope, images: Tensor, config: VqganConfig): Tensor {
   const vectors = encodeToVectors(scope, images, config);
-  const tokens = nearestCode(pixelsToRows(vectors), codebook(scope.in('quantize'), config));
-  return reshape(tokens, [images.shape[0]!, -1]);
+  return reshape(chooseTokens(scope.in('quantize'), vectors, config), [images.shape[0]!, -1]);
 }
 
-/** Tokens, int32 `[batch, grid²]`, to images `[batch, 3, size, size]`, about in [−1, 1]. */
+/** Tokens, int32 `[batch, grid²]`, to images `[batch, 3, size, size]`, about in `pixelRange`. */
 export function decodeTokens(scope: ParameterScope, tokens: Tensor, config: VqganConfig): Tensor {
   const grid = gridSizeOf(config);
   const codes = gather(codebook(scope.in('quantize'), config), reshape(tokens, [-1]));
@@ -31,7 +38,11 @@ export function decodeTokens(scope: ParameterScope, tokens: Tensor, config: Vqga
   return decodeFromVectors(scope, quantized, config);
 }
 
-/** Images to images through the codebook, with what training needs. */
+/**
+ * Images to images through the codebook, with what training needs.
+ *
+ * @throws RangeError if the model is a decoder only, or its quantizer `gumbel`.
+ */
 export function reconstruct(
   scope: ParameterScope,
   images: Tensor,
@@ -45,6 +56,9 @@ export function reconstruct(
 /** The parameters of a VQ-GAN of these sizes, by name: what its checkpoint must hold. */
 export function vqganParameters(config: VqganConfig): ReadonlyMap<string, Tensor> {
   const scope = new ParameterScope();
-  reconstruct(scope, input('images', [1, config.inChannels, config.resolution, config.resolution]), config);
+  if (!config.decoderOnly) {
+    encodeImages(scope, input('images', [1, config.inChannels, config.resolution, config.resolution]), config);
+  }
+  decodeTokens(scope, input('tokens', [1, gridSizeOf(config) ** 2], 'int32'), config);
   return scope.parameters;
 }

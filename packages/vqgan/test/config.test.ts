@@ -47,11 +47,22 @@ describe('the presets', () => {
     expect(parameterCount(vqganPresets['f16-1024'])).toBe(publishedCount(1024));
   });
 
-  test('turn 256 × 256 pixels into 16 × 16 tokens', () => {
-    for (const preset of Object.values(vqganPresets)) {
+  test('turn 256 × 256 pixels into 16 × 16 tokens, or, at f8, into 32 × 32', () => {
+    for (const [name, preset] of Object.entries(vqganPresets)) {
       expect(() => checkVqganConfig(preset)).not.toThrow();
-      expect([preset.resolution, gridSizeOf(preset)]).toEqual([256, 16]);
+      expect([preset.resolution, gridSizeOf(preset)]).toEqual([256, name.includes('f8') ? 32 : 16]);
     }
+  });
+
+  test('of the Gumbel quantizer and of a decoder only have the parameters of these', () => {
+    const names = (config: VqganConfig) => [...vqganParameters(config).keys()];
+    const shape = (name: string) => vqganParameters(vqganPresets['gumbel-f8-8192']).get(name)?.shape;
+    expect(shape('quantize.proj.weight')).toEqual([8192, 256, 1, 1]);
+    expect(shape('quantize.embed.weight')).toEqual([8192, 256]);
+    expect(shape('quantize.embedding.weight')).toBeUndefined();
+    expect(names(vqganPresets['min-dalle'])).toEqual(
+      names(vqganPresets['dalle-mini']).filter((name) => /^(quantize|post_quant_conv|decoder)\./.test(name)),
+    );
   });
 });
 
@@ -111,5 +122,17 @@ describe('checkVqganConfig', () => {
     const message = 'VQ-GAN config: ch and chMult give 8 channels, which do not divide into 32 groups; set normGroups';
     expect(check({ normGroups: undefined })).toThrow(new RangeError(message));
     expect(check({ normGroups: 5 })).toThrow('8 channels, which do not divide into 5 groups');
+  });
+
+  test('refuses a quantizer, a pixel range or a half that there is not', () => {
+    expect(check({ quantizer: 'ema' })).toThrow('VQ-GAN config: quantizer must be "nearest" or "gumbel", not "ema"');
+    expect(check({ quantizer: 'gumbel' })).not.toThrow();
+    expect(check({ quantizer: 'gumbel', embedDim: 8 })).toThrow(
+      'VQ-GAN config: embedDim must be zChannels, 4, where quantizer is "gumbel", not 8',
+    );
+    for (const pixelRange of [[1, -1], [0], [0, 1, 2], ['0', '1'], '01', null, [0, null]]) {
+      expect(check({ pixelRange })).toThrow('VQ-GAN config: pixelRange must be two numbers, the smaller first, not');
+    }
+    expect(check({ decoderOnly: 'yes' })).toThrow('VQ-GAN config: decoderOnly must be true or false, not "yes"');
   });
 });
