@@ -1,12 +1,14 @@
-/** What needs a file system: opening a VQ-GAN from its folder. */
-import { readFile } from 'node:fs/promises';
+/** What needs a file system: opening a VQ-GAN from its files. */
+import { access, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Runtime, sameShape, type TensorData } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { type Checkpoint, CheckpointError, dequantize } from '@dalle-mini/weights';
 import { FileError, readCheckpointFile } from '@dalle-mini/weights/node';
-import { checkVqganConfig, type VqganConfig } from './config.js';
+import { parse as parseYaml } from 'yaml';
+import { checkVqganConfig, type VqganConfig, vqganPresets } from './config.js';
 import type { ImageTokenizer } from './image-tokenizer.js';
+import { takeVqgan, vqganConfigFromRelease } from './release.js';
 import { vqganParameters } from './vqgan.js';
 import { checkRgb, VqganTokenizer } from './vqgan-tokenizer.js';
 
@@ -17,18 +19,57 @@ export interface OpenVqganOptions {
   readonly threads?: number;
 }
 
+/** A VQ-GAN whose two files are not in one folder, or have names of their own. */
+export interface VqganFiles {
+  /** The path of a `config.json` or `.yaml`, or the configuration itself, such as a preset. */
+  readonly config: string | VqganConfig;
+  /** The path of the weights, in any format of `readCheckpointFile`. */
+  readonly weights: string;
+}
+
 /**
- * Opens the VQ-GAN of a folder with `config.json`, a `VqganConfig`, and `model.safetensors`, its weights under Taming's names,
- * as floats of any width or in 8 bits.
+ * Opens a VQ-GAN: that of a folder, or of a pair of files. In a folder, the first of these is read:
+ *
+ * - configuration: `config.json`, a `VqganConfig` or that of a release of vqgan-jax; `model.yaml`, `configs/model.yaml`, Taming's;
+ * - weights: `model.safetensors`, under Taming's names, as floats of any width or in 8 bits; `flax_model.msgpack`; `last.ckpt`,
+ *   `checkpoints/last.ckpt`, Taming's; `detoker.pt`, min-dalle's, which needs no configuration.
  *
  * @throws FileError if a file cannot be read; CheckpointError if one is damaged or the two do not belong together. Both name
  * the file and say how to mend it.
  */
-export async function openVqganTokenizer(folder: string, options: OpenVqganOptions = {}): Promise<ImageTokenizer> {
-  const { config, parameters } = await readVqgan(folder);
+export async function openVqganTokenizer(
+  source: string | VqganFiles,
+  options: OpenVqganOptions = {},
+): Promise<ImageTokenizer> {
+  const { config, parameters } = await readVqgan(typeof source === 'string' ? await filesOf(source) : source);
   if (options.runtime) return new VqganTokenizer(config, parameters, options.runtime);
   return new OwningTokenizer(config, parameters, new OnnxRuntime({ threads: options.threads }));
 }
+
+const CONFIGS = ['config.json', 'model.yaml', 'configs/model.yaml'];
+const WEIGHTS = ['model.safetensors', 'flax_model.msgpack', 'last.ckpt', 'checkpoints/last.ckpt', 'detoker.pt'];
+
+/** The files of a folder. Where there is none, the name of the first is what an error then tells. */
+async function filesOf(folder: string): Promise<VqganFiles> {
+  const first = async (names: readonly string[]) => {
+    for (const name of names) if (await exists(join(folder, name))) return name;
+    return undefined;
+  };
+  const [config, weights] = await Promise.all([first(CONFIGS), first(WEIGHTS)]);
+  return {
+    config:
+      config === undefined && weights === 'detoker.pt'
+        ? vqganPresets['min-dalle']
+        : join(folder, config ?? CONFIGS[0]!),
+    weights: join(folder, weights ?? WEIGHTS[0]!),
+  };
+}
+
+const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
 
 /** A tokenizer that ends its runtime with itself. */
 class OwningTokenizer extends VqganTokenizer {
@@ -46,27 +87,37 @@ class OwningTokenizer extends VqganTokenizer {
   }
 }
 
-async function readVqgan(folder: string): Promise<{ config: VqganConfig; parameters: Map<string, TensorData> }> {
-  const configPath = join(folder, 'config.json');
-  const weightsPath = join(folder, 'model.safetensors');
-  const [config, { tensors }] = await Promise.all([readConfig(configPath), readCheckpointFile(weightsPath)]);
-  // What the model needs and no more: a checkpoint of training holds a discriminator too.
+async function readVqgan({ config: given, weights }: VqganFiles): Promise<{
+  config: VqganConfig;
+  parameters: Map<string, TensorData>;
+}> {
+  const what = typeof given === 'string' ? given : 'the configuration';
+  const [config, { format, tensors }] = await Promise.all([
+    typeof given === 'string' ? readConfig(given) : checked(given),
+    readCheckpointFile(weights),
+  ]);
+  try {
+    const taken = format === 'safetensors' ? takeNeeded(tensors, config, what) : takeVqgan(tensors, config);
+    return { config, parameters: dequantize(taken) };
+  } catch (error) {
+    throw new CheckpointError(`${weights}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** What the model needs and no more: a checkpoint of training holds a discriminator too. */
+function takeNeeded(tensors: Checkpoint, config: VqganConfig, what: string): Checkpoint {
   const needed: Checkpoint = new Map();
   for (const [name, { shape }] of vqganParameters(config)) {
     const tensor = tensors.get(name);
-    const mend = `${configPath} asks for [${shape.join(', ')}]; put the two files of one model into the folder.`;
-    if (!tensor) throw new CheckpointError(`${weightsPath}: the tensor ${name} is missing, and ${mend}`);
+    const mend = `${what} asks for [${shape.join(', ')}]; put the two files of one model into the folder.`;
+    if (!tensor) throw new CheckpointError(`the tensor ${name} is missing, and ${mend}`);
     if (!sameShape(tensor.shape, shape))
-      throw new CheckpointError(`${weightsPath}: the tensor ${name} is [${tensor.shape.join(', ')}], and ${mend}`);
+      throw new CheckpointError(`the tensor ${name} is [${tensor.shape.join(', ')}], and ${mend}`);
     for (const part of [name, `${name}.scale`, `${name}.outliers`, `${name}.outlier_positions`]) {
       if (tensors.has(part)) needed.set(part, tensors.get(part)!);
     }
   }
-  try {
-    return { config, parameters: dequantize(needed) };
-  } catch (error) {
-    throw new CheckpointError(`${weightsPath}: ${(error as Error).message}`, { cause: error });
-  }
+  return needed;
 }
 
 async function readConfig(path: string): Promise<VqganConfig> {
@@ -77,13 +128,17 @@ async function readConfig(path: string): Promise<VqganConfig> {
     throw new FileError('read', path, error as NodeJS.ErrnoException);
   }
   try {
-    const config: unknown = JSON.parse(text);
+    const config: unknown = /\.ya?ml$/i.test(path) ? parseYaml(text) : JSON.parse(text);
     if (typeof config !== 'object' || config === null) throw new RangeError('it must hold an object');
-    checkVqganConfig(config as VqganConfig);
-    checkRgb(config as VqganConfig);
-    return config as VqganConfig;
+    return checked('model' in config || 'n_embed' in config ? vqganConfigFromRelease(config) : (config as VqganConfig));
   } catch (error) {
     const why = (error as Error).message.replace(/\s+/g, ' ');
     throw new CheckpointError(`${path}: ${why}. Mend the field, or fetch the file again.`, { cause: error });
   }
+}
+
+function checked(config: VqganConfig): VqganConfig {
+  checkVqganConfig(config);
+  checkRgb(config);
+  return config;
 }

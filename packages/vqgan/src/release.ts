@@ -1,0 +1,204 @@
+/**
+ * Released VQ-GANs: the `.yaml` and the Lightning `.ckpt` of CompVis/taming-transformers, the `config.json` and the
+ * `flax_model.msgpack` of patil-suraj/vqgan-jax, and the `detoker.pt` of kuprel/min-dalle, the decoder's half alone.
+ */
+import { type Checkpoint, CheckpointError, type StoredTensor } from '@dalle-mini/weights';
+import { checkVqganConfig, type VqganConfig } from './config.js';
+import { vqganParameters } from './vqgan.js';
+
+/**
+ * The configuration of a release, from its parsed `config.json` or `.yaml`. What the file leaves out has the default of the
+ * published code. A `config.json` does not say which values pixels have: they are taken to be in [0, 1], as DALL·E Mini decodes
+ * them. Set `pixelRange` to [−1, 1] for another port of a model of Taming's.
+ *
+ * @throws RangeError that names the field of the file whose value is of the wrong kind, or which this model does not have.
+ */
+export function vqganConfigFromRelease(release: object): VqganConfig {
+  const config = 'model' in release ? fromTaming(release.model) : fromFlax(release);
+  checkVqganConfig(config);
+  return config;
+}
+
+function fromTaming(model: unknown): VqganConfig {
+  const { record, text, refuse } = fieldsOf(model, 'model.');
+  const targets = [...QUANTIZERS.keys()].map((name) => `taming.models.vqgan.${name}`).join(', ');
+  const quantizer = QUANTIZERS.get(text('target').split('.').at(-1)!) ?? refuse('target', `one of ${targets}`);
+  const params = fieldsOf(record('params'), 'model.params.');
+  params.mustBe('remap', null);
+  return {
+    ...sizesFrom(fieldsOf(params.record('ddconfig'), 'model.params.ddconfig.', TAMING_DEFAULTS)),
+    embedDim: params.number('embed_dim'),
+    nEmbed: params.number('n_embed'),
+    quantizer,
+  };
+}
+
+/** By the name of Taming's class. */
+const QUANTIZERS = new Map<string, 'nearest' | 'gumbel'>([
+  ['VQModel', 'nearest'],
+  ['VQNoDiscModel', 'nearest'],
+  ['GumbelVQ', 'gumbel'],
+]);
+
+const TAMING_DEFAULTS = { ch_mult: [1, 2, 4, 8], double_z: true, resamp_with_conv: true, give_pre_end: false };
+
+function fromFlax(release: object): VqganConfig {
+  const fields = fieldsOf(release, '', FLAX_DEFAULTS);
+  // Every field has a default, so that any config.json at all would do.
+  if (!('n_embed' in release))
+    fields.refuse(
+      'n_embed',
+      'a number: give the config.json of vqgan-jax, or the .yaml of Taming, which has model.params',
+    );
+  return {
+    ...sizesFrom(fields),
+    embedDim: fields.number('embed_dim'),
+    nEmbed: fields.number('n_embed'),
+    pixelRange: [0, 1],
+  };
+}
+
+/** Of `VQGANConfig` in vqgan-jax. */
+const FLAX_DEFAULTS = {
+  ch: 128,
+  out_ch: 3,
+  in_channels: 3,
+  num_res_blocks: 2,
+  resolution: 256,
+  z_channels: 256,
+  ch_mult: [1, 1, 2, 2, 4],
+  attn_resolutions: [16],
+  embed_dim: 256,
+  double_z: false,
+  resamp_with_conv: true,
+  give_pre_end: false,
+};
+
+function sizesFrom({ number, numbers, mustBe }: Fields): Omit<VqganConfig, 'embedDim' | 'nEmbed'> {
+  const inChannels = number('in_channels');
+  mustBe('out_ch', inChannels);
+  mustBe('double_z', false);
+  mustBe('resamp_with_conv', true);
+  mustBe('give_pre_end', false);
+  return {
+    resolution: number('resolution'),
+    inChannels,
+    ch: number('ch'),
+    chMult: numbers('ch_mult'),
+    numResBlocks: number('num_res_blocks'),
+    attnResolutions: numbers('attn_resolutions'),
+    zChannels: number('z_channels'),
+  };
+}
+
+type Fields = ReturnType<typeof fieldsOf>;
+
+/** Fields of a part of a configuration, which `path` leads to; those that are left out, or null, have a default or are refused. */
+function fieldsOf(value: unknown, path: string, defaults: Readonly<Record<string, unknown>> = {}) {
+  const values: Readonly<Record<string, unknown>> = isRecord(value) ? value : {};
+  const get = (field: string) => values[field] ?? defaults[field] ?? null;
+  const refuse = (field: string, wanted: string): never => {
+    throw new RangeError(
+      `released configuration: ${path}${field} must be ${wanted}, not ${JSON.stringify(get(field))}`,
+    );
+  };
+  const read = <T>(field: string, is: (value: unknown) => value is T, wanted: string): T => {
+    const found = get(field);
+    return is(found) ? found : refuse(field, wanted);
+  };
+  return {
+    number: (field: string) => read(field, isNumber, 'a number'),
+    numbers: (field: string) => read(field, isNumbers, 'a list of numbers'),
+    text: (field: string) => read(field, isText, 'text'),
+    record: (field: string) => read(field, isRecord, 'a map of fields'),
+    mustBe(field: string, wanted: unknown) {
+      if (get(field) !== wanted) refuse(field, String(wanted));
+    },
+    refuse,
+  };
+}
+
+const isNumber = (value: unknown): value is number => typeof value === 'number';
+const isNumbers = (value: unknown): value is number[] => Array.isArray(value) && value.every(isNumber);
+const isText = (value: unknown): value is string => typeof value === 'string';
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/**
+ * Takes the VQ-GAN out of a released checkpoint, whichever of the three layouts it has: its tensors under the names and in the
+ * layouts of `vqganParameters`. What is left in `released` is of use to training only, the discriminator and LPIPS, or, if the
+ * model is a decoder only, the encoder's.
+ *
+ * Nothing is held twice: what was taken is removed, and flax's kernels, `[height, width, in, out]`, are transposed in the memory
+ * where they lie.
+ *
+ * @throws CheckpointError that names a tensor which is missing, of another shape, or not known.
+ */
+export function takeVqgan(released: Checkpoint, config: VqganConfig): Checkpoint {
+  const parameters = vqganParameters(config);
+  const taken: Checkpoint = new Map();
+  for (const [name, tensor] of [...released]) {
+    const current = currentName(name);
+    if (TRAINING_ONLY.test(current) || (config.decoderOnly && ENCODER.test(current))) continue;
+    if (!parameters.has(current))
+      throw new CheckpointError(
+        `the release has the tensor ${name}, which a model of this configuration does not have; the two do not belong together`,
+      );
+    released.delete(name);
+    taken.set(current, name.endsWith('/kernel') ? toOihw(tensor) : tensor);
+  }
+  for (const [name, { shape }] of parameters) {
+    const tensor = taken.get(name);
+    if (!tensor) throw new CheckpointError(`the release has nothing for ${name}; ${mendFor(name, taken)}`);
+    if (tensor.shape.join() !== shape.join())
+      throw new CheckpointError(
+        `the release has ${name} of shape [${tensor.shape.join(', ')}], and this configuration asks for [${shape.join(', ')}]`,
+      );
+  }
+  return taken;
+}
+
+/** Parts of Taming's training: the losses with their networks, and the colours with which segmentations are drawn. */
+const TRAINING_ONLY = /^(loss\.|colorize$)/;
+const ENCODER = /^(encoder|quant_conv|quantize\.proj)\./;
+
+function mendFor(name: string, taken: Checkpoint): string {
+  const hasEncoder = [...taken.keys()].some((taken) => ENCODER.test(taken));
+  return ENCODER.test(name) && !hasEncoder
+    ? 'it is a decoder without its encoder, as that of min-dalle: set decoderOnly to true'
+    : 'give the checkpoint that belongs to this configuration';
+}
+
+/** The name of a released tensor here, which is Taming's. */
+function currentName(name: string): string {
+  // min-dalle has the codebook alone.
+  if (name === 'embedding.weight') return 'quantize.embedding.weight';
+  if (!name.includes('/')) return name;
+  return name
+    .replace(/^params\//, '')
+    .replace(/^((?:en|de)coder)\/(down|up)_(\d+)\//, '$1/$2/$3/')
+    .replace(/^((?:en|de)coder\/(?:down|up)\/\d+)\/(block|attn)_(\d+)\//, '$1/$2/$3/')
+    .replace(/\/(kernel|scale|embedding)$/, '/weight')
+    .replaceAll('/', '.');
+}
+
+/** A convolution's kernel `[height, width, in, out]` as `[out, in, height, width]`, in the same memory. */
+function toOihw({ dtype, shape, bytes }: StoredTensor): StoredTensor {
+  // Of another shape than a kernel's, which is told when all shapes are checked.
+  if (shape.length !== 4 || bytes.byteLength === 0) return { dtype, shape, bytes };
+  const [height, width, inputs, outputs] = shape as [number, number, number, number];
+  const pixels = height * width;
+  const size = bytes.byteLength / (pixels * inputs * outputs);
+  const Elements = { 1: Uint8Array, 2: Uint16Array, 4: Uint32Array, 8: Float64Array }[size]!;
+  // A copy, which also lies where elements of any size may.
+  const source = new Elements(Uint8Array.from(bytes).buffer);
+  const target = new Elements(source.length);
+  let at = 0;
+  for (let output = 0; output < outputs; output++) {
+    for (let input = 0; input < inputs; input++) {
+      for (let pixel = 0; pixel < pixels; pixel++) target[at++] = source[(pixel * inputs + input) * outputs + output]!;
+    }
+  }
+  bytes.set(new Uint8Array(target.buffer));
+  return { dtype, shape: [outputs, inputs, height, width], bytes };
+}
