@@ -115,7 +115,7 @@ export async function trainVqgan(options: VqganTraining): Promise<Map<string, Te
             `${key} is ${image.width}×${image.height}, and the model reads ${size}×${size}: open the dataset with imageSize ${size}`,
           );
         }
-        writePixels(mirrored ? flipHorizontally(image) : image, images, i * imageLength);
+        writePixels(mirrored ? flipHorizontally(image) : image, images, i * imageLength, model.pixelRange);
       }),
     );
     return { images };
