@@ -111,7 +111,7 @@ describe('weight decay', () => {
       Object.entries(optimizer.slots(shape)).map(([slot, slotShape]) => [slot, g.fill(slotShape, 0)]),
     );
     const gradient = g.fill(shape, 0);
-    const updated = optimizer.update({ name, parameter: x, gradient, slots, learningRate, step });
+    const updated = optimizer.update({ name, shape, parameter: x, gradient, slots, learningRate, step });
     const graph = { inputs: { parameter, learningRate, step }, outputs: { y: updated.parameter } };
     const executable = await runtime.compile(graph);
     const one = float32([], [1]);
@@ -213,6 +213,7 @@ test('every optimizer finds the minimum of a bowl', async () => {
       const done = g.cast(i, 'float32');
       const updated = optimizer.update({
         name: 'x',
+        shape: [3, 4],
         parameter: x!,
         gradient: g.sub(x!, g.constant(target)),
         slots: Object.fromEntries(slots.map(([slot], n) => [slot, state[n]!])),
