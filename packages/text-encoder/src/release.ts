@@ -3,7 +3,13 @@
  * parameters whose names are joined by slashes, such as `model/encoder/layers/FlaxBartEncoderLayers/GLU_0/Dense_0/kernel`.
  */
 import type { Tensor } from '@dalle-mini/graph';
-import { type Checkpoint, CheckpointError, fromFloat32, type StoredTensor } from '@dalle-mini/weights';
+import {
+  type Checkpoint,
+  CheckpointError,
+  fromFloat32,
+  type StoredTensor,
+  transposeInPlace,
+} from '@dalle-mini/weights';
 import { type BartConfig, bartParameters, checkBartConfig } from './bart.js';
 import {
   type BartActivation,
@@ -232,20 +238,9 @@ function normNames(stack: Stack, normPositions?: NormPositions): { layer: string
 }
 
 /** A matrix `[in, out]` as `[out, in]`, in the same memory. */
-function transposed({ dtype, shape, bytes }: StoredTensor): StoredTensor {
+function transposed(tensor: StoredTensor): StoredTensor {
   // Of another shape than a kernel's, which is told when all shapes are checked.
-  if (shape.length !== 2) return { dtype, shape, bytes };
-  const [rows, columns] = shape as [number, number];
-  const size = bytes.byteLength / (rows * columns);
-  const Elements = { 1: Uint8Array, 2: Uint16Array, 4: Uint32Array, 8: Float64Array }[size]!;
-  // A copy, which also lies where elements of any size may. Not slice(), which copies nothing where the bytes are a Buffer of Node.js.
-  const source = new Elements(Uint8Array.from(bytes).buffer);
-  const target = new Elements(source.length);
-  for (let row = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++) target[column * rows + row] = source[row * columns + column]!;
-  }
-  bytes.set(new Uint8Array(target.buffer));
-  return { dtype, shape: [columns, rows], bytes };
+  return tensor.shape.length === 2 ? transposeInPlace(tensor, [1, 0]) : tensor;
 }
 
 function check(taken: Checkpoint, stack: Stack, parameters: ReadonlyMap<string, Tensor>): void {

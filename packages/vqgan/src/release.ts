@@ -2,7 +2,7 @@
  * Released VQ-GANs: the `.yaml` and the Lightning `.ckpt` of CompVis/taming-transformers, the `config.json` and the
  * `flax_model.msgpack` of patil-suraj/vqgan-jax, and the `detoker.pt` of kuprel/min-dalle, the decoder's half alone.
  */
-import { type Checkpoint, CheckpointError, type StoredTensor } from '@dalle-mini/weights';
+import { type Checkpoint, CheckpointError, type StoredTensor, transposeInPlace } from '@dalle-mini/weights';
 import { checkVqganConfig, type VqganConfig } from './config.js';
 import { vqganParameters } from './vqgan.js';
 
@@ -183,22 +183,7 @@ function currentName(name: string): string {
 }
 
 /** A convolution's kernel `[height, width, in, out]` as `[out, in, height, width]`, in the same memory. */
-function toOihw({ dtype, shape, bytes }: StoredTensor): StoredTensor {
+function toOihw(tensor: StoredTensor): StoredTensor {
   // Of another shape than a kernel's, which is told when all shapes are checked.
-  if (shape.length !== 4 || bytes.byteLength === 0) return { dtype, shape, bytes };
-  const [height, width, inputs, outputs] = shape as [number, number, number, number];
-  const pixels = height * width;
-  const size = bytes.byteLength / (pixels * inputs * outputs);
-  const Elements = { 1: Uint8Array, 2: Uint16Array, 4: Uint32Array, 8: Float64Array }[size]!;
-  // A copy, which also lies where elements of any size may.
-  const source = new Elements(Uint8Array.from(bytes).buffer);
-  const target = new Elements(source.length);
-  let at = 0;
-  for (let output = 0; output < outputs; output++) {
-    for (let input = 0; input < inputs; input++) {
-      for (let pixel = 0; pixel < pixels; pixel++) target[at++] = source[(pixel * inputs + input) * outputs + output]!;
-    }
-  }
-  bytes.set(new Uint8Array(target.buffer));
-  return { dtype, shape: [outputs, inputs, height, width], bytes };
+  return tensor.shape.length === 4 ? transposeInPlace(tensor, [3, 2, 0, 1]) : tensor;
 }

@@ -1,3 +1,4 @@
+export { transposeInPlace } from './axis-order.js';
 export {
   type Checkpoint,
   CheckpointError,

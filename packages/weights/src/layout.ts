@@ -1,3 +1,4 @@
+import { rowMajor } from './axis-order.js';
 import {
   BYTES_PER_ELEMENT,
   type Checkpoint,
@@ -157,29 +158,6 @@ export function concatenate(parts: readonly Uint8Array[]): Uint8Array {
   for (const part of parts) {
     result.set(part, offset);
     offset += part.byteLength;
-  }
-  return result;
-}
-
-/** A copy of a strided tensor without empty axes, `[shape]`, in row-major order. */
-function rowMajor(
-  source: Uint8Array,
-  elementSize: number,
-  shape: readonly number[],
-  strides: readonly number[],
-): Uint8Array {
-  const result = new Uint8Array(elementCount(shape, 'A tensor') * elementSize);
-  const index = shape.map(() => 0);
-  let from = 0;
-  for (let to = 0; to < result.byteLength; to += elementSize) {
-    for (let i = 0; i < elementSize; i++) result[to + i] = source[from + i]!;
-    // The next index, as an odometer counts: the last axis first.
-    for (let axis = shape.length - 1; axis >= 0; axis--) {
-      from += strides[axis]! * elementSize;
-      if (++index[axis]! < shape[axis]!) break;
-      from -= strides[axis]! * elementSize * shape[axis]!;
-      index[axis] = 0;
-    }
   }
   return result;
 }
