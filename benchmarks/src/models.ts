@@ -2,7 +2,7 @@
 import {
   adamW,
   add,
-  constant,
+  causalMask,
   crossEntropy,
   dotProductAttention,
   embedding,
@@ -66,15 +66,6 @@ function decoder(scope: ParameterScope, tokens: Tensor): Tensor {
     x = add(x, linear(block.in('mlp_out'), gelu(hidden), width, outOf));
   }
   return linear(scope.in('head'), layerNorm(scope.in('norm'), x, { bias: false }), vocabulary, into);
-}
-
-/** bool `[length, length]`: a position attends to itself and to those before it. */
-function causalMask(length: number): Tensor {
-  return constant({
-    dtype: 'bool',
-    shape: [length, length],
-    data: Uint8Array.from({ length: length * length }, (_, i) => (i % length <= Math.floor(i / length) ? 1 : 0)),
-  });
 }
 
 const decoderBenchmark: TrainingBenchmark = {

@@ -3,6 +3,7 @@ import {
   add,
   argmax,
   broadcastTo,
+  causalMask,
   concat,
   constant,
   conv2d,
@@ -116,12 +117,6 @@ export function clipParameters(config: ClipConfig): ReadonlyMap<string, Tensor> 
 
 function positionEmbeddings(model: ParameterScope, count: number, width: number): Tensor {
   return model.in('embeddings').in('position_embedding').parameter('weight', [count, width], normal(0.02));
-}
-
-/** Bool `[length, length]`: true where the key of the column is not after the query of the row. */
-function causalMask(length: number): Tensor {
-  const data = Uint8Array.from({ length: length * length }, (_, i) => (i % length <= Math.floor(i / length) ? 1 : 0));
-  return constant({ dtype: 'bool', shape: [length, length], data });
 }
 
 function transformer(scope: ParameterScope, sizes: ClipTransformerConfig, x: Tensor, mask?: Tensor): Tensor {

@@ -2,6 +2,7 @@ import { fanInUniform, normal, ones, zeros } from './initializers.js';
 import {
   add,
   cast,
+  constant,
   conv2d,
   gather,
   gelu,
@@ -104,6 +105,12 @@ export function conv(scope: ParameterScope, x: Tensor, outChannels: number, opti
     const bias = scope.parameter('bias', [outChannels], zeros);
     return conv2d(x, weight, { bias, stride, padding });
   });
+}
+
+/** bool `[length, length]`: a position, of the row, attends to itself and to those before it, of the columns. */
+export function causalMask(length: number): Tensor {
+  const data = Uint8Array.from({ length: length * length }, (_, i) => (i % length <= Math.floor(i / length) ? 1 : 0));
+  return constant({ dtype: 'bool', shape: [length, length], data });
 }
 
 /** `[batch, length, heads · size]` to `[batch, heads, length, size]`. */
