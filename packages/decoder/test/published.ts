@@ -1,31 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import { type DecoderConfig, takeDecoder } from '@dalle-mini/decoder';
 import type { TensorData } from '@dalle-mini/graph';
-import {
-  type Checkpoint,
-  dequantize,
-  readSafetensors,
-  type StoredTensor,
-  toFloat32,
-  toInt32,
-} from '@dalle-mini/weights';
+import { type Checkpoint, dequantize, readSafetensors, type StoredTensor, toFloat32 } from '@dalle-mini/weights';
+import { integers, released } from '../../text-encoder/test/published-bart.js';
+
+export { integers, released };
 
 export async function fixture(name: string): Promise<{ description: never; tensors: Checkpoint }> {
   const file = (extension: string) => new URL(`fixtures/${name}.${extension}`, import.meta.url);
   const description = JSON.parse(await readFile(file('json'), 'utf8')) as never;
   return { description, tensors: readSafetensors(await readFile(file('safetensors'))).tensors };
-}
-
-/** The released tensors of a fixture, whose names have something in front: a copy, with names joined by slashes. */
-export function released(tensors: Checkpoint, prefix = ''): Checkpoint {
-  return new Map(
-    [...tensors]
-      .filter(([name]) => name.startsWith(prefix))
-      .map(([name, tensor]) => [
-        name.slice(prefix.length).replaceAll('.', '/'),
-        { ...tensor, bytes: Uint8Array.from(tensor.bytes) },
-      ]),
-  );
 }
 
 /** The decoder's parameters among the tensors of a fixture. */
@@ -37,10 +21,4 @@ export const floats = (tensor: StoredTensor): TensorData => ({
   dtype: 'float32',
   shape: tensor.shape,
   data: toFloat32(tensor),
-});
-
-export const integers = (tensor: StoredTensor): TensorData => ({
-  dtype: 'int32',
-  shape: tensor.shape,
-  data: toInt32(tensor),
 });
