@@ -4,6 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { emojiVendors } from '@dalle-mini/data';
 import type { DecoderConfig } from '@dalle-mini/decoder';
 import type { Sampling } from '@dalle-mini/pipeline';
+import { bartChoices } from '@dalle-mini/text-encoder';
 import type { DecoderTrainingConfig, VqganTrainingConfig } from '@dalle-mini/train';
 import type { VqganConfig } from '@dalle-mini/vqgan';
 import { FileError } from '@dalle-mini/weights/node';
@@ -67,9 +68,9 @@ const decoderModelSchema = z.strictObject({
   layers: count,
   heads: count,
   feedForwardWidth: count,
-  normPositions: z.enum(['normformer', 'preln', 'postln', 'cogview', 'swinv2', 'subln']).optional(),
-  norm: z.enum(['layernorm', 'rmsnorm']).optional(),
-  activation: z.enum(['gelu', 'gelu_new', 'quick_gelu', 'relu', 'silu', 'smelu', 'swish']).optional(),
+  normPositions: z.enum(bartChoices.normPositions).optional(),
+  norm: z.enum(bartChoices.norm).optional(),
+  activation: z.enum(bartChoices.activation).optional(),
   forceNormScale: flag,
   finalNorm: flag,
   gated: flag,

@@ -41,11 +41,18 @@ import {
   transpose,
 } from '@dalle-mini/graph';
 
+/** What the options that are names may be. */
+export const bartChoices = {
+  normPositions: ['normformer', 'preln', 'postln', 'cogview', 'swinv2', 'subln'],
+  norm: ['layernorm', 'rmsnorm'],
+  activation: ['gelu', 'gelu_new', 'quick_gelu', 'relu', 'silu', 'smelu', 'swish'],
+} as const;
+
 /** Where a transformer block normalizes: the `ln_positions` of DALL·E Mini's published code. */
-export type NormPositions = 'normformer' | 'preln' | 'postln' | 'cogview' | 'swinv2' | 'subln';
+export type NormPositions = (typeof bartChoices.normPositions)[number];
 
 /** An activation of the published code. `silu` is `swish`. */
-export type BartActivation = 'gelu' | 'gelu_new' | 'quick_gelu' | 'relu' | 'silu' | 'smelu' | 'swish';
+export type BartActivation = (typeof bartChoices.activation)[number];
 
 /** The sizes and options of a stack of layers. Options that are left out have DALL·E Mini's published values. */
 export interface BartBlockConfig {
@@ -58,7 +65,7 @@ export interface BartBlockConfig {
   /** Default `normformer` (Shleifer et al. 2021): before and after attention, before and inside the feed-forward layer. */
   readonly normPositions?: NormPositions;
   /** Default `layernorm`. */
-  readonly norm?: 'layernorm' | 'rmsnorm';
+  readonly norm?: (typeof bartChoices.norm)[number];
   /** Whether norms that a linear layer follows have a scale too. Default false: the linear layer can do its work. */
   readonly forceNormScale?: boolean;
   /** Whether the last hidden states are normalized. Default true, which `postln` always does. */
@@ -102,12 +109,6 @@ export interface BartGains {
   readonly initial: number;
 }
 
-const choices = {
-  normPositions: ['normformer', 'preln', 'postln', 'cogview', 'swinv2', 'subln'],
-  norm: ['layernorm', 'rmsnorm'],
-  activation: ['gelu', 'gelu_new', 'quick_gelu', 'relu', 'silu', 'smelu', 'swish'],
-} as const;
-
 /** @throws RangeError that says which field of what (such as `decoder config`) must be something else than it is. */
 export function refuseField(what: string, config: object, field: string, wanted: string): never {
   const value = (config as Record<string, unknown>)[field];
@@ -138,7 +139,7 @@ export function checkBartBlock(what: string, config: BartBlockConfig): void {
   checkSizes(what, config, ['width', 'layers', 'heads', 'feedForwardWidth']);
   if (config.width % config.heads !== 0) refuseField(what, config, 'width', `a multiple of the ${config.heads} heads`);
   for (const field of ['normPositions', 'norm', 'activation'] as const) {
-    const allowed: readonly unknown[] = choices[field];
+    const allowed: readonly unknown[] = bartChoices[field];
     if (config[field] !== undefined && !allowed.includes(config[field]))
       refuseField(what, config, field, `one of ${allowed.join(', ')}`);
   }

@@ -11,13 +11,7 @@ import {
   transposeInPlace,
 } from '@dalle-mini/weights';
 import { type BartConfig, bartParameters, checkBartConfig } from './bart.js';
-import {
-  type BartActivation,
-  type BartBlock,
-  type BartBlockConfig,
-  type NormPositions,
-  normPlacesOf,
-} from './bart-block.js';
+import { type BartBlock, type BartBlockConfig, bartChoices, type NormPositions, normPlacesOf } from './bart-block.js';
 
 type Stack = BartBlock['stack'];
 
@@ -70,19 +64,11 @@ export function blockConfigFromRelease(json: object, stack: Stack): Required<Bar
       'preln',
       'subln',
     ]),
-    norm: allowed('ln_type', text('ln_type', 'layernorm'), ['layernorm', 'rmsnorm']),
+    norm: allowed('ln_type', text('ln_type', 'layernorm'), bartChoices.norm),
     forceNormScale: flag('force_ln_scale', false),
     finalNorm: flag(`use_final_ln_${stack}`, true),
     gated: flag('use_glu', true),
-    activation: allowed<BartActivation>('activation_function', text('activation_function', 'gelu'), [
-      'gelu',
-      'gelu_new',
-      'quick_gelu',
-      'relu',
-      'silu',
-      'smelu',
-      'swish',
-    ]),
+    activation: allowed('activation_function', text('activation_function', 'gelu'), bartChoices.activation),
     bias: flag('use_bias', false),
     headScale: flag('use_head_scale', false),
     scaleEmbedding: flag('scale_embedding', false),
