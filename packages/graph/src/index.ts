@@ -1,7 +1,7 @@
 export * from './gradient.js';
 export * from './initializers.js';
 export * from './layers.js';
-export { emitOnnx, type ParameterPlacement, parameterOrder } from './onnx/emit.js';
+export { emitOnnx, type ParameterPlacement } from './onnx/emit.js';
 export * from './operators.js';
 export * from './optimizers.js';
 export * from './parameters.js';

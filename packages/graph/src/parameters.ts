@@ -1,4 +1,5 @@
 import {
+  type DType,
   describe,
   GraphError,
   type Initializer,
@@ -55,7 +56,7 @@ export class ParameterScope {
  */
 export function checkParameters(
   parameters: ReadonlyMap<string, Tensor>,
-  values: ReadonlyMap<string, TensorData>,
+  values: ReadonlyMap<string, { readonly dtype: DType; readonly shape: Shape; readonly data?: TensorData['data'] }>,
 ): void {
   for (const [name, tensor] of parameters) {
     const value = values.get(name);
@@ -64,9 +65,10 @@ export function checkParameters(
         `parameter ${name} has no value: the weights do not belong to this model, or are incomplete`,
       );
     const { dtype, shape, data } = value;
-    if (dtype !== tensor.dtype || !sameShape(shape, tensor.shape) || data.length !== sizeOf(shape)) {
+    const elements = data?.length ?? sizeOf(shape);
+    if (dtype !== tensor.dtype || !sameShape(shape, tensor.shape) || elements !== sizeOf(shape)) {
       throw new GraphError(
-        `parameter ${name} must be ${describe(tensor)}, and its value is ${dtype}[${shape.join(', ')}] of ${data.length} elements`,
+        `parameter ${name} must be ${describe(tensor)}, and its value is ${dtype}[${shape.join(', ')}] of ${elements} elements`,
       );
     }
   }

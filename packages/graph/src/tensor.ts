@@ -10,6 +10,22 @@ export type TensorData =
   | { readonly dtype: 'int32'; readonly shape: Shape; readonly data: Int32Array }
   | { readonly dtype: 'bool'; readonly shape: Shape; readonly data: Uint8Array };
 
+/**
+ * A parameter's values in a file, which a runtime maps into memory instead of reading it: float32, little-endian, row-major, from
+ * `offset` bytes on. A safetensors file will do.
+ */
+export interface TensorFile {
+  readonly dtype: 'float32';
+  readonly shape: Shape;
+  readonly folder: string;
+  /** The file's name in the folder. */
+  readonly file: string;
+  readonly offset: number;
+}
+
+/** Where a parameter's values are: in memory, or in a file. */
+export type ParameterValue = TensorData | TensorFile;
+
 /** How a parameter's first values are made: see `initializers.ts`. */
 export interface Initializer {
   readonly kind: 'zeros' | 'ones' | 'constant' | 'normal' | 'uniform';

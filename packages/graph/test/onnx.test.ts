@@ -87,14 +87,51 @@ describe('parameters', () => {
     for (const [i, value] of y!.data.entries()) expect(value).toBeCloseTo(expected.data[i]!, 5);
   });
 
-  test('stand in a file beside the model, in the order that the package tells', async () => {
-    expect(g.parameterOrder(graph)).toEqual(['in.weight', 'in.bias', 'out.weight']);
-    const bytes = g.parameterOrder(graph).map((name) => Buffer.from(parameters.get(name)!.data.buffer));
-    writeFileSync(join(folder, 'weights.bin'), Buffer.concat(bytes));
-    const path = join(folder, 'model.onnx');
-    writeFileSync(path, g.emitOnnx(graph, { kind: 'external', location: 'weights.bin' }));
-    const executable = await runtime.open(path, graph, { parameters: new Map() });
-    expect((await executable.run(feeds)).y).toEqual(expected);
+  describe('in files', () => {
+    /** All values in one file after a header, and where each stands. */
+    const files = new Map<string, g.TensorFile>();
+    beforeAll(() => {
+      const chunks = [Buffer.from('header')];
+      let offset = chunks[0]!.length;
+      for (const [name, { shape, data }] of parameters) {
+        files.set(name, { dtype: 'float32', shape, folder, file: 'weights.bin', offset });
+        chunks.push(Buffer.from(data.buffer));
+        offset += data.byteLength;
+      }
+      writeFileSync(join(folder, 'weights.bin'), Buffer.concat(chunks));
+    });
+
+    test('are found by a model beside them', async () => {
+      const path = join(folder, 'model.onnx');
+      writeFileSync(path, g.emitOnnx(graph, { kind: 'initializers', values: files }));
+      const executable = await runtime.open(path, graph, { parameters: new Map() });
+      expect((await executable.run(feeds)).y).toEqual(expected);
+    });
+
+    test('are mapped, alone or beside others in memory', async () => {
+      const mixed = new Map<string, g.ParameterValue>([...files, ['in.bias', parameters.get('in.bias')!]]);
+      for (const values of [files, mixed]) {
+        const executable = await runtime.compile(graph, { parameters: values });
+        expect((await executable.run(feeds)).y).toEqual(expected);
+      }
+    });
+
+    test('must be in one folder', async () => {
+      const values = new Map(files).set('in.bias', { ...files.get('in.bias')!, folder: '/elsewhere' });
+      await expect(runtime.compile(graph, { parameters: values })).rejects.toThrow(
+        `parameter in.bias stands in /elsewhere and in.weight in ${folder}: a graph's files must be in one folder`,
+      );
+    });
+
+    test('that are shorter than the values are refused', async () => {
+      const values = new Map(files).set('in.bias', { ...files.get('in.bias')!, offset: 10_000 });
+      await expect(runtime.compile(graph, { parameters: values })).rejects.toThrow(/in\.bias.*out of bounds/s);
+    });
+
+    test('that are missing are refused', async () => {
+      const values = new Map(files).set('in.bias', { ...files.get('in.bias')!, file: 'nowhere.bin' });
+      await expect(runtime.compile(graph, { parameters: values })).rejects.toThrow('nowhere.bin');
+    });
   });
 
   test('that are missing are refused by name', async () => {

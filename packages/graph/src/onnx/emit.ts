@@ -1,12 +1,14 @@
 import { bodyOperations } from '../operators.js';
 import { checkParameters } from '../parameters.js';
 import {
+  type DType,
   type Graph,
   GraphError,
   isOperation,
   type Operation,
   parametersOf,
   type Shape,
+  sizeOf,
   type Tensor,
   type TensorData,
   topologicalOrder,
@@ -22,14 +24,15 @@ const irVersion = 10;
 export type ParameterPlacement =
   /** They are inputs of the model, given at each run: for training. */
   | { readonly kind: 'inputs' }
-  /** They are in the model: up to 2 GB in all. */
-  | { readonly kind: 'initializers'; readonly values: ReadonlyMap<string, TensorData> }
-  /** They stand in a file beside the model, float32, one after the other in the order of `parameterOrder`. */
-  | { readonly kind: 'external'; readonly location: string };
+  /** They belong to the model: values are in it, up to 2 GB in all, and places in files beside it. */
+  | { readonly kind: 'initializers'; readonly values: ReadonlyMap<string, TensorData | ExternalPlace> };
 
-/** The names of a graph's parameters, in the order in which an external file holds their values. */
-export function parameterOrder(graph: Graph): string[] {
-  return [...parametersOf(Object.values(graph.outputs)).keys()];
+/** A parameter outside of the model, little-endian and row-major: a file's path relative to the model, and the first byte in it. */
+export interface ExternalPlace {
+  readonly dtype: DType;
+  readonly shape: Shape;
+  readonly file: string;
+  readonly offset: number;
 }
 
 /** The name of an output in the emitted model: its own, unless an input or a parameter has that name too. */
@@ -51,7 +54,6 @@ export function emitOnnx(graph: Graph, parameters: ParameterPlacement = { kind: 
     emitter.define(tensor, name);
     inputs.push(proto.valueInfo(name, proto.dataTypes[tensor.dtype], tensor.shape));
   }
-  let offset = 0;
   const declared = parametersOf(Object.values(graph.outputs));
   if (parameters.kind === 'initializers') checkParameters(declared, parameters.values);
   for (const [name, tensor] of declared) {
@@ -60,14 +62,14 @@ export function emitOnnx(graph: Graph, parameters: ParameterPlacement = { kind: 
     emitter.define(tensor, name);
     if (parameters.kind === 'inputs') {
       inputs.push(proto.valueInfo(name, type, tensor.shape));
-    } else if (parameters.kind === 'initializers') {
-      const { data } = parameters.values.get(name)!;
-      emitter.initializers.push(proto.tensor(name, type, tensor.shape, bytesOf(data)));
-    } else {
-      const length = 4 * tensor.shape.reduce((product, size) => product * size, 1);
-      emitter.initializers.push(proto.externalTensor(name, type, tensor.shape, parameters.location, offset, length));
-      offset += length;
+      continue;
     }
+    const value = parameters.values.get(name)!;
+    emitter.initializers.push(
+      'data' in value
+        ? proto.tensor(name, type, tensor.shape, bytesOf(value.data))
+        : proto.externalTensor(name, type, tensor.shape, value, 4 * sizeOf(tensor.shape)),
+    );
   }
   emitter.emit(topologicalOrder(Object.values(graph.outputs)));
   const outputs = Object.entries(graph.outputs).map(([name, tensor]) => {
@@ -78,7 +80,7 @@ export function emitOnnx(graph: Graph, parameters: ParameterPlacement = { kind: 
   const length = emitter.initializers.reduce((sum, chunks) => sum + proto.lengthOf(chunks), 0);
   if (length > proto.largestMessage) {
     throw new GraphError(
-      `emitOnnx: the model would hold ${length} bytes of values, and ONNX allows ${proto.largestMessage}: place its parameters in an external file`,
+      `emitOnnx: the model would hold ${length} bytes of values, and ONNX allows ${proto.largestMessage}: place its parameters in external files`,
     );
   }
   const parts = { name: 'graph', nodes: emitter.nodes, initializers: emitter.initializers, inputs, outputs };

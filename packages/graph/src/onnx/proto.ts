@@ -96,12 +96,11 @@ export function externalTensor(
   name: string,
   type: number,
   shape: Shape,
-  location: string,
-  offset: number,
+  { file, offset }: { readonly file: string; readonly offset: number },
   length: number,
 ): Chunks {
   const writer = tensorHeader(name, type, shape);
-  for (const [key, value] of Object.entries({ location, offset, length })) {
+  for (const [key, value] of Object.entries({ location: file, offset, length })) {
     const entry = new BinaryWriter();
     text(entry, 1, key);
     text(entry, 2, String(value));

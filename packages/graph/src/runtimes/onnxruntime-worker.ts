@@ -9,8 +9,21 @@ export interface SessionOptions {
   readonly executionProviders: readonly string[];
 }
 
+/** Values that the model refers to and does not hold. */
+export interface ExternalValues {
+  /** Where its files are. */
+  readonly folder?: string;
+  /** Contents of files that are none: by the names that the model has for them. */
+  readonly contents: { readonly path: string; readonly data: Uint8Array }[];
+}
+
 export type Request =
-  | { readonly kind: 'open'; readonly model: Uint8Array | string; readonly options: SessionOptions }
+  | {
+      readonly kind: 'open';
+      readonly model: Uint8Array | string;
+      readonly external?: ExternalValues;
+      readonly options: SessionOptions;
+    }
   | { readonly kind: 'run'; readonly session: number; readonly inputs: TensorValues }
   | { readonly kind: 'close'; readonly session: number }
   | { readonly kind: 'end' };
@@ -40,14 +53,18 @@ async function answer(request: Request): Promise<Omit<Reply, 'id'>> {
   switch (request.kind) {
     case 'open': {
       const { intraOpNumThreads, executionProviders } = request.options;
+      const { model, external } = request;
       const options = {
         executionProviders,
-        graphOptimizationLevel: 'all',
+        graphOptimizationLevel: 'all' as const,
         // A planned block of memory comes on top of what the first run took: a training step peaked a third higher with it.
         enableMemPattern: false,
         ...(intraOpNumThreads ? { intraOpNumThreads } : {}),
-      } as const;
-      const { model } = request;
+        ...(external?.contents.length ? { externalData: external.contents } : {}),
+        ...(external?.folder === undefined
+          ? {}
+          : { extra: { session: { model_external_initializers_file_folder_path: external.folder } } }),
+      } satisfies ort.InferenceSession.SessionOptions;
       const session =
         typeof model === 'string'
           ? await ort.InferenceSession.create(model, options)

@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { emitOnnx, outputName } from '../onnx/emit.js';
-import { type Graph, parametersOf, type TensorData } from '../tensor.js';
-import type { Reply, Request, SessionOptions, Signals } from './onnxruntime-worker.js';
+import { type ExternalPlace, emitOnnx, outputName } from '../onnx/emit.js';
+import { checkParameters } from '../parameters.js';
+import { type Graph, GraphError, type ParameterValue, parametersOf, type TensorData } from '../tensor.js';
+import type { ExternalValues, Reply, Request, SessionOptions, Signals } from './onnxruntime-worker.js';
 import {
   type CompileOptions,
   checkInputs,
@@ -42,20 +43,21 @@ export class OnnxRuntime implements Runtime {
 
   async compile(graph: Graph, options: CompileOptions = {}): Promise<Executable> {
     const { parameters } = options;
-    const model = emitOnnx(graph, parameters ? { kind: 'initializers', values: parameters } : { kind: 'inputs' });
-    return this.load(model, [model.buffer as ArrayBuffer], graph, options);
+    if (!parameters) return this.load(emitOnnx(graph), graph, options);
+    const { values, external } = placeParameters(graph, parameters);
+    return this.load(emitOnnx(graph, { kind: 'initializers', values }), graph, options, external);
   }
 
   /** Opens a model that was emitted from the graph before: from its bytes, or by the path of its file. */
   async open(model: Uint8Array | string, graph: Graph, options: CompileOptions = {}): Promise<Executable> {
-    return this.load(model, [], graph, options);
+    return this.load(model, graph, options);
   }
 
   private async load(
     model: Uint8Array | string,
-    transfer: ArrayBuffer[],
     graph: Graph,
     options: CompileOptions,
+    external?: ExternalValues,
   ): Promise<Executable> {
     const expected = expectedInputs(graph, options);
     const parameters = parametersOf(Object.values(graph.outputs));
@@ -68,7 +70,10 @@ export class OnnxRuntime implements Runtime {
       intraOpNumThreads: this.options.threads,
       executionProviders: this.options.executionProviders ?? ['cpu'],
     };
-    const { session } = await this.request({ kind: 'open', model, options: sessionOptions }, transfer);
+    const { session } = await this.request(
+      { kind: 'open', model, external, options: sessionOptions },
+      external?.contents.map(({ data }) => data.buffer as ArrayBuffer) ?? [],
+    );
     // A session lives and ends with its thread.
     const { worker } = this;
     let open = true;
@@ -152,6 +157,39 @@ export class OnnxRuntime implements Runtime {
     for (const { reject } of this.pending.values()) reject(error);
     this.pending.clear();
   }
+}
+
+/**
+ * Leaves parameters outside of the model, so that it has no limit of 2 GB: those in files where they are, and those in memory as
+ * copies that the thread takes over. ONNX Runtime takes one or the other: beside files, what is in memory goes into the model.
+ */
+function placeParameters(
+  graph: Graph,
+  parameters: ReadonlyMap<string, ParameterValue>,
+): { readonly values: ReadonlyMap<string, TensorData | ExternalPlace>; readonly external: ExternalValues } {
+  const declared = parametersOf(Object.values(graph.outputs));
+  checkParameters(declared, parameters);
+  const values = [...declared.keys()].map((name) => [name, parameters.get(name)!] as const);
+  const [first, ...others] = values.flatMap(([name, value]) =>
+    'folder' in value ? [{ name, folder: value.folder }] : [],
+  );
+  if (first) {
+    const stray = others.find(({ folder }) => folder !== first.folder);
+    if (stray) {
+      throw new GraphError(
+        `parameter ${stray.name} stands in ${stray.folder} and ${first.name} in ${first.folder}: a graph's files must be in one folder`,
+      );
+    }
+    return { values: new Map(values), external: { folder: first.folder, contents: [] } };
+  }
+  const contents: ExternalValues['contents'] = [];
+  const places = values.map(([name, value]) => {
+    const { dtype, shape, data } = value as TensorData;
+    const file = `memory/${contents.length}`;
+    contents.push({ path: file, data: new Uint8Array(data.slice().buffer) });
+    return [name, { dtype, shape, file, offset: 0 }] as const;
+  });
+  return { values: new Map(places), external: { contents } };
 }
 
 /** Copies views of larger buffers: a message to a thread would copy all of the buffer. */

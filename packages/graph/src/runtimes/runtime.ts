@@ -1,10 +1,18 @@
-import { type Graph, GraphError, parametersOf, sizeOf, type Tensor, type TensorData } from '../tensor.js';
+import {
+  type Graph,
+  GraphError,
+  type ParameterValue,
+  parametersOf,
+  sizeOf,
+  type Tensor,
+  type TensorData,
+} from '../tensor.js';
 
 export type TensorValues = Readonly<Record<string, TensorData>>;
 
 export interface CompileOptions {
   /** The parameters' values. Without them each run takes them as inputs, by their names: as training does. */
-  readonly parameters?: ReadonlyMap<string, TensorData>;
+  readonly parameters?: ReadonlyMap<string, ParameterValue>;
 }
 
 export interface RunOptions {

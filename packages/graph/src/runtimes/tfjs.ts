@@ -442,7 +442,13 @@ export class TfjsRuntime implements Runtime {
     checkParameters(parameters, options.parameters ?? new Map());
     const program = planOf(graph, new Map([...expected, ...parameters]), [...expected.values()]);
     const resident = [...parameters].map(([name, tensor]) => {
-      return [tensor, tf.keep(upload(tf, options.parameters!.get(name)!))] as const;
+      const value = options.parameters!.get(name)!;
+      if ('file' in value) {
+        throw new GraphError(
+          `parameter ${name} stands in ${value.file}, and TensorFlow.js maps no files: read it first`,
+        );
+      }
+      return [tensor, tf.keep(upload(tf, value))] as const;
     });
 
     const executable: Executable = {
