@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises';
-import { encodePng, loadModel } from '@dalle-mini/pipeline';
+import { encodeImage, loadModel } from '@dalle-mini/pipeline';
 
 const model = await loadModel();
 const draw = async () => (await model.generate('a red apple', { seed: 7 }))[0]!;
@@ -7,5 +7,5 @@ const [picture, again] = [await draw(), await draw()];
 await model.dispose();
 
 if (picture.tokens.join() !== again.tokens.join()) throw new Error('the same seed drew another picture');
-await writeFile('apple.png', await encodePng(picture.image));
+await writeFile('apple.png', await encodeImage(picture.image));
 console.log(`${picture.image.width}×${picture.image.height} pixels from ${picture.tokens.length} tokens`);

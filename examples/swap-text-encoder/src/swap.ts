@@ -1,7 +1,7 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { DalleMiniDecoder, type DecoderConfig } from '@dalle-mini/decoder';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
-import { encodePng, imageGrid, loadModel, TextToImage } from '@dalle-mini/pipeline';
+import { encodeImage, imageGrid, loadModel, TextToImage } from '@dalle-mini/pipeline';
 import { trainDecoder } from '@dalle-mini/train';
 import { BagOfWords } from './bag-of-words.js';
 import { colorDataset } from './colors.js';
@@ -44,7 +44,7 @@ const model = new TextToImage({ tokenizer, encoder, decoder: new DalleMiniDecode
 for (const prompt of ['blue', 'a yellow picture', 'GREEN']) {
   const pictures = await model.generate(prompt, { n: 4, seed: 1, temperature: 0.5 });
   const path = `output/${prompt.replace(/\W+/g, '-')}.png`;
-  await writeFile(path, await encodePng(imageGrid(pictures.map(({ image }) => image))));
+  await writeFile(path, await encodeImage(imageGrid(pictures.map(({ image }) => image))));
   console.log(`${prompt}: ${path}`);
 }
 await model.dispose();

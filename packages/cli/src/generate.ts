@@ -3,8 +3,10 @@ import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import {
   checkPrompt,
-  encodePng,
+  encodeImage,
   type GeneratedImage,
+  type ImageFormat,
+  imageFormats,
   imageGrid,
   loadModel,
   OptionError,
@@ -19,7 +21,10 @@ import { duration, ProgressBar } from './progress-bar.js';
 export interface GenerateCommand extends Sampling {
   readonly n: number;
   readonly seed?: number;
+  readonly negative?: string;
+  readonly seamless: boolean;
   readonly out: string;
+  readonly format?: ImageFormat;
   readonly model: string;
   readonly json: boolean;
   readonly signal: AbortSignal;
@@ -28,14 +33,14 @@ export interface GenerateCommand extends Sampling {
 /** `dalle-mini generate`: draws, writes, and prints the paths of what it wrote. */
 export async function generate(prompt: string, command: GenerateCommand): Promise<void> {
   const started = performance.now();
-  const { n, out, json, signal, temperature, topK, topP, guidanceScale } = command;
+  const { n, out, format, negative, seamless, json, signal, temperature, topK, topP, guidanceScale } = command;
   const seed = command.seed ?? randomInt(2 ** 32);
   try {
     checkPrompt(prompt);
   } catch (error) {
     throw error instanceof OptionError ? new UsageError(`the prompt ${error.expectation}`) : error;
   }
-  const output = await planOutput(out);
+  const output = await planOutput(out, format);
   const bar = new ProgressBar();
   const model = await loadModel(command.model, { signal });
   try {
@@ -47,6 +52,8 @@ export async function generate(prompt: string, command: GenerateCommand): Promis
       topK,
       topP,
       guidanceScale,
+      negativePrompt: negative,
+      seamless,
       signal,
       onProgress: ({ fraction, firstIndex, row, rows }) => {
         const batch = n > 8 ? `pictures ${firstIndex + 1} to ${Math.min(n, firstIndex + 8)}, ` : '';
@@ -54,7 +61,7 @@ export async function generate(prompt: string, command: GenerateCommand): Promis
       },
     });
     bar.clear();
-    const paths = await write(output, images, signal);
+    const paths = await write(output, images, seamless, signal);
     const seconds = (performance.now() - started) / 1000;
     if (json) {
       const sampling = { ...model.sampling, ...defined({ temperature, topK, topP, guidanceScale }) };
@@ -94,18 +101,21 @@ async function warnIfCut({ encoder }: TextToImage, prompt: string, signal: Abort
 }
 
 async function write(
-  { kind, path }: Output,
+  { kind, path, format }: Output,
   images: readonly GeneratedImage[],
+  seamless: boolean,
   signal: AbortSignal,
 ): Promise<string[]> {
   const pictures = images.map(({ image }) => image);
-  const pngs = await Promise.all(
-    (kind === 'file' ? [imageGrid(pictures)] : pictures).map((picture) => encodePng(picture)),
+  const grid = () => imageGrid(pictures, seamless ? { gap: 0 } : {});
+  const files = await Promise.all(
+    (kind === 'file' ? [grid()] : pictures).map((picture) => encodeImage(picture, { format })),
   );
   signal.throwIfAborted();
-  if (kind === 'folder') return writeFiles(path, new Map(pngs.map((png, i) => [`${i + 1}.png`, png])));
+  const [ending] = imageFormats[format];
+  if (kind === 'folder') return writeFiles(path, new Map(files.map((file, i) => [`${i + 1}${ending}`, file])));
   await mkdir(dirname(path), { recursive: true });
-  await writeFileAtomically(path, pngs[0]!);
+  await writeFileAtomically(path, files[0]!);
   return [path];
 }
 

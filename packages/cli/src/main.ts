@@ -1,5 +1,5 @@
 import { checkDrawingOptions, type DrawingOptions, OptionError } from '@dalle-mini/pipeline/text-to-image';
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { abortOnSignals, InterruptionError, UsageError } from './errors.js';
 
 // A reader that goes away, as `head` does, is no failure.
@@ -28,9 +28,10 @@ program
   )
   .option(
     '--out <path>',
-    'a .png file, which shows all pictures side by side, or a folder for 1.png, 2.png, …',
+    'a .png, .jpg or .webp file, which shows all pictures side by side, or a folder for 1.png, 2.png, …',
     'picture.png',
   )
+  .addOption(new Option('--format <name>', 'of the files of a folder (default: png)').choices(['png', 'jpeg', 'webp']))
   .option('--model <name>', 'a bundled model, or the path of a model folder', 'emoji')
   .option(
     '--temperature <number>',
@@ -44,6 +45,8 @@ program
     numberOption('topP'),
   )
   .option('--guidance <scale>', 'how strongly pictures follow the description; 1 is off', numberOption('guidanceScale'))
+  .option('--negative <text>', 'what the pictures shall not show; needs a guidance other than 1')
+  .option('--seamless', 'draw pictures that blend into each other side by side; --n must be a square number', false)
   .option('--json', 'print one JSON object instead of text', false)
   .action(async (prompt: string, { guidance, ...options }) => {
     const { generate } = await import('./generate.js');

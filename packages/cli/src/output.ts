@@ -1,31 +1,45 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, extname, join } from 'node:path';
+import { type ImageFormat, imageFormats } from '@dalle-mini/pipeline';
 import { FileError, writeFileAtomically } from '@dalle-mini/weights/node';
 import { UsageError } from './errors.js';
 
-/** Where pictures go: all into one file, or each into a file of a folder. */
-export type Output = { readonly kind: 'file' | 'folder'; readonly path: string };
+/** Where pictures go: all into one file, or each into a file of a folder; and in which format. */
+export interface Output {
+  readonly kind: 'file' | 'folder';
+  readonly path: string;
+  readonly format: ImageFormat;
+}
 
-const otherPictures = ['.jpg', '.jpeg', '.webp', '.gif', '.avif', '.bmp', '.tif', '.tiff', '.svg'];
+const otherPictures = ['.gif', '.avif', '.bmp', '.tif', '.tiff', '.svg'];
 
 /**
  * Finds out what a path is meant to be, and whether it can be written, without leaving a trace.
- * @throws UsageError for a path that is no PNG file and no folder; FileError if the system would refuse.
+ * @param format of the files of a folder; a file's is told by its ending. Default PNG.
+ * @throws UsageError for a path that is no file of a known format and no folder; FileError if the system would refuse.
  */
-export async function planOutput(path: string): Promise<Output> {
-  if (path === '') throw new UsageError('--out must be the path of a .png file or of a folder');
+export async function planOutput(path: string, format?: ImageFormat): Promise<Output> {
+  if (path === '') throw new UsageError('--out must be the path of a picture, such as picture.png, or of a folder');
   const existing = await stat(path).catch(() => undefined);
   const extension = extname(path).toLowerCase();
-  const isFolder = existing?.isDirectory() || /[\\/]$/.test(path) || extension !== '.png';
+  const formatOfFile = Object.keys(imageFormats).find((format): format is ImageFormat =>
+    (imageFormats[format as ImageFormat] as readonly string[]).includes(extension),
+  );
+  const isFolder = existing?.isDirectory() || /[\\/]$/.test(path) || formatOfFile === undefined;
   if (!existing?.isDirectory() && otherPictures.includes(extension)) {
-    throw new UsageError(`--out is ${path}, and pictures are written as PNG: end the path in .png, or give a folder`);
+    throw new UsageError(
+      `--out is ${path}, and pictures are written as PNG, JPEG or WebP: end it in .png, .jpg or .webp, or give a folder`,
+    );
   }
   if (isFolder && existing && !existing.isDirectory()) {
-    throw new UsageError(`--out is ${path}, a file: give a path that ends in .png, or a folder`);
+    throw new UsageError(`--out is ${path}, a file: give a path that ends in .png, .jpg or .webp, or a folder`);
+  }
+  if (!isFolder && format !== undefined && format !== formatOfFile) {
+    throw new UsageError(`--format is ${format}, and --out is ${path}: leave one of the two out`);
   }
   await tryFolder(isFolder ? path : dirname(path), path);
-  return { kind: isFolder ? 'folder' : 'file', path };
+  return isFolder ? { kind: 'folder', path, format: format ?? 'png' } : { kind: 'file', path, format: formatOfFile! };
 }
 
 /** Makes a file in a folder, or in the nearest one above it that is there, and removes it. */

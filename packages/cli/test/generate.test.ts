@@ -58,6 +58,35 @@ describe('what it writes', () => {
     expect(await size('new/folder/all.PNG')).toBe('png 50×33');
   });
 
+  it.each([
+    ['all.jpg', 'jpeg 16×16'],
+    ['all.webp', 'webp 16×16'],
+  ])('has the format of its ending: %s', async (out, expected) => {
+    expect((await generate('a red apple', '--out', out)).stdout).toBe(`${out}\n`);
+    expect(await size(out)).toBe(expected);
+  });
+
+  it('has the format that is asked for in a folder', async () => {
+    expect((await generate('a red apple', '--out', 'webps', '--format', 'webp')).stdout).toBe('webps/1.webp\n');
+    expect(await size('webps/1.webp')).toBe('webp 16×16');
+    const contradiction = await generate('a red apple', '--out', 'all.png', '--format', 'jpeg');
+    await expectFailure(contradiction, 2, '--format is jpeg, and --out is all.png: leave one of the two out');
+  });
+
+  it('is one picture without gaps where it is to be seamless', async () => {
+    await generate('a red apple', '--n', '4', '--seamless', '--out', 'seamless.png');
+    expect(await size('seamless.png')).toBe('png 32×32');
+    const three = await generate('a red apple', '--n', '3', '--seamless', '--out', 'three.png');
+    await expectFailure(three, 1, 'n must be a square number to be seamless, not 3');
+  });
+
+  it('is steered away from what --negative says', async () => {
+    const draw = (out: string, ...args: string[]) =>
+      generate('a red apple', '--seed', '1', '--guidance', '3', '--out', `${out}.png`, ...args);
+    await Promise.all([draw('without'), draw('with', '--negative', 'a blue heart')]);
+    expect(await digest('with.png')).not.toBe(await digest('without.png'));
+  });
+
   it('is a file for each picture if --out is a folder', async () => {
     const { code, stdout } = await generate('a red apple', '--n', '3', '--out', 'pictures');
     expect(stdout).toBe('pictures/1.png\npictures/2.png\npictures/3.png\n');
@@ -243,8 +272,8 @@ describe('an output path that cannot be written', () => {
     ['/dev/null/picture.png', 1, 'a part of its path is a file where a folder is needed'],
     ['/dev/null/pictures', 1, 'a part of its path is a file where a folder is needed'],
     ['/proc/picture.png', 1, 'Cannot write /proc/picture.png'],
-    ['', 2, '--out must be the path of a .png file or of a folder'],
-    ['picture.jpg', 2, '--out is picture.jpg, and pictures are written as PNG'],
+    ['', 2, '--out must be the path of a picture, such as picture.png, or of a folder'],
+    ['picture.gif', 2, '--out is picture.gif, and pictures are written as PNG, JPEG or WebP'],
   ])('%j is refused', async (out, code, message) => {
     await expectFailure(await generate('a red apple', '--out', out), code, message);
   });
@@ -267,7 +296,7 @@ describe('an output path that cannot be written', () => {
     await expectFailure(
       await generate('a red apple', '--out', file),
       2,
-      /notes, a file: give a path that ends in \.png, or a folder/,
+      /notes, a file: give a path that ends in \.png, \.jpg or \.webp, or a folder/,
     );
     expect(await readFile(file, 'utf8')).toBe('precious');
   });

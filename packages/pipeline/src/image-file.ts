@@ -1,22 +1,39 @@
 import type { RgbImage } from '@dalle-mini/vqgan';
 
+/** The image formats that are written, with the endings of their files' names. */
+export const imageFormats = { png: ['.png'], jpeg: ['.jpg', '.jpeg'], webp: ['.webp'] } as const;
+
+export type ImageFormat = keyof typeof imageFormats;
+
+export interface EncodeImageOptions {
+  /** Default `png`, which loses nothing. */
+  readonly format?: ImageFormat;
+  /** How much of JPEG and WebP is kept, 1 to 100. Default 90. PNG has no use for it. */
+  readonly quality?: number;
+}
+
 /**
- * The bytes of a PNG file. Encodes off the calling thread, with sharp, which is loaded at the first call.
- * @throws Error if sharp cannot be loaded; RangeError if the image's data do not agree with its size.
+ * The bytes of an image file. Encodes off the calling thread, with sharp, which is loaded at the first call. (`image.data` are the raw
+ * pixels.)
+ * @throws Error if sharp cannot be loaded; RangeError if the image's data do not agree with its size, or an option is out of its range.
  */
-export async function encodePng({ width, height, data }: RgbImage): Promise<Uint8Array> {
+export async function encodeImage(
+  { width, height, data }: RgbImage,
+  { format = 'png', quality = 90 }: EncodeImageOptions = {},
+): Promise<Uint8Array> {
   if (data.length !== width * height * 3) {
     throw new RangeError(`An image of ${width}×${height} has ${width * height * 3} bytes of RGB, not ${data.length}.`);
   }
+  if (!Object.hasOwn(imageFormats, format))
+    throw new RangeError(`There is no image format ${format}; choose one of ${Object.keys(imageFormats).join(', ')}.`);
+  if (!Number.isInteger(quality) || quality < 1 || quality > 100)
+    throw new RangeError(`quality is ${quality}; it must be a whole number from 1 to 100.`);
   const { default: sharp } = await import('sharp').catch((error: unknown) => {
     throw new Error(
-      'PNG files are written with sharp, which cannot be loaded here: install it with "npm install sharp".',
-      {
-        cause: error,
-      },
+      'Image files are written with sharp, which cannot be loaded here: install it with "npm install sharp".',
+      { cause: error },
     );
   });
-  return sharp(data, { raw: { width, height, channels: 3 } })
-    .png()
-    .toBuffer();
+  const image = sharp(data, { raw: { width, height, channels: 3 } });
+  return image.toFormat(format, format === 'png' ? {} : { quality }).toBuffer();
 }

@@ -1,7 +1,8 @@
 export type { ImageTokenDecoder } from '@dalle-mini/decoder';
 export type { TextEncoder } from '@dalle-mini/text-encoder';
 export type { ImageTokenizer, RgbImage } from '@dalle-mini/vqgan';
-export { imageGrid } from './image-grid.js';
+export { type EncodeImageOptions, encodeImage, type ImageFormat, imageFormats } from './image-file.js';
+export { type ImageGridOptions, imageGrid } from './image-grid.js';
 export type { ImageRanker, RankOptions } from './image-ranker.js';
 export { type LoadModelOptions, loadModel } from './load-model.js';
 export {
@@ -21,7 +22,6 @@ export {
   writeVqgan,
 } from './model-folder.js';
 export { checkDrawingOptions, type DrawingOptions, OptionError, type Sampling } from './options.js';
-export { encodePng } from './png.js';
 export {
   checkPrompt,
   type GeneratedImage,

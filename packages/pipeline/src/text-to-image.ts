@@ -1,6 +1,7 @@
 import type { ImageTokenDecoder } from '@dalle-mini/decoder';
 import type { TextEncoder, TextEncoding } from '@dalle-mini/text-encoder';
 import type { ImageTokenizer, RgbImage } from '@dalle-mini/vqgan';
+import { squareColumns } from './image-grid.js';
 import type { ImageRanker } from './image-ranker.js';
 import { checkDrawingOptions, checkSampling, type DrawingOptions, OptionError, type Sampling } from './options.js';
 
@@ -34,11 +35,21 @@ export interface GenerateProgress {
   readonly firstIndex: number;
   /** Grids of the images that are being drawn: `row · gridSize` tokens each, in raster order. */
   readonly tokens: readonly Int32Array[];
+  /**
+   * The images so far: rows that are not written yet are white. It takes as long as decoding finished images, and the next row
+   * waits for it.
+   */
+  readonly preview: () => Promise<RgbImage[]>;
 }
 
 export interface GenerateOptions extends DrawingOptions {
   /** What the images shall not show: guidance steers away from it. It has no effect if `guidanceScale` is 1. Default ''. */
   readonly negativePrompt?: string;
+  /**
+   * Decodes all images together, so that side by side they are one picture without seams: `imageGrid(images, { gap: 0 })` shows it.
+   * `n` must be a square number, and a ranker leaves the images in their order. As min-dalle's `is_seamless`. Default false.
+   */
+  readonly seamless?: boolean;
   /** Cancels the work, within a row of tokens: the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal;
   /** Called after each row of tokens. */
@@ -105,31 +116,62 @@ export class TextToImage {
    */
   async generate(prompt: string, options: GenerateOptions = {}): Promise<GeneratedImage[]> {
     if (this.disposal) throw new Error('This TextToImage was disposed of; make a new one.');
-    const { n = 1, seed = 0, negativePrompt = '', signal, onProgress } = options;
+    const { n = 1, seed = 0, negativePrompt = '', seamless = false, signal, onProgress } = options;
     checkPrompt(prompt);
     if (typeof negativePrompt !== 'string') throw new OptionError('negativePrompt', 'must be a string', negativePrompt);
     checkDrawingOptions(options);
+    const columns = squareColumns(n);
+    if (seamless && columns ** 2 !== n) throw new OptionError('n', 'must be a square number to be seamless', n);
     const sampling = this.samplingOf(options);
     signal?.throwIfAborted();
 
     const encoding = await this.encoder.encode([wellFormed(prompt), wellFormed(negativePrompt)], { signal });
     const unconditional = captionOf(encoding, 1, 1);
-    const images: GeneratedImage[] = [];
+    const grids: Int32Array[] = [];
+    const images: RgbImage[] = [];
     for (let firstIndex = 0; firstIndex < n; firstIndex += batchSize) {
       const count = Math.min(batchSize, n - firstIndex);
-      const grids = await this.decoder.generate(captionOf(encoding, 0, count), {
+      const batch = await this.decoder.generate(captionOf(encoding, 0, count), {
         ...sampling,
         seed: seed + (firstIndex / batchSize) * 2 ** 32,
         unconditional,
         signal,
         onProgress: ({ row, rows, tokens }) =>
-          onProgress?.({ fraction: (firstIndex + (count * row) / rows) / n, row, rows, firstIndex, tokens }),
+          onProgress?.({
+            fraction: (firstIndex + (count * row) / rows) / n,
+            row,
+            rows,
+            firstIndex,
+            tokens,
+            preview: () => this.preview(tokens, signal),
+          }),
       });
-      const decoded = await this.tokenizer.decode(grids, { signal });
-      for (const [i, image] of decoded.entries())
-        images.push({ image, tokens: grids[i]!, seed, index: firstIndex + i });
+      grids.push(...batch);
+      if (!seamless) images.push(...(await this.tokenizer.decode(batch, { signal })));
     }
-    return this.ranker ? rankImages(this.ranker, prompt, images, signal) : images;
+    if (seamless) images.push(...(await this.tokenizer.decode(grids, { signal, columns })));
+    const generated = images.map((image, index) => ({ image, tokens: grids[index]!, seed, index }));
+    if (!this.ranker) return generated;
+    const scored = await scoreImages(this.ranker, prompt, generated, signal);
+    return seamless ? scored : scored.sort((a, b) => b.score - a.score);
+  }
+
+  /** Decodes grids of which only the first rows are written. */
+  private async preview(tokens: readonly Int32Array[], signal: AbortSignal | undefined): Promise<RgbImage[]> {
+    const { gridSize } = this.tokenizer;
+    // What is missing continues the last row, so that the edge of what is there looks as it will.
+    const grids = tokens.map((written) => {
+      const grid = new Int32Array(gridSize ** 2);
+      const lastRow = written.subarray(written.length - gridSize);
+      for (let start = 0; start < grid.length; start += gridSize) grid.set(lastRow, start);
+      grid.set(written);
+      return grid;
+    });
+    const images = await this.tokenizer.decode(grids, { signal });
+    return images.map(({ width, height, data }, i) => {
+      const end = 3 * width * Math.round((height * tokens[i]!.length) / gridSize ** 2);
+      return { width, height, data: Uint8ClampedArray.from(data).fill(255, end) };
+    });
   }
 
   /** Frees the parts. What they are computing is rejected; a second call waits for the first. */
@@ -181,12 +223,12 @@ function captionOf(
   return { ...repeated, batch: count, length, hiddenSize };
 }
 
-async function rankImages(
+async function scoreImages(
   ranker: ImageRanker,
   prompt: string,
   images: readonly GeneratedImage[],
   signal: AbortSignal | undefined,
-): Promise<GeneratedImage[]> {
+): Promise<(GeneratedImage & { readonly score: number })[]> {
   const scores = await ranker.rank(
     prompt,
     images.map(({ image }) => image),
@@ -194,7 +236,7 @@ async function rankImages(
   );
   if (scores.length !== images.length)
     throw new Error(`The ranker gave ${scores.length} scores for ${images.length} images.`);
-  return images.map((image, i) => ({ ...image, score: scores[i]! })).sort((a, b) => b.score - a.score);
+  return images.map((image, i) => ({ ...image, score: scores[i]! }));
 }
 
 function withoutUndefined<T extends object>(options: T): T {

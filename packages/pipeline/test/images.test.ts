@@ -1,4 +1,4 @@
-import { encodePng, imageGrid } from '@dalle-mini/pipeline';
+import { encodeImage, imageGrid } from '@dalle-mini/pipeline';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 
@@ -27,23 +27,46 @@ describe('imageGrid', () => {
     expect([pixel(grid, 32, 0), pixel(grid, 0, 32), pixel(grid, 50, 50)]).toEqual([255, 255, 255]);
   });
 
+  it('takes the columns and the gap that it is given', () => {
+    const images = [plain(1), plain(2), plain(3)];
+    expect(imageGrid(images, { columns: 3, gap: 0 })).toMatchObject({ width: 96, height: 32 });
+    expect(imageGrid(images, { columns: 1 })).toMatchObject({ width: 32, height: 98 });
+    expect(() => imageGrid(images, { columns: 0 })).toThrow('columns is 0; it must be a whole number of 1 or more');
+    expect(() => imageGrid(images, { gap: 0.5 })).toThrow('gap is 0.5; it must be a whole number of 0 or more');
+  });
+
   it('refuses images of several sizes, and none', () => {
     expect(() => imageGrid([plain(0), plain(0, 16)])).toThrow('Image 1 is 16×16 and image 0 is 32×32');
     expect(() => imageGrid([])).toThrow('at least one image');
   });
 });
 
-describe('encodePng', () => {
+describe('encodeImage', () => {
   it('writes every pixel as it is', async () => {
     const data = Uint8ClampedArray.from({ length: 8 * 4 * 3 }, (_, i) => (i * 37) % 256);
-    const png = await encodePng({ width: 8, height: 4, data });
+    const png = await encodeImage({ width: 8, height: 4, data });
     const { data: read, info } = await sharp(png).raw().toBuffer({ resolveWithObject: true });
     expect(info).toMatchObject({ width: 8, height: 4, channels: 3 });
     expect([...read]).toEqual([...data]);
   });
 
+  it.each(['jpeg', 'webp'] as const)('writes %s, smaller where less quality is asked for', async (format) => {
+    const data = Uint8Array.from({ length: 32 * 32 * 3 }, (_, i) => (i * i * 7) % 256);
+    const image = { width: 32, height: 32, data };
+    const [good, poor] = await Promise.all([90, 10].map((quality) => encodeImage(image, { format, quality })));
+    expect(await sharp(good).metadata()).toMatchObject({ format, width: 32, height: 32 });
+    expect(poor!.length).toBeLessThan(good!.length);
+  });
+
+  it('refuses options that it does not know', async () => {
+    await expect(encodeImage(plain(0), { format: 'gif' as 'png' })).rejects.toThrow(
+      'There is no image format gif; choose one of png, jpeg, webp.',
+    );
+    await expect(encodeImage(plain(0), { quality: 0 })).rejects.toThrow('quality is 0; it must be a whole number');
+  });
+
   it('refuses data that do not agree with the size', async () => {
-    await expect(encodePng({ width: 8, height: 8, data: new Uint8Array(10) })).rejects.toThrow(
+    await expect(encodeImage({ width: 8, height: 8, data: new Uint8Array(10) })).rejects.toThrow(
       '192 bytes of RGB, not 10',
     );
   });

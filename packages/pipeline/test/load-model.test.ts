@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
-import { encodePng, loadModel, type TextToImage } from '@dalle-mini/pipeline';
+import { encodeImage, loadModel, type TextToImage } from '@dalle-mini/pipeline';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { temporaryFolder, tinyMaxLength, writeTinyModel } from './tiny-model.js';
 
@@ -34,7 +34,8 @@ describe('a loaded model', () => {
   it('draws the same bytes for the same seed, and others for another', async () => {
     const digest = async (seed: number) => {
       const hash = createHash('sha256');
-      for (const { image } of await model.generate('a red apple', { n: 2, seed })) hash.update(await encodePng(image));
+      for (const { image } of await model.generate('a red apple', { n: 2, seed }))
+        hash.update(await encodeImage(image));
       return hash.digest('hex');
     };
     const first = await digest(7);

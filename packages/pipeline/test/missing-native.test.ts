@@ -15,9 +15,9 @@ function withoutNativePackages(program: string): string {
 
 it('is imported where sharp and ONNX Runtime cannot be, and says what to install when sharp is needed', () => {
   const program = `
-    import { encodePng, imageGrid } from '@dalle-mini/pipeline';
+    import { encodeImage, imageGrid } from '@dalle-mini/pipeline';
     const image = imageGrid([{ width: 1, height: 1, data: new Uint8Array(3) }]);
-    console.log(await encodePng(image).catch((error) => error.message));`;
+    console.log(await encodeImage(image).catch((error) => error.message));`;
   expect(withoutNativePackages(program)).toBe(
     'PNG files are written with sharp, which cannot be loaded here: install it with "npm install sharp".\n',
   );

@@ -1,4 +1,4 @@
-import { OptionError, TextToImage } from '@dalle-mini/pipeline';
+import { type ImageTokenizer, OptionError, type RgbImage, TextToImage } from '@dalle-mini/pipeline';
 import { describe, expect, it } from 'vitest';
 import { fakeParts, redRanker } from './fakes.js';
 
@@ -47,6 +47,54 @@ describe('TextToImage', () => {
     });
     expect(fractions).toEqual([0.25, 0.5, 0.75, 1]);
     expect(rows).toEqual([1, 2, 1, 2]);
+  });
+
+  it('shows the images so far, white where no row is written yet', async () => {
+    const previews: Promise<readonly RgbImage[]>[] = [];
+    const { parts } = fakeParts();
+    const decoded: number[][] = [];
+    const tokenizer: ImageTokenizer = {
+      ...parts.tokenizer,
+      decode: async (grids) => {
+        decoded.push(...grids.map((grid) => [...grid]));
+        return grids.map((grid) => ({ width: 1, height: 2, data: Uint8Array.of(grid[0]!, 0, 0, grid[2]!, 0, 0) }));
+      },
+    };
+    await new TextToImage({ ...parts, tokenizer }).generate('a cat', {
+      n: 2,
+      onProgress: ({ preview }) => previews.push(preview()),
+    });
+    const [half, whole] = await Promise.all(previews);
+    expect(half!.map(({ data }) => [...data])).toEqual([
+      [0, 0, 0, 255, 255, 255],
+      [1, 0, 0, 255, 255, 255],
+    ]);
+    expect(whole!.map(({ data }) => [...data])).toEqual([
+      [0, 0, 0, 2, 0, 0],
+      [1, 0, 0, 2, 0, 0],
+    ]);
+    // The rows that are missing repeat the last one.
+    expect(decoded[0]).toEqual([0, 1, 0, 1]);
+  });
+
+  it('decodes all images together where they are to be seamless, and keeps their order', async () => {
+    const { parts } = fakeParts();
+    const calls: { grids: number; columns: number | undefined }[] = [];
+    const tokenizer: ImageTokenizer = {
+      ...parts.tokenizer,
+      decode: (grids, options) => {
+        calls.push({ grids: grids.length, columns: options?.columns });
+        return parts.tokenizer.decode(grids);
+      },
+    };
+    const model = new TextToImage({ ...parts, tokenizer, ranker: redRanker() });
+    const images = await model.generate('a cat', { n: 9, seamless: true });
+    expect(calls).toEqual([{ grids: 9, columns: 3 }]);
+    expect(images.map(({ index }) => index)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
+    expect(images.map(({ score }) => score)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 0]);
+    await expect(model.generate('a cat', { n: 8, seamless: true })).rejects.toThrow(
+      new OptionError('n', 'must be a square number to be seamless', 8),
+    );
   });
 
   it('puts the images that a ranker likes best first, with their scores', async () => {

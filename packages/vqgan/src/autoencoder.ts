@@ -17,13 +17,13 @@ import type { VqganConfig } from './config.js';
 
 /** Images `[batch, 3, size, size]` in [−1, 1] to `[batch, zChannels, grid, grid]`. */
 export function encoder(scope: ParameterScope, x: Tensor, config: VqganConfig): Tensor {
-  const { ch, chMult, numResBlocks, attnResolutions, zChannels } = config;
+  const { ch, chMult, numResBlocks, zChannels } = config;
   let h = conv(scope.in('conv_in'), x, ch);
   for (const [level, multiple] of chMult.entries()) {
     const down = scope.in('down').in(level);
     for (let block = 0; block < numResBlocks; block++) {
       h = residualBlock(down.in('block').in(block), h, ch * multiple, config);
-      if (attnResolutions.includes(h.shape[2]!)) h = attentionBlock(down.in('attn').in(block), h, config);
+      if (hasAttention(level, config)) h = attentionBlock(down.in('attn').in(block), h, config);
     }
     if (level < chMult.length - 1) h = downsampleBlock(down.in('downsample'), h);
   }
@@ -33,18 +33,23 @@ export function encoder(scope: ParameterScope, x: Tensor, config: VqganConfig): 
 
 /** `[batch, zChannels, grid, grid]` to images `[batch, 3, size, size]`, about in [−1, 1]. */
 export function decoder(scope: ParameterScope, z: Tensor, config: VqganConfig): Tensor {
-  const { ch, chMult, numResBlocks, attnResolutions, inChannels } = config;
+  const { ch, chMult, numResBlocks, inChannels } = config;
   let h = conv(scope.in('conv_in'), z, ch * chMult.at(-1)!);
   h = middle(scope.in('mid'), h, config);
   for (let level = chMult.length - 1; level >= 0; level--) {
     const up = scope.in('up').in(level);
     for (let block = 0; block <= numResBlocks; block++) {
       h = residualBlock(up.in('block').in(block), h, ch * chMult[level]!, config);
-      if (attnResolutions.includes(h.shape[2]!)) h = attentionBlock(up.in('attn').in(block), h, config);
+      if (hasAttention(level, config)) h = attentionBlock(up.in('attn').in(block), h, config);
     }
     if (level > 0) h = upsampleBlock(up.in('upsample'), h);
   }
   return conv(scope.in('conv_out'), swish(norm(scope.in('norm_out'), h, config)), inChannels);
+}
+
+/** Told by the sizes that the model was made for: a decoder may be given larger grids. */
+function hasAttention(level: number, { resolution, attnResolutions }: VqganConfig): boolean {
+  return attnResolutions.includes(resolution / 2 ** level);
 }
 
 function middle(scope: ParameterScope, x: Tensor, config: VqganConfig): Tensor {

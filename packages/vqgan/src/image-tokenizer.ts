@@ -11,6 +11,14 @@ export interface TokenizeOptions {
   readonly signal?: AbortSignal;
 }
 
+export interface DecodeOptions extends TokenizeOptions {
+  /**
+   * Decodes all grids together, as one picture of so many columns, row by row: where images meet they blend, without a seam. The
+   * number of grids must be a multiple of it. Memory and time of attention grow with the square of the number. Default: each alone.
+   */
+  readonly columns?: number;
+}
+
 /**
  * Turns images into grids of discrete tokens and back: the first and the last stage of DALL·E Mini.
  *
@@ -26,7 +34,7 @@ export interface ImageTokenizer {
   /** Encodes images of `imageSize × imageSize` pixels, each to one grid. */
   encode(images: readonly RgbImage[], options?: TokenizeOptions): Promise<Int32Array[]>;
   /** Decodes grids, each to one image of `imageSize × imageSize` pixels. */
-  decode(grids: readonly Int32Array[], options?: TokenizeOptions): Promise<RgbImage[]>;
+  decode(grids: readonly Int32Array[], options?: DecodeOptions): Promise<RgbImage[]>;
   /** Frees the model. */
   dispose(): Promise<void>;
 }

@@ -1,6 +1,14 @@
-import { type Executable, type Graph, input, ParameterScope, type Runtime, type TensorData } from '@dalle-mini/graph';
+import {
+  type Executable,
+  type Graph,
+  input,
+  ParameterScope,
+  type ParameterValue,
+  type Runtime,
+  type Shape,
+} from '@dalle-mini/graph';
 import { checkVqganConfig, gridSizeOf, type VqganConfig } from './config.js';
-import type { ImageTokenizer, RgbImage, TokenizeOptions } from './image-tokenizer.js';
+import type { DecodeOptions, ImageTokenizer, RgbImage, TokenizeOptions } from './image-tokenizer.js';
 import { writePixels } from './pixels.js';
 import { decodeTokens, encodeImages } from './vqgan.js';
 
@@ -25,7 +33,7 @@ export class VqganTokenizer implements ImageTokenizer {
    */
   constructor(
     private readonly config: VqganConfig,
-    private readonly parameters: ReadonlyMap<string, TensorData>,
+    private readonly parameters: ReadonlyMap<string, ParameterValue>,
     private readonly runtime: Runtime,
   ) {
     checkVqganConfig(config);
@@ -48,13 +56,13 @@ export class VqganTokenizer implements ImageTokenizer {
       const shape = [batch.length, 3, size, size];
       const values = new Float32Array(batch.length * 3 * size * size);
       for (const [i, image] of batch.entries()) writePixels(image, values, i * 3 * size * size, this.config.pixelRange);
-      const encode = await this.compile('encode', batch.length);
+      const encode = await this.compile('encode', shape);
       const { tokens } = await encode.run({ images: { dtype: 'float32', shape, data: values } });
       return cut(tokens!.data as Int32Array, batch.length);
     });
   }
 
-  async decode(grids: readonly Int32Array[], options: TokenizeOptions = {}): Promise<RgbImage[]> {
+  async decode(grids: readonly Int32Array[], options: DecodeOptions = {}): Promise<RgbImage[]> {
     const length = this.gridSize ** 2;
     for (const [i, grid] of grids.entries()) {
       if (grid.length !== length) {
@@ -66,13 +74,51 @@ export class VqganTokenizer implements ImageTokenizer {
       if (wrong !== undefined)
         throw new RangeError(`grid ${i} holds token ${wrong}; tokens are from 0 to ${this.vocabularySize - 1}`);
     }
+    if (options.columns !== undefined) return this.decodeTogether(grids, options.columns, options);
     const size = this.imageSize;
     return this.inBatches(grids, options, async (batch) => {
       const tokens = new Int32Array(batch.length * length);
       for (const [i, grid] of batch.entries()) tokens.set(grid, i * length);
-      const decode = await this.compile('decode', batch.length);
-      const { images } = await decode.run({ tokens: { dtype: 'int32', shape: [batch.length, length], data: tokens } });
-      return batch.map((_, i) => toRgb(images!.data as Float32Array, i, size, this.config.pixelRange));
+      const shape = [batch.length, length];
+      const decode = await this.compile('decode', shape);
+      const { images } = await decode.run({ tokens: { dtype: 'int32', shape, data: tokens } });
+      return batch.map((_, i) => toRgb(images!.data as Float32Array, i, { width: size, height: size }, this.config));
+    });
+  }
+
+  /** All grids as one, and the picture cut into images again. */
+  private async decodeTogether(
+    grids: readonly Int32Array[],
+    columns: number,
+    { signal }: TokenizeOptions,
+  ): Promise<RgbImage[]> {
+    if (!Number.isInteger(columns) || columns < 1 || grids.length === 0 || grids.length % columns !== 0) {
+      throw new RangeError(`${grids.length} grids do not fill rows of ${columns}; columns must divide their number`);
+    }
+    const { gridSize, imageSize } = this;
+    const rows = grids.length / columns;
+    const shape = [1, rows * gridSize, columns * gridSize];
+    const tokens = new Int32Array(grids.length * gridSize ** 2);
+    for (const [i, grid] of grids.entries()) {
+      const start = Math.floor(i / columns) * gridSize * columns * gridSize + (i % columns) * gridSize;
+      for (let row = 0; row < gridSize; row++) {
+        tokens.set(grid.subarray(row * gridSize, (row + 1) * gridSize), start + row * columns * gridSize);
+      }
+    }
+    signal?.throwIfAborted();
+    const decode = await this.compile('decode', shape);
+    const { images } = await decode.run({ tokens: { dtype: 'int32', shape, data: tokens } });
+    signal?.throwIfAborted();
+    const size = { width: columns * imageSize, height: rows * imageSize };
+    const picture = toRgb(images!.data as Float32Array, 0, size, this.config);
+    return grids.map((_, i) => {
+      const data = new Uint8ClampedArray(3 * imageSize ** 2);
+      const start = Math.floor(i / columns) * imageSize * size.width + (i % columns) * imageSize;
+      for (let y = 0; y < imageSize; y++) {
+        const line = 3 * (start + y * size.width);
+        data.set(picture.data.subarray(line, line + 3 * imageSize), 3 * y * imageSize);
+      }
+      return { width: imageSize, height: imageSize, data };
     });
   }
 
@@ -99,12 +145,13 @@ export class VqganTokenizer implements ImageTokenizer {
     return results;
   }
 
-  private compile(kind: 'encode' | 'decode', batch: number): Promise<Executable> {
+  /** @param shape that of the images or of the tokens. */
+  private compile(kind: 'encode' | 'decode', shape: Shape): Promise<Executable> {
     if (this.disposed) throw new Error(`${kind}: this VQ-GAN was disposed of; make another one`);
-    const key = `${kind} ${batch}`;
+    const key = `${kind} ${shape}`;
     let executable = this.compiled.get(key);
     if (!executable) {
-      const graph = kind === 'encode' ? encodeGraph(this.config, batch) : decodeGraph(this.config, batch);
+      const graph = kind === 'encode' ? encodeGraph(this.config, shape) : decodeGraph(this.config, shape);
       executable = this.runtime.compile(graph, { parameters: this.parameters });
       this.compiled.set(key, executable);
       executable.catch(() => this.compiled.delete(key));
@@ -119,13 +166,13 @@ export function checkRgb({ inChannels }: VqganConfig): void {
     throw new RangeError(`VQ-GAN config: inChannels must be 3 to tokenize RGB images, not ${inChannels}`);
 }
 
-function encodeGraph(config: VqganConfig, batch: number): Graph {
-  const images = input('images', [batch, config.inChannels, config.resolution, config.resolution]);
+function encodeGraph(config: VqganConfig, shape: Shape): Graph {
+  const images = input('images', shape);
   return { inputs: { images }, outputs: { tokens: encodeImages(new ParameterScope(), images, config) } };
 }
 
-function decodeGraph(config: VqganConfig, batch: number): Graph {
-  const tokens = input('tokens', [batch, gridSizeOf(config) ** 2], 'int32');
+function decodeGraph(config: VqganConfig, shape: Shape): Graph {
+  const tokens = input('tokens', shape, 'int32');
   return { inputs: { tokens }, outputs: { images: decodeTokens(new ParameterScope(), tokens, config) } };
 }
 
@@ -138,16 +185,16 @@ function cut(data: Int32Array, parts: number): Int32Array[] {
 function toRgb(
   values: Float32Array,
   index: number,
-  size: number,
-  [black, white]: readonly [black: number, white: number] = [-1, 1],
+  { width, height }: { readonly width: number; readonly height: number },
+  { pixelRange: [black, white] = [-1, 1] }: VqganConfig,
 ): RgbImage {
   const bytesPerUnit = 255 / (white - black);
-  const plane = size * size;
+  const plane = width * height;
   const data = new Uint8ClampedArray(3 * plane);
   for (let channel = 0; channel < 3; channel++) {
     const offset = (3 * index + channel) * plane;
     for (let pixel = 0; pixel < plane; pixel++)
       data[3 * pixel + channel] = (values[offset + pixel]! - black) * bytesPerUnit;
   }
-  return { width: size, height: size, data };
+  return { width, height, data };
 }

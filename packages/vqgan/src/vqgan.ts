@@ -30,11 +30,15 @@ export function encodeImages(scope: ParameterScope, images: Tensor, config: Vqga
   return reshape(chooseTokens(scope.in('quantize'), vectors, config), [images.shape[0]!, -1]);
 }
 
-/** Tokens, int32 `[batch, grid²]`, to images `[batch, 3, size, size]`, about in `pixelRange`. */
+/**
+ * Tokens, int32 `[batch, grid²]`, to images `[batch, 3, size, size]`, about in `pixelRange`. Tokens may also be given as
+ * `[batch, height, width]`, with more rows and columns than the model was trained with: images are then larger by as much.
+ */
 export function decodeTokens(scope: ParameterScope, tokens: Tensor, config: VqganConfig): Tensor {
   const grid = gridSizeOf(config);
+  const [batch, height, width] = tokens.shape.length === 3 ? tokens.shape : [tokens.shape[0], grid, grid];
   const codes = gather(codebook(scope.in('quantize'), config), reshape(tokens, [-1]));
-  const quantized = rowsToPixels(codes, { shape: [tokens.shape[0]!, config.embedDim, grid, grid] });
+  const quantized = rowsToPixels(codes, { shape: [batch!, config.embedDim, height!, width!] });
   return decodeFromVectors(scope, quantized, config);
 }
 

@@ -10,6 +10,7 @@ import type {
 import { createRandom, initializeParameters, input, ParameterScope, sampleInteger } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import {
+  decodeTokens,
   type RgbImage,
   reconstruct,
   type VqganConfig,
@@ -75,6 +76,38 @@ describe('VqganTokenizer', () => {
   test('says the sizes of images, grids and codebook', () => {
     const { imageSize, gridSize, vocabularySize } = tokenizer;
     expect({ imageSize, gridSize, vocabularySize }).toEqual({ imageSize: 16, gridSize: 8, vocabularySize: 32 });
+  });
+
+  test('decodes grids together, as a model of larger images decodes them', async () => {
+    const grids = randomGrids(6, 7);
+    const images = await tokenizer.decode(grids, { columns: 3 });
+    // Three grids of 8 × 8 side by side, twice: the same parameters in a model of 48 × 48 pixels, whose third row is cut off.
+    const larger = {
+      ...tiny,
+      resolution: 3 * tiny.resolution,
+      attnResolutions: tiny.attnResolutions.map((size) => 3 * size),
+    };
+    const tokens = input('tokens', [1, 16, 24], 'int32');
+    const executable = await runtime.compile(
+      { inputs: { tokens }, outputs: { images: decodeTokens(new ParameterScope(), tokens, larger) } },
+      { parameters },
+    );
+    const data = new Int32Array(16 * 24);
+    for (let y = 0; y < 16; y++)
+      for (let x = 0; x < 24; x++)
+        data[24 * y + x] = grids[3 * Math.floor(y / 8) + Math.floor(x / 8)]![8 * (y % 8) + (x % 8)]!;
+    const whole = (await executable.run({ tokens: { dtype: 'int32', shape: [1, 16, 24], data } })).images!;
+    expect(whole.shape).toEqual([1, 3, 32, 48]);
+    const byte = (value: number) => Uint8ClampedArray.of((value + 1) * 127.5)[0]!;
+    for (const [i, image] of images.entries()) {
+      const [top, left] = [16 * Math.floor(i / 3), 16 * (i % 3)];
+      const expected = Array.from({ length: 16 * 16 * 3 }, (_, k) => {
+        const [y, x, channel] = [top + Math.floor(k / 48), left + (Math.floor(k / 3) % 16), k % 3];
+        return byte(whole.data[(channel * 32 + y) * 48 + x]!);
+      });
+      expect([...image.data]).toEqual(expected);
+    }
+    await expect(tokenizer.decode(grids, { columns: 4 })).rejects.toThrow('6 grids do not fill rows of 4');
   });
 
   test('encodes each image to a grid of tokens, and decodes each grid to an image', async () => {
