@@ -13,4 +13,4 @@ export { type FlaxWriteOptions, writeFlaxMsgpack } from './flax-msgpack.js';
 export type { CheckpointFile, CheckpointFormat } from './layout.js';
 export { dequantize, type Float32Tensor, type QuantizedRows, quantize, quantizeRows } from './quantization.js';
 export { readCheckpoint } from './read-checkpoint.js';
-export { readSafetensors, type Safetensors, writeSafetensors } from './safetensors.js';
+export { readSafetensors, type Safetensors, type SafetensorsWriteOptions, writeSafetensors } from './safetensors.js';

@@ -3,49 +3,20 @@ import { readSync } from 'node:fs';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { ByteSource } from './byte-source.js';
-import { type Checkpoint, CheckpointError, type StoredTensor } from './checkpoint.js';
+import { type Checkpoint, CheckpointError, type StoredDtype, type StoredTensor } from './checkpoint.js';
+import { FileError, isSystemError } from './file-error.js';
 import { type FlaxWriteOptions, flaxParts } from './flax-msgpack.js';
-import { type ByteRange, type CheckpointFile, storedTensor, type TensorPlace } from './layout.js';
+import {
+  type ByteRange,
+  type CheckpointFile,
+  type CheckpointLayout,
+  storedTensor,
+  type TensorPlace,
+} from './layout.js';
 import { checkpointLayout } from './read-checkpoint.js';
-import { safetensorsParts } from './safetensors.js';
+import { type SafetensorsWriteOptions, safetensorsParts } from './safetensors.js';
 
-/** A file that cannot be read or written. The message names the file, the cause and the remedy; `cause` is the system's error. */
-export class FileError extends Error {
-  override readonly name = 'FileError';
-  /** The system's code, such as `ENOENT`. */
-  readonly code: string;
-  readonly path: string;
-
-  constructor(doing: 'read' | 'write', path: string, cause: NodeJS.ErrnoException) {
-    const code = cause.code ?? 'unknown';
-    const remedy = REMEDIES[doing][code] ?? cause.message;
-    super(`Cannot ${doing} ${path}: ${remedy}`, { cause });
-    this.code = code;
-    this.path = path;
-  }
-}
-
-const REMEDIES: Record<'read' | 'write', Record<string, string>> = {
-  read: {
-    ENOENT: 'there is no such file. Check the path, or fetch the model first.',
-    EISDIR: 'it is a folder. Pass the path of a file in it, such as model.safetensors.',
-    EACCES: 'permission is denied. Give this user the right to read it.',
-    EPERM: 'permission is denied. Give this user the right to read it.',
-    ENOTDIR: 'a part of its path is a file where a folder is needed. Check the path.',
-    EMFILE: 'too many files are open. Close some, or raise the limit (ulimit -n).',
-  },
-  write: {
-    ENOENT: 'its folder does not exist. Create the folder first.',
-    EISDIR: 'it is a folder. Pass the path of a file.',
-    EACCES: 'permission is denied. Give this user the right to write in the folder.',
-    EPERM: 'permission is denied. Give this user the right to write in the folder.',
-    EROFS: 'the file system is read-only. Choose another folder.',
-    ENOSPC: 'the disk is full. Free some space; what stood at this path before is untouched.',
-    EDQUOT: 'the disk quota is used up. Free some space; what stood at this path before is untouched.',
-    ENOTDIR: 'a part of its path is a file where a folder is needed. Check the path.',
-    EMFILE: 'too many files are open. Close some, or raise the limit (ulimit -n).',
-  },
-};
+export { FileError } from './file-error.js';
 
 /** Bytes for one call of the system, which takes less than 2 GiB. */
 const CHUNK = 2 ** 26;
@@ -58,10 +29,19 @@ const CHUNK = 2 ** 26;
  * @throws FileError if the file cannot be read; CheckpointError, with the path in its message, if it is not a sound checkpoint.
  */
 export async function readCheckpointFile(path: string): Promise<CheckpointFile> {
+  return withCheckpoint(path, readTensors);
+}
+
+/** Opens a checkpoint file for `use`, and names it in the errors of both. */
+async function withCheckpoint<Result>(
+  path: string,
+  use: (layout: CheckpointLayout, file: FileHandle, size: number) => Promise<Result>,
+): Promise<Result> {
   try {
     const file = await open(path, 'r');
     try {
-      return await readOpenCheckpoint(file);
+      const { size } = await file.stat();
+      return await use(checkpointLayout(fileSource(file, size)), file, size);
     } finally {
       await file.close();
     }
@@ -71,9 +51,35 @@ export async function readCheckpointFile(path: string): Promise<CheckpointFile> 
   }
 }
 
-async function readOpenCheckpoint(file: FileHandle): Promise<CheckpointFile> {
-  const { size } = await file.stat();
-  const { format, places, metadata } = checkpointLayout(fileSource(file, size));
+/** Where a tensor's values lie in a file: little-endian, row-major, in one piece. */
+export interface TensorLocation {
+  readonly dtype: StoredDtype;
+  readonly shape: readonly number[];
+  /** The first byte. */
+  readonly offset: number;
+}
+
+/**
+ * Reads where the tensors of a checkpoint file lie, and none of their values. A tensor that is not stored in one piece and in row-major
+ * order, as PyTorch may store it, is left out.
+ * @throws as {@link readCheckpointFile}.
+ */
+export async function locateTensors(path: string): Promise<Map<string, TensorLocation>> {
+  return withCheckpoint(path, async ({ places }) => {
+    const located = new Map<string, TensorLocation>();
+    for (const { name, dtype, shape, ranges, strides } of places) {
+      const [range, ...others] = ranges;
+      if (range && others.length === 0 && !strides) located.set(name, { dtype, shape, offset: range.begin });
+    }
+    return located;
+  });
+}
+
+async function readTensors(
+  { format, places, metadata }: CheckpointLayout,
+  file: FileHandle,
+  size: number,
+): Promise<CheckpointFile> {
   const tensors: Checkpoint = new Map();
   // By where they lie: tied tensors are read once.
   const read = new Map<string, Uint8Array>();
@@ -134,15 +140,17 @@ function shrunk(position: number, size: number): CheckpointError {
 }
 
 /**
- * Writes a safetensors file with {@link writeFileAtomically}, without a copy of the tensors in memory.
+ * Writes a safetensors file with {@link writeFileAtomically}, without a copy of the tensors in memory but for the one that
+ * is converted.
  * @throws FileError if the file cannot be written; CheckpointError if a tensor or a name is not sound.
  */
 export async function writeCheckpointFile(
   path: string,
   tensors: ReadonlyMap<string, StoredTensor>,
   metadata: Readonly<Record<string, string>> = {},
+  options: SafetensorsWriteOptions = {},
 ): Promise<void> {
-  await writeParts(path, safetensorsParts(tensors, metadata));
+  await writeParts(path, safetensorsParts(tensors, metadata, options));
 }
 
 /**
@@ -167,7 +175,7 @@ export async function writeFileAtomically(path: string, bytes: Uint8Array): Prom
   await writeParts(path, [bytes]);
 }
 
-async function writeParts(path: string, parts: readonly Uint8Array[]): Promise<void> {
+async function writeParts(path: string, parts: Iterable<Uint8Array>): Promise<void> {
   const folder = dirname(resolve(path));
   // Not derived from the file's name, which may already be as long as a name can be.
   const temporary = join(folder, `.${randomUUID()}.tmp`);
@@ -203,8 +211,4 @@ async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r').catch(() => undefined);
   await handle?.sync().catch(() => undefined);
   await handle?.close();
-}
-
-function isSystemError(error: unknown): error is NodeJS.ErrnoException {
-  return error instanceof Error && 'syscall' in error;
 }

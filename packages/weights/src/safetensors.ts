@@ -5,9 +5,11 @@ import {
   CheckpointError,
   checkTensor,
   elementCount,
+  fromFloat32,
   listText,
   type StoredDtype,
   type StoredTensor,
+  toFloat32,
 } from './checkpoint.js';
 import { type CheckpointLayout, checkName, concatenate, loadFromMemory, quote } from './layout.js';
 import { parseHeader } from './safetensors-header.js';
@@ -28,6 +30,11 @@ export interface Safetensors {
   readonly tensors: Checkpoint;
   /** Free text by key, the header's `__metadata__`. */
   readonly metadata: Readonly<Record<string, string>>;
+}
+
+export interface SafetensorsWriteOptions {
+  /** Stores floats of other widths as this type. Each tensor is converted when it is written. Default: all as they are. */
+  readonly dtype?: 'F32' | 'F16' | 'BF16';
 }
 
 /**
@@ -57,23 +64,26 @@ export function safetensorsLayout(source: ByteSource): CheckpointLayout {
 export function writeSafetensors(
   tensors: ReadonlyMap<string, StoredTensor>,
   metadata: Readonly<Record<string, string>> = {},
+  options: SafetensorsWriteOptions = {},
 ): Uint8Array {
-  return concatenate(safetensorsParts(tensors, metadata));
+  return concatenate([...safetensorsParts(tensors, metadata, options)]);
 }
 
 /** The file that {@link writeSafetensors} makes, as the pieces to write one after the other: the header, then each tensor. */
-export function safetensorsParts(
+export function* safetensorsParts(
   tensors: ReadonlyMap<string, StoredTensor>,
   metadata: Readonly<Record<string, string>>,
-): Uint8Array[] {
+  options: SafetensorsWriteOptions,
+): Generator<Uint8Array, void> {
   const utf8 = new TextEncoder();
   const sorted = [...tensors]
     .map(([name, tensor]) => {
       checkName(name, 'tensor');
       checkTensor(tensor, `Tensor ${JSON.stringify(name)}`);
-      return { name, tensor, key: utf8.encode(name) };
+      const dtype = isFloat(tensor.dtype) ? (options.dtype ?? tensor.dtype) : tensor.dtype;
+      return { name, tensor, dtype, key: utf8.encode(name) };
     })
-    .sort((a, b) => DTYPE_ORDER[b.tensor.dtype] - DTYPE_ORDER[a.tensor.dtype] || compareBytes(a.key, b.key));
+    .sort((a, b) => DTYPE_ORDER[b.dtype] - DTYPE_ORDER[a.dtype] || compareBytes(a.key, b.key));
 
   const header: [string, unknown][] = [];
   const keys = Object.keys(metadata).sort();
@@ -89,9 +99,10 @@ export function safetensorsParts(
     header.push(['__metadata__', Object.fromEntries(keys.map((key) => [key, metadata[key]]))]);
   }
   let offset = 0;
-  for (const { name, tensor } of sorted) {
-    const end = offset + tensor.bytes.byteLength;
-    header.push([name, { dtype: tensor.dtype, shape: tensor.shape, data_offsets: [offset, end] }]);
+  for (const { name, tensor, dtype } of sorted) {
+    const elements = tensor.bytes.byteLength / BYTES_PER_ELEMENT[tensor.dtype];
+    const end = offset + elements * BYTES_PER_ELEMENT[dtype];
+    header.push([name, { dtype, shape: tensor.shape, data_offsets: [offset, end] }]);
     offset = end;
   }
   // Joined by hand: an object would move names that look like integers ("0") to the front.
@@ -101,7 +112,18 @@ export function safetensorsParts(
   const start = new Uint8Array(PREFIX_LENGTH + headerLength).fill(0x20);
   new DataView(start.buffer).setBigUint64(0, BigInt(headerLength), true);
   start.set(text, PREFIX_LENGTH);
-  return [start, ...sorted.map(({ tensor }) => tensor.bytes)];
+  yield start;
+  for (const { tensor, dtype } of sorted) {
+    yield tensor.dtype === dtype
+      ? tensor.bytes
+      : fromFloat32(toFloat32(tensor), tensor.shape, dtype as FloatDtype).bytes;
+  }
+}
+
+type FloatDtype = NonNullable<SafetensorsWriteOptions['dtype']>;
+
+function isFloat(dtype: StoredDtype): boolean {
+  return dtype === 'F16' || dtype === 'BF16' || dtype === 'F32' || dtype === 'F64';
 }
 
 /**

@@ -1,8 +1,14 @@
 import { link, mkdir, mkdtemp, readdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CheckpointError, fromFloat32, toFloat32, writeSafetensors } from '@dalle-mini/weights';
-import { FileError, readCheckpointFile, writeCheckpointFile, writeFileAtomically } from '@dalle-mini/weights/node';
+import { CheckpointError, fromFloat32, fromInt32, toFloat32, writeSafetensors } from '@dalle-mini/weights';
+import {
+  FileError,
+  locateTensors,
+  readCheckpointFile,
+  writeCheckpointFile,
+  writeFileAtomically,
+} from '@dalle-mini/weights/node';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 /** The system's calls that fail, with their codes. */
@@ -68,6 +74,25 @@ describe('readCheckpointFile', () => {
     expect(read.get('a')!.bytes.buffer.byteLength).toBe(12);
   });
 
+  it('reads floats in the width that they were asked to be written in', async () => {
+    const integers = fromInt32(Int32Array.of(7), [1]);
+    const given = new Map([...tensors, ['c', fromFloat32(Float32Array.of(0.1), [1], 'BF16')], ['i', integers]]);
+    await writeCheckpointFile(at('model.safetensors'), given, {}, { dtype: 'F16' });
+    const { tensors: read } = await readCheckpointFile(at('model.safetensors'));
+    expect([...read].map(([name, { dtype }]) => [name, dtype])).toEqual([
+      ['i', 'I32'],
+      ['a', 'F16'],
+      ['b', 'F16'],
+      ['c', 'F16'],
+    ]);
+    expect(toFloat32(read.get('a')!)).toEqual(Float32Array.of(1, 2, 3));
+    // The nearest bfloat16 to 0.1, which half precision can hold.
+    expect(toFloat32(read.get('c')!)).toEqual(Float32Array.of(0.10009765625));
+    expect(writeSafetensors(given, {}, { dtype: 'F16' })).toEqual(
+      new Uint8Array(await readFile(at('model.safetensors'))),
+    );
+  });
+
   it('says which file is not sound, and why', async () => {
     await writeFile(at('model.safetensors'), writeSafetensors(tensors).subarray(0, -1));
     const reading = readCheckpointFile(at('model.safetensors'));
@@ -105,6 +130,24 @@ describe('readCheckpointFile', () => {
       code: 'EACCES',
       message: expect.stringMatching(/permission is denied/),
     });
+  });
+});
+
+describe('locateTensors', () => {
+  it('says where values lie in the file', async () => {
+    await writeCheckpointFile(at('model.safetensors'), tensors);
+    const located = await locateTensors(at('model.safetensors'));
+    const file = await readFile(at('model.safetensors'));
+    const { dtype, shape, offset } = located.get('a')!;
+    expect({ dtype, shape }).toEqual({ dtype: 'F32', shape: [3] });
+    expect([0, 4, 8].map((byte) => file.readFloatLE(offset + byte))).toEqual([1, 2, 3]);
+    expect(located.get('b')).toEqual({ dtype: 'F16', shape: [], offset: offset + 12 });
+  });
+
+  it('explains a file that is damaged or not there', async () => {
+    await writeFile(at('model.safetensors'), writeSafetensors(tensors).subarray(0, -1));
+    await expect(locateTensors(at('model.safetensors'))).rejects.toThrow(CheckpointError);
+    await expect(locateTensors(at('none'))).rejects.toThrow(FileError);
   });
 });
 
