@@ -1,0 +1,172 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { copyFile, link, mkdir, readdir, readFile, rename, rm, stat, symlink, utimes } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { dirname, join, relative, resolve, sep } from 'node:path';
+import { type HubFile, isCommit } from './hub-listing.js';
+import { writeFileAtomically } from './node.js';
+
+/**
+ * A model in the cache that huggingface_hub, in Python, shares:
+ *
+ *     models--org--name/blobs/<etag>                  contents
+ *     models--org--name/refs/<revision>               the commit that a branch or tag was, when it was last downloaded
+ *     models--org--name/snapshots/<commit>/<file>     links to the blobs
+ */
+export class ModelCache {
+  readonly folder: string;
+  private readonly blobs: string;
+
+  constructor(cacheDir: string, repo: string) {
+    this.folder = resolve(cacheDir, `models--${repo.replace('/', '--')}`);
+    this.blobs = join(this.folder, 'blobs');
+  }
+
+  snapshot(commit: string): string {
+    return join(this.folder, 'snapshots', commit);
+  }
+
+  path(commit: string, name: string): string {
+    return join(this.snapshot(commit), name);
+  }
+
+  blob(etag: string): string {
+    return join(this.blobs, etag);
+  }
+
+  /** The commit of a revision, if something of it is here. */
+  async commitOf(revision: string): Promise<string | undefined> {
+    const commit = isCommit(revision) ? revision : await readFile(this.ref(revision), 'utf8').catch(() => '');
+    if (!isCommit(commit)) return undefined;
+    return stat(this.snapshot(commit)).then(
+      () => commit,
+      () => undefined,
+    );
+  }
+
+  /** Remembers which commit a branch or tag is. */
+  async setCommit(revision: string, commit: string): Promise<void> {
+    if (revision === commit || (await this.commitOf(revision)) === commit) return;
+    await mkdir(dirname(this.ref(revision)), { recursive: true });
+    await writeFileAtomically(this.ref(revision), Buffer.from(commit));
+  }
+
+  private ref(revision: string): string {
+    return join(this.folder, 'refs', revision);
+  }
+
+  /** The files of a commit that are here. */
+  async files(commit: string): Promise<HubFile[]> {
+    const files: HubFile[] = [];
+    for (const path of await readdir(this.snapshot(commit), { recursive: true })) {
+      const size = await fileSize(this.path(commit, path));
+      if (size !== undefined) files.push({ name: path.replaceAll(sep, '/'), size });
+    }
+    return files;
+  }
+
+  /** Gives a blob its name in a snapshot. */
+  async link(etag: string, commit: string, name: string): Promise<void> {
+    const blob = this.blob(etag);
+    const path = this.path(commit, name);
+    const folder = dirname(path);
+    await mkdir(folder, { recursive: true });
+    const temporary = join(folder, `.${randomUUID()}.tmp`);
+    try {
+      // Windows reserves symbolic links for developers, and some file systems have no links at all.
+      await symlink(relative(folder, blob), temporary)
+        .catch(() => link(blob, temporary))
+        .catch(() => copyFile(blob, temporary));
+      await rename(temporary, path);
+    } finally {
+      // A file system does not rename a hard link to another one of the same file.
+      await rm(temporary, { force: true });
+    }
+  }
+
+  /**
+   * A file for a blob's bytes as they arrive, which no other download writes until `releasePartial`: what an ended download of it
+   * left, or a new one.
+   */
+  async claimPartial(etag: string): Promise<string> {
+    await mkdir(this.blobs, { recursive: true });
+    const path = join(this.blobs, `${etag}.${HOST}-${process.pid}-${++claims}.incomplete`);
+    claimed.add(path);
+    for (const left of await this.leftPartials(etag)) {
+      try {
+        const now = new Date();
+        await utimes(left, now, now);
+        await rename(left, path);
+        break;
+      } catch (error) {
+        // Another download has claimed it.
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      }
+    }
+    return path;
+  }
+
+  /** Makes a blob of a partial that is whole. Others of the same blob, which nobody writes any more, are removed. */
+  async keepPartial(partial: string, etag: string): Promise<void> {
+    await rename(partial, this.blob(etag));
+    for (const left of await this.leftPartials(etag)) await rm(left, { force: true });
+  }
+
+  releasePartial(partial: string): void {
+    claimed.delete(partial);
+  }
+
+  /** The partials of a blob whose downloads have ended. */
+  private async leftPartials(etag: string): Promise<string[]> {
+    const left: string[] = [];
+    for (const name of await readdir(this.blobs)) {
+      const [, owned, host, pid] = PARTIAL.exec(name) ?? [];
+      const path = join(this.blobs, name);
+      if (owned === etag && !claimed.has(path) && !(await isWritten(path, host!, Number(pid)))) left.push(path);
+    }
+    return left;
+  }
+}
+
+/** The names of partials tell who writes them, as Node.js has no locks that end with their process. */
+const PARTIAL = /^([0-9a-f]+)\.([0-9a-f]{8})-(\d+)-\d+\.incomplete$/;
+
+/** Computers, and containers, may share a cache, and not their process numbers. */
+const HOST = createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
+
+/** The partials that downloads of this process write. */
+const claimed = new Set<string>();
+let claims = 0;
+
+/** Milliseconds; a download that goes on is never silent for so long. */
+const ABANDONED = 300_000;
+
+async function isWritten(path: string, host: string, pid: number): Promise<boolean> {
+  if (host === HOST && (pid === process.pid || !isRunning(pid))) return false;
+  const modified = await stat(path).then(
+    ({ mtimeMs }) => mtimeMs,
+    () => 0,
+  );
+  return Date.now() - modified < ABANDONED;
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    // Signal 0 only asks.
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** The size of a file in bytes, of what a link leads to; undefined if there is no such file. */
+export async function fileSize(path: string): Promise<number | undefined> {
+  try {
+    const found = await stat(path);
+    return found.isFile() ? found.size : undefined;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw error;
+  }
+}

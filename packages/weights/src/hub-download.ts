@@ -1,0 +1,117 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { type FileHandle, open, rm } from 'node:fs/promises';
+import type { ModelCache } from './hub-cache.js';
+import { type HubClient, withRetries } from './hub-client.js';
+import { HubError, TransientError } from './hub-error.js';
+import type { StoredFile } from './hub-listing.js';
+import type { Progress } from './hub-progress.js';
+
+/** Bytes after which a connection that breaks counts as one that worked. */
+const GOOD_START = 2 ** 20;
+
+/**
+ * Downloads a file's content to its blob in the cache. What an earlier download left is continued; what this one leaves stays for
+ * the next one, unless it is wrong.
+ * @throws HubError if the hub refuses, offers another size than it listed, or sends a content of another checksum twice.
+ */
+export async function downloadBlob(
+  hub: HubClient,
+  file: StoredFile,
+  cache: ModelCache,
+  progress: Progress,
+): Promise<void> {
+  const partial = await cache.claimPartial(file.etag);
+  try {
+    for (let fresh = false; ; fresh = true) {
+      await withRetries((recovered) => receiveRest(hub, file, partial, progress, recovered), hub.signal);
+      if ((await checksum(partial, file, hub.signal)) === file.etag) break;
+      await rm(partial);
+      progress.update(file.etag, 0);
+      if (fresh) {
+        throw new HubError(
+          `${file.name} came twice with a checksum that the hub did not list. Check the network and HF_ENDPOINT, and try again.`,
+        );
+      }
+    }
+    await cache.keepPartial(partial, file.etag);
+  } finally {
+    cache.releasePartial(partial);
+  }
+}
+
+/** Appends to `partial` what is missing in it. */
+async function receiveRest(
+  hub: HubClient,
+  file: StoredFile,
+  partial: string,
+  progress: Progress,
+  recovered: () => void,
+): Promise<void> {
+  const handle = await open(partial, 'a');
+  try {
+    let position = (await handle.stat()).size;
+    progress.update(file.etag, position);
+    if (position < file.size) {
+      const range: Record<string, string> = position > 0 ? { range: `bytes=${position}-` } : {};
+      await hub.get(file.url, range, async (response, body) => {
+        position = await begin(hub, response, file, handle, position);
+        const started = position;
+        for await (const chunk of body) {
+          position += chunk.byteLength;
+          if (position > file.size) throw otherSize(file, `at least ${position}`);
+          await handle.appendFile(chunk);
+          progress.update(file.etag, position, chunk.byteLength);
+          if (position - started > GOOD_START) recovered();
+        }
+      });
+      if (position < file.size) {
+        throw new TransientError(
+          `${file.name} ended after ${position} of ${file.size} bytes. Try again: it goes on from there.`,
+        );
+      }
+    }
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** The position at which the body of an answer begins; what `handle` holds ends there. */
+async function begin(
+  hub: HubClient,
+  response: Response,
+  file: StoredFile,
+  handle: FileHandle,
+  position: number,
+): Promise<number> {
+  const [, first, total] = /^bytes (\d+)-\d+\/(\d+)$/.exec(response.headers.get('content-range') ?? '') ?? [];
+  if (response.status === 416 || (response.status === 206 && Number(first) !== position)) {
+    // The next try asks for no range.
+    await handle.truncate(0);
+    throw new TransientError(`${file.name} cannot be continued at byte ${position}. Try again: it begins anew.`);
+  }
+  hub.expectSuccess(response, file.name);
+  const start = response.status === 206 ? position : 0;
+  const length = response.headers.get('content-length');
+  const size = response.status === 206 ? total : length;
+  if (size != null && Number(size) !== file.size) throw otherSize(file, size);
+  if (start < position) await handle.truncate(start);
+  return start;
+}
+
+function otherSize(file: StoredFile, size: string): HubError {
+  return new HubError(
+    `${file.name} has ${size} bytes, and the hub listed ${file.size}. Check HF_ENDPOINT, or try again later.`,
+  );
+}
+
+/** What the content of a file should be called: git hashes a header before it. */
+async function checksum(path: string, { etag, size }: StoredFile, signal: AbortSignal): Promise<string> {
+  const hash = etag.length === 64 ? createHash('sha256') : createHash('sha1').update(`blob ${size}\0`);
+  for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20 })) {
+    signal.throwIfAborted();
+    hash.update(chunk);
+  }
+  return hash.digest('hex');
+}

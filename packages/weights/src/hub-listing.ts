@@ -1,0 +1,90 @@
+import { type HubClient, shown } from './hub-client.js';
+import { HubError } from './hub-error.js';
+
+/** A file of a repository. */
+export interface HubFile {
+  /** Its path within the repository, with slashes, such as `vae/config.json`. */
+  readonly name: string;
+  /** Bytes. */
+  readonly size: number;
+}
+
+/** A file as a hub stores it. */
+export interface StoredFile extends HubFile {
+  /** The name of its content: the SHA-256 of a large file (Git LFS), git's SHA-1 of another; in hexadecimal digits. */
+  readonly etag: string;
+  readonly url: URL;
+}
+
+const SHA1 = /^[0-9a-f]{40}$/;
+const SHA256 = /^[0-9a-f]{64}$/;
+
+/** Pages of a listing, of up to 1000 files each; a listing may not go on for ever. */
+const MAX_PAGES = 1000;
+
+export function isCommit(revision: string): boolean {
+  return SHA1.test(revision);
+}
+
+/**
+ * Asks a hub which commit a revision is, and which files are in it.
+ * @throws HubError if the hub refuses, or if what it says is no listing or holds a name that is not safe as a path.
+ */
+export async function readListing(
+  hub: HubClient,
+  repo: string,
+  revision: string,
+  retries?: number,
+): Promise<{ commit: string; files: StoredFile[] }> {
+  const what = `${repo} at ${revision}`;
+  const api = `${hub.endpoint}/api/models/${repo}`;
+  const { value } = await hub.json(new URL(`${api}/revision/${encodeURIComponent(revision)}`), what, retries);
+  const commit = (value as { sha?: unknown } | null)?.sha;
+  if (typeof commit !== 'string' || !isCommit(commit)) {
+    throw new HubError(`${what}: the hub names no commit of 40 hexadecimal digits. Check HF_ENDPOINT.`);
+  }
+  if (isCommit(revision) && commit !== revision) {
+    throw new HubError(`${what}: the hub has another commit, ${commit}. Check HF_ENDPOINT.`);
+  }
+  const contents = `${hub.endpoint}/${repo}/resolve/${commit}`;
+  const files: StoredFile[] = [];
+  let page: URL | undefined = new URL(`${api}/tree/${commit}?recursive=true`);
+  for (let pages = 0; page !== undefined; pages++) {
+    if (pages === MAX_PAGES) throw new HubError(`${what}: the listing has no end. Check HF_ENDPOINT.`);
+    const { value, next }: { value: unknown; next: URL | undefined } = await hub.json(page, what, retries);
+    if (!Array.isArray(value)) throw new HubError(`${what}: the hub's listing is no list. Check HF_ENDPOINT.`);
+    for (const entry of value) {
+      if (entry?.type !== 'directory') files.push(storedFile(entry, contents, what));
+    }
+    page = next;
+  }
+  return { commit, files };
+}
+
+function storedFile(entry: unknown, contents: string, what: string): StoredFile {
+  const { path, size, oid, lfs } = (entry ?? {}) as Record<string, unknown>;
+  if (typeof path !== 'string') throw new HubError(`${what}: the hub lists a file without a name. Check HF_ENDPOINT.`);
+  checkPath(path, `${what}: the hub lists the file`);
+  if (!Number.isSafeInteger(size) || (size as number) < 0) {
+    throw new HubError(`${what}: the hub lists ${shown(path)} without a size. Check HF_ENDPOINT.`);
+  }
+  const etag = lfs ? (lfs as Record<string, unknown>).oid : oid;
+  if (typeof etag !== 'string' || !(lfs ? SHA256 : SHA1).test(etag)) {
+    throw new HubError(`${what}: the hub lists ${shown(path)} without a checksum. Check HF_ENDPOINT.`);
+  }
+  const url = new URL(`${contents}/${path.split('/').map(encodeURIComponent).join('/')}`);
+  return { name: path, size: size as number, etag, url };
+}
+
+/**
+ * Refuses what, as a path below a folder, would lead out of it on any system: strangers choose names. `what` names it in the message.
+ * @throws HubError
+ */
+export function checkPath(path: string, what: string): void {
+  // Windows takes segments of dots and spaces for `..`, and `C:` for a drive.
+  if (path.split('/').some((segment) => /^([. ]*|[a-z]:.*)$/i.test(segment)) || /[\\\p{Cc}]/u.test(path)) {
+    throw new HubError(
+      `${what} ${shown(path)}, which may lead out of its folder; nothing was written. Do not trust it.`,
+    );
+  }
+}
