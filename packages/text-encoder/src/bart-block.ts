@@ -8,11 +8,8 @@ import {
   dotProductAttention,
   embedding,
   exp,
-  gelu,
-  greater,
   type Initializer,
   layerNorm,
-  less,
   linear,
   log,
   matmul,
@@ -22,11 +19,9 @@ import {
   normal,
   ones,
   type ParameterScope,
-  relu,
   reshape,
   rmsNorm,
   select,
-  sigmoid,
   sliceAxis,
   softmax,
   splitHeads,
@@ -35,11 +30,10 @@ import {
   stopGradient,
   sub,
   sum,
-  swish,
   type Tensor,
-  tanh,
   transpose,
 } from '@dalle-mini/graph';
+import { activations } from './activations.js';
 
 /** What the options that are names may be. */
 export const bartChoices = {
@@ -378,18 +372,6 @@ function gainOf({ gains, deepnetScaling = false }: BartBlock, kind: 'self' | 'cr
 function unit(x: Tensor): Tensor {
   return div(x, add(sqrt(sum(square(x), { axes: [-1], keepDims: true })), 1e-8));
 }
-
-const activations: Record<BartActivation, (x: Tensor) => Tensor> = {
-  gelu,
-  gelu_new: (x) =>
-    mul(mul(x, 0.5), add(tanh(mul(add(x, mul(mul(square(x), x), 0.044715)), Math.sqrt(2 / Math.PI))), 1)),
-  quick_gelu: (x) => mul(x, sigmoid(mul(x, 1.702))),
-  relu,
-  silu: swish,
-  // As published, and not as in its paper (Shamir and Lin 2022): 1/4 below −1, where it should be 0.
-  smelu: (x) => select(less(x, 1), mul(square(add(select(greater(x, -1), x, 0), 1)), 0.25), x),
-  swish,
-};
 
 function activation(block: BartBlock, x: Tensor): Tensor {
   return activations[block.activation ?? 'gelu'](x);

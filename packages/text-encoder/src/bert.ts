@@ -1,12 +1,18 @@
 import {
   add,
   cast,
+  constant,
+  cumsum,
   dotProductAttention,
+  embedding,
+  equal,
+  GraphError,
   gather,
-  gelu,
   layerNorm,
   linear,
+  logicalNot,
   mergeHeads,
+  mul,
   normal,
   type ParameterScope,
   reshape,
@@ -14,110 +20,129 @@ import {
   splitHeads,
   type Tensor,
 } from '@dalle-mini/graph';
+import { activations } from './activations.js';
+import { type BertFamily, bertNames } from './bert-names.js';
 
-/** Sizes of a BERT. */
+/** The activations of {@link BertConfig}: `gelu` is exact; `gelu_fast`, `gelu_new` and `gelu_pytorch_tanh` are one, by tanh. */
+export const bertActivations = [
+  'gelu',
+  'gelu_fast',
+  'gelu_new',
+  'gelu_pytorch_tanh',
+  'quick_gelu',
+  'relu',
+  'silu',
+  'swish',
+  'tanh',
+] as const;
+
+/** Sizes and options of a BERT, or of a model of its kind. */
 export interface BertConfig {
+  /** Which model it is. It decides the parameters' names. Default `bert`. */
+  readonly family?: BertFamily;
   readonly vocabularySize: number;
   readonly hiddenSize: number;
   readonly layers: number;
   readonly heads: number;
   /** Width of the feed-forward layers, usually four times the hidden size. */
   readonly intermediateSize: number;
-  /** Number of learned positions: the longest caption, in tokens. */
+  /** Number of positions: the longest caption, in tokens. */
   readonly maxPositions: number;
-  /** Number of sentence types; a caption is of type 0. */
+  /**
+   * RoBERTa's: the token that takes no position. The others are counted from the row after that of its number; where this is not
+   * given, every token takes a position.
+   */
+  readonly paddingId?: number;
+  /** DistilBERT's: whether positions are sines and cosines (Vaswani et al. 2017) and not learned. Default false. */
+  readonly sinusoidalPositions?: boolean;
+  /** Number of sentence types, in models that know them; a caption is of type 0. */
   readonly tokenTypes: number;
   readonly layerNormEpsilon: number;
+  /** Activation of the feed-forward layers. Default `gelu`. */
+  readonly activation?: (typeof bertActivations)[number];
+  /** BART's: whether token embeddings are multiplied by √hiddenSize. Default false. */
+  readonly scaleEmbedding?: boolean;
 }
 
 /**
- * BERT (Devlin et al. 2018): token ids and attention mask, int32 `[batch, length]`, to the last hidden states `[batch, length, hiddenSize]`.
- * Parameters are named as in Hugging Face's `BertModel` (`modeling_bert.py`).
+ * BERT (Devlin et al. 2018), RoBERTa (Liu et al. 2019), DistilBERT (Sanh et al. 2019) or the encoder of BART (Lewis et al. 2019), which
+ * are one model but for its embeddings: token ids and attention mask, int32 `[batch, length]`, to the last hidden states
+ * `[batch, length, hiddenSize]`. Parameters are named as in Hugging Face's `BertModel`, `RobertaModel`, `DistilBertModel` and
+ * `BartEncoder`.
  * @throws GraphError if `length` is past `maxPositions`.
  */
 export function bert(scope: ParameterScope, config: BertConfig, ids: Tensor, attentionMask: Tensor): Tensor {
   const [batch, length] = ids.shape as [number, number];
+  if (length > config.maxPositions)
+    throw new GraphError(`captions of ${length} tokens are longer than the ${config.maxPositions} positions`);
   // Each query attends to every token that is no padding.
   const mask = reshape(cast(attentionMask, 'bool'), [batch, 1, 1, length]);
-  let hidden = bertEmbeddings(scope.in('embeddings'), config, ids);
+  let hidden = bertEmbeddings(scope, config, ids);
+  const layers = scope.in(namesOf(config).layers);
   for (let layer = 0; layer < config.layers; layer++) {
-    hidden = bertLayer(scope.in('encoder').in('layer').in(layer), config, hidden, mask);
+    hidden = bertLayer(layers.in(layer), config, hidden, mask);
   }
   return hidden;
 }
 
+const namesOf = ({ family = 'bert' }: BertConfig) => bertNames[family];
+
 function bertEmbeddings(scope: ParameterScope, config: BertConfig, ids: Tensor): Tensor {
-  const { vocabularySize, maxPositions, tokenTypes, hiddenSize, layerNormEpsilon } = config;
-  const table = (name: string, rows: number) => scope.in(name).parameter('weight', [rows, hiddenSize], normal(0.02));
-  const words = gather(table('word_embeddings', vocabularySize), ids);
-  const type = sliceAxis(table('token_type_embeddings', tokenTypes), 0, 0, 1);
-  const positions = sliceAxis(table('position_embeddings', maxPositions), 0, 0, ids.shape[1]!);
-  return layerNorm(scope.in('LayerNorm'), add(add(words, type), positions), { epsilon: layerNormEpsilon });
+  const { vocabularySize, tokenTypes, hiddenSize, layerNormEpsilon, scaleEmbedding = false } = config;
+  const names = namesOf(config);
+  const words = embedding(scope.in(names.tokens), ids, vocabularySize, hiddenSize);
+  let x = scaleEmbedding ? mul(words, Math.sqrt(hiddenSize)) : words;
+  if (names.types) x = add(x, sliceAxis(table(scope.in(names.types), tokenTypes, hiddenSize), 0, 0, 1));
+  x = add(x, positionEmbeddings(scope.in(names.positions), config, ids));
+  return layerNorm(scope.in(names.embeddingNorm), x, { epsilon: layerNormEpsilon });
+}
+
+const table = (scope: ParameterScope, rows: number, width: number) =>
+  scope.parameter('weight', [rows, width], normal(0.02));
+
+/** `[length, hiddenSize]`, or `[batch, length, hiddenSize]` where captions differ. */
+function positionEmbeddings(scope: ParameterScope, config: BertConfig, ids: Tensor): Tensor {
+  const { family, maxPositions, hiddenSize, paddingId, sinusoidalPositions = false } = config;
+  const length = ids.shape[1]!;
+  if (sinusoidalPositions) return sinusoids(length, hiddenSize);
+  if (paddingId !== undefined)
+    return gather(table(scope, paddingId + 1 + maxPositions, hiddenSize), countedPositions(ids, paddingId));
+  // BART's table begins with two rows that are not used.
+  const first = family === 'bart' ? 2 : 0;
+  return sliceAxis(table(scope, first + maxPositions, hiddenSize), 0, first, first + length);
+}
+
+/** int32 `[batch, length]`: what is no padding is counted from `paddingId + 1` on; padding itself has the position `paddingId`. */
+function countedPositions(ids: Tensor, paddingId: number): Tensor {
+  const counts = cast(logicalNot(equal(ids, paddingId)), 'int32');
+  return add(mul(cumsum(counts), counts), paddingId);
+}
+
+/** `[length, width]`: sin(p / 10000^(i / width)) in even columns i, and the cosine of the same angle in the next one. */
+function sinusoids(length: number, width: number): Tensor {
+  const data = Float32Array.from({ length: length * width }, (_, place) => {
+    const column = place % width;
+    const angle = Math.floor(place / width) / 10000 ** ((column - (column % 2)) / width);
+    return column % 2 === 0 ? Math.sin(angle) : Math.cos(angle);
+  });
+  return constant({ dtype: 'float32', shape: [length, width], data });
 }
 
 /** Post-norm: each half adds its result to its input and normalizes the sum. */
 function bertLayer(scope: ParameterScope, config: BertConfig, x: Tensor, mask: Tensor): Tensor {
-  const { heads, hiddenSize, intermediateSize, layerNormEpsilon: epsilon } = config;
-  const dense = (path: ParameterScope, input: Tensor, width: number) =>
-    linear(path, input, width, { initializer: normal(0.02) });
+  const { heads, hiddenSize, intermediateSize, layerNormEpsilon: epsilon, activation = 'gelu' } = config;
+  const names = namesOf(config);
+  const dense = (name: string, input: Tensor, width: number) =>
+    linear(scope.in(name), input, width, { initializer: normal(0.02) });
 
-  const attention = scope.in('attention');
-  const [queries, keys, values] = ['query', 'key', 'value'].map((name) =>
-    splitHeads(dense(attention.in('self').in(name), x, hiddenSize), heads),
+  const [queries, keys, values] = [names.query, names.key, names.value].map((name) =>
+    splitHeads(dense(name, x, hiddenSize), heads),
   ) as [Tensor, Tensor, Tensor];
   const context = mergeHeads(dotProductAttention(queries, keys, values, mask));
-  const attended = dense(attention.in('output').in('dense'), context, hiddenSize);
-  const middle = layerNorm(attention.in('output').in('LayerNorm'), add(attended, x), { epsilon });
+  const attended = dense(names.attended, context, hiddenSize);
+  const middle = layerNorm(scope.in(names.attentionNorm), add(attended, x), { epsilon });
 
-  const widened = gelu(dense(scope.in('intermediate').in('dense'), middle, intermediateSize));
-  const narrowed = dense(scope.in('output').in('dense'), widened, hiddenSize);
-  return layerNorm(scope.in('output').in('LayerNorm'), add(narrowed, middle), { epsilon });
-}
-
-/**
- * Reads the `config.json` of a Hugging Face BERT.
- * @throws TypeError if a size is missing or the model is not the one that {@link bert} computes.
- */
-export function parseBertConfig(json: object): BertConfig {
-  const file = json as Record<string, unknown>;
-  const require = (field: string, expected: unknown, assumed: unknown) => {
-    const value = file[field] ?? assumed;
-    if (value !== expected) {
-      throw new TypeError(
-        `config.json has ${field} ${JSON.stringify(value)}; a BERT text encoder needs ${JSON.stringify(expected)}.`,
-      );
-    }
-  };
-  require('model_type', 'bert', undefined);
-  require('hidden_act', 'gelu', 'gelu');
-  require('position_embedding_type', 'absolute', 'absolute');
-  require('is_decoder', false, false);
-  const positive = (field: string): number => {
-    const value = file[field];
-    if (typeof value !== 'number' || !(value > 0)) {
-      throw new TypeError(`config.json has ${field} ${JSON.stringify(value)}; it must be a positive number.`);
-    }
-    return value;
-  };
-  const size = (field: string): number => {
-    const value = positive(field);
-    if (!Number.isInteger(value)) throw new TypeError(`config.json has ${field} ${value}; it must be a whole number.`);
-    return value;
-  };
-  const config: BertConfig = {
-    vocabularySize: size('vocab_size'),
-    hiddenSize: size('hidden_size'),
-    layers: size('num_hidden_layers'),
-    heads: size('num_attention_heads'),
-    intermediateSize: size('intermediate_size'),
-    maxPositions: size('max_position_embeddings'),
-    tokenTypes: size('type_vocab_size'),
-    layerNormEpsilon: positive('layer_norm_eps'),
-  };
-  if (config.hiddenSize % config.heads !== 0) {
-    throw new TypeError(
-      `config.json has hidden_size ${config.hiddenSize}, which ${config.heads} attention heads do not divide.`,
-    );
-  }
-  return config;
+  const widened = activations[activation](dense(names.widened, middle, intermediateSize));
+  const narrowed = dense(names.narrowed, widened, hiddenSize);
+  return layerNorm(scope.in(names.outputNorm), add(narrowed, middle), { epsilon });
 }

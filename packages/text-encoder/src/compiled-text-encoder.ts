@@ -1,5 +1,12 @@
 import type { Executable, Tensor, TensorData } from '@dalle-mini/graph';
-import { dequantize, type StoredTensor } from '@dalle-mini/weights';
+import {
+  dequantize,
+  type Float32Tensor,
+  fromFloat32,
+  type StoredTensor,
+  toFloat32,
+  transposeInPlace,
+} from '@dalle-mini/weights';
 import type { EncodeOptions, TextEncoder, TextEncoding } from './text-encoder.js';
 import type { CaptionTokenizer } from './tokenizer.js';
 
@@ -55,28 +62,43 @@ export function checkBatches(maxLength: number, batchSize: number, positions: nu
 
 /**
  * The values of the parameters that a model declared, found by name among a checkpoint's tensors.
+ * @param namesOf The names that a checkpoint may have for a parameter. One that ends in `/kernel` is Flax's, of a matrix `[in, out]`.
  * @throws Error that names the first that is missing or has another shape.
  */
 export function pickParameters(
   declared: ReadonlyMap<string, Tensor>,
   weights: ReadonlyMap<string, StoredTensor>,
-  currentName = (name: string): string => name,
+  namesOf = (name: string): readonly string[] => [name],
 ): Map<string, TensorData> {
-  const stored = new Map([...dequantize(weights)].map(([name, tensor]) => [currentName(name), tensor]));
   const parameters = new Map<string, TensorData>();
   for (const [name, { shape }] of declared) {
-    const tensor = stored.get(name);
-    if (tensor === undefined) {
+    const stored = namesOf(name).find((candidate) => weights.has(candidate));
+    if (stored === undefined) {
+      throw new Error(`The weights have no tensor ${name}; give the weights that belong to this config.json.`);
+    }
+    const isKernel = stored.endsWith('/kernel');
+    const expected = isKernel ? [...shape].reverse() : shape;
+    const found = weights.get(stored)!.shape;
+    if (found.join() !== expected.join()) {
       throw new Error(
-        `The weights have no tensor ${name}; give the model.safetensors that belongs to this config.json.`,
+        `The weights' tensor ${stored} has shape [${found}], but config.json asks for [${expected}]; the two files do not belong together.`,
       );
     }
-    if (tensor.shape.join() !== shape.join()) {
-      throw new Error(
-        `The weights' tensor ${name} has shape [${tensor.shape}], but config.json asks for [${shape}]; the two files do not belong together.`,
-      );
-    }
-    parameters.set(name, tensor);
+    const tensor = readTensor(weights, stored);
+    parameters.set(name, isKernel ? transposed(tensor) : tensor);
   }
   return parameters;
+}
+
+/** One tensor alone: a checkpoint may hold much that is not needed, such as BART's decoder. */
+function readTensor(weights: ReadonlyMap<string, StoredTensor>, name: string): Float32Tensor {
+  const parts = [name, `${name}.scale`, `${name}.outliers`, `${name}.outlier_positions`];
+  const found = parts.flatMap((part) => (weights.has(part) ? [[part, weights.get(part)!] as const] : []));
+  return dequantize(new Map(found)).get(name)!;
+}
+
+/** A matrix `[rows, columns]` as `[columns, rows]`, in memory of its own. */
+function transposed({ shape, data }: Float32Tensor): Float32Tensor {
+  const result = transposeInPlace(fromFloat32(data.slice(), shape), [1, 0]);
+  return { dtype: 'float32', shape: result.shape, data: toFloat32(result) };
 }

@@ -7,9 +7,18 @@ export {
 } from './bart.js';
 export * from './bart-block.js';
 export { type BartParts, BartTextEncoder, type BartTextEncoderOptions } from './bart-text-encoder.js';
-export { type BertConfig, bert, parseBertConfig } from './bert.js';
-export { type BertFiles, BertTextEncoder, type BertTextEncoderOptions } from './bert-text-encoder.js';
+export { type BertConfig, bert, bertActivations } from './bert.js';
+export { parseBertConfig } from './bert-config.js';
+export type { BertFamily } from './bert-names.js';
 export { CompiledTextEncoder } from './compiled-text-encoder.js';
+export {
+  type HuggingFaceFiles,
+  type HuggingFaceFiles as BertFiles,
+  HuggingFaceTextEncoder,
+  HuggingFaceTextEncoder as BertTextEncoder,
+  type HuggingFaceTextEncoderOptions,
+  type HuggingFaceTextEncoderOptions as BertTextEncoderOptions,
+} from './hugging-face-text-encoder.js';
 export { minDalleTokenizer } from './min-dalle-tokenizer.js';
 export { bartConfigFromRelease, blockConfigFromRelease, readRelease, takeBart, takeStack } from './release.js';
 export type { EncodeOptions, TextEncoder, TextEncoding } from './text-encoder.js';
@@ -18,6 +27,7 @@ export { type CaptionTokenizer, loadTokenizer, type TokenBatch } from './tokeniz
 export {
   type BpeFiles,
   tokenizerFromBpeFiles,
+  tokenizerFromFiles,
   tokenizerFromWordPieceFiles,
   type WordPieceFiles,
 } from './vocabulary-files.js';

@@ -6,30 +6,32 @@ export interface BpeFiles {
   readonly vocab: Readonly<Record<string, number>>;
   /** The text of `merges.txt`: two tokens a line, which become one, in the order of merging. */
   readonly merges: string;
+  /** Whether a caption is read as after a space, as its `tokenizer_config.json` says (`add_prefix_space`). Default false. */
+  readonly addPrefixSpace?: boolean;
 }
 
 /** The special tokens of BART, which captions may name too. */
 const BART_SPECIAL_TOKENS = ['<s>', '<pad>', '</s>', '<unk>', '<mask>'];
 
 /**
- * The tokenizer of the released DALL·E Mini models, Hugging Face's `BartTokenizerFast`: byte-level BPE between `<s>` and `</s>`, padded
- * with `<pad>`. With a `maxLength` of 64, ids and mask are those of the published `DalleBartProcessor`, which normalizes captions
+ * The tokenizer of the released DALL·E Mini models, Hugging Face's `BartTokenizerFast`, which is its `RobertaTokenizerFast` too:
+ * byte-level BPE between `<s>` and `</s>`, padded with `<pad>`. With a `maxLength` of 64, ids and mask are those of the published `DalleBartProcessor`, which normalizes captions
  * first (see `TextNormalizer`).
  * @throws Error if the files are none of such a tokenizer, do not belong together, or lack `<s>`, `</s>` or `<pad>`.
  */
-export function tokenizerFromBpeFiles({ vocab, merges }: BpeFiles): CaptionTokenizer {
+export function tokenizerFromBpeFiles({ vocab, merges, addPrefixSpace = false }: BpeFiles): CaptionTokenizer {
   checkVocab(vocab, ['<s>', '</s>', '<pad>']);
   const special = BART_SPECIAL_TOKENS.filter((token) => token in vocab);
   return loadTokenizer({
     added_tokens: special.map((content) => addedToken(content, vocab[content]!, content === '<mask>')),
     normalizer: null,
-    pre_tokenizer: { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true },
+    pre_tokenizer: { type: 'ByteLevel', add_prefix_space: addPrefixSpace, trim_offsets: true, use_regex: true },
     post_processor: {
       type: 'RobertaProcessing',
       cls: ['<s>', vocab['<s>']],
       sep: ['</s>', vocab['</s>']],
       trim_offsets: true,
-      add_prefix_space: false,
+      add_prefix_space: addPrefixSpace,
     },
     decoder: { type: 'ByteLevel' },
     padding: { pad_id: vocab['<pad>'] },
@@ -43,14 +45,19 @@ export interface WordPieceFiles {
   readonly vocab: string;
   /** Whether the model reads lower case without accents, as its `tokenizer_config.json` says (`do_lower_case`). */
   readonly lowercase: boolean;
+  /** Whether accents are removed (`strip_accents`). Default: as letters are turned to lower case. */
+  readonly stripAccents?: boolean | null;
+  /** Whether each ideograph is a word of its own (`tokenize_chinese_chars`). Default true. */
+  readonly separateIdeographs?: boolean;
 }
 
 /**
- * The tokenizer of a BERT that comes with a `vocab.txt` and no `tokenizer.json`, Hugging Face's `BertTokenizerFast`: WordPiece between
- * `[CLS]` and `[SEP]`, padded with `[PAD]`.
+ * The tokenizer of a BERT that comes with a `vocab.txt` and no `tokenizer.json`, Hugging Face's `BertTokenizerFast`, which is its
+ * `DistilBertTokenizerFast` too: WordPiece between `[CLS]` and `[SEP]`, padded with `[PAD]`.
  * @throws Error if the file is no such vocabulary, or lacks one of these or `[UNK]`.
  */
-export function tokenizerFromWordPieceFiles({ vocab: text, lowercase }: WordPieceFiles): CaptionTokenizer {
+export function tokenizerFromWordPieceFiles(files: WordPieceFiles): CaptionTokenizer {
+  const { vocab: text, lowercase, stripAccents = null, separateIdeographs = true } = files;
   const lines = typeof text === 'string' ? text.split(/\r?\n/) : [];
   if (lines.at(-1) === '') lines.pop();
   const vocab = Object.fromEntries(lines.map((token, id) => [token, id]));
@@ -62,8 +69,8 @@ export function tokenizerFromWordPieceFiles({ vocab: text, lowercase }: WordPiec
     normalizer: {
       type: 'BertNormalizer',
       clean_text: true,
-      handle_chinese_chars: true,
-      strip_accents: null,
+      handle_chinese_chars: separateIdeographs,
+      strip_accents: stripAccents,
       lowercase,
     },
     pre_tokenizer: { type: 'BertPreTokenizer' },
@@ -77,6 +84,32 @@ export function tokenizerFromWordPieceFiles({ vocab: text, lowercase }: WordPiec
       max_input_chars_per_word: 100,
       vocab,
     },
+  });
+}
+
+/** What is read of a `tokenizer_config.json` where there is no `tokenizer.json`, with the names and defaults of Hugging Face. */
+interface TokenizerConfig {
+  readonly add_prefix_space?: boolean;
+  readonly do_lower_case?: boolean;
+  readonly strip_accents?: boolean | null;
+  readonly tokenize_chinese_chars?: boolean;
+}
+
+/**
+ * The tokenizer of a Hugging Face model, from its parsed `tokenizer.json` or, if it has none, from `{ vocab, merges }` (the parsed
+ * `vocab.json`, the text of `merges.txt`) or `{ vocab }` (the text of `vocab.txt`), and its parsed `tokenizer_config.json`.
+ * @throws Error if the files are none of a tokenizer, or name no padding token.
+ */
+export function tokenizerFromFiles(files: object, tokenizerConfig: object = {}): CaptionTokenizer {
+  if (!('vocab' in files)) return loadTokenizer(files, tokenizerConfig);
+  const config: TokenizerConfig = tokenizerConfig;
+  if ('merges' in files || typeof files.vocab !== 'string')
+    return tokenizerFromBpeFiles({ ...(files as BpeFiles), addPrefixSpace: config.add_prefix_space });
+  return tokenizerFromWordPieceFiles({
+    vocab: files.vocab,
+    lowercase: config.do_lower_case ?? true,
+    stripAccents: config.strip_accents,
+    separateIdeographs: config.tokenize_chinese_chars,
   });
 }
 

@@ -1,7 +1,7 @@
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { type BertFiles, BertTextEncoder } from '@dalle-mini/text-encoder';
 import { type Checkpoint, fromFloat32, toFloat32, toInt32 } from '@dalle-mini/weights';
 import { afterAll, describe, expect, it } from 'vitest';
-import { type BertFiles, BertTextEncoder } from '../src/bert-text-encoder.js';
 import { minilm, reference } from './minilm.js';
 import { tinyBert } from './tiny-bert.js';
 

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { GraphError, input, ParameterScope, type TensorData } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { bert, parseBertConfig } from '@dalle-mini/text-encoder';
 import { dequantize, readSafetensors, toFloat32, toInt32 } from '@dalle-mini/weights';
 import { afterAll, describe, expect, it } from 'vitest';
-import { bert, parseBertConfig } from '../src/bert.js';
 import { tinyBert } from './tiny-bert.js';
 
 const runtime = new OnnxRuntime();
@@ -49,35 +49,5 @@ describe('bert', () => {
 
   it('refuses captions past the last position', () => {
     expect(() => build(17)).toThrow(GraphError);
-  });
-});
-
-describe('parseBertConfig', () => {
-  it('maps the names of config.json', () => {
-    expect(config).toEqual({
-      vocabularySize: 99,
-      hiddenSize: 32,
-      layers: 2,
-      heads: 4,
-      intermediateSize: 64,
-      maxPositions: 16,
-      tokenTypes: 2,
-      layerNormEpsilon: 1e-12,
-    });
-  });
-
-  it.each<[Record<string, unknown>, RegExp]>([
-    [{ model_type: 'roberta' }, /model_type "roberta"/],
-    [{ model_type: undefined }, /model_type undefined/],
-    [{ hidden_act: 'relu' }, /hidden_act "relu"/],
-    [{ position_embedding_type: 'relative_key' }, /position_embedding_type/],
-    [{ is_decoder: true }, /is_decoder true/],
-    [{ hidden_size: undefined }, /hidden_size undefined/],
-    [{ num_hidden_layers: 1.5 }, /num_hidden_layers 1.5; it must be a whole number/],
-    [{ layer_norm_eps: -1 }, /layer_norm_eps -1/],
-    [{ num_attention_heads: 5 }, /5 attention heads do not divide/],
-  ])('refuses %j', (change, message) => {
-    expect(() => parseBertConfig({ ...tinyBert.config, ...change })).toThrow(TypeError);
-    expect(() => parseBertConfig({ ...tinyBert.config, ...change })).toThrow(message);
   });
 });

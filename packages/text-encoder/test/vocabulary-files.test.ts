@@ -5,10 +5,12 @@ import {
   normalizingTokenizer,
   TextNormalizer,
   tokenizerFromBpeFiles,
+  tokenizerFromFiles,
   tokenizerFromWordPieceFiles,
 } from '@dalle-mini/text-encoder';
 import { describe, expect, it } from 'vitest';
 import { bpeFiles, maxLength, type Row, read, rows, wordFrequencies } from './captions.js';
+import { families, readModel, tokens, vocabularies } from './hugging-face.js';
 
 const bpe = tokenizerFromBpeFiles(bpeFiles);
 const minDalle = minDalleTokenizer(bpeFiles);
@@ -42,6 +44,30 @@ describe.each<[string, keyof Row['tokens'], CaptionTokenizer, number]>([
 
   it.each([1, -1, 2.5, Number.NaN])('refuses %d tokens', (length) => {
     expect(() => tokenizer.encode(['cat'], length)).toThrow(/whole number of at least 2/);
+  });
+});
+
+describe("Hugging Face's tokenizers", () => {
+  const { captions, maxTokens, tokenizers } = tokens;
+  const idsOf = (tokenizer: CaptionTokenizer) =>
+    captions.map((caption) => {
+      const { ids, attentionMask } = tokenizer.encode([caption], maxTokens);
+      return [...ids.subarray(0, attentionMask.lastIndexOf(1) + 1)];
+    });
+
+  it.each(tokenizers)('have the ids of $vocabulary with $tokenizerConfig', ({ vocabulary, tokenizerConfig, ids }) => {
+    expect(captions.length).toBeGreaterThan(50);
+    expect(idsOf(tokenizerFromFiles(vocabularies[vocabulary], tokenizerConfig))).toEqual(ids);
+  });
+
+  it.each(families)('have the ids of %s, from tokenizer.json', (family) => {
+    const { tokenizer, vocabulary } = readModel(family);
+    expect(idsOf(tokenizerFromFiles(tokenizer))).toEqual(tokenizers.find((row) => row.vocabulary === vocabulary)!.ids);
+  });
+
+  it('are refused where a file is missing', () => {
+    expect(() => tokenizerFromFiles({ vocab: vocabularies.bpe.vocab })).toThrow('give the text of merges.txt');
+    expect(() => tokenizerFromFiles({ merges: vocabularies.bpe.merges, vocab: undefined })).toThrow('give vocab.json');
   });
 });
 

@@ -1,0 +1,66 @@
+import { input, ParameterScope, type Runtime } from '@dalle-mini/graph';
+import type { StoredTensor } from '@dalle-mini/weights';
+import { bert } from './bert.js';
+import { parseBertConfig } from './bert-config.js';
+import { releasedNames } from './bert-names.js';
+import { CompiledTextEncoder, checkBatches, pickParameters } from './compiled-text-encoder.js';
+import { tokenizerFromFiles } from './vocabulary-files.js';
+
+/** The files of a Hugging Face model, read. */
+export interface HuggingFaceFiles {
+  /** The parsed `config.json`; its `model_type` is `bert`, `roberta`, `distilbert` or `bart`. */
+  readonly config: object;
+  /**
+   * The parsed `tokenizer.json`. Of a model that has none: `{ vocab, merges }`, the parsed `vocab.json` and the text of `merges.txt`,
+   * or `{ vocab }`, the text of `vocab.txt`.
+   */
+  readonly tokenizer: object;
+  /**
+   * The parsed `tokenizer_config.json`. Needed only if `tokenizer.json` does not tell the padding token, or if the model reads the
+   * files of its vocabulary in another way than usual: `do_lower_case` and the like.
+   */
+  readonly tokenizerConfig?: object;
+  /**
+   * The tensors of `model.safetensors`, `pytorch_model.bin` or `flax_model.msgpack`, in any floating-point type or in 8 bits with scales,
+   * of the bare model or of one with a head. What the hidden states do not need is ignored.
+   */
+  readonly weights: ReadonlyMap<string, StoredTensor>;
+}
+
+export interface HuggingFaceTextEncoderOptions {
+  /** What computes the model. It is not disposed of with the encoder: several models may share it. */
+  readonly runtime: Runtime;
+  /** Number of tokens that every caption is cut or padded to, at most as many as the model has positions. */
+  readonly maxLength: number;
+  /** Number of captions computed at once. Default 4. */
+  readonly batchSize?: number;
+}
+
+/** A pretrained BERT, RoBERTa, DistilBERT or encoder of a BART, or one of their kin such as MiniLM, that reads captions. */
+export class HuggingFaceTextEncoder extends CompiledTextEncoder {
+  /**
+   * Loads a model from the files of its repository.
+   * @throws RangeError if `maxLength` is past the model's positions, or `batchSize` is not a whole number of 1 or more;
+   * TypeError if `config.json` describes another kind of model, or an option that is not supported; Error if the tokenizer's files
+   * are none, or a weight is missing or has another shape.
+   */
+  static async fromFiles(
+    files: HuggingFaceFiles,
+    options: HuggingFaceTextEncoderOptions,
+  ): Promise<HuggingFaceTextEncoder> {
+    const { runtime, maxLength, batchSize = 4 } = options;
+    const config = parseBertConfig(files.config);
+    const tokenizer = tokenizerFromFiles(files.tokenizer, files.tokenizerConfig);
+    checkBatches(maxLength, batchSize, config.maxPositions);
+    const scope = new ParameterScope();
+    const inputs = {
+      ids: input('ids', [batchSize, maxLength], 'int32'),
+      attentionMask: input('attentionMask', [batchSize, maxLength], 'int32'),
+    };
+    const outputs = { hiddenStates: bert(scope, config, inputs.ids, inputs.attentionMask) };
+    const { family = 'bert' } = config;
+    const parameters = pickParameters(scope.parameters, files.weights, (name) => releasedNames(family, name));
+    const executable = await runtime.compile({ inputs, outputs }, { parameters });
+    return new HuggingFaceTextEncoder(config.hiddenSize, maxLength, batchSize, tokenizer, executable);
+  }
+}

@@ -1,0 +1,156 @@
+import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { type HuggingFaceFiles, HuggingFaceTextEncoder, type TextEncoding } from '@dalle-mini/text-encoder';
+import { type Checkpoint, type StoredTensor, toFloat32, toInt32 } from '@dalle-mini/weights';
+import { afterAll, describe, expect, it } from 'vitest';
+import { type Family, families, readModel, vocabularies } from './hugging-face.js';
+
+const runtime = new OnnxRuntime();
+afterAll(() => runtime.dispose());
+
+const filesOf = (family: Family) => [
+  'model.safetensors',
+  'pytorch_model.bin',
+  ...(family === 'bert' ? ['pytorch_model_legacy.bin'] : []),
+  'flax_model.msgpack',
+];
+
+/** The largest difference at tokens, relative to the largest value. What stands at padding is attended to by nothing. */
+function relativeError({ hiddenStates, attentionMask, hiddenSize }: TextEncoding, expected: StoredTensor): number {
+  const wanted = toFloat32(expected);
+  expect(hiddenStates).toHaveLength(wanted.length);
+  let [worst, peak] = [0, 0];
+  wanted.forEach((value, i) => {
+    if (attentionMask[Math.floor(i / hiddenSize)] === 0) return;
+    worst = Math.max(worst, Math.abs(value - hiddenStates[i]!));
+    peak = Math.max(peak, Math.abs(value));
+  });
+  return worst / peak;
+}
+
+// Float32 sums in another order: a few units of 2⁻²⁴ for each of some tens of operations.
+const TOLERANCE = 1e-5;
+
+/** What comes before the names of a model's tensors in files of a model with a head. */
+const heads = { bert: 'bert', roberta: 'roberta', distilbert: 'distilbert', bart: 'model' };
+
+const renamed = (weights: Checkpoint, rename: (name: string) => string): Checkpoint =>
+  new Map([...weights].map(([name, tensor]) => [rename(name), tensor]));
+
+describe.each(families)('%s', (family) => {
+  const { config, tokenizer, captions, maxLength, readWeights, outputs, vocabulary } = readModel(family);
+  const hiddenStates = outputs.get('hiddenStates')!;
+
+  const load = (files: Partial<HuggingFaceFiles> = {}, options: { maxLength?: number } = {}) =>
+    HuggingFaceTextEncoder.fromFiles(
+      { config, tokenizer, weights: readWeights('model.safetensors'), ...files },
+      { runtime, maxLength, ...options },
+    );
+  const encode = async (files: Partial<HuggingFaceFiles> = {}) => {
+    const encoder = await load(files);
+    const text = await encoder.encode(captions);
+    await encoder.dispose();
+    expect(text.attentionMask).toEqual(toInt32(outputs.get('attentionMask')!));
+    return text;
+  };
+
+  it.each(filesOf(family))('has the hidden states of Hugging Face, from %s', async (file) => {
+    expect(relativeError(await encode({ weights: readWeights(file) }), hiddenStates)).toBeLessThan(TOLERANCE);
+  });
+
+  it.each([...outputs.keys()].filter((name) => name.includes('=')))('has them with %s', async (option) => {
+    const [field, value] = option.split('=') as [string, string];
+    const text = await encode({ config: { ...config, [field]: JSON.parse(value) } });
+    expect(relativeError(text, outputs.get(option)!)).toBeLessThan(TOLERANCE);
+  });
+
+  it('has the same from files of the bare model and of one with a head', async () => {
+    const bare = readWeights('model.safetensors');
+    const withHead = readWeights('flax_model.msgpack');
+    expect([...withHead.keys()].filter((name) => name.startsWith(`${heads[family]}/`))).not.toEqual([]);
+    const text = await encode({ weights: bare });
+    for (const weights of [
+      renamed(bare, (name) => `${heads[family]}.${name}`),
+      renamed(withHead, (name) => name.replace(`${heads[family]}/`, '')),
+    ]) {
+      expect(await encode({ weights })).toEqual(text);
+    }
+  });
+
+  it('leaves the weights that it is given as they are', async () => {
+    const weights = readWeights('flax_model.msgpack');
+    await (await load({ weights })).dispose();
+    expect(weights).toEqual(readWeights('flax_model.msgpack'));
+  });
+
+  it('has the same with the files of its vocabulary', async () => {
+    expect(await encode({ tokenizer: vocabularies[vocabulary] })).toEqual(await encode());
+  });
+
+  it('reads as many tokens as it has positions, and no more', async () => {
+    const encoder = await load({}, { maxLength: 14 });
+    const text = await encoder.encode(['a '.repeat(100)]);
+    await encoder.dispose();
+    expect(text.hiddenStates.every(Number.isFinite)).toBe(true);
+    await expect(load({}, { maxLength: 15 })).rejects.toThrow(
+      'maxLength is 15; this model has positions for 1 to 14 tokens.',
+    );
+  });
+
+  it.each(filesOf(family))('names a tensor that %s has in another shape, or not at all', async (file) => {
+    const vocabularySize = Number(config.vocab_size);
+    const larger = { ...config, vocab_size: vocabularySize + 1 };
+    const weights = readWeights(file);
+    const shapes = `has shape [${vocabularySize},12], but config.json asks for [${vocabularySize + 1},12]; the two files`;
+    await expect(load({ config: larger, weights })).rejects.toThrow(shapes);
+
+    const last = [...weights.keys()].filter(
+      (name) => /[./]1[./](final_|output).*bias$/.test(name) && /norm/i.test(name),
+    );
+    expect(last).toHaveLength(1);
+    weights.delete(last[0]!);
+    await expect(load({ weights })).rejects.toThrow(
+      /The weights have no tensor \S+\.1\.\S+\.bias; give the weights that belong to this config.json/,
+    );
+  });
+});
+
+describe('files of Flax', () => {
+  it('are named where a kernel has another shape, as it lies in the file', async () => {
+    const { config, tokenizer, readWeights } = readModel('bert');
+    const files = {
+      config: { ...config, intermediate_size: 20 },
+      tokenizer,
+      weights: readWeights('flax_model.msgpack'),
+    };
+    await expect(HuggingFaceTextEncoder.fromFiles(files, { runtime, maxLength: 4 })).rejects.toThrow(
+      'bert/encoder/layer/0/intermediate/dense/kernel has shape [12,16], but config.json asks for [12,20]',
+    );
+  });
+
+  it('need no table of positions where these are sines and cosines', async () => {
+    const { config, tokenizer, readWeights, captions, maxLength, outputs } = readModel('distilbert');
+    const weights = readWeights('flax_model.msgpack');
+    expect(weights.delete('distilbert/embeddings/position_embeddings/embedding')).toBe(true);
+    const files = { config: { ...config, sinusoidal_pos_embds: true }, tokenizer, weights };
+    const encoder = await HuggingFaceTextEncoder.fromFiles(files, { runtime, maxLength });
+    const text = await encoder.encode(captions);
+    await encoder.dispose();
+    expect(relativeError(text, outputs.get('sinusoidal_pos_embds=true')!)).toBeLessThan(TOLERANCE);
+  });
+});
+
+describe("BART's encoder", () => {
+  it('may be a file of its own', async () => {
+    const { config, tokenizer, readWeights, captions, maxLength, outputs } = readModel('bart');
+    const whole = readWeights('model.safetensors');
+    const encoderOnly = [...whole].flatMap(([name, tensor]): [string, StoredTensor][] => {
+      if (name === 'shared.weight') return [['embed_tokens.weight', tensor]];
+      return name.startsWith('encoder.') ? [[name.slice('encoder.'.length), tensor]] : [];
+    });
+    const files = { config, tokenizer, weights: new Map(encoderOnly) };
+    const encoder = await HuggingFaceTextEncoder.fromFiles(files, { runtime, maxLength });
+    const text = await encoder.encode(captions);
+    await encoder.dispose();
+    expect(relativeError(text, outputs.get('hiddenStates')!)).toBeLessThan(TOLERANCE);
+  });
+});
