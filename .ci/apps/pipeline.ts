@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
-import { encodeImage, loadModel } from '@dalle-mini/pipeline';
+import { encodeImage, fromPretrained } from '@dalle-mini/pipeline';
 
-const model = await loadModel();
+const model = await fromPretrained();
 const draw = async () => (await model.generate('a red apple', { seed: 7 }))[0]!;
 const [picture, again] = [await draw(), await draw()];
 await model.dispose();

@@ -1,12 +1,12 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { DalleMiniDecoder, type DecoderConfig } from '@dalle-mini/decoder';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
-import { encodeImage, imageGrid, loadModel, TextToImage } from '@dalle-mini/pipeline';
+import { encodeImage, fromPretrained, imageGrid, TextToImage } from '@dalle-mini/pipeline';
 import { trainDecoder } from '@dalle-mini/train';
 import { BagOfWords } from './bag-of-words.js';
 import { colorDataset } from './colors.js';
 
-const bundled = await loadModel();
+const bundled = await fromPretrained();
 const { tokenizer } = bundled;
 const encoder = new BagOfWords(64, 6);
 

@@ -15,7 +15,7 @@ import {
   writeTokenShards,
 } from '@dalle-mini/data';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
-import { loadModel, readTextEncoder, writeModelFolder } from '@dalle-mini/pipeline';
+import { fromPretrained, readTextEncoder, writeModelFolder } from '@dalle-mini/pipeline';
 import { BertTextEncoder } from '@dalle-mini/text-encoder';
 import {
   type MetricsRecord,
@@ -133,7 +133,7 @@ await writeModelFolder(modelFolder, {
 });
 
 say(`drawing ${drawingsOfEach} pictures for each of ${prompts.length} prompts`);
-const model = await loadModel(modelFolder);
+const model = await fromPretrained(modelFolder);
 const samples = await Promise.all(training.entries.map((_, index) => training.get(index)));
 const sheet: RgbImage[] = [];
 let found = 0;
@@ -159,4 +159,4 @@ say(
   `of ${sheet.length} pictures, ${found} are nearest to one of what the prompt says, among ${samples.length} of training`,
 );
 say(`the pictures, a column a prompt: ${sheetPath}`);
-say(`the model, for loadModel or dalle-mini generate: ${modelFolder}`);
+say(`the model, for fromPretrained or dalle-mini generate: ${modelFolder}`);

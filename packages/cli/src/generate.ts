@@ -4,11 +4,12 @@ import { dirname } from 'node:path';
 import {
   checkPrompt,
   encodeImage,
+  fromPretrained,
   type GeneratedImage,
   type ImageFormat,
   imageFormats,
   imageGrid,
-  loadModel,
+  type LoadProgress,
   OptionError,
   type Sampling,
   type TextToImage,
@@ -26,6 +27,7 @@ export interface GenerateCommand extends Sampling {
   readonly out: string;
   readonly format?: ImageFormat;
   readonly model: string;
+  readonly revision?: string;
   readonly json: boolean;
   readonly signal: AbortSignal;
 }
@@ -42,7 +44,11 @@ export async function generate(prompt: string, command: GenerateCommand): Promis
   }
   const output = await planOutput(out, format);
   const bar = new ProgressBar();
-  const model = await loadModel(command.model, { signal });
+  const model = await fromPretrained(command.model, {
+    revision: command.revision,
+    signal,
+    onProgress: (progress) => showLoading(bar, progress),
+  }).finally(() => bar.clear());
   try {
     await warnIfCut(model, prompt, signal);
     const images = await model.generate(prompt, {
@@ -88,6 +94,17 @@ export async function generate(prompt: string, command: GenerateCommand): Promis
     bar.clear();
     await model.dispose();
   }
+}
+
+function showLoading(bar: ProgressBar, progress: LoadProgress): void {
+  if (progress.stage === 'convert') {
+    bar.show(progress.done / progress.total, `converting ${progress.model}`);
+    return;
+  }
+  const { bytes, total, rate, secondsLeft } = progress;
+  const megabytes = (count: number) => (count / 1e6).toFixed(count < 1e7 ? 1 : 0);
+  const left = secondsLeft === undefined ? '' : `, ${megabytes(rate)} MB/s, ${duration(secondsLeft)} left`;
+  bar.show(total === 0 ? 1 : bytes / total, `downloading ${megabytes(bytes)} of ${megabytes(total)} MB${left}`);
 }
 
 /** Text encoders read a number of tokens; a longer prompt is cut, which nobody should have to guess. */

@@ -32,7 +32,8 @@ program
     'picture.png',
   )
   .addOption(new Option('--format <name>', 'of the files of a folder (default: png)').choices(['png', 'jpeg', 'webp']))
-  .option('--model <name>', 'a bundled model, or the path of a model folder', 'emoji')
+  .option('--model <name>', 'a bundled model, the path of a folder, or a model of the Hugging Face hub', 'emoji')
+  .option('--revision <name>', 'a branch, a tag or a commit of a model of the hub (default: main)')
   .option(
     '--temperature <number>',
     'below 1 safer, above 1 more varied; 0 takes the likeliest',

@@ -69,6 +69,9 @@ describe('what it writes', () => {
   it('has the format that is asked for in a folder', async () => {
     expect((await generate('a red apple', '--out', 'webps', '--format', 'webp')).stdout).toBe('webps/1.webp\n');
     expect(await size('webps/1.webp')).toBe('webp 16×16');
+  });
+
+  it('cannot have another format than that of its ending', async () => {
     const contradiction = await generate('a red apple', '--out', 'all.png', '--format', 'jpeg');
     await expectFailure(contradiction, 2, '--format is jpeg, and --out is all.png: leave one of the two out');
   });
@@ -76,6 +79,9 @@ describe('what it writes', () => {
   it('is one picture without gaps where it is to be seamless', async () => {
     await generate('a red apple', '--n', '4', '--seamless', '--out', 'seamless.png');
     expect(await size('seamless.png')).toBe('png 32×32');
+  });
+
+  it('cannot be seamless where pictures do not fill a square', async () => {
     const three = await generate('a red apple', '--n', '3', '--seamless', '--out', 'three.png');
     await expectFailure(three, 1, 'n must be a square number to be seamless, not 3');
   });

@@ -1,4 +1,11 @@
-import { createRandom, type Executable, type Runtime, sampleUniform, type TensorData } from '@dalle-mini/graph';
+import {
+  createRandom,
+  type Executable,
+  type ParameterValue,
+  type Runtime,
+  sampleUniform,
+  type TensorData,
+} from '@dalle-mini/graph';
 import type { TextEncoding } from '@dalle-mini/text-encoder';
 import { checkDecoderConfig, type DecoderConfig } from './config.js';
 import { emptyState, type RowShape, rowGraph, textGraph } from './decoding.js';
@@ -21,7 +28,7 @@ export class DalleMiniDecoder implements ImageTokenDecoder {
    */
   constructor(
     private readonly config: DecoderConfig,
-    private readonly parameters: ReadonlyMap<string, TensorData>,
+    private readonly parameters: ReadonlyMap<string, ParameterValue>,
     private readonly runtime: Runtime,
   ) {
     checkDecoderConfig(config);

@@ -95,7 +95,7 @@ describe('parameters', () => {
       let offset = chunks[0]!.length;
       for (const [name, { shape, data }] of parameters) {
         files.set(name, { dtype: 'float32', shape, folder, file: 'weights.bin', offset });
-        chunks.push(Buffer.from(data.buffer));
+        chunks.push(Buffer.from(data.buffer as ArrayBuffer));
         offset += data.byteLength;
       }
       writeFileSync(join(folder, 'weights.bin'), Buffer.concat(chunks));

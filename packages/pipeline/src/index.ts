@@ -1,20 +1,23 @@
 export type { ImageTokenDecoder } from '@dalle-mini/decoder';
 export type { TextEncoder } from '@dalle-mini/text-encoder';
 export type { ImageTokenizer, RgbImage } from '@dalle-mini/vqgan';
+export { type FromPretrainedOptions, fromPretrained } from './from-pretrained.js';
 export { type EncodeImageOptions, encodeImage, type ImageFormat, imageFormats } from './image-file.js';
 export { type ImageGridOptions, imageGrid } from './image-grid.js';
 export type { ImageRanker, RankOptions } from './image-ranker.js';
-export { type LoadModelOptions, loadModel } from './load-model.js';
 export {
   type DecoderPart,
   type ModelDescription,
   ModelFolderError,
   type ModelParts,
+  openTextEncoder,
   readDecoder,
   readModelDescription,
   readModelFolder,
   readTextEncoder,
   readVqgan,
+  type StoredAs,
+  type TextEncoderDescription,
   type TextEncoderPart,
   type VqganPart,
   type WriteModelOptions,
@@ -22,6 +25,7 @@ export {
   writeVqgan,
 } from './model-folder.js';
 export { checkDrawingOptions, type DrawingOptions, OptionError, type Sampling } from './options.js';
+export type { LoadProgress, PublishedModelOptions } from './published-model.js';
 export {
   checkPrompt,
   type GeneratedImage,

@@ -1,13 +1,42 @@
 /** A text-to-image model as a folder of files: the format, its reader and its writer. */
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { access, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { checkDecoderConfig, type DecoderConfig, decoderParameters } from '@dalle-mini/decoder';
-import type { Shape, Tensor, TensorData } from '@dalle-mini/graph';
-import type { BertFiles } from '@dalle-mini/text-encoder';
+import {
+  type ParameterValue,
+  type Runtime,
+  type Shape,
+  sizeOf,
+  type Tensor,
+  type TensorData,
+  type TensorFile,
+} from '@dalle-mini/graph';
+import {
+  type BartConfig,
+  BartTextEncoder,
+  bartParameters,
+  type CaptionTokenizer,
+  checkBartConfig,
+  type HuggingFaceFiles,
+  HuggingFaceTextEncoder,
+  loadTokenizer,
+  minDalleTokenizer,
+  normalizingTokenizer,
+  type TextEncoder,
+  TextNormalizer,
+  tokenizerFromBpeFiles,
+} from '@dalle-mini/text-encoder';
 import { checkVqganConfig, gridSizeOf, type VqganConfig, vqganParameters } from '@dalle-mini/vqgan';
 import { type Checkpoint, dequantize, fromFloat32, quantize, type StoredTensor } from '@dalle-mini/weights';
-import { FileError, readCheckpointFile, writeCheckpointFile, writeFileAtomically } from '@dalle-mini/weights/node';
+import {
+  FileError,
+  locateTensors,
+  readCheckpointFile,
+  type TensorLocation,
+  writeCheckpointFile,
+  writeFileAtomically,
+} from '@dalle-mini/weights/node';
 import { checkSampling, type Sampling } from './options.js';
 
 const format = 'dalle-mini-model';
@@ -16,6 +45,9 @@ const descriptionFile = 'model.json';
 const configFile = 'config.json';
 const tokenizerFile = 'tokenizer.json';
 const tokenizerConfigFile = 'tokenizer_config.json';
+const vocabFile = 'vocab.json';
+const mergesFile = 'merges.txt';
+const wordsFile = 'enwiki-words-frequency.txt';
 const weightsFile = 'model.safetensors';
 
 /** `model.json`: what a model folder holds. Folders of parts are relative to it. */
@@ -26,29 +58,44 @@ export interface ModelDescription {
   /** SPDX identifier of the license of the weights. */
   readonly license?: string;
   readonly imageTokenizer: { readonly type: 'vqgan'; readonly folder: string };
-  /** `maxLength` is the number of tokens that captions were cut or padded to in training. */
-  readonly textEncoder: { readonly type: 'bert'; readonly folder: string; readonly maxLength: number };
+  readonly textEncoder: TextEncoderDescription;
   readonly decoder: { readonly type: 'dalle-mini'; readonly folder: string };
   /** What suits the model: a call may set other values. */
   readonly sampling: Sampling;
 }
 
+/** `maxLength` is the number of tokens that captions were cut or padded to in training. */
+export type TextEncoderDescription =
+  /** A BERT, RoBERTa, DistilBERT or BART as Hugging Face stores it. */
+  | { readonly type: 'bert'; readonly folder: string; readonly maxLength: number }
+  /**
+   * DALL·E Mini's own: a `BartConfig`, names as in min-dalle, and the tokenizer's files as they were released, `tokenizer.json` or
+   * `vocab.json` and `merges.txt`, which are read as the published code reads them, or as min-dalle does. Where there is an
+   * `enwiki-words-frequency.txt`, captions are normalized.
+   */
+  | {
+      readonly type: 'dalle-mini';
+      readonly folder: string;
+      readonly maxLength: number;
+      readonly tokenizer: 'bart' | 'min-dalle';
+    };
+
 /** A VQ-GAN's sizes and values: `vqgan/`. */
-export interface VqganPart {
+export interface VqganPart<Value extends ParameterValue = TensorData> {
   readonly config: VqganConfig;
-  readonly parameters: ReadonlyMap<string, TensorData>;
+  readonly parameters: ReadonlyMap<string, Value>;
 }
 
 /** A text encoder as Hugging Face stores it: `text-encoder/`. */
 export interface TextEncoderPart {
-  readonly files: BertFiles;
+  readonly files: HuggingFaceFiles;
   readonly maxLength: number;
 }
 
 /** A decoder's sizes and values: `decoder/`. */
-export interface DecoderPart {
+export interface DecoderPart<Value extends ParameterValue = TensorData> {
   readonly config: DecoderConfig;
-  readonly parameters: ReadonlyMap<string, TensorData>;
+  readonly parameters: ReadonlyMap<string, Value>;
 }
 
 /** All that a model folder holds, read. */
@@ -61,7 +108,8 @@ export interface ModelParts {
   readonly sampling?: Sampling;
 }
 
-type StoredAs = 'F32' | 'F16' | 'q8';
+/** How weights are stored: in 32 or 16 bits, or in 8 bits with a scale for each row. */
+export type StoredAs = 'F32' | 'F16' | 'q8';
 
 export interface WriteModelOptions {
   /**
@@ -94,10 +142,13 @@ export async function readModelDescription(folder: string): Promise<ModelDescrip
   }
   if (typeof json.name !== 'string' || json.name === '') fail('name', 'a text', json.name);
   if (json.license !== undefined && typeof json.license !== 'string') fail('license', 'a text', json.license);
-  const part = (field: string, type: string) => {
+  const part = (field: string, ...types: readonly string[]) => {
     const value = json[field];
     if (!isObject(value)) return fail(field, `an object with type and folder`, value);
-    if (value.type !== type) fail(`${field}.type`, `"${type}", the only type that this version knows`, value.type);
+    if (!types.includes(value.type as string)) {
+      const known = types.map((type) => `"${type}"`).join(' or ');
+      fail(`${field}.type`, `${known}, which are all that this version knows`, value.type);
+    }
     // A name, so that a model folder from a stranger cannot lead to files elsewhere.
     if (typeof value.folder !== 'string' || !/^[\w-][\w.-]*$/.test(value.folder)) {
       fail(`${field}.folder`, 'the name of a folder beside it', value.folder);
@@ -106,10 +157,12 @@ export async function readModelDescription(folder: string): Promise<ModelDescrip
   };
   part('imageTokenizer', 'vqgan');
   part('decoder', 'dalle-mini');
-  const { maxLength } = part('textEncoder', 'bert');
+  const { type, maxLength, tokenizer } = part('textEncoder', 'bert', 'dalle-mini');
   if (typeof maxLength !== 'number' || !Number.isSafeInteger(maxLength) || maxLength < 1) {
     fail('textEncoder.maxLength', 'a whole number of 1 or more', maxLength);
   }
+  if (type === 'dalle-mini' && tokenizer !== 'bart' && tokenizer !== 'min-dalle')
+    fail('textEncoder.tokenizer', '"bart" or "min-dalle"', tokenizer);
   if (!isObject(json.sampling)) fail('sampling', 'an object such as {"temperature": 1}', json.sampling);
   try {
     checkSampling(json.sampling as Sampling);
@@ -119,18 +172,77 @@ export async function readModelDescription(folder: string): Promise<ModelDescrip
   return json as unknown as ModelDescription;
 }
 
+/** Whether a folder has a `model.json`. */
+export async function isModelFolder(folder: string): Promise<boolean> {
+  return isThere(join(folder, descriptionFile));
+}
+
 /** Reads `config.json` and `model.safetensors` of a VQ-GAN; throws ModelFolderError unless they are whole and belong together. */
 export async function readVqgan(folder: string): Promise<VqganPart> {
-  return readConfigAndWeights<VqganConfig>(folder, checkVqganConfig, vqganParameters);
+  return readPart(folder, vqganKind);
 }
 
 /** Reads `config.json` and `model.safetensors` of a decoder; throws ModelFolderError unless they are whole and belong together. */
 export async function readDecoder(folder: string): Promise<DecoderPart> {
-  return readConfigAndWeights<DecoderConfig>(folder, checkDecoderConfig, decoderParameters);
+  return readPart(folder, decoderKind);
+}
+
+/** As {@link readVqgan}, but large weights stay in their file, to be mapped. */
+export async function openVqgan(folder: string): Promise<VqganPart<ParameterValue>> {
+  return openPart(folder, vqganKind);
+}
+
+/** As {@link readDecoder}, but large weights stay in their file, to be mapped. */
+export async function openDecoder(folder: string): Promise<DecoderPart<ParameterValue>> {
+  return openPart(folder, decoderKind);
+}
+
+/**
+ * Opens the text encoder of a model folder.
+ * @throws ModelFolderError if a file is missing, damaged, or does not belong to the others.
+ */
+export async function openTextEncoder(
+  folder: string,
+  description: TextEncoderDescription,
+  { signal, ...options }: { readonly runtime: Runtime; readonly batchSize?: number; readonly signal?: AbortSignal },
+): Promise<TextEncoder> {
+  const { type, maxLength } = description;
+  try {
+    if (type === 'bert') {
+      const files = await readTextEncoder(folder);
+      signal?.throwIfAborted();
+      return await HuggingFaceTextEncoder.fromFiles(files, { ...options, maxLength });
+    }
+    const [{ config, parameters }, tokenizer] = await Promise.all([
+      openPart(folder, bartKind),
+      readBartTokenizer(folder, description.tokenizer),
+    ]);
+    signal?.throwIfAborted();
+    return await BartTextEncoder.fromParts({ config, tokenizer, weights: parameters }, { ...options, maxLength });
+  } catch (error) {
+    throw signal?.aborted ? error : folderError(folder, error);
+  }
+}
+
+/** DALL·E Mini's tokenizer from the files that are in a folder. */
+async function readBartTokenizer(folder: string, kind: 'bart' | 'min-dalle'): Promise<CaptionTokenizer> {
+  const at = (name: string) => join(folder, name);
+  const words = (await isThere(at(wordsFile))) ? await readText(at(wordsFile)) : undefined;
+  const json = kind === 'bart' ? await readJson(at(tokenizerFile), 'optional') : undefined;
+  const bpe = async () => ({
+    vocab: (await readJson(at(vocabFile))) as Record<string, number>,
+    merges: await readText(at(mergesFile)),
+  });
+  const tokenizer = json
+    ? loadTokenizer(json, (await readJson(at(tokenizerConfigFile), 'optional')) ?? {})
+    : kind === 'bart'
+      ? tokenizerFromBpeFiles(await bpe())
+      : minDalleTokenizer(await bpe());
+  return words === undefined ? tokenizer : normalizingTokenizer(tokenizer, new TextNormalizer(words));
 }
 
 /** Reads the files of a text encoder; throws ModelFolderError if one is missing or damaged. Their content is checked when it is used. */
-export async function readTextEncoder(folder: string): Promise<BertFiles> {
+export async function readTextEncoder(folder: string): Promise<HuggingFaceFiles> {
   const [config, tokenizer, tokenizerConfig, weights] = await Promise.all([
     readJson(join(folder, configFile)),
     readJson(join(folder, tokenizerFile)),
@@ -146,6 +258,11 @@ export async function readTextEncoder(folder: string): Promise<BertFiles> {
  */
 export async function readModelFolder(folder: string): Promise<ModelParts> {
   const { name, license, imageTokenizer, textEncoder, decoder, sampling } = await readModelDescription(folder);
+  if (textEncoder.type !== 'bert') {
+    throw new ModelFolderError(
+      `${join(folder, descriptionFile)}: its text encoder is DALL·E Mini's own, which is opened and not read; use openTextEncoder.`,
+    );
+  }
   const [vqganPart, files, decoderPart] = await Promise.all([
     readVqgan(join(folder, imageTokenizer.folder)),
     readTextEncoder(join(folder, textEncoder.folder)),
@@ -216,6 +333,78 @@ export async function writeVqgan(folder: string, part: VqganPart, options: Write
   );
 }
 
+/** A part of a model as it was published, its weights still in the type that they came in. */
+export interface PublishedPart<Config> {
+  readonly config: Config;
+  readonly weights: ReadonlyMap<string, StoredTensor>;
+}
+
+/** The parts of a model, each given when it is written, so that not all are in memory at once. */
+export interface PublishedParts {
+  readonly vqgan: () => Promise<PublishedPart<VqganConfig>>;
+  readonly textEncoder: () => Promise<PublishedPart<BartConfig>>;
+  readonly decoder: () => Promise<PublishedPart<DecoderConfig>>;
+  /** Puts the tokenizer's files into a folder. */
+  readonly tokenizer: (folder: string) => Promise<void>;
+}
+
+/**
+ * Writes a published model as a model folder, whole or not at all.
+ * @throws ModelFolderError if weights are missing or of another shape; FileError if the disk refuses.
+ */
+export async function writeConvertedModel(
+  folder: string,
+  {
+    name,
+    textEncoder,
+    sampling,
+  }: {
+    readonly name: string;
+    readonly textEncoder: { readonly maxLength: number; readonly tokenizer: 'bart' | 'min-dalle' };
+    readonly sampling: Sampling;
+  },
+  parts: PublishedParts,
+  dtype: StoredAs = 'F32',
+): Promise<void> {
+  const description: ModelDescription = {
+    format,
+    version,
+    name,
+    imageTokenizer: { type: 'vqgan', folder: 'vqgan' },
+    textEncoder: { type: 'dalle-mini', folder: 'text-encoder', ...textEncoder },
+    decoder: { type: 'dalle-mini', folder: 'decoder' },
+    sampling,
+  };
+  await writeFolder(resolve(folder), async (temporary) => {
+    const write = async <Config extends object>(
+      part: string,
+      kind: PartKind<Config>,
+      published: () => Promise<PublishedPart<Config>>,
+    ) => {
+      const place = join(temporary, part);
+      await makeFolder(place);
+      const { config, weights } = await published();
+      await writeJson(join(place, configFile), config);
+      const needed: Checkpoint = new Map();
+      for (const [name, { shape }] of kind.parameters(config)) {
+        const tensor = weights.get(name);
+        if (!tensor || !sameShape(tensor.shape, shape))
+          fail(
+            `the ${part}'s tensor ${name} must be [${shape}], and it ${tensor ? `is [${tensor.shape}]` : 'is missing'}; fetch the model again.`,
+          );
+        needed.set(name, tensor);
+      }
+      const stored = dtype === 'q8' ? quantize(needed) : needed;
+      await writeCheckpointFile(join(place, weightsFile), stored, { format: 'pt' }, dtype === 'q8' ? {} : { dtype });
+    };
+    await write('vqgan', vqganKind, parts.vqgan);
+    await write('text-encoder', bartKind, parts.textEncoder);
+    await parts.tokenizer(join(temporary, 'text-encoder'));
+    await write('decoder', decoderKind, parts.decoder);
+    await writeJson(join(temporary, descriptionFile), description);
+  });
+}
+
 async function writeConfigAndWeights(
   folder: string,
   { config, parameters }: VqganPart | DecoderPart,
@@ -226,23 +415,72 @@ async function writeConfigAndWeights(
   await writeCheckpointFile(join(folder, weightsFile), store(parameters, expected, dtype), { format: 'pt' });
 }
 
-async function readConfigAndWeights<Config>(
+/** What a part's `config.json` is, and which parameters it asks for. */
+interface PartKind<Config> {
+  readonly check: (config: Config) => void;
+  readonly parameters: (config: Config) => ReadonlyMap<string, Tensor>;
+}
+
+const vqganKind: PartKind<VqganConfig> = { check: checkVqganConfig, parameters: vqganParameters };
+const decoderKind: PartKind<DecoderConfig> = { check: checkDecoderConfig, parameters: decoderParameters };
+const bartKind: PartKind<BartConfig> = { check: checkBartConfig, parameters: bartParameters };
+
+async function readPart<Config>(
   folder: string,
-  check: (config: Config) => void,
-  expectedParameters: (config: Config) => ReadonlyMap<string, Tensor>,
+  kind: PartKind<Config>,
 ): Promise<{ config: Config; parameters: Map<string, TensorData> }> {
+  const { config, located } = await locatePart(folder, kind);
+  const path = join(folder, weightsFile);
+  const stored = await readWeights(path);
+  const needed: Checkpoint = new Map();
+  for (const name of located.keys()) {
+    for (const suffix of ['', '.scale', '.outliers', '.outlier_positions']) {
+      const part = stored.get(name + suffix);
+      if (part) needed.set(name + suffix, part);
+    }
+  }
+  return { config, parameters: named(path, () => dequantize(needed)) };
+}
+
+/** Bytes of weights from which a file is mapped and not read. What is mapped cannot be replaced on Windows while it is in use. */
+const leastMapped = 2 ** 28;
+
+async function openPart<Config>(
+  folder: string,
+  kind: PartKind<Config>,
+): Promise<{ config: Config; parameters: Map<string, ParameterValue> }> {
+  const { config, located } = await locatePart(folder, kind);
+  const mapped = new Map<string, TensorFile>();
+  let bytes = 0;
+  for (const [name, { dtype, shape, offset }] of located) {
+    if (dtype !== 'F32') return readPart(folder, kind);
+    mapped.set(name, { dtype: 'float32', shape, folder: resolve(folder), file: weightsFile, offset });
+    bytes += 4 * sizeOf(shape);
+  }
+  return bytes < leastMapped ? readPart(folder, kind) : { config, parameters: mapped };
+}
+
+/** Reads a part's configuration, and finds its parameters in the file of its weights. */
+async function locatePart<Config>(
+  folder: string,
+  kind: PartKind<Config>,
+): Promise<{ config: Config; located: Map<string, TensorLocation> }> {
   const configPath = join(folder, configFile);
   const weightsPath = join(folder, weightsFile);
-  const [json, stored] = await Promise.all([readJson(configPath), readWeights(weightsPath)]);
+  const [json, stored] = await Promise.all([
+    readJson(configPath),
+    locateTensors(weightsPath).catch((error: unknown) => {
+      throw folderError(weightsPath, error);
+    }),
+  ]);
   const config = json as Config;
   try {
-    check(config);
+    kind.check(config);
   } catch (error) {
     throw new ModelFolderError(`${configPath}: ${(error as Error).message}.`, { cause: error });
   }
-  const expected = expectedParameters(config);
-  const needed: Checkpoint = new Map();
-  for (const [name, { shape }] of expected) {
+  const located = new Map<string, TensorLocation>();
+  for (const [name, { shape }] of kind.parameters(config)) {
     const tensor = stored.get(name);
     const mend = `${configPath} asks for [${shape.join(', ')}]: the two files do not belong together; fetch or export the model again.`;
     if (!tensor) throw new ModelFolderError(`${weightsPath}: it lacks the tensor ${name}, and ${mend}`);
@@ -251,12 +489,9 @@ async function readConfigAndWeights<Config>(
         `${weightsPath}: the tensor ${name} has shape [${tensor.shape.join(', ')}], and ${mend}`,
       );
     }
-    for (const suffix of ['', '.scale', '.outliers', '.outlier_positions']) {
-      const part = stored.get(name + suffix);
-      if (part) needed.set(name + suffix, part);
-    }
+    located.set(name, tensor);
   }
-  return { config, parameters: named(weightsPath, () => dequantize(needed)) };
+  return { config, located };
 }
 
 async function readWeights(path: string): Promise<Checkpoint> {
@@ -267,16 +502,26 @@ async function readWeights(path: string): Promise<Checkpoint> {
   }
 }
 
-async function readJson(path: string): Promise<Record<string, unknown>>;
-async function readJson(path: string, optional: 'optional'): Promise<Record<string, unknown> | undefined>;
-async function readJson(path: string, optional?: 'optional'): Promise<Record<string, unknown> | undefined> {
-  let text: string;
+async function readText(path: string): Promise<string> {
   try {
-    text = await readFile(path, 'utf8');
+    return await readFile(path, 'utf8');
   } catch (error) {
-    if (optional && (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw folderError(path, new FileError('read', path, error as NodeJS.ErrnoException));
   }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    ({ code }: NodeJS.ErrnoException) => code !== 'ENOENT' && code !== 'ENOTDIR',
+  );
+}
+
+export async function readJson(path: string): Promise<Record<string, unknown>>;
+export async function readJson(path: string, optional: 'optional'): Promise<Record<string, unknown> | undefined>;
+export async function readJson(path: string, optional?: 'optional'): Promise<Record<string, unknown> | undefined> {
+  if (optional && !(await isThere(path))) return undefined;
+  const text = await readText(path);
   let json: unknown;
   try {
     json = JSON.parse(text);

@@ -19,7 +19,7 @@ it('is imported where sharp and ONNX Runtime cannot be, and says what to install
     const image = imageGrid([{ width: 1, height: 1, data: new Uint8Array(3) }]);
     console.log(await encodeImage(image).catch((error) => error.message));`;
   expect(withoutNativePackages(program)).toBe(
-    'PNG files are written with sharp, which cannot be loaded here: install it with "npm install sharp".\n',
+    'Image files are written with sharp, which cannot be loaded here: install it with "npm install sharp".\n',
   );
 });
 

@@ -1,6 +1,6 @@
 import { cp, mkdir, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { loadModel, type ModelParts, readModelFolder, writeModelFolder } from '@dalle-mini/pipeline';
+import { fromPretrained, type ModelParts, readModelFolder, writeModelFolder } from '@dalle-mini/pipeline';
 import { type Checkpoint, fromFloat32 } from '@dalle-mini/weights';
 import { readCheckpointFile, writeCheckpointFile } from '@dalle-mini/weights/node';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -37,7 +37,7 @@ describe('a model folder that is not whole', () => {
 
   /** The message of the one line that loading fails with; it names the file. */
   async function failure(...path: string[]): Promise<string> {
-    const error = await loadModel(copy, { threads: 1 }).then(
+    const error = await fromPretrained(copy, { threads: 1 }).then(
       async (model) => {
         await model.dispose();
         return undefined;
@@ -52,7 +52,9 @@ describe('a model folder that is not whole', () => {
 
   it('says that there is no model', async () => {
     await rm(inCopy('model.json'));
-    expect(await failure()).toMatch(/^There is no model at .*: expected a folder with a model.json, or .*emoji/);
+    expect(await failure()).toMatch(
+      /^There is no model at .*: expected a model\.json; the config\.json, flax_model\.msgpack/,
+    );
   });
 
   it.each([
@@ -171,7 +173,7 @@ describe('writeModelFolder', () => {
     }
     const size = async (path: string) => (await stat(join(path, 'decoder', 'model.safetensors'))).size;
     expect(await size(target())).toBeLessThan(0.8 * (await size(whole)));
-    const model = await loadModel(target(), { threads: 1 });
+    const model = await fromPretrained(target(), { threads: 1 });
     expect(await model.generate('a red apple')).toHaveLength(1);
     await model.dispose();
   });

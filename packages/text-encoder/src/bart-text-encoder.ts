@@ -1,4 +1,4 @@
-import { input, ParameterScope, type Runtime } from '@dalle-mini/graph';
+import { input, ParameterScope, type ParameterValue, type Runtime } from '@dalle-mini/graph';
 import type { StoredTensor } from '@dalle-mini/weights';
 import { type BartConfig, bart, checkBartConfig } from './bart.js';
 import { CompiledTextEncoder, checkBatches, pickParameters } from './compiled-text-encoder.js';
@@ -9,8 +9,11 @@ export interface BartParts {
   readonly config: BartConfig;
   /** The one that the model was trained with: its normalization of text is part of it. */
   readonly tokenizer: CaptionTokenizer;
-  /** Parameters named as in kuprel/min-dalle, in any floating-point type or in 8 bits with scales; what is not needed is ignored. */
-  readonly weights: ReadonlyMap<string, StoredTensor>;
+  /**
+   * Parameters named as in kuprel/min-dalle: as values for the runtime, or as a checkpoint's tensors, in any floating-point type or
+   * in 8 bits with scales. What is not needed is ignored.
+   */
+  readonly weights: ReadonlyMap<string, StoredTensor | ParameterValue>;
 }
 
 export interface BartTextEncoderOptions {

@@ -1,4 +1,4 @@
-import type { Executable, Tensor, TensorData } from '@dalle-mini/graph';
+import type { Executable, ParameterValue, Tensor, TensorData } from '@dalle-mini/graph';
 import {
   dequantize,
   type Float32Tensor,
@@ -61,16 +61,16 @@ export function checkBatches(maxLength: number, batchSize: number, positions: nu
 }
 
 /**
- * The values of the parameters that a model declared, found by name among a checkpoint's tensors.
+ * The values of the parameters that a model declared, found by name among a checkpoint's tensors or values that are ready.
  * @param namesOf The names that a checkpoint may have for a parameter. One that ends in `/kernel` is Flax's, of a matrix `[in, out]`.
  * @throws Error that names the first that is missing or has another shape.
  */
 export function pickParameters(
   declared: ReadonlyMap<string, Tensor>,
-  weights: ReadonlyMap<string, StoredTensor>,
+  weights: ReadonlyMap<string, StoredTensor | ParameterValue>,
   namesOf = (name: string): readonly string[] => [name],
-): Map<string, TensorData> {
-  const parameters = new Map<string, TensorData>();
+): Map<string, ParameterValue> {
+  const parameters = new Map<string, ParameterValue>();
   for (const [name, { shape }] of declared) {
     const stored = namesOf(name).find((candidate) => weights.has(candidate));
     if (stored === undefined) {
@@ -78,14 +78,18 @@ export function pickParameters(
     }
     const isKernel = stored.endsWith('/kernel');
     const expected = isKernel ? [...shape].reverse() : shape;
-    const found = weights.get(stored)!.shape;
-    if (found.join() !== expected.join()) {
+    const value = weights.get(stored)!;
+    if (value.shape.join() !== expected.join()) {
       throw new Error(
-        `The weights' tensor ${stored} has shape [${found}], but config.json asks for [${expected}]; the two files do not belong together.`,
+        `The weights' tensor ${stored} has shape [${value.shape}], but config.json asks for [${expected}]; the two files do not belong together.`,
       );
     }
-    const tensor = readTensor(weights, stored);
-    parameters.set(name, isKernel ? transposed(tensor) : tensor);
+    if ('bytes' in value) {
+      const tensor = readTensor(weights as ReadonlyMap<string, StoredTensor>, stored);
+      parameters.set(name, isKernel ? transposed(tensor) : tensor);
+    } else {
+      parameters.set(name, value);
+    }
   }
   return parameters;
 }

@@ -41,7 +41,9 @@ export async function openVqganTokenizer(
   source: string | VqganFiles,
   options: OpenVqganOptions = {},
 ): Promise<ImageTokenizer> {
-  const { config, parameters } = await readVqgan(typeof source === 'string' ? await filesOf(source) : source);
+  const files = await filesOf(source);
+  const { config, weights } = await readVqganFiles(files);
+  const parameters = named(files.weights, () => dequantize(weights));
   if (options.runtime) return new VqganTokenizer(config, parameters, options.runtime);
   return new OwningTokenizer(config, parameters, new OnnxRuntime({ threads: options.threads }));
 }
@@ -50,7 +52,9 @@ const CONFIGS = ['config.json', 'model.yaml', 'configs/model.yaml'];
 const WEIGHTS = ['model.safetensors', 'flax_model.msgpack', 'last.ckpt', 'checkpoints/last.ckpt', 'detoker.pt'];
 
 /** The files of a folder. Where there is none, the name of the first is what an error then tells. */
-async function filesOf(folder: string): Promise<VqganFiles> {
+async function filesOf(source: string | VqganFiles): Promise<VqganFiles> {
+  if (typeof source !== 'string') return source;
+  const folder = source;
   const first = async (names: readonly string[]) => {
     for (const name of names) if (await exists(join(folder, name))) return name;
     return undefined;
@@ -87,20 +91,28 @@ class OwningTokenizer extends VqganTokenizer {
   }
 }
 
-async function readVqgan({ config: given, weights }: VqganFiles): Promise<{
-  config: VqganConfig;
-  parameters: Map<string, TensorData>;
-}> {
+/** The configuration of a VQ-GAN and its tensors, under Taming's names, in the types in which they are stored: see {@link openVqganTokenizer}. */
+export async function readVqganFiles(
+  source: string | VqganFiles,
+): Promise<{ readonly config: VqganConfig; readonly weights: Checkpoint }> {
+  const { config: given, weights } = await filesOf(source);
   const what = typeof given === 'string' ? given : 'the configuration';
   const [config, { format, tensors }] = await Promise.all([
     typeof given === 'string' ? readConfig(given) : checked(given),
     readCheckpointFile(weights),
   ]);
+  return named(weights, () => ({
+    config,
+    weights: format === 'safetensors' ? takeNeeded(tensors, config, what) : takeVqgan(tensors, config),
+  }));
+}
+
+/** Runs what may fail because of a file's content, and names the file if it does. */
+function named<Result>(path: string, work: () => Result): Result {
   try {
-    const taken = format === 'safetensors' ? takeNeeded(tensors, config, what) : takeVqgan(tensors, config);
-    return { config, parameters: dequantize(taken) };
+    return work();
   } catch (error) {
-    throw new CheckpointError(`${weights}: ${(error as Error).message}`, { cause: error });
+    throw new CheckpointError(`${path}: ${(error as Error).message}`, { cause: error });
   }
 }
 

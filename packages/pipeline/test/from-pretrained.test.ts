@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
-import { encodeImage, loadModel, type TextToImage } from '@dalle-mini/pipeline';
+import { encodeImage, fromPretrained, type TextToImage } from '@dalle-mini/pipeline';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { temporaryFolder, tinyMaxLength, writeTinyModel } from './tiny-model.js';
 
@@ -11,7 +11,7 @@ let tiny: string;
 beforeAll(async () => {
   folder = await temporaryFolder();
   tiny = await writeTinyModel(folder.path);
-  model = await loadModel(tiny, { threads: 1 });
+  model = await fromPretrained(tiny, { threads: 1 });
 });
 afterAll(async () => {
   await model.dispose();
@@ -112,9 +112,9 @@ describe('a loaded model', () => {
 
   it('leaves the caller’s runtime alone when it is disposed of', async () => {
     const runtime = new OnnxRuntime({ threads: 1 });
-    const first = await loadModel(tiny, { runtime });
+    const first = await fromPretrained(tiny, { runtime });
     await first.dispose();
-    const second = await loadModel(tiny, { runtime });
+    const second = await fromPretrained(tiny, { runtime });
     expect(await second.generate('a red apple')).toHaveLength(1);
     await second.dispose();
     await runtime.dispose();
@@ -122,7 +122,7 @@ describe('a loaded model', () => {
 
   it('rejects with the reason of a signal that aborts while it loads', async () => {
     const stop = new AbortController();
-    const loading = loadModel(tiny, { signal: stop.signal });
+    const loading = fromPretrained(tiny, { signal: stop.signal });
     setTimeout(() => stop.abort(new Error('changed my mind')), 5);
     await expect(loading).rejects.toThrow('changed my mind');
   });

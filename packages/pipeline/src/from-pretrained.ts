@@ -1,67 +1,66 @@
-import { readFile } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DalleMiniDecoder } from '@dalle-mini/decoder';
 import type { Runtime } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
-import { BertTextEncoder } from '@dalle-mini/text-encoder';
 import { VqganTokenizer } from '@dalle-mini/vqgan';
+import { HubError } from '@dalle-mini/weights/hub';
 import type { ImageRanker } from './image-ranker.js';
 import {
   folderError,
+  isModelFolder,
   ModelFolderError,
-  readDecoder,
+  openDecoder,
+  openTextEncoder,
+  openVqgan,
   readModelDescription,
-  readTextEncoder,
-  readVqgan,
 } from './model-folder.js';
+import { type PublishedModelOptions, provideModel, provideModelOf } from './published-model.js';
 import { TextToImage } from './text-to-image.js';
 
-export interface LoadModelOptions {
+export interface FromPretrainedOptions extends PublishedModelOptions {
   /** What computes the model. It stays the caller's to dispose of. Default: an `OnnxRuntime` that ends with the model. */
   readonly runtime?: Runtime;
   /** Threads of the default runtime. Default: the number of processor cores. */
   readonly threads?: number;
   /** Puts the best images first; it is disposed of with the model. */
   readonly ranker?: ImageRanker;
-  /** Cancels the loading: the promise rejects with the signal's reason. */
-  readonly signal?: AbortSignal;
 }
 
 /** Models that are npm packages: each has its folder at `model/`. */
 const bundledModels: Readonly<Record<string, string>> = { emoji: '@dalle-mini/emoji' };
 
 /**
- * Loads a model: a bundled one by its name, or one from a folder by its path.
+ * Loads a model:
  *
- * @throws ModelFolderError if there is no such model, or if a file of it is missing, damaged or does not belong to the others.
+ * - a bundled one, by its name, `emoji`;
+ * - one in a folder, by its path: a model folder, or a DALL·E Mini as it was released;
+ * - one of the Hugging Face hub, by its name, such as `dalle-mini/dalle-mini`.
+ *
+ * A released model is converted once, beside the files that it came in.
+ *
+ * @throws ModelFolderError if there is no such model, or if a file of it is missing, damaged or does not belong to the others;
+ * HubError if the hub does not give it; the signal's reason if it aborts.
  */
-export async function loadModel(nameOrFolder = 'emoji', options: LoadModelOptions = {}): Promise<TextToImage> {
+export async function fromPretrained(model = 'emoji', options: FromPretrainedOptions = {}): Promise<TextToImage> {
   const { threads, ranker, signal } = options;
   signal?.throwIfAborted();
-  const folder = await findModel(nameOrFolder);
+  const folder = await raceAbort(findModel(model, options), signal);
   const own = options.runtime ? undefined : new OnnxRuntime({ threads });
   const runtime = options.runtime ?? own!;
   // Tells the parts that are still read that they are not needed any more.
   const failure = new AbortController();
   try {
-    const description = await readModelDescription(folder);
-    const { imageTokenizer, textEncoder, decoder, sampling } = description;
+    const { imageTokenizer, textEncoder, decoder, sampling } = await readModelDescription(folder);
     const textEncoderFolder = join(folder, textEncoder.folder);
     const decoderFolder = join(folder, decoder.folder);
     const loading = [
-      // The text encoder first: the runtime compiles it while the other files are read.
-      (async () => {
-        const files = await readTextEncoder(textEncoderFolder);
-        failure.signal.throwIfAborted();
-        // Two captions at once: the prompt and the negative one.
-        const encoderOptions = { runtime, maxLength: textEncoder.maxLength, batchSize: 2 };
-        return BertTextEncoder.fromFiles(files, encoderOptions).catch((error: unknown) => {
-          throw folderError(textEncoderFolder, error);
-        });
-      })(),
-      readVqgan(join(folder, imageTokenizer.folder)),
-      readDecoder(decoderFolder),
+      // The text encoder first: the runtime compiles it while the other files are read. Two captions at once: the prompt and the
+      // negative one.
+      openTextEncoder(textEncoderFolder, textEncoder, { runtime, batchSize: 2, signal: failure.signal }),
+      openVqgan(join(folder, imageTokenizer.folder)),
+      openDecoder(decoderFolder),
     ] as const;
     const [encoder, vqganPart, decoderPart] = await raceAbort(Promise.all(loading), signal);
     if (encoder.hiddenSize !== decoderPart.config.textWidth) {
@@ -87,31 +86,36 @@ export async function loadModel(nameOrFolder = 'emoji', options: LoadModelOption
   }
 }
 
-/** The folder of a model by its name or its path. */
-async function findModel(nameOrFolder: string): Promise<string> {
-  const packageName = bundledModels[nameOrFolder];
+/** The model folder of a name or a path. */
+async function findModel(model: string, options: PublishedModelOptions): Promise<string> {
+  const packageName = bundledModels[model];
   if (packageName !== undefined) {
     try {
       return join(dirname(fileURLToPath(import.meta.resolve(`${packageName}/package.json`))), 'model');
     } catch (error) {
       throw new ModelFolderError(
-        `The model ${nameOrFolder} is the package ${packageName}, which is not installed: run "npm install ${packageName}".`,
+        `The model ${model} is the package ${packageName}, which is not installed: run "npm install ${packageName}".`,
         { cause: error },
       );
     }
   }
-  try {
-    await readFile(join(nameOrFolder, 'model.json'));
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR') {
-      throw new ModelFolderError(
-        `There is no model at ${nameOrFolder}: expected a folder with a model.json, or the name of a bundled model (${Object.keys(bundledModels).join(', ')}).`,
-        { cause: error },
-      );
-    }
+  const isFolder = await stat(model).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  if (isFolder) return (await isModelFolder(model)) ? model : provideModelOf(model, options);
+  // As the hub's names are, and no path that someone mistyped.
+  if (/^[\w-][\w.-]*\/[\w-][\w.-]*$/.test(model) && !/\.(json|safetensors|pt|msgpack)$/.test(model)) {
+    return provideModel(model, options).catch((error: unknown) => {
+      if (!(error instanceof HubError)) throw error;
+      throw new HubError(`There is no folder ${model} here, and the hub does not give it: ${error.message}`, {
+        cause: error,
+      });
+    });
   }
-  return nameOrFolder;
+  throw new ModelFolderError(
+    `There is no model at ${model}: expected a folder with a model.json, the name of a bundled model (${Object.keys(bundledModels).join(', ')}), or one of the hub's, such as dalle-mini/dalle-mini.`,
+  );
 }
 
 /** Rejects as soon as a signal aborts; what was under way goes on unheard. */

@@ -1,0 +1,307 @@
+/** DALL·E Mini as it was published: downloaded, converted into a model folder once, and found there ever after. */
+import { createHash } from 'node:crypto';
+import { copyFile, readdir, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { type DecoderConfig, decoderConfigFromRelease, takeDecoder } from '@dalle-mini/decoder';
+import { type BartConfig, bartConfigFromRelease, takeBart } from '@dalle-mini/text-encoder';
+import { readVqganFiles } from '@dalle-mini/vqgan/node';
+import type { Checkpoint } from '@dalle-mini/weights';
+import { type DownloadOptions, type DownloadProgress, downloadModel } from '@dalle-mini/weights/hub';
+import { locateTensors, readCheckpointFile } from '@dalle-mini/weights/node';
+import {
+  folderError,
+  isModelFolder,
+  ModelFolderError,
+  readJson,
+  type StoredAs,
+  writeConvertedModel,
+} from './model-folder.js';
+import type { Sampling } from './options.js';
+
+/** What is under way before a published model can be opened. */
+export type LoadProgress =
+  | ({ readonly stage: 'download'; readonly model: string } & DownloadProgress)
+  /** `done` of `total` parts are converted. */
+  | { readonly stage: 'convert'; readonly model: string; readonly done: number; readonly total: number };
+
+export interface PublishedModelOptions
+  extends Pick<DownloadOptions, 'revision' | 'cacheDir' | 'token' | 'endpoint' | 'offline' | 'signal'> {
+  /**
+   * The VQ-GAN that draws the tokens of a released DALL·E Mini, which comes without: a folder as `openVqganTokenizer` reads it, or
+   * the hub's name. Default: the published one, `dalle-mini/vqgan_imagenet_f16_16384`; of min-dalle, the `detoker.pt` beside it.
+   */
+  readonly vqgan?: string;
+  /**
+   * How a converted model is stored. What is stored as `F32` need not be read to be opened; `F16` and `q8`, 8 bits a weight, take a half
+   * and a quarter of the disk, and lose some precision. It computes in float32 always. Default `F32`.
+   */
+  readonly dtype?: StoredAs;
+  /** Called while a model is downloaded and converted. */
+  readonly onProgress?: (progress: LoadProgress) => void;
+}
+
+/** The VQ-GAN of the published code, and its commit there. */
+const publishedVqgan = {
+  name: 'dalle-mini/vqgan_imagenet_f16_16384',
+  revision: 'e93a26e7707683d349bf5d5c41c5b0ef69b677a9',
+};
+
+/** Raise when models are converted in another way: they are converted again. */
+const conversionVersion = 1;
+
+/** The model folder of a model of the hub: what it holds, or what it was converted to, beside the download. */
+export async function provideModel(model: string, options: PublishedModelOptions): Promise<string> {
+  const { folder, revision } = await download(model, options.revision, filesOfModel, options);
+  if (await isModelFolder(folder)) return folder;
+  // snapshots/<commit>, of the folder that the hub's own programs delete as a whole.
+  return provideConverted(folder, join(dirname(dirname(folder)), 'converted'), revision, model, options);
+}
+
+/** The model folder of a release in a folder: what it was converted to, in that folder. */
+export async function provideModelOf(folder: string, options: PublishedModelOptions): Promise<string> {
+  const files = await readdir(folder);
+  const states = await Promise.all(files.sort().map(async (name) => [name, await stat(join(folder, name))] as const));
+  const identity = states
+    .filter(([, state]) => state.isFile())
+    .map(([name, { size, mtimeMs }]) => [name, size, mtimeMs]);
+  return provideConverted(folder, join(folder, 'converted'), JSON.stringify(identity), folder, options);
+}
+
+async function provideConverted(
+  folder: string,
+  converted: string,
+  identity: string,
+  model: string,
+  options: PublishedModelOptions,
+): Promise<string> {
+  const { vqgan = '', dtype = 'F32' } = options;
+  const key = createHash('sha256')
+    .update(JSON.stringify([conversionVersion, identity, vqgan]))
+    .digest('hex')
+    .slice(0, 16);
+  const target = join(converted, `${key}-${dtype}`);
+  if (!(await isModelFolder(target))) await convert(folder, target, model, options);
+  return target;
+}
+
+async function download(
+  model: string,
+  revision: string | undefined,
+  files: DownloadOptions['files'],
+  { cacheDir, token, endpoint, offline, signal, onProgress }: PublishedModelOptions,
+) {
+  return downloadModel(model, {
+    files,
+    revision,
+    cacheDir,
+    token,
+    endpoint,
+    offline,
+    signal,
+    onProgress: onProgress && ((progress) => onProgress({ stage: 'download', model, ...progress })),
+  });
+}
+
+/** Of a model folder, all that is in it; of a release, the files that it is converted from. */
+const filesOfModel: Extract<DownloadOptions['files'], (...args: never) => unknown> = (listing) => {
+  const names = listing.map(({ name }) => name);
+  if (names.includes('model.json'))
+    return names.filter((name) => /^[^/]+(\/[^/]+)?\.(json|txt|safetensors)$/.test(name));
+  if (!names.includes('config.json') || !names.includes('flax_model.msgpack')) {
+    throw new ModelFolderError(
+      'The repository has neither a model.json nor the config.json and flax_model.msgpack of a DALL·E Mini; choose one such as dalle-mini/dalle-mini.',
+    );
+  }
+  return ['config.json', 'flax_model.msgpack', ...tokenizerFiles(names)];
+};
+
+/** The files of a tokenizer that are needed of those that are there. */
+function tokenizerFiles(names: readonly string[]): string[] {
+  const vocabulary = names.includes('tokenizer.json')
+    ? ['tokenizer.json', 'tokenizer_config.json']
+    : ['vocab.json', 'merges.txt'];
+  return [...vocabulary, 'enwiki-words-frequency.txt'].filter((name) => names.includes(name));
+}
+
+/** A released text encoder and decoder: their configurations, and their weights, which are read when they are taken. */
+interface Release {
+  readonly tokenizer: 'bart' | 'min-dalle';
+  readonly tokenizerFiles: readonly string[];
+  readonly textEncoder: BartConfig;
+  readonly decoder: DecoderConfig;
+  readonly takeTextEncoder: () => Promise<Checkpoint>;
+  readonly takeDecoder: () => Promise<Checkpoint>;
+  readonly vqgan: () => Promise<string>;
+  readonly sampling: Sampling;
+}
+
+async function convert(folder: string, target: string, model: string, options: PublishedModelOptions): Promise<void> {
+  const { signal, onProgress, dtype } = options;
+  const release = await openRelease(folder, options);
+  const vqganFolder = await release.vqgan();
+  const vqgan = await inFile(vqganFolder, () => readVqganFiles(vqganFolder));
+  let done = 0;
+  const report = () => {
+    onProgress?.({ stage: 'convert', model, done: done++, total: 3 });
+    signal?.throwIfAborted();
+  };
+  await writeConvertedModel(
+    target,
+    {
+      name: model,
+      textEncoder: { maxLength: release.textEncoder.maxLength, tokenizer: release.tokenizer },
+      sampling: release.sampling,
+    },
+    {
+      async vqgan() {
+        report();
+        return vqgan;
+      },
+      // Its weights are let go before the decoder's are read, where they come in files of their own.
+      async textEncoder() {
+        report();
+        return { config: release.textEncoder, weights: await release.takeTextEncoder() };
+      },
+      async decoder() {
+        report();
+        return { config: release.decoder, weights: await release.takeDecoder() };
+      },
+      async tokenizer(to) {
+        for (const name of release.tokenizerFiles) await copyFile(join(folder, name), join(to, name));
+      },
+    },
+    dtype,
+  );
+  report();
+}
+
+/** @throws ModelFolderError if the folder holds no DALL·E Mini. */
+async function openRelease(folder: string, options: PublishedModelOptions): Promise<Release> {
+  const names = await readdir(folder);
+  const has = (...files: readonly string[]) => files.every((file) => names.includes(file));
+  if (has('config.json', 'flax_model.msgpack')) return openFlaxRelease(folder, names, options);
+  if (has('encoder.pt', 'decoder.pt', 'vocab.json', 'merges.txt')) return openMinDalle(folder, names, options);
+  throw new ModelFolderError(
+    `There is no model at ${folder}: expected a model.json; the config.json, flax_model.msgpack and tokenizer.json of a DALL·E Mini; or the encoder.pt, decoder.pt, vocab.json and merges.txt of min-dalle.`,
+  );
+}
+
+async function openFlaxRelease(
+  folder: string,
+  names: readonly string[],
+  options: PublishedModelOptions,
+): Promise<Release> {
+  const json = await readJson(join(folder, 'config.json'));
+  const configs = await inFile(join(folder, 'config.json'), () => ({
+    textEncoder: bartConfigFromRelease(json),
+    decoder: decoderConfigFromRelease(json),
+  }));
+  const path = join(folder, 'flax_model.msgpack');
+  // Both parts are taken out of one file: what is taken is let go.
+  let released: Checkpoint | undefined;
+  const take = async (part: (released: Checkpoint) => Checkpoint) => {
+    released ??= await readTensors(path);
+    const all = released;
+    return inFile(path, () => part(all));
+  };
+  const normalized = json.normalize_text === true;
+  return {
+    tokenizer: 'bart',
+    tokenizerFiles: tokenizerFiles(names).filter((name) => normalized || name !== 'enwiki-words-frequency.txt'),
+    ...configs,
+    takeTextEncoder: () => take((all) => takeBart(all, configs.textEncoder)),
+    takeDecoder: () => take((all) => takeDecoder(all, configs.decoder)),
+    vqgan: () => findVqgan(options),
+    // As the published demo draws.
+    sampling: { guidanceScale: 10 },
+  };
+}
+
+async function openMinDalle(
+  folder: string,
+  names: readonly string[],
+  options: PublishedModelOptions,
+): Promise<Release> {
+  const [encoderPath, decoderPath] = [join(folder, 'encoder.pt'), join(folder, 'decoder.pt')];
+  // Sizes are in the weights alone. Heads are 64 wide in both published models.
+  const [encoder, decoder] = await Promise.all([sizesOf(encoderPath), sizesOf(decoderPath)]);
+  const block = ({ width, layers, feedForwardWidth }: Sizes) => ({
+    width,
+    layers,
+    heads: width / 64,
+    feedForwardWidth,
+  });
+  const textEncoder: BartConfig = { vocabularySize: encoder.rows, maxLength: encoder.positions, ...block(encoder) };
+  return {
+    tokenizer: 'min-dalle',
+    tokenizerFiles: ['vocab.json', 'merges.txt'],
+    textEncoder,
+    decoder: {
+      vocabularySize: 2 ** 14,
+      paddedVocabularySize: decoder.rows,
+      gridSize: Math.sqrt(decoder.positions),
+      ...block(decoder),
+      textWidth: encoder.width,
+      textLength: encoder.positions,
+    },
+    takeTextEncoder: () => readTensors(encoderPath),
+    takeDecoder: () => readTensors(decoderPath),
+    vqgan: async () => {
+      if (options.vqgan !== undefined) return findVqgan(options);
+      return names.includes('detoker.pt') ? folder : join(dirname(folder), 'vqgan');
+    },
+    // min-dalle's own.
+    sampling: { topK: 256, guidanceScale: 16 },
+  };
+}
+
+interface Sizes {
+  readonly rows: number;
+  readonly positions: number;
+  readonly width: number;
+  readonly layers: number;
+  readonly feedForwardWidth: number;
+}
+
+/** The sizes of an encoder or a decoder of min-dalle, by the shapes of its tensors. */
+async function sizesOf(path: string): Promise<Sizes> {
+  const tensors = await inFile(path, () => locateTensors(path));
+  const shape = (name: string) => {
+    const tensor = tensors.get(name);
+    if (tensor?.shape.length !== 2)
+      throw new ModelFolderError(`${path}: it has no matrix ${name}, as min-dalle's has; fetch it again.`);
+    return tensor.shape as readonly [number, number];
+  };
+  const [rows, width] = shape('embed_tokens.weight');
+  const [positions] = shape('embed_positions.weight');
+  const [feedForwardWidth] = shape('layers.0.glu.fc0.weight');
+  let layers = 1;
+  while (tensors.has(`layers.${layers}.glu.fc0.weight`)) layers++;
+  return { rows, positions, width, layers, feedForwardWidth };
+}
+
+/** The folder of the VQ-GAN that was asked for, or of the published one. */
+async function findVqgan(options: PublishedModelOptions): Promise<string> {
+  const { vqgan } = options;
+  const isFolder =
+    vqgan !== undefined &&
+    (await stat(vqgan).then(
+      (found) => found.isDirectory(),
+      () => false,
+    ));
+  if (isFolder) return vqgan;
+  const { name, revision } = vqgan === undefined ? publishedVqgan : { name: vqgan, revision: undefined };
+  const { folder } = await download(name, revision, ['config.json', 'flax_model.msgpack'], options);
+  return folder;
+}
+
+/** Runs what may fail because of a file, and names it if it does. */
+async function inFile<Result>(path: string, work: () => Result | Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    throw folderError(path, error);
+  }
+}
+
+const readTensors = (path: string) => inFile(path, async () => (await readCheckpointFile(path)).tensors);

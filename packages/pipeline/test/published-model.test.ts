@@ -1,0 +1,298 @@
+import { cp, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { decoderParameters, decoderPresets } from '@dalle-mini/decoder';
+import { createRandom, initializeParameters, sampleNormal, type TensorData } from '@dalle-mini/graph';
+import { fromPretrained, type LoadProgress, ModelFolderError } from '@dalle-mini/pipeline';
+import { bartParameters } from '@dalle-mini/text-encoder';
+import { type VqganConfig, vqganParameters } from '@dalle-mini/vqgan';
+import { fromFloat32, toInt32 } from '@dalle-mini/weights';
+import { HubError } from '@dalle-mini/weights/hub';
+import { writeCheckpointFile, writeFlaxCheckpointFile } from '@dalle-mini/weights/node';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { released, whole } from '../../text-encoder/test/published-bart.js';
+import { FakeHub } from '../../weights/test/fake-hub.js';
+import { temporaryFolder } from './tiny-model.js';
+
+let root: Awaited<ReturnType<typeof temporaryFolder>>;
+const at = (...path: string[]) => join(root.path, ...path);
+
+/** A VQ-GAN for the fixture's grids of 4 × 4 tokens from 20. */
+const vqgan: VqganConfig = {
+  resolution: 8,
+  inChannels: 3,
+  ch: 8,
+  chMult: [1, 2],
+  numResBlocks: 1,
+  attnResolutions: [],
+  zChannels: 8,
+  embedDim: 4,
+  nEmbed: 20,
+  normGroups: 4,
+};
+
+// The fixture's captions have the tokens 11, 7, 25, 18 and 4, 29.
+const captions = ['hdvo', 'az'];
+const letters = Object.fromEntries([...'abcdefghijklmnopqrstuvwxyz'].map((letter, i) => [letter, i + 4]));
+const { b: id, ...others } = letters;
+const vocab = { '<s>': 0, '<pad>': 1, '</s>': 2, '<unk>': 3, ...others, yx: id };
+
+const stored = (parameters: ReadonlyMap<string, TensorData>) =>
+  new Map([...parameters].map(([name, { data, shape }]) => [name, fromFloat32(data as Float32Array, shape)]));
+
+beforeAll(async () => {
+  root = await temporaryFolder();
+  await mkdir(at('vqgan'));
+  await writeFile(at('vqgan', 'config.json'), JSON.stringify(vqgan));
+  const parameters = initializeParameters(vqganParameters(vqgan), createRandom(1));
+  const random = createRandom(2);
+  const codes = parameters.get('quantize.embedding.weight')!.data;
+  for (let i = 0; i < codes.length; i++) codes[i] = sampleNormal(random);
+  await writeCheckpointFile(at('vqgan', 'model.safetensors'), stored(parameters));
+
+  // DALL·E Mini as the published code saved it, but for its sizes.
+  await mkdir(at('original'));
+  const weights = released(new Map([...whole.tensors].filter(([name]) => /^(model|lm_head)\./.test(name))));
+  await writeFlaxCheckpointFile(at('original', 'flax_model.msgpack'), weights);
+  await writeFile(
+    at('original', 'config.json'),
+    JSON.stringify({ ...whole.description.config, decoder_start_token_id: 20 }),
+  );
+  await writeFile(at('original', 'vocab.json'), JSON.stringify(vocab));
+  await writeFile(at('original', 'merges.txt'), '#version: 0.2\ny x\n');
+});
+afterAll(() => root.remove());
+
+beforeEach(async () => {
+  await rm(at('release'), { recursive: true, force: true });
+  await cp(at('original'), at('release'), { recursive: true });
+});
+
+const tokensOf = (tensor: string) => {
+  const tokens = [...toInt32(whole.tensors.get(tensor)!)];
+  return [tokens.slice(0, 16), tokens.slice(16)];
+};
+const load = (options: object = {}) => fromPretrained(at('release'), { threads: 1, vqgan: at('vqgan'), ...options });
+const failure = (loading: Promise<unknown>) =>
+  loading.then(
+    () => expect.fail('it loaded'),
+    (error: Error) => error,
+  );
+
+/** The tokens of the captions, always the likeliest. */
+async function greedy(model: Awaited<ReturnType<typeof load>>, guidanceScale: number): Promise<number[][]> {
+  const grids: number[][] = [];
+  for (const caption of captions) {
+    const [picture] = await model.generate(caption, { temperature: 0, guidanceScale });
+    expect(picture!.image).toMatchObject({ width: 8, height: 8 });
+    grids.push([...picture!.tokens]);
+  }
+  return grids;
+}
+
+describe('a DALL·E Mini as it was released', () => {
+  it('draws the tokens that the published code draws, with and without guidance', async () => {
+    const model = await load();
+    expect(await greedy(model, 1)).toEqual(tokensOf('greedy_tokens'));
+    expect(await greedy(model, 3)).toEqual(tokensOf('guided_greedy_tokens'));
+    expect(model.sampling).toEqual({ guidanceScale: 10 });
+    await model.dispose();
+  });
+
+  it('is converted once, into a folder of its own', async () => {
+    const stages: LoadProgress[] = [];
+    const onProgress = (progress: LoadProgress) => stages.push(progress);
+    await (await load({ onProgress })).dispose();
+    expect(stages.map((progress) => progress.stage === 'convert' && progress.done)).toEqual([0, 1, 2, 3]);
+    const [converted, ...others] = await readdir(at('release', 'converted'));
+    expect(others).toEqual([]);
+    stages.length = 0;
+    await (await load({ onProgress })).dispose();
+    expect(stages).toEqual([]);
+    // What it was converted to is a model folder like any other.
+    const model = await fromPretrained(at('release', 'converted', converted!), { threads: 1 });
+    expect(await greedy(model, 3)).toEqual(tokensOf('guided_greedy_tokens'));
+    await model.dispose();
+  });
+
+  it('is converted again when a file has changed', async () => {
+    await (await load()).dispose();
+    await writeFile(at('release', 'config.json'), `${await readFile(at('release', 'config.json'), 'utf8')}\n`);
+    await (await load()).dispose();
+    expect(await readdir(at('release', 'converted'))).toHaveLength(2);
+  });
+
+  it('is stored in fewer bits where that is asked for', async () => {
+    const sizes: number[] = [];
+    for (const dtype of ['F32', 'F16', 'q8'] as const) {
+      await rm(at('release', 'converted'), { recursive: true, force: true });
+      const model = await load({ dtype });
+      // Of 16 tokens, those that are drawn by a hair's breadth may differ.
+      const [tokens] = await greedy(model, 1);
+      const same = tokens!.filter((token, i) => token === tokensOf('greedy_tokens')[0]![i]);
+      expect(same.length).toBeGreaterThanOrEqual(dtype === 'q8' ? 1 : 16);
+      await model.dispose();
+      const [folder] = await readdir(at('release', 'converted'));
+      sizes.push((await stat(at('release', 'converted', folder!, 'decoder', 'model.safetensors'))).size);
+    }
+    expect(sizes[1]! / sizes[0]!).toBeLessThan(0.6);
+    expect(sizes[2]! / sizes[1]!).toBeLessThan(0.8);
+  });
+
+  it('normalizes captions if its config.json says so', async () => {
+    const config = JSON.parse(await readFile(at('release', 'config.json'), 'utf8'));
+    await writeFile(at('release', 'config.json'), JSON.stringify({ ...config, normalize_text: true }));
+    await writeFile(at('release', 'enwiki-words-frequency.txt'), 'hdvo 3\naz 2\n');
+    // A normalized caption begins with a space, which the vocabulary needs then.
+    await writeFile(at('release', 'vocab.json'), JSON.stringify({ ...vocab, Ġ: 5, yx: 3 }));
+    const model = await load();
+    const draw = async (prompt: string) => [
+      ...(await model.generate(prompt, { temperature: 0, guidanceScale: 1 }))[0]!.tokens,
+    ];
+    expect(await draw('HDVO')).toEqual(await draw('hdvo'));
+    await model.dispose();
+  });
+
+  it('leaves nothing where the conversion is cancelled', async () => {
+    const abort = new AbortController();
+    const error = await failure(
+      load({
+        signal: abort.signal,
+        onProgress: ({ stage, ...progress }: LoadProgress) => {
+          if (stage === 'convert' && 'done' in progress && progress.done === 2) abort.abort(new Error('enough'));
+        },
+      }),
+    );
+    expect(error.message).toBe('enough');
+    // What was begun is removed when the promise of the conversion is settled, not that of the caller, who need not wait.
+    await expect.poll(() => readdir(at('release', 'converted'))).toEqual([]);
+  });
+
+  it.each<[string, () => Promise<void>, RegExp]>([
+    [
+      'whose weights are cut',
+      async () => {
+        const weights = await readFile(at('release', 'flax_model.msgpack'));
+        await writeFile(at('release', 'flax_model.msgpack'), weights.subarray(0, 5000));
+      },
+      /flax_model\.msgpack: .*(ends|truncated)/,
+    ],
+    [
+      'whose weights belong to another config.json',
+      async () => {
+        const config = JSON.parse(await readFile(at('release', 'config.json'), 'utf8'));
+        await writeFile(at('release', 'config.json'), JSON.stringify({ ...config, decoder_ffn_dim: 40 }));
+      },
+      /flax_model\.msgpack: the released decoder has .* this config\.json asks for/,
+    ],
+    [
+      'with an option that is not known',
+      async () => {
+        const config = JSON.parse(await readFile(at('release', 'config.json'), 'utf8'));
+        await writeFile(at('release', 'config.json'), JSON.stringify({ ...config, use_alibi: true }));
+      },
+      /config\.json: .*use_alibi must be false/,
+    ],
+    [
+      'without a tokenizer',
+      async () => {
+        await rm(at('release', 'vocab.json'));
+        await rm(at('release', 'merges.txt'));
+      },
+      /vocab\.json: .*there is no such file/,
+    ],
+    [
+      'that is none',
+      () => rm(at('release', 'flax_model.msgpack')),
+      /There is no model at .*release: expected a model\.json/,
+    ],
+  ])('is refused %s, in one line', async (_, damage, message) => {
+    await damage();
+    const error = await failure(load());
+    expect(error).toBeInstanceOf(ModelFolderError);
+    expect(error.message).toMatch(message);
+    expect(error.message).not.toContain('\n');
+  });
+});
+
+describe('a model of min-dalle', () => {
+  it('is told by its files, and its sizes by the shapes of its weights', async () => {
+    const sizes = { width: 64, layers: 2, heads: 1, feedForwardWidth: 96 };
+    const textEncoder = { vocabularySize: 30, maxLength: 8, ...sizes };
+    const decoder = { ...decoderPresets['dalle-mini'], gridSize: 4, ...sizes, textWidth: 64 };
+    await mkdir(at('min', 'dalle_bart_mini'), { recursive: true });
+    const file = (name: string) => at('min', 'dalle_bart_mini', name);
+    await writeFile(file('vocab.json'), JSON.stringify(vocab));
+    await writeFile(file('merges.txt'), '#version: 0.2\ny x\n');
+    // Formats are told by content: that of PyTorch is read in the tests of weights.
+    await writeCheckpointFile(
+      file('encoder.pt'),
+      stored(initializeParameters(bartParameters(textEncoder), createRandom(1))),
+    );
+    await writeCheckpointFile(
+      file('decoder.pt'),
+      stored(initializeParameters(decoderParameters(decoder), createRandom(2))),
+    );
+    const large = { ...vqgan, nEmbed: 16384 };
+    await mkdir(at('large'));
+    await writeFile(at('large', 'config.json'), JSON.stringify(large));
+    const parameters = initializeParameters(vqganParameters(large), createRandom(1));
+    await writeCheckpointFile(at('large', 'model.safetensors'), stored(parameters));
+
+    const model = await fromPretrained(at('min', 'dalle_bart_mini'), { threads: 1, vqgan: at('large') });
+    expect(model.sampling).toEqual({ topK: 256, guidanceScale: 16 });
+    expect(model.encoder).toMatchObject({ hiddenSize: 64, maxLength: 8 });
+    const [picture] = await model.generate('hdvo', { seed: 1 });
+    expect(picture!.tokens).toHaveLength(16);
+    await model.dispose();
+
+    const error = await failure(fromPretrained(at('min', 'dalle_bart_mini'), { threads: 1 }));
+    expect(error.message).toContain(at('min', 'vqgan'));
+  });
+});
+
+describe('a model of the hub', () => {
+  const hub = new FakeHub();
+  let endpoint: string;
+  beforeAll(async () => {
+    await hub.start();
+    endpoint = hub.url;
+    for (const name of await readdir(at('original')))
+      hub.add(name, await readFile(at('original', name)), name.endsWith('.msgpack'));
+    hub.add('pytorch_model.bin', Buffer.alloc(10));
+  });
+  afterAll(() => hub.stop());
+
+  const options = () => ({ threads: 1, vqgan: at('vqgan'), endpoint, cacheDir: at('cache') });
+
+  it('is downloaded and converted once, and then opened offline too', async () => {
+    const stages = new Set<string>();
+    const model = await fromPretrained('org/name', { ...options(), onProgress: ({ stage }) => stages.add(stage) });
+    expect(await greedy(model, 3)).toEqual(tokensOf('guided_greedy_tokens'));
+    await model.dispose();
+    expect([...stages]).toEqual(['download', 'convert']);
+    expect(hub.received.filter(({ path }) => path.includes('pytorch_model'))).toEqual([]);
+    expect((await readdir(at('cache', 'models--org--name'))).sort()).toEqual([
+      'blobs',
+      'converted',
+      'refs',
+      'snapshots',
+    ]);
+
+    stages.clear();
+    await hub.stop();
+    const again = await fromPretrained('org/name', {
+      ...options(),
+      offline: true,
+      onProgress: ({ stage }) => stages.add(stage),
+    });
+    expect(stages.has('convert')).toBe(false);
+    await again.dispose();
+  });
+
+  it('is an error of the hub where it does not give it', async () => {
+    const error = await failure(fromPretrained('org/other', { ...options(), offline: true }));
+    expect(error).toBeInstanceOf(HubError);
+    expect(error.message).toMatch(/^There is no folder org\/other here, and the hub does not give it: The cache at/);
+    expect(await failure(fromPretrained('a/b/c'))).toBeInstanceOf(ModelFolderError);
+  });
+});
