@@ -1,10 +1,11 @@
 import { type Executable, type Graph, input, ParameterScope, type Runtime, reshape } from '@dalle-mini/graph';
 import type { RgbImage } from '@dalle-mini/vqgan';
 import type { StoredTensor } from '@dalle-mini/weights';
+import type { HuggingFaceModel } from '@dalle-mini/weights/node';
 import { clipImageEmbeddings, clipSimilarities, clipTextEmbeddings } from './clip.js';
-import { type ClipConfig, checkClipConfig } from './config.js';
+import { type ClipConfig, checkClipConfig, parseClipConfig } from './config.js';
 import { writeClipPixels } from './pixels.js';
-import { type ClipTokenizer, loadClipTokenizer } from './tokenizer.js';
+import { type ClipTokenizer, clipTokenizerJson, loadClipTokenizer } from './tokenizer.js';
 import { clipWeights } from './weights.js';
 
 /** The files of a CLIP, read. */
@@ -39,6 +40,18 @@ export class ClipRanker {
     private readonly embedCaption: Executable,
     private readonly scoreImages: Executable,
   ) {}
+
+  /**
+   * Compiles a model from the files of a Hugging Face repository, such as openai/clip-vit-base-patch32, as
+   * `readHuggingFaceFolder` of `@dalle-mini/weights/node` reads them.
+   * @throws TypeError if `config.json` is not that of a CLIP; and as {@link fromFiles}.
+   */
+  static async fromHuggingFace(model: HuggingFaceModel, options: ClipRankerOptions): Promise<ClipRanker> {
+    const { config, tokenizer, weights } = model;
+    const { vocab, merges } = tokenizer as { vocab: Record<string, number>; merges?: string };
+    const json = merges === undefined ? tokenizer : clipTokenizerJson(vocab, merges);
+    return ClipRanker.fromFiles({ config: parseClipConfig(config), tokenizer: json, weights }, options);
+  }
 
   /**
    * Compiles a model from its files.

@@ -33,6 +33,8 @@ import {
   FileError,
   locateTensors,
   readCheckpointFile,
+  readHuggingFaceFolder,
+  readJsonFile,
   type TensorLocation,
   writeCheckpointFile,
   writeFileAtomically,
@@ -241,15 +243,16 @@ async function readBartTokenizer(folder: string, kind: 'bart' | 'min-dalle'): Pr
   return words === undefined ? tokenizer : normalizingTokenizer(tokenizer, new TextNormalizer(words));
 }
 
-/** Reads the files of a text encoder; throws ModelFolderError if one is missing or damaged. Their content is checked when it is used. */
+/**
+ * Reads the files of a text encoder, in any of the formats in which Hugging Face has them; throws ModelFolderError if one is missing or
+ * damaged. Their content is checked when it is used.
+ */
 export async function readTextEncoder(folder: string): Promise<HuggingFaceFiles> {
-  const [config, tokenizer, tokenizerConfig, weights] = await Promise.all([
-    readJson(join(folder, configFile)),
-    readJson(join(folder, tokenizerFile)),
-    readJson(join(folder, tokenizerConfigFile), 'optional'),
-    readWeights(join(folder, weightsFile)),
-  ]);
-  return { config, tokenizer, ...(tokenizerConfig ? { tokenizerConfig } : {}), weights };
+  try {
+    return await readHuggingFaceFolder(folder);
+  } catch (error) {
+    throw folderError(folder, error);
+  }
 }
 
 /**
@@ -521,17 +524,11 @@ export async function readJson(path: string): Promise<Record<string, unknown>>;
 export async function readJson(path: string, optional: 'optional'): Promise<Record<string, unknown> | undefined>;
 export async function readJson(path: string, optional?: 'optional'): Promise<Record<string, unknown> | undefined> {
   if (optional && !(await isThere(path))) return undefined;
-  const text = await readText(path);
-  let json: unknown;
   try {
-    json = JSON.parse(text);
+    return await readJsonFile(path);
   } catch (error) {
-    // Some of V8's messages quote the text, line breaks and all.
-    const why = (error as Error).message.replace(/\s+/g, ' ');
-    throw new ModelFolderError(`${path}: it is not JSON (${why}); fetch or export the model again.`, { cause: error });
+    throw folderError(path, error);
   }
-  if (!isObject(json)) throw new ModelFolderError(`${path}: it must hold an object; fetch or export the model again.`);
-  return json;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -12,6 +12,7 @@ export { FileError } from './file-error.js';
 export { HubError } from './hub-error.js';
 export type { HubFile } from './hub-listing.js';
 export type { DownloadProgress } from './hub-progress.js';
+export { huggingFaceFiles } from './hugging-face-folder.js';
 
 export interface DownloadOptions {
   /** The names of the files; or a function that chooses them, from all files of the repository. */

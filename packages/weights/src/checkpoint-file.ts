@@ -1,0 +1,212 @@
+import { randomUUID } from 'node:crypto';
+import { readSync } from 'node:fs';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import type { ByteSource } from './byte-source.js';
+import { type Checkpoint, CheckpointError, type StoredDtype, type StoredTensor } from './checkpoint.js';
+import { FileError, isSystemError } from './file-error.js';
+import { type FlaxWriteOptions, flaxParts } from './flax-msgpack.js';
+import {
+  type ByteRange,
+  type CheckpointFile,
+  type CheckpointLayout,
+  storedTensor,
+  type TensorPlace,
+} from './layout.js';
+import { checkpointLayout } from './read-checkpoint.js';
+import { type SafetensorsWriteOptions, safetensorsParts } from './safetensors.js';
+
+/** Bytes for one call of the system, which takes less than 2 GiB. */
+const CHUNK = 2 ** 26;
+
+/**
+ * Reads a checkpoint file of any size, in any format of `readCheckpoint`, which its content shows and not its name. Each
+ * tensor has memory of its own, which is freed with the last reference to it; tied tensors share theirs. None is reserved before
+ * the file's structure has been checked against its size, and none is held twice, but for one tensor at a time that PyTorch stored
+ * transposed.
+ * @throws FileError if the file cannot be read; CheckpointError, with the path in its message, if it is not a sound checkpoint.
+ */
+export async function readCheckpointFile(path: string): Promise<CheckpointFile> {
+  return withCheckpoint(path, readTensors);
+}
+
+/** Opens a checkpoint file for `use`, and names it in the errors of both. */
+async function withCheckpoint<Result>(
+  path: string,
+  use: (layout: CheckpointLayout, file: FileHandle, size: number) => Promise<Result>,
+): Promise<Result> {
+  try {
+    const file = await open(path, 'r');
+    try {
+      const { size } = await file.stat();
+      return await use(checkpointLayout(fileSource(file, size)), file, size);
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    if (error instanceof CheckpointError) throw new CheckpointError(`${path}: ${error.message}`, { cause: error });
+    throw isSystemError(error) ? new FileError('read', path, error) : error;
+  }
+}
+
+/** Where a tensor's values lie in a file: little-endian, row-major, in one piece. */
+export interface TensorLocation {
+  readonly dtype: StoredDtype;
+  readonly shape: readonly number[];
+  /** The first byte. */
+  readonly offset: number;
+}
+
+/**
+ * Reads where the tensors of a checkpoint file lie, and none of their values. A tensor that is not stored in one piece and in row-major
+ * order, as PyTorch may store it, is left out.
+ * @throws as {@link readCheckpointFile}.
+ */
+export async function locateTensors(path: string): Promise<Map<string, TensorLocation>> {
+  return withCheckpoint(path, async ({ places }) => {
+    const located = new Map<string, TensorLocation>();
+    for (const { name, dtype, shape, ranges, strides } of places) {
+      const [range, ...others] = ranges;
+      if (range && others.length === 0 && !strides) located.set(name, { dtype, shape, offset: range.begin });
+    }
+    return located;
+  });
+}
+
+async function readTensors(
+  { format, places, metadata }: CheckpointLayout,
+  file: FileHandle,
+  size: number,
+): Promise<CheckpointFile> {
+  const tensors: Checkpoint = new Map();
+  // By where they lie: tied tensors are read once.
+  const read = new Map<string, Uint8Array>();
+  for (const place of places) {
+    const key = place.ranges.map(({ begin, end }) => `${begin}-${end}`).join();
+    const bytes = read.get(key) ?? (await readRanges(file, size, place));
+    // What is copied into another order is not kept besides.
+    if (place.strides === undefined) read.set(key, bytes);
+    tensors.set(place.name, storedTensor(place, bytes));
+  }
+  return { format, tensors, metadata };
+}
+
+/** The file's structure is little and read at once; its tensors are large and read without blocking. */
+function fileSource({ fd }: FileHandle, size: number): ByteSource {
+  return {
+    size,
+    read(position, length) {
+      const bytes = new Uint8Array(length);
+      for (let filled = 0; filled < length; ) {
+        const bytesRead = readSync(fd, bytes, filled, Math.min(CHUNK, length - filled), position + filled);
+        if (bytesRead === 0) throw shrunk(position + filled, size);
+        filled += bytesRead;
+      }
+      return bytes;
+    },
+  };
+}
+
+async function readRanges(file: FileHandle, size: number, { name, ranges }: TensorPlace): Promise<Uint8Array> {
+  const bytes = reserve(name, ranges);
+  let filled = 0;
+  for (const { begin, end } of ranges) {
+    for (let position = begin; position < end; ) {
+      const { bytesRead } = await file.read(bytes, filled, Math.min(CHUNK, end - position), position);
+      if (bytesRead === 0) throw shrunk(position, size);
+      filled += bytesRead;
+      position += bytesRead;
+    }
+  }
+  return bytes;
+}
+
+function reserve(name: string, ranges: readonly ByteRange[]): Uint8Array {
+  const length = ranges.reduce((sum, { begin, end }) => sum + end - begin, 0);
+  try {
+    return new Uint8Array(length);
+  } catch (cause) {
+    throw new CheckpointError(
+      `Tensor ${JSON.stringify(name)} takes ${length} bytes, more than this process can reserve; free memory, or split the tensor.`,
+      { cause },
+    );
+  }
+}
+
+function shrunk(position: number, size: number): CheckpointError {
+  return new CheckpointError(`The file ended at byte ${position} of ${size} while it was read; fetch it again.`);
+}
+
+/**
+ * Writes a safetensors file with {@link writeFileAtomically}, without a copy of the tensors in memory but for the one that
+ * is converted.
+ * @throws FileError if the file cannot be written; CheckpointError if a tensor or a name is not sound.
+ */
+export async function writeCheckpointFile(
+  path: string,
+  tensors: ReadonlyMap<string, StoredTensor>,
+  metadata: Readonly<Record<string, string>> = {},
+  options: SafetensorsWriteOptions = {},
+): Promise<void> {
+  await writeParts(path, safetensorsParts(tensors, metadata, options));
+}
+
+/**
+ * Writes the file of `writeFlaxMsgpack` with {@link writeFileAtomically}, without a copy of the tensors in memory.
+ * @throws FileError if the file cannot be written; CheckpointError if a tensor or a name is not sound.
+ */
+export async function writeFlaxCheckpointFile(
+  path: string,
+  tensors: ReadonlyMap<string, StoredTensor>,
+  options: FlaxWriteOptions = {},
+): Promise<void> {
+  await writeParts(path, flaxParts(tensors, options));
+}
+
+/**
+ * Writes a file so that a reader finds either the old content or the new one, whole, whatever happens in between: the bytes go
+ * to a new file in the same folder, reach the disk, and take the name. On failure that file is removed.
+ * A symbolic link at `path` is replaced, not followed.
+ * @throws FileError if the file cannot be written.
+ */
+export async function writeFileAtomically(path: string, bytes: Uint8Array): Promise<void> {
+  await writeParts(path, [bytes]);
+}
+
+async function writeParts(path: string, parts: Iterable<Uint8Array>): Promise<void> {
+  const folder = dirname(resolve(path));
+  // Not derived from the file's name, which may already be as long as a name can be.
+  const temporary = join(folder, `.${randomUUID()}.tmp`);
+  try {
+    const file = await open(temporary, 'wx');
+    try {
+      for (const part of parts) await writeFully(file, part);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    // The first error says more than a failure to clean up after it.
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw isSystemError(error) ? new FileError('write', path, error) : error;
+  }
+  await syncFolder(folder);
+}
+
+async function writeFully(file: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let offset = 0; offset < bytes.byteLength; ) {
+    const { bytesWritten } = await file.write(bytes, offset, Math.min(CHUNK, bytes.byteLength - offset));
+    offset += bytesWritten;
+  }
+}
+
+/**
+ * Makes the new name itself survive a power cut. By now the file is in place and whole, so where a system cannot open or sync
+ * folders (Windows, some network file systems) that is no failure.
+ */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r').catch(() => undefined);
+  await handle?.sync().catch(() => undefined);
+  await handle?.close();
+}
