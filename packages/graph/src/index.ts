@@ -1,10 +1,17 @@
 export * from './gradient.js';
 export * from './initializers.js';
 export * from './layers.js';
-export { emitOnnx, type ParameterPlacement } from './onnx/emit.js';
+export {
+  type ExternalPlace,
+  emitOnnx,
+  type FilePlace,
+  type InitialValue,
+  type ParameterPlacement,
+} from './onnx/emit.js';
 export * from './operators.js';
 export * from './optimizers.js';
 export * from './parameters.js';
+export * from './quantization.js';
 export * from './random.js';
 export type { CompileOptions, Executable, RunOptions, Runtime, TensorValues } from './runtimes/runtime.js';
 export * from './schedules.js';

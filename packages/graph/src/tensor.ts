@@ -1,3 +1,5 @@
+import type { QuantizedMatrix } from './quantization.js';
+
 /** Element type of a tensor. */
 export type DType = 'float32' | 'int32' | 'bool';
 
@@ -23,8 +25,8 @@ export interface TensorFile {
   readonly offset: number;
 }
 
-/** Where a parameter's values are: in memory, or in a file. */
-export type ParameterValue = TensorData | TensorFile;
+/** Where a parameter's values are: in memory, as they are or in few bits, or in a file. */
+export type ParameterValue = TensorData | QuantizedMatrix | TensorFile;
 
 /** How a parameter's first values are made: see `initializers.ts`. */
 export interface Initializer {

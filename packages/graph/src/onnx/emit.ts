@@ -1,5 +1,6 @@
 import { bodyOperations } from '../operators.js';
 import { checkParameters } from '../parameters.js';
+import { type QuantizedBits, type QuantizedMatrix, quantizableParameters } from '../quantization.js';
 import {
   type DType,
   type Graph,
@@ -25,14 +26,24 @@ export type ParameterPlacement =
   /** They are inputs of the model, given at each run: for training. */
   | { readonly kind: 'inputs' }
   /** They belong to the model: values are in it, up to 2 GB in all, and places in files beside it. */
-  | { readonly kind: 'initializers'; readonly values: ReadonlyMap<string, TensorData | ExternalPlace> };
+  | { readonly kind: 'initializers'; readonly values: ReadonlyMap<string, InitialValue> };
 
-/** A parameter outside of the model, little-endian and row-major: a file's path relative to the model, and the first byte in it. */
-export interface ExternalPlace {
-  readonly dtype: DType;
-  readonly shape: Shape;
+/** A parameter's values, or where they stand. */
+export type InitialValue =
+  | TensorData
+  | ExternalPlace
+  | QuantizedMatrix<Uint8Array | FilePlace, Float32Array | FilePlace>;
+
+/** Values outside of the model, little-endian and row-major: a file's path relative to the model, and the first byte in it. */
+export interface FilePlace {
   readonly file: string;
   readonly offset: number;
+}
+
+/** A parameter outside of the model. */
+export interface ExternalPlace extends FilePlace {
+  readonly dtype: DType;
+  readonly shape: Shape;
 }
 
 /** The name of an output in the emitted model: its own, unless an input or a parameter has that name too. */
@@ -56,6 +67,7 @@ export function emitOnnx(graph: Graph, parameters: ParameterPlacement = { kind: 
   }
   const declared = parametersOf(Object.values(graph.outputs));
   if (parameters.kind === 'initializers') checkParameters(declared, parameters.values);
+  const quantizable = quantizableParameters(graph);
   for (const [name, tensor] of declared) {
     const type = proto.dataTypes[tensor.dtype];
     if (name in graph.inputs) throw new GraphError(`emitOnnx: ${name} names both an input and a parameter`);
@@ -65,11 +77,15 @@ export function emitOnnx(graph: Graph, parameters: ParameterPlacement = { kind: 
       continue;
     }
     const value = parameters.values.get(name)!;
-    emitter.initializers.push(
-      'data' in value
-        ? proto.tensor(name, type, tensor.shape, bytesOf(value.data))
-        : proto.externalTensor(name, type, tensor.shape, value, 4 * sizeOf(tensor.shape)),
-    );
+    if ('blocks' in value) {
+      if (!quantizable.has(name))
+        throw new GraphError(
+          `emitOnnx: ${name} is given in ${value.bits} bits, and is not only multiplied with as [out, in]`,
+        );
+      emitter.quantized(tensor, name, value);
+    } else {
+      emitter.initializer(name, tensor.dtype, tensor.shape, 'data' in value ? value.data : value);
+    }
   }
   emitter.emit(topologicalOrder(Object.values(graph.outputs)));
   const outputs = Object.entries(graph.outputs).map(([name, tensor]) => {
@@ -87,7 +103,18 @@ export function emitOnnx(graph: Graph, parameters: ParameterPlacement = { kind: 
   return proto.join(proto.model(proto.graph(parts), operatorSets, irVersion));
 }
 
-function bytesOf(data: Float32Array | Int32Array | BigInt64Array | Uint8Array): Uint8Array {
+type Values = Float32Array | Int32Array | BigInt64Array | Uint8Array;
+
+const bytesPerElement = { float32: 4, uint8: 1, int8: 1, int32: 4, int64: 8, bool: 1 } as const;
+
+/** A quantized parameter: the name of its scales, and how its blocks are to be read. */
+export interface Packing {
+  readonly scales: string;
+  readonly bits: QuantizedBits;
+  readonly blockSize: number;
+}
+
+function bytesOf(data: Values): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
@@ -99,6 +126,7 @@ export class OnnxEmitter {
   readonly initializers: proto.Chunks[];
   private readonly counter: { next: number };
   private readonly zerosByShape = new Map<string, string>();
+  private readonly packed: Map<Tensor, Packing>;
 
   /** An emitter of a loop's body shares names, constants and initializers with the one around it. */
   constructor(outer?: OnnxEmitter) {
@@ -106,11 +134,41 @@ export class OnnxEmitter {
     this.constants = outer?.constants ?? new Map();
     this.initializers = outer?.initializers ?? [];
     this.counter = outer?.counter ?? { next: 0 };
+    this.packed = outer?.packed ?? new Map();
   }
 
   /** A name that nothing else has. Names of parameters and inputs never start with a percent sign. */
   fresh(hint: string): string {
     return `%${hint}.${this.counter.next++}`;
+  }
+
+  /** Adds an initializer: its values, or where they stand. */
+  initializer(name: string, type: keyof typeof proto.dataTypes, shape: Shape, values: Values | FilePlace): void {
+    const dataType = proto.dataTypes[type];
+    this.initializers.push(
+      'file' in values
+        ? proto.externalTensor(name, dataType, shape, values, bytesPerElement[type] * sizeOf(shape))
+        : proto.tensor(name, dataType, shape, bytesOf(values)),
+    );
+  }
+
+  /** Adds a parameter in few bits. Whatever multiplies with it asks for `scalesOf`. */
+  quantized(
+    tensor: Tensor,
+    name: string,
+    { shape, bits, blockSize, blocks, scales }: Extract<InitialValue, { blocks: unknown }>,
+  ): void {
+    const [rows, columns] = shape as [number, number];
+    const perRow = Math.ceil(columns / blockSize);
+    this.initializer(name, 'uint8', [rows, perRow, (blockSize * bits) / 8], blocks);
+    const scalesName = this.fresh('scales');
+    this.initializer(scalesName, 'float32', [rows * perRow], scales);
+    this.packed.set(tensor, { scales: scalesName, bits, blockSize });
+  }
+
+  /** How a parameter is packed that is given in few bits. */
+  packingOf(tensor: Tensor): Packing | undefined {
+    return this.packed.get(tensor);
   }
 
   define(tensor: Tensor, name: string): void {
@@ -142,17 +200,13 @@ export class OnnxEmitter {
   }
 
   /** The name of a constant; equal constants are written once. */
-  constant(
-    type: keyof typeof proto.dataTypes,
-    shape: Shape,
-    data: Float32Array | Int32Array | BigInt64Array | Uint8Array,
-  ): string {
+  constant(type: keyof typeof proto.dataTypes, shape: Shape, data: Values): string {
     const bytes = bytesOf(data);
     const key = bytes.length <= 1024 ? `${type}[${shape}]${bytes.join()}` : undefined;
     const known = key === undefined ? undefined : this.constants.get(key);
     if (known) return known;
     const name = this.fresh('constant');
-    this.initializers.push(proto.tensor(name, proto.dataTypes[type], shape, bytes));
+    this.initializer(name, type, shape, data);
     if (key !== undefined) this.constants.set(key, name);
     return name;
   }

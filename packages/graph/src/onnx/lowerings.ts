@@ -192,10 +192,18 @@ export const lowerings: { readonly [Name in Exclude<OperatorName, 'input' | 'par
   logicalAnd: standard('And'),
   select: standard('Where'),
 
-  matmul: (emitter, operands, { attributes: { transposeA, transposeB } }) =>
-    transposeA || transposeB
+  matmul: (emitter, operands, { inputs, attributes: { transposeA, transposeB } }) => {
+    const packing = emitter.packingOf(inputs[1]!);
+    if (packing) {
+      const [N, K] = inputs[1]!.shape as [number, number];
+      // Level 4 rounds the first operand to 8 bits too, for products of integers: without, it was slower than float32.
+      const attributes = { N, K, bits: packing.bits, block_size: packing.blockSize, accuracy_level: 4 };
+      return emitter.node('MatMulNBits', [...operands, packing.scales], attributes, microsoft);
+    }
+    return transposeA || transposeB
       ? emitter.node('FusedMatMul', operands, { transA: transposeA ? 1 : 0, transB: transposeB ? 1 : 0 }, microsoft)
-      : emitter.node('MatMul', operands),
+      : emitter.node('MatMul', operands);
+  },
   conv2d: (emitter, operands, { attributes: { stride, padding } }) =>
     emitter.node('Conv', operands, { strides: [stride, stride], pads: padding }),
   conv2dInputGradient: (emitter, [gradient, kernel], operation) => {

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { type ExternalPlace, emitOnnx, outputName } from '../onnx/emit.js';
+import { emitOnnx, type FilePlace, type InitialValue, outputName } from '../onnx/emit.js';
 import { checkParameters } from '../parameters.js';
 import { type Graph, GraphError, type ParameterValue, parametersOf, type TensorData } from '../tensor.js';
 import type { ExternalValues, Reply, Request, SessionOptions, Signals } from './onnxruntime-worker.js';
@@ -166,7 +166,7 @@ export class OnnxRuntime implements Runtime {
 function placeParameters(
   graph: Graph,
   parameters: ReadonlyMap<string, ParameterValue>,
-): { readonly values: ReadonlyMap<string, TensorData | ExternalPlace>; readonly external: ExternalValues } {
+): { readonly values: ReadonlyMap<string, InitialValue>; readonly external: ExternalValues } {
   const declared = parametersOf(Object.values(graph.outputs));
   checkParameters(declared, parameters);
   const values = [...declared.keys()].map((name) => [name, parameters.get(name)!] as const);
@@ -183,11 +183,15 @@ function placeParameters(
     return { values: new Map(values), external: { folder: first.folder, contents: [] } };
   }
   const contents: ExternalValues['contents'] = [];
-  const places = values.map(([name, value]) => {
-    const { dtype, shape, data } = value as TensorData;
+  const place = (data: TensorData['data']): FilePlace => {
     const file = `memory/${contents.length}`;
     contents.push({ path: file, data: new Uint8Array(data.slice().buffer) });
-    return [name, { dtype, shape, file, offset: 0 }] as const;
+    return { file, offset: 0 };
+  };
+  const places = values.map(([name, value]): [string, InitialValue] => {
+    if ('blocks' in value) return [name, { ...value, blocks: place(value.blocks), scales: place(value.scales) }];
+    const { dtype, shape, data } = value as TensorData;
+    return [name, { dtype, shape, ...place(data) }];
   });
   return { values: new Map(places), external: { contents } };
 }

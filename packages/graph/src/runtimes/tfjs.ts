@@ -1,6 +1,7 @@
 import type * as tfjs from '@tensorflow/tfjs-core';
 import { bodyOperations } from '../operators.js';
 import { checkParameters } from '../parameters.js';
+import { dequantizeMatrix } from '../quantization.js';
 import {
   describe,
   type Graph,
@@ -448,7 +449,9 @@ export class TfjsRuntime implements Runtime {
           `parameter ${name} stands in ${value.file}, and TensorFlow.js maps no files: read it first`,
         );
       }
-      return [tensor, tf.keep(upload(tf, value))] as const;
+      const known =
+        'blocks' in value ? { dtype: value.dtype, shape: value.shape, data: dequantizeMatrix(value) } : value;
+      return [tensor, tf.keep(upload(tf, known))] as const;
     });
 
     const executable: Executable = {
