@@ -4,15 +4,16 @@ import {
   cast,
   cumsum,
   div,
+  exp,
   greater,
   less,
   logicalNot,
   minimum,
   mul,
+  pad,
   range,
   reshape,
   sliceAxis,
-  softmax,
   sort,
   sub,
   sum,
@@ -40,23 +41,27 @@ export function guide(conditional: Tensor, unconditional: Tensor, scale: Tensor)
  * (int32) of that shape. What is cut off has probability 0, and the rest sums to 1.
  *
  * Logits are divided by the temperature; the topK likeliest are kept; of these, the smallest set whose probability reaches
- * topP (Holtzman et al. 2020), in the order of Hugging Face's logits warpers.
+ * topP (Holtzman et al. 2020), the token that reaches it included. Of equally likely tokens the first are kept.
+ *
+ * That is what DALL·E Mini's `generate` draws from, by transformers' flax logits warpers in this order. Others differ where
+ * tokens are equally likely: min-dalle and transformers' torch warpers keep all that are as likely as the topK-th, and at the
+ * edge of topP the torch warpers do not keep the first ones.
  */
 export function distribution(
   logits: Tensor,
   { temperature, topK, topP }: SamplingInputs,
 ): { probabilities: Tensor; tokens: Tensor } {
+  const vocabulary = logits.shape.at(-1)!;
   const { values, indices } = sort(logits);
   // Less the greatest, so that no temperature is small enough to make them overflow.
-  const below = sub(values, sliceAxis(values, -1, 0, 1));
-  const among = (probabilities: Tensor, kept: Tensor) => {
-    const left = mul(probabilities, cast(kept, 'float32'));
-    return div(left, sum(left, { axes: [-1], keepDims: true }));
-  };
-  const byRank = among(softmax(div(below, temperature)), less(range(logits.shape.at(-1)!), topK));
-  // Of the likelier tokens. Rounding may bring it to 1 before the last token, and topP = 1 must keep that too.
-  const before = minimum(sub(cumsum(byRank), byRank), 1 - 2 ** -24);
-  return { probabilities: among(byRank, less(before, topP)), tokens: indices };
+  const below = sub(values, sliceAxis(values, 1, 0, 1));
+  // Weights, not probabilities: sums of equal ones are whole numbers, and a set that just reaches topP is not missed.
+  const weights = keep(exp(div(below, temperature)), less(range(vocabulary), topK));
+  const ofLikelier = pad(sliceAxis(cumsum(weights), 1, 0, vocabulary - 1), [0, 1], [0, 0]);
+  // Rounding may bring it to 1 before the last token, and topP = 1 must keep that too.
+  const before = minimum(div(ofLikelier, total(weights)), 1 - 2 ** -24);
+  const kept = keep(weights, less(before, topP));
+  return { probabilities: div(kept, total(kept)), tokens: indices };
 }
 
 /** Draws one token a row, int32 `[batch]`, by the inverse of the cumulative distribution at uniform numbers `[batch]` in [0, 1). */
@@ -65,14 +70,24 @@ export function sample(logits: Tensor, options: SamplingInputs, uniforms: Tensor
   const [batch, vocabulary] = logits.shape as [number, number];
   const cumulative = cumsum(probabilities);
   // About 1, but rounding loses the small addends of a long tail, and what is lost must not fall to the last token.
-  const total = sliceAxis(cumulative, 1, vocabulary - 1, vocabulary);
-  const rank = count(logicalNot(greater(cumulative, mul(reshape(uniforms, [batch, 1]), total))));
-  // The product may be rounded up to the total.
+  const end = sliceAxis(cumulative, 1, vocabulary - 1, vocabulary);
+  const rank = count(logicalNot(greater(cumulative, mul(reshape(uniforms, [batch, 1]), end))));
+  // The product may be rounded up to the end.
   const last = sub(count(greater(probabilities, 0)), 1);
   return reshape(takeAlong(tokens, cast(minimum(rank, last), 'int32')), [batch]);
 }
 
+/** The weights where a condition holds, and 0 elsewhere. */
+function keep(weights: Tensor, condition: Tensor): Tensor {
+  return mul(weights, cast(condition, 'float32'));
+}
+
 /** How often a condition holds along the last axis: `[batch, 1]`. */
 function count(condition: Tensor): Tensor {
-  return sum(cast(condition, 'float32'), { axes: [-1], keepDims: true });
+  return total(cast(condition, 'float32'));
+}
+
+/** The sum along the last axis: `[batch, 1]`. */
+function total(x: Tensor): Tensor {
+  return sum(x, { axes: [-1], keepDims: true });
 }

@@ -1,34 +1,12 @@
 import { distribution, guide, sample } from '@dalle-mini/decoder';
-import { broadcastTo, createRandom, input, sampleNormal, sampleUniform, type TensorData } from '@dalle-mini/graph';
+import { broadcastTo, createRandom, input, sampleNormal, sampleUniform } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { afterAll, describe, expect, test } from 'vitest';
+import { chiSquare, criticalChiSquare } from './chi-square.js';
+import { float, inputsOf, lastUniform, type Options, valuesOf } from './sampling-options.js';
 
 const runtime = new OnnxRuntime();
 afterAll(() => runtime.dispose());
-
-interface Options {
-  readonly temperature: number;
-  readonly topK: number;
-  readonly topP: number;
-}
-
-const float = (data: readonly number[] | Float32Array, shape: readonly number[] = []): TensorData => ({
-  dtype: 'float32',
-  shape,
-  data: Float32Array.from(data),
-});
-
-const valuesOf = ({ temperature, topK, topP }: Options): Record<keyof Options, TensorData> => ({
-  temperature: float([temperature]),
-  topK: { dtype: 'int32', shape: [], data: Int32Array.of(topK) },
-  topP: float([topP]),
-});
-
-const inputsOf = () => ({
-  temperature: input('temperature', []),
-  topK: input('topK', [], 'int32'),
-  topP: input('topP', []),
-});
 
 /** The distribution of one row of logits in float64, likeliest token first. */
 function reference(logits: Float32Array, { temperature, topK, topP }: Options) {
@@ -77,8 +55,6 @@ async function compileSample(vocabulary: number, count: number) {
   };
 }
 
-const lastUniform = 1 - 2 ** -24;
-
 describe('distribution', () => {
   const vocabulary = 40;
   const temperatures = [2 ** -126, 1e-3, 0.3, 1, 4, 1e30];
@@ -115,6 +91,17 @@ describe('distribution', () => {
     expect([...probabilities!.data]).toEqual([1, 1, 1, 0, 0, 0].map((weight) => Math.fround(weight / 3)));
   });
 
+  test('keeps so many of equally likely tokens that their probability reaches topP', async () => {
+    const vocabulary = 20;
+    const run = await compileDistribution(1, vocabulary);
+    for (let topK = 1; topK <= vocabulary; topK++) {
+      for (let kept = 1; kept <= topK; kept++) {
+        const { probabilities } = await run(new Float32Array(vocabulary), { temperature: 1, topK, topP: kept / topK });
+        expect(probabilities!.data.filter((probability) => probability > 0)).toHaveLength(kept);
+      }
+    }
+  });
+
   test('keeps every token of a large vocabulary at topP 1, however unlikely', async () => {
     const vocabulary = 16384;
     const run = await compileDistribution(1, vocabulary);
@@ -126,8 +113,6 @@ describe('distribution', () => {
 });
 
 describe('sample', () => {
-  /** What chi-square exceeds with a probability of 0.001, by degrees of freedom. */
-  const critical = [0, 10.83, 13.82, 16.27, 18.47, 20.52, 22.46, 24.32, 26.12, 27.88, 29.59, 31.26];
   const vocabulary = 12;
 
   test.each([
@@ -144,26 +129,11 @@ describe('sample', () => {
     const uniforms = Float32Array.from({ length: count }, () => sampleUniform(random));
     const drawn = await draw(logits, options, uniforms);
     const { tokens, probabilities } = reference(logits, options);
-    let chiSquare = 0;
-    let cells = 0;
-    let rare = { expected: 0, observed: 0 };
-    for (const [rank, token] of tokens.entries()) {
-      const expected = count * probabilities[rank]!;
-      const observed = drawn.filter((other) => other === token).length;
-      if (expected === 0) expect(observed).toBe(0);
-      else if (expected < 5) rare = { expected: rare.expected + expected, observed: rare.observed + observed };
-      else {
-        chiSquare += (observed - expected) ** 2 / expected;
-        cells++;
-      }
-    }
-    // The test holds for cells of five and more: rarer tokens are one cell.
-    if (rare.expected > 0) {
-      chiSquare += (rare.observed - rare.expected) ** 2 / rare.expected;
-      cells++;
-    }
-    expect(cells).toBeGreaterThan(3);
-    expect(chiSquare).toBeLessThan(critical[cells - 1]!);
+    const byToken = tokens.map((_, token) => probabilities[tokens.indexOf(token)]!);
+    expect(drawn.every((token) => byToken[token]! > 0)).toBe(true);
+    const { statistic, degrees } = chiSquare(drawn, byToken);
+    expect(degrees).toBeGreaterThan(2);
+    expect(statistic).toBeLessThan(criticalChiSquare(degrees));
   });
 
   test('draws the likeliest token at 0, and never one that was cut off, whatever the uniform number', async () => {
