@@ -212,8 +212,8 @@ async function openFlaxRelease(
     takeTextEncoder: () => take((all) => takeBart(all, configs.textEncoder)),
     takeDecoder: () => take((all) => takeDecoder(all, configs.decoder)),
     vqgan: () => findVqgan(options),
-    // As the published demo draws.
-    sampling: { guidanceScale: 10 },
+    // As the published notebook draws: it names no top-k, and transformers takes 50 then.
+    sampling: { topK: 50, guidanceScale: 10 },
   };
 }
 

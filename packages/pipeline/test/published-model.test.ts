@@ -94,7 +94,7 @@ describe('a DALL·E Mini as it was released', () => {
     const model = await load();
     expect(await greedy(model, 1)).toEqual(tokensOf('greedy_tokens'));
     expect(await greedy(model, 3)).toEqual(tokensOf('guided_greedy_tokens'));
-    expect(model.sampling).toEqual({ guidanceScale: 10 });
+    expect(model.sampling).toEqual({ topK: 50, guidanceScale: 10 });
     await model.dispose();
   });
 
