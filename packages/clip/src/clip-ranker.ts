@@ -116,12 +116,17 @@ export class ClipRanker {
   }
 }
 
-function captionGraph(config: ClipConfig): Graph {
+/** A caption's `ids`, int32 `[1, maxLength]`, to its embedding, `caption` `[1, projectionSize]`, as a graph. */
+export function captionGraph(config: ClipConfig): Graph {
   const ids = input('ids', [1, config.maxLength], 'int32');
   return { inputs: { ids }, outputs: { caption: clipTextEmbeddings(new ParameterScope(), config, ids) } };
 }
 
-function scoreGraph(config: ClipConfig, batchSize: number): Graph {
+/**
+ * `images` `[batchSize, 3, imageSize, imageSize]`, as `writeClipPixels` writes them, and what {@link captionGraph} makes of a caption,
+ * to `scores` `[batchSize]`, as a graph.
+ */
+export function scoreGraph(config: ClipConfig, batchSize: number): Graph {
   const scope = new ParameterScope();
   const images = input('images', [batchSize, 3, config.imageSize, config.imageSize]);
   const caption = input('caption', [1, config.projectionSize]);

@@ -6,7 +6,14 @@ export {
   clipTextEmbeddings,
   clipTextStates,
 } from './clip.js';
-export { type ClipFiles, ClipRanker, type ClipRankerOptions, type RankOptions } from './clip-ranker.js';
+export {
+  type ClipFiles,
+  ClipRanker,
+  type ClipRankerOptions,
+  captionGraph,
+  type RankOptions,
+  scoreGraph,
+} from './clip-ranker.js';
 export {
   type ClipConfig,
   type ClipTransformerConfig,

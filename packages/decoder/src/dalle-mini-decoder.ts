@@ -79,7 +79,7 @@ export class DalleMiniDecoder implements ImageTokenDecoder {
     };
     const randoms = Array.from({ length: images }, (_, i) => createRandom(seed, i));
     const grids = Array.from({ length: images }, () => new Int32Array(gridSize ** 2));
-    let state: Record<string, TensorData> = emptyState(this.config, shape);
+    let state = emptyState(this.config, shape);
     for (let row = 0; row < gridSize; row++) {
       signal?.throwIfAborted();
       const uniforms = new Float32Array(gridSize * images);

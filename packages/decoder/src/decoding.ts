@@ -19,6 +19,7 @@ import {
   sliceAxis,
   softmax,
   type Tensor,
+  type TensorData,
   transpose,
   update,
 } from '@dalle-mini/graph';
@@ -212,8 +213,8 @@ function attendToBoth(
   return attended.reduce(add);
 }
 
-/** The caches before the first token, and the begin token: the inputs that `rowGraph` gives back. */
-export function emptyState(config: DecoderConfig, shape: RowShape) {
+/** The caches before the first token, and the begin token: the inputs that {@link rowGraph} gives back. */
+export function emptyState(config: DecoderConfig, shape: RowShape): Record<string, TensorData> {
   const { gridSize, heads, layers, width } = config;
   const cacheShape = [sequencesOf(shape), heads, gridSize, (gridSize * width) / heads];
   const zeros = () => ({

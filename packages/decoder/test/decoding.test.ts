@@ -3,7 +3,9 @@ import {
   decoderParameters,
   type NormPositions,
   readText,
+  rowGraph,
   teacherForced,
+  textGraph,
 } from '@dalle-mini/decoder';
 import {
   createRandom,
@@ -19,9 +21,9 @@ import {
 } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { afterAll, describe, expect, test } from 'vitest';
-// Decoding's graphs are not public; all else comes from the built packages.
+// How a row is written with other tokens than drawn ones is not public; all else comes from the built packages.
 import { beginToken, textMask } from '../src/decoder.js';
-import { rowGraph, textGraph, writeRow } from '../src/decoding.js';
+import { writeRow } from '../src/decoding.js';
 import { relativeError } from './compare.js';
 import { randomParameters, randomText, tiny } from './tiny.js';
 

@@ -1,11 +1,12 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as g from '@dalle-mini/graph';
-import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { OnnxRuntime, writeOnnx } from '@dalle-mini/graph/onnxruntime';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { caseGraph, gradientGraph, isDifferentiable, layerCases, operatorCases } from './cases.js';
+import { compiledAndReopened } from './onnx-file.js';
 import { type OnnxGraph, readModel } from './onnx-model.js';
 import { float32, int32, Values } from './values.js';
 
@@ -87,6 +88,38 @@ describe('parameters', () => {
     for (const [i, value] of y!.data.entries()) expect(value).toBeCloseTo(expected.data[i]!, 5);
   });
 
+  describe('in a model that writeOnnx wrote', () => {
+    test('give the same, in few bits too', async () => {
+      const { shape, data } = parameters.get('in.weight')!;
+      const few = g.quantizeMatrix(data as Float32Array, shape, { bits: 8, blockSize: 16 });
+      for (const values of [parameters, new Map<string, g.ParameterValue>([...parameters, ['in.weight', few]])]) {
+        const { compiled, reopened } = await compiledAndReopened(runtime, graph, values, feeds);
+        expect(reopened).toEqual(compiled);
+      }
+    });
+
+    test('must not stand in another folder', async () => {
+      const elsewhere = {
+        dtype: 'float32',
+        shape: [16],
+        folder: '/elsewhere',
+        file: 'weights.bin',
+        offset: 0,
+      } as const;
+      const values = new Map<string, g.ParameterValue>([...parameters, ['in.bias', elsewhere]]);
+      await expect(writeOnnx(join(folder, 'model.onnx'), graph, values)).rejects.toThrow(
+        `parameter in.bias stands in a file of /elsewhere: write the model into that folder, not ${folder}`,
+      );
+    });
+
+    test('leave nothing behind where the model cannot be written', async () => {
+      const taken = join(folder, 'taken');
+      mkdirSync(join(taken, 'model.onnx', 'folder'), { recursive: true });
+      await expect(writeOnnx(join(taken, 'model.onnx'), graph, parameters)).rejects.toThrow();
+      expect(readdirSync(taken)).toEqual(['model.onnx']);
+    });
+  });
+
   describe('in files', () => {
     /** All values in one file after a header, and where each stands. */
     const files = new Map<string, g.TensorFile>();
@@ -103,8 +136,8 @@ describe('parameters', () => {
 
     test('are found by a model beside them', async () => {
       const path = join(folder, 'model.onnx');
-      writeFileSync(path, g.emitOnnx(graph, { kind: 'initializers', values: files }));
-      const executable = await runtime.open(path, graph, { parameters: new Map() });
+      await writeOnnx(path, graph, files);
+      const executable = await runtime.open(path, graph, { parameters: files });
       expect((await executable.run(feeds)).y).toEqual(expected);
     });
 

@@ -1,6 +1,6 @@
-import { input, ParameterScope, type ParameterValue, type Runtime } from '@dalle-mini/graph';
+import type { ParameterValue, Runtime } from '@dalle-mini/graph';
 import type { StoredTensor } from '@dalle-mini/weights';
-import { type BartConfig, bart, checkBartConfig } from './bart.js';
+import { type BartConfig, bartGraph, bartParameters, checkBartConfig } from './bart.js';
 import { CompiledTextEncoder, checkBatches, pickParameters } from './compiled-text-encoder.js';
 import type { CaptionTokenizer } from './tokenizer.js';
 
@@ -36,16 +36,8 @@ export class BartTextEncoder extends CompiledTextEncoder {
     checkBartConfig(config);
     const { runtime, maxLength = config.maxLength, batchSize = 4 } = options;
     checkBatches(maxLength, batchSize, config.maxLength);
-    const scope = new ParameterScope();
-    const inputs = {
-      ids: input('ids', [batchSize, maxLength], 'int32'),
-      attentionMask: input('attentionMask', [batchSize, maxLength], 'int32'),
-    };
-    const outputs = { hiddenStates: bart(scope, config, inputs.ids, inputs.attentionMask) };
-    const executable = await runtime.compile(
-      { inputs, outputs },
-      { parameters: pickParameters(scope.parameters, weights) },
-    );
+    const graph = bartGraph(config, batchSize, maxLength);
+    const executable = await runtime.compile(graph, { parameters: pickParameters(bartParameters(config), weights) });
     return new BartTextEncoder(config.width, maxLength, batchSize, tokenizer, executable);
   }
 }

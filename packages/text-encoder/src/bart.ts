@@ -1,5 +1,5 @@
 /** DALL·E Mini's own text encoder, as `modeling.py` of the published code: BART's encoder with the options of {@link BartBlockConfig}. */
-import { cast, GraphError, input, ParameterScope, range, reshape, type Tensor } from '@dalle-mini/graph';
+import { cast, type Graph, GraphError, input, ParameterScope, range, reshape, type Tensor } from '@dalle-mini/graph';
 import {
   type BartBlock,
   type BartBlockConfig,
@@ -110,6 +110,14 @@ function bartLayer(
     return bartAttentionOutput(self, block, context, 'self');
   });
   return bartFeedForward(scope, block, attended, layer);
+}
+
+/** {@link bart} as a graph: `ids` and `attentionMask`, int32 `[batch, length]`, to `hiddenStates` `[batch, length, width]`. */
+export function bartGraph(config: BartConfig, batch = 1, length = config.maxLength): Graph {
+  const ids = input('ids', [batch, length], 'int32');
+  const attentionMask = input('attentionMask', [batch, length], 'int32');
+  const hiddenStates = bart(new ParameterScope(), config, ids, attentionMask);
+  return { inputs: { ids, attentionMask }, outputs: { hiddenStates } };
 }
 
 /** The parameters of a text encoder of these sizes, by name: what its checkpoint must hold. */

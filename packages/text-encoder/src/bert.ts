@@ -6,15 +6,17 @@ import {
   dotProductAttention,
   embedding,
   equal,
+  type Graph,
   GraphError,
   gather,
+  input,
   layerNorm,
   linear,
   logicalNot,
   mergeHeads,
   mul,
   normal,
-  type ParameterScope,
+  ParameterScope,
   reshape,
   sliceAxis,
   splitHeads,
@@ -83,6 +85,17 @@ export function bert(scope: ParameterScope, config: BertConfig, ids: Tensor, att
     hidden = bertLayer(layers.in(layer), config, hidden, mask);
   }
   return hidden;
+}
+
+/**
+ * {@link bert} as a graph: `ids` and `attentionMask`, int32 `[batch, length]`, to `hiddenStates` `[batch, length, hiddenSize]`.
+ * @throws GraphError if `length` is past `maxPositions`.
+ */
+export function bertGraph(config: BertConfig, batch: number, length: number): Graph {
+  const ids = input('ids', [batch, length], 'int32');
+  const attentionMask = input('attentionMask', [batch, length], 'int32');
+  const hiddenStates = bert(new ParameterScope(), config, ids, attentionMask);
+  return { inputs: { ids, attentionMask }, outputs: { hiddenStates } };
 }
 
 const namesOf = ({ family = 'bert' }: BertConfig) => bertNames[family];

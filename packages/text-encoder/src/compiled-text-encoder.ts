@@ -65,12 +65,12 @@ export function checkBatches(maxLength: number, batchSize: number, positions: nu
  * @param namesOf The names that a checkpoint may have for a parameter. One that ends in `/kernel` is Flax's, of a matrix `[in, out]`.
  * @throws Error that names the first that is missing or has another shape.
  */
-export function pickParameters(
+export function pickParameters<Value extends ParameterValue>(
   declared: ReadonlyMap<string, Tensor>,
-  weights: ReadonlyMap<string, StoredTensor | ParameterValue>,
+  weights: ReadonlyMap<string, StoredTensor | Value>,
   namesOf = (name: string): readonly string[] => [name],
-): Map<string, ParameterValue> {
-  const parameters = new Map<string, ParameterValue>();
+): Map<string, Value | TensorData> {
+  const parameters = new Map<string, Value | TensorData>();
   for (const [name, { shape }] of declared) {
     const stored = namesOf(name).find((candidate) => weights.has(candidate));
     if (stored === undefined) {

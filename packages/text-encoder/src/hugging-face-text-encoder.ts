@@ -1,9 +1,9 @@
-import { input, ParameterScope, type Runtime } from '@dalle-mini/graph';
+import type { Runtime } from '@dalle-mini/graph';
 import type { StoredTensor } from '@dalle-mini/weights';
-import { bert } from './bert.js';
+import { bertGraph } from './bert.js';
 import { parseBertConfig } from './bert-config.js';
-import { releasedNames } from './bert-names.js';
-import { CompiledTextEncoder, checkBatches, pickParameters } from './compiled-text-encoder.js';
+import { bertWeights } from './bert-weights.js';
+import { CompiledTextEncoder, checkBatches } from './compiled-text-encoder.js';
 import { tokenizerFromFiles } from './vocabulary-files.js';
 
 /** The files of a Hugging Face model, read. */
@@ -52,15 +52,8 @@ export class HuggingFaceTextEncoder extends CompiledTextEncoder {
     const config = parseBertConfig(files.config);
     const tokenizer = tokenizerFromFiles(files.tokenizer, files.tokenizerConfig);
     checkBatches(maxLength, batchSize, config.maxPositions);
-    const scope = new ParameterScope();
-    const inputs = {
-      ids: input('ids', [batchSize, maxLength], 'int32'),
-      attentionMask: input('attentionMask', [batchSize, maxLength], 'int32'),
-    };
-    const outputs = { hiddenStates: bert(scope, config, inputs.ids, inputs.attentionMask) };
-    const { family = 'bert' } = config;
-    const parameters = pickParameters(scope.parameters, files.weights, (name) => releasedNames(family, name));
-    const executable = await runtime.compile({ inputs, outputs }, { parameters });
+    const graph = bertGraph(config, batchSize, maxLength);
+    const executable = await runtime.compile(graph, { parameters: bertWeights(files.weights, config) });
     return new HuggingFaceTextEncoder(config.hiddenSize, maxLength, batchSize, tokenizer, executable);
   }
 }

@@ -1,15 +1,17 @@
 export {
   type BartConfig,
   bart,
+  bartGraph,
   bartParameters,
   bartPresets,
   checkBartConfig,
 } from './bart.js';
 export * from './bart-block.js';
 export { type BartParts, BartTextEncoder, type BartTextEncoderOptions } from './bart-text-encoder.js';
-export { type BertConfig, bert, bertActivations } from './bert.js';
+export { type BertConfig, bert, bertActivations, bertGraph } from './bert.js';
 export { parseBertConfig } from './bert-config.js';
 export type { BertFamily } from './bert-names.js';
+export { bertWeights } from './bert-weights.js';
 export { CompiledTextEncoder } from './compiled-text-encoder.js';
 export {
   type HuggingFaceFiles,

@@ -1,16 +1,8 @@
-import {
-  type Executable,
-  type Graph,
-  input,
-  ParameterScope,
-  type ParameterValue,
-  type Runtime,
-  type Shape,
-} from '@dalle-mini/graph';
+import type { Executable, ParameterValue, Runtime, Shape } from '@dalle-mini/graph';
 import { checkVqganConfig, gridSizeOf, type VqganConfig } from './config.js';
 import type { DecodeOptions, ImageTokenizer, RgbImage, TokenizeOptions } from './image-tokenizer.js';
 import { writePixels } from './pixels.js';
-import { decodeTokens, encodeImages } from './vqgan.js';
+import { decodeGraph, encodeGraph } from './vqgan.js';
 
 /**
  * Images that one run encodes or decodes; more are cut into runs, so that memory stays bounded and cancelling works. From
@@ -164,16 +156,6 @@ export class VqganTokenizer implements ImageTokenizer {
 export function checkRgb({ inChannels }: VqganConfig): void {
   if (inChannels !== 3)
     throw new RangeError(`VQ-GAN config: inChannels must be 3 to tokenize RGB images, not ${inChannels}`);
-}
-
-function encodeGraph(config: VqganConfig, shape: Shape): Graph {
-  const images = input('images', shape);
-  return { inputs: { images }, outputs: { tokens: encodeImages(new ParameterScope(), images, config) } };
-}
-
-function decodeGraph(config: VqganConfig, shape: Shape): Graph {
-  const tokens = input('tokens', shape, 'int32');
-  return { inputs: { tokens }, outputs: { images: decodeTokens(new ParameterScope(), tokens, config) } };
 }
 
 function cut(data: Int32Array, parts: number): Int32Array[] {

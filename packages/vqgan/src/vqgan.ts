@@ -1,5 +1,5 @@
 /** The VQ-GAN (Esser et al. 2021) as functions from graph to graph; parameters are named as in Taming's checkpoints. */
-import { conv, gather, input, ParameterScope, reshape, type Tensor } from '@dalle-mini/graph';
+import { conv, type Graph, gather, input, ParameterScope, reshape, type Shape, type Tensor } from '@dalle-mini/graph';
 import { decoder, encoder } from './autoencoder.js';
 import { gridSizeOf, type VqganConfig } from './config.js';
 import { chooseTokens, codebook, type Quantized, quantize, rowsToPixels } from './quantizer.js';
@@ -55,6 +55,21 @@ export function reconstruct(
   const vectors = encodeToVectors(scope, images, config);
   const result = quantize(scope.in('quantize'), vectors, config);
   return { ...result, vectors, images: decodeFromVectors(scope, result.quantized, config) };
+}
+
+/** {@link encodeImages} as a graph: `images`, by default one, to `tokens`. */
+export function encodeGraph(
+  config: VqganConfig,
+  shape: Shape = [1, config.inChannels, config.resolution, config.resolution],
+): Graph {
+  const images = input('images', shape);
+  return { inputs: { images }, outputs: { tokens: encodeImages(new ParameterScope(), images, config) } };
+}
+
+/** {@link decodeTokens} as a graph: `tokens`, by default those of one image, to `images`. */
+export function decodeGraph(config: VqganConfig, shape: Shape = [1, gridSizeOf(config) ** 2]): Graph {
+  const tokens = input('tokens', shape, 'int32');
+  return { inputs: { tokens }, outputs: { images: decodeTokens(new ParameterScope(), tokens, config) } };
 }
 
 /** The parameters of a VQ-GAN of these sizes, by name: what its checkpoint must hold. */

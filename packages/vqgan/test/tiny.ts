@@ -18,10 +18,12 @@ export const tiny: VqganConfig = {
 export function randomParameters(config: VqganConfig, seed: number): Map<string, TensorData> {
   const random = createRandom(seed);
   const parameters = initializeParameters(vqganParameters(config), random);
-  const codes = parameters.get('quantize.embedding.weight')!.data;
-  for (let i = 0; i < codes.length; i++) codes[i] = sampleNormal(random);
-  const projection = parameters.get('quant_conv.weight')!.data;
-  for (let i = 0; i < projection.length; i++) projection[i] = 2 * sampleNormal(random);
+  const spread = (name: string, width: number) => {
+    const values = parameters.get(name)?.data ?? [];
+    for (let i = 0; i < values.length; i++) values[i] = width * sampleNormal(random);
+  };
+  spread(config.quantizer === 'gumbel' ? 'quantize.embed.weight' : 'quantize.embedding.weight', 1);
+  spread('quant_conv.weight', 2);
   return parameters;
 }
 

@@ -14,6 +14,8 @@ import {
   type TensorValues,
 } from './runtime.js';
 
+export { writeOnnx } from '../onnx/write.js';
+
 export interface OnnxRuntimeOptions {
   /** Threads that one operator may use. Default: the number of processor cores. */
   readonly threads?: number;
@@ -48,7 +50,11 @@ export class OnnxRuntime implements Runtime {
     return this.load(emitOnnx(graph, { kind: 'initializers', values }), graph, options, external);
   }
 
-  /** Opens a model that was emitted from the graph before: from its bytes, or by the path of its file. */
+  /**
+   * Opens a model that was emitted from the graph before: from its bytes, or by the path of its file.
+   *
+   * @param options its `parameters`, which are not read, say that the model has them.
+   */
   async open(model: Uint8Array | string, graph: Graph, options: CompileOptions = {}): Promise<Executable> {
     return this.load(model, graph, options);
   }

@@ -1,0 +1,37 @@
+import { emptyState, rowGraph, textGraph } from '@dalle-mini/decoder';
+import type { TensorValues } from '@dalle-mini/graph';
+import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { afterAll, describe, expect, test } from 'vitest';
+import { compiledAndReopened } from '../../graph/test/onnx-file.js';
+import { float32, int32, Values } from '../../graph/test/values.js';
+import { randomParameters, tiny } from './tiny.js';
+
+const runtime = new OnnxRuntime({ threads: 1 });
+afterAll(() => runtime.dispose());
+
+describe.each([true, false])('a decoder, written as ONNX models, with guidance: %s', (guided) => {
+  test('draws the same row of tokens for the same caption', async () => {
+    const shape = { images: 2, guided, textLength: 5 };
+    const sequences = guided ? 4 : 2;
+    const parameters = randomParameters(tiny, 1);
+    const values = new Values(1);
+    const hiddenStates = values.floats([sequences, 5, 12]);
+    const text = await compiledAndReopened(runtime, textGraph(tiny, shape), parameters, { hiddenStates });
+    expect(text.reopened).toEqual(text.compiled);
+
+    const inputs: TensorValues = {
+      ...text.compiled,
+      ...emptyState(tiny, shape),
+      textMask: int32([sequences, 5], Array(5 * sequences).fill(1)),
+      row: int32([], [0]),
+      uniforms: values.floats([4, 2], 0, 1),
+      temperature: float32([], [1]),
+      topK: int32([], [24]),
+      topP: float32([], [1]),
+      ...(guided ? { guidanceScale: float32([], [3]) } : {}),
+    };
+    const row = await compiledAndReopened(runtime, rowGraph(tiny, shape), parameters, inputs);
+    expect(row.compiled.tokens!.shape).toEqual([2, 4]);
+    expect(row.reopened).toEqual(row.compiled);
+  });
+});

@@ -1,0 +1,37 @@
+import { randomUUID } from 'node:crypto';
+import { rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { type Graph, GraphError, type ParameterValue, parametersOf } from '../tensor.js';
+import { emitOnnx } from './emit.js';
+
+/**
+ * Writes a graph and its parameters as an ONNX model, for `OnnxRuntime.open` or any other program with ONNX Runtime. Values in memory
+ * go into the model, up to 2 GB in all. Values in a file stay there: the model is written beside it, and the two are moved together.
+ * The model takes its name when it is whole.
+ *
+ * @throws GraphError if a parameter's value is missing, of another shape, or in a file of another folder than the model's, or if values
+ * in memory are more than 2 GB; the system's error if the file cannot be written.
+ */
+export async function writeOnnx(
+  path: string,
+  graph: Graph,
+  parameters: ReadonlyMap<string, ParameterValue>,
+): Promise<void> {
+  const folder = dirname(resolve(path));
+  for (const name of parametersOf(Object.values(graph.outputs)).keys()) {
+    const value = parameters.get(name);
+    if (value && 'folder' in value && resolve(value.folder) !== folder)
+      throw new GraphError(
+        `writeOnnx: parameter ${name} stands in a file of ${value.folder}: write the model into that folder, not ${folder}`,
+      );
+  }
+  const model = emitOnnx(graph, { kind: 'initializers', values: parameters });
+  const temporary = resolve(folder, `.${randomUUID()}.tmp`);
+  try {
+    await writeFile(temporary, model);
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}

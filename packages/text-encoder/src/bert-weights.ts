@@ -1,0 +1,15 @@
+import { parametersOf, type TensorData } from '@dalle-mini/graph';
+import type { StoredTensor } from '@dalle-mini/weights';
+import { type BertConfig, bertGraph } from './bert.js';
+import { releasedNames } from './bert-names.js';
+import { pickParameters } from './compiled-text-encoder.js';
+
+/**
+ * The values of the parameters of `bert`, under their names there, from the tensors of a release: `HuggingFaceFiles` says which.
+ * @throws Error that names the first which is missing or has another shape.
+ */
+export function bertWeights(weights: ReadonlyMap<string, StoredTensor>, config: BertConfig): Map<string, TensorData> {
+  const declared = parametersOf(Object.values(bertGraph(config, 1, 1).outputs));
+  const { family = 'bert' } = config;
+  return pickParameters<never>(declared, weights, (name) => releasedNames(family, name));
+}

@@ -1,0 +1,38 @@
+import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { bartConfigFromRelease, bartGraph, bertGraph, bertWeights, parseBertConfig } from '@dalle-mini/text-encoder';
+import { afterAll, describe, expect, it } from 'vitest';
+import { compiledAndReopened } from '../../graph/test/onnx-file.js';
+import { int32, Values } from '../../graph/test/values.js';
+import { families, readModel } from './hugging-face.js';
+import { integers, parametersOf, whole } from './published-bart.js';
+
+const runtime = new OnnxRuntime({ threads: 1 });
+afterAll(() => runtime.dispose());
+
+describe('a text encoder, written as an ONNX model, gives the same hidden states:', () => {
+  it.each(families)('%s', async (family) => {
+    const model = readModel(family);
+    const config = parseBertConfig(model.config);
+    const parameters = bertWeights(model.readWeights('model.safetensors'), config);
+    const inputs = {
+      ids: new Values(1).integers([2, 6], 4, config.vocabularySize),
+      attentionMask: int32([2, 6], [1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0]),
+    };
+    const graph = bertGraph(config, 2, 6);
+    const { compiled, reopened } = await compiledAndReopened(runtime, graph, parameters, inputs);
+    expect(compiled.hiddenStates!.shape).toEqual([2, 6, config.hiddenSize]);
+    expect(reopened).toEqual(compiled);
+  });
+
+  it("DALL·E Mini's own", async () => {
+    const config = bartConfigFromRelease(whole.description.config);
+    const inputs = {
+      ids: integers(whole.tensors.get('text_tokens')!),
+      attentionMask: integers(whole.tensors.get('text_mask')!),
+    };
+    const parameters = parametersOf(whole.tensors, config);
+    const { compiled, reopened } = await compiledAndReopened(runtime, bartGraph(config, 2), parameters, inputs);
+    expect(compiled.hiddenStates!.shape).toEqual([2, config.maxLength, config.width]);
+    expect(reopened).toEqual(compiled);
+  });
+});
