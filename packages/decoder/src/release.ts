@@ -1,7 +1,17 @@
-import { blockConfigFromRelease, readRelease, takeStack } from '@dalle-mini/text-encoder';
-import type { Checkpoint } from '@dalle-mini/weights';
+import {
+  type BartConfig,
+  bartConfigFromRelease,
+  blockConfigFromRelease,
+  type ReleaseOptions,
+  readRelease,
+  refuseField,
+  releaseBlockConfig,
+  releaseStack,
+  takeStack,
+} from '@dalle-mini/text-encoder';
+import type { Checkpoint, StoredTensor } from '@dalle-mini/weights';
 import { checkDecoderConfig, type DecoderConfig } from './config.js';
-import { decoderParameters } from './decoder.js';
+import { beginToken, decoderParameters, logitsWidth } from './decoder.js';
 
 /**
  * The decoder's configuration, from the parsed `config.json` of a release of borisdayma/dalle-mini. What the file leaves out
@@ -39,4 +49,65 @@ export function decoderConfigFromRelease(json: object): DecoderConfig {
  */
 export function takeDecoder(released: Checkpoint, config: DecoderConfig): Checkpoint {
   return takeStack(released, 'decoder', config, decoderParameters(config));
+}
+
+/**
+ * The decoder's part of a release: the inverse of {@link takeDecoder}, as `releaseBart` of `@dalle-mini/text-encoder`, whose
+ * errors it has.
+ */
+export function releaseDecoder(
+  weights: ReadonlyMap<string, StoredTensor>,
+  config: DecoderConfig,
+  options: ReleaseOptions = {},
+): Checkpoint {
+  return releaseStack(weights, 'decoder', config, decoderParameters(config), options);
+}
+
+/**
+ * The `config.json` of a release, a `DalleBartConfig`, from which {@link decoderConfigFromRelease} and `bartConfigFromRelease` of
+ * `@dalle-mini/text-encoder` read these configurations. The options are those with which the weights are released.
+ *
+ * @throws RangeError that names the field in which the two do not belong together, or which the published code refuses.
+ */
+export function releaseConfig(
+  textEncoder: BartConfig,
+  decoder: DecoderConfig,
+  { scan = decoder.normPositions !== 'swinv2' }: ReleaseOptions = {},
+): Record<string, number | boolean | string> {
+  const fields = {
+    encoder: releaseBlockConfig(textEncoder, 'encoder'),
+    decoder: releaseBlockConfig(decoder, 'decoder'),
+  };
+  for (const [field, value] of Object.entries(fields.encoder)) {
+    const other = fields.decoder[field] ?? value;
+    if (other !== value)
+      throw new RangeError(
+        `config.json: ${field} must be one for both, not ${value} for the text encoder and ${other} for the decoder`,
+      );
+  }
+  const { width, maxLength, decoderLayers = decoder.layers, sinkhornIterations = 1 } = textEncoder;
+  const { textWidth, textLength = maxLength, layers, gridSize, tieEmbeddings = false } = decoder;
+  if (textWidth !== width) refuseField('decoder config', decoder, 'textWidth', `${width}, as wide as the text encoder`);
+  if (textLength !== maxLength)
+    refuseField('decoder config', decoder, 'textLength', `${maxLength}, as long as the text encoder's captions`);
+  if (decoderLayers !== layers)
+    refuseField('text encoder config', textEncoder, 'decoderLayers', `${layers}, the decoder's layers`);
+  const json = {
+    model_type: 'dallebart',
+    is_encoder_decoder: true,
+    ...fields.encoder,
+    ...fields.decoder,
+    encoder_vocab_size: textEncoder.vocabularySize,
+    max_text_length: maxLength,
+    sinkhorn_iters: sinkhornIterations,
+    // The begin token comes on top of them.
+    image_vocab_size: logitsWidth(decoder) - 1,
+    decoder_start_token_id: beginToken(decoder),
+    image_length: gridSize ** 2,
+    tie_word_embeddings: tieEmbeddings,
+    use_scan: scan,
+  };
+  bartConfigFromRelease(json);
+  decoderConfigFromRelease(json);
+  return json;
 }

@@ -2,9 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { type DecoderConfig, takeDecoder } from '@dalle-mini/decoder';
 import type { TensorData } from '@dalle-mini/graph';
 import { type Checkpoint, dequantize, readSafetensors, type StoredTensor, toFloat32 } from '@dalle-mini/weights';
-import { integers, released } from '../../text-encoder/test/published-bart.js';
+import { integers, listed, released } from '../../text-encoder/test/published-bart.js';
 
-export { integers, released };
+export { integers, listed, released };
 
 export async function fixture(name: string): Promise<{ description: never; tensors: Checkpoint }> {
   const file = (extension: string) => new URL(`fixtures/${name}.${extension}`, import.meta.url);

@@ -1,8 +1,18 @@
-import { decoderConfigFromRelease, decoderPresets, takeDecoder } from '@dalle-mini/decoder';
-import { bartConfigFromRelease, takeBart } from '@dalle-mini/text-encoder';
+import {
+  type DecoderConfig,
+  decoderConfigFromRelease,
+  decoderPresets,
+  releaseConfig,
+  releaseDecoder,
+  takeDecoder,
+} from '@dalle-mini/decoder';
+import { type BartConfig, bartConfigFromRelease, bartPresets, releaseBart, takeBart } from '@dalle-mini/text-encoder';
 import { toFloat32 } from '@dalle-mini/weights';
 import { describe, expect, test } from 'vitest';
-import { fixture, released } from './published.js';
+import { fixture, listed, released } from './published.js';
+
+const options = await fixture('options');
+const { base, variants } = options.description as { base: object; variants: Record<string, object> };
 
 describe('decoderConfigFromRelease', () => {
   test('reads the configuration of DALL·E Mega', () => {
@@ -60,7 +70,7 @@ describe('decoderConfigFromRelease', () => {
     [{ image_length: 250 }, 'image_length must be a square number: images are as high as they are wide, not 250'],
     [{ decoder_start_token_id: 16385 }, 'decoder_start_token_id must be at most image_vocab_size, 16384, not 16385'],
     [{ ln_type: 'batchnorm' }, 'ln_type must be one of layernorm, rmsnorm, not "batchnorm"'],
-    [{ ln_positions: 'midln' }, 'ln_positions must be one of normformer, swinv2, cogview, postln, preln, subln, not'],
+    [{ ln_positions: 'midln' }, 'ln_positions must be one of normformer, preln, postln, cogview, swinv2, subln, not'],
     [
       { activation_function: 'tanh' },
       'activation_function must be one of gelu, gelu_new, quick_gelu, relu, silu, smelu',
@@ -133,9 +143,96 @@ describe('takeDecoder', async () => {
     const bias = { dtype: 'F32', shape: [2], bytes: new Uint8Array(8) } as const;
     expect(change((c) => c.delete('lm_head/kernel'))).toThrow('the released decoder has nothing for lm_head.weight');
     expect(change((c) => c.set('lm_head/kernel', bias))).toThrow('has lm_head.weight of shape [2]');
-    expect(change((c) => c.set('lm_head/bias', bias))).toThrow('has lm_head.bias, which a model of this config.json');
+    expect(change((c) => c.set('lm_head/bias', bias))).toThrow('has lm_head/bias, which a model of this config.json');
     expect(change((c) => c.set('model/decoder/layers/FlaxBartDecoderLayer_0/FlaxBartAttention_0/tau', bias))).toThrow(
-      'the released tensor model/decoder/layers/FlaxBartDecoderLayer_0/FlaxBartAttention_0/tau is none that',
+      'the released decoder has model/decoder/layers/FlaxBartDecoderLayer_0/FlaxBartAttention_0/tau, which',
+    );
+  });
+});
+
+describe('releaseDecoder', () => {
+  test.each(Object.entries(variants))('gives the tensors back that were taken, variant %s', (name, variant) => {
+    const config = decoderConfigFromRelease({ ...base, ...variant });
+    const original = () =>
+      new Map([...released(options.tensors, `${name}/`)].filter(([path]) => /^(model|lm_head)\//.test(path)));
+    const { use_scan: scan } = variant as { use_scan?: boolean };
+    expect(listed(releaseDecoder(takeDecoder(original(), config), config, { scan }))).toEqual(listed(original()));
+  });
+
+  test('and releaseBart give a whole release back', async () => {
+    const { description, tensors } = await fixture('dalle-mini');
+    const { config: json } = description as { config: object };
+    const original = () => new Map([...released(tensors)].filter(([name]) => /^(model|lm_head)\//.test(name)));
+    const [textEncoder, decoder] = [bartConfigFromRelease(json), decoderConfigFromRelease(json)];
+    const again = new Map([
+      ...releaseBart(takeBart(original(), textEncoder), textEncoder),
+      ...releaseDecoder(takeDecoder(original(), decoder), decoder),
+    ]);
+    expect(listed(again)).toEqual(listed(original()));
+  });
+});
+
+describe('releaseConfig', () => {
+  test.each(Object.entries(variants))('is what the configurations were read from, variant %s', (_, variant) => {
+    const published = { ...base, ...variant } as { use_scan?: boolean; ln_positions?: string };
+    const [textEncoder, decoder] = [bartConfigFromRelease(published), decoderConfigFromRelease(published)];
+    const json = releaseConfig(textEncoder, decoder, { scan: published.use_scan });
+    const { dropout, gradient_checkpointing, ...fields } = published as Record<string, unknown>;
+    expect(json).toMatchObject({
+      ...fields,
+      ...(fields.ln_positions === 'deepnet' ? { ln_positions: 'postln' } : {}),
+      use_scan: published.use_scan ?? published.ln_positions !== 'swinv2',
+    });
+    expect(bartConfigFromRelease(json)).toEqual(textEncoder);
+    expect(decoderConfigFromRelease(json)).toEqual(decoder);
+  });
+
+  test('has the values of DALL·E Mega, whose tables are padded', () => {
+    // tools/train/config/mega/config.json
+    expect(releaseConfig(bartPresets['dalle-mega'], decoderPresets['dalle-mega'])).toMatchObject({
+      model_type: 'dallebart',
+      is_encoder_decoder: true,
+      d_model: 2048,
+      decoder_attention_heads: 32,
+      decoder_ffn_dim: 4096,
+      decoder_layers: 24,
+      decoder_start_token_id: 16384,
+      encoder_layers: 24,
+      encoder_vocab_size: 50272,
+      image_length: 256,
+      image_vocab_size: 16415,
+      init_std: 0.01,
+      ln_positions: 'normformer',
+      max_text_length: 64,
+      tie_word_embeddings: false,
+      use_glu: true,
+    });
+  });
+
+  const sizes = { width: 8, layers: 2, heads: 2, feedForwardWidth: 12 };
+  const textEncoder: BartConfig = { vocabularySize: 9, maxLength: 6, ...sizes };
+  const decoder: DecoderConfig = { vocabularySize: 12, gridSize: 3, textWidth: 8, ...sizes };
+  test.each<[Partial<BartConfig>, Partial<DecoderConfig>, string]>([
+    [
+      { width: 16 },
+      { textWidth: 16 },
+      'd_model must be one for both, not 16 for the text encoder and 8 for the decoder',
+    ],
+    [{}, { bias: true }, 'use_bias must be one for both, not false for the text encoder and true for the decoder'],
+    [{}, { textWidth: 16 }, 'textWidth must be 8, as wide as the text encoder, not 16'],
+    [{}, { textLength: 7 }, "textLength must be 6, as long as the text encoder's captions, not 7"],
+    [{ decoderLayers: 3 }, {}, "decoderLayers must be 2, the decoder's layers, not 3"],
+    [{ heads: 3 }, {}, 'width must be a multiple of the 3 heads, not 8'],
+  ])('refuses a text encoder with %j and a decoder with %j', (ofEncoder, ofDecoder, message) => {
+    const call = () => releaseConfig({ ...textEncoder, ...ofEncoder }, { ...decoder, ...ofDecoder });
+    expect(call).toThrow(RangeError);
+    expect(call).toThrow(message);
+  });
+
+  test('refuses to stack layers that differ', () => {
+    const swin = { normPositions: 'swinv2' } as const;
+    expect(() => releaseConfig({ ...textEncoder, ...swin }, { ...decoder, ...swin }, { scan: true })).toThrow(
+      'use_scan must be false where ln_positions is "swinv2"',
     );
   });
 });

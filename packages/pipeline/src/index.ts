@@ -6,6 +6,7 @@ export { type EncodeImageOptions, encodeImage, type ImageFormat, imageFormats } 
 export { type ImageGridOptions, imageGrid } from './image-grid.js';
 export type { ImageRanker, RankOptions } from './image-ranker.js';
 export {
+  type BartPart,
   type DecoderPart,
   type ModelDescription,
   ModelFolderError,
@@ -26,6 +27,7 @@ export {
 } from './model-folder.js';
 export { checkDrawingOptions, type DrawingOptions, OptionError, type Sampling } from './options.js';
 export type { LoadProgress, PublishedModelOptions } from './published-model.js';
+export { type ReleaseParts, writeRelease } from './release-folder.js';
 export {
   checkPrompt,
   type GeneratedImage,

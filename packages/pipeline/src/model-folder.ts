@@ -44,12 +44,15 @@ import { checkSampling, type Sampling } from './options.js';
 const format = 'dalle-mini-model';
 const version = 1;
 const descriptionFile = 'model.json';
-const configFile = 'config.json';
+export const configFile = 'config.json';
 const tokenizerFile = 'tokenizer.json';
 const tokenizerConfigFile = 'tokenizer_config.json';
 const vocabFile = 'vocab.json';
 const mergesFile = 'merges.txt';
-const wordsFile = 'enwiki-words-frequency.txt';
+/** By which hashtags of captions are split: where it is, captions are normalized. */
+export const wordsFile = 'enwiki-words-frequency.txt';
+/** The files that a tokenizer of DALL·E Mini may have. */
+export const tokenizerFiles = [tokenizerFile, tokenizerConfigFile, vocabFile, mergesFile, wordsFile] as const;
 const weightsFile = 'model.safetensors';
 
 /** `model.json`: what a model folder holds. Folders of parts are relative to it. */
@@ -94,6 +97,19 @@ export interface TextEncoderPart {
   readonly maxLength: number;
 }
 
+/** DALL·E Mini's own text encoder: `text-encoder/`. */
+export interface BartPart {
+  readonly config: BartConfig;
+  readonly parameters: ReadonlyMap<string, TensorData>;
+  /** How the tokenizer's files are read: as the published code reads them, or as min-dalle does. */
+  readonly tokenizer: 'bart' | 'min-dalle';
+  /**
+   * The content of the tokenizer's files, as they were released: `tokenizer.json`, or `vocab.json` and `merges.txt`; and where captions are
+   * normalized `enwiki-words-frequency.txt`.
+   */
+  readonly tokenizerFiles: Readonly<Partial<Record<(typeof tokenizerFiles)[number], string>>>;
+}
+
 /** A decoder's sizes and values: `decoder/`. */
 export interface DecoderPart<Value extends ParameterValue = TensorData> {
   readonly config: DecoderConfig;
@@ -101,11 +117,11 @@ export interface DecoderPart<Value extends ParameterValue = TensorData> {
 }
 
 /** All that a model folder holds, read. */
-export interface ModelParts {
+export interface ModelParts<TextEncoder = TextEncoderPart> {
   readonly name: string;
   readonly license?: string;
   readonly imageTokenizer: VqganPart;
-  readonly textEncoder: TextEncoderPart;
+  readonly textEncoder: TextEncoder;
   readonly decoder: DecoderPart;
   readonly sampling?: Sampling;
 }
@@ -115,8 +131,8 @@ export type StoredAs = 'F32' | 'F16' | 'q8';
 
 export interface WriteModelOptions {
   /**
-   * How VQ-GAN and decoder are stored: as they are, in half precision, or in 8 bits with a scale for each row. The text
-   * encoder's weights stay as they are given. Default `F32`.
+   * How weights are stored: as they are, in half precision, or in 8 bits with a scale for each row. Those of a text encoder of Hugging
+   * Face stay as they are given. Default `F32`.
    */
   readonly dtype?: StoredAs;
 }
@@ -288,10 +304,11 @@ export async function readModelFolder(folder: string): Promise<ModelParts> {
  */
 export async function writeModelFolder(
   folder: string,
-  parts: ModelParts,
+  parts: ModelParts<TextEncoderPart | BartPart>,
   options: WriteModelOptions = {},
 ): Promise<void> {
   const { dtype = 'F32' } = options;
+  const { imageTokenizer, textEncoder, decoder } = parts;
   const target = resolve(folder);
   checkParts(parts);
   await checkReplaceable(target, [descriptionFile, 'vqgan', 'text-encoder', 'decoder']);
@@ -301,26 +318,48 @@ export async function writeModelFolder(
     name: parts.name,
     ...(parts.license === undefined ? {} : { license: parts.license }),
     imageTokenizer: { type: 'vqgan', folder: 'vqgan' },
-    textEncoder: { type: 'bert', folder: 'text-encoder', maxLength: parts.textEncoder.maxLength },
+    textEncoder:
+      'files' in textEncoder
+        ? { type: 'bert', folder: 'text-encoder', maxLength: textEncoder.maxLength }
+        : {
+            type: 'dalle-mini',
+            folder: 'text-encoder',
+            maxLength: textEncoder.config.maxLength,
+            tokenizer: textEncoder.tokenizer,
+          },
     decoder: { type: 'dalle-mini', folder: 'decoder' },
     sampling: parts.sampling ?? {},
   };
-  const { files } = parts.textEncoder;
   await writeFolder(target, async (temporary) => {
-    const [vqgan, textEncoder, decoder] = ['vqgan', 'text-encoder', 'decoder'].map((part) => join(temporary, part)) as [
-      string,
-      string,
-      string,
-    ];
-    await Promise.all([vqgan, textEncoder, decoder].map(makeFolder));
-    await writeConfigAndWeights(vqgan, parts.imageTokenizer, vqganParameters(parts.imageTokenizer.config), dtype);
-    await writeConfigAndWeights(decoder, parts.decoder, decoderParameters(parts.decoder.config), dtype);
-    await writeJson(join(textEncoder, configFile), files.config);
-    await writeJson(join(textEncoder, tokenizerFile), files.tokenizer);
-    if (files.tokenizerConfig) await writeJson(join(textEncoder, tokenizerConfigFile), files.tokenizerConfig);
-    await writeCheckpointFile(join(textEncoder, weightsFile), files.weights, { format: 'pt' });
+    const place = async (part: string) => {
+      const path = join(temporary, part);
+      await makeFolder(path);
+      return path;
+    };
+    await writePart(await place('vqgan'), stored(imageTokenizer, vqganKind), dtype);
+    await writePart(await place('decoder'), stored(decoder, decoderKind), dtype);
+    const textEncoderFolder = await place('text-encoder');
+    if ('files' in textEncoder) {
+      await writeHuggingFaceFiles(textEncoderFolder, textEncoder.files);
+    } else {
+      await writePart(textEncoderFolder, stored(textEncoder, bartKind), dtype);
+      await writeTokenizerFiles(textEncoderFolder, textEncoder.tokenizerFiles);
+    }
     await writeJson(join(temporary, descriptionFile), description);
   });
+}
+
+async function writeHuggingFaceFiles(folder: string, files: HuggingFaceFiles): Promise<void> {
+  await writeJson(join(folder, configFile), files.config);
+  await writeJson(join(folder, tokenizerFile), files.tokenizer);
+  if (files.tokenizerConfig) await writeJson(join(folder, tokenizerConfigFile), files.tokenizerConfig);
+  await writeCheckpointFile(join(folder, weightsFile), files.weights, { format: 'pt' });
+}
+
+/** Writes the files of DALL·E Mini's tokenizer into a folder. */
+export async function writeTokenizerFiles(folder: string, files: BartPart['tokenizerFiles']): Promise<void> {
+  for (const [name, content] of Object.entries(files))
+    await writeFileAtomically(join(folder, name), new TextEncoder().encode(content));
 }
 
 /**
@@ -329,11 +368,9 @@ export async function writeModelFolder(
  */
 export async function writeVqgan(folder: string, part: VqganPart, options: WriteModelOptions = {}): Promise<void> {
   const target = resolve(folder);
-  checkPart('VQ-GAN', part.parameters, vqganParameters(part.config));
+  checkPart('VQ-GAN', part, vqganKind);
   await checkReplaceable(target, [configFile, weightsFile]);
-  await writeFolder(target, (temporary) =>
-    writeConfigAndWeights(temporary, part, vqganParameters(part.config), options.dtype ?? 'F32'),
-  );
+  await writeFolder(target, (temporary) => writePart(temporary, stored(part, vqganKind), options.dtype ?? 'F32'));
 }
 
 /** A part of a model as it was published, its weights still in the type that they came in. */
@@ -387,7 +424,6 @@ export async function writeConvertedModel(
       const place = join(temporary, part);
       await makeFolder(place);
       const { config, weights } = await published();
-      await writeJson(join(place, configFile), config);
       const needed: Checkpoint = new Map();
       for (const [name, { shape }] of kind.parameters(config)) {
         const tensor = weights.get(name);
@@ -397,8 +433,7 @@ export async function writeConvertedModel(
           );
         needed.set(name, tensor);
       }
-      const stored = dtype === 'q8' ? quantize(needed) : needed;
-      await writeCheckpointFile(join(place, weightsFile), stored, { format: 'pt' }, dtype === 'q8' ? {} : { dtype });
+      await writePart(place, { config, weights: needed }, dtype);
     };
     await write('vqgan', vqganKind, parts.vqgan);
     await write('text-encoder', bartKind, parts.textEncoder);
@@ -408,25 +443,36 @@ export async function writeConvertedModel(
   });
 }
 
-async function writeConfigAndWeights(
-  folder: string,
-  { config, parameters }: VqganPart | DecoderPart,
-  expected: ReadonlyMap<string, Tensor>,
-  dtype: StoredAs,
-): Promise<void> {
-  await writeJson(join(folder, configFile), config);
-  await writeCheckpointFile(join(folder, weightsFile), store(parameters, expected, dtype), { format: 'pt' });
-}
-
 /** What a part's `config.json` is, and which parameters it asks for. */
 interface PartKind<Config> {
   readonly check: (config: Config) => void;
   readonly parameters: (config: Config) => ReadonlyMap<string, Tensor>;
 }
 
-const vqganKind: PartKind<VqganConfig> = { check: checkVqganConfig, parameters: vqganParameters };
-const decoderKind: PartKind<DecoderConfig> = { check: checkDecoderConfig, parameters: decoderParameters };
-const bartKind: PartKind<BartConfig> = { check: checkBartConfig, parameters: bartParameters };
+export const vqganKind: PartKind<VqganConfig> = { check: checkVqganConfig, parameters: vqganParameters };
+export const decoderKind: PartKind<DecoderConfig> = { check: checkDecoderConfig, parameters: decoderParameters };
+export const bartKind: PartKind<BartConfig> = { check: checkBartConfig, parameters: bartParameters };
+
+/** The sizes and values of a part. */
+interface Part<Config> {
+  readonly config: Config;
+  readonly parameters: ReadonlyMap<string, TensorData>;
+}
+
+/** A part's tensors as its checkpoint holds them, once they were checked. */
+export function stored<Config>({ config, parameters }: Part<Config>, kind: PartKind<Config>): PublishedPart<Config> {
+  const weights: Checkpoint = new Map();
+  for (const [name, { shape }] of kind.parameters(config))
+    weights.set(name, fromFloat32(parameters.get(name)!.data as Float32Array, shape));
+  return { config, weights };
+}
+
+async function writePart(folder: string, part: PublishedPart<object>, dtype: StoredAs): Promise<void> {
+  const { config, weights } = part;
+  await writeJson(join(folder, configFile), config);
+  const [tensors, options] = dtype === 'q8' ? [quantize(weights), {}] : [weights, { dtype }];
+  await writeCheckpointFile(join(folder, weightsFile), tensors, { format: 'pt' }, options);
+}
 
 async function readPart<Config>(
   folder: string,
@@ -550,47 +596,50 @@ export function folderError(path: string, error: unknown): ModelFolderError {
   return new ModelFolderError(message.includes(path) ? message : `${path}: ${message}`, { cause: error });
 }
 
-function store(
-  parameters: ReadonlyMap<string, TensorData>,
-  expected: ReadonlyMap<string, Tensor>,
-  dtype: StoredAs,
-): ReadonlyMap<string, StoredTensor> {
-  const tensors: Checkpoint = new Map();
-  for (const [name, { shape }] of expected) {
-    tensors.set(name, fromFloat32(parameters.get(name)!.data as Float32Array, shape, dtype === 'F16' ? 'F16' : 'F32'));
-  }
-  return dtype === 'q8' ? quantize(tensors) : tensors;
-}
-
-function checkParts({ imageTokenizer, textEncoder, decoder, sampling }: ModelParts): void {
+/** Refuses parts that do not belong together, or lack values. A release may be without its VQ-GAN. */
+export function checkParts({
+  imageTokenizer,
+  textEncoder,
+  decoder,
+  sampling,
+}: Pick<ModelParts<TextEncoderPart | BartPart>, 'textEncoder' | 'decoder' | 'sampling'> & {
+  readonly imageTokenizer?: VqganPart;
+}): void {
   try {
-    checkVqganConfig(imageTokenizer.config);
+    if (imageTokenizer) checkVqganConfig(imageTokenizer.config);
     checkDecoderConfig(decoder.config);
+    if ('config' in textEncoder) checkBartConfig(textEncoder.config);
     checkSampling(sampling ?? {});
   } catch (error) {
     fail(`${(error as Error).message}.`, error);
   }
-  const { nEmbed } = imageTokenizer.config;
-  const { gridSize, vocabularySize } = decoder.config;
-  if (gridSizeOf(imageTokenizer.config) !== gridSize || nEmbed !== vocabularySize) {
-    fail(
-      `its decoder writes ${gridSize}×${gridSize} grids of ${vocabularySize} tokens, and its VQ-GAN reads ` +
-        `${gridSizeOf(imageTokenizer.config)}×${gridSizeOf(imageTokenizer.config)} of ${nEmbed}; take the VQ-GAN that the decoder was trained with.`,
-    );
+  const { gridSize, vocabularySize, textWidth } = decoder.config;
+  if (imageTokenizer) {
+    const { nEmbed } = imageTokenizer.config;
+    const grid = gridSizeOf(imageTokenizer.config);
+    if (grid !== gridSize || nEmbed !== vocabularySize) {
+      fail(
+        `its decoder writes ${gridSize}×${gridSize} grids of ${vocabularySize} tokens, and its VQ-GAN reads ` +
+          `${grid}×${grid} of ${nEmbed}; take the VQ-GAN that the decoder was trained with.`,
+      );
+    }
+    checkPart('VQ-GAN', imageTokenizer, vqganKind);
   }
-  const { maxLength } = textEncoder;
-  if (!Number.isSafeInteger(maxLength) || maxLength < 1)
-    fail(`textEncoder.maxLength is ${maxLength}; it must be a whole number of 1 or more.`);
-  checkPart('VQ-GAN', imageTokenizer.parameters, vqganParameters(imageTokenizer.config));
-  checkPart('decoder', decoder.parameters, decoderParameters(decoder.config));
+  if ('config' in textEncoder) {
+    const { width } = textEncoder.config;
+    if (width !== textWidth)
+      fail(`its decoder reads hidden states of width ${textWidth}, and those of its text encoder are ${width} wide.`);
+    checkPart('text encoder', textEncoder, bartKind);
+  } else {
+    const { maxLength } = textEncoder;
+    if (!Number.isSafeInteger(maxLength) || maxLength < 1)
+      fail(`textEncoder.maxLength is ${maxLength}; it must be a whole number of 1 or more.`);
+  }
+  checkPart('decoder', decoder, decoderKind);
 }
 
-function checkPart(
-  what: string,
-  parameters: ReadonlyMap<string, TensorData>,
-  expected: ReadonlyMap<string, Tensor>,
-): void {
-  for (const [name, { shape }] of expected) {
+function checkPart<Config>(what: string, { config, parameters }: Part<Config>, kind: PartKind<Config>): void {
+  for (const [name, { shape }] of kind.parameters(config)) {
     const value = parameters.get(name);
     if (value?.dtype === 'float32' && sameShape(value.shape, shape)) continue;
     const found = value ? `is ${value.dtype}[${value.shape.join(', ')}]` : 'is missing';
@@ -607,7 +656,7 @@ function sameShape(a: Shape, b: Shape): boolean {
 }
 
 /** Refuses to replace a folder that holds anything but what would be written. */
-async function checkReplaceable(folder: string, contents: readonly string[]): Promise<void> {
+export async function checkReplaceable(folder: string, contents: readonly string[]): Promise<void> {
   let entries: string[];
   try {
     entries = await readdir(folder);
@@ -624,7 +673,7 @@ async function checkReplaceable(folder: string, contents: readonly string[]): Pr
 }
 
 /** Fills a new folder beside the target, and puts it in the target's place. */
-async function writeFolder(target: string, fill: (temporary: string) => Promise<void>): Promise<void> {
+export async function writeFolder(target: string, fill: (temporary: string) => Promise<void>): Promise<void> {
   const beside = (suffix: string) => join(dirname(target), `.${basename(target)}.${randomUUID()}.${suffix}`);
   const temporary = beside('tmp');
   const replaced = beside('old');
@@ -653,7 +702,7 @@ async function writeFolder(target: string, fill: (temporary: string) => Promise<
   await rm(replaced, { recursive: true, force: true });
 }
 
-async function makeFolder(path: string): Promise<void> {
+export async function makeFolder(path: string): Promise<void> {
   try {
     await mkdir(path, { recursive: true });
   } catch (error) {
@@ -661,6 +710,6 @@ async function makeFolder(path: string): Promise<void> {
   }
 }
 
-async function writeJson(path: string, value: object): Promise<void> {
+export async function writeJson(path: string, value: object): Promise<void> {
   await writeFileAtomically(path, new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`));
 }

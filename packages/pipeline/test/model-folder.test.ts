@@ -1,6 +1,15 @@
 import { cp, mkdir, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fromPretrained, type ModelParts, readModelFolder, writeModelFolder } from '@dalle-mini/pipeline';
+import { createRandom, initializeParameters } from '@dalle-mini/graph';
+import {
+  fromPretrained,
+  type ModelParts,
+  readModelFolder,
+  readVqgan,
+  writeModelFolder,
+  writeVqgan,
+} from '@dalle-mini/pipeline';
+import { type VqganConfig, vqganParameters } from '@dalle-mini/vqgan';
 import { type Checkpoint, fromFloat32 } from '@dalle-mini/weights';
 import { readCheckpointFile, writeCheckpointFile } from '@dalle-mini/weights/node';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -220,5 +229,19 @@ describe('writeModelFolder', () => {
     const writing = writeModelFolder(target, { ...parts, decoder: { ...parts.decoder, parameters } }, { dtype: 'q8' });
     await expect(writing).rejects.toThrow('NaN');
     expect((await readdir(folder.path)).filter((name) => name.includes('half'))).toEqual([]);
+  });
+});
+
+describe('writeVqgan', () => {
+  it.each<[string, Partial<VqganConfig>]>([
+    ['a VQ-GAN', { pixelRange: [0, 1] }],
+    ['one with the Gumbel quantizer', { quantizer: 'gumbel', embedDim: 8 }],
+    ['a decoder only', { decoderOnly: true }],
+  ])('writes %s as readVqgan reads it', async (_, options) => {
+    const config = { ...tinyModel().imageTokenizer.config, ...options };
+    const parameters = initializeParameters(vqganParameters(config), createRandom(1));
+    const target = join(folder.path, 'vqgan');
+    await writeVqgan(target, { config, parameters });
+    expect(await readVqgan(target)).toEqual({ config, parameters });
   });
 });

@@ -5,12 +5,12 @@ import { createRandom, initializeParameters, sampleNormal, type TensorData } fro
 import { fromPretrained, type LoadProgress, ModelFolderError } from '@dalle-mini/pipeline';
 import { bartParameters } from '@dalle-mini/text-encoder';
 import { type VqganConfig, vqganParameters } from '@dalle-mini/vqgan';
-import { fromFloat32, toInt32 } from '@dalle-mini/weights';
+import { fromFloat32 } from '@dalle-mini/weights';
 import { HubError } from '@dalle-mini/weights/hub';
 import { writeCheckpointFile, writeFlaxCheckpointFile } from '@dalle-mini/weights/node';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { released, whole } from '../../text-encoder/test/published-bart.js';
 import { FakeHub } from '../../weights/test/fake-hub.js';
+import { greedy, merges, publishedConfig, publishedTensors, tokensOf, vocab } from './published-parts.js';
 import { temporaryFolder } from './tiny-model.js';
 
 let root: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -30,12 +30,6 @@ const vqgan: VqganConfig = {
   normGroups: 4,
 };
 
-// The fixture's captions have the tokens 11, 7, 25, 18 and 4, 29.
-const captions = ['hdvo', 'az'];
-const letters = Object.fromEntries([...'abcdefghijklmnopqrstuvwxyz'].map((letter, i) => [letter, i + 4]));
-const { b: id, ...others } = letters;
-const vocab = { '<s>': 0, '<pad>': 1, '</s>': 2, '<unk>': 3, ...others, yx: id };
-
 const stored = (parameters: ReadonlyMap<string, TensorData>) =>
   new Map([...parameters].map(([name, { data, shape }]) => [name, fromFloat32(data as Float32Array, shape)]));
 
@@ -51,14 +45,10 @@ beforeAll(async () => {
 
   // DALL·E Mini as the published code saved it, but for its sizes.
   await mkdir(at('original'));
-  const weights = released(new Map([...whole.tensors].filter(([name]) => /^(model|lm_head)\./.test(name))));
-  await writeFlaxCheckpointFile(at('original', 'flax_model.msgpack'), weights);
-  await writeFile(
-    at('original', 'config.json'),
-    JSON.stringify({ ...whole.description.config, decoder_start_token_id: 20 }),
-  );
+  await writeFlaxCheckpointFile(at('original', 'flax_model.msgpack'), publishedTensors());
+  await writeFile(at('original', 'config.json'), JSON.stringify(publishedConfig));
   await writeFile(at('original', 'vocab.json'), JSON.stringify(vocab));
-  await writeFile(at('original', 'merges.txt'), '#version: 0.2\ny x\n');
+  await writeFile(at('original', 'merges.txt'), merges);
 });
 afterAll(() => root.remove());
 
@@ -67,10 +57,6 @@ beforeEach(async () => {
   await cp(at('original'), at('release'), { recursive: true });
 });
 
-const tokensOf = (tensor: string) => {
-  const tokens = [...toInt32(whole.tensors.get(tensor)!)];
-  return [tokens.slice(0, 16), tokens.slice(16)];
-};
 const load = (options: object = {}) => fromPretrained(at('release'), { threads: 1, vqgan: at('vqgan'), ...options });
 const failure = (loading: Promise<unknown>) =>
   loading.then(
@@ -78,22 +64,13 @@ const failure = (loading: Promise<unknown>) =>
     (error: Error) => error,
   );
 
-/** The tokens of the captions, always the likeliest. */
-async function greedy(model: Awaited<ReturnType<typeof load>>, guidanceScale: number): Promise<number[][]> {
-  const grids: number[][] = [];
-  for (const caption of captions) {
-    const [picture] = await model.generate(caption, { temperature: 0, guidanceScale });
-    expect(picture!.image).toMatchObject({ width: 8, height: 8 });
-    grids.push([...picture!.tokens]);
-  }
-  return grids;
-}
-
 describe('a DALL·E Mini as it was released', () => {
   it('draws the tokens that the published code draws, with and without guidance', async () => {
     const model = await load();
     expect(await greedy(model, 1)).toEqual(tokensOf('greedy_tokens'));
     expect(await greedy(model, 3)).toEqual(tokensOf('guided_greedy_tokens'));
+    const [picture] = await model.generate('hdvo');
+    expect(picture!.image).toMatchObject({ width: 8, height: 8 });
     expect(model.sampling).toEqual({ topK: 50, guidanceScale: 10 });
     await model.dispose();
   });
@@ -222,7 +199,7 @@ describe('a model of min-dalle', () => {
     await mkdir(at('min', 'dalle_bart_mini'), { recursive: true });
     const file = (name: string) => at('min', 'dalle_bart_mini', name);
     await writeFile(file('vocab.json'), JSON.stringify(vocab));
-    await writeFile(file('merges.txt'), '#version: 0.2\ny x\n');
+    await writeFile(file('merges.txt'), merges);
     // Formats are told by content: that of PyTorch is read in the tests of weights.
     await writeCheckpointFile(
       file('encoder.pt'),

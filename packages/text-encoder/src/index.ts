@@ -22,7 +22,17 @@ export {
   type HuggingFaceTextEncoderOptions as BertTextEncoderOptions,
 } from './hugging-face-text-encoder.js';
 export { minDalleTokenizer } from './min-dalle-tokenizer.js';
-export { bartConfigFromRelease, blockConfigFromRelease, readRelease, takeBart, takeStack } from './release.js';
+export {
+  bartConfigFromRelease,
+  blockConfigFromRelease,
+  type ReleaseOptions,
+  readRelease,
+  releaseBart,
+  releaseBlockConfig,
+  releaseStack,
+  takeBart,
+  takeStack,
+} from './release.js';
 export type { EncodeOptions, TextEncoder, TextEncoding } from './text-encoder.js';
 export { normalizingTokenizer, TextNormalizer, type TextNormalizerOptions } from './text-normalizer.js';
 export { type CaptionTokenizer, loadTokenizer, type TokenBatch } from './tokenizer.js';

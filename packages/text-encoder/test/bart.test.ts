@@ -7,10 +7,21 @@ import {
   bartParameters,
   bartPresets,
   checkBartConfig,
+  releaseBart,
   takeBart,
 } from '@dalle-mini/text-encoder';
+import { type Checkpoint, fromFloat32, fromInt32 } from '@dalle-mini/weights';
 import { afterAll, describe, expect, it } from 'vitest';
-import { fixture, hiddenStatesOf, integers, parametersOf, relativeError, released, whole } from './published-bart.js';
+import {
+  fixture,
+  hiddenStatesOf,
+  integers,
+  listed,
+  parametersOf,
+  relativeError,
+  released,
+  whole,
+} from './published-bart.js';
 
 const runtime = new OnnxRuntime();
 afterAll(() => runtime.dispose());
@@ -187,5 +198,71 @@ describe('takeBart', () => {
     const checkpoint = released(whole.tensors);
     takeBart(checkpoint, config);
     expect(() => takeBart(checkpoint, config)).toThrow('the released encoder has nothing for embed_tokens.weight');
+  });
+});
+
+describe('releaseBart', () => {
+  const variant = (name: string, options: object = variants[name]!) => {
+    const config = bartConfigFromRelease({ ...base, ...options });
+    const original = () =>
+      new Map([...released(tensors, `${name}/`)].filter(([path]) => path.startsWith('model/encoder/')));
+    return { config, original, weights: takeBart(original(), config) };
+  };
+
+  it.each(Object.entries(variants))('gives the tensors back that were taken, variant %s', (name, options) => {
+    const { config, original, weights } = variant(name);
+    const { use_scan: scan } = options as { use_scan?: boolean };
+    expect(listed(releaseBart(weights, config, { scan }))).toEqual(listed(original()));
+  });
+
+  it('leaves what it is given as it was, and out what the model does not have', () => {
+    const { config, original, weights } = variant('released');
+    const more: Checkpoint = new Map([...weights, ['lm_head.weight', fromFloat32(Float32Array.of(1), [1])]]);
+    for (let i = 0; i < 2; i++) expect(listed(releaseBart(more, config))).toEqual(listed(original()));
+  });
+
+  it('stacks layers or does not, whichever it is told', () => {
+    const { config, weights } = variant('released-per-layer');
+    expect(takeBart(releaseBart(weights, config, { scan: true }), config)).toEqual(weights);
+    expect([...releaseBart(weights, config, { scan: true }).keys()]).toEqual([
+      ...releaseBart(variant('released').weights, config).keys(),
+    ]);
+  });
+
+  it('refuses to stack layers that differ', () => {
+    const { config, weights } = variant('swinv2');
+    expect(() => releaseBart(weights, config, { scan: true })).toThrow(RangeError);
+    expect(() => releaseBart(weights, config, { scan: true })).toThrow('scan must be false where normPositions is');
+  });
+
+  it("refuses a last norm's scale that has no place where layers are not stacked", () => {
+    const { config, weights } = variant('postln');
+    const last = 'layers.1.final_layer_norm.weight';
+    expect(() => releaseBart(weights, config, { scan: false })).toThrow(`the encoder's ${last} is not 1, and without`);
+    weights.set(last, fromFloat32(new Float32Array(16).fill(1), [16]));
+    expect(releaseBart(weights, config, { scan: false }).size).toBe(variant('postln-per-layer').original().size);
+  });
+
+  it.each<[string, (weights: Checkpoint) => void, string]>([
+    ['missing', (weights) => weights.delete('layernorm_embedding.bias'), 'floats of shape [16], and it is missing'],
+    [
+      'of another shape',
+      (weights) => weights.set('layernorm_embedding.bias', fromFloat32(new Float32Array(2), [2])),
+      'floats of shape [16], and it is F32 of shape [2]',
+    ],
+    [
+      'of another type',
+      (weights) => weights.set('layernorm_embedding.bias', fromInt32(new Int32Array(16), [16])),
+      'floats of shape [16], and it is I32 of shape [16]',
+    ],
+    [
+      'of another type than those that it is stacked with',
+      (weights) => weights.set('layers.1.glu.ln0.bias', fromFloat32(new Float32Array(16), [16])),
+      'layers of model/encoder/layers/FlaxBartEncoderLayers/GLU_0/LayerNorm_0/bias are F16 and F32',
+    ],
+  ])('names a tensor that is %s', (_, change, message) => {
+    const { config, weights } = variant('released');
+    change(weights);
+    expect(() => releaseBart(weights, config)).toThrow(message);
   });
 });

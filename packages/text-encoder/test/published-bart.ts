@@ -34,6 +34,12 @@ export function released(tensors: Checkpoint, prefix = ''): Checkpoint {
   );
 }
 
+/** A checkpoint's tensors in the order of their names, to be compared. */
+export function listed(checkpoint: Checkpoint): unknown[] {
+  const tensors = [...checkpoint].sort(([a], [b]) => (a < b ? -1 : 1));
+  return tensors.map(([name, { dtype, shape, bytes }]) => [name, dtype, shape, Buffer.from(bytes).toString('base64')]);
+}
+
 /** The encoder's parameters among the tensors of a fixture. */
 export function parametersOf(tensors: Checkpoint, config: BartConfig, prefix = ''): Map<string, TensorData> {
   return dequantize(takeBart(released(tensors, prefix), config));

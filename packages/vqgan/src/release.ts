@@ -1,15 +1,17 @@
 /**
  * Released VQ-GANs: the `.yaml` and the Lightning `.ckpt` of CompVis/taming-transformers, the `config.json` and the
- * `flax_model.msgpack` of patil-suraj/vqgan-jax, and the `detoker.pt` of kuprel/min-dalle, the decoder's half alone.
+ * `flax_model.msgpack` of patil-suraj/vqgan-jax, and the `detoker.pt` of kuprel/min-dalle, the decoder's half alone. Those of
+ * vqgan-jax are written, too.
  */
+import type { Shape } from '@dalle-mini/graph';
 import { type Checkpoint, CheckpointError, type StoredTensor, transposeInPlace } from '@dalle-mini/weights';
 import { checkVqganConfig, type VqganConfig } from './config.js';
 import { vqganParameters } from './vqgan.js';
 
 /**
  * The configuration of a release, from its parsed `config.json` or `.yaml`. What the file leaves out has the default of the
- * published code. A `config.json` does not say which values pixels have: they are taken to be in [0, 1], as DALL·E Mini decodes
- * them. Set `pixelRange` to [−1, 1] for another port of a model of Taming's.
+ * published code. A published `config.json` does not say which values pixels have: they are taken to be in [0, 1], as DALL·E Mini
+ * decodes them. Set `pixelRange` to [−1, 1] for another port of a model of Taming's. One of {@link releaseVqganConfig} does say it.
  *
  * @throws RangeError that names the field of the file whose value is of the wrong kind, or which this model does not have.
  */
@@ -54,11 +56,11 @@ function fromFlax(release: object): VqganConfig {
     ...sizesFrom(fields),
     embedDim: fields.number('embed_dim'),
     nEmbed: fields.number('n_embed'),
-    pixelRange: [0, 1],
+    pixelRange: fields.numbers('pixel_range') as [number, number],
   };
 }
 
-/** Of `VQGANConfig` in vqgan-jax. */
+/** Of `VQGANConfig` in vqgan-jax, which has no `pixel_range`. */
 const FLAX_DEFAULTS = {
   ch: 128,
   out_ch: 3,
@@ -72,7 +74,47 @@ const FLAX_DEFAULTS = {
   double_z: false,
   resamp_with_conv: true,
   give_pre_end: false,
+  pixel_range: [0, 1],
 };
+
+/**
+ * The `config.json` of a release in the layout of vqgan-jax: the inverse of {@link vqganConfigFromRelease}. Only here is `pixel_range`
+ * read; in Python, too, pixels have these values.
+ *
+ * @throws RangeError that names the field which vqgan-jax does not have.
+ */
+export function releaseVqganConfig(config: VqganConfig): Record<string, unknown> {
+  checkReleasable(config);
+  return {
+    resolution: config.resolution,
+    in_channels: config.inChannels,
+    out_ch: config.inChannels,
+    ch: config.ch,
+    ch_mult: config.chMult,
+    num_res_blocks: config.numResBlocks,
+    attn_resolutions: config.attnResolutions,
+    z_channels: config.zChannels,
+    embed_dim: config.embedDim,
+    n_embed: config.nEmbed,
+    double_z: false,
+    resamp_with_conv: true,
+    give_pre_end: false,
+    dropout: 0,
+    pixel_range: config.pixelRange ?? [-1, 1],
+  };
+}
+
+function checkReleasable(config: VqganConfig): void {
+  checkVqganConfig(config);
+  const published = { quantizer: 'nearest', normGroups: 32, decoderOnly: false } as const;
+  for (const field of ['quantizer', 'normGroups', 'decoderOnly'] as const) {
+    const value = config[field] ?? published[field];
+    if (value !== published[field])
+      throw new RangeError(
+        `VQ-GAN config: ${field} must be ${JSON.stringify(published[field])}, the only one of vqgan-jax, to be released, not ${JSON.stringify(value)}`,
+      );
+  }
+}
 
 function sizesFrom({ number, numbers, mustBe }: Fields): Omit<VqganConfig, 'embedDim' | 'nEmbed'> {
   const inChannels = number('in_channels');
@@ -136,16 +178,22 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
  */
 export function takeVqgan(released: Checkpoint, config: VqganConfig): Checkpoint {
   const parameters = vqganParameters(config);
+  const names = new Map(
+    [...parameters].flatMap(([name, { shape }]) =>
+      releasedNames(name, shape).map((released) => [released, name] as const),
+    ),
+  );
   const taken: Checkpoint = new Map();
   for (const [name, tensor] of [...released]) {
-    const current = currentName(name);
-    if (TRAINING_ONLY.test(current) || (config.decoderOnly && ENCODER.test(current))) continue;
-    if (!parameters.has(current))
+    const path = name.replace(/^params\//, '');
+    if (TRAINING_ONLY.test(path) || (config.decoderOnly && ENCODER.test(path))) continue;
+    const current = names.get(path);
+    if (current === undefined)
       throw new CheckpointError(
         `the release has the tensor ${name}, which a model of this configuration does not have; the two do not belong together`,
       );
     released.delete(name);
-    taken.set(current, name.endsWith('/kernel') ? toOihw(tensor) : tensor);
+    taken.set(current, path.endsWith('/kernel') ? toOihw(tensor) : tensor);
   }
   for (const [name, { shape }] of parameters) {
     const tensor = taken.get(name);
@@ -158,9 +206,30 @@ export function takeVqgan(released: Checkpoint, config: VqganConfig): Checkpoint
   return taken;
 }
 
+/**
+ * A VQ-GAN in the layout of vqgan-jax: the inverse of {@link takeVqgan}. Tensors that the model does not have are left out; those whose
+ * elements stay in their places share their memory.
+ *
+ * @throws CheckpointError that names a tensor which is missing or of another shape; RangeError as {@link releaseVqganConfig}.
+ */
+export function releaseVqgan(weights: ReadonlyMap<string, StoredTensor>, config: VqganConfig): Checkpoint {
+  checkReleasable(config);
+  const released: Checkpoint = new Map();
+  for (const [name, { shape }] of vqganParameters(config)) {
+    const tensor = weights.get(name);
+    if (!tensor || tensor.shape.join() !== shape.join())
+      throw new CheckpointError(
+        `the VQ-GAN's ${name} must be of shape [${shape.join(', ')}], and it is ${tensor ? `[${tensor.shape.join(', ')}]` : 'missing'}; give the weights that belong to this configuration`,
+      );
+    const published = flaxName(name, shape);
+    released.set(published, published.endsWith('/kernel') ? toHwio(tensor) : tensor);
+  }
+  return released;
+}
+
 /** Parts of Taming's training: the losses with their networks, and the colours with which segmentations are drawn. */
 const TRAINING_ONLY = /^(loss\.|colorize$)/;
-const ENCODER = /^(encoder|quant_conv|quantize\.proj)\./;
+const ENCODER = /^(encoder|quant_conv|quantize\.proj)[./]/;
 
 function mendFor(name: string, taken: Checkpoint): string {
   const hasEncoder = [...taken.keys()].some((taken) => ENCODER.test(taken));
@@ -169,21 +238,28 @@ function mendFor(name: string, taken: Checkpoint): string {
     : 'give the checkpoint that belongs to this configuration';
 }
 
-/** The name of a released tensor here, which is Taming's. */
-function currentName(name: string): string {
-  // min-dalle has the codebook alone.
-  if (name === 'embedding.weight') return 'quantize.embedding.weight';
-  if (!name.includes('/')) return name;
+/** The names that releases have for a parameter: Taming's, which is the name here, vqgan-jax's, and min-dalle's for the codebook. */
+function releasedNames(name: string, shape: Shape): string[] {
+  const names = [name, flaxName(name, shape)];
+  return name === 'quantize.embedding.weight' ? [...names, 'embedding.weight'] : names;
+}
+
+/** The name of a parameter in vqgan-jax: `encoder.down.0.block.0.norm1.weight` is `encoder/down_0/block_0/norm1/scale`. */
+function flaxName(name: string, shape: Shape): string {
+  const weight = shape.length === 4 ? 'kernel' : shape.length === 2 ? 'embedding' : 'scale';
   return name
-    .replace(/^params\//, '')
-    .replace(/^((?:en|de)coder)\/(down|up)_(\d+)\//, '$1/$2/$3/')
-    .replace(/^((?:en|de)coder\/(?:down|up)\/\d+)\/(block|attn)_(\d+)\//, '$1/$2/$3/')
-    .replace(/\/(kernel|scale|embedding)$/, '/weight')
-    .replaceAll('/', '.');
+    .replace(/\.(\d+)/g, '_$1')
+    .replace(/\.weight$/, `.${weight}`)
+    .replaceAll('.', '/');
 }
 
 /** A convolution's kernel `[height, width, in, out]` as `[out, in, height, width]`, in the same memory. */
 function toOihw(tensor: StoredTensor): StoredTensor {
   // Of another shape than a kernel's, which is told when all shapes are checked.
   return tensor.shape.length === 4 ? transposeInPlace(tensor, [3, 2, 0, 1]) : tensor;
+}
+
+/** The inverse of {@link toOihw}, in other memory. */
+function toHwio(tensor: StoredTensor): StoredTensor {
+  return transposeInPlace({ ...tensor, bytes: new Uint8Array(tensor.bytes) }, [2, 3, 1, 0]);
 }

@@ -8,6 +8,8 @@ import {
   decodeTokens,
   encodeImages,
   reconstruct,
+  releaseVqgan,
+  releaseVqganConfig,
   takeVqgan,
   type VqganConfig,
   VqganTokenizer,
@@ -293,6 +295,71 @@ describe('takeVqgan', () => {
     ).toContain(
       'has nothing for encoder.conv_in.weight; it is a decoder without its encoder, as that of min-dalle: set decoderOnly to true',
     );
+  });
+});
+
+describe('releaseVqgan', () => {
+  test('gives the tensors back that were taken, and takes what it gave', async () => {
+    const { config, checkpoint } = await vqganJax();
+    const original = (await vqganJax()).checkpoint;
+    const weights = takeVqgan(checkpoint, config);
+    for (let i = 0; i < 2; i++) {
+      const again = releaseVqgan(weights, config);
+      expect(again.size).toBe(original.size);
+      for (const [name, { dtype, shape, bytes }] of original) {
+        expect(again.get(name), name).toMatchObject({ dtype, shape });
+        expect(Buffer.compare(again.get(name)!.bytes, bytes), name).toBe(0);
+      }
+    }
+  });
+
+  test('converts a model of Taming’s as its published script does', async () => {
+    const { config, checkpoint } = await release('taming');
+    const converted = (await flaxRelease()).checkpoint;
+    const again = releaseVqgan(takeVqgan(checkpoint, config), config);
+    expect([...again.keys()].sort()).toEqual([...converted.keys()].sort());
+    for (const [name, tensor] of converted) {
+      expect(again.get(name)!.shape, name).toEqual(tensor.shape);
+      expect(toFloat32(again.get(name)!), name).toEqual(toFloat32(tensor));
+    }
+  });
+
+  test('names a tensor that is missing or of another shape', async () => {
+    const { config, checkpoint } = await vqganJax();
+    const weights = takeVqgan(checkpoint, config);
+    weights.set('post_quant_conv.bias', fromFloat32(new Float32Array(3), [3]));
+    expect(() => releaseVqgan(weights, config)).toThrow(
+      "the VQ-GAN's post_quant_conv.bias must be of shape [8], and it is [3]",
+    );
+    weights.delete('post_quant_conv.bias');
+    expect(() => releaseVqgan(weights, config)).toThrow('post_quant_conv.bias must be of shape [8], and it is missing');
+  });
+});
+
+describe('releaseVqganConfig', () => {
+  test('is what the configuration was read from', async () => {
+    const published = JSON.parse(await readText('vqgan-jax/config.json'));
+    const { architectures, transformers_version, num_resolutions, ...fields } = published;
+    const json = releaseVqganConfig(vqganConfigFromRelease(published));
+    expect(json).toMatchObject(fields);
+    expect(vqganConfigFromRelease(json)).toEqual(vqganConfigFromRelease(published));
+  });
+
+  test('keeps the range of pixels', () => {
+    const { normGroups, ...config } = { ...tiny, ch: 32 };
+    expect(vqganConfigFromRelease(releaseVqganConfig(config))).toEqual({ ...config, pixelRange: [-1, 1] });
+  });
+
+  test.each<[Partial<VqganConfig>, string]>([
+    [{ quantizer: 'gumbel' }, 'quantizer must be "nearest", the only one of vqgan-jax, to be released, not "gumbel"'],
+    [{ normGroups: 4 }, 'normGroups must be 32, the only one of vqgan-jax, to be released, not 4'],
+    [{ decoderOnly: true }, 'decoderOnly must be false, the only one of vqgan-jax, to be released, not true'],
+  ])('refuses %j', (change, message) => {
+    const config = { ...tiny, ch: 32, normGroups: 32, ...change };
+    for (const call of [() => releaseVqganConfig(config), () => releaseVqgan(new Map(), config)]) {
+      expect(call).toThrow(RangeError);
+      expect(call).toThrow(`VQ-GAN config: ${message}`);
+    }
   });
 });
 

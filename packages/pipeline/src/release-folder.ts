@@ -1,0 +1,75 @@
+/** A model in the layout of DALL·E Mini's releases, which the published Python code loads. */
+import { join, resolve } from 'node:path';
+import { releaseConfig, releaseDecoder } from '@dalle-mini/decoder';
+import { releaseBart } from '@dalle-mini/text-encoder';
+import { releaseVqgan, releaseVqganConfig } from '@dalle-mini/vqgan';
+import type { Checkpoint } from '@dalle-mini/weights';
+import { writeFlaxCheckpointFile } from '@dalle-mini/weights/node';
+import {
+  type BartPart,
+  bartKind,
+  checkParts,
+  checkReplaceable,
+  configFile,
+  type DecoderPart,
+  decoderKind,
+  makeFolder,
+  stored,
+  tokenizerFiles,
+  type VqganPart,
+  vqganKind,
+  wordsFile,
+  writeFolder,
+  writeJson,
+  writeTokenizerFiles,
+} from './model-folder.js';
+
+/** What a release is made of. The text encoder is DALL·E Mini's own: the published code has no other. */
+export interface ReleaseParts {
+  readonly textEncoder: BartPart;
+  readonly decoder: DecoderPart;
+  /** Not needed where it is the published one. */
+  readonly imageTokenizer?: VqganPart;
+}
+
+const vqganFolder = 'vqgan';
+const flaxFile = 'flax_model.msgpack';
+
+/**
+ * Writes a model as DALL·E Mini was released: `config.json`, `flax_model.msgpack`, its layers stacked, in float32, and the tokenizer's
+ * files; the VQ-GAN in the layout of vqgan-jax, in the folder `vqgan` within. `DalleBart.from_pretrained(folder)` loads it in Python,
+ * and `fromPretrained(folder, { vqgan: `${folder}/vqgan` })` here.
+ *
+ * It is written whole or not at all, and replaces nothing but a release.
+ * @throws ModelFolderError if the parts do not belong together, or something else stands at the place; RangeError if the published code
+ * does not have one of their options; FileError if the disk refuses.
+ */
+export async function writeRelease(folder: string, parts: ReleaseParts): Promise<void> {
+  const { textEncoder, decoder, imageTokenizer } = parts;
+  const target = resolve(folder);
+  checkParts(parts);
+  // What fromPretrained converted the release before to is of no use with this one.
+  await checkReplaceable(target, [configFile, flaxFile, ...tokenizerFiles, vqganFolder, 'converted']);
+  const config = {
+    ...releaseConfig(textEncoder.config, decoder.config),
+    normalize_text: wordsFile in textEncoder.tokenizerFiles,
+  };
+  const write = async (place: string, json: object, weights: Checkpoint) => {
+    await writeJson(join(place, configFile), json);
+    await writeFlaxCheckpointFile(join(place, flaxFile), weights);
+  };
+  await writeFolder(target, async (temporary) => {
+    const released = [
+      ...releaseBart(stored(textEncoder, bartKind).weights, textEncoder.config),
+      ...releaseDecoder(stored(decoder, decoderKind).weights, decoder.config),
+    ];
+    await write(temporary, config, new Map(released));
+    await writeTokenizerFiles(temporary, textEncoder.tokenizerFiles);
+    if (imageTokenizer) {
+      const place = join(temporary, vqganFolder);
+      await makeFolder(place);
+      const weights = releaseVqgan(stored(imageTokenizer, vqganKind).weights, imageTokenizer.config);
+      await write(place, releaseVqganConfig(imageTokenizer.config), weights);
+    }
+  });
+}

@@ -1,0 +1,75 @@
+import { decoderConfigFromRelease, takeDecoder } from '@dalle-mini/decoder';
+import { createRandom, initializeParameters, sampleNormal } from '@dalle-mini/graph';
+import type { BartPart, DecoderPart, TextToImage, VqganPart } from '@dalle-mini/pipeline';
+import { bartConfigFromRelease, takeBart } from '@dalle-mini/text-encoder';
+import { type VqganConfig, vqganParameters } from '@dalle-mini/vqgan';
+import { type Checkpoint, dequantize, toInt32 } from '@dalle-mini/weights';
+import { released, whole } from '../../text-encoder/test/published-bart.js';
+
+/** The tensors of DALL·E Mini as the published code saved them, but for its sizes. */
+export const publishedTensors = (): Checkpoint =>
+  released(new Map([...whole.tensors].filter(([name]) => /^(model|lm_head)\./.test(name))));
+
+/** Its `config.json`. */
+export const publishedConfig = { ...whole.description.config, decoder_start_token_id: 20 };
+
+/** The fixture's captions, whose tokens are 11, 7, 25, 18 and 4, 29. */
+export const captions = ['hdvo', 'az'];
+const letters = Object.fromEntries([...'abcdefghijklmnopqrstuvwxyz'].map((letter, i) => [letter, i + 4]));
+const { b: id, ...others } = letters;
+export const vocab = { '<s>': 0, '<pad>': 1, '</s>': 2, '<unk>': 3, ...others, yx: id };
+export const merges = '#version: 0.2\ny x\n';
+
+/** The tokens that the published code draws for the captions. */
+export function tokensOf(tensor: 'greedy_tokens' | 'guided_greedy_tokens'): number[][] {
+  const tokens = [...toInt32(whole.tensors.get(tensor)!)];
+  return [tokens.slice(0, 16), tokens.slice(16)];
+}
+
+/** The tokens that a model draws for the captions, always the likeliest. */
+export async function greedy(model: TextToImage, guidanceScale: number): Promise<number[][]> {
+  const grids: number[][] = [];
+  for (const caption of captions) {
+    const [picture] = await model.generate(caption, { temperature: 0, guidanceScale });
+    grids.push([...picture!.tokens]);
+  }
+  return grids;
+}
+
+/** A VQ-GAN for grids of 4 × 4 tokens from 20, in sizes that vqgan-jax may have. */
+const vqgan: VqganConfig = {
+  resolution: 8,
+  inChannels: 3,
+  ch: 32,
+  chMult: [1, 2],
+  numResBlocks: 1,
+  attnResolutions: [4],
+  zChannels: 8,
+  embedDim: 4,
+  nEmbed: 20,
+};
+
+function randomVqgan(): VqganPart {
+  const parameters = initializeParameters(vqganParameters(vqgan), createRandom(1));
+  const random = createRandom(2);
+  const codes = parameters.get('quantize.embedding.weight')!.data;
+  for (let i = 0; i < codes.length; i++) codes[i] = sampleNormal(random);
+  return { config: vqgan, parameters };
+}
+
+/** What the published model is made of, with a VQ-GAN of its own. */
+export function publishedParts() {
+  const config = bartConfigFromRelease(publishedConfig);
+  const decoderConfig = decoderConfigFromRelease(publishedConfig);
+  const textEncoder: BartPart = {
+    config,
+    parameters: dequantize(takeBart(publishedTensors(), config)),
+    tokenizer: 'bart',
+    tokenizerFiles: { 'vocab.json': JSON.stringify(vocab), 'merges.txt': merges },
+  };
+  const decoder: DecoderPart = {
+    config: decoderConfig,
+    parameters: dequantize(takeDecoder(publishedTensors(), decoderConfig)),
+  };
+  return { textEncoder, decoder, imageTokenizer: randomVqgan() };
+}
