@@ -5,7 +5,7 @@ import {
   decoderParameters,
   teacherForced,
 } from '@dalle-mini/decoder';
-import { type Initializer, input, ParameterScope, type TensorData } from '@dalle-mini/graph';
+import { grad, type Initializer, input, mean, ParameterScope, square, type TensorData } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { toFloat32, toInt32 } from '@dalle-mini/weights';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -76,6 +76,30 @@ test.each(Object.entries(initialGains))(
       expect(wide(`layers.0.glu.${parameter}.weight`)).toBeCloseTo(0.02 * gainOf('Dense_1'), 6);
   },
 );
+
+test('has gradients with cosine attention where hidden states are zero, as those of padding may be', async () => {
+  const config = decoderConfigFromRelease({ ...base, ...variants['cosine-attention'] });
+  const scope = new ParameterScope();
+  const inputs = {
+    tokens: input('tokens', [1, 9], 'int32'),
+    hiddenStates: input('hiddenStates', [1, 5, 16]),
+    attentionMask: input('attentionMask', [1, 5], 'int32'),
+  };
+  const loss = mean(square(teacherForced(scope, config, inputs.tokens, inputs)));
+  const keys = scope.parameters.get('layers.0.encoder_attn.k_proj.weight')!;
+  const [gradient] = grad(loss, [keys]);
+  const weights = parametersOf(tensors, config, 'cosine-attention/');
+  const executable = await runtime.compile({ inputs, outputs: { gradient: gradient! } }, { parameters: weights });
+  const result = await executable.run({
+    tokens: { dtype: 'int32', shape: [1, 9], data: new Int32Array(9) },
+    hiddenStates: { dtype: 'float32', shape: [1, 5, 16], data: new Float32Array(80).fill(1, 0, 48) },
+    attentionMask: { dtype: 'int32', shape: [1, 5], data: Int32Array.of(1, 1, 1, 0, 0) },
+  });
+  await executable.dispose();
+  const values = result.gradient!.data as Float32Array;
+  expect(values.every(Number.isFinite)).toBe(true);
+  expect(values.some((value) => value !== 0)).toBe(true);
+});
 
 async function logitsOf(
   config: DecoderConfig,

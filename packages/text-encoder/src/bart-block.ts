@@ -14,6 +14,7 @@ import {
   log,
   matmul,
   max,
+  maximum,
   mergeHeads,
   mul,
   normal,
@@ -370,7 +371,9 @@ function gainOf({ gains, deepnetScaling = false }: BartBlock, kind: 'self' | 'cr
 
 /** Divided by its length, as published: with 1e-8 added to the length. */
 function unit(x: Tensor): Tensor {
-  return div(x, add(sqrt(sum(square(x), { axes: [-1], keepDims: true })), 1e-8));
+  // Zeros, which hidden states at padding may be, have no gradient by √0; and 1e-15 is nothing beside 1e-8.
+  const squares = maximum(sum(square(x), { axes: [-1], keepDims: true }), 1e-30);
+  return div(x, add(sqrt(squares), 1e-8));
 }
 
 function activation(block: BartBlock, x: Tensor): Tensor {
