@@ -12,21 +12,29 @@ export type TensorData =
   | { readonly dtype: 'int32'; readonly shape: Shape; readonly data: Int32Array }
   | { readonly dtype: 'bool'; readonly shape: Shape; readonly data: Uint8Array };
 
-/**
- * A parameter's values in a file, which a runtime maps into memory instead of reading it: float32, little-endian, row-major, from
- * `offset` bytes on. A safetensors file will do.
- */
-export interface TensorFile {
-  readonly dtype: 'float32';
-  readonly shape: Shape;
+/** Where values begin in a file, which a runtime maps into memory instead of reading it. */
+export interface FileRegion {
   readonly folder: string;
   /** The file's name in the folder. */
   readonly file: string;
+  /** The first byte. */
   readonly offset: number;
 }
 
-/** Where a parameter's values are: in memory, as they are or in few bits, or in a file. */
-export type ParameterValue = TensorData | QuantizedMatrix | TensorFile;
+/** A parameter's values in a file, float32, little-endian and row-major. A safetensors file will do. */
+export interface TensorFile extends FileRegion {
+  readonly dtype: 'float32';
+  readonly shape: Shape;
+}
+
+/** Where a parameter's values are: in memory or in a file, as they are or in few bits. */
+export type ParameterValue = TensorData | TensorFile | QuantizedMatrix | QuantizedMatrix<FileRegion, FileRegion>;
+
+/** The places in files that a parameter's values are in: none, for those in memory. */
+export function fileRegionsOf(value: ParameterValue): readonly FileRegion[] {
+  const parts = 'blocks' in value ? [value.blocks, value.scales] : [value];
+  return parts.filter((part): part is Extract<typeof part, FileRegion> => 'folder' in part);
+}
 
 /** How a parameter's first values are made: see `initializers.ts`. */
 export interface Initializer {

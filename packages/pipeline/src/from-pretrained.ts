@@ -6,17 +6,12 @@ import type { Runtime } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { VqganTokenizer } from '@dalle-mini/vqgan';
 import { HubError } from '@dalle-mini/weights/hub';
+import { folderError, ModelFolderError } from './folder.js';
 import type { ImageRanker } from './image-ranker.js';
-import {
-  folderError,
-  isModelFolder,
-  ModelFolderError,
-  openDecoder,
-  openTextEncoder,
-  openVqgan,
-  readModelDescription,
-} from './model-folder.js';
+import { isModelFolder, readModelDescription } from './model-folder.js';
+import { openDecoder, openVqgan } from './model-part.js';
 import { type PublishedModelOptions, provideModel, provideModelOf } from './published-model.js';
+import { openTextEncoder } from './text-encoder-part.js';
 import { TextToImage } from './text-to-image.js';
 
 export interface FromPretrainedOptions extends PublishedModelOptions {

@@ -1,33 +1,31 @@
 export type { ImageTokenDecoder } from '@dalle-mini/decoder';
 export type { TextEncoder } from '@dalle-mini/text-encoder';
 export type { ImageTokenizer, RgbImage } from '@dalle-mini/vqgan';
+export { ModelFolderError } from './folder.js';
 export { type FromPretrainedOptions, fromPretrained } from './from-pretrained.js';
 export { type EncodeImageOptions, encodeImage, type ImageFormat, imageFormats } from './image-file.js';
 export { type ImageGridOptions, imageGrid } from './image-grid.js';
 export type { ImageRanker, RankOptions } from './image-ranker.js';
 export {
-  type BartPart,
-  type DecoderPart,
   type ModelDescription,
-  ModelFolderError,
   type ModelParts,
-  openTextEncoder,
-  readDecoder,
   readModelDescription,
   readModelFolder,
-  readTextEncoder,
-  readVqgan,
-  type StoredAs,
-  type TextEncoderDescription,
-  type TextEncoderPart,
-  type VqganPart,
   type WriteModelOptions,
   writeModelFolder,
   writeVqgan,
 } from './model-folder.js';
+export { type DecoderPart, readDecoder, readVqgan, type StoredAs, type VqganPart } from './model-part.js';
 export { checkDrawingOptions, type DrawingOptions, OptionError, type Sampling } from './options.js';
 export type { LoadProgress, PublishedModelOptions } from './published-model.js';
 export { type ReleaseParts, writeRelease } from './release-folder.js';
+export {
+  type BartPart,
+  openTextEncoder,
+  readTextEncoder,
+  type TextEncoderDescription,
+  type TextEncoderPart,
+} from './text-encoder-part.js';
 export {
   checkPrompt,
   type GeneratedImage,

@@ -8,14 +8,9 @@ import { readVqganFiles } from '@dalle-mini/vqgan/node';
 import type { Checkpoint } from '@dalle-mini/weights';
 import { type DownloadOptions, type DownloadProgress, downloadModel } from '@dalle-mini/weights/hub';
 import { locateTensors, readCheckpointFile } from '@dalle-mini/weights/node';
-import {
-  folderError,
-  isModelFolder,
-  ModelFolderError,
-  readJson,
-  type StoredAs,
-  writeConvertedModel,
-} from './model-folder.js';
+import { folderError, ModelFolderError, readJson } from './folder.js';
+import { isModelFolder, writeConvertedModel } from './model-folder.js';
+import type { StoredAs } from './model-part.js';
 import type { Sampling } from './options.js';
 
 /** What is under way before a published model can be opened. */
@@ -32,8 +27,8 @@ export interface PublishedModelOptions
    */
   readonly vqgan?: string;
   /**
-   * How a converted model is stored. What is stored as `F32` need not be read to be opened; `F16` and `q8`, 8 bits a weight, take a half
-   * and a quarter of the disk, and lose some precision. It computes in float32 always. Default `F32`.
+   * How a converted model is stored and computed. `F32` need not be read to be opened; `F16` takes half of the disk and computes in float32
+   * too; `q8` and `q4` multiply with matrices of 8 and 4 bits, which is faster where few pictures are drawn, and less exact. Default `F32`.
    */
   readonly dtype?: StoredAs;
   /** Called while a model is downloaded and converted. */

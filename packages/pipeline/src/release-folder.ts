@@ -5,24 +5,18 @@ import { releaseBart } from '@dalle-mini/text-encoder';
 import { releaseVqgan, releaseVqganConfig } from '@dalle-mini/vqgan';
 import type { Checkpoint } from '@dalle-mini/weights';
 import { writeFlaxCheckpointFile } from '@dalle-mini/weights/node';
+import { checkReplaceable, makeFolder, writeFolder, writeJson } from './folder.js';
+import { checkParts } from './model-folder.js';
 import {
-  type BartPart,
   bartKind,
-  checkParts,
-  checkReplaceable,
   configFile,
   type DecoderPart,
   decoderKind,
-  makeFolder,
   stored,
-  tokenizerFiles,
   type VqganPart,
   vqganKind,
-  wordsFile,
-  writeFolder,
-  writeJson,
-  writeTokenizerFiles,
-} from './model-folder.js';
+} from './model-part.js';
+import { type BartPart, tokenizerFiles, wordsFile, writeTokenizerFiles } from './text-encoder-part.js';
 
 /** What a release is made of. The text encoder is DALL·E Mini's own: the published code has no other. */
 export interface ReleaseParts {

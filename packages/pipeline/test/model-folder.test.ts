@@ -167,9 +167,10 @@ describe('writeModelFolder', () => {
   });
 
   it.each([
-    // Half a unit in the last of 11 bits; half a step of 254 between a row's extremes.
+    // Half a unit in the last of 11 bits; a step of 256, or of 16, from one end of a block to the other.
     ['F16', 2 ** -11],
-    ['q8', 1 / 254],
+    ['q8', 1 / 128],
+    ['q4', 1 / 8],
   ] as const)('stores weights as %s in less space, and close to what they were', async (dtype, tolerance) => {
     const parts = tinyModel();
     await writeModelFolder(target(), parts, { dtype });
@@ -216,15 +217,12 @@ describe('writeModelFolder', () => {
 
   it('leaves no half-written folder when the disk refuses', async () => {
     await expect(writeModelFolder('/dev/null/model', tinyModel())).rejects.toThrow(/^Cannot write \/dev\/null/);
-    const values = new Float32Array(8 * 12).fill(Number.NaN);
+    // What 8 bits cannot store stands for a disk that fills up half-way.
     const parts = tinyModel();
-    const parameters = new Map(parts.decoder.parameters);
-    const [name, value] = [...parameters].find(([, { shape }]) => shape.length === 2)!;
-    parameters.set(name, {
-      dtype: 'float32',
-      shape: value.shape,
-      data: new Float32Array(value.data.length).fill(values[0]!),
-    });
+    const name = 'lm_head.weight';
+    const { shape, data } = parts.decoder.parameters.get(name)!;
+    const broken = { dtype: 'float32', shape, data: new Float32Array(data.length).fill(Number.NaN) } as const;
+    const parameters = new Map(parts.decoder.parameters).set(name, broken);
     const target = join(folder.path, 'half');
     const writing = writeModelFolder(target, { ...parts, decoder: { ...parts.decoder, parameters } }, { dtype: 'q8' });
     await expect(writing).rejects.toThrow('NaN');

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { type Graph, GraphError, type ParameterValue, parametersOf } from '../tensor.js';
+import { fileRegionsOf, type Graph, GraphError, type ParameterValue, parametersOf } from '../tensor.js';
 import { emitOnnx } from './emit.js';
 
 /**
@@ -20,9 +20,10 @@ export async function writeOnnx(
   const folder = dirname(resolve(path));
   for (const name of parametersOf(Object.values(graph.outputs)).keys()) {
     const value = parameters.get(name);
-    if (value && 'folder' in value && resolve(value.folder) !== folder)
+    const stray = value && fileRegionsOf(value).find((region) => resolve(region.folder) !== folder);
+    if (stray)
       throw new GraphError(
-        `writeOnnx: parameter ${name} stands in a file of ${value.folder}: write the model into that folder, not ${folder}`,
+        `writeOnnx: parameter ${name} stands in a file of ${stray.folder}: write the model into that folder, not ${folder}`,
       );
   }
   const model = emitOnnx(graph, { kind: 'initializers', values: parameters });

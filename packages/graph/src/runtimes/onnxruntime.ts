@@ -2,7 +2,15 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { emitOnnx, type FilePlace, type InitialValue, outputName } from '../onnx/emit.js';
 import { checkParameters } from '../parameters.js';
-import { type Graph, GraphError, type ParameterValue, parametersOf, type TensorData } from '../tensor.js';
+import type { QuantizedMatrix } from '../quantization.js';
+import {
+  fileRegionsOf,
+  type Graph,
+  GraphError,
+  type ParameterValue,
+  parametersOf,
+  type TensorData,
+} from '../tensor.js';
 import type { ExternalValues, Reply, Request, SessionOptions, Signals } from './onnxruntime-worker.js';
 import {
   type CompileOptions,
@@ -177,7 +185,7 @@ function placeParameters(
   checkParameters(declared, parameters);
   const values = [...declared.keys()].map((name) => [name, parameters.get(name)!] as const);
   const [first, ...others] = values.flatMap(([name, value]) =>
-    'folder' in value ? [{ name, folder: value.folder }] : [],
+    fileRegionsOf(value).map(({ folder }) => ({ name, folder })),
   );
   if (first) {
     const stray = others.find(({ folder }) => folder !== first.folder);
@@ -195,7 +203,10 @@ function placeParameters(
     return { file, offset: 0 };
   };
   const places = values.map(([name, value]): [string, InitialValue] => {
-    if ('blocks' in value) return [name, { ...value, blocks: place(value.blocks), scales: place(value.scales) }];
+    if ('blocks' in value) {
+      const { blocks, scales } = value as QuantizedMatrix;
+      return [name, { ...value, blocks: place(blocks), scales: place(scales) }];
+    }
     const { dtype, shape, data } = value as TensorData;
     return [name, { dtype, shape, ...place(data) }];
   });

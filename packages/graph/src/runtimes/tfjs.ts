@@ -1,9 +1,10 @@
 import type * as tfjs from '@tensorflow/tfjs-core';
 import { bodyOperations } from '../operators.js';
 import { checkParameters } from '../parameters.js';
-import { dequantizeMatrix } from '../quantization.js';
+import { dequantizeMatrix, type QuantizedMatrix } from '../quantization.js';
 import {
   describe,
+  fileRegionsOf,
   type Graph,
   GraphError,
   isOperation,
@@ -444,14 +445,16 @@ export class TfjsRuntime implements Runtime {
     const program = planOf(graph, new Map([...expected, ...parameters]), [...expected.values()]);
     const resident = [...parameters].map(([name, tensor]) => {
       const value = options.parameters!.get(name)!;
-      if ('file' in value) {
+      const [region] = fileRegionsOf(value);
+      if (region) {
         throw new GraphError(
-          `parameter ${name} stands in ${value.file}, and TensorFlow.js maps no files: read it first`,
+          `parameter ${name} stands in ${region.file}, and TensorFlow.js maps no files: read it first`,
         );
       }
+      const { dtype, shape } = value;
       const known =
-        'blocks' in value ? { dtype: value.dtype, shape: value.shape, data: dequantizeMatrix(value) } : value;
-      return [tensor, tf.keep(upload(tf, known))] as const;
+        'blocks' in value ? { dtype, shape, data: dequantizeMatrix(value as QuantizedMatrix) } : (value as TensorData);
+      return [tensor, tf.keep(upload(tf, known as TensorData))] as const;
     });
 
     const executable: Executable = {

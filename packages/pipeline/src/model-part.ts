@@ -1,0 +1,282 @@
+/** A part of a model in a folder of its own: `config.json`, and the weights in `model.safetensors`. */
+import { join, resolve } from 'node:path';
+import { checkDecoderConfig, type DecoderConfig, decoderParameters, rowGraph, textGraph } from '@dalle-mini/decoder';
+import {
+  dequantizeMatrix,
+  type ParameterValue,
+  type QuantizedMatrix,
+  quantizableParameters,
+  quantizeMatrix,
+  type Shape,
+  sizeOf,
+  type Tensor,
+  type TensorData,
+} from '@dalle-mini/graph';
+import { type BartConfig, bartGraph, bartParameters, checkBartConfig } from '@dalle-mini/text-encoder';
+import { checkVqganConfig, type VqganConfig, vqganParameters } from '@dalle-mini/vqgan';
+import { type Checkpoint, dequantize, fromFloat32, type StoredTensor, toFloat32 } from '@dalle-mini/weights';
+import { locateTensors, readCheckpointFile, type TensorLocation, writeCheckpointFile } from '@dalle-mini/weights/node';
+import { fail, folderError, ModelFolderError, named, readJson, writeJson } from './folder.js';
+
+export const configFile = 'config.json';
+
+export const weightsFile = 'model.safetensors';
+
+/** A VQ-GAN's sizes and values: `vqgan/`. */
+export interface VqganPart<Value extends ParameterValue = TensorData> {
+  readonly config: VqganConfig;
+  readonly parameters: ReadonlyMap<string, Value>;
+}
+
+/** A decoder's sizes and values: `decoder/`. */
+export interface DecoderPart<Value extends ParameterValue = TensorData> {
+  readonly config: DecoderConfig;
+  readonly parameters: ReadonlyMap<string, Value>;
+}
+
+/**
+ * How weights are stored: in 32 or 16 bits; or, those of linear layers, in 8 or 4 bits with a scale for each block of a row, and the others
+ * in 32.
+ */
+export type StoredAs = 'F32' | 'F16' | 'q8' | 'q4';
+
+/** What a part's `config.json` is, and which parameters it asks for. */
+export interface PartKind<Config> {
+  readonly check: (config: Config) => void;
+  readonly parameters: (config: Config) => ReadonlyMap<string, Tensor>;
+  /** Those that are only multiplied with, and so may be in few bits. */
+  readonly quantizable: (config: Config) => ReadonlySet<string>;
+}
+
+export const vqganKind: PartKind<VqganConfig> = {
+  check: checkVqganConfig,
+  parameters: vqganParameters,
+  // Convolutions all.
+  quantizable: () => new Set(),
+};
+
+export const decoderKind: PartKind<DecoderConfig> = {
+  check: checkDecoderConfig,
+  parameters: decoderParameters,
+  quantizable: (config) => {
+    const shape = { images: 1, guided: false, textLength: config.textLength ?? 1 };
+    // The caption's keys and values are computed by a graph of their own.
+    return new Set([rowGraph, textGraph].flatMap((graph) => [...quantizableParameters(graph(config, shape))]));
+  },
+};
+
+export const bartKind: PartKind<BartConfig> = {
+  check: checkBartConfig,
+  parameters: bartParameters,
+  quantizable: (config) => quantizableParameters(bartGraph(config, 1, config.maxLength)),
+};
+
+/** The sizes and values of a part. */
+export interface Part<Config, Value extends ParameterValue = TensorData> {
+  readonly config: Config;
+  readonly parameters: ReadonlyMap<string, Value>;
+}
+
+/** A part of a model as it was published, its weights still in the type that they came in. */
+export interface PublishedPart<Config> {
+  readonly config: Config;
+  readonly weights: ReadonlyMap<string, StoredTensor>;
+}
+
+/** Reads `config.json` and `model.safetensors` of a VQ-GAN; throws ModelFolderError unless they are whole and belong together. */
+export async function readVqgan(folder: string): Promise<VqganPart> {
+  return readPart(folder, vqganKind);
+}
+
+/** Reads `config.json` and `model.safetensors` of a decoder; throws ModelFolderError unless they are whole and belong together. */
+export async function readDecoder(folder: string): Promise<DecoderPart> {
+  return readPart(folder, decoderKind);
+}
+
+/** As {@link readVqgan}, but large weights stay in their file, to be mapped. */
+export async function openVqgan(folder: string): Promise<VqganPart<ParameterValue>> {
+  return openPart(folder, vqganKind);
+}
+
+/** As {@link readDecoder}, but large weights stay in their file, to be mapped. */
+export async function openDecoder(folder: string): Promise<DecoderPart<ParameterValue>> {
+  return openPart(folder, decoderKind);
+}
+
+/** A part's tensors as its checkpoint holds them, once they were checked. */
+export function stored<Config>({ config, parameters }: Part<Config>, kind: PartKind<Config>): PublishedPart<Config> {
+  const weights: Checkpoint = new Map();
+  for (const [name, { shape }] of kind.parameters(config))
+    weights.set(name, fromFloat32(parameters.get(name)!.data as Float32Array, shape));
+  return { config, weights };
+}
+
+/** Elements of a block of a matrix that is stored in few bits. */
+const blockSize = 32;
+/** What is behind the name of such a matrix: its blocks, `[rows, blocks a row, bytes]`, and their scales, `[rows, blocks a row]`. */
+const [blocksSuffix, scalesSuffix] = ['.blocks', '.scales'];
+
+export async function writePart<Config extends object>(
+  folder: string,
+  { config, weights }: PublishedPart<Config>,
+  kind: PartKind<Config>,
+  dtype: StoredAs,
+): Promise<void> {
+  await writeJson(join(folder, configFile), config);
+  const path = join(folder, weightsFile);
+  if (dtype === 'F32' || dtype === 'F16') {
+    await writeCheckpointFile(path, weights, { format: 'pt' }, { dtype });
+    return;
+  }
+  const bits = dtype === 'q8' ? 8 : 4;
+  const quantizable = kind.quantizable(config);
+  const tensors: Checkpoint = new Map();
+  for (const [name, tensor] of weights) {
+    if (!quantizable.has(name)) {
+      tensors.set(name, tensor);
+      continue;
+    }
+    const { blocks, scales, shape } = quantizeMatrix(toFloat32(tensor), tensor.shape, { bits, blockSize });
+    const perRow = scales.length / shape[0]!;
+    const blockShape = [shape[0]!, perRow, (blockSize * bits) / 8];
+    tensors.set(name + blocksSuffix, { dtype: 'U8', shape: blockShape, bytes: blocks });
+    tensors.set(name + scalesSuffix, fromFloat32(scales, [shape[0]!, perRow]));
+  }
+  await writeCheckpointFile(path, tensors, { format: 'pt' }, { dtype: 'F32' });
+}
+
+/** Reads a part, all of it as float32. */
+export async function readPart<Config>(folder: string, kind: PartKind<Config>): Promise<Part<Config>> {
+  const { config, parameters } = await openPart(folder, kind, Number.POSITIVE_INFINITY);
+  const read = [...parameters].map(([name, value]): [string, TensorData] => {
+    if ('data' in value) return [name, value];
+    const { dtype, shape } = value as QuantizedMatrix;
+    return [name, { dtype, shape, data: dequantizeMatrix(value as QuantizedMatrix) }];
+  });
+  return { config, parameters: new Map(read) };
+}
+
+/** Bytes of weights from which a file is mapped and not read. What is mapped cannot be replaced on Windows while it is in use. */
+const largeFile = 2 ** 28;
+
+/** Opens a part: its matrices in few bits as they are, and other weights as float32, mapped if they are so many bytes. */
+export async function openPart<Config>(
+  folder: string,
+  kind: PartKind<Config>,
+  leastMapped = largeFile,
+): Promise<Part<Config, ParameterValue>> {
+  const { config, located } = await locatePart(folder, kind);
+  const values = [...located.values()].flatMap((tensor) =>
+    'blocks' in tensor ? [tensor.blocks, tensor.scales] : [tensor],
+  );
+  const bytes = values.reduce((sum, { dtype, shape }) => sum + (dtype === 'U8' ? 1 : 4) * sizeOf(shape), 0);
+  const isMapped = bytes >= leastMapped && values.every(({ dtype }) => dtype === 'F32' || dtype === 'U8');
+  const at = ({ offset }: TensorLocation) => ({ folder: resolve(folder), file: weightsFile, offset });
+  const path = join(folder, weightsFile);
+  const stored = isMapped ? undefined : await readWeights(path);
+
+  const parameters = new Map<string, ParameterValue>();
+  const others: Checkpoint = new Map();
+  for (const [name, tensor] of located) {
+    if ('blocks' in tensor) {
+      const bits = tensor.blocks.shape[2] === blockSize ? 8 : 4;
+      const matrix = { dtype: 'float32', shape: tensor.shape, bits, blockSize } as const;
+      parameters.set(
+        name,
+        stored
+          ? {
+              ...matrix,
+              blocks: stored.get(name + blocksSuffix)!.bytes,
+              scales: toFloat32(stored.get(name + scalesSuffix)!),
+            }
+          : { ...matrix, blocks: at(tensor.blocks), scales: at(tensor.scales) },
+      );
+    } else if (stored) {
+      for (const suffix of ['', '.scale', '.outliers', '.outlier_positions']) {
+        const part = stored.get(name + suffix);
+        if (part) others.set(name + suffix, part);
+      }
+    } else {
+      parameters.set(name, { dtype: 'float32', shape: tensor.shape, ...at(tensor) });
+    }
+  }
+  for (const [name, value] of named(path, () => dequantize(others))) parameters.set(name, value);
+  return { config, parameters };
+}
+
+/** Where a matrix in few bits lies. */
+interface MatrixLocation {
+  readonly shape: Shape;
+  readonly blocks: TensorLocation;
+  readonly scales: TensorLocation;
+}
+
+/** Reads a part's configuration, and finds its parameters in the file of its weights. */
+async function locatePart<Config>(
+  folder: string,
+  kind: PartKind<Config>,
+): Promise<{ config: Config; located: Map<string, TensorLocation | MatrixLocation> }> {
+  const configPath = join(folder, configFile);
+  const weightsPath = join(folder, weightsFile);
+  const [json, stored] = await Promise.all([
+    readJson(configPath),
+    locateTensors(weightsPath).catch((error: unknown) => {
+      throw folderError(weightsPath, error);
+    }),
+  ]);
+  const config = json as Config;
+  try {
+    kind.check(config);
+  } catch (error) {
+    throw new ModelFolderError(`${configPath}: ${(error as Error).message}.`, { cause: error });
+  }
+  const located = new Map<string, TensorLocation | MatrixLocation>();
+  const find = (name: string, dtype: string | undefined, shape: readonly (number | undefined)[]) => {
+    const tensor = stored.get(name);
+    const mend = `${configPath} asks for [${shape.join(', ')}]: the two files do not belong together; fetch or export the model again.`;
+    if (!tensor) throw new ModelFolderError(`${weightsPath}: it lacks the tensor ${name}, and ${mend}`);
+    const fits = tensor.shape.length === shape.length && shape.every((size, axis) => size === tensor.shape[axis]);
+    if (!fits || (dtype !== undefined && tensor.dtype !== dtype)) {
+      throw new ModelFolderError(
+        `${weightsPath}: the tensor ${name} has shape [${tensor.shape.join(', ')}], and ${mend}`,
+      );
+    }
+    return tensor;
+  };
+  for (const [name, { shape }] of kind.parameters(config)) {
+    const blocks = stored.get(name + blocksSuffix);
+    if (!blocks || stored.has(name)) {
+      located.set(name, find(name, undefined, shape));
+      continue;
+    }
+    const perRow = Math.ceil(shape[1]! / blockSize);
+    const bytes = blocks.shape[2] === blockSize / 2 ? blockSize / 2 : blockSize;
+    located.set(name, {
+      shape,
+      blocks: find(name + blocksSuffix, 'U8', [shape[0], perRow, bytes]),
+      scales: find(name + scalesSuffix, 'F32', [shape[0], perRow]),
+    });
+  }
+  return { config, located };
+}
+
+async function readWeights(path: string): Promise<Checkpoint> {
+  try {
+    return (await readCheckpointFile(path)).tensors;
+  } catch (error) {
+    throw folderError(path, error);
+  }
+}
+
+export function checkPart<Config>(what: string, { config, parameters }: Part<Config>, kind: PartKind<Config>): void {
+  for (const [name, { shape }] of kind.parameters(config)) {
+    const value = parameters.get(name);
+    if (value?.dtype === 'float32' && sameShape(value.shape, shape)) continue;
+    const found = value ? `is ${value.dtype}[${value.shape.join(', ')}]` : 'is missing';
+    fail(`the ${what}'s parameter ${name} ${found}, and its config asks for float32[${shape.join(', ')}].`);
+  }
+}
+
+export function sameShape(a: Shape, b: Shape): boolean {
+  return a.length === b.length && a.every((size, axis) => size === b[axis]);
+}

@@ -1,0 +1,137 @@
+/** The text encoder of a model, in a folder of its own. */
+import { join } from 'node:path';
+import type { Runtime, TensorData } from '@dalle-mini/graph';
+import {
+  type BartConfig,
+  BartTextEncoder,
+  type CaptionTokenizer,
+  type HuggingFaceFiles,
+  HuggingFaceTextEncoder,
+  loadTokenizer,
+  minDalleTokenizer,
+  normalizingTokenizer,
+  type TextEncoder,
+  TextNormalizer,
+  tokenizerFromBpeFiles,
+} from '@dalle-mini/text-encoder';
+import { readHuggingFaceFolder, writeCheckpointFile, writeFileAtomically } from '@dalle-mini/weights/node';
+import { folderError, isThere, readJson, readText, writeJson } from './folder.js';
+import { bartKind, configFile, openPart, weightsFile } from './model-part.js';
+
+const tokenizerFile = 'tokenizer.json';
+
+const tokenizerConfigFile = 'tokenizer_config.json';
+
+const vocabFile = 'vocab.json';
+
+const mergesFile = 'merges.txt';
+
+/** By which hashtags of captions are split: where it is, captions are normalized. */
+export const wordsFile = 'enwiki-words-frequency.txt';
+
+/** The files that a tokenizer of DALL·E Mini may have. */
+export const tokenizerFiles = [tokenizerFile, tokenizerConfigFile, vocabFile, mergesFile, wordsFile] as const;
+
+/** `maxLength` is the number of tokens that captions were cut or padded to in training. */
+export type TextEncoderDescription =
+  /** A BERT, RoBERTa, DistilBERT or BART as Hugging Face stores it. */
+  | { readonly type: 'bert'; readonly folder: string; readonly maxLength: number }
+  /**
+   * DALL·E Mini's own: a `BartConfig`, names as in min-dalle, and the tokenizer's files as they were released, `tokenizer.json` or
+   * `vocab.json` and `merges.txt`, which are read as the published code reads them, or as min-dalle does. Where there is an
+   * `enwiki-words-frequency.txt`, captions are normalized.
+   */
+  | {
+      readonly type: 'dalle-mini';
+      readonly folder: string;
+      readonly maxLength: number;
+      readonly tokenizer: 'bart' | 'min-dalle';
+    };
+
+/** A text encoder as Hugging Face stores it: `text-encoder/`. */
+export interface TextEncoderPart {
+  readonly files: HuggingFaceFiles;
+  readonly maxLength: number;
+}
+
+/** DALL·E Mini's own text encoder: `text-encoder/`. */
+export interface BartPart {
+  readonly config: BartConfig;
+  readonly parameters: ReadonlyMap<string, TensorData>;
+  /** How the tokenizer's files are read: as the published code reads them, or as min-dalle does. */
+  readonly tokenizer: 'bart' | 'min-dalle';
+  /**
+   * The content of the tokenizer's files, as they were released: `tokenizer.json`, or `vocab.json` and `merges.txt`; and where captions are
+   * normalized `enwiki-words-frequency.txt`.
+   */
+  readonly tokenizerFiles: Readonly<Partial<Record<(typeof tokenizerFiles)[number], string>>>;
+}
+
+/**
+ * Opens the text encoder of a model folder.
+ * @throws ModelFolderError if a file is missing, damaged, or does not belong to the others.
+ */
+export async function openTextEncoder(
+  folder: string,
+  description: TextEncoderDescription,
+  { signal, ...options }: { readonly runtime: Runtime; readonly batchSize?: number; readonly signal?: AbortSignal },
+): Promise<TextEncoder> {
+  const { type, maxLength } = description;
+  try {
+    if (type === 'bert') {
+      const files = await readTextEncoder(folder);
+      signal?.throwIfAborted();
+      return await HuggingFaceTextEncoder.fromFiles(files, { ...options, maxLength });
+    }
+    const [{ config, parameters }, tokenizer] = await Promise.all([
+      openPart(folder, bartKind),
+      readBartTokenizer(folder, description.tokenizer),
+    ]);
+    signal?.throwIfAborted();
+    return await BartTextEncoder.fromParts({ config, tokenizer, weights: parameters }, { ...options, maxLength });
+  } catch (error) {
+    throw signal?.aborted ? error : folderError(folder, error);
+  }
+}
+
+/** DALL·E Mini's tokenizer from the files that are in a folder. */
+async function readBartTokenizer(folder: string, kind: 'bart' | 'min-dalle'): Promise<CaptionTokenizer> {
+  const at = (name: string) => join(folder, name);
+  const words = (await isThere(at(wordsFile))) ? await readText(at(wordsFile)) : undefined;
+  const json = kind === 'bart' ? await readJson(at(tokenizerFile), 'optional') : undefined;
+  const bpe = async () => ({
+    vocab: (await readJson(at(vocabFile))) as Record<string, number>,
+    merges: await readText(at(mergesFile)),
+  });
+  const tokenizer = json
+    ? loadTokenizer(json, (await readJson(at(tokenizerConfigFile), 'optional')) ?? {})
+    : kind === 'bart'
+      ? tokenizerFromBpeFiles(await bpe())
+      : minDalleTokenizer(await bpe());
+  return words === undefined ? tokenizer : normalizingTokenizer(tokenizer, new TextNormalizer(words));
+}
+
+/**
+ * Reads the files of a text encoder, in any of the formats in which Hugging Face has them; throws ModelFolderError if one is missing or
+ * damaged. Their content is checked when it is used.
+ */
+export async function readTextEncoder(folder: string): Promise<HuggingFaceFiles> {
+  try {
+    return await readHuggingFaceFolder(folder);
+  } catch (error) {
+    throw folderError(folder, error);
+  }
+}
+
+export async function writeHuggingFaceFiles(folder: string, files: HuggingFaceFiles): Promise<void> {
+  await writeJson(join(folder, configFile), files.config);
+  await writeJson(join(folder, tokenizerFile), files.tokenizer);
+  if (files.tokenizerConfig) await writeJson(join(folder, tokenizerConfigFile), files.tokenizerConfig);
+  await writeCheckpointFile(join(folder, weightsFile), files.weights, { format: 'pt' });
+}
+
+/** Writes the files of DALL·E Mini's tokenizer into a folder. */
+export async function writeTokenizerFiles(folder: string, files: BartPart['tokenizerFiles']): Promise<void> {
+  for (const [name, content] of Object.entries(files))
+    await writeFileAtomically(join(folder, name), new TextEncoder().encode(content));
+}
