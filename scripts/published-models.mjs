@@ -1,0 +1,203 @@
+/**
+ * Writes docs/published-models.md from the results of the tests: which published models load, and what is compared with the published
+ * code. `node scripts/published-models.mjs results.json`, where `npm test -- --reporter=json --outputFile=results.json` made the results;
+ * with `--check` it writes nothing, and fails unless every row is green and the file is what it would write.
+ */
+import { readFile, writeFile } from 'node:fs/promises';
+import { relative, resolve } from 'node:path';
+
+/** Tests of a file whose names begin so, all of which must pass. An empty beginning is all of the file. */
+const tests = (file, ...beginnings) => ({
+  file: `packages/${file}.test.ts`,
+  beginnings: beginnings.length ? beginnings : [''],
+});
+
+const rows = [
+  {
+    model: 'DALL·E Mini, DALL·E Mega (borisdayma/dalle-mini)',
+    files:
+      '`config.json`, `flax_model.msgpack` (fp32 and fp16, layers stacked or not), `tokenizer.json` or `vocab.json` and `merges.txt`, `enwiki-words-frequency.txt`',
+    compared:
+      'hidden states and logits at every position, gradients, greedy tokens with and without super conditioning',
+    tests: [
+      tests('text-encoder/test/bart', "DALL·E Mini's published text encoder", 'takeBart'),
+      tests('text-encoder/test/bart-text-encoder'),
+      tests('decoder/test/dalle-mini'),
+      tests('decoder/test/release', 'takeDecoder'),
+      tests('text-encoder/test/vocabulary-files', 'the tokenizer of BartTokenizerFast'),
+      tests('pipeline/test/published-model', 'a DALL·E Mini as it was released'),
+    ],
+  },
+  {
+    model: 'the options of its configuration',
+    files: '`config.json`',
+    compared: 'hidden states, logits and greedy tokens of each set of options; what cannot run is refused by name',
+    tests: [
+      tests('decoder/test/options'),
+      tests('text-encoder/test/bart', "DALL·E Mini's published text encoder gives the same hidden states, variant"),
+      tests('decoder/test/release', 'decoderConfigFromRelease'),
+      tests('text-encoder/test/bart', 'bartConfigFromRelease'),
+    ],
+  },
+  {
+    model: 'the same, kuprel/min-dalle',
+    files: '`encoder.pt`, `decoder.pt`, `detoker.pt`, `vocab.json`, `merges.txt`',
+    compared: 'names and shapes of all weights, token ids, pixels',
+    tests: [
+      tests('pipeline/test/published-model', 'a model of min-dalle'),
+      tests(
+        'vqgan/test/release',
+        'a decoder without its encoder',
+        'openVqganTokenizer, of released files reads detoker.pt',
+      ),
+      tests('text-encoder/test/vocabulary-files', 'the tokenizer of min-dalle'),
+    ],
+  },
+  {
+    model: 'VQ-GAN f16-16384 and f16-1024, flax (patil-suraj/vqgan-jax)',
+    files: '`config.json`, `flax_model.msgpack`',
+    compared: 'tokens of images, pixels of tokens',
+    tests: [
+      tests(
+        'vqgan/test/release',
+        'a release of vqgan-jax',
+        'openVqganTokenizer, of released files opens config.json and flax_model.msgpack',
+      ),
+    ],
+  },
+  {
+    model: 'VQ-GAN f16 and Gumbel f8 (CompVis/taming-transformers)',
+    files: 'Lightning `.ckpt` and `.yaml`, encoder included',
+    compared: 'tokens of images, pixels of tokens, gradients of training',
+    tests: [
+      tests(
+        'vqgan/test/release',
+        'a release of taming',
+        'a release of gumbel',
+        "openVqganTokenizer, of released files finds the files in Taming's folders",
+      ),
+      tests('vqgan/test/taming'),
+    ],
+  },
+  ...[
+    ['bert', 'BERT, MiniLM'],
+    ['roberta', 'RoBERTa'],
+    ['distilbert', 'DistilBERT'],
+    ['bart', "BART's encoder"],
+  ].map(([family, model]) => ({
+    model: `${model} (Hugging Face)`,
+    files:
+      '`model.safetensors`, `pytorch_model.bin`, `flax_model.msgpack`, `tokenizer.json` or the files of the vocabulary',
+    compared: 'hidden states of all files and options, token ids',
+    tests: [
+      tests('text-encoder/test/hugging-face-text-encoder', `${family} `),
+      tests('text-encoder/test/vocabulary-files', "Hugging Face's tokenizers"),
+      ...(family === 'bert' ? [tests('text-encoder/test/bert'), tests('text-encoder/test/bert-text-encoder')] : []),
+    ],
+  })),
+  {
+    model: 'CLIP ViT-B/32 and ViT-B/16 (Hugging Face, OpenAI)',
+    files: '`model.safetensors`, `pytorch_model.bin`, `tokenizer.json` or `vocab.json` and `merges.txt`',
+    compared: 'hidden states, embeddings, scores, pixels before the model, token ids',
+    tests: [
+      tests('clip/test/clip'),
+      tests('clip/test/clip-ranker'),
+      tests('clip/test/weights'),
+      tests('clip/test/pixels'),
+      tests('clip/test/tokenizer'),
+    ],
+  },
+  {
+    model: 'captions as DALL·E Mini reads them',
+    files: '`enwiki-words-frequency.txt`',
+    compared: 'normalized text and token ids of 501 awkward captions',
+    tests: [
+      tests('text-encoder/test/text-normalizer'),
+      tests('text-encoder/test/vocabulary-files', 'DalleBartProcessor'),
+    ],
+  },
+  {
+    model: 'sampling',
+    files: '',
+    compared: 'the distribution before sampling, and how often each token is drawn from it',
+    tests: [tests('decoder/test/sampling'), tests('decoder/test/sampling-reference')],
+  },
+  {
+    model: 'writing',
+    files: 'the releases of DALL·E Mini and of vqgan-jax, safetensors, ONNX',
+    compared: 'every name, shape and byte against the release; the outputs of what is read again',
+    tests: [
+      tests('decoder/test/release'),
+      tests('vqgan/test/release'),
+      tests('pipeline/test/release-folder'),
+      tests('pipeline/test/model-folder', 'writeModelFolder'),
+      tests('decoder/test/onnx'),
+      tests('text-encoder/test/onnx'),
+      tests('vqgan/test/onnx'),
+      tests('clip/test/saving'),
+    ],
+  },
+  {
+    model: 'the hub',
+    files: '',
+    compared: "downloads from a server that cuts, lies and refuses; the layout of the Python libraries' cache",
+    tests: [tests('weights/test/hub'), tests('pipeline/test/published-model', 'a model of the hub')],
+  },
+  {
+    model: 'damaged and hostile files',
+    files: 'every format above',
+    compared: 'each ends well or with an error that says what is wrong',
+    tests: [
+      tests('weights/test/fuzz'),
+      tests('weights/test/pytorch'),
+      tests('weights/test/flax-msgpack'),
+      tests('weights/test/safetensors'),
+    ],
+  },
+];
+
+const [resultsPath, ...flags] = process.argv.slice(2);
+const results = JSON.parse(await readFile(resultsPath, 'utf8'));
+const byFile = new Map(
+  results.testResults.map(({ name, assertionResults }) => [relative(resolve('.'), name), assertionResults]),
+);
+
+/** Whether all of a row's tests ran and passed. */
+function isGreen({ tests }) {
+  return tests.every(({ file, beginnings }) =>
+    beginnings.every((beginning) => {
+      const chosen = (byFile.get(file) ?? []).filter(({ fullName }) => fullName.startsWith(beginning));
+      const isGood = chosen.length > 0 && chosen.every(({ status }) => status === 'passed');
+      if (!isGood)
+        console.error(`${file}, tests that begin with "${beginning}": ${chosen.length} ran, and not all passed`);
+      return isGood;
+    }),
+  );
+}
+
+const states = rows.map(isGreen);
+const lines = rows.map(
+  ({ model, files, compared }, i) => `| ${model} | ${files} | ${compared} | ${states[i] ? '✓' : '✗'} |`,
+);
+
+const page = `# Published models
+
+What was published loads as it was published. Each row is green if all of its tests passed; the page is made from their results.
+
+References are outputs of the published Python code itself, on small random weights that the original library saved in the released format:
+the scripts in \`scripts/reference\` say which repository and packages they need. Hidden states, logits and pixels agree to 1e-4
+relative or better in float32; tokens and token ids are equal.
+
+| model | files | what is compared | state |
+| --- | --- | --- | --- |
+${lines.join('\n')}
+`;
+
+const path = 'docs/published-models.md';
+if (flags.includes('--check')) {
+  const isCurrent = (await readFile(path, 'utf8').catch(() => '')) === page;
+  if (!isCurrent) console.error(`${path} is not what the tests' results say: run node scripts/published-models.mjs`);
+  process.exitCode = isCurrent && states.every(Boolean) ? 0 : 1;
+} else {
+  await writeFile(path, page);
+}
