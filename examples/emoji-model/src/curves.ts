@@ -57,24 +57,20 @@ function panel(
   return parts.join('\n');
 }
 
-const vqgan = await readMetrics(join(run, 'vqgan', 'metrics.jsonl'));
-const decoder = await readMetrics(join(run, 'decoder', 'metrics.jsonl'));
+const losses: readonly Curve[] = [
+  { metric: 'loss', color: '#36c', label: 'training' },
+  { metric: 'evaluationLoss', color: '#c33', label: 'held-out drawings' },
+];
+const metricsOf = (name: string) => readMetrics(join(run, name, 'metrics.jsonl'));
 const panels = [
   panel(
     'VQ-GAN: PSNR in dB',
-    vqgan,
+    await metricsOf('vqgan'),
     [{ metric: 'evaluationPsnr', color: '#c33', label: 'held-out pictures' }],
     [12, 26],
   ),
-  panel(
-    'Decoder: nats a token',
-    decoder,
-    [
-      { metric: 'loss', color: '#36c', label: 'training' },
-      { metric: 'evaluationLoss', color: '#c33', label: 'held-out drawings' },
-    ],
-    [0, 8],
-  ),
+  panel('Decoder, first round: nats a token', await metricsOf('decoder-first'), losses, [0, 8]),
+  panel('Decoder, second round: nats a token', await metricsOf('decoder'), losses, [0, 8]),
 ];
 const groups = panels.map((content, i) => `<g transform="translate(${i * width} 0)">\n${content}\n</g>`);
 const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${panels.length * width}" height="${height}" font-family="sans-serif" font-size="11">

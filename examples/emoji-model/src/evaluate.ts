@@ -13,7 +13,7 @@ import { BertTextEncoder } from '@dalle-mini/text-encoder';
 import { writeSampleSheet } from '@dalle-mini/train';
 import { VqganTokenizer } from '@dalle-mini/vqgan';
 import { evaluateConcepts, evaluateReconstruction, evaluateTokenLoss } from './evaluation.js';
-import { imageSize, samplePrompts, seed } from './recipe.js';
+import { imageSize, samplePrompts, seed, splitOf } from './recipe.js';
 
 const flags = process.argv.slice(2).filter((argument) => argument.startsWith('--'));
 const [given] = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
@@ -41,12 +41,12 @@ const emoji = await prepareEmoji(join(cache, `emoji-${imageSize}`), { imageSize 
 const every = async (subset: typeof emoji) =>
   Promise.all(Array.from({ length: Math.floor(subset.length / share) }, (_, i) => subset.get(i * share)));
 
-const heldOut = await every(emoji.subset(({ split }) => split !== 'train'));
+const heldOut = await every(emoji.subset((entry) => splitOf(entry) !== 'train'));
 const reconstruction = await evaluateReconstruction(
   tokenizer,
   heldOut.map(({ image }) => image),
 );
-const drawings = await every(emoji.subset('held-out-drawings'));
+const drawings = await every(emoji.subset((entry) => splitOf(entry) === 'held-out-drawings'));
 const { config, parameters } = model.decoder;
 const tokenLoss = await evaluateTokenLoss({ config, parameters, runtime, tokenizer, encoder }, drawings);
 console.error('drawing pictures of trained concepts');

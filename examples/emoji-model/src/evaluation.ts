@@ -15,6 +15,7 @@ import type { TextEncoder } from '@dalle-mini/text-encoder';
 import { peakSignalToNoise } from '@dalle-mini/train';
 import type { ImageTokenizer, RgbImage } from '@dalle-mini/vqgan';
 import { nearest, pictureFeature } from './picture-feature.js';
+import { splitOf } from './recipe.js';
 
 export interface ReconstructionFigures {
   readonly pictures: number;
@@ -114,8 +115,9 @@ export async function evaluateConcepts(
 ): Promise<ConceptFigures> {
   // A concept's label is that of its drawing without a skin tone.
   const labels = new Map<string, string>();
-  for (const { split, concept, hexcode, captions } of emoji.entries) {
-    if (split === 'train' && hexcode.replaceAll('-FE0F', '') === concept) labels.set(concept, captions[0]!);
+  for (const entry of emoji.entries) {
+    const { concept, hexcode, captions } = entry;
+    if (splitOf(entry) === 'train' && hexcode.replaceAll('-FE0F', '') === concept) labels.set(concept, captions[0]!);
   }
   const chosen = shuffle([...labels.keys()].sort(), createRandom(seed)).slice(0, count);
   const gallery: Float32Array[] = [];

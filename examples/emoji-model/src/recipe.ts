@@ -1,4 +1,5 @@
 /** Everything that decides what the bundled model becomes. */
+import type { EmojiEntry, EmojiSplit } from '@dalle-mini/data';
 import type { DecoderConfig } from '@dalle-mini/decoder';
 import type { DecoderTrainingConfig, VqganTrainingConfig } from '@dalle-mini/train';
 import type { VqganConfig } from '@dalle-mini/vqgan';
@@ -7,6 +8,14 @@ export const seed = 1;
 export const imageSize = 64;
 /** Tokens that a caption is cut or padded to. */
 export const maxCaptionLength = 24;
+
+/** Rocket, snake and the flag of Japan: the contact sheet asks for them, and chance would hold them out. */
+const neverHeldOut = ['1F680', '1F40D', '1F1EF-1F1F5'];
+
+/** What a picture is for. */
+export function splitOf({ concept, split }: EmojiEntry): EmojiSplit {
+  return neverHeldOut.includes(concept) ? 'train' : split;
+}
 
 /** Taming's architecture, f8 instead of f16: 64×64 pixels become 8×8 tokens. */
 export const vqgan: VqganConfig = {
@@ -56,11 +65,14 @@ export const decoderTraining: DecoderTrainingConfig & { readonly steps: number }
   averageDecay: 0.999,
 };
 
-/** What suits the model when it draws. */
-export const sampling = { temperature: 0.5, topK: 64, topP: 1, guidanceScale: 3 } as const;
+/** The decoder's second round, from where the first ended. */
+export const decoderFinish: typeof decoderTraining = { ...decoderTraining, steps: 5_000, learningRate: 5e-4 };
 
-/** What training draws from time to time, to be looked at. None is an exact caption, but for the first row. */
-export const samplePrompts = [
+/** What suits the model when it draws. */
+export const sampling = { temperature: 0.4, topK: 64, topP: 1, guidanceScale: 2 } as const;
+
+/** Names of emoji that training draws from time to time, to be looked at. */
+const names = [
   'red apple',
   'grinning face',
   'red heart',
@@ -69,6 +81,14 @@ export const samplePrompts = [
   'rocket',
   'pizza',
   'four leaf clover',
+  'birthday cake',
+  'musical note',
+  'fire',
+  'guitar',
+];
+
+/** What people might type for them, and for others: no captions of the decoder's training. */
+const plainWords = [
   'a slice of pizza',
   'sad cat',
   'rocket flying',
@@ -81,16 +101,24 @@ export const samplePrompts = [
   'snow',
   'the sun',
   'a fish',
-  'birthday cake',
   'money',
   'angry red face',
-  'musical note',
   'a woman with red hair',
   'a blue heart',
-  'fire',
   'a bird',
   'a green snake',
   'clock',
-  'guitar',
   'a ghost',
 ];
+
+/** The prompts of the contact sheet: names of emoji, then plain words that are no caption of any picture. */
+export const samplePrompts: readonly string[] = [...names, ...plainWords];
+
+/** Captions at the head of each list, the plainest, that are read twice as often as the others. */
+const plainest = 4;
+
+/** The captions of a picture that the decoder trains with. */
+export function trainingCaptions(captions: readonly string[]): string[] {
+  const kept = captions.filter((caption) => !plainWords.includes(caption.toLowerCase()));
+  return [...kept, ...kept.slice(0, plainest)];
+}

@@ -1,7 +1,8 @@
 /**
- * Trains the bundled model from nothing: pictures, VQ-GAN, token shards, decoder. Run it again after an interruption and it
- * goes on where it was. `npm run train -- [folder]`; the folder, `runs/emoji` by default, gets the data and both runs.
+ * Trains the bundled model from nothing: pictures, VQ-GAN, token shards, decoder in two rounds. Run it again after an interruption
+ * and it goes on where it was. `npm run train -- [folder]`; the folder, `runs/emoji` by default, gets the data and both runs.
  */
+import { access } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import {
   createSampler,
@@ -12,12 +13,12 @@ import {
   writeTokenShards,
 } from '@dalle-mini/data';
 import { decoderParameters } from '@dalle-mini/decoder';
-import { createRandom, initializeParameters } from '@dalle-mini/graph';
+import { createRandom, initializeParameters, type TensorData } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { type TrainingProgress, trainDecoder, trainVqgan } from '@dalle-mini/train';
 import { VqganTokenizer } from '@dalle-mini/vqgan';
 import { codebookEmbeddings } from './codebook-embeddings.js';
-import { saveParameters } from './parameters-file.js';
+import { loadParameters, saveParameters } from './parameters-file.js';
 import * as recipe from './recipe.js';
 import { loadMiniLM } from './text-encoder.js';
 
@@ -41,65 +42,100 @@ const report = (name: string) => (progress: TrainingProgress) => {
   );
 };
 
+/** Parameters that are trained once: a run that finds them in the folder goes on with them. */
+async function trained(
+  name: string,
+  train: (progress: { readonly onProgress: (progress: TrainingProgress) => void }) => Promise<Map<string, TensorData>>,
+): Promise<Map<string, TensorData>> {
+  const path = join(folder, `${name}.safetensors`);
+  const isThere = await access(path).then(
+    () => true,
+    () => false,
+  );
+  if (isThere) {
+    say(`${path} is there`);
+    return loadParameters(path);
+  }
+  say(`training ${name}`);
+  const parameters = await train({ onProgress: report(name) });
+  await saveParameters(path, parameters);
+  return parameters;
+}
+
 say('drawing the emoji');
 const emoji = await prepareEmoji(join(folder, 'pictures'), { imageSize: recipe.imageSize, signal });
-const train = emoji.subset('train');
-const heldOut = emoji.subset(({ split }) => split !== 'train');
+const train = emoji.subset((entry) => recipe.splitOf(entry) === 'train');
 
-say(`training the VQ-GAN on ${train.length} pictures`);
-const order = createSampler({ groups: groupIndices(train.entries), seed: recipe.seed });
-const vqgan = await trainVqgan({
-  folder: join(folder, 'vqgan'),
-  runtime,
-  config: recipe.vqganTraining,
-  steps: recipe.vqganTraining.steps,
-  seed: recipe.seed,
-  checkpointEvery: 250,
-  evaluateEvery: 500,
-  dataset: train,
-  order: (position) => order.at(position),
-  evaluation: heldOut,
-  signal,
-  onProgress: report('vqgan'),
+const vqgan = await trained('vqgan', ({ onProgress }) => {
+  const order = createSampler({ groups: groupIndices(train.entries), seed: recipe.seed });
+  return trainVqgan({
+    folder: join(folder, 'vqgan'),
+    runtime,
+    config: recipe.vqganTraining,
+    steps: recipe.vqganTraining.steps,
+    seed: recipe.seed,
+    checkpointEvery: 250,
+    evaluateEvery: 500,
+    dataset: train,
+    order: (position) => order.at(position),
+    evaluation: emoji.subset((entry) => recipe.splitOf(entry) !== 'train'),
+    signal,
+    onProgress,
+  });
 });
-await saveParameters(join(folder, 'vqgan.safetensors'), vqgan);
 
 say('encoding the pictures');
 const tokenizer = new VqganTokenizer(recipe.vqgan, vqgan, runtime);
-const shards = async (name: EmojiSplit) => {
-  const path = join(folder, 'tokens', name);
-  await writeTokenShards(emoji.subset(name), tokenizer, path, { signal });
+const shards = async (split: EmojiSplit) => {
+  const path = join(folder, 'tokens', split);
+  const pictures = emoji.subset((entry) => recipe.splitOf(entry) === split);
+  const dataset = {
+    length: pictures.length,
+    async get(index: number) {
+      const picture = await pictures.get(index);
+      return { ...picture, captions: recipe.trainingCaptions(picture.captions) };
+    },
+  };
+  await writeTokenShards(dataset, tokenizer, path, { signal });
   return openTokenShards(path);
 };
 const tokens = await shards('train');
 const evaluation = await shards('held-out-drawings');
 
-say(`training the decoder on ${tokens.length} token grids`);
 const tokenOrder = createSampler({ groups: await tokens.groups(), seed: recipe.seed });
 // A runtime of its own, so that captions are encoded beside the training steps.
 const textRuntime = new OnnxRuntime({ threads: 1 });
 const encoder = await loadMiniLM(textRuntime);
-const parameters = initializeParameters(decoderParameters(recipe.decoder), createRandom(recipe.seed));
+/** One round of training the decoder, from the parameters given. */
+const round = (
+  name: string,
+  config: typeof recipe.decoderTraining,
+  parameters: Map<string, TensorData>,
+  seed: number,
+) =>
+  trained(name, ({ onProgress }) =>
+    trainDecoder({
+      folder: join(folder, name),
+      runtime,
+      config,
+      steps: config.steps,
+      seed,
+      checkpointEvery: 200,
+      evaluateEvery: 1000,
+      dataset: tokens,
+      order: (position) => tokenOrder.at(position),
+      textEncoder: { kind: 'frozen', encoder },
+      parameters,
+      evaluation,
+      samples: { prompts: recipe.samplePrompts, tokenizer, sampling: recipe.sampling },
+      signal,
+      onProgress,
+    }),
+  );
+const initial = initializeParameters(decoderParameters(recipe.decoder), createRandom(recipe.seed));
 const codebook = vqgan.get('quantize.embedding.weight')!;
-for (const [name, values] of codebookEmbeddings(codebook, recipe.decoder.width, recipe.seed))
-  parameters.set(name, values);
-const decoder = await trainDecoder({
-  folder: join(folder, 'decoder'),
-  runtime,
-  config: recipe.decoderTraining,
-  steps: recipe.decoderTraining.steps,
-  seed: recipe.seed,
-  checkpointEvery: 200,
-  evaluateEvery: 1000,
-  dataset: tokens,
-  order: (position) => tokenOrder.at(position),
-  textEncoder: { kind: 'frozen', encoder },
-  parameters,
-  evaluation,
-  samples: { prompts: recipe.samplePrompts, tokenizer, sampling: recipe.sampling },
-  signal,
-  onProgress: report('decoder'),
-});
-await saveParameters(join(folder, 'decoder.safetensors'), decoder);
+for (const [name, values] of codebookEmbeddings(codebook, recipe.decoder.width, recipe.seed)) initial.set(name, values);
+const first = await round('decoder-first', recipe.decoderTraining, initial, recipe.seed);
+await round('decoder', recipe.decoderFinish, first, recipe.seed + 1);
 say(`done: ${folder}`);
 await Promise.all([runtime.dispose(), textRuntime.dispose(), emoji.close()]);
