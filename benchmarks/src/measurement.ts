@@ -12,3 +12,15 @@ export interface Measurement {
   /** The loss of every step, warm-up included. */
   readonly losses: readonly number[];
 }
+
+/** What one program that draws prints, here and in `peers/generate_*.py`. */
+export interface GenerateMeasurement {
+  readonly engine: string;
+  /** Until the first call can be made. */
+  readonly load_ms: number;
+  /** The first drawing, where it differs from the others: it compiles. */
+  readonly first?: Readonly<Record<string, number>>;
+  /** Milliseconds of each stage, of each drawing. */
+  readonly rounds: readonly Readonly<Record<string, number>>[];
+  readonly peak_rss_mb: number;
+}

@@ -1,0 +1,72 @@
+/** Draws with this project, in a process of its own: prints the time of each stage as one JSON line, as the programs in `peers/` do. */
+import { parseArgs } from 'node:util';
+import { encodeImage, fromPretrained } from '@dalle-mini/pipeline';
+import type { GenerateMeasurement } from './measurement.js';
+
+const { values: options } = parseArgs({
+  options: {
+    model: { type: 'string' },
+    vqgan: { type: 'string' },
+    images: { type: 'string', default: '1' },
+    threads: { type: 'string' },
+    rounds: { type: 'string', default: '1' },
+  },
+});
+const [images, threads, rounds] = [options.images, options.threads, options.rounds].map(Number) as [
+  number,
+  number,
+  number,
+];
+
+const started = performance.now();
+const model = await fromPretrained(options.model, { threads, vqgan: options.vqgan });
+const { encoder, decoder, tokenizer, sampling } = model;
+const loadMs = performance.now() - started;
+const measured: Record<string, number>[] = [];
+// The first round compiles for this number of images: it shows the start, and the others the speed.
+for (let round = 0; round <= rounds; round++) measured.push(await draw());
+const [first, ...others] = measured;
+const result: GenerateMeasurement = {
+  engine: 'this project',
+  load_ms: loadMs,
+  first: first!,
+  rounds: others,
+  peak_rss_mb: process.resourceUsage().maxRSS / 1024,
+};
+console.log(JSON.stringify(result));
+await model.dispose();
+
+async function draw(): Promise<Record<string, number>> {
+  const stages: Record<string, number> = {};
+  const timed = async <Result>(name: string, work: () => Promise<Result>): Promise<Result> => {
+    const start = performance.now();
+    const result = await work();
+    stages[name] = performance.now() - start;
+    return result;
+  };
+  const [text, unconditional] = await timed('encode text', async () => {
+    const { hiddenStates, attentionMask, length, hiddenSize } = await encoder.encode(['a red apple', '']);
+    const row = (values: Float32Array | Int32Array, index: number, size: number) =>
+      values.slice(index * size, (index + 1) * size);
+    const caption = (index: number, count: number) => ({
+      hiddenStates: repeat(row(hiddenStates, index, length * hiddenSize) as Float32Array, count),
+      attentionMask: repeat(row(attentionMask, index, length) as Int32Array, count),
+      batch: count,
+      length,
+      hiddenSize,
+    });
+    return [caption(0, images), caption(1, 1)];
+  });
+  const grids = await timed(`${decoder.gridSize ** 2} tokens`, () =>
+    decoder.generate(text!, { ...sampling, topK: 256, unconditional: unconditional!, seed: 1 }),
+  );
+  const pictures = await timed('decode pixels', () => tokenizer.decode(grids));
+  await timed('PNG', () => Promise.all(pictures.map((picture) => encodeImage(picture))));
+  return stages;
+}
+
+function repeat<Values extends Float32Array | Int32Array>(values: Values, count: number): Values {
+  const repeated = new (values.constructor as new (length: number) => Values)(values.length * count);
+  for (let i = 0; i < count; i++) repeated.set(values as never, i * values.length);
+  return repeated;
+}

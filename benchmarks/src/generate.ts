@@ -1,0 +1,123 @@
+/**
+ * Draws with this project, with min-dalle and with Hugging Face transformers, models of the published sizes with random weights, each
+ * in a process of its own, and prints how they compare. See README.md.
+ */
+import { execFileSync } from 'node:child_process';
+import { existsSync, writeFileSync } from 'node:fs';
+import { availableParallelism, cpus } from 'node:os';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import type { Machine } from './machine.js';
+import type { GenerateMeasurement } from './measurement.js';
+
+const usage = `Usage: npm run -w benchmarks generate -- --work FOLDER [options]
+
+  --work FOLDER           where models of random weights are made and kept: 4 GB for mini, 16 GB for mega
+  --size NAME             mini or mega. Default mini
+  --images N              pictures that are drawn at once; may be given several times. Default 1
+  --rounds N              drawings that are timed, after one that is not. Default 1
+  --threads N             threads of each side. Default the number of processor cores
+  --python PATH           a Python with PyTorch and transformers; without it, only this project is measured
+  --min-dalle FOLDER      a clone of kuprel/min-dalle
+  --out FILE              writes everything that was measured as JSON`;
+
+const { values: options } = parseArgs({
+  options: {
+    work: { type: 'string' },
+    size: { type: 'string', default: 'mini' },
+    images: { type: 'string', multiple: true, default: ['1'] },
+    rounds: { type: 'string', default: '1' },
+    threads: { type: 'string', default: String(availableParallelism()) },
+    python: { type: 'string' },
+    'min-dalle': { type: 'string' },
+    out: { type: 'string' },
+    help: { type: 'boolean' },
+  },
+});
+if (options.help || options.work === undefined || !['mini', 'mega'].includes(options.size)) {
+  console.log(usage);
+  process.exit(options.help ? 0 : 2);
+}
+// npm runs this in the benchmarks' folder; paths are meant from where the user is.
+const pathOf = (path: string) => resolve(process.env.INIT_CWD ?? '.', path);
+const { size, rounds, threads } = options;
+const release = join(pathOf(options.work), size);
+const vqgan = join(pathOf(options.work), 'vqgan');
+
+/** Runs a program of this folder, or a peer, and reads what it prints last. */
+function run<Result>(program: string, file: string, args: Readonly<Record<string, string>>): Result {
+  const path = fileURLToPath(new URL(file, import.meta.url));
+  const flags = Object.entries(args).flatMap(([name, value]) => [`--${name}`, value]);
+  const env = { ...process.env, PYTHONDONTWRITEBYTECODE: '1' };
+  const printed = execFileSync(program, [path, ...flags], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env,
+  });
+  return JSON.parse(printed.trim().split('\n').at(-1)!) as Result;
+}
+
+if (!existsSync(join(release, 'flax_model.msgpack'))) {
+  const made = run<object>(process.execPath, 'random-release.js', { size, folder: release, vqgan });
+  console.error(`made a random release: ${JSON.stringify(made)}`);
+}
+const machine = run<Machine>(process.execPath, 'machine.js', { threads });
+console.log(
+  `${(machine.bytesPerSecond / 1e9).toFixed(1)} GB/s of weights, ${(machine.flopsPerSecond / 1e9).toFixed(0)} GFLOP/s, ${threads} threads\n`,
+);
+
+const results = options.images.map((images) => {
+  const here = run<GenerateMeasurement>(process.execPath, 'generate-here.js', {
+    model: release,
+    vqgan,
+    images,
+    threads,
+    rounds,
+  });
+  const measured = [here];
+  if (options.python !== undefined) {
+    const shared = { size, images, threads, rounds };
+    if (options['min-dalle'] !== undefined) {
+      const repository = pathOf(options['min-dalle']);
+      measured.push(run(options.python, '../peers/generate_min_dalle.py', { repository, ...shared }));
+    }
+    measured.push(run(options.python, '../peers/generate_transformers.py', shared));
+  }
+  printTable(images, measured);
+  return { images: Number(images), measured };
+});
+if (options.out !== undefined) {
+  const about = { processor: cpus()[0]?.model, cores: availableParallelism(), node: process.version };
+  const report = { date: new Date().toISOString(), about, machine, size, rounds, threads, results };
+  writeFileSync(pathOf(options.out), `${JSON.stringify(report, undefined, 2)}\n`);
+}
+
+function printTable(images: string, measured: readonly GenerateMeasurement[]): void {
+  const stages = [...new Set(measured.flatMap(({ rounds }) => Object.keys(rounds[0]!)))];
+  const [here] = measured;
+  const cell = (milliseconds: number | undefined, own: number | undefined, isHere: boolean) => {
+    if (milliseconds === undefined) return '';
+    const seconds = (milliseconds / 1000).toFixed(2);
+    return isHere || own === undefined ? seconds : `${seconds} (${(milliseconds / own).toFixed(2)}×)`;
+  };
+  const stageOf = (measurement: GenerateMeasurement, stage: string) =>
+    median(measurement.rounds.map((round) => round[stage]!));
+  console.log(`${size}, ${images} at once, seconds (and how many times this project's)\n`);
+  console.log(`| | ${measured.map(({ engine }) => engine).join(' | ')} |`);
+  console.log(`| --- | ${measured.map(() => '---:').join(' | ')} |`);
+  for (const stage of stages) {
+    const own = stageOf(here!, stage);
+    const cells = measured.map((measurement) => cell(stageOf(measurement, stage), own, measurement === here));
+    console.log(`| ${stage} | ${cells.join(' | ')} |`);
+  }
+  console.log(`| load | ${measured.map(({ load_ms }) => (load_ms / 1000).toFixed(2)).join(' | ')} |`);
+  console.log(
+    `| peak memory, GB | ${measured.map(({ peak_rss_mb }) => (peak_rss_mb / 1024).toFixed(2)).join(' | ')} |\n`,
+  );
+}
+
+function median(values: readonly (number | undefined)[]): number | undefined {
+  const sorted = values.filter((value): value is number => value !== undefined).sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)];
+}

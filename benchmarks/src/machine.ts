@@ -1,0 +1,46 @@
+/** What this machine can do at most: prints one JSON line. A program's own figures are read beside these. */
+import {
+  createRandom,
+  initializeParameters,
+  input,
+  matmul,
+  normal,
+  ParameterScope,
+  type Runtime,
+} from '@dalle-mini/graph';
+import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+
+export interface Machine {
+  /** Bytes of weights that a vector is multiplied with in a second: what bounds the decoding of few images. */
+  readonly bytesPerSecond: number;
+  /** Floating-point operations in a second, of a product of large matrices. */
+  readonly flopsPerSecond: number;
+}
+
+const threads = Number(process.argv.at(-1));
+const runtime = new OnnxRuntime({ threads });
+const machine: Machine = {
+  // 512 MB: more than any cache holds.
+  bytesPerSecond: (4 * 8192 * 16384) / (await secondsOf(runtime, 1, 8192, 16384)),
+  flopsPerSecond: (2 * 1024 ** 3) / (await secondsOf(runtime, 1024, 1024, 1024)),
+};
+console.log(JSON.stringify(machine));
+await runtime.dispose();
+
+/** The shortest time of a product `[rows, inner] × [inner, columns]` of ten, without what a call costs. */
+async function secondsOf(runtime: Runtime, rows: number, inner: number, columns: number): Promise<number> {
+  const scope = new ParameterScope();
+  const x = input('x', [rows, inner]);
+  const graph = { inputs: { x }, outputs: { y: matmul(x, scope.parameter('w', [inner, columns], normal(1))) } };
+  const executable = await runtime.compile(graph, {
+    parameters: initializeParameters(scope.parameters, createRandom(0)),
+  });
+  let shortest = Number.POSITIVE_INFINITY;
+  for (let round = 0; round < 10; round++) {
+    const start = performance.now();
+    await executable.run({ x: { dtype: 'float32', shape: x.shape, data: new Float32Array(rows * inner).fill(1) } });
+    shortest = Math.min(shortest, performance.now() - start);
+  }
+  await executable.dispose();
+  return shortest / 1000;
+}
