@@ -25,6 +25,7 @@ export {
   readTextEncoder,
   type TextEncoderDescription,
   type TextEncoderPart,
+  type TokenizerFileName,
 } from './text-encoder-part.js';
 export {
   checkPrompt,

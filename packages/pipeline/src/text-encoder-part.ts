@@ -32,6 +32,14 @@ export const wordsFile = 'enwiki-words-frequency.txt';
 /** The files that a tokenizer of DALL·E Mini may have. */
 export const tokenizerFiles = [tokenizerFile, tokenizerConfigFile, vocabFile, mergesFile, wordsFile] as const;
 
+/** The name of a file of a tokenizer. */
+export type TokenizerFileName =
+  | 'tokenizer.json'
+  | 'tokenizer_config.json'
+  | 'vocab.json'
+  | 'merges.txt'
+  | 'enwiki-words-frequency.txt';
+
 /** `maxLength` is the number of tokens that captions were cut or padded to in training. */
 export type TextEncoderDescription =
   /** A BERT, RoBERTa, DistilBERT or BART as Hugging Face stores it. */
@@ -64,7 +72,7 @@ export interface BartPart {
    * The content of the tokenizer's files, as they were released: `tokenizer.json`, or `vocab.json` and `merges.txt`; and where captions are
    * normalized `enwiki-words-frequency.txt`.
    */
-  readonly tokenizerFiles: Readonly<Partial<Record<(typeof tokenizerFiles)[number], string>>>;
+  readonly tokenizerFiles: Readonly<Partial<Record<TokenizerFileName, string>>>;
 }
 
 /**
