@@ -67,7 +67,7 @@ export function emitOnnx(graph: Graph, parameters: ParameterPlacement = { kind: 
   }
   const declared = parametersOf(Object.values(graph.outputs));
   if (parameters.kind === 'initializers') checkParameters(declared, parameters.values);
-  const quantizable = quantizableParameters(graph);
+  let quantizable: ReadonlySet<string> | undefined;
   for (const [name, tensor] of declared) {
     const type = proto.dataTypes[tensor.dtype];
     if (name in graph.inputs) throw new GraphError(`emitOnnx: ${name} names both an input and a parameter`);
@@ -78,6 +78,7 @@ export function emitOnnx(graph: Graph, parameters: ParameterPlacement = { kind: 
     }
     const value = parameters.values.get(name)!;
     if ('blocks' in value) {
+      quantizable ??= quantizableParameters(graph);
       if (!quantizable.has(name))
         throw new GraphError(
           `emitOnnx: ${name} is given in ${value.bits} bits, and is not only multiplied with as [out, in]`,
