@@ -1,8 +1,16 @@
 /** Folders of files: read by name, and written whole or not at all. */
 import { randomUUID } from 'node:crypto';
-import { access, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { FileError, readJsonFile, writeFileAtomically } from '@dalle-mini/weights/node';
+import type { Checkpoint } from '@dalle-mini/weights';
+import {
+  FileError,
+  isThere,
+  readCheckpointFile,
+  readJsonFile,
+  readTextFile,
+  writeFileAtomically,
+} from '@dalle-mini/weights/node';
 
 /** A model folder cannot be read or written. The message names the file and says how to mend it. */
 export class ModelFolderError extends Error {
@@ -15,10 +23,10 @@ export function folderError(path: string, error: unknown): ModelFolderError {
   return new ModelFolderError(message.includes(path) ? message : `${path}: ${message}`, { cause: error });
 }
 
-/** Runs what may fail because of a file's content, and names the file if it does. */
-export function named<T>(path: string, work: () => T): T {
+/** Runs what may fail because of a file, and names it if it does. */
+export async function inFile<Result>(path: string, work: () => Result | Promise<Result>): Promise<Result> {
   try {
-    return work();
+    return await work();
   } catch (error) {
     throw folderError(path, error);
   }
@@ -28,18 +36,16 @@ export function fail(why: string, cause?: unknown): never {
   throw new ModelFolderError(`The model cannot be written: ${why}`, { cause });
 }
 
-export async function readText(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    throw folderError(path, new FileError('read', path, error as NodeJS.ErrnoException));
-  }
-}
+export const readText = (path: string): Promise<string> => inFile(path, () => readTextFile(path));
 
-export async function isThere(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    ({ code }: NodeJS.ErrnoException) => code !== 'ENOENT' && code !== 'ENOTDIR',
+/** The tensors of a checkpoint file. */
+export const readTensors = (path: string): Promise<Checkpoint> =>
+  inFile(path, async () => (await readCheckpointFile(path)).tensors);
+
+export async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
   );
 }
 
@@ -47,11 +53,7 @@ export async function readJson(path: string): Promise<Record<string, unknown>>;
 export async function readJson(path: string, optional: 'optional'): Promise<Record<string, unknown> | undefined>;
 export async function readJson(path: string, optional?: 'optional'): Promise<Record<string, unknown> | undefined> {
   if (optional && !(await isThere(path))) return undefined;
-  try {
-    return await readJsonFile(path);
-  } catch (error) {
-    throw folderError(path, error);
-  }
+  return inFile(path, () => readJsonFile(path));
 }
 
 export function isObject(value: unknown): value is Record<string, unknown> {

@@ -1,4 +1,3 @@
-import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DalleMiniDecoder } from '@dalle-mini/decoder';
@@ -6,7 +5,7 @@ import type { Runtime } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { VqganTokenizer } from '@dalle-mini/vqgan';
 import { HubError } from '@dalle-mini/weights/hub';
-import { folderError, ModelFolderError } from './folder.js';
+import { folderError, isFolder, ModelFolderError } from './folder.js';
 import type { ImageRanker } from './image-ranker.js';
 import { isModelFolder, readModelDescription } from './model-folder.js';
 import { openDecoder, openVqgan } from './model-part.js';
@@ -94,11 +93,7 @@ async function findModel(model: string, options: PublishedModelOptions): Promise
       );
     }
   }
-  const isFolder = await stat(model).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );
-  if (isFolder) return (await isModelFolder(model)) ? model : provideModelOf(model, options);
+  if (await isFolder(model)) return (await isModelFolder(model)) ? model : provideModelOf(model, options);
   // As the hub's names are, and no path that someone mistyped.
   if (/^[\w-][\w.-]*\/[\w-][\w.-]*$/.test(model) && !/\.(json|safetensors|pt|msgpack)$/.test(model)) {
     return provideModel(model, options).catch((error: unknown) => {

@@ -1,14 +1,15 @@
 /** A text-to-image model as a folder of files: the format, its reader and its writer. */
 import { join, resolve } from 'node:path';
 import { checkDecoderConfig, type DecoderConfig } from '@dalle-mini/decoder';
+import { sameShape } from '@dalle-mini/graph';
 import { type BartConfig, checkBartConfig } from '@dalle-mini/text-encoder';
 import { checkVqganConfig, gridSizeOf, type VqganConfig } from '@dalle-mini/vqgan';
 import type { Checkpoint } from '@dalle-mini/weights';
+import { isThere } from '@dalle-mini/weights/node';
 import {
   checkReplaceable,
   fail,
   isObject,
-  isThere,
   ModelFolderError,
   makeFolder,
   readJson,
@@ -26,7 +27,6 @@ import {
   readDecoder,
   readVqgan,
   type StoredAs,
-  sameShape,
   stored,
   type VqganPart,
   vqganKind,
@@ -44,9 +44,7 @@ import {
 } from './text-encoder-part.js';
 
 const format = 'dalle-mini-model';
-
 const version = 1;
-
 const descriptionFile = 'model.json';
 
 /** `model.json`: what a model folder holds. Folders of parts are relative to it. */
@@ -75,8 +73,8 @@ export interface ModelParts<TextEncoder = TextEncoderPart> {
 
 export interface WriteModelOptions {
   /**
-   * How weights are stored: as they are, in half precision, or in 8 bits with a scale for each row. Those of a text encoder of Hugging
-   * Face stay as they are given. Default `F32`.
+   * How weights are stored: as they are, in half precision, or with linear layers of 8 or 4 bits. Those of a text encoder of Hugging Face
+   * stay as they are given. Default `F32`.
    */
   readonly dtype?: StoredAs;
 }
@@ -170,46 +168,33 @@ export async function writeModelFolder(
   parts: ModelParts<TextEncoderPart | BartPart>,
   options: WriteModelOptions = {},
 ): Promise<void> {
-  const { dtype = 'F32' } = options;
-  const { imageTokenizer, textEncoder, decoder } = parts;
+  const { name, license, imageTokenizer, textEncoder, decoder, sampling = {} } = parts;
   const target = resolve(folder);
   checkParts(parts);
   await checkReplaceable(target, [descriptionFile, 'vqgan', 'text-encoder', 'decoder']);
-  const description: ModelDescription = {
-    format,
-    version,
-    name: parts.name,
-    ...(parts.license === undefined ? {} : { license: parts.license }),
-    imageTokenizer: { type: 'vqgan', folder: 'vqgan' },
-    textEncoder:
-      'files' in textEncoder
-        ? { type: 'bert', folder: 'text-encoder', maxLength: textEncoder.maxLength }
+  await writeParts(
+    target,
+    {
+      name,
+      ...(license === undefined ? {} : { license }),
+      textEncoder:
+        'files' in textEncoder
+          ? { type: 'bert', maxLength: textEncoder.maxLength }
+          : { type: 'dalle-mini', maxLength: textEncoder.config.maxLength, tokenizer: textEncoder.tokenizer },
+      sampling,
+    },
+    {
+      vqgan: async () => stored(imageTokenizer, vqganKind),
+      decoder: async () => stored(decoder, decoderKind),
+      ...('files' in textEncoder
+        ? { textEncoderFiles: (place) => writeHuggingFaceFiles(place, textEncoder.files) }
         : {
-            type: 'dalle-mini',
-            folder: 'text-encoder',
-            maxLength: textEncoder.config.maxLength,
-            tokenizer: textEncoder.tokenizer,
-          },
-    decoder: { type: 'dalle-mini', folder: 'decoder' },
-    sampling: parts.sampling ?? {},
-  };
-  await writeFolder(target, async (temporary) => {
-    const place = async (part: string) => {
-      const path = join(temporary, part);
-      await makeFolder(path);
-      return path;
-    };
-    await writePart(await place('vqgan'), stored(imageTokenizer, vqganKind), vqganKind, dtype);
-    await writePart(await place('decoder'), stored(decoder, decoderKind), decoderKind, dtype);
-    const textEncoderFolder = await place('text-encoder');
-    if ('files' in textEncoder) {
-      await writeHuggingFaceFiles(textEncoderFolder, textEncoder.files);
-    } else {
-      await writePart(textEncoderFolder, stored(textEncoder, bartKind), bartKind, dtype);
-      await writeTokenizerFiles(textEncoderFolder, textEncoder.tokenizerFiles);
-    }
-    await writeJson(join(temporary, descriptionFile), description);
-  });
+            textEncoder: async () => stored(textEncoder, bartKind),
+            textEncoderFiles: (place) => writeTokenizerFiles(place, textEncoder.tokenizerFiles),
+          }),
+    },
+    options.dtype,
+  );
 }
 
 /**
@@ -228,27 +213,27 @@ export async function writeVqgan(folder: string, part: VqganPart, options: Write
 /** The parts of a model, each given when it is written, so that not all are in memory at once. */
 export interface PublishedParts {
   readonly vqgan: () => Promise<PublishedPart<VqganConfig>>;
-  readonly textEncoder: () => Promise<PublishedPart<BartConfig>>;
+  /** DALL·E Mini's own. */
+  readonly textEncoder?: () => Promise<PublishedPart<BartConfig>>;
+  /** Puts into a folder the other files of the text encoder: those of its tokenizer, or, of Hugging Face's, all. */
+  readonly textEncoderFiles: (folder: string) => Promise<void>;
   readonly decoder: () => Promise<PublishedPart<DecoderConfig>>;
-  /** Puts the tokenizer's files into a folder. */
-  readonly tokenizer: (folder: string) => Promise<void>;
+}
+
+type WithoutFolder<Description> = Description extends unknown ? Omit<Description, 'folder'> : never;
+
+/** What `model.json` says of a model whose parts are where they always are. */
+export interface PublishedDescription extends Pick<ModelDescription, 'name' | 'license' | 'sampling'> {
+  readonly textEncoder: WithoutFolder<TextEncoderDescription>;
 }
 
 /**
- * Writes a published model as a model folder, whole or not at all.
+ * Writes a model as a model folder, part by part, whole or not at all.
  * @throws ModelFolderError if weights are missing or of another shape; FileError if the disk refuses.
  */
-export async function writeConvertedModel(
+export async function writeParts(
   folder: string,
-  {
-    name,
-    textEncoder,
-    sampling,
-  }: {
-    readonly name: string;
-    readonly textEncoder: { readonly maxLength: number; readonly tokenizer: 'bart' | 'min-dalle' };
-    readonly sampling: Sampling;
-  },
+  { name, license, textEncoder, sampling }: PublishedDescription,
   parts: PublishedParts,
   dtype: StoredAs = 'F32',
 ): Promise<void> {
@@ -256,19 +241,20 @@ export async function writeConvertedModel(
     format,
     version,
     name,
+    ...(license === undefined ? {} : { license }),
     imageTokenizer: { type: 'vqgan', folder: 'vqgan' },
-    textEncoder: { type: 'dalle-mini', folder: 'text-encoder', ...textEncoder },
+    textEncoder: { ...textEncoder, folder: 'text-encoder' },
     decoder: { type: 'dalle-mini', folder: 'decoder' },
     sampling,
   };
   await writeFolder(resolve(folder), async (temporary) => {
+    const place = (part: string) => join(temporary, part);
+    await Promise.all(['vqgan', 'text-encoder', 'decoder'].map((part) => makeFolder(place(part))));
     const write = async <Config extends object>(
       part: string,
       kind: PartKind<Config>,
       published: () => Promise<PublishedPart<Config>>,
     ) => {
-      const place = join(temporary, part);
-      await makeFolder(place);
       const { config, weights } = await published();
       const needed: Checkpoint = new Map();
       for (const [name, { shape }] of kind.parameters(config)) {
@@ -279,11 +265,11 @@ export async function writeConvertedModel(
           );
         needed.set(name, tensor);
       }
-      await writePart(place, { config, weights: needed }, kind, dtype);
+      await writePart(place(part), { config, weights: needed }, kind, dtype);
     };
     await write('vqgan', vqganKind, parts.vqgan);
-    await write('text-encoder', bartKind, parts.textEncoder);
-    await parts.tokenizer(join(temporary, 'text-encoder'));
+    if (parts.textEncoder) await write('text-encoder', bartKind, parts.textEncoder);
+    await parts.textEncoderFiles(place('text-encoder'));
     await write('decoder', decoderKind, parts.decoder);
     await writeJson(join(temporary, descriptionFile), description);
   });

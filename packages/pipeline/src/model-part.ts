@@ -8,6 +8,7 @@ import {
   quantizableParameters,
   quantizeMatrix,
   type Shape,
+  sameShape,
   sizeOf,
   type Tensor,
   type TensorData,
@@ -15,11 +16,10 @@ import {
 import { type BartConfig, bartGraph, bartParameters, checkBartConfig } from '@dalle-mini/text-encoder';
 import { checkVqganConfig, type VqganConfig, vqganParameters } from '@dalle-mini/vqgan';
 import { type Checkpoint, dequantize, fromFloat32, type StoredTensor, toFloat32 } from '@dalle-mini/weights';
-import { locateTensors, readCheckpointFile, type TensorLocation, writeCheckpointFile } from '@dalle-mini/weights/node';
-import { fail, folderError, ModelFolderError, named, readJson, writeJson } from './folder.js';
+import { locateTensors, type TensorLocation, writeCheckpointFile } from '@dalle-mini/weights/node';
+import { fail, inFile, ModelFolderError, readJson, readTensors, writeJson } from './folder.js';
 
 export const configFile = 'config.json';
-
 export const weightsFile = 'model.safetensors';
 
 /** A VQ-GAN's sizes and values: `vqgan/`. */
@@ -173,7 +173,7 @@ export async function openPart<Config>(
   const isMapped = bytes >= leastMapped && values.every(({ dtype }) => dtype === 'F32' || dtype === 'U8');
   const at = ({ offset }: TensorLocation) => ({ folder: resolve(folder), file: weightsFile, offset });
   const path = join(folder, weightsFile);
-  const stored = isMapped ? undefined : await readWeights(path);
+  const stored = isMapped ? undefined : await readTensors(path);
 
   const parameters = new Map<string, ParameterValue>();
   const others: Checkpoint = new Map();
@@ -200,7 +200,7 @@ export async function openPart<Config>(
       parameters.set(name, { dtype: 'float32', shape: tensor.shape, ...at(tensor) });
     }
   }
-  for (const [name, value] of named(path, () => dequantize(others))) parameters.set(name, value);
+  for (const [name, value] of await inFile(path, () => dequantize(others))) parameters.set(name, value);
   return { config, parameters };
 }
 
@@ -220,9 +220,7 @@ async function locatePart<Config>(
   const weightsPath = join(folder, weightsFile);
   const [json, stored] = await Promise.all([
     readJson(configPath),
-    locateTensors(weightsPath).catch((error: unknown) => {
-      throw folderError(weightsPath, error);
-    }),
+    inFile(weightsPath, () => locateTensors(weightsPath)),
   ]);
   const config = json as Config;
   try {
@@ -231,12 +229,11 @@ async function locatePart<Config>(
     throw new ModelFolderError(`${configPath}: ${(error as Error).message}.`, { cause: error });
   }
   const located = new Map<string, TensorLocation | MatrixLocation>();
-  const find = (name: string, dtype: string | undefined, shape: readonly (number | undefined)[]) => {
+  const find = (name: string, dtype: string | undefined, shape: Shape) => {
     const tensor = stored.get(name);
     const mend = `${configPath} asks for [${shape.join(', ')}]: the two files do not belong together; fetch or export the model again.`;
     if (!tensor) throw new ModelFolderError(`${weightsPath}: it lacks the tensor ${name}, and ${mend}`);
-    const fits = tensor.shape.length === shape.length && shape.every((size, axis) => size === tensor.shape[axis]);
-    if (!fits || (dtype !== undefined && tensor.dtype !== dtype)) {
+    if (!sameShape(tensor.shape, shape) || (dtype !== undefined && tensor.dtype !== dtype)) {
       throw new ModelFolderError(
         `${weightsPath}: the tensor ${name} has shape [${tensor.shape.join(', ')}], and ${mend}`,
       );
@@ -253,19 +250,11 @@ async function locatePart<Config>(
     const bytes = blocks.shape[2] === blockSize / 2 ? blockSize / 2 : blockSize;
     located.set(name, {
       shape,
-      blocks: find(name + blocksSuffix, 'U8', [shape[0], perRow, bytes]),
-      scales: find(name + scalesSuffix, 'F32', [shape[0], perRow]),
+      blocks: find(name + blocksSuffix, 'U8', [shape[0]!, perRow, bytes]),
+      scales: find(name + scalesSuffix, 'F32', [shape[0]!, perRow]),
     });
   }
   return { config, located };
-}
-
-async function readWeights(path: string): Promise<Checkpoint> {
-  try {
-    return (await readCheckpointFile(path)).tensors;
-  } catch (error) {
-    throw folderError(path, error);
-  }
 }
 
 export function checkPart<Config>(what: string, { config, parameters }: Part<Config>, kind: PartKind<Config>): void {
@@ -275,8 +264,4 @@ export function checkPart<Config>(what: string, { config, parameters }: Part<Con
     const found = value ? `is ${value.dtype}[${value.shape.join(', ')}]` : 'is missing';
     fail(`the ${what}'s parameter ${name} ${found}, and its config asks for float32[${shape.join(', ')}].`);
   }
-}
-
-export function sameShape(a: Shape, b: Shape): boolean {
-  return a.length === b.length && a.every((size, axis) => size === b[axis]);
 }

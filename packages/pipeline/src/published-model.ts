@@ -7,11 +7,12 @@ import { type BartConfig, bartConfigFromRelease, takeBart } from '@dalle-mini/te
 import { readVqganFiles } from '@dalle-mini/vqgan/node';
 import type { Checkpoint } from '@dalle-mini/weights';
 import { type DownloadOptions, type DownloadProgress, downloadModel } from '@dalle-mini/weights/hub';
-import { locateTensors, readCheckpointFile } from '@dalle-mini/weights/node';
-import { folderError, ModelFolderError, readJson } from './folder.js';
-import { isModelFolder, writeConvertedModel } from './model-folder.js';
+import { locateTensors } from '@dalle-mini/weights/node';
+import { inFile, isFolder, ModelFolderError, readJson, readTensors } from './folder.js';
+import { isModelFolder, writeParts } from './model-folder.js';
 import type { StoredAs } from './model-part.js';
 import type { Sampling } from './options.js';
+import { neededTokenizerFiles, wordsFile } from './text-encoder-part.js';
 
 /** What is under way before a published model can be opened. */
 export type LoadProgress =
@@ -107,16 +108,8 @@ const filesOfModel: Extract<DownloadOptions['files'], (...args: never) => unknow
       'The repository has neither a model.json nor the config.json and flax_model.msgpack of a DALL·E Mini; choose one such as dalle-mini/dalle-mini.',
     );
   }
-  return ['config.json', 'flax_model.msgpack', ...tokenizerFiles(names)];
+  return ['config.json', 'flax_model.msgpack', ...neededTokenizerFiles(names)];
 };
-
-/** The files of a tokenizer that are needed of those that are there. */
-function tokenizerFiles(names: readonly string[]): string[] {
-  const vocabulary = names.includes('tokenizer.json')
-    ? ['tokenizer.json', 'tokenizer_config.json']
-    : ['vocab.json', 'merges.txt'];
-  return [...vocabulary, 'enwiki-words-frequency.txt'].filter((name) => names.includes(name));
-}
 
 /** A released text encoder and decoder: their configurations, and their weights, which are read when they are taken. */
 interface Release {
@@ -140,11 +133,11 @@ async function convert(folder: string, target: string, model: string, options: P
     onProgress?.({ stage: 'convert', model, done: done++, total: 3 });
     signal?.throwIfAborted();
   };
-  await writeConvertedModel(
+  await writeParts(
     target,
     {
       name: model,
-      textEncoder: { maxLength: release.textEncoder.maxLength, tokenizer: release.tokenizer },
+      textEncoder: { type: 'dalle-mini', maxLength: release.textEncoder.maxLength, tokenizer: release.tokenizer },
       sampling: release.sampling,
     },
     {
@@ -161,7 +154,7 @@ async function convert(folder: string, target: string, model: string, options: P
         report();
         return { config: release.decoder, weights: await release.takeDecoder() };
       },
-      async tokenizer(to) {
+      async textEncoderFiles(to) {
         for (const name of release.tokenizerFiles) await copyFile(join(folder, name), join(to, name));
       },
     },
@@ -202,7 +195,7 @@ async function openFlaxRelease(
   const normalized = json.normalize_text === true;
   return {
     tokenizer: 'bart',
-    tokenizerFiles: tokenizerFiles(names).filter((name) => normalized || name !== 'enwiki-words-frequency.txt'),
+    tokenizerFiles: neededTokenizerFiles(names).filter((name) => normalized || name !== wordsFile),
     ...configs,
     takeTextEncoder: () => take((all) => takeBart(all, configs.textEncoder)),
     takeDecoder: () => take((all) => takeDecoder(all, configs.decoder)),
@@ -278,25 +271,8 @@ async function sizesOf(path: string): Promise<Sizes> {
 /** The folder of the VQ-GAN that was asked for, or of the published one. */
 async function findVqgan(options: PublishedModelOptions): Promise<string> {
   const { vqgan } = options;
-  const isFolder =
-    vqgan !== undefined &&
-    (await stat(vqgan).then(
-      (found) => found.isDirectory(),
-      () => false,
-    ));
-  if (isFolder) return vqgan;
+  if (vqgan !== undefined && (await isFolder(vqgan))) return vqgan;
   const { name, revision } = vqgan === undefined ? publishedVqgan : { name: vqgan, revision: undefined };
   const { folder } = await download(name, revision, ['config.json', 'flax_model.msgpack'], options);
   return folder;
 }
-
-/** Runs what may fail because of a file, and names it if it does. */
-async function inFile<Result>(path: string, work: () => Result | Promise<Result>): Promise<Result> {
-  try {
-    return await work();
-  } catch (error) {
-    throw folderError(path, error);
-  }
-}
-
-const readTensors = (path: string) => inFile(path, async () => (await readCheckpointFile(path)).tensors);

@@ -14,23 +14,16 @@ import {
   TextNormalizer,
   tokenizerFromBpeFiles,
 } from '@dalle-mini/text-encoder';
-import { readHuggingFaceFolder, writeCheckpointFile, writeFileAtomically } from '@dalle-mini/weights/node';
-import { folderError, isThere, readJson, readText, writeJson } from './folder.js';
+import { isThere, readHuggingFaceFolder, writeCheckpointFile, writeFileAtomically } from '@dalle-mini/weights/node';
+import { folderError, inFile, readJson, readText, writeJson } from './folder.js';
 import { bartKind, configFile, openPart, weightsFile } from './model-part.js';
 
 const tokenizerFile = 'tokenizer.json';
-
 const tokenizerConfigFile = 'tokenizer_config.json';
-
 const vocabFile = 'vocab.json';
-
 const mergesFile = 'merges.txt';
-
 /** By which hashtags of captions are split: where it is, captions are normalized. */
 export const wordsFile = 'enwiki-words-frequency.txt';
-
-/** The files that a tokenizer of DALL·E Mini may have. */
-export const tokenizerFiles = [tokenizerFile, tokenizerConfigFile, vocabFile, mergesFile, wordsFile] as const;
 
 /** The name of a file of a tokenizer. */
 export type TokenizerFileName =
@@ -39,6 +32,24 @@ export type TokenizerFileName =
   | 'vocab.json'
   | 'merges.txt'
   | 'enwiki-words-frequency.txt';
+
+/** The files that a tokenizer of DALL·E Mini may have. */
+export const tokenizerFiles: readonly TokenizerFileName[] = [
+  tokenizerFile,
+  tokenizerConfigFile,
+  vocabFile,
+  mergesFile,
+  wordsFile,
+];
+
+/** Of the files that are there, those that a tokenizer of DALL·E Mini is read from. */
+export function neededTokenizerFiles(names: readonly string[]): TokenizerFileName[] {
+  const vocabulary: readonly TokenizerFileName[] = names.includes(tokenizerFile)
+    ? [tokenizerFile, tokenizerConfigFile]
+    : [vocabFile, mergesFile];
+  const files: TokenizerFileName[] = [...vocabulary, wordsFile];
+  return files.filter((name) => names.includes(name));
+}
 
 /** `maxLength` is the number of tokens that captions were cut or padded to in training. */
 export type TextEncoderDescription =
@@ -124,11 +135,7 @@ async function readBartTokenizer(folder: string, kind: 'bart' | 'min-dalle'): Pr
  * damaged. Their content is checked when it is used.
  */
 export async function readTextEncoder(folder: string): Promise<HuggingFaceFiles> {
-  try {
-    return await readHuggingFaceFolder(folder);
-  } catch (error) {
-    throw folderError(folder, error);
-  }
+  return inFile(folder, () => readHuggingFaceFolder(folder));
 }
 
 export async function writeHuggingFaceFiles(folder: string, files: HuggingFaceFiles): Promise<void> {

@@ -1,10 +1,9 @@
 /** What needs a file system: opening a VQ-GAN from its files. */
-import { access, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Runtime, sameShape, type TensorData } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { type Checkpoint, CheckpointError, dequantize } from '@dalle-mini/weights';
-import { FileError, readCheckpointFile } from '@dalle-mini/weights/node';
+import { isThere, readCheckpointFile, readTextFile } from '@dalle-mini/weights/node';
 import { parse as parseYaml } from 'yaml';
 import { checkVqganConfig, type VqganConfig, vqganPresets } from './config.js';
 import type { ImageTokenizer } from './image-tokenizer.js';
@@ -56,7 +55,7 @@ async function filesOf(source: string | VqganFiles): Promise<VqganFiles> {
   if (typeof source !== 'string') return source;
   const folder = source;
   const first = async (names: readonly string[]) => {
-    for (const name of names) if (await exists(join(folder, name))) return name;
+    for (const name of names) if (await isThere(join(folder, name))) return name;
     return undefined;
   };
   const [config, weights] = await Promise.all([first(CONFIGS), first(WEIGHTS)]);
@@ -68,12 +67,6 @@ async function filesOf(source: string | VqganFiles): Promise<VqganFiles> {
     weights: join(folder, weights ?? WEIGHTS[0]!),
   };
 }
-
-const exists = (path: string): Promise<boolean> =>
-  access(path).then(
-    () => true,
-    () => false,
-  );
 
 /** A tokenizer that ends its runtime with itself. */
 class OwningTokenizer extends VqganTokenizer {
@@ -133,12 +126,7 @@ function takeNeeded(tensors: Checkpoint, config: VqganConfig, what: string): Che
 }
 
 async function readConfig(path: string): Promise<VqganConfig> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    throw new FileError('read', path, error as NodeJS.ErrnoException);
-  }
+  const text = await readTextFile(path);
   try {
     const config: unknown = /\.ya?ml$/i.test(path) ? parseYaml(text) : JSON.parse(text);
     if (typeof config !== 'object' || config === null) throw new RangeError('it must hold an object');

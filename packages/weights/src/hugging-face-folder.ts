@@ -84,8 +84,11 @@ export async function readJsonFile(path: string): Promise<Record<string, unknown
   return json as Record<string, unknown>;
 }
 
-/** @throws FileError if it cannot be read. */
-async function readTextFile(path: string): Promise<string> {
+/**
+ * Reads a text file, as UTF-8.
+ * @throws FileError if it cannot be read.
+ */
+export async function readTextFile(path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
@@ -99,7 +102,8 @@ async function first(folder: string, names: readonly string[]): Promise<string> 
   return names[0]!;
 }
 
-async function isThere(path: string): Promise<boolean> {
+/** Whether there is a file or a folder at a path; one that may not be looked at is taken to be there. */
+export async function isThere(path: string): Promise<boolean> {
   return access(path).then(
     () => true,
     ({ code }: NodeJS.ErrnoException) => code !== 'ENOENT' && code !== 'ENOTDIR',

@@ -8,4 +8,10 @@ export {
   writeFlaxCheckpointFile,
 } from './checkpoint-file.js';
 export { FileError } from './file-error.js';
-export { type HuggingFaceModel, readHuggingFaceFolder, readJsonFile } from './hugging-face-folder.js';
+export {
+  type HuggingFaceModel,
+  isThere,
+  readHuggingFaceFolder,
+  readJsonFile,
+  readTextFile,
+} from './hugging-face-folder.js';
