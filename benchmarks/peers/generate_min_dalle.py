@@ -1,12 +1,10 @@
 """Draws with kuprel/min-dalle and random weights of the published sizes, and prints the time of each stage as one JSON line.
 
-Needs: pip install torch==2.13.0 numpy pillow requests; git clone https://github.com/kuprel/min-dalle
+Needs: pip install torch==2.13.0 numpy pillow requests emoji; git clone https://github.com/kuprel/min-dalle
 """
 
 import argparse
 import io
-import json
-import resource
 import sys
 import time
 
@@ -21,6 +19,7 @@ parser.add_argument("--rounds", type=int, default=1)
 args = parser.parse_args()
 sys.path.insert(0, args.repository)
 
+from measure import report_drawings  # noqa: E402
 from min_dalle.models import DalleBartDecoder, DalleBartEncoder, VQGanDetokenizer  # noqa: E402
 from PIL import Image  # noqa: E402
 
@@ -89,10 +88,4 @@ def draw():
     return stages
 
 
-rounds = [draw() for _ in range(args.rounds)]
-print(json.dumps({
-    "engine": f"min-dalle, PyTorch {torch.__version__}",
-    "load_ms": 1000 * load,
-    "rounds": rounds,
-    "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-}))
+report_drawings("min-dalle", load, [draw() for _ in range(args.rounds)])

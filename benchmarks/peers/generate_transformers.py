@@ -7,12 +7,11 @@ Needs: pip install torch==2.13.0 transformers
 """
 
 import argparse
-import json
-import resource
 import time
 
 import torch
 import transformers
+from measure import report_drawings
 from transformers import BartConfig, BartForConditionalGeneration
 
 parser = argparse.ArgumentParser(description=__doc__)
@@ -59,7 +58,6 @@ def draw():
         attention_mask=torch.ones_like(text),
         do_sample=True,
         top_k=256,
-        min_new_tokens=256,
         max_new_tokens=256,
         use_cache=True,
     )
@@ -67,10 +65,4 @@ def draw():
     return {"encode text": 1000 * encode, "256 tokens": 1000 * (time.perf_counter() - start)}
 
 
-rounds = [draw() for _ in range(args.rounds)]
-print(json.dumps({
-    "engine": f"transformers {transformers.__version__}, PyTorch {torch.__version__}",
-    "load_ms": 1000 * load,
-    "rounds": rounds,
-    "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-}))
+report_drawings(f"transformers {transformers.__version__}", load, [draw() for _ in range(args.rounds)])

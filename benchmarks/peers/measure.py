@@ -1,4 +1,4 @@
-"""What both peers share: time the steps, print one JSON line."""
+"""What the peers share: time the steps, print one JSON line."""
 
 import json
 import resource
@@ -26,6 +26,20 @@ def measure(step, *, warmup, steps, items, unit):
         "per_second": items / median,
         "step_ms": 1000 * median,
         "step_ms_min": 1000 * min(seconds[warmup:]),
-        "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_rss_mb": peak_rss_mb(),
         "losses": losses,
     }))
+
+
+def report_drawings(engine, load, rounds):
+    """Prints what a program that draws has measured: the seconds until it could begin, and each drawing's stages in milliseconds."""
+    print(json.dumps({
+        "engine": f"{engine}, PyTorch {torch.__version__}",
+        "load_ms": 1000 * load,
+        "rounds": rounds,
+        "peak_rss_mb": peak_rss_mb(),
+    }))
+
+
+def peak_rss_mb():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
