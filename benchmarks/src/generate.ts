@@ -2,14 +2,13 @@
  * Draws with this project, with min-dalle and with Hugging Face transformers, models of the published sizes with random weights, each
  * in a process of its own, and prints how they compare. See README.md.
  */
-import { execFileSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
-import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Machine } from './machine.js';
 import type { GenerateMeasurement } from './measurement.js';
+import { interpreterOf, median, pathOf, run } from './processes.js';
 
 const usage = `Usage: npm run -w benchmarks generate -- --work FOLDER [options]
 
@@ -39,24 +38,9 @@ if (options.help || options.work === undefined || !['mini', 'mega'].includes(opt
   console.log(usage);
   process.exit(options.help ? 0 : 2);
 }
-// npm runs this in the benchmarks' folder; paths are meant from where the user is.
-const pathOf = (path: string) => resolve(process.env.INIT_CWD ?? '.', path);
 const { size, rounds, threads } = options;
 const release = join(pathOf(options.work), size);
 const vqgan = join(pathOf(options.work), 'vqgan');
-
-/** Runs a program of this folder, or a peer, and reads what it prints last. */
-function run<Result>(program: string, file: string, args: Readonly<Record<string, string>>): Result {
-  const path = fileURLToPath(new URL(file, import.meta.url));
-  const flags = Object.entries(args).flatMap(([name, value]) => [`--${name}`, value]);
-  const env = { ...process.env, PYTHONDONTWRITEBYTECODE: '1' };
-  const printed = execFileSync(program, [path, ...flags], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env,
-  });
-  return JSON.parse(printed.trim().split('\n').at(-1)!) as Result;
-}
 
 if (!existsSync(join(release, 'flax_model.msgpack'))) {
   const made = run<object>(process.execPath, 'random-release.js', { size, folder: release, vqgan });
@@ -77,12 +61,13 @@ const results = options.images.map((images) => {
   });
   const measured = [here];
   if (options.python !== undefined) {
+    const python = interpreterOf(options.python);
     const shared = { size, images, threads, rounds };
     if (options['min-dalle'] !== undefined) {
       const repository = pathOf(options['min-dalle']);
-      measured.push(run(options.python, '../peers/generate_min_dalle.py', { repository, ...shared }));
+      measured.push(run(python, '../peers/generate_min_dalle.py', { repository, ...shared }));
     }
-    measured.push(run(options.python, '../peers/generate_transformers.py', shared));
+    measured.push(run(python, '../peers/generate_transformers.py', shared));
   }
   printTable(images, measured);
   return { images: Number(images), measured };
@@ -101,8 +86,11 @@ function printTable(images: string, measured: readonly GenerateMeasurement[]): v
     const seconds = (milliseconds / 1000).toFixed(2);
     return isHere || own === undefined ? seconds : `${seconds} (${(milliseconds / own).toFixed(2)}×)`;
   };
-  const stageOf = (measurement: GenerateMeasurement, stage: string) =>
-    median(measurement.rounds.map((round) => round[stage]!));
+  /** The median of a stage, where the measurement has it. */
+  const stageOf = (measurement: GenerateMeasurement, stage: string) => {
+    const times = measurement.rounds.flatMap((round) => round[stage] ?? []);
+    return times.length === 0 ? undefined : median(times);
+  };
   console.log(`${size}, ${images} at once, seconds (and how many times this project's)\n`);
   console.log(`| | ${measured.map(({ engine }) => engine).join(' | ')} |`);
   console.log(`| --- | ${measured.map(() => '---:').join(' | ')} |`);
@@ -115,9 +103,4 @@ function printTable(images: string, measured: readonly GenerateMeasurement[]): v
   console.log(
     `| peak memory, GB | ${measured.map(({ peak_rss_mb }) => (peak_rss_mb / 1024).toFixed(2)).join(' | ')} |\n`,
   );
-}
-
-function median(values: readonly (number | undefined)[]): number | undefined {
-  const sorted = values.filter((value): value is number => value !== undefined).sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)];
 }

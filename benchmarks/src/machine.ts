@@ -1,4 +1,5 @@
 /** What this machine can do at most: prints one JSON line. A program's own figures are read beside these. */
+import { parseArgs } from 'node:util';
 import {
   createRandom,
   initializeParameters,
@@ -17,8 +18,8 @@ export interface Machine {
   readonly flopsPerSecond: number;
 }
 
-const threads = Number(process.argv.at(-1));
-const runtime = new OnnxRuntime({ threads });
+const { values: options } = parseArgs({ options: { threads: { type: 'string' } } });
+const runtime = new OnnxRuntime({ threads: Number(options.threads) });
 const machine: Machine = {
   // 512 MB: more than any cache holds.
   bytesPerSecond: (4 * 8192 * 16384) / (await secondsOf(runtime, 1, 8192, 16384)),

@@ -2,14 +2,12 @@
  * Trains the same two small models with this project and with PyTorch, one after the other in processes of their own, and
  * prints how they compare. See README.md.
  */
-import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg } from 'node:os';
-import { resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { Measurement } from './measurement.js';
 import type { ModelName } from './models.js';
+import { interpreterOf, median, pathOf, run } from './processes.js';
 
 const usage = `Usage: npm run -w benchmarks training -- [options]
 
@@ -50,18 +48,16 @@ if (options.runtime.includes('tfjs') && options['tfjs-node'] === undefined)
 /** Something that can be measured: a program of its own that prints a measurement. */
 type Contender = (model: ModelName) => Measurement;
 
+const shared = { steps: String(steps), warmup: String(warmup), threads: String(threads) };
 const here: Contender[] = options.runtime.map((runtime) => (model) => {
-  const tfjsNode = options['tfjs-node'] === undefined ? [] : ['--tfjs-node', pathOf(options['tfjs-node'])];
-  const program = fileURLToPath(new URL('train-here.js', import.meta.url));
-  const own = ['--model', model, '--runtime', runtime, '--steps-per-run', String(stepsPerRun), ...tfjsNode];
-  return measure(process.execPath, [program, ...own]);
+  const tfjsNode: Record<string, string> =
+    options['tfjs-node'] === undefined ? {} : { 'tfjs-node': pathOf(options['tfjs-node']) };
+  const own = { model, runtime, 'steps-per-run': String(stepsPerRun), ...tfjsNode };
+  return run(process.execPath, 'train-here.js', { ...own, ...shared });
 });
-// A bare name is looked up in PATH.
-const python = options.python?.includes('/') ? pathOf(options.python) : options.python;
+const { python } = options;
 const peers: Contender[] =
-  python === undefined
-    ? []
-    : [(model) => measure(python, [fileURLToPath(new URL(`../peers/train_${model}.py`, import.meta.url))])];
+  python === undefined ? [] : [(model) => run(interpreterOf(python), `../peers/train_${model}.py`, shared)];
 
 const results = models.map((model) => ({ model, rounds: Array.from({ length: rounds }, (_, i) => round(model, i)) }));
 for (const { model, rounds: measured } of results) printTable(model, measured);
@@ -80,21 +76,12 @@ interface Round {
 }
 
 function round(model: ModelName, index: number): Round {
-  const run = (contender: Contender) => {
+  const take = (contender: Contender) => {
     const measurement = contender(model);
     console.error(`${model}, round ${index + 1} of ${rounds}: ${summary(measurement)}`);
     return measurement;
   };
-  return { load: loadavg()[0]!, here: here.map(run), peers: peers.map(run) };
-}
-
-function measure(program: string, own: readonly string[]): Measurement {
-  const shared = { steps, warmup, threads };
-  const args = [...own, ...Object.entries(shared).flatMap(([name, value]) => [`--${name}`, String(value)])];
-  // Python would leave its compiled modules beside the peers.
-  const env = { ...process.env, PYTHONDONTWRITEBYTECODE: '1' };
-  const printed = execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'], env });
-  return JSON.parse(printed.trim().split('\n').at(-1)!) as Measurement;
+  return { load: loadavg()[0]!, here: here.map(take), peers: peers.map(take) };
 }
 
 function printTable(model: ModelName, measured: readonly Round[]): void {
@@ -146,12 +133,6 @@ function summary({ engine, unit, per_second, step_ms, peak_rss_mb }: Measurement
   return `${engine} ${per_second.toFixed(1)} ${unit}/s, ${step_ms.toFixed(0)} ms a step, ${peak_rss_mb.toFixed(0)} MB`;
 }
 
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = (sorted.length - 1) / 2;
-  return (sorted[Math.floor(middle)]! + sorted[Math.ceil(middle)]!) / 2;
-}
-
 function parseOptions() {
   try {
     return parseArgs({
@@ -171,11 +152,6 @@ function parseOptions() {
   } catch (error) {
     return fail((error as Error).message);
   }
-}
-
-/** A path as the caller meant it: npm runs a workspace's script in the workspace's folder. */
-function pathOf(path: string): string {
-  return resolve(process.env.INIT_CWD ?? '.', path);
 }
 
 function positive(name: 'rounds' | 'steps' | 'steps-per-run' | 'threads'): number {
