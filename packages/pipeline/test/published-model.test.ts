@@ -1,47 +1,26 @@
 import { cp, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decoderParameters, decoderPresets } from '@dalle-mini/decoder';
-import { createRandom, initializeParameters, sampleNormal, type TensorData } from '@dalle-mini/graph';
-import { fromPretrained, type LoadProgress, ModelFolderError } from '@dalle-mini/pipeline';
+import { createRandom, initializeParameters, type TensorData } from '@dalle-mini/graph';
+import { fromPretrained, type LoadProgress, ModelFolderError, writeVqgan } from '@dalle-mini/pipeline';
 import { bartParameters } from '@dalle-mini/text-encoder';
-import { type VqganConfig, vqganParameters } from '@dalle-mini/vqgan';
 import { fromFloat32 } from '@dalle-mini/weights';
 import { HubError } from '@dalle-mini/weights/hub';
 import { writeCheckpointFile, writeFlaxCheckpointFile } from '@dalle-mini/weights/node';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { FakeHub } from '../../weights/test/fake-hub.js';
-import { greedy, merges, publishedConfig, publishedTensors, tokensOf, vocab } from './published-parts.js';
+import { greedy, merges, publishedConfig, publishedTensors, randomVqgan, tokensOf, vocab } from './published-parts.js';
 import { temporaryFolder } from './tiny-model.js';
 
 let root: Awaited<ReturnType<typeof temporaryFolder>>;
 const at = (...path: string[]) => join(root.path, ...path);
-
-/** A VQ-GAN for the fixture's grids of 4 × 4 tokens from 20. */
-const vqgan: VqganConfig = {
-  resolution: 8,
-  inChannels: 3,
-  ch: 8,
-  chMult: [1, 2],
-  numResBlocks: 1,
-  attnResolutions: [],
-  zChannels: 8,
-  embedDim: 4,
-  nEmbed: 20,
-  normGroups: 4,
-};
 
 const stored = (parameters: ReadonlyMap<string, TensorData>) =>
   new Map([...parameters].map(([name, { data, shape }]) => [name, fromFloat32(data as Float32Array, shape)]));
 
 beforeAll(async () => {
   root = await temporaryFolder();
-  await mkdir(at('vqgan'));
-  await writeFile(at('vqgan', 'config.json'), JSON.stringify(vqgan));
-  const parameters = initializeParameters(vqganParameters(vqgan), createRandom(1));
-  const random = createRandom(2);
-  const codes = parameters.get('quantize.embedding.weight')!.data;
-  for (let i = 0; i < codes.length; i++) codes[i] = sampleNormal(random);
-  await writeCheckpointFile(at('vqgan', 'model.safetensors'), stored(parameters));
+  await writeVqgan(at('vqgan'), randomVqgan());
 
   // DALL·E Mini as the published code saved it, but for its sizes.
   await mkdir(at('original'));
@@ -209,11 +188,7 @@ describe('a model of min-dalle', () => {
       file('decoder.pt'),
       stored(initializeParameters(decoderParameters(decoder), createRandom(2))),
     );
-    const large = { ...vqgan, nEmbed: 16384 };
-    await mkdir(at('large'));
-    await writeFile(at('large', 'config.json'), JSON.stringify(large));
-    const parameters = initializeParameters(vqganParameters(large), createRandom(1));
-    await writeCheckpointFile(at('large', 'model.safetensors'), stored(parameters));
+    await writeVqgan(at('large'), randomVqgan(16384));
 
     const model = await fromPretrained(at('min', 'dalle_bart_mini'), { threads: 1, vqgan: at('large') });
     expect(model.sampling).toEqual({ topK: 256, guidanceScale: 16 });

@@ -36,25 +36,24 @@ export async function greedy(model: TextToImage, guidanceScale: number): Promise
   return grids;
 }
 
-/** A VQ-GAN for grids of 4 × 4 tokens from 20, in sizes that vqgan-jax may have. */
-const vqgan: VqganConfig = {
-  resolution: 8,
-  inChannels: 3,
-  ch: 32,
-  chMult: [1, 2],
-  numResBlocks: 1,
-  attnResolutions: [4],
-  zChannels: 8,
-  embedDim: 4,
-  nEmbed: 20,
-};
-
-function randomVqgan(): VqganPart {
-  const parameters = initializeParameters(vqganParameters(vqgan), createRandom(1));
+/** A random VQ-GAN for grids of 4 × 4 tokens, by default from the fixture's 20, in sizes that vqgan-jax may have. */
+export function randomVqgan(nEmbed = 20): VqganPart {
+  const config: VqganConfig = {
+    resolution: 8,
+    inChannels: 3,
+    ch: 32,
+    chMult: [1, 2],
+    numResBlocks: 1,
+    attnResolutions: [4],
+    zChannels: 8,
+    embedDim: 4,
+    nEmbed,
+  };
+  const parameters = initializeParameters(vqganParameters(config), createRandom(1));
   const random = createRandom(2);
   const codes = parameters.get('quantize.embedding.weight')!.data;
   for (let i = 0; i < codes.length; i++) codes[i] = sampleNormal(random);
-  return { config: vqgan, parameters };
+  return { config, parameters };
 }
 
 /** What the published model is made of, with a VQ-GAN of its own. */

@@ -15,9 +15,7 @@ const fault = vi.hoisted((): { open?: string; write?: string; files?: RegExp } =
 
 vi.mock('node:fs/promises', async (original) => {
   const actual = await original<typeof import('node:fs/promises')>();
-  const fail = (code: string, syscall: string) => {
-    throw Object.assign(new Error(`${code}: injected, ${syscall}`), { code, syscall });
-  };
+  const { fail } = await import('../../weights/test/system-error.js');
   return {
     ...actual,
     async open(...args: Parameters<typeof actual.open>) {

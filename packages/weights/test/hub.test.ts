@@ -21,9 +21,7 @@ const faults = vi.hoisted((): { append?: string; symlink?: string; link?: string
 
 vi.mock('node:fs/promises', async (original) => {
   const actual = await original<typeof import('node:fs/promises')>();
-  const fail = (code: string, syscall: string) => {
-    throw Object.assign(new Error(`${code}: injected, ${syscall}`), { code, syscall });
-  };
+  const { fail } = await import('./system-error.js');
   return {
     ...actual,
     async open(...args: Parameters<typeof actual.open>) {
