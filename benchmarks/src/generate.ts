@@ -2,13 +2,13 @@
  * Draws with this project, with min-dalle and with Hugging Face transformers, models of the published sizes with random weights, each
  * in a process of its own, and prints how they compare. See README.md.
  */
-import { existsSync, writeFileSync } from 'node:fs';
-import { availableParallelism, cpus } from 'node:os';
+import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Machine } from './machine.js';
 import type { GenerateMeasurement } from './measurement.js';
-import { interpreterOf, median, pathOf, run } from './processes.js';
+import { interpreterOf, median, pathOf, run, writeReport } from './processes.js';
 
 const usage = `Usage: npm run -w benchmarks generate -- --work FOLDER [options]
 
@@ -72,11 +72,7 @@ const results = options.images.map((images) => {
   printTable(images, measured);
   return { images: Number(images), measured };
 });
-if (options.out !== undefined) {
-  const about = { processor: cpus()[0]?.model, cores: availableParallelism(), node: process.version };
-  const report = { date: new Date().toISOString(), about, machine, size, rounds, threads, results };
-  writeFileSync(pathOf(options.out), `${JSON.stringify(report, undefined, 2)}\n`);
-}
+if (options.out !== undefined) writeReport(options.out, { machine, size, rounds, threads, results });
 
 function printTable(images: string, measured: readonly GenerateMeasurement[]): void {
   const stages = [...new Set(measured.flatMap(({ rounds }) => Object.keys(rounds[0]!)))];

@@ -24,3 +24,35 @@ export interface GenerateMeasurement {
   readonly rounds: readonly Readonly<Record<string, number>>[];
   readonly peak_rss_mb: number;
 }
+
+/** How far a distribution of tokens is from the exact one, over all positions. */
+export interface Divergence {
+  /** Mean Kullback-Leibler divergence from the exact distribution, in nats a token. */
+  readonly kl_nats: number;
+  /** Share of the positions where the likeliest token is the same. */
+  readonly agreement: number;
+}
+
+/** What a model loses in a dtype. */
+export interface DtypeLoss {
+  readonly dtype: string;
+  /** The file of the decoder's weights. */
+  readonly decoder_mb: number;
+  readonly plain: Divergence;
+  /** With the guidance that the model draws with. */
+  readonly guided: Divergence;
+  /** The least cosine between a token's hidden state and the exact one. */
+  readonly text_cosine: number;
+  /** Of pixels decoded from the same tokens, in decibels; `null` where they are equal. */
+  readonly psnr: number | null;
+}
+
+/** What `dtype-loss.ts` writes. */
+export interface DtypeLosses {
+  readonly prompts: number;
+  /** Tokens that were compared. */
+  readonly positions: number;
+  /** The file of the decoder's weights in float32. */
+  readonly decoder_mb: number;
+  readonly losses: readonly DtypeLoss[];
+}

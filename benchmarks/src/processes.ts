@@ -1,5 +1,7 @@
 /** What the programs share that run others and compare them. */
 import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { availableParallelism, cpus } from 'node:os';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -31,4 +33,11 @@ export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = (sorted.length - 1) / 2;
   return (sorted[Math.floor(middle)]! + sorted[Math.ceil(middle)]!) / 2;
+}
+
+/** Writes what was measured as JSON, with when and on what. */
+export function writeReport(path: string, figures: object): void {
+  const about = { processor: cpus()[0]?.model, cores: availableParallelism(), node: process.version };
+  const report = { date: new Date().toISOString(), about, ...figures };
+  writeFileSync(pathOf(path), `${JSON.stringify(report, undefined, 2)}\n`);
 }

@@ -15,7 +15,7 @@ export {
   writeModelFolder,
   writeVqgan,
 } from './model-folder.js';
-export { type DecoderPart, readDecoder, readVqgan, type StoredAs, type VqganPart } from './model-part.js';
+export { type DecoderPart, openDecoder, readDecoder, readVqgan, type StoredAs, type VqganPart } from './model-part.js';
 export { checkDrawingOptions, type DrawingOptions, OptionError, type Sampling } from './options.js';
 export type { LoadProgress, PublishedModelOptions } from './published-model.js';
 export { type ReleaseParts, writeRelease } from './release-folder.js';

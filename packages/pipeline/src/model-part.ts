@@ -98,7 +98,7 @@ export async function openVqgan(folder: string): Promise<VqganPart<ParameterValu
   return openPart(folder, vqganKind);
 }
 
-/** As {@link readDecoder}, but large weights stay in their file, to be mapped. */
+/** As {@link readDecoder}, but large weights stay in their file, to be mapped, and matrices in few bits stay as they are. */
 export async function openDecoder(folder: string): Promise<DecoderPart<ParameterValue>> {
   return openPart(folder, decoderKind);
 }

@@ -1,0 +1,210 @@
+/**
+ * What a model loses where it is stored in fewer bits: the bundled model, written in each dtype, beside itself in float32. The decoders read
+ * the same tokens, those that the one in float32 drew for the prompts of the model card's contact sheet. See README.md.
+ */
+import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { type DecoderConfig, guide, teacherForced } from '@dalle-mini/decoder';
+import { samplePrompts } from '@dalle-mini/example-emoji-model/recipe';
+import {
+  type Graph,
+  input,
+  logSoftmax,
+  ParameterScope,
+  type ParameterValue,
+  scalar,
+  sliceAxis,
+} from '@dalle-mini/graph';
+import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import {
+  fromPretrained,
+  type ModelParts,
+  openDecoder,
+  readModelFolder,
+  type StoredAs,
+  type TextToImage,
+  writeModelFolder,
+} from '@dalle-mini/pipeline';
+import type { TextEncoding } from '@dalle-mini/text-encoder';
+import { peakSignalToNoise } from '@dalle-mini/train';
+import type { RgbImage } from '@dalle-mini/vqgan';
+import type { Divergence, DtypeLoss, DtypeLosses } from './measurement.js';
+import { writeReport } from './processes.js';
+
+const { values: options } = parseArgs({
+  options: {
+    threads: { type: 'string', default: String(availableParallelism()) },
+    out: { type: 'string' },
+    help: { type: 'boolean' },
+  },
+});
+if (options.help) {
+  console.log(`Usage: npm run -w benchmarks dtype-loss -- [options]
+
+  --threads N             Default the number of processor cores
+  --out FILE              writes the table as JSON`);
+  process.exit();
+}
+
+/** A model of some dtype, opened. */
+interface Model {
+  readonly dtype: StoredAs;
+  readonly megabytes: number;
+  readonly parts: TextToImage;
+  readonly config: DecoderConfig;
+  readonly parameters: ReadonlyMap<string, ParameterValue>;
+}
+
+/** What a model makes of the prompts and of given tokens. */
+interface Reading {
+  readonly text: TextEncoding;
+  /** Log-probabilities of the token at each position after those before it, `[prompts · gridSize², vocabulary]`. */
+  readonly plain: Float32Array;
+  /** The same with the model's own guidance. */
+  readonly guided: Float32Array;
+  readonly pictures: readonly RgbImage[];
+}
+
+const work = await mkdtemp(join(tmpdir(), 'dtype-loss-'));
+const runtime = new OnnxRuntime({ threads: Number(options.threads) });
+try {
+  const bundled = await readModelFolder(
+    fileURLToPath(new URL('.', import.meta.resolve('@dalle-mini/emoji/model/model.json'))),
+  );
+  const exactModel = await open(bundled, 'F32');
+  const grids = await draw(exactModel);
+  const exact = await read(exactModel, grids);
+  const { vocabularySize } = exactModel.config;
+  const losses: DtypeLoss[] = [];
+  for (const dtype of ['F16', 'q8', 'q4'] as const) {
+    const model = await open(bundled, dtype);
+    const found = await read(model, grids);
+    losses.push({
+      dtype,
+      decoder_mb: model.megabytes,
+      plain: divergence(exact.plain, found.plain, vocabularySize),
+      guided: divergence(exact.guided, found.guided, vocabularySize),
+      text_cosine: leastCosine(exact.text, found.text),
+      psnr: meanPsnr(exact.pictures, found.pictures),
+    });
+  }
+  const table: DtypeLosses = {
+    prompts: samplePrompts.length,
+    positions: samplePrompts.length * exactModel.config.gridSize ** 2,
+    decoder_mb: exactModel.megabytes,
+    losses,
+  };
+  printTable(table);
+  if (options.out !== undefined) writeReport(options.out, table);
+} finally {
+  await runtime.dispose();
+  await rm(work, { recursive: true });
+}
+
+async function open(bundled: ModelParts, dtype: StoredAs): Promise<Model> {
+  const folder = join(work, dtype);
+  await writeModelFolder(folder, bundled, { dtype });
+  const decoderFolder = join(folder, 'decoder');
+  const { size } = await stat(join(decoderFolder, 'model.safetensors'));
+  return {
+    dtype,
+    megabytes: size / 1e6,
+    parts: await fromPretrained(folder, { runtime }),
+    ...(await openDecoder(decoderFolder)),
+  };
+}
+
+/** One picture for each prompt, as the model draws. */
+async function draw({ parts: { encoder, decoder, sampling } }: Model): Promise<Int32Array[]> {
+  const [text, unconditional] = await Promise.all([encoder.encode(samplePrompts), encoder.encode([''])]);
+  return decoder.generate(text, { ...sampling, unconditional, seed: 1 });
+}
+
+async function read({ parts, config, parameters }: Model, grids: readonly Int32Array[]): Promise<Reading> {
+  const text = await parts.encoder.encode([...samplePrompts, ...samplePrompts.map(() => '')]);
+  const { batch, length, hiddenSize, hiddenStates, attentionMask } = text;
+  const graph = readingGraph(config, batch / 2, length, parts.sampling.guidanceScale ?? 1);
+  const executable = await runtime.compile(graph, { parameters });
+  const row = grids.flatMap((grid) => [...grid]);
+  const { plain, guided } = await executable.run({
+    tokens: { dtype: 'int32', shape: [batch, config.gridSize ** 2], data: Int32Array.from([...row, ...row]) },
+    hiddenStates: { dtype: 'float32', shape: [batch, length, hiddenSize], data: hiddenStates },
+    attentionMask: { dtype: 'int32', shape: [batch, length], data: attentionMask },
+  });
+  await executable.dispose();
+  const pictures = await parts.tokenizer.decode(grids);
+  return { text, plain: plain!.data as Float32Array, guided: guided!.data as Float32Array, pictures };
+}
+
+/** Reads the tokens under the captions, and in the second half of the sequences under the empty one. */
+function readingGraph(config: DecoderConfig, captions: number, length: number, guidanceScale: number): Graph {
+  const { gridSize, textWidth, vocabularySize } = config;
+  const tokens = input('tokens', [2 * captions, gridSize ** 2], 'int32');
+  const hiddenStates = input('hiddenStates', [2 * captions, length, textWidth]);
+  const attentionMask = input('attentionMask', [2 * captions, length], 'int32');
+  const all = teacherForced(new ParameterScope(), config, tokens, { hiddenStates, attentionMask });
+  const logits = sliceAxis(all, 2, 0, vocabularySize);
+  const conditional = sliceAxis(logits, 0, 0, captions);
+  const guided = guide(conditional, sliceAxis(logits, 0, captions, 2 * captions), scalar(guidanceScale));
+  return {
+    inputs: { tokens, hiddenStates, attentionMask },
+    outputs: { plain: logSoftmax(conditional), guided: logSoftmax(guided) },
+  };
+}
+
+/** How far log-probabilities `[positions, vocabulary]` are from the exact ones. */
+function divergence(exact: Float32Array, found: Float32Array, vocabulary: number): Divergence {
+  const positions = exact.length / vocabulary;
+  let nats = 0;
+  let agreeing = 0;
+  for (let start = 0; start < exact.length; start += vocabulary) {
+    let [best, foundBest] = [start, start];
+    for (let i = start; i < start + vocabulary; i++) {
+      nats += Math.exp(exact[i]!) * (exact[i]! - found[i]!);
+      if (exact[i]! > exact[best]!) best = i;
+      if (found[i]! > found[foundBest]!) foundBest = i;
+    }
+    if (best === foundBest) agreeing++;
+  }
+  return { kl_nats: nats / positions, agreement: agreeing / positions };
+}
+
+/** Of the hidden states of all captions' tokens, the least cosine between a state and the exact one. */
+function leastCosine(exact: TextEncoding, found: TextEncoding): number {
+  const { hiddenSize, attentionMask } = exact;
+  let least = 1;
+  for (const [token, isText] of attentionMask.entries()) {
+    if (!isText) continue;
+    let [product, exactSquares, foundSquares] = [0, 0, 0];
+    for (let i = token * hiddenSize; i < (token + 1) * hiddenSize; i++) {
+      product += exact.hiddenStates[i]! * found.hiddenStates[i]!;
+      exactSquares += exact.hiddenStates[i]! ** 2;
+      foundSquares += found.hiddenStates[i]! ** 2;
+    }
+    least = Math.min(least, product / Math.sqrt(exactSquares * foundSquares));
+  }
+  return least;
+}
+
+/** Mean over pictures, in decibels; `null`, as JSON has no infinity, where all are equal. */
+function meanPsnr(exact: readonly RgbImage[], found: readonly RgbImage[]): number | null {
+  const mean = exact.reduce((sum, picture, i) => sum + peakSignalToNoise(picture, found[i]!), 0) / exact.length;
+  return Number.isFinite(mean) ? mean : null;
+}
+
+function printTable({ prompts, positions, decoder_mb, losses }: DtypeLosses): void {
+  console.log(`${prompts} prompts, ${positions} tokens; the decoder has ${decoder_mb.toFixed(1)} MB in F32\n`);
+  console.log(
+    '| dtype | decoder, MB | KL a token, nats | same greedy token | KL, guided | same, guided | text, least cosine | pixels, PSNR |',
+  );
+  console.log('| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |');
+  const cells = ({ kl_nats, agreement }: Divergence) => [kl_nats.toExponential(1), `${(100 * agreement).toFixed(1)} %`];
+  for (const { dtype, decoder_mb, plain, guided, text_cosine, psnr } of losses) {
+    const pixels = psnr === null ? 'equal' : `${psnr.toFixed(1)} dB`;
+    const row = [dtype, decoder_mb.toFixed(1), ...cells(plain), ...cells(guided), text_cosine.toFixed(6), pixels];
+    console.log(`| ${row.join(' | ')} |`);
+  }
+}
