@@ -39,6 +39,7 @@ import {
   sum,
   takeAlong,
   transpose,
+  upsample,
 } from './operators.js';
 import {
   describe,
@@ -81,6 +82,12 @@ function sumTo(g: Tensor, shape: Shape): Tensor {
     axis < added || (shape[axis - added] === 1 && size !== 1) ? [axis] : [],
   );
   return reshape(sum(g, { axes, keepDims: true }), shape);
+}
+
+/** Sums the gradients of what each pixel of an image `[batch, channels, height, width]` was repeated to. */
+function sumOfRepeated(g: Tensor, shape: Shape, factor: number): Tensor {
+  const [batch, channels, height, width] = shape as [number, number, number, number];
+  return sum(reshape(g, [batch, channels, height, factor, width, factor]), { axes: [3, 5] });
 }
 
 /** Brings back, as axes of size 1, those that a reduction dropped. */
@@ -164,6 +171,15 @@ export const gradientRules: { readonly [Name in OperatorName]?: Rule<Name> } = {
     conv2dWeightGradient(image!, g, kernel!.shape, attributes),
     bias && sum(g, { axes: [0, 2, 3] }),
   ],
+  upsampleConv2d: ({ g, x: [image, kernel, bias], attributes: { factor, padding } }) => {
+    const upsampled = upsample(image!, factor);
+    const attributes = { stride: 1, padding };
+    return [
+      sumOfRepeated(conv2dInputGradient(g, kernel!, upsampled.shape, attributes), image!.shape, factor),
+      conv2dWeightGradient(upsampled, g, kernel!.shape, attributes),
+      bias && sum(g, { axes: [0, 2, 3] }),
+    ];
+  },
   conv2dInputGradient: ({ g, x: [gradient, kernel], attributes }) => [
     conv2d(g, kernel!, attributes),
     conv2dWeightGradient(g, gradient!, kernel!.shape, attributes),
@@ -175,10 +191,7 @@ export const gradientRules: { readonly [Name in OperatorName]?: Rule<Name> } = {
 
   reshape: ({ g, x }) => [reshape(g, x[0]!.shape)],
   broadcast: ({ g, x }) => [sumTo(g, x[0]!.shape)],
-  upsample: ({ g, x, attributes: { factor } }) => {
-    const [batch, channels, height, width] = x[0]!.shape as [number, number, number, number];
-    return [sum(reshape(g, [batch, channels, height, factor, width, factor]), { axes: [3, 5] })];
-  },
+  upsample: ({ g, x, attributes: { factor } }) => [sumOfRepeated(g, x[0]!.shape, factor)],
   transpose: ({ g, attributes }) => [transpose(g, inverse(attributes.permutation))],
   concat: ({ g, x, attributes: { axis } }) => {
     let end = 0;

@@ -19,6 +19,7 @@ import {
   square,
   sub,
   transpose,
+  upsampleConv2d,
 } from './operators.js';
 import type { ParameterScope } from './parameters.js';
 import { type Initializer, inLayer, type Padding, type Tensor } from './tensor.js';
@@ -99,12 +100,31 @@ export interface ConvOptions {
 export function conv(scope: ParameterScope, x: Tensor, outChannels: number, options: ConvOptions = {}): Tensor {
   return inLayer(scope.path, () => {
     const { kernelSize = 3, stride = 1, padding = (kernelSize - 1) / 2 } = options;
-    const channels = x.shape[1]!;
-    const fanIn = channels * kernelSize * kernelSize;
-    const weight = scope.parameter('weight', [outChannels, channels, kernelSize, kernelSize], fanInUniform(fanIn));
-    const bias = scope.parameter('bias', [outChannels], zeros);
+    const { weight, bias } = convParameters(scope, x.shape[1]!, outChannels, kernelSize);
     return conv2d(x, weight, { bias, stride, padding });
   });
+}
+
+/**
+ * Convolution of images whose pixels are first repeated `factor` times along rows and columns, with the parameters of `conv`: to
+ * `[batch, out, height · factor, width · factor]`.
+ */
+export function upsampleConv(
+  scope: ParameterScope,
+  x: Tensor,
+  outChannels: number,
+  { kernelSize = 3, factor = 2 }: { readonly kernelSize?: number; readonly factor?: number } = {},
+): Tensor {
+  return inLayer(scope.path, () => {
+    const { weight, bias } = convParameters(scope, x.shape[1]!, outChannels, kernelSize);
+    return upsampleConv2d(x, weight, { factor, bias });
+  });
+}
+
+function convParameters(scope: ParameterScope, channels: number, outChannels: number, kernelSize: number) {
+  const fanIn = channels * kernelSize * kernelSize;
+  const weight = scope.parameter('weight', [outChannels, channels, kernelSize, kernelSize], fanInUniform(fanIn));
+  return { weight, bias: scope.parameter('bias', [outChannels], zeros) };
 }
 
 /** bool `[length, length]`: a position, of the row, attends to itself and to those before it, of the columns. */

@@ -231,6 +231,25 @@ export function conv2d(x: Tensor, kernel: Tensor, options: ConvolutionOptions = 
   return only(operation('conv2d', operands, { stride, padding }, [{ shape, dtype: 'float32' }]));
 }
 
+/**
+ * Convolution of images `[batch, in, height, width]` whose pixels are repeated `factor` times along rows and columns, with a kernel
+ * `[out, in, rows, columns]` of odd sizes, padded so that the size is kept: `[batch, out, height · factor, width · factor]`.
+ */
+export function upsampleConv2d(
+  x: Tensor,
+  kernel: Tensor,
+  { factor, bias }: { readonly factor: number; readonly bias?: Tensor },
+): Tensor {
+  const operands = bias ? [x, kernel, bias] : [x, kernel];
+  const [, , rows = 0, columns = 0] = kernel.shape;
+  if (rows % 2 !== 1 || columns % 2 !== 1)
+    throw operatorError('upsampleConv2d', operands, 'the kernel must be [out, in, rows, columns] of odd sizes');
+  const [vertical, horizontal] = [(rows - 1) / 2, (columns - 1) / 2];
+  const padding: Padding = [vertical, horizontal, vertical, horizontal];
+  const { shape } = conv2d(upsample(x, factor), kernel, { bias, padding });
+  return only(operation('upsampleConv2d', operands, { factor, padding }, [{ shape, dtype: 'float32' }]));
+}
+
 /** The gradient of `conv2d` by its image, given the gradient of its result. */
 export function conv2dInputGradient(
   gradient: Tensor,

@@ -89,6 +89,7 @@ export interface OperatorAttributes {
   // Contractions
   matmul: { readonly transposeA: boolean; readonly transposeB: boolean };
   conv2d: { readonly stride: number; readonly padding: Padding };
+  upsampleConv2d: { readonly factor: number; readonly padding: Padding };
   conv2dInputGradient: { readonly stride: number; readonly padding: Padding };
   conv2dWeightGradient: { readonly stride: number; readonly padding: Padding };
   // Shapes

@@ -388,6 +388,28 @@ const table: { readonly [Name in Exclude<g.OperatorName, 'input' | 'parameter'>]
       'no iteration',
     ),
   ],
+  upsampleConv2d: (values) => {
+    const upsampled = (image: g.Shape, kernel: g.Shape, factor: number, name: string) =>
+      on(
+        [values.floats(image), values.floats(kernel), values.floats(kernel.slice(0, 1))],
+        (x, k, bias) => g.upsampleConv2d(x, k, { factor, bias }),
+        name,
+      );
+    return [
+      on(
+        [values.floats([2, 3, 4, 5]), values.floats([4, 3, 3, 3])],
+        (x, k) => g.upsampleConv2d(x, k, { factor: 2 }),
+        'without a bias',
+      ),
+      upsampled([2, 3, 4, 5], [4, 3, 3, 3], 2, '3×3, twice'),
+      upsampled([1, 2, 3, 2], [2, 2, 3, 5], 3, '3×5, three times'),
+      upsampled([1, 2, 3, 4], [3, 2, 7, 5], 2, '7×5, twice'),
+      upsampled([1, 2, 3, 2], [2, 2, 1, 1], 2, '1×1'),
+      upsampled([2, 2, 3, 3], [2, 2, 3, 3], 1, 'once'),
+      upsampled([1, 1, 1, 1], [2, 1, 3, 3], 2, 'one pixel'),
+      upsampled([2, 32, 5, 4], [32, 32, 3, 3], 2, '32 channels'),
+    ];
+  },
 };
 
 /** A layer's parameters are further operands. */
@@ -428,6 +450,7 @@ export const layerCases: readonly Case[] = (() => {
       values,
       'conv of stride 2, padded below',
     ),
+    layer([values.floats([2, 3, 3, 4])], (scope, x) => g.upsampleConv(scope, x, 2), values, 'upsampleConv'),
     on([x()], (x) => g.mergeHeads(g.exp(g.splitHeads(x, 2))), 'splitHeads and mergeHeads'),
     on([heads(), heads(), heads()], (q, k, v) => g.dotProductAttention(q, k, v), 'dotProductAttention'),
     on(

@@ -120,6 +120,11 @@ const mistakes: readonly (readonly [operator: g.OperatorName, build: () => unkno
     'conv2d(float32[1, 3, 8, 8], float32[4, 3, 3, 3], float32[3]): the bias must be [4]',
   ],
   [
+    'upsampleConv2d',
+    () => g.upsampleConv2d(f(1, 3, 8, 8), f(4, 3, 2, 3), { factor: 2 }),
+    'upsampleConv2d(float32[1, 3, 8, 8], float32[4, 3, 2, 3]): the kernel must be [out, in, rows, columns] of odd sizes',
+  ],
+  [
     'conv2dInputGradient',
     () => g.conv2dInputGradient(f(1, 4, 5, 6), f(4, 3, 3, 3), [1, 3, 8, 8], { stride: 1, padding: [0, 0, 0, 0] }),
     'conv2dInputGradient(float32[1, 4, 5, 6], float32[4, 3, 3, 3]): images [1, 3, 8, 8] and kernels [4, 3, 3, 3] give [1, 4, 6, 6], not [1, 4, 5, 6]',

@@ -11,7 +11,7 @@ import {
   softmax,
   swish,
   type Tensor,
-  upsample,
+  upsampleConv,
 } from '@dalle-mini/graph';
 import type { VqganConfig } from './config.js';
 
@@ -42,7 +42,7 @@ export function decoder(scope: ParameterScope, z: Tensor, config: VqganConfig): 
       h = residualBlock(up.in('block').in(block), h, ch * chMult[level]!, config);
       if (hasAttention(level, config)) h = attentionBlock(up.in('attn').in(block), h, config);
     }
-    if (level > 0) h = upsampleBlock(up.in('upsample'), h);
+    if (level > 0) h = upsampleConv(up.in('upsample').in('conv'), h, h.shape[1]!);
   }
   return conv(scope.in('conv_out'), swish(norm(scope.in('norm_out'), h, config)), inChannels);
 }
@@ -82,14 +82,6 @@ function attentionBlock(scope: ParameterScope, x: Tensor, config: VqganConfig): 
 function downsampleBlock(scope: ParameterScope, x: Tensor): Tensor {
   // Taming pads on the right and at the bottom only.
   return conv(scope.in('conv'), x, x.shape[1]!, { stride: 2, padding: [0, 0, 1, 1] });
-}
-
-function upsampleBlock(scope: ParameterScope, x: Tensor): Tensor {
-  return conv(
-    scope.in('conv'),
-    inLayer(scope.path, () => upsample(x, 2)),
-    x.shape[1]!,
-  );
 }
 
 function norm(scope: ParameterScope, x: Tensor, config: VqganConfig): Tensor {

@@ -111,15 +111,9 @@ export const tfjsOperators: { readonly [Name in Exclude<OperatorName, 'input' | 
     const product = tf.matMul(tf.reshape(rows, [-1, rows.shape.at(-1)!]), b!, false, transposeB);
     return tf.reshape(product, outputs[0]!.shape as number[]);
   },
-  conv2d: (tf, [image, kernel, bias], { attributes: { stride, padding } }) => {
-    const product = tf.conv2d(
-      padImage(tf, channelsLast(tf, image!), padding),
-      kernelLast(tf, kernel!),
-      stride,
-      'valid',
-    );
-    return channelsFirst(tf, bias ? tf.add(product, bias) : product);
-  },
+  conv2d: (tf, operands, { attributes }) => convolve(tf, operands, attributes),
+  upsampleConv2d: (tf, [image, ...others], { attributes: { factor, padding } }) =>
+    convolve(tf, [repeatPixels(tf, image!, factor), ...others], { stride: 1, padding }),
   conv2dInputGradient: (tf, [gradient, kernel], { attributes: { stride, padding }, outputs }) => {
     const [top, left, bottom, right] = padding;
     const [batch, channels, height, width] = outputs[0]!.shape as [number, number, number, number];
@@ -142,12 +136,7 @@ export const tfjsOperators: { readonly [Name in Exclude<OperatorName, 'input' | 
   },
 
   reshape: (tf, [x], { outputs }) => tf.reshape(x!, outputs[0]!.shape as number[]),
-  upsample: (tf, [x], { outputs, attributes: { factor } }) => {
-    const shape = outputs[0]!.shape as [number, number, number, number];
-    // First along the columns, then along the rows: TensorFlow.js differentiates no tile of five axes.
-    const columns = tf.tile(tf.reshape(x!, [-1, 1]), [1, factor]);
-    return tf.reshape(tf.tile(tf.reshape(columns, [-1, 1, shape[3]]), [1, factor, 1]), shape);
-  },
+  upsample: (tf, [x], { attributes: { factor } }) => repeatPixels(tf, x!, factor),
   broadcast: (tf, [x], { outputs }) => tf.broadcastTo(x!, outputs[0]!.shape as number[]),
   transpose: (tf, [x], { attributes: { permutation } }) => tf.transpose(x!, [...permutation]),
   concat: (tf, parts, { attributes: { axis } }) => tf.concat([...parts], axis),
@@ -248,6 +237,24 @@ const channelsLast = (tf: Tfjs, image: Value) => tf.transpose(image, [0, 2, 3, 1
 const channelsFirst = (tf: Tfjs, image: Value) => tf.transpose(image, [0, 3, 1, 2]);
 /** Kernels as TensorFlow wants them: `[rows, columns, in, out]`. */
 const kernelLast = (tf: Tfjs, kernel: Value) => tf.transpose(kernel, [2, 3, 1, 0]) as tfjs.Tensor4D;
+
+function convolve(
+  tf: Tfjs,
+  [image, kernel, bias]: readonly Value[],
+  { stride, padding }: { readonly stride: number; readonly padding: Padding },
+): Value {
+  const product = tf.conv2d(padImage(tf, channelsLast(tf, image!), padding), kernelLast(tf, kernel!), stride, 'valid');
+  return channelsFirst(tf, bias ? tf.add(product, bias) : product);
+}
+
+/** Images `[batch, channels, height, width]` with each pixel repeated along rows and columns. */
+function repeatPixels(tf: Tfjs, x: Value, factor: number): Value {
+  const [batch, channels, height, width] = x.shape as [number, number, number, number];
+  // First along the columns, then along the rows: TensorFlow.js differentiates no tile of five axes.
+  const columns = tf.tile(tf.reshape(x, [-1, 1]), [1, factor]);
+  const rows = tf.tile(tf.reshape(columns, [-1, 1, width * factor]), [1, factor, 1]);
+  return tf.reshape(rows, [batch, channels, height * factor, width * factor]);
+}
 
 function padImage(tf: Tfjs, image: tfjs.Tensor4D, [top, left, bottom, right]: Padding): tfjs.Tensor4D {
   const amounts: [number, number][] = [
