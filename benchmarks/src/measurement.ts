@@ -1,3 +1,5 @@
+import type { Timing } from './event-loop.js';
+
 /** What one training run prints, here and in `peers/measure.py`. */
 export interface Measurement {
   readonly engine: string;
@@ -23,6 +25,21 @@ export interface GenerateMeasurement {
   /** Milliseconds of each stage, of each drawing. */
   readonly rounds: readonly Readonly<Record<string, number>>[];
   readonly peak_rss_mb: number;
+}
+
+/** What `bundled.ts` writes of the bundled model. */
+export interface BundledMeasurement {
+  /** Pictures of each call. */
+  readonly images: number;
+  readonly threads: number;
+  readonly load: Timing;
+  /** The first call, which compiles, and the calls after it. */
+  readonly first: Readonly<Record<'draw' | 'png', Timing>>;
+  readonly warm: readonly Readonly<Record<'draw' | 'png', Timing>>[];
+  /** Calls that were cancelled in the middle of a row: how long the row took, and for how long the call went on. */
+  readonly cancel: readonly { readonly row_ms: number; readonly ms: number }[];
+  /** The command line's, from the start of its process to its end. */
+  readonly process_ms: readonly number[];
 }
 
 /** How far a distribution of tokens is from the exact one, over all positions. */
