@@ -2,13 +2,11 @@
  * Draws with this project, with min-dalle and with Hugging Face transformers, models of the published sizes with random weights, each
  * in a process of its own, and prints how they compare. See README.md.
  */
-import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Machine } from './machine.js';
 import type { GenerateMeasurement } from './measurement.js';
-import { interpreterOf, median, pathOf, run, writeReport } from './processes.js';
+import { interpreterOf, median, pathOf, randomModels, run, writeReport } from './processes.js';
 
 const usage = `Usage: npm run -w benchmarks generate -- --work FOLDER [options]
 
@@ -39,13 +37,7 @@ if (options.help || options.work === undefined || !['mini', 'mega'].includes(opt
   process.exit(options.help ? 0 : 2);
 }
 const { size, rounds, threads } = options;
-const release = join(pathOf(options.work), size);
-const vqgan = join(pathOf(options.work), 'vqgan');
-
-if (!existsSync(join(release, 'flax_model.msgpack'))) {
-  const made = run<object>(process.execPath, 'random-release.js', { size, folder: release, vqgan });
-  console.error(`made a random release: ${JSON.stringify(made)}`);
-}
+const models = randomModels(pathOf(options.work), size);
 const machine = run<Machine>(process.execPath, 'machine.js', { threads });
 console.log(
   `${(machine.bytesPerSecond / 1e9).toFixed(1)} GB/s of weights, ${(machine.flopsPerSecond / 1e9).toFixed(0)} GFLOP/s, ${threads} threads\n`,
@@ -53,8 +45,7 @@ console.log(
 
 const results = options.images.map((images) => {
   const here = run<GenerateMeasurement>(process.execPath, 'generate-here.js', {
-    model: release,
-    vqgan,
+    ...models,
     images,
     threads,
     rounds,

@@ -27,6 +27,18 @@ export interface GenerateMeasurement {
   readonly peak_rss_mb: number;
 }
 
+/** What a program prints that starts a model. Times count from the start of its process. */
+export interface StartMeasurement {
+  /** Whether the release had to be converted before. */
+  readonly converted: boolean;
+  readonly load_ms: number;
+  /** Largest resident memory until the model was loaded, what is mapped of its files included. */
+  readonly load_peak_rss_mb: number;
+  readonly first_row_ms?: number;
+  /** At most: no token of a row can be seen before the row is there. */
+  readonly first_token_ms?: number;
+}
+
 /** What `bundled.ts` writes of the bundled model. */
 export interface BundledMeasurement {
   /** Pictures of each call. */

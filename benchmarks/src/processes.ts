@@ -1,8 +1,8 @@
 /** What the programs share that run others and compare them. */
 import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** npm runs a program in the benchmarks' folder; paths are meant from where the user is. */
@@ -27,6 +27,16 @@ export function run<Result>(interpreter: string, program: string, options: Reado
     env,
   });
   return JSON.parse(printed.trim().split('\n').at(-1)!) as Result;
+}
+
+/** The folders of a release of random weights, `mini` or `mega`, and of its VQ-GAN: made where they are missing. */
+export function randomModels(work: string, size: string): { readonly model: string; readonly vqgan: string } {
+  const [model, vqgan] = [join(work, size), join(work, 'vqgan')];
+  if (!existsSync(join(model, 'flax_model.msgpack'))) {
+    const made = run<object>(process.execPath, 'random-release.js', { size, folder: model, vqgan });
+    console.error(`made a random release: ${JSON.stringify(made)}`);
+  }
+  return { model, vqgan };
 }
 
 export function median(values: readonly number[]): number {

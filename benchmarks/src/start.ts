@@ -1,0 +1,60 @@
+/**
+ * How long a model of a published size takes to start, with random weights: to convert the release at the first time, and after that from
+ * the start of a process to the first tokens; and how much memory it takes to load. See README.md.
+ */
+import { availableParallelism } from 'node:os';
+import { parseArgs } from 'node:util';
+import type { StartMeasurement } from './measurement.js';
+import { pathOf, randomModels, run, writeReport } from './processes.js';
+
+const usage = `Usage: npm run -w benchmarks start -- --work FOLDER [options]
+
+  --work FOLDER           where models of random weights are made and kept
+  --size NAME             mini or mega. Default mini
+  --dtype NAME            F32, F16, q8 or q4; may be given several times. Default F32
+  --threads N             Default the number of processor cores
+  --out FILE              writes everything that was measured as JSON`;
+
+const { values: options } = parseArgs({
+  options: {
+    work: { type: 'string' },
+    size: { type: 'string', default: 'mini' },
+    dtype: { type: 'string', multiple: true, default: ['F32'] },
+    threads: { type: 'string', default: String(availableParallelism()) },
+    out: { type: 'string' },
+    help: { type: 'boolean' },
+  },
+});
+if (options.help || options.work === undefined || !['mini', 'mega'].includes(options.size)) {
+  console.log(usage);
+  process.exit(options.help ? 0 : 2);
+}
+const { size, threads } = options;
+const models = randomModels(pathOf(options.work), size);
+const results = options.dtype.map((dtype) => {
+  const start = (draw: boolean) =>
+    run<StartMeasurement>(process.execPath, 'start-here.js', { ...models, dtype, threads, draw: String(draw) });
+  const loaded = start(false);
+  return { dtype, ...(loaded.converted ? { conversion: loaded } : {}), start: start(true) };
+});
+
+const seconds = (ms: number | undefined) => (ms === undefined ? '' : (ms / 1000).toFixed(2));
+const gigabytes = (measured: StartMeasurement | undefined) =>
+  measured ? (measured.load_peak_rss_mb / 1024).toFixed(2) : '';
+console.log(`${size}, ${threads} threads; seconds from the start of the process\n`);
+console.log(
+  '| dtype | first load, converting | its peak memory, GB | load | its peak memory, GB | first token | first row |',
+);
+console.log('| --- | ---: | ---: | ---: | ---: | ---: | ---: |');
+for (const { dtype, conversion, start } of results) {
+  const cells = [
+    seconds(conversion?.load_ms),
+    gigabytes(conversion),
+    seconds(start.load_ms),
+    gigabytes(start),
+    seconds(start.first_token_ms),
+    seconds(start.first_row_ms),
+  ];
+  console.log(`| ${dtype} | ${cells.join(' | ')} |`);
+}
+if (options.out !== undefined) writeReport(options.out, { size, threads, results });
