@@ -254,25 +254,27 @@ export async function writeParts(
       part: string,
       kind: PartKind<Config>,
       published: () => Promise<PublishedPart<Config>>,
-    ) => {
-      const { config, weights } = await published();
-      const needed: Checkpoint = new Map();
-      for (const [name, { shape }] of kind.parameters(config)) {
-        const tensor = weights.get(name);
-        if (!tensor || !sameShape(tensor.shape, shape))
-          fail(
-            `the ${part}'s tensor ${name} must be [${shape}], and it ${tensor ? `is [${tensor.shape}]` : 'is missing'}; fetch the model again.`,
-          );
-        needed.set(name, tensor);
-      }
-      await writePart(place(part), { config, weights: needed }, kind, dtype);
-    };
+    ) => writePart(place(part), neededOf(await published(), part, kind), kind, dtype);
     await write('vqgan', vqganKind, parts.vqgan);
     if (parts.textEncoder) await write('text-encoder', bartKind, parts.textEncoder);
     await parts.textEncoderFiles(place('text-encoder'));
     await write('decoder', decoderKind, parts.decoder);
     await writeJson(join(temporary, descriptionFile), description);
   });
+}
+
+/** Of a part's weights, those that it asks for. */
+function neededOf<Config>({ config, weights }: PublishedPart<Config>, part: string, kind: PartKind<Config>) {
+  const needed: Checkpoint = new Map();
+  for (const [name, { shape }] of kind.parameters(config)) {
+    const tensor = weights.get(name);
+    if (!tensor || !sameShape(tensor.shape, shape))
+      fail(
+        `the ${part}'s tensor ${name} must be [${shape}], and it ${tensor ? `is [${tensor.shape}]` : 'is missing'}; fetch the model again.`,
+      );
+    needed.set(name, tensor);
+  }
+  return { config, weights: needed };
 }
 
 /** Refuses parts that do not belong together, or lack values. A release may be without its VQ-GAN. */

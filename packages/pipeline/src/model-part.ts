@@ -104,7 +104,10 @@ export async function openDecoder(folder: string): Promise<DecoderPart<Parameter
 }
 
 /** A part's tensors as its checkpoint holds them, once they were checked. */
-export function stored<Config>({ config, parameters }: Part<Config>, kind: PartKind<Config>): PublishedPart<Config> {
+export function stored<Config>(
+  { config, parameters }: Part<Config>,
+  kind: PartKind<Config>,
+): { readonly config: Config; readonly weights: Checkpoint } {
   const weights: Checkpoint = new Map();
   for (const [name, { shape }] of kind.parameters(config))
     weights.set(name, fromFloat32(parameters.get(name)!.data as Float32Array, shape));
@@ -116,9 +119,10 @@ const blockSize = 32;
 /** What is behind the name of such a matrix: its blocks, `[rows, blocks a row, bytes]`, and their scales, `[rows, blocks a row]`. */
 const [blocksSuffix, scalesSuffix] = ['.blocks', '.scales'];
 
+/** Writes a part. To store it in few bits takes its weights out of the map one by one, so that no second copy of them is in memory. */
 export async function writePart<Config extends object>(
   folder: string,
-  { config, weights }: PublishedPart<Config>,
+  { config, weights }: { readonly config: Config; readonly weights: Checkpoint },
   kind: PartKind<Config>,
   dtype: StoredAs,
 ): Promise<void> {
@@ -131,7 +135,9 @@ export async function writePart<Config extends object>(
   const bits = dtype === 'q8' ? 8 : 4;
   const quantizable = kind.quantizable(config);
   const tensors: Checkpoint = new Map();
-  for (const [name, tensor] of weights) {
+  for (const name of namesByMemory(weights)) {
+    const tensor = weights.get(name)!;
+    weights.delete(name);
     if (!quantizable.has(name)) {
       tensors.set(name, tensor);
       continue;
@@ -143,6 +149,17 @@ export async function writePart<Config extends object>(
     tensors.set(name + scalesSuffix, fromFloat32(scales, [shape[0]!, perRow]));
   }
   await writeCheckpointFile(path, tensors, { format: 'pt' }, { dtype: 'F32' });
+}
+
+/** The names of tensors, those together that share memory: layers that were released as one tensor are let go as one. */
+function namesByMemory(tensors: ReadonlyMap<string, StoredTensor>): string[] {
+  const names = new Map<ArrayBufferLike, string[]>();
+  for (const [name, { bytes }] of tensors) {
+    const sharing = names.get(bytes.buffer);
+    if (sharing) sharing.push(name);
+    else names.set(bytes.buffer, [name]);
+  }
+  return [...names.values()].flat();
 }
 
 /** Reads a part, all of it as float32. */

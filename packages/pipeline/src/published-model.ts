@@ -127,7 +127,6 @@ async function convert(folder: string, target: string, model: string, options: P
   const { signal, onProgress, dtype } = options;
   const release = await openRelease(folder, options);
   const vqganFolder = await release.vqgan();
-  const vqgan = await inFile(vqganFolder, () => readVqganFiles(vqganFolder));
   let done = 0;
   const report = () => {
     onProgress?.({ stage: 'convert', model, done: done++, total: 3 });
@@ -143,7 +142,7 @@ async function convert(folder: string, target: string, model: string, options: P
     {
       async vqgan() {
         report();
-        return vqgan;
+        return inFile(vqganFolder, () => readVqganFiles(vqganFolder));
       },
       // Its weights are let go before the decoder's are read, where they come in files of their own.
       async textEncoder() {
