@@ -2,6 +2,7 @@ import {
   add,
   broadcastTo,
   cast,
+  constant,
   conv2d,
   conv2dInputGradient,
   conv2dWeightGradient,
@@ -39,7 +40,6 @@ import {
   sum,
   takeAlong,
   transpose,
-  upsample,
 } from './operators.js';
 import {
   describe,
@@ -84,10 +84,21 @@ function sumTo(g: Tensor, shape: Shape): Tensor {
   return reshape(sum(g, { axes, keepDims: true }), shape);
 }
 
-/** Sums the gradients of what each pixel of an image `[batch, channels, height, width]` was repeated to. */
-function sumOfRepeated(g: Tensor, shape: Shape, factor: number): Tensor {
-  const [batch, channels, height, width] = shape as [number, number, number, number];
-  return sum(reshape(g, [batch, channels, height, factor, width, factor]), { axes: [3, 5] });
+/**
+ * The taps that a pixel repeated `factor` times along rows and columns meets of a kernel `[rows, columns]`, for each pixel of the result that
+ * sees it: `[rows · columns, (rows + factor − 1) · (columns + factor − 1)]`, 1 where they meet.
+ */
+function spreadingTaps(rows: number, columns: number, factor: number): Tensor {
+  const [height, width] = [rows + factor - 1, columns + factor - 1];
+  const data = new Float32Array(rows * columns * height * width);
+  for (let tap = 0; tap < rows * columns; tap++) {
+    const [top, left] = [rows - 1 - Math.floor(tap / columns), columns - 1 - (tap % columns)];
+    for (let down = 0; down < factor; down++) {
+      const start = (tap * height + top + down) * width + left;
+      data.fill(1, start, start + factor);
+    }
+  }
+  return constant({ dtype: 'float32', shape: [rows * columns, height * width], data });
 }
 
 /** Brings back, as axes of size 1, those that a reduction dropped. */
@@ -171,14 +182,17 @@ export const gradientRules: { readonly [Name in OperatorName]?: Rule<Name> } = {
     conv2dWeightGradient(image!, g, kernel!.shape, attributes),
     bias && sum(g, { axes: [0, 2, 3] }),
   ],
+  // A convolution of repeated pixels spreads each of them with a wider kernel: the gradient of a convolution of stride `factor`.
   upsampleConv2d: ({ g, x: [image, kernel, bias], attributes: { factor, padding } }) => {
-    const upsampled = upsample(image!, factor);
-    const attributes = { stride: 1, padding };
-    return [
-      sumOfRepeated(conv2dInputGradient(g, kernel!, upsampled.shape, attributes), image!.shape, factor),
-      conv2dWeightGradient(upsampled, g, kernel!.shape, attributes),
-      bias && sum(g, { axes: [0, 2, 3] }),
-    ];
+    const [out, channels, rows, columns] = kernel!.shape as [number, number, number, number];
+    const spreading = spreadingTaps(rows, columns, factor);
+    const wideShape = [out, channels, rows + factor - 1, columns + factor - 1];
+    const exchange = (t: Tensor) => transpose(t, [1, 0, 2, 3]);
+    const wide = exchange(reshape(matmul(reshape(kernel!, [out * channels, -1]), spreading), wideShape));
+    const attributes = { stride: factor, padding };
+    const byWide = exchange(conv2dWeightGradient(g, image!, wide.shape, attributes));
+    const byTaps = matmul(reshape(byWide, [out * channels, -1]), spreading, { transposeB: true });
+    return [conv2d(g, wide, attributes), reshape(byTaps, kernel!.shape), bias && sum(g, { axes: [0, 2, 3] })];
   },
   conv2dInputGradient: ({ g, x: [gradient, kernel], attributes }) => [
     conv2d(g, kernel!, attributes),
@@ -191,7 +205,10 @@ export const gradientRules: { readonly [Name in OperatorName]?: Rule<Name> } = {
 
   reshape: ({ g, x }) => [reshape(g, x[0]!.shape)],
   broadcast: ({ g, x }) => [sumTo(g, x[0]!.shape)],
-  upsample: ({ g, x, attributes: { factor } }) => [sumOfRepeated(g, x[0]!.shape, factor)],
+  upsample: ({ g, x, attributes: { factor } }) => {
+    const [batch, channels, height, width] = x[0]!.shape as [number, number, number, number];
+    return [sum(reshape(g, [batch, channels, height, factor, width, factor]), { axes: [3, 5] })];
+  },
   transpose: ({ g, attributes }) => [transpose(g, inverse(attributes.permutation))],
   concat: ({ g, x, attributes: { axis } }) => {
     let end = 0;
@@ -237,22 +254,16 @@ export const gradientRules: { readonly [Name in OperatorName]?: Rule<Name> } = {
     const [batch, channels] = x!.shape as [number, number];
     const rows = [batch, channels, sizeOf(x!.shape) / (batch * channels)];
     const [gRows, xRows] = [reshape(g, rows), reshape(normalized!, rows)];
-    const scale = reshape(weight!, [channels, 1]);
     // All sums over pixels are those of a channel, of which there are few: what a group needs are sums of these.
     const byBias = sum(gRows, { axes: [-1], keepDims: true });
     const byWeight = sum(mul(gRows, xRows), { axes: [-1], keepDims: true });
-    const grouped = [batch, groups, channels / groups];
-    const ofChannels = (t: Tensor) => reshape(broadcastTo(t, grouped), [batch, channels, 1]);
+    const scale = mul(reshape(weight!, [groups, channels / groups]), reciprocalDeviation!);
     const groupMean = (t: Tensor) =>
-      ofChannels(
-        mul(
-          mul(mean(reshape(mul(t, scale), grouped), { axes: [-1], keepDims: true }), 1 / rows[2]!),
-          reciprocalDeviation!,
-        ),
-      );
-    const centred = add(mul(xRows, groupMean(byWeight)), groupMean(byBias));
+      mul(sum(mul(reshape(t, scale.shape), scale), { axes: [-1], keepDims: true }), 1 / normalized!.shape.at(-1)!);
+    const scaled = reshape(mul(gRows, reshape(scale, [batch, channels, 1])), normalized!.shape);
+    const centred = add(mul(normalized!, groupMean(byWeight)), groupMean(byBias));
     return [
-      reshape(sub(mul(gRows, mul(ofChannels(reciprocalDeviation!), scale)), centred), x!.shape),
+      reshape(sub(scaled, centred), x!.shape),
       reshape(sum(byWeight, { axes: [0] }), [channels]),
       reshape(sum(byBias, { axes: [0] }), [channels]),
     ];

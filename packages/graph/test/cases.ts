@@ -116,11 +116,22 @@ const convolutions: readonly Convolution[] = [
   { name: 'patches of 4×4', image: [2, 3, 8, 8], kernel: [5, 3, 4, 4], stride: 4, padding: [0, 0, 0, 0] },
   { name: 'stride 3, 2×3, asymmetric', image: [1, 2, 9, 10], kernel: [2, 2, 2, 3], stride: 3, padding: [1, 0, 2, 1] },
   { name: 'not padded', image: [2, 3, 6, 5], kernel: [2, 3, 3, 2], stride: 1, padding: [0, 0, 0, 0] },
-  // Wide enough for the gradient by the weights to be computed image by image.
-  { name: 'wide', image: [2, 2, 4, 32], kernel: [3, 2, 3, 3], stride: 1, padding: [1, 1, 1, 1] },
-  { name: 'wide, uneven', image: [1, 2, 3, 33], kernel: [2, 2, 2, 3], stride: 1, padding: [1, 2, 0, 1] },
-  { name: 'wide, not padded', image: [2, 2, 4, 33], kernel: [3, 2, 3, 3], stride: 1, padding: [0, 0, 0, 0] },
-  { name: 'wide, one pixel', image: [2, 3, 2, 32], kernel: [2, 3, 1, 1], stride: 1, padding: [0, 0, 0, 0] },
+  { name: 'to fewer channels', image: [2, 4, 5, 6], kernel: [2, 4, 3, 3], stride: 1, padding: [1, 1, 1, 1] },
+  {
+    name: 'to fewer channels, asymmetric',
+    image: [1, 3, 4, 5],
+    kernel: [2, 3, 2, 3],
+    stride: 1,
+    padding: [1, 2, 0, 1],
+  },
+  {
+    name: 'to fewer channels, wide padding',
+    image: [2, 3, 3, 4],
+    kernel: [2, 3, 2, 2],
+    stride: 1,
+    padding: [2, 1, 1, 3],
+  },
+  { name: 'to fewer channels, stride 2', image: [2, 3, 6, 5], kernel: [2, 3, 3, 3], stride: 2, padding: [1, 1, 1, 1] },
 ];
 
 const convolvedShape = ({ image, kernel, stride, padding }: Convolution): g.Shape =>

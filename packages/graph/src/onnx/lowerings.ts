@@ -1,4 +1,4 @@
-import type { Operation, OperatorName, Shape, Tensor } from '../tensor.js';
+import type { Operation, OperatorName, Padding, Shape, Tensor } from '../tensor.js';
 import type { OnnxEmitter } from './emit.js';
 import { dataTypes } from './proto.js';
 
@@ -49,104 +49,47 @@ function seenFrom(phase: number, taps: number, factor: number) {
   return { before: -first, after: last, size: last - first + 1, met: offsets.map((offset) => offset - first) };
 }
 
-type WeightGradient = (
-  emitter: OnnxEmitter,
-  image: string,
-  gradient: string,
-  operation: Operation<'conv2dWeightGradient'>,
-) => string;
+/** The padding with which a convolution's result is convolved, by the kernel turned, back to the size of its image. */
+const oppositePadding = ([top, left, bottom, right]: Padding, rows: number, columns: number): Padding => [
+  rows - 1 - top,
+  columns - 1 - left,
+  rows - 1 - bottom,
+  columns - 1 - right,
+];
 
-/** One product a kernel tap, over all pixels of the batch at once: what the tap saw times the gradient of what it made. */
-const weightGradientByTap: WeightGradient = (emitter, image, gradient, operation) => {
-  const { stride, padding } = operation.attributes;
-  const [top, left, bottom, right] = padding;
-  const padded = padding.some((size) => size > 0)
-    ? emitter.node('Pad', [image, emitter.integers([0, 0, top, left, 0, 0, bottom, right])])
-    : image;
-  const [, , height, width] = operation.inputs[1]!.shape as [number, number, number, number];
-  const [out, channels, rows, columns] = outputOf(operation).shape as [number, number, number, number];
-  const channelsFirst = emitter.node('Transpose', [padded], { perm: [1, 0, 2, 3] });
-  const gradientRows = reshapeTo(emitter, emitter.node('Transpose', [gradient], { perm: [1, 0, 2, 3] }), [out, -1]);
-  const taps: string[] = [];
-  for (let row = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++) {
-      const seen = emitter.node('Slice', [
-        channelsFirst,
-        emitter.integers([row, column]),
-        emitter.integers([row + (height - 1) * stride + 1, column + (width - 1) * stride + 1]),
-        emitter.integers([2, 3]),
-        emitter.integers([stride, stride]),
-      ]);
-      const operands = [gradientRows, reshapeTo(emitter, seen, [channels, -1])];
-      const product = emitter.node('FusedMatMul', operands, { transB: 1 }, microsoft);
-      taps.push(reshapeTo(emitter, product, [out, channels, 1]));
-    }
-  }
-  const joined = taps.length === 1 ? taps[0]! : emitter.node('Concat', taps, { axis: 2 });
-  return reshapeTo(emitter, joined, [out, channels, rows, columns]);
-};
+/** Images by their name, and their shape `[batch, channels, height, width]`. */
+type Images = readonly [name: string, shape: Shape];
+
+/** Each channel's pixels, image after image: `[channels, batch · height · width]`. */
+const channelRows = (emitter: OnnxEmitter, [images, shape]: Images): string =>
+  reshapeTo(emitter, emitter.node('Transpose', [images], { perm: [1, 0, 2, 3] }), [shape[1]!, -1]);
 
 /**
- * One product a kernel row: the gradient, moved to where each of the row's taps stood, all taps at once, times what the kernel
- * row saw. Images lie in memory row after row with their padding between, so that to move one is to begin elsewhere; what
- * leaves a row at one end enters the next in its padding. For stride 1.
+ * What two stacks of images have in common, one moved under the other: the sums over all pixels of the batch of `moved`, `[batch, n, …]`, times
+ * `over`, `[batch, m, …]`, for moves by so many rows and columns. `[m, rows · columns, n]`.
+ *
+ * It is one convolution, of few and large kernels: the batch is its channels, and a pixel's channels lie side by side as columns of the
+ * image. So ONNX Runtime gathers what it multiplies piece by piece, in its cache, where products of moved copies would write them all.
  */
-const weightGradientByRow: WeightGradient = (emitter, image, gradient, operation) => {
-  const [top, left, bottom, right] = operation.attributes.padding;
-  const [imageShape, gradientShape] = operation.inputs.map(({ shape }) => shape) as [Shape, Shape];
-  const [batch, channels, height, width] = imageShape as [number, number, number, number];
-  const [out, , rows, columns] = outputOf(operation).shape as [number, number, number, number];
-  const pitch = width + Math.max(left, right);
-  // Small images are one long line of all, for one large product instead of many small ones.
-  const together = width < 32;
-  const lead = together ? [] : [batch];
-  const linesTogether = height + Math.max(top, bottom);
-
-  const zeros = (shape: Shape) => (shape.includes(0) ? [] : [emitter.zeros(shape)]);
-  const join = (parts: readonly string[], axis: number) =>
-    parts.length === 1 ? parts[0]! : emitter.node('Concat', parts, { axis });
-  /** `[batch, n, height, width]` to `[...lead, n, length]`, each row followed by its padding. */
-  const inLine = (name: string, shape: Shape): string => {
-    const [, n, h, w] = shape as [number, number, number, number];
-    const first = together ? emitter.node('Transpose', [name], { perm: [1, 0, 2, 3] }) : name;
-    const outer = together ? [n, batch] : [batch, n];
-    const padded = join([first, ...zeros([...outer, h, pitch - w])], 3);
-    const whole = together ? join([padded, ...zeros([...outer, linesTogether - h, pitch])], 2) : padded;
-    return reshapeTo(emitter, whole, [...lead, n, -1]);
-  };
-
-  const length = (together ? batch * linesTogether : gradientShape[2]!) * pitch + columns - 1;
-  const before = top * pitch + left;
-  const after = length + (rows - 1) * pitch - before - (together ? batch * linesTogether : height) * pitch;
-  const margin = (size: number) => zeros([...lead, channels, size]);
-  const imageLine = join([...margin(before), inLine(image, imageShape), ...margin(after)], lead.length + 1);
-  const seen = Array.from({ length: rows }, (_, row) => {
-    const range = [row * pitch, row * pitch + length].map((at) => emitter.integers([at]));
-    return emitter.node('Slice', [imageLine, ...range, emitter.integers([lead.length + 1])]);
-  });
-
-  // Each copy of the gradient stands one further than the last in its line, which is longer by columns − 1. They are written
-  // after the image's, for ONNX Runtime computes what was written last first: so fewer of them are held at once.
-  const gradientLine = inLine(gradient, gradientShape);
-  const copies = Array.from({ length: columns }, (_, column) =>
-    column === 0 ? [gradientLine] : [...zeros([...lead, out, columns]), gradientLine],
-  );
-  const gradientTaps = reshapeTo(emitter, join(copies.flat(), lead.length + 1), [...lead, out * columns, -1]);
-
-  const products = seen.map((line) => {
-    const product = emitter.node('FusedMatMul', [gradientTaps, line], { transB: 1 }, microsoft);
-    return reshapeTo(emitter, product, [...lead, out, columns, channels]);
-  });
-  const joined = join(products, lead.length + 1);
-  const summed = together ? joined : emitter.node('ReduceSum', [joined, emitter.integers([0])], { keepdims: 0 });
-  return reshapeTo(emitter, emitter.node('Transpose', [summed], { perm: [0, 2, 1] }), outputOf(operation).shape);
-};
-
-/** Whether an image's padding lies between its rows as `weightGradientByRow` has it. */
-function fitsByRow({ attributes, outputs }: Operation<'conv2dWeightGradient'>): boolean {
-  const [top, left, bottom, right] = attributes.padding;
-  const [, , rows, columns] = outputs[0]!.shape as [number, number, number, number];
-  return attributes.stride === 1 && columns > 1 && top < rows && bottom < rows && left < columns && right < columns;
+function correlate(
+  emitter: OnnxEmitter,
+  [moved, [batch, n, height, width]]: Images,
+  [over, [, m, overHeight, overWidth]]: Images,
+  [rows, columns]: readonly [rows: number, columns: number],
+  { stride, padding: [top, left, bottom, right] }: { readonly stride: number; readonly padding: Padding },
+): string {
+  const channelsLast = emitter.node('Transpose', [moved], { perm: [0, 2, 3, 1] });
+  const lines = reshapeTo(emitter, channelsLast, [1, batch!, height!, width! * n!]);
+  const kernels = emitter.node('Transpose', [over], { perm: [1, 0, 2, 3] });
+  const attributes = { dilations: [stride, stride * n!], pads: [top, left * n!, bottom, right * n!] };
+  const sums = emitter.node('Conv', [lines, kernels], attributes);
+  // A stride may leave room for more moves.
+  const allRows = height! + top + bottom - (overHeight! - 1) * stride;
+  const allColumns = width! + left + right - (overWidth! - 1) * stride;
+  if (allRows === rows && allColumns === columns) return reshapeTo(emitter, sums, [m!, rows * columns, n!]);
+  const [start, end] = [emitter.integers([0, 0]), emitter.integers([rows, columns * n!])];
+  const wanted = emitter.node('Slice', [sums, start, end, emitter.integers([2, 3])]);
+  return reshapeTo(emitter, wanted, [m!, rows * columns, n!]);
 }
 
 /** (x − mean) / √(variance + epsilon) over the last axis, and 1 / √(variance + epsilon). */
@@ -253,7 +196,7 @@ export const lowerings: { readonly [Name in Exclude<OperatorName, 'input' | 'par
     const [, , height, width] = outputOf(operation).shape as [number, number, number, number];
     const [, , rows, columns] = operation.inputs[1]!.shape as [number, number, number, number];
     const [, , outHeight, outWidth] = operation.inputs[0]!.shape as [number, number, number, number];
-    const pads = [rows - 1 - top, columns - 1 - left, rows - 1 - bottom, columns - 1 - right];
+    const pads = oppositePadding(padding, rows, columns);
     if (stride === 1 && pads.every((pad) => pad >= 0)) {
       // A convolution with the kernel turned by 180° and its channels exchanged: faster than ConvTranspose, which it equals.
       const turned = turn(emitter, kernel!, operation.inputs[1]!.shape);
@@ -271,9 +214,25 @@ export const lowerings: { readonly [Name in Exclude<OperatorName, 'input' | 'par
       output_padding: rest,
     });
   },
-  // By kernel rows there are fewer and longer copies.
-  conv2dWeightGradient: (emitter, [image, gradient], operation) =>
-    (fitsByRow(operation) ? weightGradientByRow : weightGradientByTap)(emitter, image!, gradient!, operation),
+  conv2dWeightGradient: (emitter, operands, operation) => {
+    const { stride, padding } = operation.attributes;
+    const image: Images = [operands[0]!, operation.inputs[0]!.shape];
+    const gradient: Images = [operands[1]!, operation.inputs[1]!.shape];
+    const { shape } = outputOf(operation);
+    const [out, channels, rows, columns] = shape as [number, number, number, number];
+    if (rows * columns === 1 && stride === 1 && padding.every((size) => size === 0)) {
+      const factors = [gradient, image].map((images) => channelRows(emitter, images));
+      return reshapeTo(emitter, emitter.node('FusedMatMul', factors, { transB: 1 }, microsoft), shape);
+    }
+    const opposite = oppositePadding(padding, rows, columns);
+    if (out < channels && stride === 1 && opposite.every((size) => size >= 0)) {
+      // The gradient moved, and the taps turned, come to the same: a convolution with more kernels, for fewer places, is faster.
+      const sums = correlate(emitter, gradient, image, [rows, columns], { stride, padding: opposite });
+      return turn(emitter, emitter.node('Transpose', [sums], { perm: [2, 0, 1] }), shape);
+    }
+    const sums = correlate(emitter, image, gradient, [rows, columns], { stride, padding });
+    return reshapeTo(emitter, emitter.node('Transpose', [sums], { perm: [0, 2, 1] }), shape);
+  },
 
   reshape: (emitter, [x], operation) => reshapeTo(emitter, x!, outputOf(operation).shape),
   broadcast: (emitter, [x], operation) => emitter.node('Expand', [x!, emitter.integers(outputOf(operation).shape)]),
