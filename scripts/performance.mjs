@@ -1,0 +1,318 @@
+/**
+ * Writes docs/performance.md from benchmarks/results, what the programs in `benchmarks` measured last: `node scripts/performance.mjs`, after
+ * a build. With `--check` it writes nothing, and fails unless the file is what it would write.
+ */
+import { readFile, writeFile } from 'node:fs/promises';
+import { decoderPresets, rowGraph } from '@dalle-mini/decoder';
+import { parametersOf, quantizableParameters, sizeOf } from '@dalle-mini/graph';
+
+/** What a benchmark wrote with `--out`, if it was run. */
+async function resultOf(name) {
+  try {
+    return JSON.parse(await readFile(`benchmarks/results/${name}.json`, 'utf8'));
+  } catch (error) {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** The command behind each file of results. */
+const commands = {
+  mini: 'generate -- --work MODELS --images 1 --images 9 --dtype F32 --dtype q8 --python PYTHON --min-dalle CLONE',
+  mega: 'generate -- --work MODELS --size mega --dtype q8 --dtype q4',
+  tokenize: 'tokenize -- --python PYTHON',
+  'start-mini': 'start -- --work MODELS --dtype F32 --dtype q8',
+  'start-mega': 'start -- --work MODELS --size mega --dtype q8',
+  bundled: 'bundled',
+  'dtype-loss': 'dtype-loss',
+};
+const results = Object.fromEntries(
+  await Promise.all(Object.keys(commands).map(async (name) => [name, await resultOf(name)])),
+);
+
+function median(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = (sorted.length - 1) / 2;
+  return (sorted[Math.floor(middle)] + sorted[Math.ceil(middle)]) / 2;
+}
+
+/** What drew or decoded in one run: this project, in some dtype, and the peers beside it. */
+function contenders(measured = []) {
+  const find = (engine) => measured.find((contender) => contender.engine.startsWith(engine));
+  return {
+    here: (dtype) =>
+      measured.find(({ engine, dtype: own = 'F32' }) => engine.startsWith('this project') && own === dtype),
+    minDalle: find('min-dalle'),
+    transformers: find('transformers'),
+  };
+}
+
+const drawing = (size, images) => contenders(results[size]?.results.find((group) => group.images === images)?.measured);
+
+/** The median over the rounds of a stage, or of all stages together, in milliseconds. */
+function timeOf(contender, stage) {
+  const times = contender?.rounds.map((round) =>
+    stage === undefined ? Object.values(round).reduce((sum, ms) => sum + ms) : round[stage],
+  );
+  return times && median(times);
+}
+
+const tokenTime = (contender) => divide(timeOf(contender, '256 tokens'), 256);
+
+function divide(a, b) {
+  return a === undefined || b === undefined ? undefined : a / b;
+}
+
+/** Bytes an element of a linear layer: in few bits, with a scale of 4 bytes for each block of 32. */
+const bytesOf = { F32: 4, q8: 1 + 4 / 32, q4: 0.5 + 4 / 32 };
+
+/**
+ * The least milliseconds of a token: to read the weights that it is multiplied with, or to multiply, whichever is longer. With guidance there
+ * are two sequences a picture.
+ */
+function tokenRoofline(size, images, dtype) {
+  const machine = results[size]?.machine;
+  if (!machine) return undefined;
+  const config = decoderPresets[`dalle-${size}`];
+  const graph = rowGraph(config, { images, guided: true, textLength: 64 });
+  const linear = quantizableParameters(graph);
+  let weights = 0;
+  for (const [name, { shape }] of parametersOf(Object.values(graph.outputs)))
+    if (linear.has(name)) weights += sizeOf(shape);
+  const reading = (weights * bytesOf[dtype]) / machine.bytesPerSecond;
+  const multiplying = (2 * (2 * images) * weights) / machine.flopsPerSecond;
+  return 1000 * Math.max(reading, multiplying);
+}
+
+/** The VQ-GAN alone, in turns with PyTorch: medians of the rounds. */
+function tokenizing(task, dtype = 'F32') {
+  const found = results.tokenize?.results.find((result) => result.task === task && (result.dtype ?? 'F32') === dtype);
+  if (!found) return {};
+  const side = (index) => found.rounds.flatMap((round) => (round[index] ? [timeOf(round[index], task)] : []));
+  const [here, peer] = [side(0), side(1)];
+  return {
+    here: median(here),
+    ...(peer.length > 0 ? { peer: median(peer), ratio: median(peer.map((time, i) => time / here[i])) } : {}),
+    roofline: (1e12 * found.gflops) / results.tokenize.machine.flopsPerSecond,
+    psnr: found.psnr,
+  };
+}
+
+const startOf = (size, dtype) => results[`start-${size}`]?.results.find((result) => result.dtype === dtype);
+/** Largest resident memory in GB. */
+const memoryOf = (contender) => contender && (contender.peak_rss_mb * 2 ** 20) / 1e9;
+
+const milliseconds = (value) => `${value < 10 ? value.toFixed(1) : value.toFixed(0)} ms`;
+const seconds = (value) => `${(value / 1000).toFixed(2)} s`;
+const gigabytes = (value) => `${value.toFixed(2)} GB`;
+const rowsOfTokens = (value) => `${value.toFixed(2)} rows`;
+
+/** What a figure is held to: a bound of its own, or one of its ratio to the peer's. */
+const atMost = (bound) => ({
+  text: (unit) => `≤ ${unit(bound)}`,
+  isReached: ({ here }) => (here === undefined ? undefined : here <= bound),
+});
+const timesFaster = (bound, peer) => ({
+  text: () => `≥ ${bound}× ${peer}`,
+  isReached: ({ ratio }) => (ratio === undefined ? undefined : ratio >= bound),
+});
+const shareOf = (bound, peer) => ({
+  text: () => `≤ ${bound}× ${peer}`,
+  isReached: ({ ratio }) => (ratio === undefined ? undefined : ratio <= bound),
+});
+const ofRoofline = (bound) => ({
+  text: () => `≤ ${bound}× roofline`,
+  isReached: ({ here, roofline }) => (here === undefined ? undefined : here <= bound * roofline),
+});
+const sharper = (bound, psnr, peer) => ({
+  text: () => `≥ ${bound}× ${peer}, PSNR ≥ ${psnr} dB`,
+  isReached: (figures) => (figures.ratio === undefined ? undefined : figures.ratio >= bound && figures.psnr >= psnr),
+});
+
+/** Time here and a peer's, and how many times faster it is here. */
+const against = (here, peer, roofline) => ({ here, peer, ratio: divide(peer, here), roofline });
+
+const one = drawing('mini', 1);
+const nine = drawing('mini', 9);
+const mega = drawing('mega', 1);
+const token = (drawn, images, dtype, peer) =>
+  against(tokenTime(drawn.here(dtype)), tokenTime(drawn[peer]), tokenRoofline('mini', images, dtype));
+const bundled = results.bundled;
+const longestGap = (timings) => bundled && Math.max(...timings.map(({ longest_gap_ms }) => longest_gap_ms));
+const guided = 'Mini, one picture with guidance';
+
+const rows = [
+  [`${guided}, q8: a token`, milliseconds, atMost(18), token(one, 1, 'q8')],
+  [`${guided}, q8: a token`, milliseconds, timesFaster(10, 'min-dalle'), token(one, 1, 'q8', 'minDalle')],
+  [`${guided}, q8: a token`, milliseconds, timesFaster(2.5, 'transformers'), token(one, 1, 'q8', 'transformers')],
+  [`${guided}, F32: a token`, milliseconds, timesFaster(5, 'min-dalle'), token(one, 1, 'F32', 'minDalle')],
+  [`${guided}, F32: a token`, milliseconds, timesFaster(1.2, 'transformers'), token(one, 1, 'F32', 'transformers')],
+  ['Mini, nine pictures, F32: a token', milliseconds, timesFaster(6, 'min-dalle'), token(nine, 9, 'F32', 'minDalle')],
+  ['Mini, nine pictures, F32: a token', milliseconds, ofRoofline(1.35), token(nine, 9, 'F32')],
+  ['VQ-GAN f16-16384: decode one picture', milliseconds, timesFaster(1.2, 'PyTorch'), tokenizing('decode')],
+  [
+    'VQ-GAN f16-16384: decode one picture, reduced precision',
+    milliseconds,
+    sharper(1.6, 40, 'PyTorch'),
+    tokenizing('decode', 'F16'),
+  ],
+  ['VQ-GAN f16-16384: encode eight pictures', milliseconds, timesFaster(1.2, 'PyTorch'), tokenizing('encode')],
+  ['Mini, q8: prompt to PNG', seconds, atMost(8000), against(timeOf(one.here('q8')))],
+  [
+    'Mini, q8: prompt to PNG',
+    seconds,
+    timesFaster(8, 'min-dalle'),
+    against(timeOf(one.here('q8')), timeOf(one.minDalle)),
+  ],
+  ['Mini, q8: peak memory', gigabytes, atMost(1.2), { here: memoryOf(one.here('q8')) }],
+  [
+    'Mini, q8: peak memory',
+    gigabytes,
+    shareOf(0.35, 'min-dalle'),
+    {
+      here: memoryOf(one.here('q8')),
+      peer: memoryOf(one.minDalle),
+      ratio: divide(memoryOf(one.here('q8')), memoryOf(one.minDalle)),
+    },
+  ],
+  ['Mega, q8: peak memory', gigabytes, atMost(5), { here: memoryOf(mega.here('q8')) }],
+  ['Mega, q4: peak memory', gigabytes, atMost(3.5), { here: memoryOf(mega.here('q4')) }],
+  ...['F32', 'q8'].map((dtype) => [
+    `Mini, ${dtype}: start of the process to the first token`,
+    seconds,
+    atMost(1500),
+    { here: startOf('mini', dtype)?.start.first_token_ms },
+  ]),
+  [
+    'bundled model: four pictures',
+    seconds,
+    atMost(1500),
+    { here: bundled && median(bundled.warm.map(({ draw, png }) => draw.ms + png.ms)) },
+  ],
+  [
+    'bundled model: four pictures, from the start of the process',
+    seconds,
+    atMost(3000),
+    { here: bundled && median(bundled.process_ms) },
+  ],
+  [
+    'event loop blocked, bundled model: to draw',
+    milliseconds,
+    atMost(20),
+    { here: longestGap(bundled?.warm.flatMap(({ draw, png }) => [draw, png])) },
+  ],
+  [
+    'event loop blocked, bundled model: to draw first',
+    milliseconds,
+    atMost(20),
+    { here: longestGap(Object.values(bundled?.first ?? {})) },
+  ],
+  ['event loop blocked, bundled model: to load', milliseconds, atMost(20), { here: longestGap([bundled?.load]) }],
+  [
+    'bundled model: end of a call that was cancelled',
+    rowsOfTokens,
+    atMost(1),
+    { here: bundled && Math.max(...bundled.cancel.map(({ ms, row_ms }) => ms / row_ms)) },
+  ],
+];
+
+const states = new Map([
+  [true, '✓'],
+  [false, '✗'],
+  [undefined, 'not measured'],
+]);
+const targetLines = rows.map(([what, unit, target, figures]) => {
+  const { here, peer, ratio, roofline } = figures;
+  const cell = (value, text) => (value === undefined ? '' : text(value));
+  const cells = [
+    what,
+    target.text(unit),
+    cell(here, unit),
+    cell(peer, unit),
+    cell(ratio, (value) => `${value.toFixed(2)}×`),
+    cell(roofline, unit),
+    states.get(target.isReached(figures)),
+  ];
+  return `| ${cells.join(' | ')} |`;
+});
+
+const losses = results['dtype-loss'];
+const lossLines = (losses?.losses ?? []).map(({ dtype, decoder_mb, plain, guided, text_cosine, psnr }) => {
+  const divergence = ({ kl_nats, agreement }) => [
+    kl_nats === 0 ? '0' : kl_nats.toPrecision(2),
+    `${(100 * agreement).toFixed(1)} %`,
+  ];
+  const cells = [dtype, `${decoder_mb.toFixed(1)} MB`, ...divergence(plain), ...divergence(guided)];
+  return `| ${[...cells, text_cosine.toFixed(4), psnr === null ? 'equal' : `${psnr.toFixed(1)} dB`].join(' | ')} |`;
+});
+
+const loadMemory = (measured) => gigabytes((measured.load_peak_rss_mb * 2 ** 20) / 1e9);
+const startLines = ['mini', 'mega'].flatMap((size) =>
+  (results[`start-${size}`]?.results ?? []).map(({ dtype, conversion, start }) => {
+    const first = conversion ? [seconds(conversion.load_ms), loadMemory(conversion)] : ['', ''];
+    const cells = [...first, seconds(start.load_ms), loadMemory(start), seconds(start.first_token_ms)];
+    return `| ${size}, ${dtype} | ${cells.join(' | ')} |`;
+  }),
+);
+
+const runLines = Object.entries(commands).map(([name, command]) => {
+  const { date = '', about, machine } = results[name] ?? {};
+  const where = about ? `${about.cores} cores of ${about.processor}, Node.js ${about.node}` : 'not measured';
+  const most = machine
+    ? `${(machine.bytesPerSecond / 1e9).toFixed(1)} GB/s, ${(machine.flopsPerSecond / 1e9).toFixed(0)} GFLOP/s`
+    : '';
+  return `| \`npm run -w benchmarks ${command} --out benchmarks/results/${name}.json\` | ${date.slice(0, 10)} | ${where} | ${most} |`;
+});
+
+const page = `# Performance
+
+What was measured, beside what it is to be. Random weights have the sizes of the published models; peers computed on the same machine in the same
+run, in float32 and with as many threads. The page is made from the last measurements, in \`benchmarks/results\`: ratios matter, and
+absolute figures belong to their machine.
+
+The roofline is what the machine cannot do better: the bytes of the weights that a token is multiplied with, at the rate at which
+a vector is multiplied with a large matrix, or the operations, at the rate of a product of large matrices, whichever takes longer.
+A ratio says how many times faster it is here; of memory, what share of the peer's it takes.
+
+| | target | here | peer | ratio | roofline | reached |
+| --- | --- | ---: | ---: | ---: | ---: | --- |
+${targetLines.join('\n')}
+
+## Starting
+
+The first load converts the release. Times count from the start of the process, memory is the largest until the model is loaded, and what is
+mapped of its files counts.
+
+| | first load | its memory | load | its memory | first token |
+| --- | ---: | ---: | ---: | ---: | ---: |
+${startLines.join('\n') || '| not measured |'}
+
+## What fewer bits lose
+
+The bundled model beside itself in float32, on ${losses ? `the ${losses.positions} tokens that it drew for ${losses.prompts} prompts` : 'tokens that it drew'}: the divergence of the next token's distribution
+(Kullback-Leibler, nats a token), how often the likeliest token is the same, both with guidance too; the least cosine between hidden states of
+the text; the pixels. Its weights were published in 16 bits, so \`F16\` takes nothing from them, and its text encoder, Hugging Face's,
+stays as it is.
+
+| dtype | decoder | divergence | same token | divergence, guided | same token, guided | text | pixels |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+${lossLines.join('\n') || '| not measured |'}
+
+## Measuring again
+
+\`PYTHON\` has PyTorch and transformers, \`CLONE\` is min-dalle's repository, and \`MODELS\` a folder for models of random weights. Then
+\`node scripts/performance.mjs\` writes this page.
+
+| command | last run | on | at most |
+| --- | --- | --- | --- |
+${runLines.join('\n')}
+`;
+
+const path = 'docs/performance.md';
+if (process.argv.includes('--check')) {
+  const isCurrent = (await readFile(path, 'utf8').catch(() => '')) === page;
+  if (!isCurrent) console.error(`${path} is not what benchmarks/results say: run node scripts/performance.mjs`);
+  process.exitCode = isCurrent ? 0 : 1;
+} else {
+  await writeFile(path, page);
+}
