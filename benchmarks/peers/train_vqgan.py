@@ -80,26 +80,30 @@ def middle(channels):
     return [ResnetBlock(channels, channels), AttnBlock(channels), ResnetBlock(channels, channels)]
 
 
-def encoder(ch, ch_mult, res_blocks, z_channels):
+def encoder(ch, ch_mult, res_blocks, z_channels, attention):
     layers = [nn.Conv2d(3, ch, 3, padding=1)]
     channels = ch
     for level, mult in enumerate(ch_mult):
         for _ in range(res_blocks):
             layers.append(ResnetBlock(channels, ch * mult))
             channels = ch * mult
+            if level in attention:
+                layers.append(AttnBlock(channels))
         if level < len(ch_mult) - 1:
             layers.append(Downsample(channels))
     layers += [*middle(channels), norm(channels), Swish(), nn.Conv2d(channels, z_channels, 3, padding=1)]
     return nn.Sequential(*layers)
 
 
-def decoder(ch, ch_mult, res_blocks, z_channels):
+def decoder(ch, ch_mult, res_blocks, z_channels, attention):
     channels = ch * ch_mult[-1]
     layers = [nn.Conv2d(z_channels, channels, 3, padding=1), *middle(channels)]
     for level, mult in reversed(list(enumerate(ch_mult))):
         for _ in range(res_blocks + 1):
             layers.append(ResnetBlock(channels, ch * mult))
             channels = ch * mult
+            if level in attention:
+                layers.append(AttnBlock(channels))
         if level > 0:
             layers.append(Upsample(channels))
     layers += [norm(channels), Swish(), nn.Conv2d(channels, 3, 3, padding=1)]
@@ -107,22 +111,36 @@ def decoder(ch, ch_mult, res_blocks, z_channels):
 
 
 class VQGAN(nn.Module):
-    def __init__(self, ch, ch_mult, res_blocks, z_channels, embed_dim, codebook):
+    def __init__(self, ch, ch_mult, res_blocks, z_channels, embed_dim, codebook, attention=()):
         super().__init__()
-        self.encoder = encoder(ch, ch_mult, res_blocks, z_channels)
+        self.encoder = encoder(ch, ch_mult, res_blocks, z_channels, attention)
         self.quant_conv = nn.Conv2d(z_channels, embed_dim, 1)
         self.codebook = nn.Parameter(torch.empty(codebook, embed_dim).uniform_(-1 / codebook, 1 / codebook))
         self.post_quant_conv = nn.Conv2d(embed_dim, z_channels, 1)
-        self.decoder = decoder(ch, ch_mult, res_blocks, z_channels)
+        self.decoder = decoder(ch, ch_mult, res_blocks, z_channels, attention)
+
+    def nearest(self, z):
+        """Tokens of `z` [batch, channels, height, width]: the nearest codes, pixel by pixel."""
+        flat = z.permute(0, 2, 3, 1).flatten(0, 2)
+        distances = (flat**2).sum(1, keepdim=True) + (self.codebook**2).sum(1) - 2 * flat @ self.codebook.T
+        return distances.argmin(1)
 
     def quantize(self, z):
         """Nearest codes of `z` [batch, channels, height, width], with straight-through gradients, and their loss."""
-        flat = z.permute(0, 2, 3, 1).flatten(0, 2)
-        distances = (flat**2).sum(1, keepdim=True) + (self.codebook**2).sum(1) - 2 * flat @ self.codebook.T
-        codes = F.embedding(distances.argmin(1), self.codebook)
+        codes = F.embedding(self.nearest(z), self.codebook)
         codes = codes.view(z.shape[0], *z.shape[2:], z.shape[1]).permute(0, 3, 1, 2)
         loss = F.mse_loss(codes, z.detach()) + 0.25 * F.mse_loss(z, codes.detach())
         return z + (codes - z).detach(), loss
+
+    def encode(self, x):
+        """Images [batch, 3, size, size] to tokens [batch, grid²]."""
+        return self.nearest(self.quant_conv(self.encoder(x))).view(x.shape[0], -1)
+
+    def decode(self, tokens):
+        """Tokens [batch, grid²] of square grids to images [batch, 3, size, size]."""
+        batch, length = tokens.shape
+        codes = F.embedding(tokens, self.codebook).transpose(1, 2)
+        return self.decoder(self.post_quant_conv(codes.unflatten(2, (int(length**0.5), -1))))
 
     def forward(self, x):
         codes, loss = self.quantize(self.quant_conv(self.encoder(x)))

@@ -1,0 +1,87 @@
+/**
+ * Decodes and encodes images with a VQ-GAN of the published size and random weights, here and in PyTorch, each in a process of its own,
+ * in turns, and prints how they compare. See README.md.
+ */
+import { availableParallelism } from 'node:os';
+import { parseArgs } from 'node:util';
+import { type Graph, isOperation, sizeOf, topologicalOrder } from '@dalle-mini/graph';
+import { decodeGraph, encodeGraph, vqganPresets } from '@dalle-mini/vqgan';
+import type { Machine } from './machine.js';
+import type { GenerateMeasurement } from './measurement.js';
+import { interpreterOf, median, run, writeReport } from './processes.js';
+
+const usage = `Usage: npm run -w benchmarks tokenize -- [options]
+
+  --python PATH           a Python with PyTorch; without it, only this project is measured
+  --rounds N              processes of each side, in turns. Default 3
+  --calls N               calls that a process times, after one that it does not. Default 3
+  --threads N             threads of each side. Default the number of processor cores
+  --out FILE              writes everything that was measured as JSON`;
+
+const { values: options } = parseArgs({
+  options: {
+    python: { type: 'string' },
+    rounds: { type: 'string', default: '3' },
+    calls: { type: 'string', default: '3' },
+    threads: { type: 'string', default: String(availableParallelism()) },
+    out: { type: 'string' },
+    help: { type: 'boolean' },
+  },
+});
+if (options.help) {
+  console.log(usage);
+  process.exit();
+}
+const { python, calls, threads } = options;
+const tasks = [
+  { task: 'decode', images: 1, graph: decodeGraph },
+  { task: 'encode', images: 8, graph: encodeGraph },
+] as const;
+
+const machine = run<Machine>(process.execPath, 'machine.js', { threads });
+const results = tasks.map(({ task, images, graph }) => {
+  const shared = { task, images: String(images), threads, calls };
+  const rounds = Array.from({ length: Number(options.rounds) }, () => {
+    const here = run<GenerateMeasurement>(process.execPath, 'tokenize-here.js', shared);
+    if (python === undefined) return [here];
+    return [here, run<GenerateMeasurement>(interpreterOf(python), '../peers/tokenize_taming.py', shared)];
+  });
+  return { task, images, gflops: (images * flopsOf(graph(vqganPresets['f16-16384']))) / 1e9, rounds };
+});
+
+const peak = machine.flopsPerSecond / 1e9;
+console.log(`256 × 256 pixels, float32, ${threads} threads; products of matrices reach ${peak.toFixed(0)} GFLOP/s\n`);
+console.log('| | images | GFLOP | engine | ms | GFLOP/s | of products | peak memory, GB | speed ÷ PyTorch |');
+console.log('| --- | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: |');
+for (const { task, images, gflops, rounds } of results) {
+  /** The median time of one side's calls in one round. */
+  const times = (side: number) => rounds.map((round) => median(round[side]!.rounds.map((call) => call[task]!)));
+  for (const [side, { engine }] of rounds[0]!.entries()) {
+    const milliseconds = median(times(side));
+    const speed = gflops / (milliseconds / 1000);
+    const memory = median(rounds.map((round) => round[side]!.peak_rss_mb)) / 1024;
+    const ratios = python !== undefined && side === 0 ? times(0).map((own, i) => times(1)[i]! / own) : [];
+    const cells = [
+      `${task} | ${images} | ${gflops.toFixed(0)} | ${engine} | ${milliseconds.toFixed(0)} | ${speed.toFixed(0)}`,
+      `${((100 * speed) / peak).toFixed(0)} % | ${memory.toFixed(2)}`,
+      ratios.length > 0
+        ? `${median(ratios).toFixed(2)} (${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)})`
+        : '',
+    ];
+    console.log(`| ${cells.join(' | ')} |`);
+  }
+}
+if (options.out !== undefined) writeReport(options.out, { machine, threads, results });
+
+/** The operations of a graph's convolutions and matrix products, as the model is written: a convolution of repeated pixels counts all. */
+function flopsOf(graph: Graph): number {
+  return topologicalOrder(Object.values(graph.outputs)).reduce((sum, operation) => {
+    const { inputs, outputs } = operation;
+    const shape = inputs[1]?.shape ?? [];
+    if (isOperation(operation, 'conv2d') || isOperation(operation, 'upsampleConv2d'))
+      return sum + 2 * sizeOf(outputs[0]!.shape) * sizeOf(shape.slice(1));
+    if (isOperation(operation, 'matmul'))
+      return sum + 2 * sizeOf(outputs[0]!.shape) * shape.at(operation.attributes.transposeB ? -1 : -2)!;
+    return sum;
+  }, 0);
+}
