@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { caseGraph, gradientGraph, isDifferentiable, layerCases, operatorCases } from './cases.js';
 import { compiledAndReopened } from './onnx-file.js';
 import { type OnnxGraph, readModel } from './onnx-model.js';
-import { float32, int32, Values } from './values.js';
+import { float32, int32, relativeError, Values } from './values.js';
 
 const runtime = new OnnxRuntime({ threads: 1 });
 const folder = mkdtempSync(join(tmpdir(), 'graph-onnx-'));
@@ -86,6 +86,40 @@ describe('parameters', () => {
     const { y } = await executable.run({ ...feeds, ...Object.fromEntries(parameters) });
     // Bit for bit would ask that weights known beforehand be multiplied in the same order: ONNX Runtime packs them.
     for (const [i, value] of y!.data.entries()) expect(value).toBeCloseTo(expected.data[i]!, 5);
+  });
+
+  /** A graph's output with its parameters as initializers, the same with them as inputs, and the types of the former's nodes. */
+  async function bothWays(x: g.TensorData, build: (scope: g.ParameterScope, x: g.Tensor) => g.Tensor) {
+    const scope = new g.ParameterScope();
+    const image = g.input('x', x.shape);
+    const graph: g.Graph = { inputs: { x: image }, outputs: { y: build(scope, image) } };
+    const values = new Values(2);
+    const parameters = new Map([...scope.parameters].map(([name, { shape }]) => [name, values.floats(shape)] as const));
+    const compiled = await runtime.compile(graph, { parameters });
+    const fed = await runtime.compile(graph);
+    const results = [await compiled.run({ x }), await fed.run({ x, ...Object.fromEntries(parameters) })];
+    const types = typesOf(readModel(g.emitOnnx(graph, { kind: 'initializers', values: parameters })));
+    return { types, values: results.map(({ y }) => y!.data as Float32Array) };
+  }
+
+  test.each<[string, g.Shape, (scope: g.ParameterScope, x: g.Tensor) => g.Tensor]>([
+    ['3×3', [1, 128, 32, 32], (scope, x) => g.conv(scope, x, 144)],
+    [
+      '3×3 of two images, padded unevenly',
+      [2, 144, 31, 40],
+      (scope, x) => g.conv(scope, x, 128, { padding: [2, 0, 1, 3] }),
+    ],
+    ['3×3 that is not padded', [1, 128, 38, 34], (scope, x) => g.conv(scope, x, 128, { padding: 0 })],
+    [
+      '3×3 without a bias',
+      [1, 128, 32, 32],
+      (scope, x) => g.conv2d(x, scope.parameter('weight', [128, 128, 3, 3], g.normal(1)), { padding: 1 }),
+    ],
+  ])('of a wide convolution, %s, give what inputs give, by fewer products', async (_, shape, build) => {
+    const { types, values } = await bothWays(new Values(1).floats(shape), build);
+    expect(types.filter((type) => type === 'Conv')).toHaveLength(7);
+    // Sums of 1152 products or more, of numbers up to 1; the transforms multiply by up to 8, and lose three bits.
+    expect(relativeError(values[0]!, values[1]!)).toBeLessThan(5e-6);
   });
 
   describe('in a model that writeOnnx wrote', () => {

@@ -85,7 +85,7 @@ export function emitOnnx(graph: Graph, parameters: ParameterPlacement = { kind: 
         );
       emitter.quantized(tensor, name, value);
     } else {
-      emitter.initializer(name, tensor.dtype, tensor.shape, 'data' in value ? value.data : value);
+      emitter.parameter(tensor, name, 'data' in value ? value.data : value);
     }
   }
   emitter.emit(topologicalOrder(Object.values(graph.outputs)));
@@ -128,6 +128,7 @@ export class OnnxEmitter {
   private readonly counter: { next: number };
   private readonly zerosByShape = new Map<string, string>();
   private readonly packed: Map<Tensor, Packing>;
+  private readonly parameters: Set<Tensor>;
 
   /** An emitter of a loop's body shares names, constants and initializers with the one around it. */
   constructor(outer?: OnnxEmitter) {
@@ -136,6 +137,7 @@ export class OnnxEmitter {
     this.initializers = outer?.initializers ?? [];
     this.counter = outer?.counter ?? { next: 0 };
     this.packed = outer?.packed ?? new Map();
+    this.parameters = outer?.parameters ?? new Set();
   }
 
   /** A name that nothing else has. Names of parameters and inputs never start with a percent sign. */
@@ -151,6 +153,17 @@ export class OnnxEmitter {
         ? proto.externalTensor(name, dataType, shape, values, bytesPerElement[type] * sizeOf(shape))
         : proto.tensor(name, dataType, shape, bytesOf(values)),
     );
+  }
+
+  /** Adds a parameter that belongs to the model. */
+  parameter(tensor: Tensor, name: string, values: Values | FilePlace): void {
+    this.initializer(name, tensor.dtype, tensor.shape, values);
+    this.parameters.add(tensor);
+  }
+
+  /** Whether a tensor is a parameter that belongs to the model: what follows from such alone, ONNX Runtime computes once. */
+  isInitializer(tensor: Tensor): boolean {
+    return this.parameters.has(tensor);
   }
 
   /** Adds a parameter in few bits. Whatever multiplies with it asks for `scalesOf`. */

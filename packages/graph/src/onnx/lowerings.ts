@@ -1,6 +1,7 @@
 import type { Operation, OperatorName, Padding, Shape, Tensor } from '../tensor.js';
 import type { OnnxEmitter } from './emit.js';
 import { dataTypes } from './proto.js';
+import { suitsWinograd, winogradConv } from './winograd.js';
 
 /** Writes one operation as ONNX nodes: from the names of its operands to the names of its outputs. */
 type Lowering<Name extends OperatorName> = (
@@ -157,8 +158,13 @@ export const lowerings: { readonly [Name in Exclude<OperatorName, 'input' | 'par
       ? emitter.node('FusedMatMul', operands, { transA: transposeA ? 1 : 0, transB: transposeB ? 1 : 0 }, microsoft)
       : emitter.node('MatMul', operands);
   },
-  conv2d: (emitter, operands, { attributes: { stride, padding } }) =>
-    emitter.node('Conv', operands, { strides: [stride, stride], pads: padding }),
+  conv2d: (emitter, operands, operation) => {
+    const { inputs, attributes } = operation;
+    if (emitter.isInitializer(inputs[1]!) && suitsWinograd(operation))
+      return winogradConv(emitter, operands, operation);
+    const { stride, padding } = attributes;
+    return emitter.node('Conv', operands, { strides: [stride, stride], pads: padding });
+  },
   // Taps that meet copies of one pixel act as one tap, their sum: each phase is a convolution of the small image with a smaller
   // kernel, which ONNX Runtime computes once where the kernel is an initializer. The phases' results are interleaved.
   upsampleConv2d: (emitter, [image, kernel, ...bias], { inputs, outputs, attributes: { factor } }) => {
