@@ -122,6 +122,17 @@ describe('parameters', () => {
     expect(relativeError(values[0]!, values[1]!)).toBeLessThan(5e-6);
   });
 
+  test('of a group normalization give what inputs give', async () => {
+    for (const shape of [
+      [2, 32, 3, 5],
+      [2, 6, 3, 5],
+      [2, 32, 5],
+    ] satisfies g.Shape[]) {
+      const { values } = await bothWays(new Values(1).floats(shape), (scope, x) => g.groupNorm(scope, x, 2));
+      expect(relativeError(values[0]!, values[1]!), `[${shape}]`).toBeLessThan(1e-6);
+    }
+  });
+
   describe('in a model that writeOnnx wrote', () => {
     test('give the same, in few bits too', async () => {
       const { shape, data } = parameters.get('in.weight')!;

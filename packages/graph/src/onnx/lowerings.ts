@@ -275,14 +275,21 @@ export const lowerings: { readonly [Name in Exclude<OperatorName, 'input' | 'par
   },
   normalize: (emitter, [x], { inputs, attributes: { epsilon } }) =>
     normalized(emitter, x!, inputs[0]!.shape.at(-1)!, epsilon),
-  groupNormalize: (emitter, [x, weight, bias], { outputs, attributes: { epsilon } }) => {
+  groupNormalize: (emitter, [x, weight, bias], { inputs, outputs, attributes: { epsilon } }) => {
     const [shape, grouped] = outputs.map((tensor) => tensor.shape) as [Shape, Shape];
     const statistics = normalized(emitter, reshapeTo(emitter, x!, grouped), grouped[2]!, epsilon);
     const perChannel = [shape[1]!, ...shape.slice(2).map(() => 1)];
-    const scaled = emitter.node('Mul', [
-      reshapeTo(emitter, statistics[0], shape),
-      reshapeTo(emitter, weight!, perChannel),
-    ]);
+    const values = reshapeTo(emitter, statistics[0], shape);
+    if (
+      shape.length === 4 &&
+      shape[1]! % 16 === 0 &&
+      inputs.slice(1).every((tensor) => emitter.isInitializer(tensor))
+    ) {
+      // As a convolution it takes one pass, in the layout that ONNX Runtime has for the convolution that follows.
+      const filters = reshapeTo(emitter, weight!, [shape[1]!, 1, 1, 1]);
+      return [emitter.node('Conv', [values, filters, bias!], { group: shape[1]! }), ...statistics];
+    }
+    const scaled = emitter.node('Mul', [values, reshapeTo(emitter, weight!, perChannel)]);
     return [emitter.node('Add', [scaled, reshapeTo(emitter, bias!, perChannel)]), ...statistics];
   },
   sort: (emitter, [x], operation) => {
