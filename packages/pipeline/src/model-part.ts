@@ -1,5 +1,6 @@
 /** A part of a model in a folder of its own: `config.json`, and the weights in `model.safetensors`. */
 import { join, resolve } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { checkDecoderConfig, type DecoderConfig, decoderParameters, rowGraph, textGraph } from '@dalle-mini/decoder';
 import {
   dequantizeMatrix,
@@ -193,7 +194,6 @@ export async function openPart<Config>(
   const stored = isMapped ? undefined : await readTensors(path);
 
   const parameters = new Map<string, ParameterValue>();
-  const others: Checkpoint = new Map();
   for (const [name, tensor] of located) {
     if ('blocks' in tensor) {
       const bits = tensor.blocks.shape[2] === blockSize ? 8 : 4;
@@ -209,15 +209,17 @@ export async function openPart<Config>(
           : { ...matrix, blocks: at(tensor.blocks), scales: at(tensor.scales) },
       );
     } else if (stored) {
-      for (const suffix of ['', '.scale', '.outliers', '.outlier_positions']) {
+      const parts = ['', '.scale', '.outliers', '.outlier_positions'].flatMap((suffix) => {
         const part = stored.get(name + suffix);
-        if (part) others.set(name + suffix, part);
-      }
+        return part ? [[name + suffix, part] as const] : [];
+      });
+      parameters.set(name, (await inFile(path, () => dequantize(new Map(parts)))).get(name)!);
+      // All of a model takes seconds to convert: whatever else waits has its turn after each tensor.
+      await setImmediate();
     } else {
       parameters.set(name, { dtype: 'float32', shape: tensor.shape, ...at(tensor) });
     }
   }
-  for (const [name, value] of await inFile(path, () => dequantize(others))) parameters.set(name, value);
   return { config, parameters };
 }
 
