@@ -84,6 +84,7 @@ describe('fromFiles', () => {
         open++;
         return {
           run: () => Promise.reject(new Error('not run')),
+          hold: () => Promise.reject(new Error('not held')),
           dispose: async () => {
             open--;
           },

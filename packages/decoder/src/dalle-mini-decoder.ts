@@ -8,13 +8,14 @@ import {
 } from '@dalle-mini/graph';
 import type { TextEncoding } from '@dalle-mini/text-encoder';
 import { checkDecoderConfig, type DecoderConfig } from './config.js';
-import { emptyState, type RowShape, rowGraph, textGraph } from './decoding.js';
+import { beginToken } from './decoder.js';
+import { type RowShape, rowGraph, textGraph } from './decoding.js';
 import type { GenerateOptions, ImageTokenDecoder, SamplingOptions } from './image-token-decoder.js';
 
 /** What is compiled for a number of images and a length of captions. */
 type Executables = Readonly<Record<'text' | 'row', Executable>>;
 
-/** DALL·E Mini's decoder with its weights, on a runtime. It is compiled for each number of images at its first use. */
+/** DALL·E Mini's decoder with its weights, on a runtime. It is compiled for each number of images at its first use, and again for a topK above 512. */
 export class DalleMiniDecoder implements ImageTokenDecoder {
   readonly gridSize: number;
   readonly vocabularySize: number;
@@ -60,7 +61,9 @@ export class DalleMiniDecoder implements ImageTokenDecoder {
     signal?.throwIfAborted();
 
     const images = text.batch;
-    const shape: RowShape = { images, guided, textLength: text.length };
+    const kept = temperature === 0 ? 1 : Math.min(topK, vocabularySize);
+    const candidates = kept <= fewCandidates ? Math.min(fewCandidates, vocabularySize) : vocabularySize;
+    const shape: RowShape = { images, guided, textLength: text.length, candidates };
     const executables = await this.compile(shape);
     signal?.throwIfAborted();
     const { hiddenStates, attentionMask } = guided ? withUnconditional(text, unconditional!) : text;
@@ -68,37 +71,47 @@ export class DalleMiniDecoder implements ImageTokenDecoder {
     const memory = await executables.text.run({
       hiddenStates: { dtype: 'float32', shape: [sequences, text.length, text.hiddenSize], data: hiddenStates },
     });
-    const greedy = temperature === 0;
     const fixed: Record<string, TensorData> = {
       ...memory,
       textMask: { dtype: 'int32', shape: [sequences, text.length], data: attentionMask.slice() },
-      temperature: scalar(greedy ? 1 : aboveZero(temperature)),
-      topK: { dtype: 'int32', shape: [], data: Int32Array.of(greedy ? 1 : Math.min(topK, vocabularySize)) },
+      temperature: scalar(temperature === 0 ? 1 : aboveZero(temperature)),
+      topK: { dtype: 'int32', shape: [], data: Int32Array.of(kept) },
       topP: scalar(aboveZero(topP)),
       ...(guided ? { guidanceScale: scalar(guidanceScale) } : {}),
     };
     const randoms = Array.from({ length: images }, (_, i) => createRandom(seed, i));
     const grids = Array.from({ length: images }, () => new Int32Array(gridSize ** 2));
-    let state = emptyState(this.config, shape);
-    for (let row = 0; row < gridSize; row++) {
-      signal?.throwIfAborted();
-      const uniforms = new Float32Array(gridSize * images);
-      for (const [i, random] of randoms.entries()) {
-        for (let column = 0; column < gridSize; column++) uniforms[column * images + i] = sampleUniform(random);
+    let token: TensorData = {
+      dtype: 'int32',
+      shape: [images],
+      data: new Int32Array(images).fill(beginToken(this.config)),
+    };
+    const held = await executables.row.hold(fixed);
+    try {
+      for (let row = 0; row < gridSize; row++) {
+        signal?.throwIfAborted();
+        const uniforms = new Float32Array(gridSize * images);
+        for (const [i, random] of randoms.entries()) {
+          for (let column = 0; column < gridSize; column++) uniforms[column * images + i] = sampleUniform(random);
+        }
+        const written = await held.run({
+          token,
+          row: { dtype: 'int32', shape: [], data: Int32Array.of(row) },
+          uniforms: { dtype: 'float32', shape: [gridSize, images], data: uniforms },
+        });
+        token = written.token!;
+        for (const [i, grid] of grids.entries()) {
+          const tokens = written.tokens!.data.subarray(i * gridSize, (i + 1) * gridSize) as Int32Array;
+          grid.set(tokens, row * gridSize);
+        }
+        onProgress?.({
+          row: row + 1,
+          rows: gridSize,
+          tokens: grids.map((grid) => grid.slice(0, (row + 1) * gridSize)),
+        });
       }
-      const inputs: Record<string, TensorData> = {
-        // A copy of what the next row needs too, so that all inputs can be given away: the caches are the most of them.
-        ...structuredClone(fixed),
-        ...state,
-        row: { dtype: 'int32', shape: [], data: Int32Array.of(row) },
-        uniforms: { dtype: 'float32', shape: [gridSize, images], data: uniforms },
-      };
-      const { tokens, ...next } = await executables.row.run(inputs, { transfer: true });
-      state = next;
-      for (const [i, grid] of grids.entries()) {
-        grid.set(tokens!.data.subarray(i * gridSize, (i + 1) * gridSize) as Int32Array, row * gridSize);
-      }
-      onProgress?.({ row: row + 1, rows: gridSize, tokens: grids.map((grid) => grid.slice(0, (row + 1) * gridSize)) });
+    } finally {
+      await held.release();
     }
     return grids;
   }
@@ -112,7 +125,7 @@ export class DalleMiniDecoder implements ImageTokenDecoder {
   }
 
   private compile(shape: RowShape): Promise<Executables> {
-    const key = `${shape.images} ${shape.guided} ${shape.textLength}`;
+    const key = Object.values(shape).join(' ');
     let executables = this.compiled.get(key);
     if (!executables) {
       executables = this.compileGraphs(shape);
@@ -157,6 +170,11 @@ export class DalleMiniDecoder implements ImageTokenDecoder {
     }
   }
 }
+
+/**
+ * Tokens are drawn among as many, if topK allows it, and among all otherwise: two graphs, of which most uses need one.
+ */
+const fewCandidates = 512;
 
 type Sampling = Required<SamplingOptions>;
 

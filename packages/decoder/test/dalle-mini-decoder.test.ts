@@ -254,6 +254,7 @@ class Recorder implements Runtime {
     this.open++;
     return {
       run: (inputs, options) => executable.run(inputs, options),
+      hold: (inputs) => executable.hold(inputs),
       dispose: async () => {
         this.open--;
         await executable.dispose();

@@ -8,14 +8,18 @@ import {
   textGraph,
 } from '@dalle-mini/decoder';
 import {
+  add,
   createRandom,
   type Executable,
   gather,
   input,
   isOperation,
+  mul,
   ParameterScope,
   parametersOf,
+  range,
   sampleInteger,
+  type Tensor,
   type TensorData,
   topologicalOrder,
 } from '@dalle-mini/graph';
@@ -57,12 +61,7 @@ async function cachedLogits(
   given: Record<'tokens' | 'hiddenStates' | 'attentionMask', TensorData>,
 ): Promise<TensorData> {
   const { gridSize, layers, heads, width } = config;
-  const cacheShape = [captions, heads, gridSize, (gridSize * width) / heads];
-  const zeros = (): TensorData => ({
-    dtype: 'float32',
-    shape: cacheShape,
-    data: new Float32Array(cacheShape.reduce((product, size) => product * size)),
-  });
+  const cacheShape = [captions, heads, gridSize ** 2, width / heads];
   const { tokens, ...caption } = given;
   const text = declare(caption);
   const ofRow = {
@@ -71,7 +70,11 @@ async function cachedLogits(
     row: input('row', [], 'int32'),
   };
   const cacheNames = Array.from({ length: layers }, (_, layer) => [`keys.${layer}`, `values.${layer}`] as const);
-  const cacheInputs = Object.fromEntries(cacheNames.flat().map((name) => [name, input(name, cacheShape)]));
+  const cacheInputs = Object.fromEntries(
+    cacheNames.flat().map((name) => [name, input(name, cacheShape, 'float32', { growing: 2 })]),
+  );
+  const positions = input('positions', [gridSize ** 2], 'int32', { growing: 0 });
+  const relative: Record<string, Tensor> = config.relativePositions ? { positions } : {};
   const scope = new ParameterScope();
   const written = writeRow(
     scope,
@@ -79,6 +82,7 @@ async function cachedLogits(
     {
       text: { layers: readText(scope, config, text.hiddenStates), mask: textMask(text.attentionMask) },
       caches: cacheNames.map(([keys, values]) => ({ keys: cacheInputs[keys]!, values: cacheInputs[values]! })),
+      ...relative,
       ...ofRow,
     },
     (logits, column) => ({ token: gather(ofRow.columns, column), stacked: [logits] }),
@@ -86,6 +90,7 @@ async function cachedLogits(
   const outputs = {
     logits: written.stacked[0]!,
     token: written.token,
+    ...(config.relativePositions ? { positions: add(mul(ofRow.row, gridSize), range(gridSize)) } : {}),
     ...Object.fromEntries(
       cacheNames.flatMap(([keys, values], layer) => [
         [keys, written.caches[layer]!.keys],
@@ -94,11 +99,15 @@ async function cachedLogits(
     ),
   };
   const executable: Executable = await runtime.compile(
-    { inputs: { ...text, ...ofRow, ...cacheInputs }, outputs },
+    { inputs: { ...text, ...ofRow, ...cacheInputs, ...relative }, outputs },
     { parameters },
   );
-  let state: Record<string, TensorData> = Object.fromEntries(cacheNames.flat().map((name) => [name, zeros()]));
-  state.token = { dtype: 'int32', shape: [captions], data: new Int32Array(captions).fill(beginToken(config)) };
+  const held = await executable.hold(caption);
+  let token: TensorData = {
+    dtype: 'int32',
+    shape: [captions],
+    data: new Int32Array(captions).fill(beginToken(config)),
+  };
   const length = gridSize ** 2;
   const columns = config.paddedVocabularySize ?? config.vocabularySize + 1;
   const all = new Float32Array(captions * length * columns);
@@ -107,13 +116,12 @@ async function cachedLogits(
       { length: gridSize * captions },
       (_, i) => tokens.data[(i % captions) * length + row * gridSize + Math.floor(i / captions)]!,
     );
-    const { logits, ...next } = await executable.run({
-      ...caption,
-      ...state,
+    const { logits, ...next } = await held.run({
+      token,
       columns: { dtype: 'int32', shape: [gridSize, captions], data: rowTokens },
       row: { dtype: 'int32', shape: [], data: Int32Array.of(row) },
     });
-    state = next;
+    token = next.token!;
     for (let i = 0; i < gridSize * captions; i++) {
       const position = row * gridSize + Math.floor(i / captions);
       all.set(

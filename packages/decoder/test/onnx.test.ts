@@ -1,4 +1,4 @@
-import { emptyState, rowGraph, textGraph } from '@dalle-mini/decoder';
+import { rowGraph, textGraph } from '@dalle-mini/decoder';
 import type { TensorValues } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -21,9 +21,14 @@ describe.each([true, false])('a decoder, written as ONNX models, with guidance: 
 
     const inputs: TensorValues = {
       ...text.compiled,
-      ...emptyState(tiny, shape),
+      ...Object.fromEntries(
+        Array.from({ length: tiny.layers }, (_, layer) => [`cache.${layer}.keys`, `cache.${layer}.values`])
+          .flat()
+          .map((name) => [name, values.floats([sequences, tiny.heads, 4, tiny.width / tiny.heads])]),
+      ),
+      token: int32([2], [3, 5]),
       textMask: int32([sequences, 5], Array(5 * sequences).fill(1)),
-      row: int32([], [0]),
+      row: int32([], [1]),
       uniforms: values.floats([4, 2], 0, 1),
       temperature: float32([], [1]),
       topK: int32([], [24]),

@@ -31,9 +31,9 @@ function randomLogits(batch: number, vocabulary: number, seed: number): Float32A
   return Float32Array.from({ length: batch * vocabulary }, () => 3 * sampleNormal(random));
 }
 
-async function compileDistribution(batch: number, vocabulary: number) {
+async function compileDistribution(batch: number, vocabulary: number, candidates?: number) {
   const inputs = { logits: input('logits', [batch, vocabulary]), ...inputsOf() };
-  const executable = await runtime.compile({ inputs, outputs: { ...distribution(inputs.logits, inputs) } });
+  const executable = await runtime.compile({ inputs, outputs: { ...distribution(inputs.logits, inputs, candidates) } });
   return (logits: Float32Array, options: Options) =>
     executable.run({ logits: float(logits, [batch, vocabulary]), ...valuesOf(options) });
 }
@@ -62,6 +62,28 @@ describe('distribution', () => {
   // No multiples of 1 / 40: at 1e30 all are equally likely, and rounding would decide.
   const topPs = [2 ** -126, 0.21, 0.51, 0.91, 0.999, 1];
   const table = temperatures.flatMap((temperature) => topKs.map((topK) => ({ temperature, topK })));
+
+  test('is the same among as many candidates as topK allows, or more', async () => {
+    const [all, few] = [await compileDistribution(2, vocabulary), await compileDistribution(2, vocabulary, 7)];
+    const logits = randomLogits(2, vocabulary, 8);
+    for (const topK of [1, 2, 7]) {
+      for (const topP of topPs) {
+        const [whole, part] = [
+          await all(logits, { temperature: 1, topK, topP }),
+          await few(logits, { temperature: 1, topK, topP }),
+        ];
+        for (let i = 0; i < 2 * vocabulary; i++) {
+          const [row, rank] = [Math.floor(i / vocabulary), i % vocabulary];
+          if (rank >= 7) expect(whole.probabilities!.data[i]).toBe(0);
+          else {
+            expect(part.tokens!.data[row * 7 + rank]).toBe(whole.tokens!.data[i]);
+            // The same numbers, in sums of other lengths.
+            expect(part.probabilities!.data[row * 7 + rank]).toBeCloseTo(whole.probabilities!.data[i]!, 6);
+          }
+        }
+      }
+    }
+  });
 
   test.each(table)('is that of float64 at temperature $temperature and topK $topK, for every topP', async (row) => {
     const batch = 4;

@@ -150,11 +150,19 @@ export function mergeHeads(x: Tensor): Tensor {
  * `[batch, heads, n, size]`. The mask broadcasts to `[batch, heads, m, n]`; only where it is true is attended to.
  */
 export function dotProductAttention(queries: Tensor, keys: Tensor, values: Tensor, mask?: Tensor): Tensor {
-  const size = queries.shape.at(-1)!;
-  const scores = matmul(mul(queries, 1 / Math.sqrt(size)), keys, { transposeB: true });
+  const scores = matmul(scaleQueries(queries), keys, { transposeB: true });
   // Not −∞: a row of padding alone must give numbers, and −∞ − −∞ gives none.
   const masked = mask ? add(scores, mul(cast(logicalNot(mask), 'float32'), -1e9)) : scores;
   return matmul(softmax(masked), values);
+}
+
+/** Queries `[…, m, size]` divided by √size. */
+export function scaleQueries(queries: Tensor): Tensor {
+  const [length, size] = queries.shape.slice(-2) as [number, number];
+  const factor = 1 / Math.sqrt(size);
+  if (length > 1) return mul(queries, factor);
+  // A number becomes the product's own factor in ONNX Runtime, which a product with one row computes twice as slowly.
+  return mul(queries, constant({ dtype: 'float32', shape: [size], data: new Float32Array(size).fill(factor) }));
 }
 
 /** Two linear layers with a Gaussian error linear unit between them: `fc1` and `fc2`. */

@@ -1,6 +1,8 @@
 import {
   broadcastShapes,
   type DType,
+  GraphError,
+  isOperation,
   type OperatorName,
   operation,
   operatorError,
@@ -20,9 +22,20 @@ const only = (outputs: Tensor[]): Tensor => outputs[0]!;
 
 // ---------------------------------------------------------------------------------------------------------------- sources
 
+export interface InputOptions {
+  /**
+   * An axis along which a run may give less than the shape says, down to nothing: for what many runs add to, see `Executable.hold`.
+   * What is computed from it must not need that axis's length: it may be multiplied along, joined with others, reduced, and cut by
+   * a slice that reaches to its end.
+   */
+  readonly growing?: number;
+}
+
 /** A value that the caller gives at each run. */
-export function input(name: string, shape: Shape, dtype: DType = 'float32'): Tensor {
-  return only(operation('input', [], { name }, [{ shape, dtype }]));
+export function input(name: string, shape: Shape, dtype: DType = 'float32', { growing }: InputOptions = {}): Tensor {
+  if (growing !== undefined && !(Number.isInteger(growing) && growing >= 0 && growing < shape.length))
+    throw new GraphError(`input ${name}: it has no axis ${growing} to grow along`);
+  return only(operation('input', [], growing === undefined ? { name } : { name, growing }, [{ shape, dtype }]));
 }
 
 /** A value that is part of the graph. */
@@ -318,7 +331,11 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
   if (sizeOf(full) !== sizeOf(x.shape) || !full.every(Number.isInteger)) {
     throw operatorError('reshape', [x], `${sizeOf(x.shape)} elements do not fit shape [${shape.join(', ')}]`);
   }
-  return sameShape(full, x.shape) ? x : only(operation('reshape', [x], {}, [{ shape: full, dtype: x.dtype }]));
+  // Of several reshapes in a row only the last counts.
+  const source = isOperation(x.operation, 'reshape') ? x.operation.inputs[0]! : x;
+  return sameShape(full, source.shape)
+    ? source
+    : only(operation('reshape', [source], {}, [{ shape: full, dtype: x.dtype }]));
 }
 
 /** Repeats axes of size 1, and adds axes in front, to reach the shape. */
@@ -349,6 +366,9 @@ export function transpose(x: Tensor, permutation: readonly number[]): Tensor {
   }
   if (permutation.every((axis, i) => axis === i)) return x;
   const shape = permutation.map((axis) => x.shape[axis]!);
+  // Where axes of size 1 alone change places, the elements stay where they are.
+  const moved = permutation.filter((axis) => x.shape[axis] !== 1);
+  if (moved.every((axis, i) => i === 0 || moved[i - 1]! < axis)) return reshape(x, shape);
   return only(operation('transpose', [x], { permutation }, [{ shape, dtype: x.dtype }]));
 }
 
@@ -528,13 +548,19 @@ export function groupNormalize(x: Tensor, weight: Tensor, bias: Tensor, groups: 
   );
 }
 
-/** The elements of the last axis in descending order, and where each of them stood (int32). Equal elements keep their order. */
-export function sort(x: Tensor): { values: Tensor; indices: Tensor } {
+/**
+ * The elements of the last axis in descending order, and where each of them stood (int32): the `count` largest, by default all.
+ * Equal elements keep their order.
+ */
+export function sort(x: Tensor, count: number = x.shape.at(-1) ?? 0): { values: Tensor; indices: Tensor } {
   requireAxis('sort', x);
   requireNumbers('sort', x);
+  if (!(Number.isInteger(count) && count >= 1 && count <= x.shape.at(-1)!))
+    throw operatorError('sort', [x], `there are no ${count} elements to keep of the last axis`);
+  const shape = [...x.shape.slice(0, -1), count];
   const [values, indices] = operation('sort', [x], {}, [
-    { shape: x.shape, dtype: x.dtype },
-    { shape: x.shape, dtype: 'int32' },
+    { shape, dtype: x.dtype },
+    { shape, dtype: 'int32' },
   ]);
   return { values: values!, indices: indices! };
 }

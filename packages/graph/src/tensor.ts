@@ -51,7 +51,7 @@ type NoAttributes = Record<never, never>;
 /** Every operator with its attributes. The tables of gradients, of ONNX emission and of TensorFlow.js have one entry for each. */
 export interface OperatorAttributes {
   // Sources
-  input: { readonly name: string };
+  input: { readonly name: string; readonly growing?: number };
   parameter: { readonly name: string; readonly initializer: Initializer };
   constant: { readonly value: TensorData };
   // Element by element, one operand

@@ -315,6 +315,7 @@ const table: { readonly [Name in Exclude<g.OperatorName, 'input' | 'parameter'>]
     return [
       ...[[5], [2, 3], [2, 3, 4]].map((shape) => on([values.distinct(shape)], build)),
       on([values.integers([2, 6], -2, 2)], build, 'integers'),
+      on([values.distinct([2, 6])], (x) => Object.values(g.sort(x, 3)), 'the largest alone'),
       { ...on([float32([6], [2, 1, 2, 3, 1, 2])], build, 'equal elements keep their order'), isKink: true },
     ];
   },

@@ -296,6 +296,57 @@ describe('inputs and outputs', () => {
   });
 });
 
+describe('a layer norm', () => {
+  const x = g.input('x', [2, 3]);
+  const build = (f: (normalized: g.Tensor, weight: g.Tensor, bias: g.Tensor) => g.Tensor[]) => {
+    const scope = new g.ParameterScope();
+    const weight = scope.parameter('weight', [3], g.ones);
+    const tensors = f(g.normalize(x, 1e-5), weight, scope.parameter('bias', [3], g.zeros));
+    const outputs = Object.fromEntries(tensors.map((tensor, i) => [`y${i}`, tensor]));
+    return { inputs: { x }, outputs };
+  };
+  const scaled = build((n, weight) => [g.mul(weight, n)]);
+  const shifted = build((n, _, bias) => [g.add(n, bias)]);
+  const both = build((n, weight, bias) => [g.add(bias, g.mul(n, weight))]);
+  const inLoop = build((n, weight, bias) => [
+    g.loop(1, [n], (_, [a]) => ({ carried: [g.add(g.mul(g.normalize(a!, 1e-5), weight), bias)] })).carried[0]!,
+  ]);
+
+  test('is one node, with its scale and its shift', () => {
+    for (const graph of [scaled, shifted, both])
+      expect(typesOf(readModel(g.emitOnnx(graph)))).toEqual(['LayerNormalization', 'Identity']);
+    expect(typesOf(loopIn(readModel(g.emitOnnx(inLoop))))).not.toContain('Mul');
+  });
+
+  test.each([
+    ['the product is needed', build((n, weight, bias) => [g.add(g.mul(n, weight), bias), g.mul(n, weight)])],
+    ['the normalized values are needed', build((n, weight) => [g.mul(n, weight), n])],
+    ['what is added is no vector', build((n) => [g.add(n, x)])],
+    ['what is multiplied is itself', build((n) => [g.mul(n, n)])],
+  ])('stays apart where %s', (_, graph) => {
+    expect(typesOf(readModel(g.emitOnnx(graph))).filter((type) => type === 'Mul' || type === 'Add')).not.toEqual([]);
+  });
+
+  test('has the same values', async () => {
+    const parameters = new Map([
+      ['weight', float32([3], [1, -2, 3])],
+      ['bias', float32([3], [5, 0, -1])],
+    ]);
+    const root = Math.sqrt(2 / 3 + 1e-5);
+    const normalized = [-1 / root, 0, 1 / root, -1 / root, 0, 1 / root];
+    const expected = [
+      [scaled, normalized.map((n, i) => n * [1, -2, 3][i % 3]!)],
+      [shifted, normalized.map((n, i) => n + [5, 0, -1][i % 3]!)],
+      [both, normalized.map((n, i) => n * [1, -2, 3][i % 3]! + [5, 0, -1][i % 3]!)],
+    ] as const;
+    for (const [graph, values] of expected) {
+      const executable = await runtime.compile(graph, { parameters });
+      const { y0 } = await executable.run({ x: float32([2, 3], [0, 1, 2, 4, 5, 6]) });
+      for (const [i, value] of values.entries()) expect(y0!.data[i]).toBeCloseTo(value, 5);
+    }
+  });
+});
+
 describe('a loop', () => {
   const x = g.input('x', [2]);
   const emit = (y: g.Tensor) => readModel(g.emitOnnx({ inputs: { x }, outputs: { y } }));
@@ -338,6 +389,17 @@ describe('a loop', () => {
       numbers: int32([10], [1, 1, 2, 3, 5, 8, 13, 21, 34, 55]),
       iterations: int32([10], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]),
     });
+  });
+
+  test('copies nothing that a node of it made, but once', () => {
+    const copies = (next: (state: g.Tensor) => g.Tensor[]) => {
+      const { carried } = g.loop(2, [x, x], (_, [a]) => ({ carried: next(a!) }));
+      return typesOf(loopIn(emit(g.add(carried[0]!, carried[1]!)))).filter((type) => type === 'Identity').length;
+    };
+    // One node is for the condition of the loop.
+    expect(copies((a) => [g.neg(a), g.exp(a)])).toBe(1);
+    expect(copies((a) => Array(2).fill(g.neg(a)))).toBe(2);
+    expect(copies((a) => [g.neg(a), x])).toBe(2);
   });
 
   test('in a loop sees the iteration of the outer one: a multiplication table', async () => {

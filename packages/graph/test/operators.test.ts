@@ -150,6 +150,7 @@ const mistakes: readonly (readonly [operator: g.OperatorName, build: () => unkno
   ['broadcast', () => g.broadcastTo(f(2, 3), [2, 4]), 'broadcast(float32[2, 3]): it does not broadcast to [2, 4]'],
   ['broadcast', () => g.broadcastTo(f(2, 3), [3]), 'broadcast(float32[2, 3]): it does not broadcast to [3]'],
   ['transpose', () => g.transpose(f(2, 3), [0, 0]), 'transpose(float32[2, 3]): [0, 0] is no permutation of its axes'],
+  ['sort', () => g.sort(f(2, 3), 4).values, 'sort(float32[2, 3]): there are no 4 elements to keep of the last axis'],
   ['transpose', () => g.transpose(f(2, 3), [0]), 'transpose(float32[2, 3]): [0] is no permutation of its axes'],
   [
     'concat',
@@ -321,6 +322,16 @@ describe('shapes', () => {
   test('one size of a reshape may be left open', () => {
     expect(g.reshape(f(2, 6), [3, -1]).shape).toEqual([3, 4]);
     expect(g.reshape(f(2, 6), [-1]).shape).toEqual([12]);
+  });
+
+  test('of several reshapes in a row the last alone remains, and a transpose that moves no element is one', () => {
+    const x = f(2, 1, 6);
+    const reshaped = g.reshape(g.reshape(x, [12]), [3, 4]);
+    expect(reshaped.operation).toMatchObject({ name: 'reshape', inputs: [x] });
+    expect(g.reshape(reshaped, [2, 1, 6])).toBe(x);
+    expect(g.transpose(x, [1, 0, 2]).operation.name).toBe('reshape');
+    expect(g.transpose(x, [1, 0, 2]).shape).toEqual([1, 2, 6]);
+    expect(g.transpose(x, [2, 1, 0]).operation.name).toBe('transpose');
   });
 
   test('negative axes count from the end', () => {

@@ -27,6 +27,7 @@ export function recordingRuntime(
         }
         return results;
       },
+      hold: () => Promise.reject(new Error('not held')),
       dispose: async () => undefined,
     }),
     dispose: async () => undefined,

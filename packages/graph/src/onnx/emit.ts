@@ -14,6 +14,7 @@ import {
   type TensorData,
   topologicalOrder,
 } from '../tensor.js';
+import { findLayerNorms, type LayerNorm } from './layer-norms.js';
 import { lowerings } from './lowerings.js';
 import * as proto from './proto.js';
 
@@ -63,7 +64,8 @@ export function emitOnnx(graph: Graph, parameters: ParameterPlacement = { kind: 
     if (!isOperation(tensor.operation, 'input'))
       throw new GraphError(`emitOnnx: ${name} is no input, but the result of ${tensor.operation.name}`);
     emitter.define(tensor, name);
-    inputs.push(proto.valueInfo(name, proto.dataTypes[tensor.dtype], tensor.shape));
+    const { growing } = tensor.operation.attributes;
+    inputs.push(proto.valueInfo(name, proto.dataTypes[tensor.dtype], tensor.shape, growing));
   }
   const declared = parametersOf(Object.values(graph.outputs));
   if (parameters.kind === 'initializers') checkParameters(declared, parameters.values);
@@ -88,7 +90,8 @@ export function emitOnnx(graph: Graph, parameters: ParameterPlacement = { kind: 
       emitter.parameter(tensor, name, 'data' in value ? value.data : value);
     }
   }
-  emitter.emit(topologicalOrder(Object.values(graph.outputs)));
+  const results = Object.values(graph.outputs);
+  emitter.emit(topologicalOrder(results), results);
   const outputs = Object.entries(graph.outputs).map(([name, tensor]) => {
     const output = outputName(graph, declared, name);
     emitter.result(output, tensor);
@@ -122,6 +125,8 @@ function bytesOf(data: Values): Uint8Array {
 /** Writes operations as ONNX nodes; one for a model, and one more for each loop's body. */
 export class OnnxEmitter {
   readonly nodes: Uint8Array[] = [];
+  /** The outputs of these nodes. */
+  private readonly made: string[] = [];
   private readonly names: Map<Tensor, string>;
   private readonly constants: Map<string, string>;
   readonly initializers: proto.Chunks[];
@@ -203,6 +208,7 @@ export class OnnxEmitter {
   node(type: string, inputs: readonly string[], attributes: proto.Attributes = {}, domain = ''): string {
     const output = this.fresh(type);
     this.nodes.push(proto.node(type, inputs, [output], attributes, domain));
+    this.made.push(output);
     return output;
   }
 
@@ -210,6 +216,7 @@ export class OnnxEmitter {
   nodeOf(outputs: number, type: string, inputs: readonly string[], attributes: proto.Attributes = {}): string[] {
     const names = Array.from({ length: outputs }, () => this.fresh(type));
     this.nodes.push(proto.node(type, inputs, names, attributes));
+    this.made.push(...names);
     return names;
   }
 
@@ -240,10 +247,17 @@ export class OnnxEmitter {
     return name;
   }
 
-  emit(operations: readonly Operation[]): void {
+  /** Writes operations, in this order, for the sake of their results. */
+  emit(operations: readonly Operation[], results: readonly Tensor[]): void {
+    const { norms, absorbed } = findLayerNorms(operations, results);
     for (const operation of operations) {
-      if (operation.outputs.every((tensor) => this.names.has(tensor))) continue;
-      const names = isOperation(operation, 'loop') ? this.loop(operation) : this.lower(operation);
+      if (absorbed.has(operation) || operation.outputs.every((tensor) => this.names.has(tensor))) continue;
+      const norm = norms.get(operation);
+      const names = norm
+        ? [this.layerNorm(norm)]
+        : isOperation(operation, 'loop')
+          ? this.loop(operation)
+          : this.lower(operation);
       for (const [i, tensor] of operation.outputs.entries()) {
         const name = names[i];
         if (name !== undefined) this.define(tensor, name);
@@ -254,6 +268,13 @@ export class OnnxEmitter {
   /** Gives a tensor the name of an output: by a node, since one tensor can be several outputs, or an input too. */
   result(name: string, tensor: Tensor): void {
     this.nodes.push(proto.node('Identity', [this.nameOf(tensor)], [name]));
+  }
+
+  private layerNorm({ x, epsilon, weight, bias }: LayerNorm): string {
+    const width = x.shape.at(-1)!;
+    const scale = weight ? this.nameOf(weight) : this.constant('float32', [width], new Float32Array(width).fill(1));
+    const operands = [this.nameOf(x), scale, ...(bias ? [this.nameOf(bias)] : [])];
+    return this.node('LayerNormalization', operands, { axis: -1, epsilon: { float: epsilon } });
   }
 
   private lower(operation: Operation): readonly string[] {
@@ -278,8 +299,13 @@ export class OnnxEmitter {
       return name;
     });
     this.define(iteration, body.node('Cast', [counter], { to: proto.dataTypes.int32 }));
-    body.emit(bodyOperations([...next, ...stacked], [iteration, ...carried]).body);
-    const results = [...next, ...stacked].map((tensor, i) => {
+    const tensors = [...next, ...stacked];
+    body.emit(bodyOperations(tensors, [iteration, ...carried]).body, tensors);
+    // What a node of the body made is an output by its own name; all else, and what is an output twice, needs a node.
+    const own = new Set(body.made);
+    const results = tensors.map((tensor, i) => {
+      const made = body.nameOf(tensor);
+      if (own.delete(made)) return made;
       const name = this.fresh(`result.${i}`);
       body.result(name, tensor);
       return name;
@@ -297,7 +323,7 @@ export class OnnxEmitter {
       ],
       outputs: [
         proto.valueInfo(proceedAgain, proto.dataTypes.bool, []),
-        ...[...next, ...stacked].map((tensor, i) => info(results[i]!, tensor)),
+        ...tensors.map((tensor, i) => info(results[i]!, tensor)),
       ],
     });
     const trips = this.constant('int64', [], BigInt64Array.of(BigInt(count)));

@@ -119,9 +119,13 @@ function tensorHeader(name: string, type: number, shape: Shape): BinaryWriter {
 }
 
 /** ValueInfoProto: the name, type and shape of an input or an output. */
-export function valueInfo(name: string, type: number, shape: Shape): Uint8Array {
+/** A value's name, type and shape; along the axis `free`, it may have any size. */
+export function valueInfo(name: string, type: number, shape: Shape, free?: number): Uint8Array {
   const dimensions = new BinaryWriter();
-  for (const size of shape) message(dimensions, 1, integer(new BinaryWriter(), 1, size).finish());
+  for (const [axis, size] of shape.entries()) {
+    const dimension = new BinaryWriter();
+    message(dimensions, 1, (axis === free ? dimension : integer(dimension, 1, size)).finish());
+  }
   const tensorType = integer(new BinaryWriter(), 1, type);
   message(tensorType, 2, dimensions.finish());
   const writer = new BinaryWriter();

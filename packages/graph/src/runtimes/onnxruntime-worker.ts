@@ -1,7 +1,8 @@
 /** The thread that owns ONNX Runtime's sessions: it computes while the main thread stays free. */
 import { parentPort, workerData } from 'node:worker_threads';
 import * as ort from 'onnxruntime-node';
-import type { DType } from '../tensor.js';
+import type { DType, TensorData } from '../tensor.js';
+import { type GrowingInput, GrowingTensor } from './held-inputs.js';
 import type { TensorValues } from './runtime.js';
 
 export interface SessionOptions {
@@ -24,7 +25,14 @@ export type Request =
       readonly external?: ExternalValues;
       readonly options: SessionOptions;
     }
-  | { readonly kind: 'run'; readonly session: number; readonly inputs: TensorValues }
+  | { readonly kind: 'run'; readonly session: number; readonly held: number | undefined; readonly inputs: TensorValues }
+  | {
+      readonly kind: 'hold';
+      readonly inputs: TensorValues;
+      /** Those that grow, each by the output of this name. */
+      readonly growing: readonly (GrowingInput & { readonly output: string })[];
+    }
+  | { readonly kind: 'release'; readonly held: number }
   | { readonly kind: 'close'; readonly session: number }
   | { readonly kind: 'end' };
 
@@ -43,11 +51,24 @@ export interface Reply {
   readonly id: number;
   readonly error?: string;
   readonly session?: number;
+  readonly held?: number;
   readonly outputs?: Record<string, Data>;
 }
 
 const sessions = new Map<number, ort.InferenceSession>();
 let nextSession = 0;
+
+/** Inputs that stay here: what each of them is now, and what grows by which output. */
+interface Held {
+  readonly fixed: Record<string, ort.Tensor>;
+  readonly growing: readonly { readonly name: string; readonly output: string; readonly tensor: GrowingTensor }[];
+}
+const held = new Map<number, Held>();
+let nextHeld = 0;
+
+const toOrt = ({ dtype, data, shape }: TensorData) => new ort.Tensor(dtype as DType, data as never, shape);
+const tensorsOf = (values: TensorValues) =>
+  Object.fromEntries(Object.entries(values).map(([name, value]) => [name, toOrt(value)]));
 
 async function answer(request: Request): Promise<Omit<Reply, 'id'>> {
   switch (request.kind) {
@@ -73,14 +94,27 @@ async function answer(request: Request): Promise<Omit<Reply, 'id'>> {
       return { session: nextSession++ };
     }
     case 'run': {
-      const feeds: Record<string, ort.Tensor> = {};
-      for (const [name, { dtype, data, shape }] of Object.entries(request.inputs)) {
-        feeds[name] = new ort.Tensor(dtype as DType, data as never, shape);
-      }
+      const { fixed = {}, growing = [] } = held.get(request.held ?? -1) ?? {};
+      const grown = growing.map(({ name, tensor }) => [name, toOrt(tensor.value)]);
+      const feeds = { ...fixed, ...Object.fromEntries(grown), ...tensorsOf(request.inputs) };
       const results = await sessions.get(request.session)!.run(feeds);
       const outputs = Object.fromEntries(Object.entries(results).map(([name, tensor]) => [name, tensor.data as Data]));
+      for (const { output, tensor } of growing) {
+        tensor.append(outputs[output]!);
+        delete outputs[output];
+      }
       return { outputs };
     }
+    case 'hold': {
+      const growing = request.growing.map(({ output, ...input }) => {
+        return { name: input.name, output, tensor: new GrowingTensor(input) };
+      });
+      held.set(nextHeld, { fixed: tensorsOf(request.inputs), growing });
+      return { held: nextHeld++ };
+    }
+    case 'release':
+      held.delete(request.held);
+      return {};
     case 'close':
       await sessions.get(request.session)?.release();
       sessions.delete(request.session);

@@ -11,12 +11,14 @@ import {
   parametersOf,
   type TensorData,
 } from '../tensor.js';
+import { checkHeld, growingInputs } from './held-inputs.js';
 import type { ExternalValues, Reply, Request, SessionOptions, Signals } from './onnxruntime-worker.js';
 import {
   type CompileOptions,
   checkInputs,
   type Executable,
   expectedInputs,
+  type HeldInputs,
   type RunOptions,
   type Runtime,
   type TensorValues,
@@ -91,23 +93,48 @@ export class OnnxRuntime implements Runtime {
     // A session lives and ends with its thread.
     const { worker } = this;
     let open = true;
-    const run = async (inputs: TensorValues, { transfer = false }: RunOptions = {}) => {
+    const compute = async (
+      wanted: typeof expected,
+      inputs: TensorValues,
+      { transfer = false, held }: RunOptions & { readonly held?: number } = {},
+      returned = outputs,
+    ) => {
       if (!open || this.worker !== worker) throw new Error('run: what was compiled was disposed of');
-      checkInputs(expected, inputs);
+      checkInputs(wanted, inputs);
       const reply = await this.request(
-        { kind: 'run', session: session!, inputs: transfer ? inputs : compact(inputs) },
+        { kind: 'run', session: session!, held, inputs: transfer ? inputs : compact(inputs) },
         transfer ? [...new Set(Object.values(inputs).map(({ data }) => data.buffer as ArrayBuffer))] : [],
       );
       const results: Record<string, TensorData> = {};
-      for (const { name, emitted, dtype, shape } of outputs)
+      for (const { name, emitted, dtype, shape } of returned)
         results[name] = { dtype, shape, data: reply.outputs![emitted]! } as TensorData;
       return results;
+    };
+    const hold = async (inputs: TensorValues): Promise<HeldInputs> => {
+      if (!open || this.worker !== worker) throw new Error('hold: what was compiled was disposed of');
+      const growing = growingInputs(graph);
+      const others = checkHeld(expected, growing, inputs);
+      const given = growing.map((input) => ({ ...input, output: outputName(graph, parameters, input.name) }));
+      const grown = new Set(growing.map(({ name }) => name));
+      const { held } = await this.request({ kind: 'hold', inputs: compact(inputs), growing: given }, []);
+      return {
+        run: (rest) =>
+          compute(
+            others,
+            rest,
+            { held: held! },
+            outputs.filter(({ name }) => !grown.has(name)),
+          ),
+        release: async () => {
+          if (this.worker === worker) await this.request({ kind: 'release', held: held! }, []);
+        },
+      };
     };
     const dispose = async () => {
       if (open && this.worker === worker) await this.request({ kind: 'close', session: session! }, []);
       open = false;
     };
-    return { run, dispose };
+    return { run: (inputs, options) => compute(expected, inputs, options), hold, dispose };
   }
 
   /** Frees everything. Runs that wait are rejected; the one that is computed cannot be cut short, and is waited for. */

@@ -1,6 +1,7 @@
 import {
   type Graph,
   GraphError,
+  isOperation,
   type ParameterValue,
   parametersOf,
   sizeOf,
@@ -28,8 +29,28 @@ export interface Executable {
    * @throws GraphError if an input is missing, unknown, or of another type or shape than the graph's.
    */
   run(inputs: TensorValues, options?: RunOptions): Promise<Record<string, TensorData>>;
+  /**
+   * Takes some of the inputs for many runs, so that they need not cross to its thread at each. Inputs that grow begin with
+   * nothing, and after each run take what the output of their name gives.
+   *
+   * @throws GraphError if an input is unknown, of another type or shape than the graph's, or grows and has no such output.
+   */
+  hold(inputs: TensorValues): Promise<HeldInputs>;
   /** Frees what was compiled. */
   dispose(): Promise<void>;
+}
+
+/** Inputs that stay with a compiled graph. */
+export interface HeldInputs {
+  /**
+   * Computes the outputs, but for those that inputs grow by.
+   *
+   * @param inputs those that are not held.
+   * @throws GraphError as `Executable.run` does, and if an input that grows is full.
+   */
+  run(inputs: TensorValues): Promise<Record<string, TensorData>>;
+  /** Frees them. */
+  release(): Promise<void>;
 }
 
 /** Something that computes graphs. */
@@ -48,11 +69,19 @@ export function expectedInputs(graph: Graph, options: CompileOptions): ReadonlyM
 
 /** Refuses inputs that are not what a graph expects, by name. */
 export function checkInputs(expected: ReadonlyMap<string, Tensor>, inputs: TensorValues): void {
-  for (const [name, { dtype, shape }] of expected) {
+  for (const [name, { operation, dtype, shape }] of expected) {
     const value = inputs[name];
-    const wanted = `${dtype}[${shape.join(', ')}]`;
+    const growing = isOperation(operation, 'input') ? operation.attributes.growing : undefined;
+    const sizes = shape.map((size, axis) => (axis === growing ? `up to ${size}` : size));
+    const wanted = `${dtype}[${sizes.join(', ')}]`;
     if (!value) throw new GraphError(`run: input ${name}, ${wanted}, is missing`);
-    if (value.dtype !== dtype || value.shape.join() !== shape.join() || value.data.length !== sizeOf(shape)) {
+    const fits = (size: number, axis: number) => size === shape[axis] || (axis === growing && size < shape[axis]!);
+    if (
+      value.dtype !== dtype ||
+      value.shape.length !== shape.length ||
+      !value.shape.every(fits) ||
+      value.data.length !== sizeOf(value.shape)
+    ) {
       throw new GraphError(
         `run: input ${name} must be ${wanted}, not ${value.dtype}[${value.shape.join(', ')}] of ${value.data.length} elements`,
       );

@@ -18,6 +18,7 @@ import {
   type TensorData,
   topologicalOrder,
 } from '../tensor.js';
+import { holdInputs } from './held-inputs.js';
 import {
   type CompileOptions,
   checkInputs,
@@ -140,7 +141,11 @@ export const tfjsOperators: { readonly [Name in Exclude<OperatorName, 'input' | 
   broadcast: (tf, [x], { outputs }) => tf.broadcastTo(x!, outputs[0]!.shape as number[]),
   transpose: (tf, [x], { attributes: { permutation } }) => tf.transpose(x!, [...permutation]),
   concat: (tf, parts, { attributes: { axis } }) => tf.concat([...parts], axis),
-  slice: (tf, [x], { attributes: { starts }, outputs }) => tf.slice(x!, [...starts], outputs[0]!.shape as number[]),
+  slice: (tf, [x], { attributes: { starts, ends }, inputs }) => {
+    // −1 where it reaches to the end, which an input that grows may have elsewhere.
+    const sizes = starts.map((start, axis) => (ends[axis] === inputs[0]!.shape[axis] ? -1 : ends[axis]! - start));
+    return tf.slice(x!, [...starts], sizes);
+  },
   pad: (tf, [x], { attributes: { before, after } }) =>
     tf.pad(
       x!,
@@ -164,9 +169,8 @@ export const tfjsOperators: { readonly [Name in Exclude<OperatorName, 'input' | 
     const scaled = tf.mul(tf.reshape(grouped[0], x!.shape), tf.reshape(weight!, perChannel));
     return [tf.add(scaled, tf.reshape(bias!, perChannel)), ...grouped];
   },
-  sort: (tf, [x]) => {
-    const width = x!.shape.at(-1)!;
-    const indices = withoutGradient(tf, () => tf.topk(x!, width, true).indices);
+  sort: (tf, [x], { outputs }) => {
+    const indices = withoutGradient(tf, () => tf.topk(x!, outputs[0]!.shape.at(-1)!, true).indices);
     return [takeAlong(tf, x!, indices), indices];
   },
 
@@ -465,6 +469,7 @@ export class TfjsRuntime implements Runtime {
     });
 
     const executable: Executable = {
+      hold: async (inputs) => holdInputs(graph, expected, executable, inputs),
       async run(inputs: TensorValues, { transfer = false }: RunOptions = {}) {
         if (!open.has(executable)) throw new Error('run: what was compiled was disposed of');
         checkInputs(expected, inputs);

@@ -1,0 +1,131 @@
+/** Inputs that stay with a compiled graph from run to run, and those of them that grow. */
+import {
+  type DType,
+  type Graph,
+  GraphError,
+  isOperation,
+  type Shape,
+  sameShape,
+  sizeOf,
+  type Tensor,
+  type TensorData,
+} from '../tensor.js';
+import { checkInputs, type Executable, type HeldInputs, type TensorValues } from './runtime.js';
+
+/** An input that grows: its name, and its shape and type when it is full. */
+export interface GrowingInput {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: Shape;
+  readonly axis: number;
+}
+
+/**
+ * A graph's inputs that grow along an axis.
+ *
+ * @throws GraphError if one has no output of its name, of its type and shape but along the axis: what it grows by.
+ */
+export function growingInputs(graph: Graph): GrowingInput[] {
+  return Object.entries(graph.inputs).flatMap(([name, { operation, dtype, shape }]) => {
+    const axis = isOperation(operation, 'input') ? operation.attributes.growing : undefined;
+    if (axis === undefined) return [];
+    const output = graph.outputs[name];
+    const apart = (sizes: Shape) => sizes.filter((_, i) => i !== axis);
+    if (
+      !output ||
+      output.dtype !== dtype ||
+      output.shape.length !== shape.length ||
+      !sameShape(apart(output.shape), apart(shape))
+    )
+      throw new GraphError(
+        `input ${name}, ${dtype}[${shape}], grows along axis ${axis}: the graph needs an output of its name that differs there only`,
+      );
+    return [{ name, dtype, shape, axis }];
+  });
+}
+
+const arrays = { float32: Float32Array, int32: Int32Array, bool: Uint8Array } as const;
+
+/** The value of an input that grows, in memory that is taken once. It begins with nothing. */
+export class GrowingTensor {
+  private readonly data: TensorData['data'];
+  private length = 0;
+
+  constructor(private readonly input: GrowingInput) {
+    this.data = new arrays[input.dtype](sizeOf(input.shape));
+  }
+
+  /** What it is now: a view, which the next `append` overwrites. */
+  get value(): TensorData {
+    const { dtype, axis } = this.input;
+    const shape = this.input.shape.map((size, i) => (i === axis ? this.length : size));
+    return { dtype, shape, data: this.data.subarray(0, sizeOf(shape)) } as TensorData;
+  }
+
+  /** Adds a block at the end of the axis. */
+  append(block: TensorData['data']): void {
+    const { name, shape, axis } = this.input;
+    const lines = sizeOf(shape.slice(0, axis));
+    const width = sizeOf(shape.slice(axis + 1));
+    const added = block.length / lines;
+    const before = this.length * width;
+    this.length += added / width;
+    if (this.length > shape[axis]!)
+      throw new GraphError(`run: input ${name} is full: it holds ${shape[axis]} along axis ${axis}`);
+    // From the last line on, so that none is overwritten before it has moved.
+    for (let line = lines - 1; line >= 0; line--) {
+      const start = line * (before + added);
+      this.data.copyWithin(start, line * before, (line + 1) * before);
+      this.data.set(block.subarray(line * added, (line + 1) * added), start + before);
+    }
+  }
+}
+
+/**
+ * The inputs that runs must still be given when some are held.
+ *
+ * @throws GraphError if what is to be held is not what the graph expects.
+ */
+export function checkHeld(
+  expected: ReadonlyMap<string, Tensor>,
+  growing: readonly GrowingInput[],
+  inputs: TensorValues,
+): ReadonlyMap<string, Tensor> {
+  for (const { name } of growing) {
+    if (name in inputs)
+      throw new GraphError(`hold: input ${name} grows, and begins with nothing: it is not to be given`);
+  }
+  const grown = new Set(growing.map(({ name }) => name));
+  const rest = [...expected].filter(([name]) => !grown.has(name));
+  const names = Object.keys(inputs);
+  checkInputs(new Map(rest.filter(([name]) => name in inputs)), inputs);
+  return new Map(rest.filter(([name]) => !names.includes(name)));
+}
+
+/** Holds inputs on the calling thread, for a runtime that computes there. */
+export function holdInputs(
+  graph: Graph,
+  expected: ReadonlyMap<string, Tensor>,
+  { run }: Pick<Executable, 'run'>,
+  inputs: TensorValues,
+): HeldInputs {
+  const growing = growingInputs(graph).map((input) => ({ name: input.name, input, tensor: new GrowingTensor(input) }));
+  const others = checkHeld(
+    expected,
+    growing.map(({ input }) => input),
+    inputs,
+  );
+  return {
+    async run(rest) {
+      checkInputs(others, rest);
+      const grown = Object.fromEntries(growing.map(({ name, tensor }) => [name, tensor.value]));
+      const outputs = await run({ ...inputs, ...grown, ...rest });
+      for (const { name, tensor } of growing) {
+        tensor.append(outputs[name]!.data);
+        delete outputs[name];
+      }
+      return outputs;
+    },
+    release: async () => undefined,
+  };
+}

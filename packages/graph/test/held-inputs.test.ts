@@ -1,0 +1,96 @@
+import * as g from '@dalle-mini/graph';
+import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { loadTfjs, TfjsRuntime } from '@dalle-mini/graph/tfjs';
+import { afterAll, describe, expect, test } from 'vitest';
+import { float32 } from './values.js';
+
+const onnx = new OnnxRuntime({ threads: 1 });
+const tfjs = new TfjsRuntime(await loadTfjs());
+afterAll(async () => {
+  await onnx.dispose();
+  await tfjs.dispose();
+});
+
+/** Each run adds two rows to `rows`, `x` times `factor`, and gives the sums of the columns of those before and of these. */
+const rows = g.input('rows', [2, 4, 3], 'float32', { growing: 1 });
+const x = g.input('x', [2, 2, 3]);
+const factor = g.input('factor', []);
+const added = g.mul(x, factor);
+const graph: g.Graph = {
+  inputs: { rows, x, factor },
+  outputs: { sums: g.sum(g.concat([added, rows], 1), { axes: [1] }), rows: added },
+};
+const numbers = (start: number) =>
+  float32(
+    [2, 2, 3],
+    Array.from({ length: 12 }, (_, i) => start + i),
+  );
+/** The sums of two rows, twice three numbers, of `numbers(start)`. */
+const sumsOf = (start: number) => [0, 1, 2, 6, 7, 8].map((i) => 2 * (start + i) + 3);
+
+describe.each([
+  ['ONNX Runtime', onnx],
+  ['TensorFlow.js', tfjs],
+] as const)('inputs that are held, on %s', (_, runtime: g.Runtime) => {
+  test('stay, and those that grow take the outputs of their names', async () => {
+    const executable = await runtime.compile(graph);
+    const held = await executable.hold({ factor: float32([], [10]) });
+    const first = await held.run({ x: numbers(0) });
+    expect(Object.keys(first)).toEqual(['sums']);
+    expect([...first.sums!.data]).toEqual(sumsOf(0).map((sum) => 10 * sum));
+    const second = await held.run({ x: numbers(100) });
+    expect([...second.sums!.data]).toEqual(sumsOf(0).map((sum, i) => 10 * (sum + sumsOf(100)[i]!)));
+    await expect(held.run({ x: numbers(0) })).rejects.toThrow('run: input rows is full: it holds 4 along axis 1');
+    await held.release();
+    await executable.dispose();
+  });
+
+  test('are apart for each that holds them', async () => {
+    const executable = await runtime.compile(graph);
+    const [a, b] = [await executable.hold({ factor: float32([], [1]) }), await executable.hold({})];
+    await a.run({ x: numbers(0) });
+    const { sums } = await b.run({ x: numbers(5), factor: float32([], [2]) });
+    expect([...sums!.data]).toEqual(sumsOf(5).map((sum) => 2 * sum));
+    const next = await a.run({ x: numbers(1) });
+    expect([...next.sums!.data]).toEqual(sumsOf(0).map((sum, i) => sum + sumsOf(1)[i]!));
+    await executable.dispose();
+  });
+
+  test('may be of any length in a run that is given them', async () => {
+    const executable = await runtime.compile(graph);
+    const rest = { x: numbers(0), factor: float32([], [1]) };
+    const none = await executable.run({ ...rest, rows: float32([2, 0, 3], []) });
+    expect([...none.sums!.data]).toEqual(sumsOf(0));
+    const one = await executable.run({ ...rest, rows: float32([2, 1, 3], [1, 1, 1, 2, 2, 2]) });
+    expect([...one.sums!.data]).toEqual(sumsOf(0).map((sum, i) => sum + (i < 3 ? 1 : 2)));
+    await expect(executable.run({ ...rest, rows: float32([2, 5, 3], Array(30).fill(0)) })).rejects.toThrow(
+      'run: input rows must be float32[2, up to 4, 3], not float32[2, 5, 3] of 30 elements',
+    );
+    await executable.dispose();
+  });
+
+  test('are refused where they are not what the graph expects, by name', async () => {
+    const executable = await runtime.compile(graph);
+    await expect(executable.hold({ factor: float32([1], [1]) })).rejects.toThrow(
+      'run: input factor must be float32[], not float32[1] of 1 elements',
+    );
+    await expect(executable.hold({ z: float32([], [1]) })).rejects.toThrow('the graph has no input z');
+    await expect(executable.hold({ rows: float32([2, 0, 3], []) })).rejects.toThrow('hold: input rows grows');
+    const held = await executable.hold({});
+    await expect(held.run({ x: numbers(0) })).rejects.toThrow('run: input factor, float32[], is missing');
+    await executable.dispose();
+    await expect(held.run({ x: numbers(0), factor: float32([], [1]) })).rejects.toThrow('disposed of');
+  });
+
+  test('cannot grow by nothing', async () => {
+    const executable = await runtime.compile({ inputs: graph.inputs, outputs: { sums: graph.outputs.sums! } });
+    await expect(executable.hold({})).rejects.toThrow(
+      'input rows, float32[2,4,3], grows along axis 1: the graph needs an output of its name',
+    );
+    await executable.dispose();
+  });
+});
+
+test('an input grows along an axis that it has', () => {
+  expect(() => g.input('x', [2], 'float32', { growing: 1 })).toThrow('input x: it has no axis 1 to grow along');
+});
