@@ -1,12 +1,13 @@
 /** Draws with this project, in a process of its own: prints the time of each stage as one JSON line, as the programs in `peers/` do. */
 import { parseArgs } from 'node:util';
-import { encodeImage, fromPretrained } from '@dalle-mini/pipeline';
+import { encodeImage, fromPretrained, type StoredAs } from '@dalle-mini/pipeline';
 import type { GenerateMeasurement } from './measurement.js';
 
 const { values: options } = parseArgs({
   options: {
     model: { type: 'string' },
     vqgan: { type: 'string' },
+    dtype: { type: 'string', default: 'F32' },
     images: { type: 'string', default: '1' },
     threads: { type: 'string' },
     rounds: { type: 'string', default: '1' },
@@ -18,8 +19,9 @@ const [images, threads, rounds] = [options.images, options.threads, options.roun
   number,
 ];
 
+const dtype = options.dtype as StoredAs;
 const started = performance.now();
-const model = await fromPretrained(options.model, { threads, vqgan: options.vqgan });
+const model = await fromPretrained(options.model, { threads, dtype, vqgan: options.vqgan });
 const { encoder, decoder, tokenizer, sampling } = model;
 const loadMs = performance.now() - started;
 const measured: Record<string, number>[] = [];
@@ -28,6 +30,7 @@ for (let round = 0; round <= rounds; round++) measured.push(await draw());
 const [first, ...others] = measured;
 const result: GenerateMeasurement = {
   engine: 'this project',
+  dtype,
   load_ms: loadMs,
   first: first!,
   rounds: others,

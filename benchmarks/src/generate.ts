@@ -12,6 +12,7 @@ const usage = `Usage: npm run -w benchmarks generate -- --work FOLDER [options]
 
   --work FOLDER           where models of random weights are made and kept: 4 GB for mini, 16 GB for mega
   --size NAME             mini or mega. Default mini
+  --dtype NAME            how this project stores the weights: F32, F16, q8 or q4; may be given several times. Default F32
   --images N              pictures that are drawn at once; may be given several times. Default 1
   --rounds N              drawings that are timed, after one that is not. Default 1
   --threads N             threads of each side. Default the number of processor cores
@@ -23,6 +24,7 @@ const { values: options } = parseArgs({
   options: {
     work: { type: 'string' },
     size: { type: 'string', default: 'mini' },
+    dtype: { type: 'string', multiple: true, default: ['F32'] },
     images: { type: 'string', multiple: true, default: ['1'] },
     rounds: { type: 'string', default: '1' },
     threads: { type: 'string', default: String(availableParallelism()) },
@@ -44,13 +46,10 @@ console.log(
 );
 
 const results = options.images.map((images) => {
-  const here = run<GenerateMeasurement>(process.execPath, 'generate-here.js', {
-    ...models,
-    images,
-    threads,
-    rounds,
+  const measured = options.dtype.map((dtype) => {
+    const shared = { ...models, dtype, images, threads, rounds };
+    return run<GenerateMeasurement>(process.execPath, 'generate-here.js', shared);
   });
-  const measured = [here];
   if (options.python !== undefined) {
     const python = interpreterOf(options.python);
     const shared = { size, images, threads, rounds };
@@ -79,7 +78,7 @@ function printTable(images: string, measured: readonly GenerateMeasurement[]): v
     return times.length === 0 ? undefined : median(times);
   };
   console.log(`${size}, ${images} at once, seconds (and how many times this project's)\n`);
-  console.log(`| | ${measured.map(({ engine }) => engine).join(' | ')} |`);
+  console.log(`| | ${measured.map(({ engine, dtype = '' }) => `${engine} ${dtype}`.trim()).join(' | ')} |`);
   console.log(`| --- | ${measured.map(() => '---:').join(' | ')} |`);
   for (const stage of stages) {
     const own = stageOf(here!, stage);

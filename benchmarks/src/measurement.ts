@@ -18,6 +18,8 @@ export interface Measurement {
 /** What one program that draws prints, here and in `peers/generate_*.py`. */
 export interface GenerateMeasurement {
   readonly engine: string;
+  /** How the weights are stored, where that was chosen. */
+  readonly dtype?: string;
   /** Until the first call can be made. */
   readonly load_ms: number;
   /** The first drawing, where it differs from the others: it compiles. */
