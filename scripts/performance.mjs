@@ -47,7 +47,8 @@ function contenders(measured = []) {
   };
 }
 
-const drawing = (size, images) => contenders(results[size]?.results.find((group) => group.images === images)?.measured);
+const groupOf = (size, images) => results[size]?.results.find((group) => group.images === images);
+const drawing = (size, images) => contenders(groupOf(size, images)?.measured);
 
 /** The median over the rounds of a stage, or of all stages together, in milliseconds. */
 function timeOf(contender, stage) {
@@ -71,7 +72,7 @@ const bytesOf = { F32: 4, q8: 1 + 4 / 32, q4: 0.5 + 4 / 32 };
  * are two sequences a picture.
  */
 function tokenRoofline(size, images, dtype) {
-  const machine = results[size]?.machine;
+  const machine = groupOf(size, images)?.machine;
   if (!machine) return undefined;
   const config = decoderPresets[`dalle-${size}`];
   const graph = rowGraph(config, { images, guided: true, textLength: 64 });
@@ -256,7 +257,8 @@ const startLines = ['mini', 'mega'].flatMap((size) =>
 );
 
 const runLines = Object.entries(commands).map(([name, command]) => {
-  const { date = '', about, machine } = results[name] ?? {};
+  const { date = '', about, machine: whole, results: groups } = results[name] ?? {};
+  const machine = whole ?? groups?.[0]?.machine;
   const where = about ? `${about.cores} cores of ${about.processor}, Node.js ${about.node}` : 'not measured';
   const most = machine
     ? `${(machine.bytesPerSecond / 1e9).toFixed(1)} GB/s, ${(machine.flopsPerSecond / 1e9).toFixed(0)} GFLOP/s`

@@ -40,12 +40,11 @@ if (options.help || options.work === undefined || !['mini', 'mega'].includes(opt
 }
 const { size, rounds, threads } = options;
 const models = randomModels(pathOf(options.work), size);
-const machine = run<Machine>(process.execPath, 'machine.js', { threads });
-console.log(
-  `${(machine.bytesPerSecond / 1e9).toFixed(1)} GB/s of weights, ${(machine.flopsPerSecond / 1e9).toFixed(0)} GFLOP/s, ${threads} threads\n`,
-);
-
 const results = options.images.map((images) => {
+  const machine = run<Machine>(process.execPath, 'machine.js', { threads });
+  console.log(
+    `${(machine.bytesPerSecond / 1e9).toFixed(1)} GB/s of weights, ${(machine.flopsPerSecond / 1e9).toFixed(0)} GFLOP/s, ${threads} threads\n`,
+  );
   const measured = options.dtype.map((dtype) => {
     const shared = { ...models, dtype, images, threads, rounds };
     return run<GenerateMeasurement>(process.execPath, 'generate-here.js', shared);
@@ -60,9 +59,9 @@ const results = options.images.map((images) => {
     measured.push(run(python, '../peers/generate_transformers.py', shared));
   }
   printTable(images, measured);
-  return { images: Number(images), measured };
+  return { images: Number(images), machine, measured };
 });
-if (options.out !== undefined) writeReport(options.out, { machine, size, rounds, threads, results });
+if (options.out !== undefined) writeReport(options.out, { size, rounds, threads, results });
 
 function printTable(images: string, measured: readonly GenerateMeasurement[]): void {
   const stages = [...new Set(measured.flatMap(({ rounds }) => Object.keys(rounds[0]!)))];
