@@ -13,7 +13,7 @@ export * from './optimizers.js';
 export * from './parameters.js';
 export * from './quantization.js';
 export * from './random.js';
-export type { CompileOptions, Executable, RunOptions, Runtime, TensorValues } from './runtimes/runtime.js';
+export type { CompileOptions, Executable, HeldInputs, RunOptions, Runtime, TensorValues } from './runtimes/runtime.js';
 export * from './schedules.js';
 export * from './tensor.js';
 export * from './training.js';
