@@ -118,8 +118,7 @@ function tensorHeader(name: string, type: number, shape: Shape): BinaryWriter {
   return writer;
 }
 
-/** ValueInfoProto: the name, type and shape of an input or an output. */
-/** A value's name, type and shape; along the axis `free`, it may have any size. */
+/** ValueInfoProto: the name, type and shape of an input or an output. Along the axis `free`, it may have any size. */
 export function valueInfo(name: string, type: number, shape: Shape, free?: number): Uint8Array {
   const dimensions = new BinaryWriter();
   for (const [axis, size] of shape.entries()) {

@@ -97,9 +97,8 @@ export function checkHeld(
   }
   const grown = new Set(growing.map(({ name }) => name));
   const rest = [...expected].filter(([name]) => !grown.has(name));
-  const names = Object.keys(inputs);
   checkInputs(new Map(rest.filter(([name]) => name in inputs)), inputs);
-  return new Map(rest.filter(([name]) => !names.includes(name)));
+  return new Map(rest.filter(([name]) => !(name in inputs)));
 }
 
 /** Holds inputs on the calling thread, for a runtime that computes there. */
@@ -109,12 +108,9 @@ export function holdInputs(
   { run }: Pick<Executable, 'run'>,
   inputs: TensorValues,
 ): HeldInputs {
-  const growing = growingInputs(graph).map((input) => ({ name: input.name, input, tensor: new GrowingTensor(input) }));
-  const others = checkHeld(
-    expected,
-    growing.map(({ input }) => input),
-    inputs,
-  );
+  const growingOnes = growingInputs(graph);
+  const others = checkHeld(expected, growingOnes, inputs);
+  const growing = growingOnes.map((input) => ({ name: input.name, tensor: new GrowingTensor(input) }));
   return {
     async run(rest) {
       checkInputs(others, rest);

@@ -115,16 +115,10 @@ export class OnnxRuntime implements Runtime {
       const growing = growingInputs(graph);
       const others = checkHeld(expected, growing, inputs);
       const given = growing.map((input) => ({ ...input, output: outputName(graph, parameters, input.name) }));
-      const grown = new Set(growing.map(({ name }) => name));
+      const returned = outputs.filter(({ name }) => !growing.some((input) => input.name === name));
       const { held } = await this.request({ kind: 'hold', inputs: compact(inputs), growing: given }, []);
       return {
-        run: (rest) =>
-          compute(
-            others,
-            rest,
-            { held: held! },
-            outputs.filter(({ name }) => !grown.has(name)),
-          ),
+        run: (rest) => compute(others, rest, { held: held! }, returned),
         release: async () => {
           if (this.worker === worker) await this.request({ kind: 'release', held: held! }, []);
         },
