@@ -21,10 +21,12 @@ export interface FileRegion {
   readonly offset: number;
 }
 
-/** A parameter's values in a file, float32, little-endian and row-major. A safetensors file will do. */
+/** A parameter's values in a file, little-endian and row-major. A safetensors file will do. */
 export interface TensorFile extends FileRegion {
   readonly dtype: 'float32';
   readonly shape: Shape;
+  /** The type that they have in the file, which a runtime widens. Default float32. */
+  readonly storedAs?: 'float16';
 }
 
 /** Where a parameter's values are: in memory or in a file, as they are or in few bits. */

@@ -3,9 +3,7 @@ import { join, resolve } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { checkDecoderConfig, type DecoderConfig, decoderParameters, rowGraph, textGraph } from '@dalle-mini/decoder';
 import {
-  dequantizeMatrix,
   type ParameterValue,
-  type QuantizedMatrix,
   quantizableParameters,
   quantizeMatrix,
   type Shape,
@@ -14,6 +12,7 @@ import {
   type Tensor,
   type TensorData,
 } from '@dalle-mini/graph';
+import { readParameter } from '@dalle-mini/graph/node';
 import { type BartConfig, bartGraph, bartParameters, checkBartConfig } from '@dalle-mini/text-encoder';
 import { checkVqganConfig, type VqganConfig, vqganParameters } from '@dalle-mini/vqgan';
 import { type Checkpoint, dequantize, fromFloat32, type StoredTensor, toFloat32 } from '@dalle-mini/weights';
@@ -94,12 +93,15 @@ export async function readDecoder(folder: string): Promise<DecoderPart> {
   return readPart(folder, decoderKind);
 }
 
-/** As {@link readVqgan}, but large weights stay in their file, to be mapped. */
+/** As {@link readVqgan}, but weights that are large, or in 16 bits, stay in their file, to be mapped. */
 export async function openVqgan(folder: string): Promise<VqganPart<ParameterValue>> {
   return openPart(folder, vqganKind);
 }
 
-/** As {@link readDecoder}, but large weights stay in their file, to be mapped, and matrices in few bits stay as they are. */
+/**
+ * As {@link readDecoder}, but weights that are large, or in 16 bits, stay in their file, to be mapped, and matrices in few bits stay as
+ * they are.
+ */
 export async function openDecoder(folder: string): Promise<DecoderPart<ParameterValue>> {
   return openPart(folder, decoderKind);
 }
@@ -165,30 +167,28 @@ function namesByMemory(tensors: ReadonlyMap<string, StoredTensor>): string[] {
 
 /** Reads a part, all of it as float32. */
 export async function readPart<Config>(folder: string, kind: PartKind<Config>): Promise<Part<Config>> {
-  const { config, parameters } = await openPart(folder, kind, Number.POSITIVE_INFINITY);
-  const read = [...parameters].map(([name, value]): [string, TensorData] => {
-    if ('data' in value) return [name, value];
-    const { dtype, shape } = value as QuantizedMatrix;
-    return [name, { dtype, shape, data: dequantizeMatrix(value as QuantizedMatrix) }];
-  });
-  return { config, parameters: new Map(read) };
+  const { config, parameters } = await openPart(folder, kind);
+  const read = new Map<string, TensorData>();
+  for (const [name, value] of parameters) read.set(name, await readParameter(value));
+  return { config, parameters: read };
 }
 
 /** Bytes of weights from which a file is mapped and not read. What is mapped cannot be replaced on Windows while it is in use. */
 const largeFile = 2 ** 28;
 
-/** Opens a part: its matrices in few bits as they are, and other weights as float32, mapped if they are so many bytes. */
-export async function openPart<Config>(
-  folder: string,
-  kind: PartKind<Config>,
-  leastMapped = largeFile,
-): Promise<Part<Config, ParameterValue>> {
+/**
+ * Opens a part: its matrices in few bits as they are, and other weights as float32. They stay in their file if they are that large, or in
+ * 16 bits: a runtime widens those off the event loop.
+ */
+export async function openPart<Config>(folder: string, kind: PartKind<Config>): Promise<Part<Config, ParameterValue>> {
   const { config, located } = await locatePart(folder, kind);
   const values = [...located.values()].flatMap((tensor) =>
     'blocks' in tensor ? [tensor.blocks, tensor.scales] : [tensor],
   );
   const bytes = values.reduce((sum, { dtype, shape }) => sum + (dtype === 'U8' ? 1 : 4) * sizeOf(shape), 0);
-  const isMapped = bytes >= leastMapped && values.every(({ dtype }) => dtype === 'F32' || dtype === 'U8');
+  const isMapped =
+    (bytes >= largeFile || values.some(({ dtype }) => dtype === 'F16')) &&
+    values.every(({ dtype }) => dtype === 'F32' || dtype === 'F16' || dtype === 'U8');
   const at = ({ offset }: TensorLocation) => ({ folder: resolve(folder), file: weightsFile, offset });
   const path = join(folder, weightsFile);
   const stored = isMapped ? undefined : await readTensors(path);
@@ -217,7 +217,8 @@ export async function openPart<Config>(
       // All of a model takes seconds to convert: whatever else waits has its turn after each tensor.
       await setImmediate();
     } else {
-      parameters.set(name, { dtype: 'float32', shape: tensor.shape, ...at(tensor) });
+      const storedAs = tensor.dtype === 'F16' ? ({ storedAs: 'float16' } as const) : {};
+      parameters.set(name, { dtype: 'float32', shape: tensor.shape, ...storedAs, ...at(tensor) });
     }
   }
   return { config, parameters };

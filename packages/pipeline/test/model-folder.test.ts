@@ -1,9 +1,11 @@
 import { cp, mkdir, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createRandom, initializeParameters } from '@dalle-mini/graph';
+import { createRandom, initializeParameters, type Runtime } from '@dalle-mini/graph';
+import { loadTfjs, TfjsRuntime } from '@dalle-mini/graph/tfjs';
 import {
   fromPretrained,
   type ModelParts,
+  openDecoder,
   readModelFolder,
   readVqgan,
   writeModelFolder,
@@ -186,6 +188,29 @@ describe('writeModelFolder', () => {
     const model = await fromPretrained(target(), { threads: 1 });
     expect(await model.generate('a red apple')).toHaveLength(1);
     await model.dispose();
+  });
+
+  it('stores 16 bits that are left in their file, and draw what they draw in memory, with any runtime', async () => {
+    await writeModelFolder(target(), tinyModel(), { dtype: 'F16' });
+    const { parameters } = await openDecoder(join(target(), 'decoder'));
+    for (const value of parameters.values())
+      expect(value).toMatchObject({ storedAs: 'float16', file: 'model.safetensors' });
+
+    const widened = join(folder.path, 'widened');
+    await writeModelFolder(widened, await readModelFolder(target()));
+    const draw = async (path: string, runtime?: Runtime) => {
+      const model = await fromPretrained(path, runtime ? { runtime } : { threads: 1 });
+      const [drawn] = await model.generate('a red apple', { seed: 1 });
+      await model.dispose();
+      return drawn!.image.data;
+    };
+    const expected = await draw(widened);
+    expect(await draw(target())).toEqual(expected);
+    const tfjs = new TfjsRuntime(await loadTfjs());
+    // The runtimes order their sums differently, which may be the last step of 255.
+    for (const [i, value] of (await draw(target(), tfjs)).entries())
+      expect(Math.abs(value - expected[i]!)).toBeLessThanOrEqual(1);
+    await tfjs.dispose();
   });
 
   it('replaces a model, and leaves nothing else behind', async () => {

@@ -45,6 +45,8 @@ export interface FilePlace {
 export interface ExternalPlace extends FilePlace {
   readonly dtype: DType;
   readonly shape: Shape;
+  /** The type that the values have there. Default `dtype`. */
+  readonly storedAs?: 'float16';
 }
 
 /** The name of an output in the emitted model: its own, unless an input or a parameter has that name too. */
@@ -109,7 +111,7 @@ export function emitOnnx(graph: Graph, parameters: ParameterPlacement = { kind: 
 
 type Values = Float32Array | Int32Array | BigInt64Array | Uint8Array;
 
-const bytesPerElement = { float32: 4, uint8: 1, int8: 1, int32: 4, int64: 8, bool: 1 } as const;
+const bytesPerElement = { float32: 4, uint8: 1, int8: 1, int32: 4, int64: 8, bool: 1, float16: 2 } as const;
 
 /** A quantized parameter: the name of its scales, and how its blocks are to be read. */
 export interface Packing {
@@ -161,8 +163,11 @@ export class OnnxEmitter {
   }
 
   /** Adds a parameter that belongs to the model. */
-  parameter(tensor: Tensor, name: string, values: Values | FilePlace): void {
-    this.initializer(name, tensor.dtype, tensor.shape, values);
+  parameter(tensor: Tensor, name: string, values: Values | ExternalPlace): void {
+    const { storedAs } = values as Partial<ExternalPlace>;
+    this.initializer(name, storedAs ?? tensor.dtype, tensor.shape, values);
+    // ONNX Runtime computes what follows from initializers alone when it opens the model.
+    if (storedAs) this.define(tensor, this.node('Cast', [name], { to: proto.dataTypes[tensor.dtype] }));
     this.parameters.add(tensor);
   }
 

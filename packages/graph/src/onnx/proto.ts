@@ -4,11 +4,15 @@ import type { DType, Shape } from '../tensor.js';
 /** The parts of ONNX's protocol buffers that a graph is emitted in; field numbers are those of onnx.proto. */
 
 /** Element types of `TensorProto.DataType`. */
-export const dataTypes = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, bool: 9 } as const satisfies Record<
-  DType,
-  number
-> &
-  Record<string, number>;
+export const dataTypes = {
+  float32: 1,
+  uint8: 2,
+  int8: 3,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+} as const satisfies Record<DType, number> & Record<string, number>;
 
 export type Attribute = number | bigint | string | readonly number[] | { readonly graph: Uint8Array };
 /** An attribute given as a bare number is an integer; a float is wrapped. */

@@ -1,10 +1,8 @@
 import type * as tfjs from '@tensorflow/tfjs-core';
 import { bodyOperations } from '../operators.js';
 import { checkParameters } from '../parameters.js';
-import { dequantizeMatrix, type QuantizedMatrix } from '../quantization.js';
 import {
   describe,
-  fileRegionsOf,
   type Graph,
   GraphError,
   isOperation,
@@ -19,6 +17,7 @@ import {
   topologicalOrder,
 } from '../tensor.js';
 import { holdInputs } from './held-inputs.js';
+import { readParameter } from './read-parameter.js';
 import {
   type CompileOptions,
   checkInputs,
@@ -454,19 +453,15 @@ export class TfjsRuntime implements Runtime {
     const parameters = options.parameters ? parametersOf(Object.values(graph.outputs)) : new Map<string, Tensor>();
     checkParameters(parameters, options.parameters ?? new Map());
     const program = planOf(graph, new Map([...expected, ...parameters]), [...expected.values()]);
-    const resident = [...parameters].map(([name, tensor]) => {
-      const value = options.parameters!.get(name)!;
-      const [region] = fileRegionsOf(value);
-      if (region) {
-        throw new GraphError(
-          `parameter ${name} stands in ${region.file}, and TensorFlow.js maps no files: read it first`,
-        );
-      }
-      const { dtype, shape } = value;
-      const known =
-        'blocks' in value ? { dtype, shape, data: dequantizeMatrix(value as QuantizedMatrix) } : (value as TensorData);
-      return [tensor, tf.keep(upload(tf, known as TensorData))] as const;
-    });
+    const resident = new Map<Tensor, Value>();
+    const release = () => tf.dispose([...resident.values()]);
+    try {
+      for (const [name, tensor] of parameters)
+        resident.set(tensor, tf.keep(upload(tf, await readParameter(options.parameters!.get(name)!))));
+    } catch (error) {
+      release();
+      throw error;
+    }
 
     const executable: Executable = {
       hold: async (inputs) => holdInputs(graph, expected, executable, inputs),
@@ -489,7 +484,7 @@ export class TfjsRuntime implements Runtime {
         }
       },
       async dispose() {
-        if (open.delete(executable)) tf.dispose(resident.map(([, value]) => value));
+        if (open.delete(executable)) release();
       },
     };
     open.add(executable);

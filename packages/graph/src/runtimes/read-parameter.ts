@@ -1,0 +1,56 @@
+import { dequantizeMatrix } from '../quantization.js';
+import { type FileRegion, type ParameterValue, sizeOf, type TensorData } from '../tensor.js';
+
+/** A parameter's values in memory, as float32, wherever they are: for a runtime that maps no files. In files, in Node.js only. */
+export async function readParameter(value: ParameterValue): Promise<TensorData> {
+  if ('data' in value) return value;
+  const { dtype, shape } = value;
+  if ('blocks' in value) {
+    const { bits, blockSize, blocks, scales } = value;
+    const [rows, columns] = shape as [number, number];
+    const blockCount = rows * Math.ceil(columns / blockSize);
+    const matrix = {
+      ...value,
+      blocks: 'folder' in blocks ? await readRegion(blocks, (blockCount * blockSize * bits) / 8) : blocks,
+      scales: 'folder' in scales ? new Float32Array((await readRegion(scales, 4 * blockCount)).buffer) : scales,
+    };
+    return { dtype, shape, data: dequantizeMatrix(matrix) };
+  }
+  if (value.storedAs === 'float16') {
+    const { buffer } = await readRegion(value, 2 * sizeOf(shape));
+    return { dtype, shape, data: widen(new Uint16Array(buffer)) };
+  }
+  const { buffer } = await readRegion(value, 4 * sizeOf(shape));
+  return { dtype, shape, data: new Float32Array(buffer) };
+}
+
+/** @throws Error if the file is shorter. */
+async function readRegion({ folder, file, offset }: FileRegion, length: number): Promise<Uint8Array<ArrayBuffer>> {
+  const [{ open }, { join }] = await Promise.all([import('node:fs/promises'), import('node:path')]);
+  const bytes = new Uint8Array(length);
+  const handle = await open(join(folder, file));
+  try {
+    for (let filled = 0; filled < length; ) {
+      const { bytesRead } = await handle.read(bytes, filled, length - filled, offset + filled);
+      if (bytesRead === 0) throw new Error(`${join(folder, file)} ends before byte ${offset + length}`);
+      filled += bytesRead;
+    }
+  } finally {
+    await handle.close();
+  }
+  return bytes;
+}
+
+/** The values of float16 numbers, from their bits. */
+function widen(halves: Uint16Array): Float32Array {
+  const values = new Float32Array(halves.length);
+  const bits = new Uint32Array(values.buffer);
+  for (let i = 0; i < halves.length; i++) {
+    const half = halves[i]!;
+    const isSpecial = (half & 0x7c00) === 0x7c00;
+    // The fields at their places in a float32, whose exponent has a bias of 127 and not of 15; of NaN and infinity it is all ones.
+    bits[i] = ((half & 0x8000) << 16) | ((half & 0x7fff) << 13) | (isSpecial ? 0x7f800000 : 0);
+    if (!isSpecial) values[i] = values[i]! * 2 ** 112;
+  }
+  return values;
+}

@@ -1,0 +1,105 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as g from '@dalle-mini/graph';
+import { readParameter } from '@dalle-mini/graph/node';
+import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { loadTfjs, TfjsRuntime } from '@dalle-mini/graph/tfjs';
+import { afterAll, describe, expect, test } from 'vitest';
+import { readModel } from './onnx-model.js';
+import { Values } from './values.js';
+
+const onnx = new OnnxRuntime({ threads: 1 });
+const runtimes = [onnx, new TfjsRuntime(await loadTfjs())];
+const folder = mkdtempSync(join(tmpdir(), 'parameter-files-'));
+afterAll(async () => {
+  await Promise.all(runtimes.map((runtime) => runtime.dispose()));
+  rmSync(folder, { recursive: true });
+});
+
+/** Writes arrays into a file, after a header, and returns where each begins. */
+function write(file: string, ...arrays: readonly ArrayBufferView[]): g.FileRegion[] {
+  const chunks = [new TextEncoder().encode('head')];
+  const regions = arrays.map(({ buffer, byteOffset, byteLength }) => {
+    const offset = chunks.reduce((sum, { length }) => sum + length, 0);
+    chunks.push(new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength));
+    return { folder, file, offset };
+  });
+  writeFileSync(join(folder, file), Buffer.concat(chunks));
+  return regions;
+}
+
+/** A parameter's values as the graph of each runtime has them, and as they are read. */
+async function valuesOf(value: g.ParameterValue): Promise<g.TensorData['data'][]> {
+  const scope = new g.ParameterScope();
+  const graph = { inputs: {}, outputs: { y: scope.parameter('x', value.shape, g.zeros) } };
+  const computed = runtimes.map(async (runtime) => {
+    const executable = await runtime.compile(graph, { parameters: new Map([['x', value]]) });
+    return (await executable.run({})).y!.data;
+  });
+  return Promise.all([...computed, readParameter(value).then(({ data }) => data)]);
+}
+
+describe('parameters in a file', () => {
+  test('in 32 bits are as they are in memory', async () => {
+    const value = new Values(1).floats([3, 5]);
+    const [region] = write('float32.bin', value.data);
+    for (const data of await valuesOf({ dtype: 'float32', shape: [3, 5], ...region! }))
+      expect(data).toEqual(value.data);
+  });
+
+  test('in 16 bits are the float32 numbers of the same values, each there is', async () => {
+    const halves = Uint16Array.from({ length: 65536 }, (_, bits) => bits);
+    // IEEE 754-2019, section 3.4.
+    const expected = Float32Array.from(halves, (bits) => {
+      const [sign, exponent, fraction] = [bits >> 15 ? -1 : 1, (bits >> 10) & 31, (bits & 1023) / 1024];
+      if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
+      return exponent === 0 ? sign * fraction * 2 ** -14 : sign * (1 + fraction) * 2 ** (exponent - 15);
+    });
+    const [region] = write('float16.bin', halves);
+    const value = { dtype: 'float32', shape: [256, 256], storedAs: 'float16', ...region! } as const;
+    for (const data of await valuesOf(value)) expect(data).toEqual(expected);
+  });
+
+  test('in 16 bits are initializers to the graph, and make the same kernels', async () => {
+    const image = new Values(2).floats([1, 128, 32, 32]);
+    const x = g.input('x', image.shape);
+    const shape = [128, 128, 3, 3];
+    const weight = new g.ParameterScope().parameter('weight', shape, g.zeros);
+    const graph: g.Graph = { inputs: { x }, outputs: { y: g.conv2d(x, weight, { padding: 1 }) } };
+    // Powers of two from 2⁻⁷ to 1, whose float16 numbers have but an exponent.
+    const exponents = Uint16Array.from({ length: g.sizeOf(shape) }, (_, i) => ((i * 7919) >> 3) & 7);
+    const [region] = write(
+      'kernel.bin',
+      exponents.map((exponent) => (exponent + 8) << 10),
+    );
+    const inMemory = { dtype: 'float32', shape, data: Float32Array.from(exponents, (exponent) => 2 ** (exponent - 7)) };
+    const inFile = { dtype: 'float32', shape, storedAs: 'float16', ...region! };
+    const [expected, actual] = await Promise.all(
+      [inMemory, inFile].map(async (value) => {
+        const parameters = new Map([['weight', value as g.ParameterValue]]);
+        const executable = await onnx.compile(graph, { parameters });
+        const { nodes } = readModel(g.emitOnnx(graph, { kind: 'initializers', values: parameters }));
+        return { result: await executable.run({ x: image }), types: nodes.map(({ type }) => type) };
+      }),
+    );
+    expect(actual!.result).toEqual(expected!.result);
+    expect(actual!.types).toEqual(['Cast', ...expected!.types]);
+    expect(actual!.types.filter((type) => type === 'Conv')).toHaveLength(7);
+  });
+
+  test.each([8, 4] as const)('in blocks of %i bits are read as the values that they stand for', async (bits) => {
+    const { data, shape } = new Values(3).floats([3, 40]);
+    const matrix = g.quantizeMatrix(data as Float32Array, shape, { bits });
+    const [blocks, scales] = write(`${bits} bits.bin`, matrix.blocks, matrix.scales);
+    const expected = g.dequantizeMatrix(matrix);
+    for (const value of [matrix, { ...matrix, blocks: blocks!, scales: scales! }])
+      expect((await readParameter(value)).data).toEqual(expected);
+  });
+
+  test('are refused where the file ends before them', async () => {
+    const [region] = write('short.bin', new Float32Array(3));
+    const value = { dtype: 'float32', shape: [4], ...region! } as const;
+    await expect(readParameter(value)).rejects.toThrow(`${join(folder, 'short.bin')} ends before byte 20`);
+  });
+});
