@@ -42,12 +42,21 @@ describe('imageGrid', () => {
 });
 
 describe('encodeImage', () => {
-  it('writes every pixel as it is', async () => {
-    const data = Uint8ClampedArray.from({ length: 8 * 4 * 3 }, (_, i) => (i * 37) % 256);
-    const png = await encodeImage({ width: 8, height: 4, data });
-    const { data: read, info } = await sharp(png).raw().toBuffer({ resolveWithObject: true });
-    expect(info).toMatchObject({ width: 8, height: 4, channels: 3 });
+  it.each([
+    [8, 4],
+    [1, 1],
+    [3, 300],
+  ])('writes every pixel of %i×%i as it is', async (width, height) => {
+    const data = Uint8ClampedArray.from({ length: width * height * 3 }, (_, i) => (i * 37) % 256);
+    const png = await encodeImage({ width, height, data });
+    const { data: read, info } = await sharp(png, { failOn: 'warning' }).raw().toBuffer({ resolveWithObject: true });
+    expect(info).toMatchObject({ format: 'raw', width, height, channels: 3 });
     expect([...read]).toEqual([...data]);
+  });
+
+  it('compresses PNG', async () => {
+    const image = plain(7);
+    expect((await encodeImage(image)).length).toBeLessThan(image.data.length / 10);
   });
 
   it.each(['jpeg', 'webp'] as const)('writes %s, smaller where less quality is asked for', async (format) => {

@@ -13,13 +13,14 @@ function withoutNativePackages(program: string): string {
   return execFileSync(process.execPath, flags, { cwd: import.meta.dirname, encoding: 'utf8' });
 }
 
-it('is imported where sharp and ONNX Runtime cannot be, and says what to install when sharp is needed', () => {
+it('writes PNG where sharp and ONNX Runtime cannot be loaded, and says what to install when sharp is needed', () => {
   const program = `
     import { encodeImage, imageGrid } from '@dalle-mini/pipeline';
     const image = imageGrid([{ width: 1, height: 1, data: new Uint8Array(3) }]);
-    console.log(await encodeImage(image).catch((error) => error.message));`;
+    console.log((await encodeImage(image)).length > 0);
+    console.log(await encodeImage(image, { format: 'webp' }).catch((error) => error.message));`;
   expect(withoutNativePackages(program)).toBe(
-    'Image files are written with sharp, which cannot be loaded here: install it with "npm install sharp".\n',
+    'true\nJPEG and WebP files are written with sharp, which cannot be loaded here: install it with "npm install sharp".\n',
   );
 });
 
