@@ -9,7 +9,7 @@ import { folderError, isFolder, ModelFolderError } from './folder.js';
 import type { ImageRanker } from './image-ranker.js';
 import { isModelFolder, readModelDescription } from './model-folder.js';
 import { openDecoder, openVqgan } from './model-part.js';
-import { type PublishedModelOptions, provideModel, provideModelOf } from './published-model.js';
+import { type ProvidedModel, type PublishedModelOptions, provideModel, provideModelOf } from './published-model.js';
 import { openTextEncoder } from './text-encoder-part.js';
 import { TextToImage } from './text-to-image.js';
 
@@ -32,7 +32,7 @@ const bundledModels: Readonly<Record<string, string>> = { emoji: '@dalle-mini/em
  * - one in a folder, by its path: a model folder, or a DALL·E Mini as it was released;
  * - one of the Hugging Face hub, by its name, such as `dalle-mini/dalle-mini`.
  *
- * A released model is converted once, beside the files that it came in.
+ * A released model is converted once, beside the files that it came in, and what is compiled of it is kept there too.
  *
  * @throws ModelFolderError if there is no such model, or if a file of it is missing, damaged or does not belong to the others;
  * HubError if the hub does not give it; the signal's reason if it aborts.
@@ -40,8 +40,8 @@ const bundledModels: Readonly<Record<string, string>> = { emoji: '@dalle-mini/em
 export async function fromPretrained(model = 'emoji', options: FromPretrainedOptions = {}): Promise<TextToImage> {
   const { threads, ranker, signal } = options;
   signal?.throwIfAborted();
-  const folder = await raceAbort(findModel(model, options), signal);
-  const own = options.runtime ? undefined : new OnnxRuntime({ threads });
+  const { folder, cache } = await raceAbort(findModel(model, options), signal);
+  const own = options.runtime ? undefined : new OnnxRuntime({ threads, cache });
   const runtime = options.runtime ?? own!;
   // Tells the parts that are still read that they are not needed any more.
   const failure = new AbortController();
@@ -50,9 +50,9 @@ export async function fromPretrained(model = 'emoji', options: FromPretrainedOpt
     const textEncoderFolder = join(folder, textEncoder.folder);
     const decoderFolder = join(folder, decoder.folder);
     const loading = [
-      // The text encoder first: the runtime compiles it while the other files are read. Two captions at once: the prompt and the
-      // negative one.
-      openTextEncoder(textEncoderFolder, textEncoder, { runtime, batchSize: 2, signal: failure.signal }),
+      // The text encoder first: the runtime compiles it while the other files are read. One caption at once: of most pictures, only
+      // the prompt is new.
+      openTextEncoder(textEncoderFolder, textEncoder, { runtime, batchSize: 1, signal: failure.signal }),
       openVqgan(join(folder, imageTokenizer.folder)),
       openDecoder(decoderFolder),
     ] as const;
@@ -80,12 +80,12 @@ export async function fromPretrained(model = 'emoji', options: FromPretrainedOpt
   }
 }
 
-/** The model folder of a name or a path. */
-async function findModel(model: string, options: PublishedModelOptions): Promise<string> {
+/** The model of a name or a path. */
+async function findModel(model: string, options: PublishedModelOptions): Promise<ProvidedModel> {
   const packageName = bundledModels[model];
   if (packageName !== undefined) {
     try {
-      return join(dirname(fileURLToPath(import.meta.resolve(`${packageName}/package.json`))), 'model');
+      return { folder: join(dirname(fileURLToPath(import.meta.resolve(`${packageName}/package.json`))), 'model') };
     } catch (error) {
       throw new ModelFolderError(
         `The model ${model} is the package ${packageName}, which is not installed: run "npm install ${packageName}".`,
@@ -93,7 +93,7 @@ async function findModel(model: string, options: PublishedModelOptions): Promise
       );
     }
   }
-  if (await isFolder(model)) return (await isModelFolder(model)) ? model : provideModelOf(model, options);
+  if (await isFolder(model)) return (await isModelFolder(model)) ? { folder: model } : provideModelOf(model, options);
   // As the hub's names are, and no path that someone mistyped.
   if (/^[\w-][\w.-]*\/[\w-][\w.-]*$/.test(model) && !/\.(json|safetensors|pt|msgpack)$/.test(model)) {
     return provideModel(model, options).catch((error: unknown) => {

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { copyFile, readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type DecoderConfig, decoderConfigFromRelease, takeDecoder } from '@dalle-mini/decoder';
+import type { CompiledModelCache } from '@dalle-mini/graph/onnxruntime';
 import { type BartConfig, bartConfigFromRelease, takeBart } from '@dalle-mini/text-encoder';
 import { readVqganFiles } from '@dalle-mini/vqgan/node';
 import type { Checkpoint } from '@dalle-mini/weights';
@@ -10,7 +11,7 @@ import { type DownloadOptions, type DownloadProgress, downloadModel } from '@dal
 import { locateTensors } from '@dalle-mini/weights/node';
 import { inFile, isFolder, ModelFolderError, readJson, readTensors } from './folder.js';
 import { isModelFolder, writeParts } from './model-folder.js';
-import type { StoredAs } from './model-part.js';
+import { type StoredAs, weightsFile } from './model-part.js';
 import type { Sampling } from './options.js';
 import { neededTokenizerFiles, wordsFile } from './text-encoder-part.js';
 
@@ -45,16 +46,22 @@ const publishedVqgan = {
 /** Raise when models are converted in another way: they are converted again. */
 const conversionVersion = 1;
 
+/** A model folder and, if it was converted here, where what is compiled of it is kept. */
+export interface ProvidedModel {
+  readonly folder: string;
+  readonly cache?: CompiledModelCache;
+}
+
 /** The model folder of a model of the hub: what it holds, or what it was converted to, beside the download. */
-export async function provideModel(model: string, options: PublishedModelOptions): Promise<string> {
+export async function provideModel(model: string, options: PublishedModelOptions): Promise<ProvidedModel> {
   const { folder, revision } = await download(model, options.revision, filesOfModel, options);
-  if (await isModelFolder(folder)) return folder;
+  if (await isModelFolder(folder)) return { folder };
   // snapshots/<commit>, of the folder that the hub's own programs delete as a whole.
   return provideConverted(folder, join(dirname(dirname(folder)), 'converted'), revision, model, options);
 }
 
 /** The model folder of a release in a folder: what it was converted to, in that folder. */
-export async function provideModelOf(folder: string, options: PublishedModelOptions): Promise<string> {
+export async function provideModelOf(folder: string, options: PublishedModelOptions): Promise<ProvidedModel> {
   const files = await readdir(folder);
   const states = await Promise.all(files.sort().map(async (name) => [name, await stat(join(folder, name))] as const));
   const identity = states
@@ -69,7 +76,7 @@ async function provideConverted(
   identity: string,
   model: string,
   options: PublishedModelOptions,
-): Promise<string> {
+): Promise<ProvidedModel> {
   const { vqgan = '', dtype = 'F32' } = options;
   const key = createHash('sha256')
     .update(JSON.stringify([conversionVersion, identity, vqgan]))
@@ -77,7 +84,10 @@ async function provideConverted(
     .slice(0, 16);
   const target = join(converted, `${key}-${dtype}`);
   if (!(await isModelFolder(target))) await convert(folder, target, model, options);
-  return target;
+  const parts = ['vqgan', 'text-encoder', 'decoder'].map((part) => stat(join(target, part, weightsFile)));
+  const bytes = (await Promise.all(parts)).reduce((sum, { size }) => sum + size, 0);
+  // The decoder is compiled for each number of pictures: there is room for one, and about one more.
+  return { folder: target, cache: { folder: join(target, 'compiled'), maxBytes: 2 * bytes } };
 }
 
 async function download(

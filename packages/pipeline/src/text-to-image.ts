@@ -84,6 +84,8 @@ export class TextToImage {
   readonly sampling: Sampling;
   private readonly runtime: { dispose(): Promise<void> } | undefined;
   private disposal: Promise<void> | undefined;
+  /** The last negative prompt, which is empty as a rule. */
+  private negative: { readonly prompt: string; readonly encoding: TextEncoding } | undefined;
 
   /** @throws Error if decoder and tokenizer have different grids or vocabularies; OptionError if `sampling` is out of range. */
   constructor({ tokenizer, encoder, decoder, ranker, sampling = {}, runtime }: TextToImageParts) {
@@ -125,8 +127,7 @@ export class TextToImage {
     const sampling = this.samplingOf(options);
     signal?.throwIfAborted();
 
-    const encoding = await this.encoder.encode([wellFormed(prompt), wellFormed(negativePrompt)], { signal });
-    const unconditional = captionOf(encoding, 1, 1);
+    const { encoding, unconditional } = await this.read(wellFormed(prompt), wellFormed(negativePrompt), signal);
     const grids: Int32Array[] = [];
     const images: RgbImage[] = [];
     for (let firstIndex = 0; firstIndex < n; firstIndex += batchSize) {
@@ -154,6 +155,15 @@ export class TextToImage {
     if (!this.ranker) return generated;
     const scored = await scoreImages(this.ranker, prompt, generated, signal);
     return seamless ? scored : scored.sort((a, b) => b.score - a.score);
+  }
+
+  /** Encodes a prompt, and the negative one, unless it is that of the last call. */
+  private async read(prompt: string, negativePrompt: string, signal: AbortSignal | undefined) {
+    const known = this.negative?.prompt === negativePrompt ? this.negative.encoding : undefined;
+    const encoding = await this.encoder.encode(known ? [prompt] : [prompt, negativePrompt], { signal });
+    const unconditional = known ?? captionOf(encoding, 1, 1);
+    this.negative = { prompt: negativePrompt, encoding: unconditional };
+    return { encoding, unconditional };
   }
 
   /** Decodes grids of which only the first rows are written. */

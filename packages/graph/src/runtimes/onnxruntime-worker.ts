@@ -1,27 +1,44 @@
 /** The thread that owns ONNX Runtime's sessions: it computes while the main thread stays free. */
+import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import * as ort from 'onnxruntime-node';
-import type { DType, TensorData } from '../tensor.js';
+import { emitOnnx, type ParameterPlacement } from '../onnx/emit.js';
+import { type DType, type Graph, GraphError, type Operation, type TensorData } from '../tensor.js';
+import { type CompiledModelCache, openCompiled } from './compiled-models.js';
 import { type GrowingInput, GrowingTensor } from './held-inputs.js';
 import type { TensorValues } from './runtime.js';
 
 export interface SessionOptions {
   readonly intraOpNumThreads: number | undefined;
   readonly executionProviders: readonly string[];
+  readonly cache: CompiledModelCache | undefined;
 }
 
 /** Values that the model refers to and does not hold. */
 export interface ExternalValues {
-  /** Where its files are. */
+  /** Where its files are, and their names there. */
   readonly folder?: string;
+  readonly files?: readonly string[];
   /** Contents of files that are none: by the names that the model has for them. */
   readonly contents: { readonly path: string; readonly data: Uint8Array }[];
+}
+
+/** A graph that is to be emitted on this thread. */
+export interface GraphToEmit {
+  /**
+   * All of its operations, each after those that it depends on: whoever copies the graph for another thread meets each with its
+   * operands copied already, and does not descend into them, which would overflow the call stack.
+   */
+  readonly operations: readonly Operation[];
+  readonly graph: Graph;
+  readonly parameters: ParameterPlacement;
 }
 
 export type Request =
   | {
       readonly kind: 'open';
-      readonly model: Uint8Array | string;
+      /** A model's bytes, the path of its file, or what it is to be emitted from. */
+      readonly model: Uint8Array | string | GraphToEmit;
       readonly external?: ExternalValues;
       readonly options: SessionOptions;
     }
@@ -49,7 +66,7 @@ type Data = Float32Array | Int32Array | Uint8Array;
 
 export interface Reply {
   readonly id: number;
-  readonly error?: string;
+  readonly error?: { readonly message: string; readonly isGraphError: boolean };
   readonly session?: number;
   readonly held?: number;
   readonly outputs?: Record<string, Data>;
@@ -70,29 +87,36 @@ const toOrt = ({ dtype, data, shape }: TensorData) => new ort.Tensor(dtype as DT
 const tensorsOf = (values: TensorValues) =>
   Object.fromEntries(Object.entries(values).map(([name, value]) => [name, toOrt(value)]));
 
+async function open({
+  model,
+  external,
+  options: { intraOpNumThreads, executionProviders, cache },
+}: Extract<Request, { kind: 'open' }>): Promise<ort.InferenceSession> {
+  const options = {
+    executionProviders,
+    graphOptimizationLevel: 'all' as const,
+    // A planned block of memory comes on top of what the first run took: a training step peaked a third higher with it.
+    enableMemPattern: false,
+    ...(intraOpNumThreads ? { intraOpNumThreads } : {}),
+    ...(external?.contents.length ? { externalData: external.contents } : {}),
+    ...(external?.folder === undefined
+      ? {}
+      : { extra: { session: { model_external_initializers_file_folder_path: external.folder } } }),
+  } satisfies ort.InferenceSession.SessionOptions;
+  if (typeof model === 'string') return ort.InferenceSession.create(model, options);
+  const bytes = 'graph' in model ? emitOnnx(model.graph, model.parameters) : model;
+  if (cache && external?.folder !== undefined && executionProviders.join() === 'cpu') {
+    const files = external.files!.map((file) => join(external.folder!, file));
+    return openCompiled(bytes, files, cache, options);
+  }
+  return ort.InferenceSession.create(bytes, options);
+}
+
 async function answer(request: Request): Promise<Omit<Reply, 'id'>> {
   switch (request.kind) {
-    case 'open': {
-      const { intraOpNumThreads, executionProviders } = request.options;
-      const { model, external } = request;
-      const options = {
-        executionProviders,
-        graphOptimizationLevel: 'all' as const,
-        // A planned block of memory comes on top of what the first run took: a training step peaked a third higher with it.
-        enableMemPattern: false,
-        ...(intraOpNumThreads ? { intraOpNumThreads } : {}),
-        ...(external?.contents.length ? { externalData: external.contents } : {}),
-        ...(external?.folder === undefined
-          ? {}
-          : { extra: { session: { model_external_initializers_file_folder_path: external.folder } } }),
-      } satisfies ort.InferenceSession.SessionOptions;
-      const session =
-        typeof model === 'string'
-          ? await ort.InferenceSession.create(model, options)
-          : await ort.InferenceSession.create(model, options);
-      sessions.set(nextSession, session);
+    case 'open':
+      sessions.set(nextSession, await open(request));
       return { session: nextSession++ };
-    }
     case 'run': {
       const { fixed = {}, growing = [] } = held.get(request.held ?? -1) ?? {};
       const grown = growing.map(({ name, tensor }) => [name, toOrt(tensor.value)]);
@@ -139,7 +163,8 @@ parentPort!.on('message', ({ id, ...request }: Request & { id: number }) => {
       const buffers = Object.values(reply.outputs ?? {}).map(({ buffer }) => buffer as ArrayBuffer);
       parentPort!.postMessage({ id, ...reply }, [...new Set(buffers)]);
     } catch (error) {
-      parentPort!.postMessage({ id, error: error instanceof Error ? error.message : String(error) });
+      const message = error instanceof Error ? error.message : String(error);
+      parentPort!.postMessage({ id, error: { message, isGraphError: error instanceof GraphError } });
     } finally {
       Atomics.store(busy, 0, 0);
       Atomics.notify(busy, 0);

@@ -1,18 +1,23 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { emitOnnx, type FilePlace, type InitialValue, outputName } from '../onnx/emit.js';
+import { type FilePlace, type InitialValue, outputName, type ParameterPlacement } from '../onnx/emit.js';
+import { bodyOperations } from '../operators.js';
 import { checkParameters } from '../parameters.js';
 import type { QuantizedMatrix } from '../quantization.js';
 import {
   fileRegionsOf,
   type Graph,
   GraphError,
+  isOperation,
+  type Operation,
   type ParameterValue,
   parametersOf,
   type TensorData,
+  topologicalOrder,
 } from '../tensor.js';
+import type { CompiledModelCache } from './compiled-models.js';
 import { checkHeld, growingInputs } from './held-inputs.js';
-import type { ExternalValues, Reply, Request, SessionOptions, Signals } from './onnxruntime-worker.js';
+import type { ExternalValues, GraphToEmit, Reply, Request, SessionOptions, Signals } from './onnxruntime-worker.js';
 import {
   type CompileOptions,
   checkInputs,
@@ -25,12 +30,18 @@ import {
 } from './runtime.js';
 
 export { writeOnnx } from '../onnx/write.js';
+export type { CompiledModelCache } from './compiled-models.js';
 
 export interface OnnxRuntimeOptions {
   /** Threads that one operator may use. Default: the number of processor cores. */
   readonly threads?: number;
   /** ONNX Runtime's execution providers, best first, such as `['cuda', 'cpu']`. Default `['cpu']`. */
   readonly executionProviders?: readonly string[];
+  /**
+   * Keeps what it compiles of parameters in files, for processors, so that the next process only maps it into memory. Default: nothing
+   * is kept.
+   */
+  readonly cache?: CompiledModelCache;
 }
 
 /** The threads that live, with what each shares with this one. */
@@ -55,9 +66,9 @@ export class OnnxRuntime implements Runtime {
 
   async compile(graph: Graph, options: CompileOptions = {}): Promise<Executable> {
     const { parameters } = options;
-    if (!parameters) return this.load(emitOnnx(graph), graph, options);
+    if (!parameters) return this.load(toEmit(graph, { kind: 'inputs' }), graph, options);
     const { values, external } = placeParameters(graph, parameters);
-    return this.load(emitOnnx(graph, { kind: 'initializers', values }), graph, options, external);
+    return this.load(toEmit(graph, { kind: 'initializers', values }), graph, options, external);
   }
 
   /**
@@ -70,7 +81,7 @@ export class OnnxRuntime implements Runtime {
   }
 
   private async load(
-    model: Uint8Array | string,
+    model: Uint8Array | string | GraphToEmit,
     graph: Graph,
     options: CompileOptions,
     external?: ExternalValues,
@@ -85,6 +96,7 @@ export class OnnxRuntime implements Runtime {
     const sessionOptions: SessionOptions = {
       intraOpNumThreads: this.options.threads,
       executionProviders: this.options.executionProviders ?? ['cpu'],
+      cache: this.options.cache,
     };
     const { session } = await this.request(
       { kind: 'open', model, external, options: sessionOptions },
@@ -171,8 +183,12 @@ export class OnnxRuntime implements Runtime {
       const waiting = this.pending.get(reply.id);
       this.pending.delete(reply.id);
       if (this.pending.size === 0) worker.unref();
-      if (reply.error !== undefined) waiting?.reject(new Error(`ONNX Runtime: ${reply.error}`));
-      else waiting?.resolve(reply);
+      const { error } = reply;
+      if (!error) waiting?.resolve(reply);
+      else
+        waiting?.reject(
+          error.isGraphError ? new GraphError(error.message) : new Error(`ONNX Runtime: ${error.message}`),
+        );
     });
     const end = (error: Error) => {
       if (this.worker !== worker) return;
@@ -192,6 +208,20 @@ export class OnnxRuntime implements Runtime {
     for (const { reject } of this.pending.values()) reject(error);
     this.pending.clear();
   }
+}
+
+/** A graph as its thread takes it. */
+function toEmit(graph: Graph, parameters: ParameterPlacement): GraphToEmit {
+  return { operations: everyOperation(topologicalOrder(Object.values(graph.outputs))), graph, parameters };
+}
+
+/** Operations, and before each loop those of its body. */
+function everyOperation(operations: readonly Operation[]): Operation[] {
+  return operations.flatMap((operation) => {
+    if (!isOperation(operation, 'loop')) return [operation];
+    const { iteration, carried, next, stacked } = operation.attributes;
+    return [...everyOperation(bodyOperations([...next, ...stacked], [iteration, ...carried]).body), operation];
+  });
 }
 
 /**
@@ -215,7 +245,8 @@ function placeParameters(
         `parameter ${stray.name} stands in ${stray.folder} and ${first.name} in ${first.folder}: a graph's files must be in one folder`,
       );
     }
-    return { values: new Map(values), external: { folder: first.folder, contents: [] } };
+    const files = new Set(values.flatMap(([, value]) => fileRegionsOf(value).map(({ file }) => file)));
+    return { values: new Map(values), external: { folder: first.folder, files: [...files], contents: [] } };
   }
   const contents: ExternalValues['contents'] = [];
   const place = (data: TensorData['data']): FilePlace => {
