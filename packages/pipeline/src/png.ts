@@ -1,5 +1,5 @@
 import { promisify } from 'node:util';
-import { crc32, deflate } from 'node:zlib';
+import { deflate } from 'node:zlib';
 import type { RgbImage } from '@dalle-mini/vqgan';
 
 const signature = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
@@ -29,4 +29,18 @@ function chunk(type: string, data: Buffer = Buffer.alloc(0)): Buffer {
   const checksum = Buffer.alloc(4);
   checksum.writeUInt32BE(crc32(typed));
   return Buffer.concat([length, typed, checksum]);
+}
+
+/** For each byte, what the checksum becomes after it: PNG's annex D. */
+const checksums = Uint32Array.from({ length: 256 }, (_, byte) => {
+  let checksum = byte;
+  for (let bit = 0; bit < 8; bit++) checksum = checksum & 1 ? 0xedb88320 ^ (checksum >>> 1) : checksum >>> 1;
+  return checksum;
+});
+
+/** That of `node:zlib` came with Node.js 20.15. */
+function crc32(data: Uint8Array): number {
+  let checksum = 0xffffffff;
+  for (const byte of data) checksum = checksums[(checksum ^ byte) & 0xff]! ^ (checksum >>> 8);
+  return ~checksum >>> 0;
 }
