@@ -31,6 +31,29 @@ export interface QuantizedMatrix<Blocks = Uint8Array, Scales = Float32Array> {
   readonly scales: Scales;
 }
 
+/**
+ * A tensor in 8 bits, as `quantize` of `@dalle-mini/weights` stores it. A row is everything under one index of the first axis, and
+ *
+ *     value = scale[row] · stored
+ *
+ * but for the outliers, which have values of their own. A runtime widens them before it computes.
+ */
+export interface QuantizedRows<Place> {
+  readonly dtype: 'float32';
+  readonly shape: Shape;
+  /** int8, of the tensor's shape. */
+  readonly rows: Place;
+  /** float32, `[rows]`. */
+  readonly scale: Place;
+  readonly outliers?: {
+    readonly count: number;
+    /** float32, `[count]`. */
+    readonly values: Place;
+    /** int32, `[count]`: where they stand, counted in row-major order. */
+    readonly positions: Place;
+  };
+}
+
 export interface QuantizeOptions {
   /** Default 8. */
   readonly bits?: QuantizedBits;

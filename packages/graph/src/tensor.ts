@@ -1,4 +1,4 @@
-import type { QuantizedMatrix } from './quantization.js';
+import type { QuantizedMatrix, QuantizedRows } from './quantization.js';
 
 /** Element type of a tensor. */
 export type DType = 'float32' | 'int32' | 'bool';
@@ -30,11 +30,21 @@ export interface TensorFile extends FileRegion {
 }
 
 /** Where a parameter's values are: in memory or in a file, as they are or in few bits. */
-export type ParameterValue = TensorData | TensorFile | QuantizedMatrix | QuantizedMatrix<FileRegion, FileRegion>;
+export type ParameterValue =
+  | TensorData
+  | TensorFile
+  | QuantizedMatrix
+  | QuantizedMatrix<FileRegion, FileRegion>
+  | QuantizedRows<FileRegion>;
 
 /** The places in files that a parameter's values are in: none, for those in memory. */
 export function fileRegionsOf(value: ParameterValue): readonly FileRegion[] {
-  const parts = 'blocks' in value ? [value.blocks, value.scales] : [value];
+  const parts =
+    'blocks' in value
+      ? [value.blocks, value.scales]
+      : 'rows' in value
+        ? [value.rows, value.scale, ...(value.outliers ? [value.outliers.values, value.outliers.positions] : [])]
+        : [value];
   return parts.filter((part): part is Extract<typeof part, FileRegion> => 'folder' in part);
 }
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as g from '@dalle-mini/graph';
 import { readParameter } from '@dalle-mini/graph/node';
-import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { OnnxRuntime, writeOnnx } from '@dalle-mini/graph/onnxruntime';
 import { loadTfjs, TfjsRuntime } from '@dalle-mini/graph/tfjs';
 import { afterAll, describe, expect, test } from 'vitest';
 import { readModel } from './onnx-model.js';
@@ -29,14 +29,17 @@ function write(file: string, ...arrays: readonly ArrayBufferView[]): g.FileRegio
   return regions;
 }
 
-/** A parameter's values as the graph of each runtime has them, and as they are read. */
-async function valuesOf(value: g.ParameterValue): Promise<g.TensorData['data'][]> {
+/** A parameter's values as the graph of a runtime has them. */
+async function valuesWith(runtime: g.Runtime, value: g.ParameterValue): Promise<g.TensorData['data']> {
   const scope = new g.ParameterScope();
   const graph = { inputs: {}, outputs: { y: scope.parameter('x', value.shape, g.zeros) } };
-  const computed = runtimes.map(async (runtime) => {
-    const executable = await runtime.compile(graph, { parameters: new Map([['x', value]]) });
-    return (await executable.run({})).y!.data;
-  });
+  const executable = await runtime.compile(graph, { parameters: new Map([['x', value]]) });
+  return (await executable.run({})).y!.data;
+}
+
+/** The same, of each runtime, and as they are read. */
+async function valuesOf(value: g.ParameterValue): Promise<g.TensorData['data'][]> {
+  const computed = runtimes.map((runtime) => valuesWith(runtime, value));
   return Promise.all([...computed, readParameter(value).then(({ data }) => data)]);
 }
 
@@ -95,6 +98,71 @@ describe('parameters in a file', () => {
     const expected = g.dequantizeMatrix(matrix);
     for (const value of [matrix, { ...matrix, blocks: blocks!, scales: scales! }])
       expect((await readParameter(value)).data).toEqual(expected);
+  });
+
+  /** Rows of 8 bits, in a file, and the values that they stand for. */
+  function rowsOf(shape: g.Shape, outliers: readonly (readonly [position: number, value: number])[] = []) {
+    const random = new Values(4);
+    const rows = Int8Array.from(random.integers(shape, -127, 128).data);
+    const scales = Float32Array.from(random.floats([shape[0]!], 0.001, 0.1).data, (scale) => scale / 3);
+    const width = rows.length / shape[0]!;
+    const expected = Float32Array.from(rows, (stored, i) => stored * scales[Math.floor(i / width)]!);
+    for (const [position, value] of outliers) expected[position] = value;
+    const [values, positions] = [outliers.map(([, value]) => value), outliers.map(([position]) => position)];
+    const file = `${shape.join('×')}, ${positions.join()}.bin`;
+    const arrays = [rows, scales, Float32Array.from(values), Int32Array.from(positions)];
+    const [first, second, third, fourth] = write(file, ...arrays) as [
+      g.FileRegion,
+      g.FileRegion,
+      g.FileRegion,
+      g.FileRegion,
+    ];
+    const value: g.ParameterValue = {
+      dtype: 'float32',
+      shape,
+      rows: first,
+      scale: second,
+      ...(outliers.length > 0 ? { outliers: { count: outliers.length, values: third, positions: fourth } } : {}),
+    };
+    return { value, expected };
+  }
+
+  test.each<[string, g.Shape, (readonly [number, number])[]]>([
+    ['a matrix', [5, 7], []],
+    [
+      'a matrix with outliers at its ends',
+      [5, 7],
+      [
+        [0, 3.5],
+        [6, -1e-3],
+        [7, 1 / 3],
+        [34, 40],
+      ],
+    ],
+    ['a kernel with an outlier', [4, 3, 2, 2], [[17, -9]]],
+    ['a vector', [3], []],
+  ])(
+    'in rows of 8 bits are the same bits as stored times scale, but for the outliers: %s',
+    async (_, shape, outliers) => {
+      const { value, expected } = rowsOf(shape, outliers);
+      for (const data of await valuesOf(value)) expect(data).toEqual(expected);
+    },
+  );
+
+  test.each([-1, 35])('in rows of 8 bits are refused with an outlier at position %i of 35', async (position) => {
+    const { value } = rowsOf([5, 7], [[position, 1]]);
+    for (const runtime of runtimes) await expect(valuesWith(runtime, value)).rejects.toThrow(/indice|outlier/);
+    await expect(readParameter(value)).rejects.toThrow(`has an outlier at position ${position} of 35`);
+  });
+
+  test('in rows of 8 bits are found by a model that writeOnnx wrote beside them', async () => {
+    const { value, expected } = rowsOf([3, 4], [[5, 2]]);
+    const scope = new g.ParameterScope();
+    const graph = { inputs: {}, outputs: { y: scope.parameter('x', value.shape, g.zeros) } };
+    const path = join(folder, 'model.onnx');
+    await writeOnnx(path, graph, new Map([['x', value]]));
+    const executable = await onnx.open(path, graph, { parameters: new Map([['x', value]]) });
+    expect((await executable.run({})).y!.data).toEqual(expected);
   });
 
   test('are refused where the file ends before them', async () => {

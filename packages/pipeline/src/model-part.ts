@@ -1,5 +1,5 @@
 /** A part of a model in a folder of its own: `config.json`, and the weights in `model.safetensors`. */
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { checkDecoderConfig, type DecoderConfig, decoderParameters, rowGraph, textGraph } from '@dalle-mini/decoder';
 import {
@@ -8,7 +8,6 @@ import {
   quantizeMatrix,
   type Shape,
   sameShape,
-  sizeOf,
   type Tensor,
   type TensorData,
 } from '@dalle-mini/graph';
@@ -18,6 +17,7 @@ import { checkVqganConfig, type VqganConfig, vqganParameters } from '@dalle-mini
 import { type Checkpoint, dequantize, fromFloat32, type StoredTensor, toFloat32 } from '@dalle-mini/weights';
 import { locateTensors, type TensorLocation, writeCheckpointFile } from '@dalle-mini/weights/node';
 import { fail, inFile, ModelFolderError, readJson, readTensors, writeJson } from './folder.js';
+import { placeOf, stayInFile, valueInPlace } from './tensors-in-place.js';
 
 export const configFile = 'config.json';
 export const weightsFile = 'model.safetensors';
@@ -93,13 +93,13 @@ export async function readDecoder(folder: string): Promise<DecoderPart> {
   return readPart(folder, decoderKind);
 }
 
-/** As {@link readVqgan}, but weights that are large, or in 16 bits, stay in their file, to be mapped. */
+/** As {@link readVqgan}, but weights that are large, or in 16 or 8 bits, stay in their file, to be mapped. */
 export async function openVqgan(folder: string): Promise<VqganPart<ParameterValue>> {
   return openPart(folder, vqganKind);
 }
 
 /**
- * As {@link readDecoder}, but weights that are large, or in 16 bits, stay in their file, to be mapped, and matrices in few bits stay as
+ * As {@link readDecoder}, but weights that are large, or in 16 or 8 bits, stay in their file, to be mapped, and matrices in few bits stay as
  * they are.
  */
 export async function openDecoder(folder: string): Promise<DecoderPart<ParameterValue>> {
@@ -173,42 +173,46 @@ export async function readPart<Config>(folder: string, kind: PartKind<Config>): 
   return { config, parameters: read };
 }
 
-/** Bytes of weights from which a file is mapped and not read. What is mapped cannot be replaced on Windows while it is in use. */
-const largeFile = 2 ** 28;
-
 /**
- * Opens a part: its matrices in few bits as they are, and other weights as float32. They stay in their file if they are that large, or in
- * 16 bits: a runtime widens those off the event loop.
+ * Opens a part: its matrices in few bits as they are, and other weights as float32. They stay in their file if they are many, or in 16 or 8
+ * bits, which a runtime widens off the event loop.
  */
 export async function openPart<Config>(folder: string, kind: PartKind<Config>): Promise<Part<Config, ParameterValue>> {
-  const { config, located } = await locatePart(folder, kind);
+  const { config, located, tensors } = await locatePart(folder, kind);
+  const path = join(folder, weightsFile);
   const values = [...located.values()].flatMap((tensor) =>
     'blocks' in tensor ? [tensor.blocks, tensor.scales] : [tensor],
   );
-  const bytes = values.reduce((sum, { dtype, shape }) => sum + (dtype === 'U8' ? 1 : 4) * sizeOf(shape), 0);
-  const isMapped =
-    (bytes >= largeFile || values.some(({ dtype }) => dtype === 'F16')) &&
-    values.every(({ dtype }) => dtype === 'F32' || dtype === 'F16' || dtype === 'U8');
-  const at = ({ offset }: TensorLocation) => ({ folder: resolve(folder), file: weightsFile, offset });
-  const path = join(folder, weightsFile);
-  const stored = isMapped ? undefined : await readTensors(path);
+  const inPlace = stayInFile(values) ? parametersInPlace(path, located, tensors) : undefined;
+  return { config, parameters: inPlace ?? (await readParameters(path, located)) };
+}
 
+/** A part's parameters where they stand in a file; nothing if there is one in a type that runtimes do not widen. */
+function parametersInPlace(
+  path: string,
+  located: LocatedParameters,
+  tensors: ReadonlyMap<string, TensorLocation>,
+): Map<string, ParameterValue> | undefined {
+  const parameters = new Map<string, ParameterValue>();
+  for (const [name, tensor] of located) {
+    const value =
+      'blocks' in tensor
+        ? { ...matrixOf(tensor), blocks: placeOf(path, tensor.blocks), scales: placeOf(path, tensor.scales) }
+        : valueInPlace(path, name, tensors);
+    if (!value) return undefined;
+    parameters.set(name, value);
+  }
+  return parameters;
+}
+
+async function readParameters(path: string, located: LocatedParameters): Promise<Map<string, ParameterValue>> {
+  const stored = await readTensors(path);
   const parameters = new Map<string, ParameterValue>();
   for (const [name, tensor] of located) {
     if ('blocks' in tensor) {
-      const bits = tensor.blocks.shape[2] === blockSize ? 8 : 4;
-      const matrix = { dtype: 'float32', shape: tensor.shape, bits, blockSize } as const;
-      parameters.set(
-        name,
-        stored
-          ? {
-              ...matrix,
-              blocks: stored.get(name + blocksSuffix)!.bytes,
-              scales: toFloat32(stored.get(name + scalesSuffix)!),
-            }
-          : { ...matrix, blocks: at(tensor.blocks), scales: at(tensor.scales) },
-      );
-    } else if (stored) {
+      const scales = toFloat32(stored.get(name + scalesSuffix)!);
+      parameters.set(name, { ...matrixOf(tensor), blocks: stored.get(name + blocksSuffix)!.bytes, scales });
+    } else {
       const parts = ['', '.scale', '.outliers', '.outlier_positions'].flatMap((suffix) => {
         const part = stored.get(name + suffix);
         return part ? [[name + suffix, part] as const] : [];
@@ -216,12 +220,9 @@ export async function openPart<Config>(folder: string, kind: PartKind<Config>): 
       parameters.set(name, (await inFile(path, () => dequantize(new Map(parts)))).get(name)!);
       // All of a model takes seconds to convert: whatever else waits has its turn after each tensor.
       await setImmediate();
-    } else {
-      const storedAs = tensor.dtype === 'F16' ? ({ storedAs: 'float16' } as const) : {};
-      parameters.set(name, { dtype: 'float32', shape: tensor.shape, ...storedAs, ...at(tensor) });
     }
   }
-  return { config, parameters };
+  return parameters;
 }
 
 /** Where a matrix in few bits lies. */
@@ -231,14 +232,21 @@ interface MatrixLocation {
   readonly scales: TensorLocation;
 }
 
-/** Reads a part's configuration, and finds its parameters in the file of its weights. */
+/** What a matrix in few bits is, but for its values. */
+function matrixOf({ shape, blocks }: MatrixLocation) {
+  return { dtype: 'float32', shape, bits: blocks.shape[2] === blockSize ? 8 : 4, blockSize } as const;
+}
+
+type LocatedParameters = ReadonlyMap<string, TensorLocation | MatrixLocation>;
+
+/** Reads a part's configuration, and finds its parameters among the tensors in the file of its weights. */
 async function locatePart<Config>(
   folder: string,
   kind: PartKind<Config>,
-): Promise<{ config: Config; located: Map<string, TensorLocation | MatrixLocation> }> {
+): Promise<{ config: Config; located: LocatedParameters; tensors: ReadonlyMap<string, TensorLocation> }> {
   const configPath = join(folder, configFile);
   const weightsPath = join(folder, weightsFile);
-  const [json, stored] = await Promise.all([
+  const [json, tensors] = await Promise.all([
     readJson(configPath),
     inFile(weightsPath, () => locateTensors(weightsPath)),
   ]);
@@ -250,7 +258,7 @@ async function locatePart<Config>(
   }
   const located = new Map<string, TensorLocation | MatrixLocation>();
   const find = (name: string, dtype: string | undefined, shape: Shape) => {
-    const tensor = stored.get(name);
+    const tensor = tensors.get(name);
     const mend = `${configPath} asks for [${shape.join(', ')}]: the two files do not belong together; fetch or export the model again.`;
     if (!tensor) throw new ModelFolderError(`${weightsPath}: it lacks the tensor ${name}, and ${mend}`);
     if (!sameShape(tensor.shape, shape) || (dtype !== undefined && tensor.dtype !== dtype)) {
@@ -261,8 +269,8 @@ async function locatePart<Config>(
     return tensor;
   };
   for (const [name, { shape }] of kind.parameters(config)) {
-    const blocks = stored.get(name + blocksSuffix);
-    if (!blocks || stored.has(name)) {
+    const blocks = tensors.get(name + blocksSuffix);
+    if (!blocks || tensors.has(name)) {
       located.set(name, find(name, undefined, shape));
       continue;
     }
@@ -274,7 +282,7 @@ async function locatePart<Config>(
       scales: find(name + scalesSuffix, 'F32', [shape[0]!, perRow]),
     });
   }
-  return { config, located };
+  return { config, located, tensors };
 }
 
 export function checkPart<Config>(what: string, { config, parameters }: Part<Config>, kind: PartKind<Config>): void {

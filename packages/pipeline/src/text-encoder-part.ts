@@ -1,6 +1,6 @@
 /** The text encoder of a model, in a folder of its own. */
 import { join } from 'node:path';
-import type { Runtime, TensorData } from '@dalle-mini/graph';
+import type { ParameterValue, Runtime, TensorData } from '@dalle-mini/graph';
 import {
   type BartConfig,
   BartTextEncoder,
@@ -14,9 +14,17 @@ import {
   TextNormalizer,
   tokenizerFromBpeFiles,
 } from '@dalle-mini/text-encoder';
-import { isThere, readHuggingFaceFolder, writeCheckpointFile, writeFileAtomically } from '@dalle-mini/weights/node';
-import { folderError, inFile, readJson, readText, writeJson } from './folder.js';
+import type { Checkpoint } from '@dalle-mini/weights';
+import {
+  isThere,
+  locateTensors,
+  readHuggingFaceFolder,
+  writeCheckpointFile,
+  writeFileAtomically,
+} from '@dalle-mini/weights/node';
+import { folderError, inFile, readJson, readTensors, readText, writeJson } from './folder.js';
 import { bartKind, configFile, openPart, weightsFile } from './model-part.js';
+import { stayInFile, valueInPlace } from './tensors-in-place.js';
 
 const tokenizerFile = 'tokenizer.json';
 const tokenizerConfigFile = 'tokenizer_config.json';
@@ -98,7 +106,7 @@ export async function openTextEncoder(
   const { type, maxLength } = description;
   try {
     if (type === 'bert') {
-      const files = await readTextEncoder(folder);
+      const files = await inFile(folder, () => readHuggingFaceFolder(folder, openWeights));
       signal?.throwIfAborted();
       return await HuggingFaceTextEncoder.fromFiles(files, { ...options, maxLength });
     }
@@ -111,6 +119,22 @@ export async function openTextEncoder(
   } catch (error) {
     throw signal?.aborted ? error : folderError(folder, error);
   }
+}
+
+/** The weights of a text encoder in their file if they stay there, or else read. */
+async function openWeights(path: string): Promise<Checkpoint | ReadonlyMap<string, ParameterValue>> {
+  // Other formats may lay tensors out in other ways, as Flax does its matrices.
+  if (!path.endsWith('.safetensors')) return readTensors(path);
+  const tensors = await locateTensors(path);
+  const values = new Map<string, ParameterValue>();
+  for (const [name, { dtype }] of tensors) {
+    // Only counts and positions are of integers.
+    if (dtype !== 'I8' && !/F/.test(dtype)) continue;
+    const value = valueInPlace(path, name, tensors);
+    if (!value || name.endsWith('/kernel')) return readTensors(path);
+    values.set(name, value);
+  }
+  return stayInFile([...tensors.values()]) ? values : readTensors(path);
 }
 
 /** DALL·E Mini's tokenizer from the files that are in a folder. */

@@ -1,21 +1,27 @@
 import { cp, mkdir, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createRandom, initializeParameters, type Runtime } from '@dalle-mini/graph';
+import { createRandom, initializeParameters, type ParameterValue, type Runtime } from '@dalle-mini/graph';
+import { readParameter } from '@dalle-mini/graph/node';
+import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { loadTfjs, TfjsRuntime } from '@dalle-mini/graph/tfjs';
 import {
   fromPretrained,
   type ModelParts,
   openDecoder,
+  openTextEncoder,
+  readDecoder,
   readModelFolder,
+  readTextEncoder,
   readVqgan,
   writeModelFolder,
   writeVqgan,
 } from '@dalle-mini/pipeline';
+import { HuggingFaceTextEncoder } from '@dalle-mini/text-encoder';
 import { type VqganConfig, vqganParameters } from '@dalle-mini/vqgan';
-import { type Checkpoint, fromFloat32 } from '@dalle-mini/weights';
+import { type Checkpoint, dequantize, fromFloat32, quantize } from '@dalle-mini/weights';
 import { readCheckpointFile, writeCheckpointFile } from '@dalle-mini/weights/node';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { temporaryFolder, tinyModel, writeTinyModel } from './tiny-model.js';
+import { temporaryFolder, tinyMaxLength, tinyModel, writeTinyModel } from './tiny-model.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let whole: string;
@@ -147,6 +153,69 @@ describe('a model folder that is not whole', () => {
       Object.assign(json, { textEncoder: { type: 'bert', folder: 'text-encoder', maxLength: 17 } }),
     );
     expect(await failure('text-encoder')).toContain('maxLength is 17');
+  });
+});
+
+describe('weights of 8 bits', () => {
+  const runtime = new OnnxRuntime({ threads: 1 });
+  afterAll(() => runtime.dispose());
+  beforeEach(async () => {
+    await rm(copy, { recursive: true, force: true });
+    await cp(whole, copy, { recursive: true });
+  });
+
+  const quantizeAll = (tensors: Checkpoint) => {
+    // Sixty times its neighbours: an outlier of its row.
+    for (const { shape, bytes } of tensors.values())
+      if (shape.length === 2) new Float32Array(bytes.buffer, bytes.byteOffset, 8)[5]! *= 60;
+    for (const [name, tensor] of quantize(tensors)) tensors.set(name, tensor);
+  };
+
+  it('of a text encoder stay in their file, and compute the same bits as dequantized', async () => {
+    const path = inCopy('text-encoder');
+    await changeWeights(join(path, 'model.safetensors'), quantizeAll);
+    const given: ParameterValue[] = [];
+    const observed: Runtime = {
+      name: runtime.name,
+      compile: (graph, options) => {
+        given.push(...options!.parameters!.values());
+        return runtime.compile(graph, options);
+      },
+      dispose: async () => {},
+    };
+    const description = { type: 'bert', folder: 'text-encoder', maxLength: tinyMaxLength } as const;
+    const opened = await openTextEncoder(path, description, { runtime: observed });
+    expect(given.filter((value) => 'rows' in value && value.outliers)).not.toHaveLength(0);
+    for (const value of given) expect(value).not.toHaveProperty('data');
+
+    const files = await readTextEncoder(path);
+    const read = await HuggingFaceTextEncoder.fromFiles(files, { runtime, maxLength: tinyMaxLength });
+    expect(await opened.encode(['a red apple'])).toEqual(await read.encode(['a red apple']));
+  });
+
+  it('of a decoder stay in their file, and stand for the same bits as dequantized', async () => {
+    const weights = inCopy('decoder', 'model.safetensors');
+    await changeWeights(weights, quantizeAll);
+    const expected = dequantize((await readCheckpointFile(weights)).tensors);
+    const { parameters } = await openDecoder(inCopy('decoder'));
+    expect([...parameters.values()].filter((value) => 'rows' in value && value.outliers)).not.toHaveLength(0);
+    for (const [name, value] of parameters) {
+      expect(value).not.toHaveProperty('data');
+      expect(await readParameter(value)).toEqual(expected.get(name));
+    }
+    expect((await readDecoder(inCopy('decoder'))).parameters).toEqual(
+      new Map([...parameters.keys()].map((name) => [name, expected.get(name)])),
+    );
+  });
+
+  it('are refused without their scales', async () => {
+    await changeWeights(inCopy('decoder', 'model.safetensors'), (tensors) => {
+      quantizeAll(tensors);
+      for (const name of tensors.keys()) if (name.endsWith('.scale')) tensors.delete(name);
+    });
+    await expect(openDecoder(inCopy('decoder'))).rejects.toThrow(
+      /model\.safetensors: The 8-bit tensor .* but there is none/,
+    );
   });
 });
 

@@ -1,4 +1,4 @@
-import { parametersOf, type TensorData } from '@dalle-mini/graph';
+import { type ParameterValue, parametersOf, type TensorData } from '@dalle-mini/graph';
 import type { StoredTensor } from '@dalle-mini/weights';
 import { type BertConfig, bertGraph } from './bert.js';
 import { releasedNames } from './bert-names.js';
@@ -6,10 +6,14 @@ import { pickParameters } from './compiled-text-encoder.js';
 
 /**
  * The values of the parameters of `bert`, under their names there, from the tensors of a release: `HuggingFaceFiles` says which.
+ * Those that are values already stay as they are.
  * @throws Error that names the first which is missing or has another shape.
  */
-export function bertWeights(weights: ReadonlyMap<string, StoredTensor>, config: BertConfig): Map<string, TensorData> {
+export function bertWeights<Value extends ParameterValue = never>(
+  weights: ReadonlyMap<string, StoredTensor | Value>,
+  config: BertConfig,
+): Map<string, Value | TensorData> {
   const declared = parametersOf(Object.values(bertGraph(config, 1, 1).outputs));
   const { family = 'bert' } = config;
-  return pickParameters<never>(declared, weights, (name) => releasedNames(family, name));
+  return pickParameters(declared, weights, (name) => releasedNames(family, name));
 }

@@ -1,4 +1,4 @@
-import type { Runtime } from '@dalle-mini/graph';
+import type { ParameterValue, Runtime } from '@dalle-mini/graph';
 import type { StoredTensor } from '@dalle-mini/weights';
 import { bertGraph } from './bert.js';
 import { parseBertConfig } from './bert-config.js';
@@ -7,7 +7,7 @@ import { CompiledTextEncoder, checkBatches } from './compiled-text-encoder.js';
 import { tokenizerFromFiles } from './vocabulary-files.js';
 
 /** The files of a Hugging Face model, read. */
-export interface HuggingFaceFiles {
+export interface HuggingFaceFiles<Weight = StoredTensor> {
   /** The parsed `config.json`; its `model_type` is `bert`, `roberta`, `distilbert` or `bart`. */
   readonly config: object;
   /**
@@ -24,7 +24,7 @@ export interface HuggingFaceFiles {
    * The tensors of `model.safetensors`, `pytorch_model.bin` or `flax_model.msgpack`, in any floating-point type or in 8 bits with scales,
    * of the bare model or of one with a head. What the hidden states do not need is ignored.
    */
-  readonly weights: ReadonlyMap<string, StoredTensor>;
+  readonly weights: ReadonlyMap<string, Weight>;
 }
 
 export interface HuggingFaceTextEncoderOptions {
@@ -39,13 +39,13 @@ export interface HuggingFaceTextEncoderOptions {
 /** A pretrained BERT, RoBERTa, DistilBERT or encoder of a BART, or one of their kin such as MiniLM, that reads captions. */
 export class HuggingFaceTextEncoder extends CompiledTextEncoder {
   /**
-   * Loads a model from the files of its repository.
+   * Loads a model from the files of its repository. Its weights may also be values for the runtime, laid out as in PyTorch.
    * @throws RangeError if `maxLength` is past the model's positions, or `batchSize` is not a whole number of 1 or more;
    * TypeError if `config.json` describes another kind of model, or an option that is not supported; Error if the tokenizer's files
    * are none, or a weight is missing or has another shape.
    */
   static async fromFiles(
-    files: HuggingFaceFiles,
+    files: HuggingFaceFiles<StoredTensor | ParameterValue>,
     options: HuggingFaceTextEncoderOptions,
   ): Promise<HuggingFaceTextEncoder> {
     const { runtime, maxLength, batchSize = 4 } = options;

@@ -6,7 +6,7 @@ import { readCheckpointFile } from './checkpoint-file.js';
 import { FileError } from './file-error.js';
 
 /** The files of a Hugging Face model, read. */
-export interface HuggingFaceModel {
+export interface HuggingFaceModel<Weights = Checkpoint> {
   /** The parsed `config.json`. */
   readonly config: object;
   /**
@@ -16,7 +16,7 @@ export interface HuggingFaceModel {
   readonly tokenizer: object;
   /** The parsed `tokenizer_config.json`, where there is one. */
   readonly tokenizerConfig?: object;
-  readonly weights: Checkpoint;
+  readonly weights: Weights;
 }
 
 /** Of the files that a folder may have, the first that is there is read. */
@@ -26,9 +26,13 @@ const VOCABULARIES = ['tokenizer.json', 'vocab.json', 'vocab.txt'];
 /**
  * Reads a model from its folder: `config.json`; `tokenizer.json`, or `vocab.json` and `merges.txt`, or `vocab.txt`; and the weights,
  * `model.safetensors`, `pytorch_model.bin` or `flax_model.msgpack`.
+ * @param readWeights how the file of the weights is read, by its path. Default: all of it, into memory.
  * @throws FileError if a file is missing or cannot be read; CheckpointError, with the path in its message, if it is damaged.
  */
-export async function readHuggingFaceFolder(folder: string): Promise<HuggingFaceModel> {
+export async function readHuggingFaceFolder<Weights = Checkpoint>(
+  folder: string,
+  readWeights: (path: string) => Promise<Weights | Checkpoint> = readTensors,
+): Promise<HuggingFaceModel<Weights | Checkpoint>> {
   const tokenizerConfigPath = join(folder, 'tokenizer_config.json');
   const [vocabulary, weightsName, hasTokenizerConfig] = await Promise.all([
     first(folder, VOCABULARIES),
@@ -39,9 +43,13 @@ export async function readHuggingFaceFolder(folder: string): Promise<HuggingFace
     readJsonFile(join(folder, 'config.json')),
     readTokenizer(folder, vocabulary),
     hasTokenizerConfig ? readJsonFile(tokenizerConfigPath) : undefined,
-    readCheckpointFile(join(folder, weightsName)),
+    readWeights(join(folder, weightsName)),
   ]);
-  return { config, tokenizer, ...(tokenizerConfig ? { tokenizerConfig } : {}), weights: weights.tensors };
+  return { config, tokenizer, ...(tokenizerConfig ? { tokenizerConfig } : {}), weights };
+}
+
+async function readTensors(path: string): Promise<Checkpoint> {
+  return (await readCheckpointFile(path)).tensors;
 }
 
 /** The files that {@link readHuggingFaceFolder} needs, of those that a repository has: as `files` of `downloadModel`. */

@@ -1,6 +1,11 @@
 import { bodyOperations } from '../operators.js';
 import { checkParameters } from '../parameters.js';
-import { type QuantizedBits, type QuantizedMatrix, quantizableParameters } from '../quantization.js';
+import {
+  type QuantizedBits,
+  type QuantizedMatrix,
+  type QuantizedRows,
+  quantizableParameters,
+} from '../quantization.js';
 import {
   type DType,
   type Graph,
@@ -33,7 +38,8 @@ export type ParameterPlacement =
 export type InitialValue =
   | TensorData
   | ExternalPlace
-  | QuantizedMatrix<Uint8Array | FilePlace, Float32Array | FilePlace>;
+  | QuantizedMatrix<Uint8Array | FilePlace, Float32Array | FilePlace>
+  | QuantizedRows<FilePlace>;
 
 /** Values outside of the model, little-endian and row-major: a file's path relative to the model, and the first byte in it. */
 export interface FilePlace {
@@ -88,6 +94,8 @@ export function emitOnnx(graph: Graph, parameters: ParameterPlacement = { kind: 
           `emitOnnx: ${name} is given in ${value.bits} bits, and is not only multiplied with as [out, in]`,
         );
       emitter.quantized(tensor, name, value);
+    } else if ('rows' in value) {
+      emitter.rows(tensor, name, value);
     } else {
       emitter.parameter(tensor, name, 'data' in value ? value.data : value);
     }
@@ -111,7 +119,7 @@ export function emitOnnx(graph: Graph, parameters: ParameterPlacement = { kind: 
 
 type Values = Float32Array | Int32Array | BigInt64Array | Uint8Array;
 
-const bytesPerElement = { float32: 4, uint8: 1, int8: 1, int32: 4, int64: 8, bool: 1, float16: 2 } as const;
+const bytesPerElement = { float32: 4, uint8: 1, int8: 1, int32: 4, int64: 8, bool: 1, float16: 2, uint32: 4 } as const;
 
 /** A quantized parameter: the name of its scales, and how its blocks are to be read. */
 export interface Packing {
@@ -168,6 +176,30 @@ export class OnnxEmitter {
     this.initializer(name, storedAs ?? tensor.dtype, tensor.shape, values);
     // ONNX Runtime computes what follows from initializers alone when it opens the model.
     if (storedAs) this.define(tensor, this.node('Cast', [name], { to: proto.dataTypes[tensor.dtype] }));
+    this.parameters.add(tensor);
+  }
+
+  /** Adds a parameter in 8 bits with a scale for each row. */
+  rows(tensor: Tensor, name: string, { shape, rows, scale, outliers }: QuantizedRows<FilePlace>): void {
+    const count = shape[0]!;
+    const width = sizeOf(shape.slice(1));
+    this.initializer(name, 'int8', [count, width], rows);
+    const scaleName = this.fresh('scale');
+    this.initializer(scaleName, 'float32', [count, 1], scale);
+    // Not by DequantizeLinear, which ONNX Runtime would leave for each run.
+    let widened = this.node('Mul', [this.node('Cast', [name], { to: proto.dataTypes.float32 }), scaleName]);
+    if (outliers) {
+      const values = this.fresh('outliers');
+      this.initializer(values, 'float32', [outliers.count], outliers.values);
+      const positions = this.fresh('positions');
+      // Unsigned, or a negative one of a damaged file would count from the end instead of being refused.
+      this.initializer(positions, 'uint32', [outliers.count, 1], outliers.positions);
+      const flat = this.node('Cast', [positions], { to: proto.dataTypes.int64 });
+      // Not by ScatterElements, which would take the matrix as a vector: each copy of all values takes as long as to widen them.
+      const rowAndColumn = ['Div', 'Mod'].map((type) => this.node(type, [flat, this.integers([width])]));
+      widened = this.node('ScatterND', [widened, this.node('Concat', rowAndColumn, { axis: 1 }), values]);
+    }
+    this.define(tensor, shape.length === 2 ? widened : this.node('Reshape', [widened, this.integers(shape)]));
     this.parameters.add(tensor);
   }
 

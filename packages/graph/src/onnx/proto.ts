@@ -12,6 +12,7 @@ export const dataTypes = {
   int64: 7,
   bool: 9,
   float16: 10,
+  uint32: 12,
 } as const satisfies Record<DType, number> & Record<string, number>;
 
 export type Attribute = number | bigint | string | readonly number[] | { readonly graph: Uint8Array };

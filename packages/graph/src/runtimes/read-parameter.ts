@@ -1,4 +1,4 @@
-import { dequantizeMatrix } from '../quantization.js';
+import { dequantizeMatrix, type QuantizedRows } from '../quantization.js';
 import { type FileRegion, type ParameterValue, sizeOf, type TensorData } from '../tensor.js';
 
 /** A parameter's values in memory, as float32, wherever they are: for a runtime that maps no files. In files, in Node.js only. */
@@ -12,16 +12,38 @@ export async function readParameter(value: ParameterValue): Promise<TensorData> 
     const matrix = {
       ...value,
       blocks: 'folder' in blocks ? await readRegion(blocks, (blockCount * blockSize * bits) / 8) : blocks,
-      scales: 'folder' in scales ? new Float32Array((await readRegion(scales, 4 * blockCount)).buffer) : scales,
+      scales: 'folder' in scales ? await readFloats(scales, blockCount) : scales,
     };
     return { dtype, shape, data: dequantizeMatrix(matrix) };
   }
+  if ('rows' in value) return { dtype, shape, data: await readRows(value) };
   if (value.storedAs === 'float16') {
     const { buffer } = await readRegion(value, 2 * sizeOf(shape));
     return { dtype, shape, data: widen(new Uint16Array(buffer)) };
   }
-  const { buffer } = await readRegion(value, 4 * sizeOf(shape));
-  return { dtype, shape, data: new Float32Array(buffer) };
+  return { dtype, shape, data: await readFloats(value, sizeOf(shape)) };
+}
+
+async function readRows({ shape, rows, scale, outliers }: QuantizedRows<FileRegion>): Promise<Float32Array> {
+  const [count = 1] = shape;
+  const values = Float32Array.from(new Int8Array((await readRegion(rows, sizeOf(shape))).buffer));
+  const scales = await readFloats(scale, count);
+  const width = values.length / count;
+  for (let i = 0; i < values.length; i++) values[i]! *= scales[Math.floor(i / width)]!;
+  if (outliers) {
+    const own = await readFloats(outliers.values, outliers.count);
+    const positions = new Int32Array((await readRegion(outliers.positions, 4 * outliers.count)).buffer);
+    for (const [i, position] of positions.entries()) {
+      if (!(position in values))
+        throw new Error(`${rows.file} has an outlier at position ${position} of ${values.length}`);
+      values[position] = own[i]!;
+    }
+  }
+  return values;
+}
+
+async function readFloats(region: FileRegion, count: number): Promise<Float32Array> {
+  return new Float32Array((await readRegion(region, 4 * count)).buffer);
 }
 
 /** @throws Error if the file is shorter. */

@@ -1,0 +1,47 @@
+/** Weights that stay in their file, where a runtime maps them. */
+import { basename, dirname, resolve } from 'node:path';
+import { type FileRegion, type ParameterValue, sizeOf } from '@dalle-mini/graph';
+import type { TensorLocation } from '@dalle-mini/weights/node';
+
+/** Bytes of weights from which a file is mapped and not read. What is mapped cannot be replaced on Windows while it is in use. */
+const largeFile = 2 ** 28;
+
+/** Whether tensors stay in their file: where a runtime has to widen some, which it does off the event loop, or where they are that large. */
+export function stayInFile(tensors: readonly TensorLocation[]): boolean {
+  const bytes = tensors.reduce((sum, { dtype, shape }) => sum + (dtype === 'U8' ? 1 : 4) * sizeOf(shape), 0);
+  return bytes >= largeFile || tensors.some(({ dtype }) => dtype === 'F16' || dtype === 'I8');
+}
+
+/** Where a tensor begins. */
+export function placeOf(path: string, { offset }: TensorLocation): FileRegion {
+  return { folder: resolve(dirname(path)), file: basename(path), offset };
+}
+
+/** A tensor's values in its file, as a runtime takes them: F32, F16, or I8 with scales, as `quantize` stores it. Nothing of another kind. */
+export function valueInPlace(
+  path: string,
+  name: string,
+  tensors: ReadonlyMap<string, TensorLocation>,
+): ParameterValue | undefined {
+  const tensor = tensors.get(name)!;
+  const { shape } = tensor;
+  const value = { dtype: 'float32', shape, ...placeOf(path, tensor) } as const;
+  if (tensor.dtype === 'F32') return value;
+  if (tensor.dtype === 'F16') return { ...value, storedAs: 'float16' };
+  const scale = tensors.get(`${name}.scale`);
+  if (tensor.dtype !== 'I8' || !isVector(scale, 'F32', shape[0])) return undefined;
+  const rows = { dtype: 'float32', shape, rows: placeOf(path, tensor), scale: placeOf(path, scale) } as const;
+  const [values, positions] = [tensors.get(`${name}.outliers`), tensors.get(`${name}.outlier_positions`)];
+  if (!values && !positions) return rows;
+  if (!isVector(values, 'F32', values?.shape[0]) || !isVector(positions, 'I32', values.shape[0])) return undefined;
+  const outliers = { count: values.shape[0]!, values: placeOf(path, values), positions: placeOf(path, positions) };
+  return { ...rows, outliers };
+}
+
+function isVector(
+  tensor: TensorLocation | undefined,
+  dtype: string,
+  length: number | undefined,
+): tensor is TensorLocation {
+  return tensor?.dtype === dtype && tensor.shape.length === 1 && tensor.shape[0] === length;
+}
