@@ -304,7 +304,7 @@ async function textEncoderOf(
   runtime: Runtime,
 ): Promise<FrozenTextEncoder | TrainedTextEncoder> {
   if (!train) return { kind: 'frozen', encoder: await BertTextEncoder.fromFiles(files, { runtime, maxLength }) };
-  const tokenizer = loadTokenizer(files.tokenizer, files.tokenizerConfig);
+  const tokenizer = await loadTokenizer(files.tokenizer, files.tokenizerConfig);
   // Checkpoints of models with a head have the names under `bert.`.
   const parameters = new Map(
     [...dequantize(files.weights)].map(([name, value]) => [name.replace(/^bert\./, ''), value as TensorData]),

@@ -147,10 +147,10 @@ async function readBartTokenizer(folder: string, kind: 'bart' | 'min-dalle'): Pr
     merges: await readText(at(mergesFile)),
   });
   const tokenizer = json
-    ? loadTokenizer(json, (await readJson(at(tokenizerConfigFile), 'optional')) ?? {})
+    ? await loadTokenizer(json, (await readJson(at(tokenizerConfigFile), 'optional')) ?? {})
     : kind === 'bart'
-      ? tokenizerFromBpeFiles(await bpe())
-      : minDalleTokenizer(await bpe());
+      ? await tokenizerFromBpeFiles(await bpe())
+      : await minDalleTokenizer(await bpe());
   return words === undefined ? tokenizer : normalizingTokenizer(tokenizer, new TextNormalizer(words));
 }
 

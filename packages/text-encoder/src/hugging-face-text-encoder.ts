@@ -50,7 +50,7 @@ export class HuggingFaceTextEncoder extends CompiledTextEncoder {
   ): Promise<HuggingFaceTextEncoder> {
     const { runtime, maxLength, batchSize = 4 } = options;
     const config = parseBertConfig(files.config);
-    const tokenizer = tokenizerFromFiles(files.tokenizer, files.tokenizerConfig);
+    const tokenizer = await tokenizerFromFiles(files.tokenizer, files.tokenizerConfig);
     checkBatches(maxLength, batchSize, config.maxPositions);
     const graph = bertGraph(config, batchSize, maxLength);
     const executable = await runtime.compile(graph, { parameters: bertWeights(files.weights, config) });

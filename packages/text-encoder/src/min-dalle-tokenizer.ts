@@ -1,4 +1,4 @@
-import { Tokenizer } from '@huggingface/tokenizers';
+import { createTokenizer } from './create-tokenizer.js';
 import { demojize } from './demojize.js';
 import type { CaptionTokenizer } from './tokenizer.js';
 import { type BpeFiles, checkVocab, parseMerges } from './vocabulary-files.js';
@@ -21,20 +21,17 @@ const PAD_ID = 1;
  *
  * @throws Error if the files are none of a BPE tokenizer, do not belong together, or lack `<s>`, `</s>` or `<unk>`.
  */
-export function minDalleTokenizer({ vocab, merges }: BpeFiles): CaptionTokenizer {
-  checkVocab(vocab, ['<s>', '</s>', '<unk>']);
-  const tokenizer: { encode(text: string, options: { add_special_tokens: boolean }): { ids: number[] } } =
-    new Tokenizer(
-      {
-        added_tokens: [],
-        normalizer: null,
-        pre_tokenizer: null,
-        post_processor: null,
-        decoder: null,
-        model: { type: 'BPE', vocab, merges: parseMerges(merges, vocab), unk_token: '<unk>' },
-      },
-      {},
-    );
+export async function minDalleTokenizer({ vocab, merges }: BpeFiles): Promise<CaptionTokenizer> {
+  await checkVocab(vocab, ['<s>', '</s>', '<unk>']);
+  const file = {
+    added_tokens: [],
+    normalizer: null,
+    pre_tokenizer: null,
+    post_processor: null,
+    decoder: null,
+    model: { type: 'BPE', vocab, merges: await parseMerges(merges, vocab), unk_token: '<unk>' },
+  };
+  const tokenizer = await createTokenizer(file, {});
 
   return {
     encode(captions, maxLength) {

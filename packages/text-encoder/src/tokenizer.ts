@@ -1,4 +1,4 @@
-import { Tokenizer } from '@huggingface/tokenizers';
+import { createTokenizer, type HuggingFaceTokenizer } from './create-tokenizer.js';
 
 /** Token ids of a batch of captions, all of one length. */
 export interface TokenBatch {
@@ -19,15 +19,6 @@ export interface CaptionTokenizer {
   encode(captions: readonly string[], maxLength: number): TokenBatch;
 }
 
-/** What is used of `@huggingface/tokenizers`, whose own types do not resolve under NodeNext: they import without extensions. */
-interface HuggingFaceTokenizer {
-  encode(text: string, options: { add_special_tokens: boolean }): { ids: number[] };
-  token_to_id(token: string): number | undefined;
-  readonly post_processor: {
-    post_process(tokens: string[], pair: null, addSpecialTokens: boolean): { tokens: string[] };
-  } | null;
-}
-
 /** The part of `tokenizer.json` that is read here; the rest is read by `@huggingface/tokenizers`. */
 interface TokenizerFile {
   readonly added_tokens?: readonly { readonly id: number; readonly content: string }[];
@@ -41,14 +32,14 @@ interface TokenizerFile {
 }
 
 /**
- * Loads a tokenizer from the parsed `tokenizer.json` of a Hugging Face model and, where there is one, its `tokenizer_config.json`.
+ * Loads a tokenizer, without blocking the event loop, from the parsed `tokenizer.json` of a Hugging Face model and, where there is one, its `tokenizer_config.json`.
  * For BERT's tokenizer the ids are those of the reference implementation in Rust. (Tried for each code point of Unicode: they
  * differ for 658, rare marks and punctuation that Unicode added or changed after the reference's tables were made.)
  * @throws Error if the files are not a tokenizer, or name no padding token.
  */
-export function loadTokenizer(tokenizerJson: object, tokenizerConfig: object = {}): CaptionTokenizer {
+export async function loadTokenizer(tokenizerJson: object, tokenizerConfig: object = {}): Promise<CaptionTokenizer> {
   const file = tokenizerJson as TokenizerFile;
-  const tokenizer: HuggingFaceTokenizer = new Tokenizer(tokenizerJson, tokenizerConfig);
+  const tokenizer = await createTokenizer(tokenizerJson, tokenizerConfig);
   const padId = findPadId(file, tokenizerConfig);
   const { before, after } = specialTokens(tokenizer);
   const specials = before.length + after.length;

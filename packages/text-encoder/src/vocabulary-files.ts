@@ -1,4 +1,5 @@
 import { type CaptionTokenizer, loadTokenizer } from './tokenizer.js';
+import { forEachInTurns } from './turns.js';
 
 /** The files of a byte-level BPE tokenizer, as GPT-2, RoBERTa, BART and DALL·E Mini have it. */
 export interface BpeFiles {
@@ -19,8 +20,12 @@ const BART_SPECIAL_TOKENS = ['<s>', '<pad>', '</s>', '<unk>', '<mask>'];
  * first (see `TextNormalizer`).
  * @throws Error if the files are none of such a tokenizer, do not belong together, or lack `<s>`, `</s>` or `<pad>`.
  */
-export function tokenizerFromBpeFiles({ vocab, merges, addPrefixSpace = false }: BpeFiles): CaptionTokenizer {
-  checkVocab(vocab, ['<s>', '</s>', '<pad>']);
+export async function tokenizerFromBpeFiles({
+  vocab,
+  merges,
+  addPrefixSpace = false,
+}: BpeFiles): Promise<CaptionTokenizer> {
+  await checkVocab(vocab, ['<s>', '</s>', '<pad>']);
   const special = BART_SPECIAL_TOKENS.filter((token) => token in vocab);
   return loadTokenizer({
     added_tokens: special.map((content) => addedToken(content, vocab[content]!, content === '<mask>')),
@@ -35,7 +40,7 @@ export function tokenizerFromBpeFiles({ vocab, merges, addPrefixSpace = false }:
     },
     decoder: { type: 'ByteLevel' },
     padding: { pad_id: vocab['<pad>'] },
-    model: { type: 'BPE', vocab, merges: parseMerges(merges, vocab) },
+    model: { type: 'BPE', vocab, merges: await parseMerges(merges, vocab) },
   });
 }
 
@@ -56,7 +61,7 @@ export interface WordPieceFiles {
  * `DistilBertTokenizerFast` too: WordPiece between `[CLS]` and `[SEP]`, padded with `[PAD]`.
  * @throws Error if the file is no such vocabulary, or lacks one of these or `[UNK]`.
  */
-export function tokenizerFromWordPieceFiles(files: WordPieceFiles): CaptionTokenizer {
+export async function tokenizerFromWordPieceFiles(files: WordPieceFiles): Promise<CaptionTokenizer> {
   const { vocab: text, lowercase, stripAccents = null, separateIdeographs = true } = files;
   const lines = typeof text === 'string' ? text.split(/\r?\n/) : [];
   if (lines.at(-1) === '') lines.pop();
@@ -100,7 +105,7 @@ interface TokenizerConfig {
  * `vocab.json`, the text of `merges.txt`) or `{ vocab }` (the text of `vocab.txt`), and its parsed `tokenizer_config.json`.
  * @throws Error if the files are none of a tokenizer, or name no padding token.
  */
-export function tokenizerFromFiles(files: object, tokenizerConfig: object = {}): CaptionTokenizer {
+export async function tokenizerFromFiles(files: object, tokenizerConfig: object = {}): Promise<CaptionTokenizer> {
   if (!('vocab' in files)) return loadTokenizer(files, tokenizerConfig);
   const config: TokenizerConfig = tokenizerConfig;
   if ('merges' in files || typeof files.vocab !== 'string')
@@ -119,13 +124,16 @@ function addedToken(content: string, id: number, lstrip = false): object {
 }
 
 /** @throws Error if this is no parsed `vocab.json` with the tokens that a tokenizer needs. */
-export function checkVocab(vocab: Readonly<Record<string, number>>, needed: readonly string[]): void {
+export async function checkVocab(vocab: Readonly<Record<string, number>>, needed: readonly string[]): Promise<void> {
   const isVocab = typeof vocab === 'object' && vocab !== null && !Array.isArray(vocab);
-  const wrong = isVocab ? Object.entries(vocab).find(([, id]) => !Number.isInteger(id) || id < 0) : undefined;
-  if (!isVocab || wrong || Object.keys(vocab).length === 0) {
-    const found = wrong ? `${JSON.stringify(wrong[0])} has the id ${JSON.stringify(wrong[1])}` : 'it holds no tokens';
-    throw new Error(`The vocabulary is not that of a BPE tokenizer: ${found}; give vocab.json, parsed: ids of tokens.`);
-  }
+  const notThat = (found: string) =>
+    new Error(`The vocabulary is not that of a BPE tokenizer: ${found}; give vocab.json, parsed: ids of tokens.`);
+  const tokens = isVocab ? Object.keys(vocab) : [];
+  if (tokens.length === 0) throw notThat('it holds no tokens');
+  await forEachInTurns(tokens, (token) => {
+    const id = vocab[token]!;
+    if (!Number.isInteger(id) || id < 0) throw notThat(`${JSON.stringify(token)} has the id ${JSON.stringify(id)}`);
+  });
   checkTokens(vocab, needed, 'vocab.json');
 }
 
@@ -139,14 +147,15 @@ function checkTokens(vocab: Readonly<Record<string, number>>, needed: readonly s
 }
 
 /** @throws Error if a line is no pair of tokens, or it or what it merges to is not in the vocabulary. */
-export function parseMerges(text: string, vocab: Readonly<Record<string, number>>): [string, string][] {
+export async function parseMerges(text: string, vocab: Readonly<Record<string, number>>): Promise<[string, string][]> {
   const lines = typeof text === 'string' ? text.split(/\r?\n/) : [];
   if (lines.at(-1) === '') lines.pop();
   const first = lines[0]?.startsWith('#version') ? 1 : 0;
   if (lines.length === first) {
     throw new Error('There are no merges; give the text of merges.txt, which lies beside vocab.json.');
   }
-  return lines.slice(first).map((line, index) => {
+  const pairs: [string, string][] = [];
+  await forEachInTurns(lines.slice(first), (line, index) => {
     const pair = line.split(' ');
     const where = `Line ${index + first + 1} of the merges`;
     if (pair.length !== 2 || pair.includes('')) {
@@ -160,6 +169,7 @@ export function parseMerges(text: string, vocab: Readonly<Record<string, number>
           'give the vocab.json and merges.txt of one model.',
       );
     }
-    return pair as [string, string];
+    pairs.push(pair as [string, string]);
   });
+  return pairs;
 }

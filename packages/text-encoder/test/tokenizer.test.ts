@@ -5,7 +5,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { loadTokenizer } from '../src/tokenizer.js';
 import { minilm, reference } from './minilm.js';
 
-const tokenizer = loadTokenizer(minilm.tokenizer);
+const tokenizer = await loadTokenizer(minilm.tokenizer);
 const CLS = 101;
 const SEP = 102;
 const UNK = 100;
@@ -113,17 +113,30 @@ describe('loadTokenizer', () => {
     ['its name', {}],
     ['tokenizer_config.json', { pad_token: '[PAD]' }],
     ['tokenizer_config.json, as an object', { pad_token: { content: '[PAD]' } }],
-  ])('finds the padding token by %s', (_name, config) => {
-    const { ids } = loadTokenizer(withoutPadding, config).encode([''], 3);
+  ])('finds the padding token by %s', async (_name, config) => {
+    const { ids } = (await loadTokenizer(withoutPadding, config)).encode([''], 3);
     expect([...ids]).toEqual([CLS, SEP, 0]);
   });
 
-  it('refuses a tokenizer that has no such token', () => {
-    expect(() => loadTokenizer(withoutPadding, { pad_token: '<pad>' })).toThrow(/no padding token "<pad>"/);
-    expect(() => loadTokenizer({ ...withoutPadding, added_tokens: [] })).toThrow(/no padding token; give/);
+  it('refuses a tokenizer that has no such token', async () => {
+    await expect(loadTokenizer(withoutPadding, { pad_token: '<pad>' })).rejects.toThrow(/no padding token "<pad>"/);
+    await expect(loadTokenizer({ ...withoutPadding, added_tokens: [] })).rejects.toThrow(/no padding token; give/);
   });
 
-  it('refuses what is not a tokenizer', () => {
-    expect(() => loadTokenizer({ padding: null })).toThrow();
+  it('lets the event loop turn while it reads a large vocabulary', async () => {
+    const { model } = minilm.tokenizer as { model: { vocab: Record<string, number> } };
+    const more = Array.from({ length: 200_000 }, (_, i) => [`word ${i}`, 30_522 + i] as const);
+    let turns = 0;
+    const counting = setInterval(() => turns++);
+    await loadTokenizer({
+      ...minilm.tokenizer,
+      model: { ...model, vocab: { ...model.vocab, ...Object.fromEntries(more) } },
+    });
+    clearInterval(counting);
+    expect(turns).toBeGreaterThan(0);
+  });
+
+  it('refuses what is not a tokenizer', async () => {
+    await expect(loadTokenizer({ padding: null })).rejects.toThrow();
   });
 });

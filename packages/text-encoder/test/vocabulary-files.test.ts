@@ -12,8 +12,8 @@ import { describe, expect, it } from 'vitest';
 import { bpeFiles, maxLength, type Row, read, rows, wordFrequencies } from './captions.js';
 import { families, readModel, tokens, vocabularies } from './hugging-face.js';
 
-const bpe = tokenizerFromBpeFiles(bpeFiles);
-const minDalle = minDalleTokenizer(bpeFiles);
+const bpe = await tokenizerFromBpeFiles(bpeFiles);
+const minDalle = await minDalleTokenizer(bpeFiles);
 const { vocab, merges } = bpeFiles;
 const wordPiece = (name: string, lowercase: boolean) =>
   tokenizerFromWordPieceFiles({ vocab: read(`${name}/vocab.txt`), lowercase });
@@ -23,9 +23,9 @@ const ids = (tokenizer: CaptionTokenizer, caption: string, length = maxLength) =
 
 describe.each<[string, keyof Row['tokens'], CaptionTokenizer, number]>([
   ['BartTokenizerFast, from vocab.json and merges.txt', 'bpe', bpe, vocab['<pad>']!],
-  ['BartTokenizerFast, from tokenizer.json', 'bpe', loadTokenizer(JSON.parse(read('bpe/tokenizer.json'))), 1],
-  ['BertTokenizerFast in lower case', 'uncased', wordPiece('uncased', true), 0],
-  ['BertTokenizerFast', 'cased', wordPiece('cased', false), 0],
+  ['BartTokenizerFast, from tokenizer.json', 'bpe', await loadTokenizer(JSON.parse(read('bpe/tokenizer.json'))), 1],
+  ['BertTokenizerFast in lower case', 'uncased', await wordPiece('uncased', true), 0],
+  ['BertTokenizerFast', 'cased', await wordPiece('cased', false), 0],
   ['min-dalle', 'minDalle', minDalle, 1],
 ])('the tokenizer of %s', (_, name, tokenizer, padId) => {
   it.each(rows.map((row, index) => [index, row.caption.slice(0, 40), row] as const))(
@@ -55,19 +55,26 @@ describe("Hugging Face's tokenizers", () => {
       return [...ids.subarray(0, attentionMask.lastIndexOf(1) + 1)];
     });
 
-  it.each(tokenizers)('have the ids of $vocabulary with $tokenizerConfig', ({ vocabulary, tokenizerConfig, ids }) => {
-    expect(captions.length).toBeGreaterThan(50);
-    expect(idsOf(tokenizerFromFiles(vocabularies[vocabulary], tokenizerConfig))).toEqual(ids);
-  });
+  it.each(tokenizers)(
+    'have the ids of $vocabulary with $tokenizerConfig',
+    async ({ vocabulary, tokenizerConfig, ids }) => {
+      expect(captions.length).toBeGreaterThan(50);
+      expect(idsOf(await tokenizerFromFiles(vocabularies[vocabulary], tokenizerConfig))).toEqual(ids);
+    },
+  );
 
-  it.each(families)('have the ids of %s, from tokenizer.json', (family) => {
+  it.each(families)('have the ids of %s, from tokenizer.json', async (family) => {
     const { tokenizer, vocabulary } = readModel(family);
-    expect(idsOf(tokenizerFromFiles(tokenizer))).toEqual(tokenizers.find((row) => row.vocabulary === vocabulary)!.ids);
+    expect(idsOf(await tokenizerFromFiles(tokenizer))).toEqual(
+      tokenizers.find((row) => row.vocabulary === vocabulary)!.ids,
+    );
   });
 
-  it('are refused where a file is missing', () => {
-    expect(() => tokenizerFromFiles({ vocab: vocabularies.bpe.vocab })).toThrow('give the text of merges.txt');
-    expect(() => tokenizerFromFiles({ merges: vocabularies.bpe.merges, vocab: undefined })).toThrow('give vocab.json');
+  it('are refused where a file is missing', async () => {
+    await expect(tokenizerFromFiles({ vocab: vocabularies.bpe.vocab })).rejects.toThrow('give the text of merges.txt');
+    await expect(tokenizerFromFiles({ merges: vocabularies.bpe.merges, vocab: undefined })).rejects.toThrow(
+      'give vocab.json',
+    );
   });
 });
 
@@ -103,28 +110,30 @@ describe('a caption that is too long', () => {
 describe('vocab.json', () => {
   const make = [tokenizerFromBpeFiles, minDalleTokenizer];
 
-  it.each(make)('that is none is refused by %o', (tokenizer) => {
+  it.each(make)('that is none is refused by %o', async (tokenizer) => {
     for (const wrong of [undefined, null, 'text', [], {}]) {
       const given = { vocab: wrong as unknown as Record<string, number>, merges };
-      expect(() => tokenizer(given)).toThrow(/holds no tokens; give vocab.json, parsed/);
+      await expect(tokenizer(given)).rejects.toThrow(/holds no tokens; give vocab.json, parsed/);
     }
-    expect(() => tokenizer({ vocab: { ...vocab, cat: 1.5 }, merges })).toThrow(/"cat" has the id 1.5; give vocab.json/);
-    expect(() => tokenizer({ vocab: { model: {} } as never, merges })).toThrow(
+    await expect(tokenizer({ vocab: { ...vocab, cat: 1.5 }, merges })).rejects.toThrow(
+      /"cat" has the id 1.5; give vocab.json/,
+    );
+    await expect(tokenizer({ vocab: { model: {} } as never, merges })).rejects.toThrow(
       /"model" has the id \{\}; give vocab.json/,
     );
   });
 
-  it('that lacks special tokens is refused', () => {
+  it('that lacks special tokens is refused', async () => {
     const { '<s>': _, '<unk>': __, ...rest } = vocab;
-    expect(() => tokenizerFromBpeFiles({ vocab: rest, merges })).toThrow(
+    await expect(tokenizerFromBpeFiles({ vocab: rest, merges })).rejects.toThrow(
       /has no <s>; give the vocab.json of the model/,
     );
-    expect(() => minDalleTokenizer({ vocab: rest, merges })).toThrow(/has no <s>, <unk>; give/);
+    await expect(minDalleTokenizer({ vocab: rest, merges })).rejects.toThrow(/has no <s>, <unk>; give/);
   });
 
-  it('may lack those that only captions name', () => {
+  it('may lack those that only captions name', async () => {
     const { '<mask>': _, ...rest } = vocab;
-    expect(ids(tokenizerFromBpeFiles({ vocab: rest, merges }), 'cat', 4)).toEqual(ids(bpe, 'cat', 4));
+    expect(ids(await tokenizerFromBpeFiles({ vocab: rest, merges }), 'cat', 4)).toEqual(ids(bpe, 'cat', 4));
   });
 });
 
@@ -144,14 +153,14 @@ describe('merges.txt', () => {
       '#version: 0.2\nΩΩ zz\n',
       /Line 2 .* has the token "ΩΩ", which the vocabulary lacks; give the vocab.json/,
     ],
-  ])('that is %s is refused', (_, text, message) => {
-    expect(() => tokenizerFromBpeFiles({ vocab, merges: text })).toThrow(message);
-    expect(() => minDalleTokenizer({ vocab, merges: text })).toThrow(message);
+  ])('that is %s is refused', async (_, text, message) => {
+    await expect(tokenizerFromBpeFiles({ vocab, merges: text })).rejects.toThrow(message);
+    await expect(minDalleTokenizer({ vocab, merges: text })).rejects.toThrow(message);
   });
 
-  it('may have the line ends of Windows, and no header', () => {
+  it('may have the line ends of Windows, and no header', async () => {
     for (const text of [merges.replaceAll('\n', '\r\n'), merges.slice(merges.indexOf('\n') + 1)]) {
-      expect(ids(tokenizerFromBpeFiles({ vocab, merges: text }), 'a blue cat')).toEqual(ids(bpe, 'a blue cat'));
+      expect(ids(await tokenizerFromBpeFiles({ vocab, merges: text }), 'a blue cat')).toEqual(ids(bpe, 'a blue cat'));
     }
   });
 });
@@ -162,13 +171,13 @@ describe('vocab.txt', () => {
     ['missing', undefined, /no lines; give the text of vocab.txt/],
     ['parsed', { '[PAD]': 0 }, /no lines; give the text of vocab.txt/],
     ['of another kind of model', '<s>\n<pad>\n</s>\n', /has no \[PAD\], \[UNK\], \[CLS\], \[SEP\]; give the vocab.txt/],
-  ])('that is %s is refused', (_, text, message) => {
-    expect(() => tokenizerFromWordPieceFiles({ vocab: text as string, lowercase: true })).toThrow(message);
+  ])('that is %s is refused', async (_, text, message) => {
+    await expect(tokenizerFromWordPieceFiles({ vocab: text as string, lowercase: true })).rejects.toThrow(message);
   });
 
-  it('may have the line ends of Windows', () => {
+  it('may have the line ends of Windows', async () => {
     const text = read('uncased/vocab.txt').replaceAll('\n', '\r\n');
-    const windows = tokenizerFromWordPieceFiles({ vocab: text, lowercase: true });
-    expect(ids(windows, 'a blue cat')).toEqual(ids(wordPiece('uncased', true), 'a blue cat'));
+    const windows = await tokenizerFromWordPieceFiles({ vocab: text, lowercase: true });
+    expect(ids(windows, 'a blue cat')).toEqual(ids(await wordPiece('uncased', true), 'a blue cat'));
   });
 });

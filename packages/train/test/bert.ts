@@ -47,6 +47,6 @@ const weights: Checkpoint = new Map(
 export const tinyBert = {
   files: { config, tokenizer, weights },
   config: parseBertConfig(config),
-  tokenizer: loadTokenizer(tokenizer),
+  tokenizer: await loadTokenizer(tokenizer),
   parameters,
 };
