@@ -25,6 +25,8 @@ const started = performance.now();
 const model = await fromPretrained(options.model, { threads, dtype, vqgan: options.vqgan });
 const { encoder, decoder, tokenizer, sampling } = model;
 const loadMs = performance.now() - started;
+/** The pipeline reads the negative prompt once too. */
+let unconditional: TextEncoding | undefined;
 const measured: Record<string, number>[] = [];
 // The first round compiles for this number of images: it shows the start, and the others the speed.
 for (let round = 0; round <= rounds; round++) measured.push(await draw());
@@ -39,9 +41,6 @@ const result: GenerateMeasurement = {
 };
 console.log(JSON.stringify(result));
 await model.dispose();
-
-/** The pipeline reads the negative prompt once too. */
-let unconditional: TextEncoding | undefined;
 
 async function draw(): Promise<Record<string, number>> {
   const stages: Record<string, number> = {};
