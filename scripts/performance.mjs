@@ -127,7 +127,10 @@ const ofRoofline = (bound) => ({
 });
 const sharper = (bound, psnr, peer) => ({
   text: () => `≥ ${bound}× ${peer}, PSNR ≥ ${psnr} dB`,
-  isReached: (figures) => (figures.ratio === undefined ? undefined : figures.ratio >= bound && figures.psnr >= psnr),
+  isReached: (figures) =>
+    figures.ratio === undefined
+      ? undefined
+      : figures.ratio >= bound && (figures.psnr ?? Number.POSITIVE_INFINITY) >= psnr,
 });
 
 /** Time here and a peer's, and how many times faster it is here. */
@@ -152,7 +155,7 @@ const rows = [
   ['Mini, nine pictures, F32: a token', milliseconds, ofRoofline(1.35), token(nine, 9, 'F32')],
   ['VQ-GAN f16-16384: decode one picture', milliseconds, timesFaster(1.2, 'PyTorch'), tokenizing('decode')],
   [
-    'VQ-GAN f16-16384: decode one picture, reduced precision',
+    'VQ-GAN f16-16384: decode one picture, 16-bit weights',
     milliseconds,
     sharper(1.6, 40, 'PyTorch'),
     tokenizing('decode', 'F16'),
@@ -223,12 +226,13 @@ const states = new Map([
   [undefined, 'not measured'],
 ]);
 const targetLines = rows.map(([what, unit, target, figures]) => {
-  const { here, peer, ratio, roofline } = figures;
+  const { here, peer, ratio, roofline, psnr } = figures;
+  const pixels = psnr === undefined ? '' : `, ${psnr === null ? 'equal pixels' : `${psnr.toFixed(1)} dB`}`;
   const cell = (value, text) => (value === undefined ? '' : text(value));
   const cells = [
     what,
     target.text(unit),
-    cell(here, unit),
+    cell(here, (value) => unit(value) + pixels),
     cell(peer, unit),
     cell(ratio, (value) => `${value.toFixed(2)}×`),
     cell(roofline, unit),

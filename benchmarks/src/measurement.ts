@@ -29,6 +29,14 @@ export interface GenerateMeasurement {
   readonly peak_rss_mb: number;
 }
 
+/** What one program that encodes or decodes images prints. */
+export interface TokenizeMeasurement extends GenerateMeasurement {
+  /** Of pixels decoded from the same tokens with weights in float32, in decibels; `null` where they are equal. */
+  readonly psnr?: number | null;
+  /** The standard deviation of those pixels, of 255: a PSNR says little of a picture without contrast. */
+  readonly pixel_deviation?: number;
+}
+
 /** What a program prints that starts a model. Times count from the start of its process. */
 export interface StartMeasurement {
   /** Whether the release had to be converted before. */

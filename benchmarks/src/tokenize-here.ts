@@ -1,14 +1,16 @@
 /** Encodes or decodes images with the VQ-GAN, in a process of its own: prints its times as one JSON line, as the program in `peers/` does. */
 import { parseArgs } from 'node:util';
-import { createRandom, initializeParameters, sampleInteger } from '@dalle-mini/graph';
+import { createRandom, initializeParameters, sampleInteger, type TensorData } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
-import { VqganTokenizer, vqganParameters, vqganPresets } from '@dalle-mini/vqgan';
-import type { GenerateMeasurement } from './measurement.js';
+import { type RgbImage, VqganTokenizer, vqganParameters, vqganPresets } from '@dalle-mini/vqgan';
+import { fromFloat32, toFloat32 } from '@dalle-mini/weights';
+import type { TokenizeMeasurement } from './measurement.js';
 
 const { values: options } = parseArgs({
   options: {
     task: { type: 'string' },
     images: { type: 'string' },
+    dtype: { type: 'string', default: 'F32' },
     threads: { type: 'string' },
     calls: { type: 'string' },
   },
@@ -20,10 +22,14 @@ const [count, threads, calls] = [options.images, options.threads, options.calls]
 ];
 const task = options.task as 'encode' | 'decode';
 
+const dtype = options.dtype as 'F32' | 'F16';
+
 const config = vqganPresets['f16-16384'];
-const random = createRandom(0);
+const seed = 0;
+const random = createRandom(seed);
 const integers = (length: number, below: number) => Array.from({ length }, () => sampleInteger(random, below));
-const parameters = initializeParameters(vqganParameters(config), random);
+const drawn = initializeParameters(vqganParameters(config), random);
+const parameters = dtype === 'F32' ? drawn : rounded(drawn);
 const { resolution: size, nEmbed } = config;
 const images = Array.from({ length: count }, () => ({
   width: size,
@@ -44,13 +50,45 @@ for (let call = 0; call <= calls; call++) {
   measured.push({ [task]: performance.now() - start });
 }
 const [first, ...rounds] = measured;
-const result: GenerateMeasurement = {
+const measurement = {
   engine: 'this project',
+  dtype,
   load_ms: performance.now() - started - rounds.reduce((sum, round) => sum + round[task]!, 0),
   first: first!,
   rounds,
   peak_rss_mb: process.resourceUsage().maxRSS / 1024,
 };
+const result: TokenizeMeasurement =
+  task === 'decode' && dtype !== 'F32' ? { ...measurement, ...(await pixelLoss()) } : measurement;
 console.log(JSON.stringify(result));
 await tokenizer.dispose();
 await runtime.dispose();
+
+/** The weights after they were stored in 16 bits. */
+function rounded(parameters: ReadonlyMap<string, TensorData>): Map<string, TensorData> {
+  const round = ({ shape, data }: TensorData): TensorData => ({
+    dtype: 'float32',
+    shape,
+    data: toFloat32(fromFloat32(data as Float32Array, shape, 'F16')),
+  });
+  return new Map([...parameters].map(([name, value]) => [name, round(value)]));
+}
+
+/** How far the first picture is from the one that the weights give in float32. */
+async function pixelLoss(): Promise<Pick<TokenizeMeasurement, 'psnr' | 'pixel_deviation'>> {
+  // Not before all else was measured: it takes memory.
+  const { peakSignalToNoise } = await import('@dalle-mini/train');
+  const exact = initializeParameters(vqganParameters(config), createRandom(seed));
+  const reference = new VqganTokenizer(config, exact, runtime);
+  const [expected] = await reference.decode(grids.slice(0, 1));
+  const [found] = await tokenizer.decode(grids.slice(0, 1));
+  await reference.dispose();
+  const psnr = peakSignalToNoise(expected!, found!);
+  return { psnr: Number.isFinite(psnr) ? psnr : null, pixel_deviation: standardDeviation(expected!) };
+}
+
+function standardDeviation({ data }: RgbImage): number {
+  const values = Float64Array.from(data);
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length);
+}

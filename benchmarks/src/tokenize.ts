@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import { type Graph, isOperation, sizeOf, topologicalOrder } from '@dalle-mini/graph';
 import { decodeGraph, encodeGraph, vqganPresets } from '@dalle-mini/vqgan';
 import type { Machine } from './machine.js';
-import type { GenerateMeasurement } from './measurement.js';
+import type { TokenizeMeasurement } from './measurement.js';
 import { interpreterOf, median, run, writeReport } from './processes.js';
 
 const usage = `Usage: npm run -w benchmarks tokenize -- [options]
@@ -34,26 +34,34 @@ if (options.help) {
 }
 const { python, calls, threads } = options;
 const tasks = [
-  { task: 'decode', images: 1, graph: decodeGraph },
-  { task: 'encode', images: 8, graph: encodeGraph },
+  { task: 'decode', dtype: 'F32', images: 1, graph: decodeGraph },
+  { task: 'decode', dtype: 'F16', images: 1, graph: decodeGraph },
+  { task: 'encode', dtype: 'F32', images: 8, graph: encodeGraph },
 ] as const;
 
 const machine = run<Machine>(process.execPath, 'machine.js', { threads });
-const results = tasks.map(({ task, images, graph }) => {
+const results = tasks.map(({ task, dtype, images, graph }) => {
   const shared = { task, images: String(images), threads, calls };
   const rounds = Array.from({ length: Number(options.rounds) }, () => {
-    const here = run<GenerateMeasurement>(process.execPath, 'tokenize-here.js', shared);
+    const here = run<TokenizeMeasurement>(process.execPath, 'tokenize-here.js', { ...shared, dtype });
     if (python === undefined) return [here];
-    return [here, run<GenerateMeasurement>(interpreterOf(python), '../peers/tokenize_taming.py', shared)];
+    return [here, run<TokenizeMeasurement>(interpreterOf(python), '../peers/tokenize_taming.py', shared)];
   });
-  return { task, images, gflops: (images * flopsOf(graph(vqganPresets['f16-16384']))) / 1e9, rounds };
+  // The same in every round: weights and tokens have fixed seeds.
+  const { psnr, pixel_deviation } = rounds[0]![0]!;
+  const gflops = (images * flopsOf(graph(vqganPresets['f16-16384']))) / 1e9;
+  return { task, dtype, images, gflops, psnr, pixel_deviation, rounds };
 });
 
 const peak = machine.flopsPerSecond / 1e9;
-console.log(`256 × 256 pixels, float32, ${threads} threads; products of matrices reach ${peak.toFixed(0)} GFLOP/s\n`);
-console.log('| | images | GFLOP | engine | ms | GFLOP/s | of products | peak memory, GB | speed ÷ PyTorch |');
-console.log('| --- | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: |');
-for (const { task, images, gflops, rounds } of results) {
+console.log(
+  `256 × 256 pixels, computed in float32, ${threads} threads; products of matrices reach ${peak.toFixed(0)} GFLOP/s\n`,
+);
+console.log(
+  '| | weights | images | GFLOP | engine | ms | GFLOP/s | of products | peak memory, GB | speed ÷ PyTorch | PSNR |',
+);
+console.log('| --- | --- | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: | --- |');
+for (const { task, dtype, images, gflops, psnr, pixel_deviation, rounds } of results) {
   /** The median time of one side's calls in one round. */
   const times = (side: number) => rounds.map((round) => median(round[side]!.rounds.map((call) => call[task]!)));
   for (const [side, { engine }] of rounds[0]!.entries()) {
@@ -62,10 +70,13 @@ for (const { task, images, gflops, rounds } of results) {
     const memory = median(rounds.map((round) => round[side]!.peak_rss_mb)) / 1024;
     const ratios = python !== undefined && side === 0 ? times(0).map((own, i) => times(1)[i]! / own) : [];
     const cells = [
-      `${task} | ${images} | ${gflops.toFixed(0)} | ${engine} | ${milliseconds.toFixed(0)} | ${speed.toFixed(0)}`,
+      `${task} | ${side === 0 ? dtype : 'F32'} | ${images} | ${gflops.toFixed(0)} | ${engine} | ${milliseconds.toFixed(0)} | ${speed.toFixed(0)}`,
       `${((100 * speed) / peak).toFixed(0)} % | ${memory.toFixed(2)}`,
       ratios.length > 0
         ? `${median(ratios).toFixed(2)} (${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)})`
+        : '',
+      side === 0 && psnr !== undefined
+        ? `${psnr === null ? 'equal' : `${psnr.toFixed(1)} dB`}, of pixels that deviate by ${pixel_deviation!.toFixed(0)}`
         : '',
     ];
     console.log(`| ${cells.join(' | ')} |`);
