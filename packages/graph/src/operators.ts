@@ -3,6 +3,7 @@ import {
   type DType,
   GraphError,
   isOperation,
+  type Operation,
   type OperatorName,
   operation,
   operatorError,
@@ -700,7 +701,7 @@ export function loop(
 }
 
 /** The operations of a loop's body: those that depend on its iteration or on its carried tensors, in topological order. */
-export function bodyOperations(results: readonly Tensor[], arguments_: readonly Tensor[]) {
+function bodyOperations(results: readonly Tensor[], arguments_: readonly Tensor[]) {
   const inside = new Set(arguments_.map((tensor) => tensor.operation));
   const body = topologicalOrder(results).filter((node) => {
     if (inside.has(node)) return false;
@@ -709,6 +710,13 @@ export function bodyOperations(results: readonly Tensor[], arguments_: readonly 
     return true;
   });
   return { body, inside };
+}
+
+/** A loop's body: what each iteration is given, its operations in topological order, and what it returns. */
+export function loopBody({ attributes: { iteration, carried, next, stacked } }: Operation<'loop'>) {
+  const arguments_ = [iteration, ...carried];
+  const results = [...next, ...stacked];
+  return { arguments_, operations: bodyOperations(results, arguments_).body, results };
 }
 
 function capturedBy(results: readonly Tensor[], arguments_: readonly Tensor[]): Tensor[] {

@@ -1,5 +1,5 @@
 /** Matrices in few bits an element: for decoding, whose time is that of reading the weights. */
-import { bodyOperations } from './operators.js';
+import { loopBody } from './operators.js';
 import {
   type Graph,
   GraphError,
@@ -135,9 +135,8 @@ export function quantizableParameters(graph: Graph): Set<string> {
         (multipliesWith(operation, i) && shape.length === 2 ? names : others).add(source.attributes.name);
       }
       if (isOperation(operation, 'loop')) {
-        const { carried, iteration, next, stacked } = operation.attributes;
-        const results = [...next, ...stacked];
-        visit(bodyOperations(results, [iteration, ...carried]).body);
+        const { operations: body, results } = loopBody(operation);
+        visit(body);
         refuse(results);
       }
     }

@@ -1,4 +1,4 @@
-import { bodyOperations } from '../operators.js';
+import { loopBody } from '../operators.js';
 import { checkParameters } from '../parameters.js';
 import {
   type QuantizedBits,
@@ -326,7 +326,7 @@ export class OnnxEmitter {
   }
 
   private loop(operation: Operation<'loop'>): string[] {
-    const { count, iteration, carried, next, stacked } = operation.attributes;
+    const { count, iteration, carried } = operation.attributes;
     const body = new OnnxEmitter(this);
     const counter = this.fresh('iteration');
     const proceed = this.fresh('condition');
@@ -336,8 +336,8 @@ export class OnnxEmitter {
       return name;
     });
     this.define(iteration, body.node('Cast', [counter], { to: proto.dataTypes.int32 }));
-    const tensors = [...next, ...stacked];
-    body.emit(bodyOperations(tensors, [iteration, ...carried]).body, tensors);
+    const { operations, results: tensors } = loopBody(operation);
+    body.emit(operations, tensors);
     // What a node of the body made is an output by its own name; all else, and what is an output twice, needs a node.
     const own = new Set(body.made);
     const results = tensors.map((tensor, i) => {

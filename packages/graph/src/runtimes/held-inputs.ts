@@ -3,14 +3,13 @@ import {
   type DType,
   type Graph,
   GraphError,
-  isOperation,
   type Shape,
   sameShape,
   sizeOf,
   type Tensor,
   type TensorData,
 } from '../tensor.js';
-import { checkInputs, type Executable, type HeldInputs, type TensorValues } from './runtime.js';
+import { checkInputs, type Executable, growingAxis, type HeldInputs, type TensorValues } from './runtime.js';
 
 /** An input that grows: its name, and its shape and type when it is full. */
 export interface GrowingInput {
@@ -26,8 +25,9 @@ export interface GrowingInput {
  * @throws GraphError if one has no output of its name, of its type and shape but along the axis: what it grows by.
  */
 export function growingInputs(graph: Graph): GrowingInput[] {
-  return Object.entries(graph.inputs).flatMap(([name, { operation, dtype, shape }]) => {
-    const axis = isOperation(operation, 'input') ? operation.attributes.growing : undefined;
+  return Object.entries(graph.inputs).flatMap(([name, tensor]) => {
+    const { dtype, shape } = tensor;
+    const axis = growingAxis(tensor);
     if (axis === undefined) return [];
     const output = graph.outputs[name];
     const apart = (sizes: Shape) => sizes.filter((_, i) => i !== axis);

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { type FilePlace, type InitialValue, outputName, type ParameterPlacement } from '../onnx/emit.js';
-import { bodyOperations } from '../operators.js';
+import { loopBody } from '../operators.js';
 import { checkParameters } from '../parameters.js';
 import type { QuantizedMatrix } from '../quantization.js';
 import {
@@ -219,8 +219,7 @@ function toEmit(graph: Graph, parameters: ParameterPlacement): GraphToEmit {
 function everyOperation(operations: readonly Operation[]): Operation[] {
   return operations.flatMap((operation) => {
     if (!isOperation(operation, 'loop')) return [operation];
-    const { iteration, carried, next, stacked } = operation.attributes;
-    return [...everyOperation(bodyOperations([...next, ...stacked], [iteration, ...carried]).body), operation];
+    return [...everyOperation(loopBody(operation).operations), operation];
   });
 }
 
@@ -235,9 +234,10 @@ function placeParameters(
   const declared = parametersOf(Object.values(graph.outputs));
   checkParameters(declared, parameters);
   const values = [...declared.keys()].map((name) => [name, parameters.get(name)!] as const);
-  const [first, ...others] = values.flatMap(([name, value]) =>
-    fileRegionsOf(value).map(({ folder }) => ({ name, folder })),
+  const regions = values.flatMap(([name, value]) =>
+    fileRegionsOf(value).map(({ folder, file }) => ({ name, folder, file })),
   );
+  const [first, ...others] = regions;
   if (first) {
     const stray = others.find(({ folder }) => folder !== first.folder);
     if (stray) {
@@ -245,7 +245,7 @@ function placeParameters(
         `parameter ${stray.name} stands in ${stray.folder} and ${first.name} in ${first.folder}: a graph's files must be in one folder`,
       );
     }
-    const files = new Set(values.flatMap(([, value]) => fileRegionsOf(value).map(({ file }) => file)));
+    const files = new Set(regions.map(({ file }) => file));
     return { values: new Map(values), external: { folder: first.folder, files: [...files], contents: [] } };
   }
   const contents: ExternalValues['contents'] = [];

@@ -67,11 +67,17 @@ export function expectedInputs(graph: Graph, options: CompileOptions): ReadonlyM
   return new Map([...Object.entries(graph.inputs), ...parameters]);
 }
 
+/** The axis along which an input grows, if it does. */
+export function growingAxis({ operation }: Tensor): number | undefined {
+  return isOperation(operation, 'input') ? operation.attributes.growing : undefined;
+}
+
 /** Refuses inputs that are not what a graph expects, by name. */
 export function checkInputs(expected: ReadonlyMap<string, Tensor>, inputs: TensorValues): void {
-  for (const [name, { operation, dtype, shape }] of expected) {
+  for (const [name, tensor] of expected) {
+    const { dtype, shape } = tensor;
     const value = inputs[name];
-    const growing = isOperation(operation, 'input') ? operation.attributes.growing : undefined;
+    const growing = growingAxis(tensor);
     const sizes = shape.map((size, axis) => (axis === growing ? `up to ${size}` : size));
     const wanted = `${dtype}[${sizes.join(', ')}]`;
     if (!value) throw new GraphError(`run: input ${name}, ${wanted}, is missing`);

@@ -1,5 +1,5 @@
 import type * as tfjs from '@tensorflow/tfjs-core';
-import { bodyOperations } from '../operators.js';
+import { loopBody } from '../operators.js';
 import { checkParameters } from '../parameters.js';
 import {
   describe,
@@ -396,10 +396,8 @@ const bodies = new WeakMap<Operation<'loop'>, Plan>();
 function bodyOf(operation: Operation<'loop'>): Plan {
   let body = bodies.get(operation);
   if (!body) {
-    const { iteration, carried, next, stacked } = operation.attributes;
-    const results = [...next, ...stacked];
-    const arguments_ = [iteration, ...carried];
-    body = plan(bodyOperations(results, arguments_).body, results, arguments_);
+    const { operations, results, arguments_ } = loopBody(operation);
+    body = plan(operations, results, arguments_);
     bodies.set(operation, body);
   }
   return body;
