@@ -52,9 +52,9 @@ export class DalleMiniDecoder implements ImageTokenDecoder {
     const guided = guidanceScale !== 1;
     if (guided && !unconditional)
       throw new RangeError('guidance needs options.unconditional, the encoding of the empty caption');
-    this.checkEncoding('text', text, text.length);
+    this.checkEncoding('text', text);
     if (guided) {
-      this.checkEncoding('options.unconditional', unconditional!, text.length);
+      this.checkEncoding('options.unconditional', unconditional!);
       if (unconditional!.batch !== 1)
         throw new RangeError(`options.unconditional must be one caption, not ${unconditional!.batch}`);
     }
@@ -63,17 +63,22 @@ export class DalleMiniDecoder implements ImageTokenDecoder {
     const images = text.batch;
     const kept = temperature === 0 ? 1 : Math.min(topK, vocabularySize);
     const candidates = kept <= fewCandidates ? Math.min(fewCandidates, vocabularySize) : vocabularySize;
-    const shape: RowShape = { images, guided, textLength: text.length, candidates };
+    const encodings = guided ? [text, ...Array<TextEncoding>(images).fill(unconditional!)] : [text];
+    const { relativePositions = false, textLength = 0 } = this.config;
+    const length = relativePositions ? textLength : Math.max(...encodings.map((encoding) => encoding.length));
+    const shape: RowShape = {
+      images,
+      guided,
+      textLength: relativePositions ? length : Math.ceil(length / textLengths) * textLengths,
+      candidates,
+    };
     const executables = await this.compile(shape);
     signal?.throwIfAborted();
-    const { hiddenStates, attentionMask } = guided ? withUnconditional(text, unconditional!) : text;
-    const sequences = guided ? 2 * images : images;
-    const memory = await executables.text.run({
-      hiddenStates: { dtype: 'float32', shape: [sequences, text.length, text.hiddenSize], data: hiddenStates },
-    });
+    const { hiddenStates, attentionMask } = joined(encodings, length);
+    const memory = await executables.text.run({ hiddenStates });
     const fixed: Record<string, TensorData> = {
       ...memory,
-      textMask: { dtype: 'int32', shape: [sequences, text.length], data: attentionMask.slice() },
+      textMask: attentionMask,
       temperature: scalar(temperature === 0 ? 1 : aboveZero(temperature)),
       topK: { dtype: 'int32', shape: [], data: Int32Array.of(kept) },
       topP: scalar(aboveZero(topP)),
@@ -149,18 +154,12 @@ export class DalleMiniDecoder implements ImageTokenDecoder {
     }
   }
 
-  private checkEncoding(
-    name: string,
-    { batch, length, hiddenSize, hiddenStates, attentionMask }: TextEncoding,
-    wantedLength: number,
-  ): void {
+  private checkEncoding(name: string, { batch, length, hiddenSize, hiddenStates, attentionMask }: TextEncoding): void {
     if (hiddenSize !== this.config.textWidth) {
       throw new RangeError(
         `the decoder reads hidden states of width ${this.config.textWidth}, and those of ${name} are ${hiddenSize} wide: it belongs to another text encoder`,
       );
     }
-    if (length !== wantedLength)
-      throw new RangeError(`captions of ${wantedLength} and ${length} tokens cannot be mixed: pad them to one length`);
     const { relativePositions = false, textLength } = this.config;
     if (relativePositions && length > textLength!)
       throw new RangeError(`${name} has captions of ${length} tokens; this decoder has positions for ${textLength}`);
@@ -178,6 +177,9 @@ export class DalleMiniDecoder implements ImageTokenDecoder {
  * Tokens are drawn among as many, if topK allows it, and among all otherwise: two graphs, of which most uses need one.
  */
 const fewCandidates = 512;
+
+/** What is compiled reads captions of up to as many tokens, or of a multiple of it. */
+const textLengths = 64;
 
 type Sampling = Required<SamplingOptions>;
 
@@ -203,18 +205,28 @@ const aboveZero = (value: number): number => Math.max(value, 2 ** -126);
 
 const scalar = (value: number): TensorData => ({ dtype: 'float32', shape: [], data: Float32Array.of(value) });
 
-/** The captions, and after them as many copies of the unconditional one. */
-function withUnconditional(
-  text: TextEncoding,
-  unconditional: TextEncoding,
-): Pick<TextEncoding, 'hiddenStates' | 'attentionMask'> {
-  const hiddenStates = new Float32Array(2 * text.hiddenStates.length);
-  const attentionMask = new Int32Array(2 * text.attentionMask.length);
-  hiddenStates.set(text.hiddenStates);
-  attentionMask.set(text.attentionMask);
-  for (let i = text.batch; i < 2 * text.batch; i++) {
-    hiddenStates.set(unconditional.hiddenStates, i * unconditional.hiddenStates.length);
-    attentionMask.set(unconditional.attentionMask, i * unconditional.attentionMask.length);
+/** Captions of several encodings as one batch, all padded to a length. */
+function joined(
+  encodings: readonly TextEncoding[],
+  length: number,
+): Record<'hiddenStates' | 'attentionMask', TensorData> {
+  const batch = encodings.reduce((sum, encoding) => sum + encoding.batch, 0);
+  const { hiddenSize } = encodings[0]!;
+  const hiddenStates = new Float32Array(batch * length * hiddenSize);
+  const attentionMask = new Int32Array(batch * length);
+  let sequence = 0;
+  for (const encoding of encodings) {
+    for (let i = 0; i < encoding.batch; i++, sequence++) {
+      const [start, end] = [i * encoding.length, (i + 1) * encoding.length];
+      hiddenStates.set(
+        encoding.hiddenStates.subarray(start * hiddenSize, end * hiddenSize),
+        sequence * length * hiddenSize,
+      );
+      attentionMask.set(encoding.attentionMask.subarray(start, end), sequence * length);
+    }
   }
-  return { hiddenStates, attentionMask };
+  return {
+    hiddenStates: { dtype: 'float32', shape: [batch, length, hiddenSize], data: hiddenStates },
+    attentionMask: { dtype: 'int32', shape: [batch, length], data: attentionMask },
+  };
 }

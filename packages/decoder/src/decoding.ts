@@ -32,7 +32,7 @@ export interface RowShape {
   readonly images: number;
   /** Whether each image has a second, unconditional sequence, after all conditional ones. */
   readonly guided: boolean;
-  /** Tokens of a caption. */
+  /** Tokens of a caption: at most, unless the configuration has relative positions. */
   readonly textLength: number;
   /** The likeliest tokens, among which one is drawn: no fewer than topK. Default all. */
   readonly candidates?: number;
@@ -42,12 +42,17 @@ const sequencesOf = ({ images, guided }: RowShape) => (guided ? 2 * images : ima
 const cacheName = (kind: 'keys' | 'values', layer: number) => `cache.${layer}.${kind}`;
 const textName = (kind: 'keys' | 'values', layer: number) => `text.${layer}.${kind}`;
 
+/** Captions of any length, along this axis. A bias for each pair of positions is as long as the longest. */
+const varyingText = ({ relativePositions = false }: DecoderConfig, axis: number): InputOptions =>
+  relativePositions ? {} : { varying: axis };
+
 /**
  * The caption's keys and values for every layer: `hiddenStates` `[sequences, length, textWidth]` to `text.<layer>.keys` and
  * `text.<layer>.values`, each `[sequences, heads, length, size]`.
  */
 export function textGraph(config: DecoderConfig, shape: RowShape): Graph {
-  const hiddenStates = input('hiddenStates', [sequencesOf(shape), shape.textLength, config.textWidth]);
+  const size = [sequencesOf(shape), shape.textLength, config.textWidth];
+  const hiddenStates = input('hiddenStates', size, 'float32', varyingText(config, 1));
   const outputs: Record<string, Tensor> = {};
   for (const [layer, { keys, values }] of readText(new ParameterScope(), config, hiddenStates).entries()) {
     outputs[textName('keys', layer)] = keys;
@@ -81,12 +86,12 @@ export function rowGraph(config: DecoderConfig, shape: RowShape): Graph {
       values: declare(name('values', layer), shape, 'float32', options),
     }));
   const text: TextMemory = {
-    mask: textMask(declare('textMask', [sequences, textLength], 'int32')),
-    layers: eachLayer(textName, [sequences, heads, textLength, size]),
+    mask: textMask(declare('textMask', [sequences, textLength], 'int32', varyingText(config, 1))),
+    layers: eachLayer(textName, [sequences, heads, textLength, size], varyingText(config, 2)),
   };
-  const caches = eachLayer(cacheName, [sequences, heads, gridSize ** 2, size], { growing: 2 });
+  const caches = eachLayer(cacheName, [sequences, heads, gridSize ** 2, size], { varying: 2 });
   const positions = relativePositions
-    ? declare('cache.positions', [gridSize ** 2], 'int32', { growing: 0 })
+    ? declare('cache.positions', [gridSize ** 2], 'int32', { varying: 0 })
     : undefined;
   const token = declare('token', [images], 'int32');
   const row = declare('row', [], 'int32');

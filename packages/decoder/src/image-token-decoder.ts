@@ -28,7 +28,7 @@ export interface SamplingOptions {
 }
 
 export interface GenerateOptions extends SamplingOptions {
-  /** What guidance steers away from, as a batch of 1: the encoding of the empty caption or of a negative prompt. Needed if `guidanceScale ≠ 1`. */
+  /** What guidance steers away from, as a batch of 1: the encoding of the empty caption or of a negative prompt, which may be of another length. Needed if `guidanceScale ≠ 1`. */
   readonly unconditional?: TextEncoding;
   /** Called after each row of tokens. */
   readonly onProgress?: (progress: DecodeProgress) => void;

@@ -71,9 +71,9 @@ async function cachedLogits(
   };
   const cacheNames = Array.from({ length: layers }, (_, layer) => [`keys.${layer}`, `values.${layer}`] as const);
   const cacheInputs = Object.fromEntries(
-    cacheNames.flat().map((name) => [name, input(name, cacheShape, 'float32', { growing: 2 })]),
+    cacheNames.flat().map((name) => [name, input(name, cacheShape, 'float32', { varying: 2 })]),
   );
-  const positions = input('positions', [gridSize ** 2], 'int32', { growing: 0 });
+  const positions = input('positions', [gridSize ** 2], 'int32', { varying: 0 });
   const relative: Record<string, Tensor> = config.relativePositions ? { positions } : {};
   const scope = new ParameterScope();
   const written = writeRow(

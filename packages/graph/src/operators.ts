@@ -25,18 +25,18 @@ const only = (outputs: Tensor[]): Tensor => outputs[0]!;
 
 export interface InputOptions {
   /**
-   * An axis along which a run may give less than the shape says, down to nothing: for what many runs add to, see `Executable.hold`.
-   * What is computed from it must not need that axis's length: it may be multiplied along, joined with others, reduced, and cut by
-   * a slice that reaches to its end.
+   * An axis along which a run may give less than the shape says, down to nothing. What is computed from it must not need that axis's
+   * length: it may be multiplied along, joined with others, reduced, cut by a slice that reaches to its end, and reshaped as long as it
+   * stays an axis.
    */
-  readonly growing?: number;
+  readonly varying?: number;
 }
 
 /** A value that the caller gives at each run. */
-export function input(name: string, shape: Shape, dtype: DType = 'float32', { growing }: InputOptions = {}): Tensor {
-  if (growing !== undefined && !(Number.isInteger(growing) && growing >= 0 && growing < shape.length))
-    throw new GraphError(`input ${name}: it has no axis ${growing} to grow along`);
-  return only(operation('input', [], growing === undefined ? { name } : { name, growing }, [{ shape, dtype }]));
+export function input(name: string, shape: Shape, dtype: DType = 'float32', { varying }: InputOptions = {}): Tensor {
+  if (varying !== undefined && !(Number.isInteger(varying) && varying >= 0 && varying < shape.length))
+    throw new GraphError(`input ${name}: it has no axis ${varying} to vary along`);
+  return only(operation('input', [], varying === undefined ? { name } : { name, varying }, [{ shape, dtype }]));
 }
 
 /** A value that is part of the graph. */

@@ -1,4 +1,5 @@
 import type { QuantizedMatrix, QuantizedRows } from './quantization.js';
+import { varyingAxes } from './varying-axes.js';
 
 /** Element type of a tensor. */
 export type DType = 'float32' | 'int32' | 'bool';
@@ -63,7 +64,7 @@ type NoAttributes = Record<never, never>;
 /** Every operator with its attributes. The tables of gradients, of ONNX emission and of TensorFlow.js have one entry for each. */
 export interface OperatorAttributes {
   // Sources
-  input: { readonly name: string; readonly growing?: number };
+  input: { readonly name: string; readonly varying?: number };
   parameter: { readonly name: string; readonly initializer: Initializer };
   constant: { readonly value: TensorData };
   // Element by element, one operand
@@ -159,6 +160,8 @@ export interface Tensor {
   readonly index: number;
   readonly shape: Shape;
   readonly dtype: DType;
+  /** Axes along which a run may have less than the shape says: see `InputOptions.varying`. */
+  readonly varying?: readonly number[];
 }
 
 /** A function ready to be compiled: named inputs and outputs. Its parameters are those that the outputs depend on. */
@@ -191,9 +194,10 @@ export function operatorError(operator: OperatorName, operands: readonly Tensor[
   return new GraphError(`${operator}(${given})${layer ? ` in ${layer}` : ''}: ${problem}`);
 }
 
-/** A tensor's type in words: `float32[2, 3]`. */
-export function describe(tensor: Tensor): string {
-  return `${tensor.dtype}[${tensor.shape.join(', ')}]`;
+/** A tensor's type in words: `float32[2, 3]`, or `float32[2, up to 3]` where it varies. */
+export function describe({ dtype, shape, varying = [] }: Tensor): string {
+  const sizes = shape.map((size, axis) => (varying.includes(axis) ? `up to ${size}` : size));
+  return `${dtype}[${sizes.join(', ')}]`;
 }
 
 /** Adds an operation with any number of outputs; shapes are the caller's to check. */
@@ -205,11 +209,23 @@ export function operation<Name extends OperatorName>(
 ): Tensor[] {
   const tensors: Tensor[] = [];
   const node: Operation<Name> = { name, attributes, inputs, outputs: tensors, layer: layers.at(-1) ?? '' };
+  const varying = varyingAxes(
+    node,
+    outputs.map(({ shape }) => shape),
+  );
+  if (typeof varying === 'string') throw operatorError(name, inputs, varying);
   for (const [index, { shape, dtype }] of outputs.entries()) {
     if (!shape.every((size) => Number.isSafeInteger(size) && size >= 0)) {
       throw operatorError(name, inputs, `a shape must be of non-negative integers, not [${shape.join(', ')}]`);
     }
-    tensors.push({ operation: node as Operation, index, shape, dtype });
+    const axes = varying[index]!;
+    tensors.push({
+      operation: node as Operation,
+      index,
+      shape,
+      dtype,
+      ...(axes.length > 0 ? { varying: axes } : {}),
+    });
   }
   return tensors;
 }

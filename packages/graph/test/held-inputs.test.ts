@@ -12,7 +12,7 @@ afterAll(async () => {
 });
 
 /** Each run adds two rows to `rows`, `x` times `factor`, and gives the sums of the columns of those before and of these. */
-const rows = g.input('rows', [2, 4, 3], 'float32', { growing: 1 });
+const rows = g.input('rows', [2, 4, 3], 'float32', { varying: 1 });
 const x = g.input('x', [2, 2, 3]);
 const factor = g.input('factor', []);
 const added = g.mul(x, factor);
@@ -82,15 +82,26 @@ describe.each([
     await expect(held.run({ x: numbers(0), factor: float32([], [1]) })).rejects.toThrow('disposed of');
   });
 
-  test('cannot grow by nothing', async () => {
+  test('do not grow without an output of their name, and are held as they are given', async () => {
     const executable = await runtime.compile({ inputs: graph.inputs, outputs: { sums: graph.outputs.sums! } });
+    const held = await executable.hold({ factor: float32([], [1]), rows: float32([2, 1, 3], [1, 1, 1, 2, 2, 2]) });
+    for (let i = 0; i < 2; i++) {
+      const { sums } = await held.run({ x: numbers(0) });
+      expect([...sums!.data]).toEqual(sumsOf(0).map((sum, j) => sum + (j < 3 ? 1 : 2)));
+    }
+    await executable.dispose();
+  });
+
+  test('cannot grow by what does not fit them', async () => {
+    const outputs = { sums: graph.outputs.sums!, rows: g.reshape(added, [2, 3, 2]) };
+    const executable = await runtime.compile({ inputs: graph.inputs, outputs });
     await expect(executable.hold({})).rejects.toThrow(
-      'input rows, float32[2,4,3], grows along axis 1: the graph needs an output of its name',
+      'input rows, float32[2,4,3], grows along axis 1: the output of its name may differ there only',
     );
     await executable.dispose();
   });
 });
 
-test('an input grows along an axis that it has', () => {
-  expect(() => g.input('x', [2], 'float32', { growing: 1 })).toThrow('input x: it has no axis 1 to grow along');
+test('an input varies along an axis that it has', () => {
+  expect(() => g.input('x', [2], 'float32', { varying: 1 })).toThrow('input x: it has no axis 1 to vary along');
 });

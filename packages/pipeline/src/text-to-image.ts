@@ -160,7 +160,10 @@ export class TextToImage {
   /** Encodes a prompt, and the negative one, unless it is that of the last call. */
   private async read(prompt: string, negativePrompt: string, signal: AbortSignal | undefined) {
     const known = this.negative?.prompt === negativePrompt ? this.negative.encoding : undefined;
-    const encoding = await this.encoder.encode(known ? [prompt] : [prompt, negativePrompt], { signal });
+    const encoding = await this.encoder.encode(known ? [prompt] : [prompt, negativePrompt], {
+      signal,
+      padding: 'longest',
+    });
     const unconditional = known ?? captionOf(encoding, 1, 1);
     this.negative = { prompt: negativePrompt, encoding: unconditional };
     return { encoding, unconditional };

@@ -184,7 +184,7 @@ export function bartGains(
 }
 
 /**
- * Token ids int32 `[batch, length]` at positions int32 `[length]` to the hidden states `[batch, length, width]` that the first
+ * Token ids int32 `[batch, length]` at positions int32 `[length]` or `[batch, length]` to the hidden states `[batch, length, width]` that the first
  * layer takes.
  */
 export function bartEmbeddings(

@@ -1,6 +1,6 @@
 import type { ParameterValue, Runtime } from '@dalle-mini/graph';
 import type { StoredTensor } from '@dalle-mini/weights';
-import { type BartConfig, bartGraph, bartParameters, checkBartConfig } from './bart.js';
+import { type BartConfig, bartGraph, bartPaddingIsFree, bartParameters, checkBartConfig } from './bart.js';
 import { CompiledTextEncoder, checkBatches, pickParameters } from './compiled-text-encoder.js';
 import type { CaptionTokenizer } from './tokenizer.js';
 
@@ -38,6 +38,6 @@ export class BartTextEncoder extends CompiledTextEncoder {
     checkBatches(maxLength, batchSize, config.maxLength);
     const graph = bartGraph(config, batchSize, maxLength);
     const executable = await runtime.compile(graph, { parameters: pickParameters(bartParameters(config), weights) });
-    return new BartTextEncoder(config.width, maxLength, batchSize, tokenizer, executable);
+    return new BartTextEncoder(config.width, maxLength, batchSize, bartPaddingIsFree(config), tokenizer, executable);
   }
 }

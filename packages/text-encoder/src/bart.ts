@@ -17,6 +17,7 @@ import {
   checkSizes,
   refuseField,
 } from './bart-block.js';
+import { tokenPositions } from './token-positions.js';
 
 /** The sizes and options of DALL·E Mini's text encoder. Options that are left out have its published values. */
 export interface BartConfig extends BartBlockConfig {
@@ -79,7 +80,7 @@ export function bart(scope: ParameterScope, config: BartConfig, ids: Tensor, att
   const block = blockOf(config);
   // Each query attends to every token that is no padding.
   const mask = reshape(cast(attentionMask, 'bool'), [batch, 1, 1, length]);
-  let x = bartEmbeddings(scope, block, ids, range(length), { tokens: vocabularySize, positions: maxLength });
+  let x = bartEmbeddings(scope, block, ids, tokenPositions(ids), { tokens: vocabularySize, positions: maxLength });
   for (let layer = 0; layer < layers; layer++) {
     x = bartLayer(scope.in('layers').in(layer), config, block, x, mask, layer);
   }
@@ -112,10 +113,18 @@ function bartLayer(
   return bartFeedForward(scope, block, attended, layer);
 }
 
-/** {@link bart} as a graph: `ids` and `attentionMask`, int32 `[batch, length]`, to `hiddenStates` `[batch, length, width]`. */
+/** Whether padding may be left out, that is, whether other tokens' hidden states are the same without it. */
+export const bartPaddingIsFree = ({ relativePositions = false, sinkhornIterations = 1 }: BartConfig): boolean =>
+  !relativePositions && sinkhornIterations === 1;
+
+/**
+ * {@link bart} as a graph: `ids` and `attentionMask`, int32 `[batch, length]`, to `hiddenStates` `[batch, length, width]`. The length may
+ * vary below the given one where {@link bartPaddingIsFree}.
+ */
 export function bartGraph(config: BartConfig, batch = 1, length = config.maxLength): Graph {
-  const ids = input('ids', [batch, length], 'int32');
-  const attentionMask = input('attentionMask', [batch, length], 'int32');
+  const options = bartPaddingIsFree(config) ? { varying: 1 } : {};
+  const ids = input('ids', [batch, length], 'int32', options);
+  const attentionMask = input('attentionMask', [batch, length], 'int32', options);
   const hiddenStates = bart(new ParameterScope(), config, ids, attentionMask);
   return { inputs: { ids, attentionMask }, outputs: { hiddenStates } };
 }

@@ -24,6 +24,7 @@ import {
 } from '@dalle-mini/graph';
 import { activations } from './activations.js';
 import { type BertFamily, bertNames } from './bert-names.js';
+import { tokenPositions } from './token-positions.js';
 
 /** The activations of {@link BertConfig}: `gelu` is exact; `gelu_fast`, `gelu_new` and `gelu_pytorch_tanh` are one, by tanh. */
 export const bertActivations = [
@@ -88,12 +89,13 @@ export function bert(scope: ParameterScope, config: BertConfig, ids: Tensor, att
 }
 
 /**
- * {@link bert} as a graph: `ids` and `attentionMask`, int32 `[batch, length]`, to `hiddenStates` `[batch, length, hiddenSize]`.
+ * {@link bert} as a graph: `ids` and `attentionMask`, int32 `[batch, length]`, to `hiddenStates` `[batch, length, hiddenSize]`. The length
+ * may vary below the given one.
  * @throws GraphError if `length` is past `maxPositions`.
  */
 export function bertGraph(config: BertConfig, batch: number, length: number): Graph {
-  const ids = input('ids', [batch, length], 'int32');
-  const attentionMask = input('attentionMask', [batch, length], 'int32');
+  const ids = input('ids', [batch, length], 'int32', { varying: 1 });
+  const attentionMask = input('attentionMask', [batch, length], 'int32', { varying: 1 });
   const hiddenStates = bert(new ParameterScope(), config, ids, attentionMask);
   return { inputs: { ids, attentionMask }, outputs: { hiddenStates } };
 }
@@ -113,16 +115,16 @@ function bertEmbeddings(scope: ParameterScope, config: BertConfig, ids: Tensor):
 const table = (scope: ParameterScope, rows: number, width: number) =>
   scope.parameter('weight', [rows, width], normal(0.02));
 
-/** `[length, hiddenSize]`, or `[batch, length, hiddenSize]` where captions differ. */
+/** `[batch, length, hiddenSize]`. */
 function positionEmbeddings(scope: ParameterScope, config: BertConfig, ids: Tensor): Tensor {
   const { family, maxPositions, hiddenSize, paddingId, sinusoidalPositions = false } = config;
   const length = ids.shape[1]!;
-  if (sinusoidalPositions) return sinusoids(length, hiddenSize);
+  if (sinusoidalPositions) return gather(sinusoids(length, hiddenSize), tokenPositions(ids));
   if (paddingId !== undefined)
     return gather(table(scope, paddingId + 1 + maxPositions, hiddenSize), countedPositions(ids, paddingId));
   // BART's table begins with two rows that are not used.
   const first = family === 'bart' ? 2 : 0;
-  return sliceAxis(table(scope, first + maxPositions, hiddenSize), 0, first, first + length);
+  return gather(table(scope, first + maxPositions, hiddenSize), add(tokenPositions(ids), first));
 }
 
 /** int32 `[batch, length]`: what is no padding is counted from `paddingId + 1` on; padding itself has the position `paddingId`. */

@@ -16,27 +16,33 @@ export class CompiledTextEncoder implements TextEncoder {
     readonly hiddenSize: number,
     readonly maxLength: number,
     private readonly batchSize: number,
+    /** Whether the model takes captions that are shorter than `maxLength` too. */
+    private readonly lengthVaries: boolean,
     private readonly tokenizer: CaptionTokenizer,
     private readonly executable: Executable,
   ) {}
 
   async encode(captions: readonly string[], options: EncodeOptions = {}): Promise<TextEncoding> {
     const { hiddenSize, maxLength, batchSize } = this;
+    const { signal, padding = 'max_length' } = options;
     const batch = captions.length;
-    const { ids, attentionMask } = this.tokenizer.encode(captions, maxLength);
-    const hiddenStates = new Float32Array(batch * maxLength * hiddenSize);
+    const tokens = this.tokenizer.encode(captions, maxLength);
+    const length = padding === 'longest' && this.lengthVaries ? longest(tokens.attentionMask, maxLength) : maxLength;
+    const ids = cut(tokens.ids, maxLength, length);
+    const attentionMask = cut(tokens.attentionMask, maxLength, length);
+    const hiddenStates = new Float32Array(batch * length * hiddenSize);
     for (let start = 0; start < batch; start += batchSize) {
-      options.signal?.throwIfAborted();
+      signal?.throwIfAborted();
       const end = Math.min(start + batchSize, batch);
       const outputs = await this.executable.run({
-        ids: this.rows(ids, start, end),
-        attentionMask: this.rows(attentionMask, start, end),
+        ids: this.rows(ids, length, start, end),
+        attentionMask: this.rows(attentionMask, length, start, end),
       });
-      const computed = outputs.hiddenStates!.data.subarray(0, (end - start) * maxLength * hiddenSize);
-      hiddenStates.set(computed, start * maxLength * hiddenSize);
+      const computed = outputs.hiddenStates!.data.subarray(0, (end - start) * length * hiddenSize);
+      hiddenStates.set(computed, start * length * hiddenSize);
     }
-    options.signal?.throwIfAborted();
-    return { hiddenStates, attentionMask, batch, length: maxLength, hiddenSize };
+    signal?.throwIfAborted();
+    return { hiddenStates, attentionMask, batch, length, hiddenSize };
   }
 
   async dispose(): Promise<void> {
@@ -44,12 +50,28 @@ export class CompiledTextEncoder implements TextEncoder {
   }
 
   /** Captions `start` to `end` as one full batch; the rows that are left over are all padding. */
-  private rows(values: Int32Array, start: number, end: number): TensorData {
-    const { batchSize, maxLength } = this;
-    const data = new Int32Array(batchSize * maxLength);
-    data.set(values.subarray(start * maxLength, end * maxLength));
-    return { dtype: 'int32', shape: [batchSize, maxLength], data };
+  private rows(values: Int32Array, length: number, start: number, end: number): TensorData {
+    const { batchSize } = this;
+    const data = new Int32Array(batchSize * length);
+    data.set(values.subarray(start * length, end * length));
+    return { dtype: 'int32', shape: [batchSize, length], data };
   }
+}
+
+/** How many tokens the longest of some captions has, 1 at least, by their attention mask `[batch, maxLength]`. */
+function longest(attentionMask: Int32Array, maxLength: number): number {
+  let column = 0;
+  for (const [place, isToken] of attentionMask.entries()) if (isToken) column = Math.max(column, place % maxLength);
+  return column + 1;
+}
+
+/** The first columns of a matrix of rows of `from`. */
+function cut(values: Int32Array, from: number, to: number): Int32Array {
+  if (to === from) return values;
+  return Int32Array.from(
+    { length: (values.length / from) * to },
+    (_, i) => values[Math.floor(i / to) * from + (i % to)]!,
+  );
 }
 
 /** @throws RangeError if `maxLength` is past the model's positions, or `batchSize` is not a whole number of 1 or more. */

@@ -54,6 +54,6 @@ export class HuggingFaceTextEncoder extends CompiledTextEncoder {
     checkBatches(maxLength, batchSize, config.maxPositions);
     const graph = bertGraph(config, batchSize, maxLength);
     const executable = await runtime.compile(graph, { parameters: bertWeights(files.weights, config) });
-    return new HuggingFaceTextEncoder(config.hiddenSize, maxLength, batchSize, tokenizer, executable);
+    return new HuggingFaceTextEncoder(config.hiddenSize, maxLength, batchSize, true, tokenizer, executable);
   }
 }

@@ -1,8 +1,10 @@
+import { createRandom, initializeParameters } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import {
   BartTextEncoder,
   type BartTextEncoderOptions,
   bartConfigFromRelease,
+  bartParameters,
   type CaptionTokenizer,
   takeBart,
 } from '@dalle-mini/text-encoder';
@@ -57,6 +59,31 @@ describe('BartTextEncoder', () => {
     // The first caption has six tokens, and what is padded does not matter.
     const expected = toFloat32(whole.tensors.get('encoder_hidden_states')!);
     expect(Math.max(...text.hiddenStates.map((value, i) => Math.abs(value - expected[i]!)))).toBeLessThan(1e-4);
+  });
+
+  it.each<[string, object, number]>([
+    ['', {}, 6],
+    ['with relative positions', { relativePositions: true }, 8],
+    ["with Sinkhorn's normalization", { sinkhornIterations: 3 }, 8],
+    ['with attention by cosines', { cosineAttention: true }, 6],
+  ])('pads to the longest caption where that is asked for and makes no difference: %s', async (_, options, length) => {
+    const own = { ...config, ...options };
+    const parameters = initializeParameters(bartParameters(own), createRandom(1));
+    const encoder = await load({ batchSize: 1 }, { config: own, weights: parameters });
+    const padded = await encoder.encode(['0', '0']);
+    const text = await encoder.encode(['0', '0'], { padding: 'longest' });
+    await encoder.dispose();
+    expect(text).toMatchObject({ batch: 2, length, hiddenSize: 32 });
+    expect(text.hiddenStates).toHaveLength(2 * length * 32);
+    expect([...text.attentionMask]).toEqual(
+      [0, 1].flatMap((i) => [...padded.attentionMask.subarray(8 * i, 8 * i + length)]),
+    );
+    for (let i = 0; i < 2; i++) {
+      // The first caption has six tokens.
+      const states = text.hiddenStates.subarray(i * length * 32, (i * length + 6) * 32);
+      const wanted = padded.hiddenStates.subarray(i * 8 * 32, (i * 8 + 6) * 32);
+      expect(Math.max(...states.map((value, j) => Math.abs(value - wanted[j]!)))).toBeLessThan(1e-5);
+    }
   });
 
   it('refuses what does not fit, by name', async () => {

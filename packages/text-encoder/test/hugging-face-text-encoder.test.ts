@@ -86,6 +86,19 @@ describe.each(families)('%s', (family) => {
     expect(await encode({ tokenizer: vocabularies[vocabulary] })).toEqual(await encode());
   });
 
+  it('pads to the longest caption where that is asked for, and gives its tokens the same', async () => {
+    const encoder = await load();
+    for (const caption of captions) {
+      const padded = await encoder.encode([caption]);
+      const text = await encoder.encode([caption], { padding: 'longest' });
+      const length = padded.attentionMask.reduce((sum, isToken) => sum + isToken, 0);
+      expect(text).toMatchObject({ length, attentionMask: new Int32Array(length).fill(1) });
+      const wanted = padded.hiddenStates.subarray(0, text.hiddenStates.length);
+      expect(Math.max(...text.hiddenStates.map((value, i) => Math.abs(value - wanted[i]!)))).toBeLessThan(TOLERANCE);
+    }
+    await encoder.dispose();
+  });
+
   it('reads as many tokens as it has positions, and no more', async () => {
     const encoder = await load({}, { maxLength: 14 });
     const text = await encoder.encode(['a '.repeat(100)]);

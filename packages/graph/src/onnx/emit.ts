@@ -72,8 +72,7 @@ export function emitOnnx(graph: Graph, parameters: ParameterPlacement = { kind: 
     if (!isOperation(tensor.operation, 'input'))
       throw new GraphError(`emitOnnx: ${name} is no input, but the result of ${tensor.operation.name}`);
     emitter.define(tensor, name);
-    const { growing } = tensor.operation.attributes;
-    inputs.push(proto.valueInfo(name, proto.dataTypes[tensor.dtype], tensor.shape, growing));
+    inputs.push(proto.valueInfo(name, proto.dataTypes[tensor.dtype], tensor.shape, tensor.varying));
   }
   const declared = parametersOf(Object.values(graph.outputs));
   if (parameters.kind === 'initializers') checkParameters(declared, parameters.values);
@@ -105,7 +104,7 @@ export function emitOnnx(graph: Graph, parameters: ParameterPlacement = { kind: 
   const outputs = Object.entries(graph.outputs).map(([name, tensor]) => {
     const output = outputName(graph, declared, name);
     emitter.result(output, tensor);
-    return proto.valueInfo(output, proto.dataTypes[tensor.dtype], tensor.shape);
+    return proto.valueInfo(output, proto.dataTypes[tensor.dtype], tensor.shape, tensor.varying);
   });
   const length = emitter.initializers.reduce((sum, chunks) => sum + proto.lengthOf(chunks), 0);
   if (length > proto.largestMessage) {

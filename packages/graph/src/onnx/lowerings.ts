@@ -1,4 +1,5 @@
 import { type Operation, type OperatorName, type Padding, type Shape, sizeOf, type Tensor } from '../tensor.js';
+import { relativeShape } from '../varying-axes.js';
 import type { OnnxEmitter } from './emit.js';
 import { dataTypes } from './proto.js';
 import { suitsWinograd, winogradConv } from './winograd.js';
@@ -240,7 +241,7 @@ export const lowerings: { readonly [Name in Exclude<OperatorName, 'input' | 'par
     return reshapeTo(emitter, emitter.node('Transpose', [sums], { perm: [0, 2, 1] }), shape);
   },
 
-  reshape: (emitter, [x], operation) => reshapeTo(emitter, x!, outputOf(operation).shape),
+  reshape: (emitter, [x], { inputs, outputs }) => reshapeTo(emitter, x!, relativeShape(inputs[0]!, outputs[0]!)),
   broadcast: (emitter, [x], operation) => emitter.node('Expand', [x!, emitter.integers(outputOf(operation).shape)]),
   upsample: (emitter, [x], operation) => {
     // Both ends of the repeated pixels' range round down to the pixel.

@@ -124,11 +124,11 @@ function tensorHeader(name: string, type: number, shape: Shape): BinaryWriter {
 }
 
 /** ValueInfoProto: the name, type and shape of an input or an output. Along the axis `free`, it may have any size. */
-export function valueInfo(name: string, type: number, shape: Shape, free?: number): Uint8Array {
+export function valueInfo(name: string, type: number, shape: Shape, free: readonly number[] = []): Uint8Array {
   const dimensions = new BinaryWriter();
   for (const [axis, size] of shape.entries()) {
     const dimension = new BinaryWriter();
-    message(dimensions, 1, (axis === free ? dimension : integer(dimension, 1, size)).finish());
+    message(dimensions, 1, (free.includes(axis) ? dimension : integer(dimension, 1, size)).finish());
   }
   const tensorType = integer(new BinaryWriter(), 1, type);
   message(tensorType, 2, dimensions.finish());

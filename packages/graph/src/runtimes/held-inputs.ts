@@ -9,7 +9,7 @@ import {
   type Tensor,
   type TensorData,
 } from '../tensor.js';
-import { checkInputs, type Executable, growingAxis, type HeldInputs, type TensorValues } from './runtime.js';
+import { checkInputs, type Executable, type HeldInputs, type TensorValues } from './runtime.js';
 
 /** An input that grows: its name, and its shape and type when it is full. */
 export interface GrowingInput {
@@ -20,25 +20,19 @@ export interface GrowingInput {
 }
 
 /**
- * A graph's inputs that grow along an axis.
+ * A graph's inputs that grow: those that vary along an axis and have an output of their name, which is what they grow by.
  *
- * @throws GraphError if one has no output of its name, of its type and shape but along the axis: what it grows by.
+ * @throws GraphError if such an output is of another type, or of another shape but along the axis.
  */
 export function growingInputs(graph: Graph): GrowingInput[] {
-  return Object.entries(graph.inputs).flatMap(([name, tensor]) => {
-    const { dtype, shape } = tensor;
-    const axis = growingAxis(tensor);
-    if (axis === undefined) return [];
+  return Object.entries(graph.inputs).flatMap(([name, { dtype, shape, varying }]) => {
+    const axis = varying?.[0];
     const output = graph.outputs[name];
+    if (axis === undefined || !output) return [];
     const apart = (sizes: Shape) => sizes.filter((_, i) => i !== axis);
-    if (
-      !output ||
-      output.dtype !== dtype ||
-      output.shape.length !== shape.length ||
-      !sameShape(apart(output.shape), apart(shape))
-    )
+    if (output.dtype !== dtype || output.shape.length !== shape.length || !sameShape(apart(output.shape), apart(shape)))
       throw new GraphError(
-        `input ${name}, ${dtype}[${shape}], grows along axis ${axis}: the graph needs an output of its name that differs there only`,
+        `input ${name}, ${dtype}[${shape}], grows along axis ${axis}: the output of its name may differ there only`,
       );
     return [{ name, dtype, shape, axis }];
   });

@@ -69,7 +69,7 @@ export interface Reply {
   readonly error?: { readonly message: string; readonly isGraphError: boolean };
   readonly session?: number;
   readonly held?: number;
-  readonly outputs?: Record<string, Data>;
+  readonly outputs?: Record<string, { readonly shape: readonly number[]; readonly data: Data }>;
 }
 
 const sessions = new Map<number, ort.InferenceSession>();
@@ -122,9 +122,11 @@ async function answer(request: Request): Promise<Omit<Reply, 'id'>> {
       const grown = growing.map(({ name, tensor }) => [name, toOrt(tensor.value)]);
       const feeds = { ...fixed, ...Object.fromEntries(grown), ...tensorsOf(request.inputs) };
       const results = await sessions.get(request.session)!.run(feeds);
-      const outputs = Object.fromEntries(Object.entries(results).map(([name, tensor]) => [name, tensor.data as Data]));
+      const outputs = Object.fromEntries(
+        Object.entries(results).map(([name, { dims, data }]) => [name, { shape: dims, data: data as Data }]),
+      );
       for (const { output, tensor } of growing) {
-        tensor.append(outputs[output]!);
+        tensor.append(outputs[output]!.data);
         delete outputs[output];
       }
       return { outputs };
@@ -160,7 +162,7 @@ parentPort!.on('message', ({ id, ...request }: Request & { id: number }) => {
     try {
       if (Atomics.load(stop, 0) === 1 && request.kind !== 'end') return;
       const reply = await answer(request as Request);
-      const buffers = Object.values(reply.outputs ?? {}).map(({ buffer }) => buffer as ArrayBuffer);
+      const buffers = Object.values(reply.outputs ?? {}).map(({ data }) => data.buffer as ArrayBuffer);
       parentPort!.postMessage({ id, ...reply }, [...new Set(buffers)]);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);

@@ -118,8 +118,8 @@ export class OnnxRuntime implements Runtime {
         transfer ? [...new Set(Object.values(inputs).map(({ data }) => data.buffer as ArrayBuffer))] : [],
       );
       const results: Record<string, TensorData> = {};
-      for (const { name, emitted, dtype, shape } of returned)
-        results[name] = { dtype, shape, data: reply.outputs![emitted]! } as TensorData;
+      for (const { name, emitted, dtype } of returned)
+        results[name] = { dtype, ...reply.outputs![emitted]! } as TensorData;
       return results;
     };
     const hold = async (inputs: TensorValues): Promise<HeldInputs> => {

@@ -1,7 +1,7 @@
 import {
+  describe,
   type Graph,
   GraphError,
-  isOperation,
   type ParameterValue,
   parametersOf,
   sizeOf,
@@ -30,10 +30,10 @@ export interface Executable {
    */
   run(inputs: TensorValues, options?: RunOptions): Promise<Record<string, TensorData>>;
   /**
-   * Takes some of the inputs for many runs, so that they need not cross to its thread at each. Inputs that grow begin with
-   * nothing, and after each run take what the output of their name gives.
+   * Takes some of the inputs for many runs, so that they need not cross to its thread at each. Inputs that vary
+   * and have an output of their name grow: they begin with nothing, and take after each run what that output gives.
    *
-   * @throws GraphError if an input is unknown, of another type or shape than the graph's, or grows and has no such output.
+   * @throws GraphError if an input is unknown, of another type or shape than the graph's, grows, or has such an output that does not fit.
    */
   hold(inputs: TensorValues): Promise<HeldInputs>;
   /** Frees what was compiled. */
@@ -67,21 +67,15 @@ export function expectedInputs(graph: Graph, options: CompileOptions): ReadonlyM
   return new Map([...Object.entries(graph.inputs), ...parameters]);
 }
 
-/** The axis along which an input grows, if it does. */
-export function growingAxis({ operation }: Tensor): number | undefined {
-  return isOperation(operation, 'input') ? operation.attributes.growing : undefined;
-}
-
 /** Refuses inputs that are not what a graph expects, by name. */
 export function checkInputs(expected: ReadonlyMap<string, Tensor>, inputs: TensorValues): void {
   for (const [name, tensor] of expected) {
-    const { dtype, shape } = tensor;
+    const { dtype, shape, varying = [] } = tensor;
     const value = inputs[name];
-    const growing = growingAxis(tensor);
-    const sizes = shape.map((size, axis) => (axis === growing ? `up to ${size}` : size));
-    const wanted = `${dtype}[${sizes.join(', ')}]`;
+    const wanted = describe(tensor);
     if (!value) throw new GraphError(`run: input ${name}, ${wanted}, is missing`);
-    const fits = (size: number, axis: number) => size === shape[axis] || (axis === growing && size < shape[axis]!);
+    const fits = (size: number, axis: number) =>
+      size === shape[axis] || (varying.includes(axis) && size < shape[axis]!);
     if (
       value.dtype !== dtype ||
       value.shape.length !== shape.length ||

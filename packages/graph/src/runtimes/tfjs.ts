@@ -16,6 +16,7 @@ import {
   type TensorData,
   topologicalOrder,
 } from '../tensor.js';
+import { relativeShape } from '../varying-axes.js';
 import { holdInputs } from './held-inputs.js';
 import { readParameter } from './read-parameter.js';
 import {
@@ -104,12 +105,12 @@ export const tfjsOperators: { readonly [Name in Exclude<OperatorName, 'input' | 
   logicalAnd: predicate('logicalAnd'),
   select: (tf, [condition, a, b]) => tf.where(condition!, a!, b!),
 
-  matmul: (tf, [a, b], { attributes: { transposeA, transposeB }, outputs }) => {
+  matmul: (tf, [a, b], { attributes: { transposeA, transposeB } }) => {
     if (a!.rank === b!.rank) return tf.matMul(a!, b!, transposeA, transposeB);
     // One matrix serves the whole batch: one product over all rows.
     const rows = transposeA ? swapLastAxes(tf, a!) : a!;
     const product = tf.matMul(tf.reshape(rows, [-1, rows.shape.at(-1)!]), b!, false, transposeB);
-    return tf.reshape(product, outputs[0]!.shape as number[]);
+    return tf.reshape(product, [...rows.shape.slice(0, -1), product.shape.at(-1)!]);
   },
   conv2d: (tf, operands, { attributes }) => convolve(tf, operands, attributes),
   upsampleConv2d: (tf, [image, ...others], { attributes: { factor, padding } }) =>
@@ -135,7 +136,14 @@ export const tfjsOperators: { readonly [Name in Exclude<OperatorName, 'input' | 
     return compute(tf, channelsLast(tf, image!), channelsLast(tf, gradient!), shape, stride, padding);
   },
 
-  reshape: (tf, [x], { outputs }) => tf.reshape(x!, outputs[0]!.shape as number[]),
+  reshape: (tf, [x], { inputs, outputs }) => {
+    const { varying = [] } = outputs[0]!;
+    const shape = relativeShape(inputs[0]!, outputs[0]!);
+    return tf.reshape(
+      x!,
+      shape.map((size, axis) => (size === 0 && varying.includes(axis) ? x!.shape[axis]! : size)),
+    );
+  },
   upsample: (tf, [x], { attributes: { factor } }) => repeatPixels(tf, x!, factor),
   broadcast: (tf, [x], { outputs }) => tf.broadcastTo(x!, outputs[0]!.shape as number[]),
   transpose: (tf, [x], { attributes: { permutation } }) => tf.transpose(x!, [...permutation]),
@@ -348,7 +356,8 @@ function upload(tf: Tfjs, { data, shape, dtype }: TensorData): Value {
   return tf.tensor(data.slice(), shape as number[], dtype);
 }
 
-async function download({ shape, dtype }: Tensor, value: Value): Promise<TensorData> {
+async function download({ dtype }: Tensor, value: Value): Promise<TensorData> {
+  const { shape } = value;
   const data = await value.data();
   // Copies, for the same reason.
   if (dtype === 'float32') return { dtype, shape, data: Float32Array.from(data) };

@@ -1,0 +1,101 @@
+/** Which axes of an operation's results vary with those of its operands: see `InputOptions.varying`. */
+import type { Operation, OperatorAttributes, OperatorName, Shape, Tensor } from './tensor.js';
+
+type Axes = readonly number[];
+
+/** The axes of each output that vary, or in words why the operator cannot be applied to operands that do. */
+type Rule<Name extends OperatorName> = (
+  inputs: readonly Tensor[],
+  attributes: OperatorAttributes[Name],
+  outputs: readonly Shape[],
+) => readonly Axes[] | string;
+
+const axesOf = ({ varying = [] }: Tensor): Axes => varying;
+const rankOf = ({ shape }: Tensor): number => shape.length;
+
+const broadcast: Rule<OperatorName> = (inputs, _, [output]) => {
+  return [inputs.flatMap((tensor) => axesOf(tensor).map((axis) => axis + output!.length - rankOf(tensor)))];
+};
+
+const reduction: Rule<'sum' | 'max'> = ([x], { axes, keepDims }) => {
+  const kept = axesOf(x!).filter((axis) => !axes.includes(axis));
+  return [keepDims ? kept : kept.map((axis) => axis - axes.filter((reduced) => reduced < axis).length)];
+};
+
+const elementwise = [
+  ...(['neg', 'exp', 'log', 'sqrt', 'reciprocal', 'abs', 'sign', 'sin', 'cos', 'tanh', 'erf', 'sigmoid'] as const),
+  ...(['relu', 'gelu', 'swish', 'logicalNot', 'stopGradient', 'cast', 'add', 'sub', 'mul', 'div', 'pow'] as const),
+  ...(['maximum', 'minimum', 'equal', 'less', 'greater', 'logicalAnd', 'select'] as const),
+  ...(['concat', 'cumsum', 'softmax', 'logSoftmax'] as const),
+];
+
+const rules: { readonly [Name in OperatorName]?: Rule<Name> } = {
+  ...Object.fromEntries(elementwise.map((name) => [name, broadcast])),
+  matmul: ([a, b], { transposeA, transposeB }) => {
+    const [rank, others] = [rankOf(a!), rankOf(b!)];
+    const rows = transposeA ? rank - 1 : rank - 2;
+    const columns = transposeB ? others - 2 : others - 1;
+    const ofA = axesOf(a!).flatMap((axis) => (axis < rank - 2 ? [axis] : axis === rows ? [rank - 2] : []));
+    const ofB = axesOf(b!).flatMap((axis) =>
+      axis < others - 2 ? [axis + rank - others] : axis === columns ? [rank - 1] : [],
+    );
+    return [[...ofA, ...ofB]];
+  },
+  reshape: ([x], _, [shape]) => {
+    // An axis of size 1 cannot be told from those that a reshape adds, and has nothing to vary.
+    const given = axesOf(x!).filter((axis) => x!.shape[axis] !== 1);
+    const kept = given.map((axis) => axisAfterReshape(x!.shape, shape!, axis));
+    const lost = kept.indexOf(undefined);
+    if (lost >= 0) return `axis ${given[lost]} varies, and must stay an axis`;
+    const moved = kept.filter((axis, i) => axis !== given[i]);
+    return moved.length > 1 ? 'several axes vary, of which one may move' : [kept as number[]];
+  },
+  transpose: ([x], { permutation }) => [axesOf(x!).map((axis) => permutation.indexOf(axis))],
+  // What is cut somewhere else than at the end is as long as the slice.
+  slice: ([x], { ends }) => [axesOf(x!).filter((axis) => ends[axis] === x!.shape[axis])],
+  sum: reduction,
+  max: reduction,
+  argmax: ([x]) => [axesOf(x!).filter((axis) => axis < rankOf(x!) - 1)],
+  normalize: ([x]) => [axesOf(x!), axesOf(x!).filter((axis) => axis < rankOf(x!) - 1)],
+  gather: ([table, indices]) => {
+    const ofRows = axesOf(table!).flatMap((axis) => (axis === 0 ? [] : [axis - 1 + rankOf(indices!)]));
+    return [[...axesOf(indices!), ...ofRows]];
+  },
+  oneHot: ([indices]) => [axesOf(indices!)],
+  // What the body takes from around it may vary, and what it hands on may not.
+  loop: (inputs, { carried }, outputs) =>
+    inputs.slice(0, carried.length).some(({ varying }) => varying)
+      ? 'what is carried must not vary'
+      : outputs.map(() => []),
+};
+
+/** The axes of each output of an operation that vary, by its operands; or in words why they must not. */
+export function varyingAxes(
+  { name, inputs, attributes }: Pick<Operation, 'name' | 'inputs' | 'attributes'>,
+  outputs: readonly Shape[],
+): readonly Axes[] | string {
+  if (name === 'input') {
+    const { varying } = attributes as OperatorAttributes['input'];
+    return [varying === undefined ? [] : [varying]];
+  }
+  if (!inputs.some(({ varying }) => varying)) return outputs.map(() => []);
+  const rule = rules[name] as Rule<OperatorName> | undefined;
+  const axes = rule ? rule(inputs, attributes, outputs) : 'its operands must not vary along an axis';
+  return typeof axes === 'string' ? axes : axes.map((some) => [...new Set(some)].sort((a, b) => a - b));
+}
+
+/** Where an axis is after a reshape, if it stays one. */
+export function axisAfterReshape(from: Shape, to: Shape, axis: number): number | undefined {
+  const before = (shape: Shape, end: number) => shape.slice(0, end).reduce((product, size) => product * size, 1);
+  const stays = (size: number, place: number) => size === from[axis] && before(to, place) === before(from, axis);
+  const place = to.findIndex(stays);
+  return place < 0 ? undefined : place;
+}
+
+/** The shape of a reshape as ONNX takes it: 0 for an axis that varies and stays where it is, -1 for one that varies and moves. */
+export function relativeShape(from: Tensor, { shape, varying = [] }: Tensor): number[] {
+  return shape.map((size, axis) => {
+    if (!varying.includes(axis)) return size;
+    return axesOf(from).includes(axis) && axisAfterReshape(from.shape, shape, axis) === axis ? 0 : -1;
+  });
+}
