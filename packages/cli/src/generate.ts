@@ -46,6 +46,7 @@ export async function generate(prompt: string, command: GenerateCommand): Promis
   const bar = new ProgressBar();
   const model = await fromPretrained(command.model, {
     revision: command.revision,
+    prepare: n,
     signal,
     onProgress: (progress) => showLoading(bar, progress),
   }).finally(() => bar.clear());
@@ -109,8 +110,8 @@ function showLoading(bar: ProgressBar, progress: LoadProgress): void {
 
 /** Text encoders read a number of tokens; a longer prompt is cut, which nobody should have to guess. */
 async function warnIfCut({ encoder }: TextToImage, prompt: string, signal: AbortSignal): Promise<void> {
-  const { attentionMask } = await encoder.encode([prompt], { signal });
-  if (attentionMask.every((bit) => bit === 1)) {
+  const { attentionMask, length } = await encoder.encode([prompt], { signal, padding: 'longest' });
+  if (length === encoder.maxLength && attentionMask.every((bit) => bit === 1)) {
     process.stderr.write(
       `The model reads ${encoder.maxLength} tokens, about ${Math.round(encoder.maxLength * 0.75)} words, and the prompt fills them: what is beyond them is ignored.\n`,
     );

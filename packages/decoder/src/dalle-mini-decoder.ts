@@ -47,9 +47,9 @@ export class DalleMiniDecoder implements ImageTokenDecoder {
     if (this.disposed) throw new Error('generate: this decoder was disposed of; make another one');
     const { gridSize, vocabularySize } = this;
     const { unconditional, signal, onProgress } = options;
-    const { seed = 0, temperature = 1, topK = vocabularySize, topP = 1, guidanceScale = 1 } = options;
-    checkSampling({ seed, temperature, topK, topP, guidanceScale });
-    const guided = guidanceScale !== 1;
+    const { seed = 0, temperature = 1, topP = 1, guidanceScale = 1 } = options;
+    checkSampling(options);
+    const guided = isGuided(options);
     if (guided && !unconditional)
       throw new RangeError('guidance needs options.unconditional, the encoding of the empty caption');
     this.checkEncoding('text', text);
@@ -61,18 +61,10 @@ export class DalleMiniDecoder implements ImageTokenDecoder {
     signal?.throwIfAborted();
 
     const images = text.batch;
-    const kept = temperature === 0 ? 1 : Math.min(topK, vocabularySize);
-    const candidates = kept <= fewCandidates ? Math.min(fewCandidates, vocabularySize) : vocabularySize;
     const encodings = guided ? [text, ...Array<TextEncoding>(images).fill(unconditional!)] : [text];
     const { relativePositions = false, textLength = 0 } = this.config;
     const length = relativePositions ? textLength : Math.max(...encodings.map((encoding) => encoding.length));
-    const shape: RowShape = {
-      images,
-      guided,
-      textLength: relativePositions ? length : Math.ceil(length / textLengths) * textLengths,
-      candidates,
-    };
-    const executables = await this.compile(shape);
+    const executables = await this.compile(this.shapeOf(images, length, options));
     signal?.throwIfAborted();
     const { hiddenStates, attentionMask } = joined(encodings, length);
     const memory = await executables.text.run({ hiddenStates });
@@ -80,7 +72,7 @@ export class DalleMiniDecoder implements ImageTokenDecoder {
       ...memory,
       textMask: attentionMask,
       temperature: scalar(temperature === 0 ? 1 : aboveZero(temperature)),
-      topK: { dtype: 'int32', shape: [], data: Int32Array.of(kept) },
+      topK: { dtype: 'int32', shape: [], data: Int32Array.of(keptTokens(options, vocabularySize)) },
       topP: scalar(aboveZero(topP)),
       ...(guided ? { guidanceScale: scalar(guidanceScale) } : {}),
     };
@@ -121,6 +113,28 @@ export class DalleMiniDecoder implements ImageTokenDecoder {
     return grids;
   }
 
+  /**
+   * Compiles what `generate` needs for so many captions with these options, so that it need not: it can be done while other things
+   * are loaded.
+   *
+   * @throws RangeError if an option is out of its range, or `images` is not a whole number of 1 or more.
+   */
+  async prepare(images: number, options: SamplingOptions = {}): Promise<void> {
+    if (this.disposed) throw new Error('prepare: this decoder was disposed of; make another one');
+    if (!Number.isSafeInteger(images) || images < 1)
+      throw new RangeError(`images must be a whole number from 1 up, not ${images}`);
+    checkSampling(options);
+    await this.compile(this.shapeOf(images, this.config.textLength ?? 1, options));
+  }
+
+  private shapeOf(images: number, length: number, options: SamplingOptions): RowShape {
+    const { config, vocabularySize } = this;
+    const textLength = config.relativePositions ? length : Math.ceil(length / textLengths) * textLengths;
+    const kept = keptTokens(options, vocabularySize);
+    const candidates = kept <= fewCandidates ? Math.min(fewCandidates, vocabularySize) : vocabularySize;
+    return { images, guided: isGuided(options), textLength, candidates };
+  }
+
   async dispose(): Promise<void> {
     this.disposed = true;
     const all = await Promise.allSettled(this.compiled.values());
@@ -141,17 +155,16 @@ export class DalleMiniDecoder implements ImageTokenDecoder {
   }
 
   private async compileGraphs(shape: RowShape): Promise<Executables> {
-    const { parameters } = this;
-    const text = await this.runtime.compile(textGraph(this.config, shape), { parameters });
-    try {
-      const graph = rowGraph(this.config, shape);
-      // A turn of the event loop: to build the graph and to hand it over took 30 ms together, where neither had been done before.
-      await new Promise((resolve) => setTimeout(resolve));
-      return { text, row: await this.runtime.compile(graph, { parameters }) };
-    } catch (error) {
-      await text.dispose();
-      throw error;
-    }
+    const { config, parameters, runtime } = this;
+    // The larger one first: where a runtime opens two at once, what it opens before these is done sooner than this one.
+    const row = runtime.compile(rowGraph(config, shape), { parameters });
+    // A turn of the event loop: to build the graphs and to hand them over took 30 ms together, where neither had been done before.
+    const text = turn().then(() => runtime.compile(textGraph(config, shape), { parameters }));
+    const results = await Promise.allSettled([text, row]);
+    const failed = results.find((result) => result.status === 'rejected');
+    if (!failed) return { text: await text, row: await row };
+    for (const result of results) if (result.status === 'fulfilled') await result.value.dispose();
+    throw failed.reason;
   }
 
   private checkEncoding(name: string, { batch, length, hiddenSize, hiddenStates, attentionMask }: TextEncoding): void {
@@ -192,11 +205,19 @@ const samplingRanges: { readonly [Name in keyof Sampling]: readonly [range: stri
     guidanceScale: ['a number from 0 up that float32 can hold', (x) => x >= 0 && Number.isFinite(Math.fround(x))],
   };
 
+const turn = () => new Promise((resolve) => setTimeout(resolve));
+
+const isGuided = ({ guidanceScale = 1 }: SamplingOptions): boolean => guidanceScale !== 1;
+
+/** How many of the likeliest tokens may be drawn. */
+const keptTokens = ({ temperature = 1, topK = Number.POSITIVE_INFINITY }: SamplingOptions, vocabularySize: number) =>
+  temperature === 0 ? 1 : Math.min(topK, vocabularySize);
+
 /** Refuses options of sampling that are out of their ranges, by name. */
-function checkSampling(sampling: Sampling): void {
+function checkSampling(sampling: SamplingOptions): void {
   for (const [name, [range, allows]] of Object.entries(samplingRanges)) {
     const value = sampling[name as keyof Sampling];
-    if (!allows(value)) throw new RangeError(`${name} must be ${range}, not ${value}`);
+    if (value !== undefined && !allows(value)) throw new RangeError(`${name} must be ${range}, not ${value}`);
   }
 }
 

@@ -158,8 +158,9 @@ export function teacherForced(
 /** The parameters of a decoder of these sizes, by name: what its checkpoint must hold. */
 export function decoderParameters(config: DecoderConfig): ReadonlyMap<string, Tensor> {
   const scope = new ParameterScope();
-  const hiddenStates = input('hiddenStates', [1, 1, config.textWidth]);
-  const attentionMask = input('attentionMask', [1, 1], 'int32');
-  teacherForced(scope, config, input('tokens', [1, config.gridSize ** 2], 'int32'), { hiddenStates, attentionMask });
+  const layers = readText(scope, config, input('hiddenStates', [1, 1, config.textWidth]));
+  const text = { layers, mask: textMask(input('attentionMask', [1, 1], 'int32')) };
+  const [tokens, positions] = [input('tokens', [1, 1], 'int32'), input('positions', [1], 'int32')];
+  decoder(scope, config, tokens, positions, text, (_, queries) => queries);
   return scope.parameters;
 }

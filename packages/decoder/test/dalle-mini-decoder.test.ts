@@ -287,6 +287,23 @@ class Recorder implements Runtime {
 }
 
 describe('the compiled graphs', () => {
+  test('may be prepared, for the options that they are to be used with', async () => {
+    const recorder = new Recorder();
+    const own = new DalleMiniDecoder(tiny, parameters, recorder);
+    await own.prepare(3, { guidanceScale: 2, topK: 5 });
+    expect(recorder.compiled).toBe(2);
+    const options = { guidanceScale: 3, seed: 4, unconditional: empty };
+    expect(lists(await own.generate(text, options))).toEqual(await generate(options));
+    expect(recorder.compiled).toBe(2);
+    await own.generate(pick(text, [0]), options);
+    expect(recorder.compiled).toBe(4);
+    await expect(own.prepare(0)).rejects.toThrow(new RangeError('images must be a whole number from 1 up, not 0'));
+    await expect(own.prepare(1, { topK: 0 })).rejects.toThrow('topK must be');
+    await own.dispose();
+    expect(recorder.open).toBe(0);
+    await expect(own.prepare(1)).rejects.toThrow('disposed of');
+  });
+
   test('are two for each number of images, with guidance or without, and are used again', async () => {
     const recorder = new Recorder();
     const own = new DalleMiniDecoder(tiny, parameters, recorder);

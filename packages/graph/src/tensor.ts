@@ -209,16 +209,13 @@ export function operation<Name extends OperatorName>(
 ): Tensor[] {
   const tensors: Tensor[] = [];
   const node: Operation<Name> = { name, attributes, inputs, outputs: tensors, layer: layers.at(-1) ?? '' };
-  const varying = varyingAxes(
-    node,
-    outputs.map(({ shape }) => shape),
-  );
+  const varying = varyingAxes(node, outputs);
   if (typeof varying === 'string') throw operatorError(name, inputs, varying);
   for (const [index, { shape, dtype }] of outputs.entries()) {
     if (!shape.every((size) => Number.isSafeInteger(size) && size >= 0)) {
       throw operatorError(name, inputs, `a shape must be of non-negative integers, not [${shape.join(', ')}]`);
     }
-    const axes = varying[index]!;
+    const axes = varying?.[index] ?? [];
     tensors.push({
       operation: node as Operation,
       index,

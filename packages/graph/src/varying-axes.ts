@@ -69,18 +69,19 @@ const rules: { readonly [Name in OperatorName]?: Rule<Name> } = {
       : outputs.map(() => []),
 };
 
-/** The axes of each output of an operation that vary, by its operands; or in words why they must not. */
+/** The axes of each output of an operation that vary, by its operands, if any do; or in words why they must not. */
 export function varyingAxes(
   { name, inputs, attributes }: Pick<Operation, 'name' | 'inputs' | 'attributes'>,
-  outputs: readonly Shape[],
-): readonly Axes[] | string {
+  outputs: readonly { readonly shape: Shape }[],
+): readonly Axes[] | string | undefined {
   if (name === 'input') {
     const { varying } = attributes as OperatorAttributes['input'];
     return [varying === undefined ? [] : [varying]];
   }
-  if (!inputs.some(({ varying }) => varying)) return outputs.map(() => []);
+  if (!inputs.some(({ varying }) => varying)) return undefined;
   const rule = rules[name] as Rule<OperatorName> | undefined;
-  const axes = rule ? rule(inputs, attributes, outputs) : 'its operands must not vary along an axis';
+  const shapes = outputs.map(({ shape }) => shape);
+  const axes = rule ? rule(inputs, attributes, shapes) : 'its operands must not vary along an axis';
   return typeof axes === 'string' ? axes : axes.map((some) => [...new Set(some)].sort((a, b) => a - b));
 }
 

@@ -101,6 +101,39 @@ describe('a run on ONNX Runtime', () => {
   });
 });
 
+describe('models that are opened at once', () => {
+  const many = () => Array.from({ length: 5 }, (_, i) => ({ inputs: { x }, outputs: { y: g.mul(x, i) } }));
+
+  test('all work, and their runs do not disturb each other', async () => {
+    const own = new OnnxRuntime({ threads: 1 });
+    own.start();
+    const executables = await Promise.all(many().map((each) => own.compile(each)));
+    const results = await Promise.all(executables.map((executable) => executable.run(feeds())));
+    expect(results.map(({ y }) => [...y!.data])).toEqual([0, 1, 2, 3, 4].map((i) => [i, 2 * i, 3 * i]));
+    await own.dispose();
+  });
+
+  test('are rejected when the runtime is disposed of, those that wait for a thread too', async () => {
+    const own = new OnnxRuntime({ threads: 1 });
+    const rejections = many().map((each) =>
+      expect(own.compile(each)).rejects.toThrow('was disposed of while it worked'),
+    );
+    await own.dispose();
+    await Promise.all(rejections);
+  });
+
+  test('do not fail with one that fails', async () => {
+    const own = new OnnxRuntime({ threads: 1 });
+    const results = await Promise.allSettled([
+      own.open(Uint8Array.of(1, 2, 3), graph),
+      own.open(Uint8Array.of(1, 2, 3), graph),
+      ...many().map((each) => own.compile(each)),
+    ]);
+    expect(results.map(({ status }) => status === 'fulfilled')).toEqual([false, false, true, true, true, true, true]);
+    await own.dispose();
+  });
+});
+
 describe('disposing', () => {
   test('of a runtime that works rejects what it works on', async () => {
     const busy = new OnnxRuntime({ threads: 1 });

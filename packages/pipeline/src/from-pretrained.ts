@@ -9,6 +9,7 @@ import { folderError, isFolder, ModelFolderError } from './folder.js';
 import type { ImageRanker } from './image-ranker.js';
 import { isModelFolder, readModelDescription } from './model-folder.js';
 import { openDecoder, openVqgan } from './model-part.js';
+import { OptionError } from './options.js';
 import { type ProvidedModel, type PublishedModelOptions, provideModel, provideModelOf } from './published-model.js';
 import { openTextEncoder } from './text-encoder-part.js';
 import { TextToImage } from './text-to-image.js';
@@ -18,6 +19,11 @@ export interface FromPretrainedOptions extends PublishedModelOptions {
   readonly runtime?: Runtime;
   /** Threads of the default runtime. Default: the number of processor cores. */
   readonly threads?: number;
+  /**
+   * How many images a call will draw at once, up to 8: what draws as many is compiled in the background while the rest is loaded, so
+   * that the first call need not. 0 leaves it to the first call. Default 1.
+   */
+  readonly prepare?: number;
   /** Puts the best images first; it is disposed of with the model. */
   readonly ranker?: ImageRanker;
 }
@@ -38,23 +44,35 @@ const bundledModels: Readonly<Record<string, string>> = { emoji: '@dalle-mini/em
  * HubError if the hub does not give it; the signal's reason if it aborts.
  */
 export async function fromPretrained(model = 'emoji', options: FromPretrainedOptions = {}): Promise<TextToImage> {
-  const { threads, ranker, signal } = options;
+  const { threads, ranker, prepare = 1, signal } = options;
+  if (!Number.isSafeInteger(prepare) || prepare < 0)
+    throw new OptionError('prepare', 'must be a whole number from 0 up', prepare);
   signal?.throwIfAborted();
-  const { folder, cache } = await raceAbort(findModel(model, options), signal);
+  const found = findModel(model, options);
+  const cache = found.then((provided) => provided.cache).catch(() => undefined);
   const own = options.runtime ? undefined : new OnnxRuntime({ threads, cache });
+  own?.start();
   const runtime = options.runtime ?? own!;
   // Tells the parts that are still read that they are not needed any more.
   const failure = new AbortController();
   try {
+    const { folder } = await raceAbort(found, signal);
     const { imageTokenizer, textEncoder, decoder, sampling } = await readModelDescription(folder);
     const textEncoderFolder = join(folder, textEncoder.folder);
     const decoderFolder = join(folder, decoder.folder);
+    const loadDecoder = async () => {
+      const part = await openDecoder(decoderFolder);
+      const loaded = new DalleMiniDecoder(part.config, part.parameters, runtime);
+      // If it fails, so will the first call, and say why.
+      if (prepare > 0 && !failure.signal.aborted) loaded.prepare(Math.min(prepare, 8), sampling).catch(() => undefined);
+      return { config: part.config, loaded };
+    };
     const loading = [
       // The text encoder first: the runtime compiles it while the other files are read. One caption at once: of most pictures, only
       // the prompt is new.
       openTextEncoder(textEncoderFolder, textEncoder, { runtime, batchSize: 1, signal: failure.signal }),
       openVqgan(join(folder, imageTokenizer.folder)),
-      openDecoder(decoderFolder),
+      loadDecoder(),
     ] as const;
     const [encoder, vqganPart, decoderPart] = await raceAbort(Promise.all(loading), signal);
     if (encoder.hiddenSize !== decoderPart.config.textWidth) {
@@ -66,7 +84,7 @@ export async function fromPretrained(model = 'emoji', options: FromPretrainedOpt
     const parts = {
       tokenizer: new VqganTokenizer(vqganPart.config, vqganPart.parameters, runtime),
       encoder,
-      decoder: new DalleMiniDecoder(decoderPart.config, decoderPart.parameters, runtime),
+      decoder: decoderPart.loaded,
     };
     try {
       return new TextToImage({ ...parts, sampling, ...(ranker ? { ranker } : {}), ...(own ? { runtime: own } : {}) });

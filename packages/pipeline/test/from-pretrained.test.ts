@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
-import { encodeImage, fromPretrained, type TextToImage } from '@dalle-mini/pipeline';
+import { encodeImage, fromPretrained, OptionError, type TextToImage } from '@dalle-mini/pipeline';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { temporaryFolder, tinyMaxLength, writeTinyModel } from './tiny-model.js';
 
@@ -105,6 +105,21 @@ describe('a loaded model', () => {
     expect(await second.generate('a red apple')).toHaveLength(1);
     await second.dispose();
     await runtime.dispose();
+  });
+
+  it('is the same whether the decoder was prepared or not', async () => {
+    const drawn = await Promise.all(
+      [0, 1, 2, 9].map(async (prepare) => {
+        const own = await fromPretrained(tiny, { prepare, threads: 1 });
+        const [picture] = await own.generate('a red apple');
+        await own.dispose();
+        return [...picture!.tokens];
+      }),
+    );
+    for (const tokens of drawn) expect(tokens).toEqual(drawn[0]);
+    await expect(fromPretrained(tiny, { prepare: -1 })).rejects.toThrow(
+      new OptionError('prepare', 'must be a whole number from 0 up', -1),
+    );
   });
 
   it('rejects with the reason of a signal that aborts while it loads', async () => {

@@ -4,7 +4,6 @@ import { type Runtime, sameShape, type TensorData } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { type Checkpoint, CheckpointError, dequantize } from '@dalle-mini/weights';
 import { isThere, readCheckpointFile, readTextFile } from '@dalle-mini/weights/node';
-import { parse as parseYaml } from 'yaml';
 import { checkVqganConfig, type VqganConfig, vqganPresets } from './config.js';
 import type { ImageTokenizer } from './image-tokenizer.js';
 import { takeVqgan, vqganConfigFromRelease } from './release.js';
@@ -128,7 +127,7 @@ function takeNeeded(tensors: Checkpoint, config: VqganConfig, what: string): Che
 async function readConfig(path: string): Promise<VqganConfig> {
   const text = await readTextFile(path);
   try {
-    const config: unknown = /\.ya?ml$/i.test(path) ? parseYaml(text) : JSON.parse(text);
+    const config: unknown = /\.ya?ml$/i.test(path) ? (await import('yaml')).parse(text) : JSON.parse(text);
     if (typeof config !== 'object' || config === null) throw new RangeError('it must hold an object');
     return checked('model' in config || 'n_embed' in config ? vqganConfigFromRelease(config) : (config as VqganConfig));
   } catch (error) {

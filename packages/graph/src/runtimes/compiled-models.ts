@@ -30,11 +30,12 @@ async function machine(): Promise<string> {
  * nothing can be kept, it is opened all the same.
  *
  * @param parameterFiles paths of the files.
+ * @param cache `alone` does what takes the memory to compile.
  */
 export async function openCompiled(
   model: Uint8Array,
   parameterFiles: readonly string[],
-  { folder, maxBytes }: CompiledModelCache,
+  { folder, maxBytes, alone }: CompiledModelCache & { readonly alone: <T>(work: () => Promise<T>) => Promise<T> },
   options: ort.InferenceSession.SessionOptions,
 ): Promise<ort.InferenceSession> {
   const files = await Promise.all(
@@ -47,7 +48,7 @@ export async function openCompiled(
   const kept = join(folder, createHash('sha256').update(identity).update(model).digest('hex').slice(0, 32));
   const session = await openKept(kept, options);
   if (session) return session;
-  await keep(model, kept, options);
+  await alone(() => keep(model, kept, options));
   await prune(folder, kept, maxBytes).catch(() => undefined);
   // As every later start will have it, and without the memory that compiling took.
   return (await openKept(kept, options)) ?? ort.InferenceSession.create(model, options);

@@ -1,11 +1,12 @@
 /** The thread that owns ONNX Runtime's sessions: it computes while the main thread stays free. */
 import { join } from 'node:path';
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort, threadId, workerData } from 'node:worker_threads';
 import * as ort from 'onnxruntime-node';
 import { emitOnnx, type ParameterPlacement } from '../onnx/emit.js';
 import { type DType, type Graph, GraphError, type Operation, type TensorData } from '../tensor.js';
 import { type CompiledModelCache, openCompiled } from './compiled-models.js';
 import { type GrowingInput, GrowingTensor } from './held-inputs.js';
+import { type Lock, withLock } from './locks.js';
 import type { TensorValues } from './runtime.js';
 
 export interface SessionOptions {
@@ -60,6 +61,15 @@ export type Request =
 export interface Signals {
   readonly stop: Int32Array;
   readonly busy: Int32Array;
+  readonly locks: Locks;
+}
+
+/** What one thread of a runtime does at a time. */
+export interface Locks {
+  /** Two runs at once would only share the cores. */
+  readonly computing: Lock;
+  /** Two models at once would take the memory of both: of those that are kept, which may be large. */
+  readonly compiling: Lock;
 }
 
 type Data = Float32Array | Int32Array | Uint8Array;
@@ -71,6 +81,8 @@ export interface Reply {
   readonly held?: number;
   readonly outputs?: Record<string, { readonly shape: readonly number[]; readonly data: Data }>;
 }
+
+const { stop, busy, locks } = workerData as Signals;
 
 const sessions = new Map<number, ort.InferenceSession>();
 let nextSession = 0;
@@ -107,7 +119,7 @@ async function open({
   const bytes = 'graph' in model ? emitOnnx(model.graph, model.parameters) : model;
   if (cache && external?.folder !== undefined && executionProviders.join() === 'cpu') {
     const files = external.files!.map((file) => join(external.folder!, file));
-    return openCompiled(bytes, files, cache, options);
+    return openCompiled(bytes, files, { ...cache, alone: (work) => alone(locks.compiling, work) }, options);
   }
   return ort.InferenceSession.create(bytes, options);
 }
@@ -121,7 +133,7 @@ async function answer(request: Request): Promise<Omit<Reply, 'id'>> {
       const { fixed = {}, growing = [] } = held.get(request.held ?? -1) ?? {};
       const grown = growing.map(({ name, tensor }) => [name, toOrt(tensor.value)]);
       const feeds = { ...fixed, ...Object.fromEntries(grown), ...tensorsOf(request.inputs) };
-      const results = await sessions.get(request.session)!.run(feeds);
+      const results = await alone(locks.computing, () => sessions.get(request.session)!.run(feeds));
       const outputs = Object.fromEntries(
         Object.entries(results).map(([name, { dims, data }]) => [name, { shape: dims, data: data as Data }]),
       );
@@ -152,9 +164,14 @@ async function answer(request: Request): Promise<Omit<Reply, 'id'>> {
   }
 }
 
-const { stop, busy } = workerData as Signals;
+/** Does what only one thread is to do at a time, unless the runtime was disposed of meanwhile. */
+const alone = <T>(lock: Lock, work: () => Promise<T>): Promise<T> =>
+  withLock(lock, threadId, () => {
+    if (Atomics.load(stop, 0) === 1) throw new Error('the runtime was disposed of');
+    return work();
+  });
 
-// One at a time: two runs at once would only share the cores.
+// One at a time, in their order.
 let last: Promise<void> = Promise.resolve();
 parentPort!.on('message', ({ id, ...request }: Request & { id: number }) => {
   last = last.then(async () => {

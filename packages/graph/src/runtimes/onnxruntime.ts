@@ -1,5 +1,3 @@
-import { once } from 'node:events';
-import { Worker } from 'node:worker_threads';
 import { type FilePlace, type InitialValue, outputName, type ParameterPlacement } from '../onnx/emit.js';
 import { loopBody } from '../operators.js';
 import { checkParameters } from '../parameters.js';
@@ -17,7 +15,9 @@ import {
 } from '../tensor.js';
 import type { CompiledModelCache } from './compiled-models.js';
 import { checkHeld, growingInputs } from './held-inputs.js';
-import type { ExternalValues, GraphToEmit, Reply, Request, SessionOptions, Signals } from './onnxruntime-worker.js';
+import { newLock } from './locks.js';
+import { disposedOf, OnnxThread } from './onnxruntime-thread.js';
+import type { ExternalValues, GraphToEmit, SessionOptions } from './onnxruntime-worker.js';
 import {
   type CompileOptions,
   checkInputs,
@@ -39,28 +39,19 @@ export interface OnnxRuntimeOptions {
   readonly executionProviders?: readonly string[];
   /**
    * Keeps what it compiles of parameters in files, for processors, so that the next process only maps it into memory. Default: nothing
-   * is kept.
+   * is kept. It may be found while the threads start.
    */
-  readonly cache?: CompiledModelCache;
+  readonly cache?: CompiledModelCache | Promise<CompiledModelCache | undefined>;
 }
 
-/** The threads that live, with what each shares with this one. */
-const threads = new Map<Worker, Signals>();
+/** To open a model takes one core: two are opened at once where that is asked for. */
+const mostThreads = 2;
 
-/** Lets every thread finish what it computes before the process, at its exit, terminates it. */
-function stopAll(): void {
-  for (const { stop, busy } of threads.values()) {
-    Atomics.store(stop, 0, 1);
-    Atomics.wait(busy, 0, 1);
-  }
-}
-
-/** Computes graphs with ONNX Runtime (`onnxruntime-node`), on a worker thread, so that the event loop is never blocked. */
+/** Computes graphs with ONNX Runtime (`onnxruntime-node`), on worker threads, so that the event loop is never blocked. */
 export class OnnxRuntime implements Runtime {
   readonly name = 'onnxruntime-node';
-  private worker: Worker | undefined;
-  private readonly pending = new Map<number, { resolve: (reply: Reply) => void; reject: (error: Error) => void }>();
-  private nextId = 0;
+  private running: OnnxThread[] = [];
+  private readonly locks = { computing: newLock(), compiling: newLock() };
 
   constructor(private readonly options: OnnxRuntimeOptions = {}) {}
 
@@ -86,6 +77,8 @@ export class OnnxRuntime implements Runtime {
     options: CompileOptions,
     external?: ExternalValues,
   ): Promise<Executable> {
+    // To be disposed of while it is opened ends this too.
+    const { running } = this;
     const expected = expectedInputs(graph, options);
     const parameters = parametersOf(Object.values(graph.outputs));
     const outputs = Object.entries(graph.outputs).map(([name, tensor]) => ({
@@ -96,14 +89,14 @@ export class OnnxRuntime implements Runtime {
     const sessionOptions: SessionOptions = {
       intraOpNumThreads: this.options.threads,
       executionProviders: this.options.executionProviders ?? ['cpu'],
-      cache: this.options.cache,
+      cache: await this.options.cache,
     };
-    const { session } = await this.request(
-      { kind: 'open', model, external, options: sessionOptions },
-      external?.contents.map(({ data }) => data.buffer as ArrayBuffer) ?? [],
-    );
     // A session lives and ends with its thread.
-    const { worker } = this;
+    const thread = await this.idleThread(running);
+    const { session } = await thread.request(
+      { kind: 'open', model, external, options: sessionOptions },
+      external?.contents.map(({ data }) => data.buffer as ArrayBuffer),
+    );
     let open = true;
     const compute = async (
       wanted: typeof expected,
@@ -111,9 +104,9 @@ export class OnnxRuntime implements Runtime {
       { transfer = false, held }: RunOptions & { readonly held?: number } = {},
       returned = outputs,
     ) => {
-      if (!open || this.worker !== worker) throw new Error('run: what was compiled was disposed of');
+      if (!open || !thread.isAlive) throw new Error('run: what was compiled was disposed of');
       checkInputs(wanted, inputs);
-      const reply = await this.request(
+      const reply = await thread.request(
         { kind: 'run', session: session!, held, inputs: transfer ? inputs : compact(inputs) },
         transfer ? [...new Set(Object.values(inputs).map(({ data }) => data.buffer as ArrayBuffer))] : [],
       );
@@ -123,90 +116,56 @@ export class OnnxRuntime implements Runtime {
       return results;
     };
     const hold = async (inputs: TensorValues): Promise<HeldInputs> => {
-      if (!open || this.worker !== worker) throw new Error('hold: what was compiled was disposed of');
+      if (!open || !thread.isAlive) throw new Error('hold: what was compiled was disposed of');
       const growing = growingInputs(graph);
       const others = checkHeld(expected, growing, inputs);
       const given = growing.map((input) => ({ ...input, output: outputName(graph, parameters, input.name) }));
       const returned = outputs.filter(({ name }) => !growing.some((input) => input.name === name));
-      const { held } = await this.request({ kind: 'hold', inputs: compact(inputs), growing: given }, []);
+      const { held } = await thread.request({ kind: 'hold', inputs: compact(inputs), growing: given });
       return {
         run: (rest) => compute(others, rest, { held: held! }, returned),
         release: async () => {
-          if (this.worker === worker) await this.request({ kind: 'release', held: held! }, []);
+          if (thread.isAlive) await thread.request({ kind: 'release', held: held! });
         },
       };
     };
     const dispose = async () => {
-      if (open && this.worker === worker) await this.request({ kind: 'close', session: session! }, []);
+      if (open && thread.isAlive) await thread.request({ kind: 'close', session: session! });
       open = false;
     };
     return { run: (inputs, options) => compute(expected, inputs, options), hold, dispose };
   }
 
+  /** Starts its threads, so that the first models need not wait for them: each loads ONNX Runtime. */
+  start(): void {
+    while (this.running.length < mostThreads) this.startThread();
+  }
+
   /** Frees everything. Runs that wait are rejected; the one that is computed cannot be cut short, and is waited for. */
   async dispose(): Promise<void> {
-    const { worker } = this;
-    if (!worker) return;
-    this.worker = undefined;
-    this.fail(new Error('the ONNX runtime was disposed of while it worked'));
-    Atomics.store(threads.get(worker)!.stop, 0, 1);
-    worker.ref();
-    worker.postMessage({ kind: 'end' } satisfies Request);
-    await once(worker, 'exit');
+    const ended = this.running;
+    this.running = [];
+    await Promise.all(ended.map((thread) => thread.dispose()));
   }
 
-  private request(request: Request, transfer: ArrayBuffer[]): Promise<Reply> {
-    this.worker ??= this.start();
-    const { worker } = this;
-    const id = this.nextId++;
-    return new Promise<Reply>((resolve, reject) => {
-      worker.postMessage({ id, ...request }, transfer);
-      // Work under way keeps the process alive, an idle runtime does not.
-      worker.ref();
-      this.pending.set(id, { resolve, reject });
-    });
+  /** A thread to open a model on: an idle one, so that two are opened at once, and the next one where the first is done. */
+  private async idleThread(running: OnnxThread[]): Promise<OnnxThread> {
+    while (this.running === running) {
+      const idle = running.find(({ isIdle }) => isIdle);
+      if (idle) return idle;
+      if (running.length < mostThreads) return this.startThread();
+      await Promise.race(running.map((thread) => thread.untilIdle()));
+    }
+    throw new Error(disposedOf);
   }
 
-  private start(): Worker {
-    // ONNX Runtime's builds report to their maker otherwise, and crash where the process's command line is very long.
-    process.env.ORT_DISABLE_TELEMETRY ??= '1';
-    // Not the process's own flags: some, such as --input-type, are refused where a file is run.
-    const url = new URL('./onnxruntime-worker.js', import.meta.url);
-    const flag = () => new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
-    const signals: Signals = { stop: flag(), busy: flag() };
-    const worker = new Worker(url, { execArgv: [], workerData: signals });
-    worker.unref();
-    if (threads.size === 0) process.on('exit', stopAll);
-    threads.set(worker, signals);
-    worker.on('message', (reply: Reply) => {
-      if (this.worker !== worker) return;
-      const waiting = this.pending.get(reply.id);
-      this.pending.delete(reply.id);
-      if (this.pending.size === 0) worker.unref();
-      const { error } = reply;
-      if (!error) waiting?.resolve(reply);
-      else
-        waiting?.reject(
-          error.isGraphError ? new GraphError(error.message) : new Error(`ONNX Runtime: ${error.message}`),
-        );
+  private startThread(): OnnxThread {
+    const thread = new OnnxThread(this.locks, (ended) => {
+      const place = this.running.indexOf(ended);
+      if (place >= 0) this.running.splice(place, 1);
     });
-    const end = (error: Error) => {
-      if (this.worker !== worker) return;
-      this.worker = undefined;
-      this.fail(error);
-    };
-    worker.on('error', end);
-    worker.on('exit', () => {
-      threads.delete(worker);
-      if (threads.size === 0) process.off('exit', stopAll);
-      end(new Error('the thread of ONNX Runtime ended while it worked, perhaps for want of memory'));
-    });
-    return worker;
-  }
-
-  private fail(error: Error): void {
-    for (const { reject } of this.pending.values()) reject(error);
-    this.pending.clear();
+    this.running.push(thread);
+    return thread;
   }
 }
 
