@@ -1,4 +1,5 @@
 import { dirname, join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { DalleMiniDecoder } from '@dalle-mini/decoder';
 import type { Runtime } from '@dalle-mini/graph';
@@ -55,26 +56,24 @@ export async function fromPretrained(model = 'emoji', options: FromPretrainedOpt
   const runtime = options.runtime ?? own!;
   // Tells the parts that are still read that they are not needed any more.
   const failure = new AbortController();
+  let imageTokenDecoder: DalleMiniDecoder | undefined;
   try {
     const { folder } = await raceAbort(found, signal);
     const { imageTokenizer, textEncoder, decoder, sampling } = await readModelDescription(folder);
     const textEncoderFolder = join(folder, textEncoder.folder);
     const decoderFolder = join(folder, decoder.folder);
-    const loadDecoder = async () => {
-      const part = await openDecoder(decoderFolder);
-      const loaded = new DalleMiniDecoder(part.config, part.parameters, runtime);
-      // If it fails, so will the first call, and say why.
-      if (prepare > 0 && !failure.signal.aborted) loaded.prepare(Math.min(prepare, 8), sampling).catch(() => undefined);
-      return { config: part.config, loaded };
-    };
+    // The decoder first, which takes longest to compile: the runtime does it in the background.
+    const decoderPart = await raceAbort(openDecoder(decoderFolder), signal);
+    imageTokenDecoder = new DalleMiniDecoder(decoderPart.config, decoderPart.parameters, runtime);
+    // If it fails, so will the first call, and say why.
+    if (prepare > 0) imageTokenDecoder.prepare(Math.min(prepare, 8), sampling).catch(() => undefined);
+    await setImmediate();
     const loading = [
-      // The text encoder first: the runtime compiles it while the other files are read. One caption at once: of most pictures, only
-      // the prompt is new.
+      // One caption at once: of most pictures, only the prompt is new.
       openTextEncoder(textEncoderFolder, textEncoder, { runtime, batchSize: 1, signal: failure.signal }),
       openVqgan(join(folder, imageTokenizer.folder)),
-      loadDecoder(),
     ] as const;
-    const [encoder, vqganPart, decoderPart] = await raceAbort(Promise.all(loading), signal);
+    const [encoder, vqganPart] = await raceAbort(Promise.all(loading), signal);
     if (encoder.hiddenSize !== decoderPart.config.textWidth) {
       throw new ModelFolderError(
         `${join(decoderFolder, 'config.json')}: textWidth is ${decoderPart.config.textWidth}, and the hidden states of ` +
@@ -84,7 +83,7 @@ export async function fromPretrained(model = 'emoji', options: FromPretrainedOpt
     const parts = {
       tokenizer: new VqganTokenizer(vqganPart.config, vqganPart.parameters, runtime),
       encoder,
-      decoder: decoderPart.loaded,
+      decoder: imageTokenDecoder,
     };
     try {
       return new TextToImage({ ...parts, sampling, ...(ranker ? { ranker } : {}), ...(own ? { runtime: own } : {}) });
@@ -93,7 +92,7 @@ export async function fromPretrained(model = 'emoji', options: FromPretrainedOpt
     }
   } catch (error) {
     failure.abort();
-    await own?.dispose();
+    await Promise.all([own?.dispose(), imageTokenDecoder?.dispose()]);
     throw error;
   }
 }

@@ -251,6 +251,8 @@ async function locatePart<Config>(
     inFile(weightsPath, () => locateTensors(weightsPath)),
   ]);
   const config = json as Config;
+  // A turn of the event loop: the parts of a model are read at once, and to build a graph for its parameters takes 10 ms or more.
+  await setImmediate();
   try {
     kind.check(config);
   } catch (error) {

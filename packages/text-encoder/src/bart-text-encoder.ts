@@ -3,6 +3,7 @@ import type { StoredTensor } from '@dalle-mini/weights';
 import { type BartConfig, bartGraph, bartPaddingIsFree, bartParameters, checkBartConfig } from './bart.js';
 import { CompiledTextEncoder, checkBatches, pickParameters } from './compiled-text-encoder.js';
 import type { CaptionTokenizer } from './tokenizer.js';
+import { nextTurn } from './turns.js';
 
 /** What DALL·E Mini's text encoder is made of. */
 export interface BartParts {
@@ -36,6 +37,7 @@ export class BartTextEncoder extends CompiledTextEncoder {
     checkBartConfig(config);
     const { runtime, maxLength = config.maxLength, batchSize = 4 } = options;
     checkBatches(maxLength, batchSize, config.maxLength);
+    await nextTurn();
     const graph = bartGraph(config, batchSize, maxLength);
     const executable = await runtime.compile(graph, { parameters: pickParameters(bartParameters(config), weights) });
     return new BartTextEncoder(config.width, maxLength, batchSize, bartPaddingIsFree(config), tokenizer, executable);

@@ -4,6 +4,7 @@ import { bertGraph } from './bert.js';
 import { parseBertConfig } from './bert-config.js';
 import { bertWeights } from './bert-weights.js';
 import { CompiledTextEncoder, checkBatches } from './compiled-text-encoder.js';
+import { nextTurn } from './turns.js';
 import { tokenizerFromFiles } from './vocabulary-files.js';
 
 /** The files of a Hugging Face model, read. */
@@ -52,6 +53,7 @@ export class HuggingFaceTextEncoder extends CompiledTextEncoder {
     const config = parseBertConfig(files.config);
     const tokenizer = await tokenizerFromFiles(files.tokenizer, files.tokenizerConfig);
     checkBatches(maxLength, batchSize, config.maxPositions);
+    await nextTurn();
     const graph = bertGraph(config, batchSize, maxLength);
     const executable = await runtime.compile(graph, { parameters: bertWeights(files.weights, config) });
     return new HuggingFaceTextEncoder(config.hiddenSize, maxLength, batchSize, true, tokenizer, executable);

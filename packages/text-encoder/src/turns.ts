@@ -1,6 +1,9 @@
 /** Milliseconds of work after which others have their turn. */
 const turnMs = 5;
 
+/** A turn of the event loop for whatever waits for it. */
+export const nextTurn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
+
 /** As `items.forEach(work)`, with turns of the event loop in between, so that much work does not block it. */
 export async function forEachInTurns<Item>(
   items: readonly Item[],
@@ -10,7 +13,7 @@ export async function forEachInTurns<Item>(
   let start = Number.NEGATIVE_INFINITY;
   for (const [index, item] of items.entries()) {
     if (performance.now() - start > turnMs) {
-      await new Promise((resolve) => setTimeout(resolve));
+      await nextTurn();
       start = performance.now();
     }
     work(item, index);
