@@ -22,10 +22,12 @@ const [images, threads, rounds] = [options.images, options.threads, options.roun
 
 const dtype = options.dtype as StoredAs;
 const started = performance.now();
-const model = await fromPretrained(options.model, { threads, dtype, vqgan: options.vqgan });
+// The pipeline draws no more than eight at once, and these are drawn together.
+const prepare = images > 8 ? 0 : images;
+const model = await fromPretrained(options.model, { threads, dtype, prepare, vqgan: options.vqgan });
 const { encoder, decoder, tokenizer, sampling } = model;
 const loadMs = performance.now() - started;
-/** The pipeline reads the negative prompt once too. */
+/** The pipeline reads the negative prompt once too, and without padding. */
 let unconditional: TextEncoding | undefined;
 const measured: Record<string, number>[] = [];
 // The first round compiles for this number of images: it shows the start, and the others the speed.
@@ -51,7 +53,8 @@ async function draw(): Promise<Record<string, number>> {
     return result;
   };
   const text = await timed('encode text', async () => {
-    const encoding = await encoder.encode(unconditional ? ['a red apple'] : ['a red apple', '']);
+    const captions = unconditional ? ['a red apple'] : ['a red apple', ''];
+    const encoding = await encoder.encode(captions, { padding: 'longest' });
     unconditional ??= caption(encoding, 1, 1);
     return caption(encoding, 0, images);
   });

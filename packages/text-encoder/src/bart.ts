@@ -119,7 +119,7 @@ export const bartPaddingIsFree = ({ relativePositions = false, sinkhornIteration
 
 /**
  * {@link bart} as a graph: `ids` and `attentionMask`, int32 `[batch, length]`, to `hiddenStates` `[batch, length, width]`. The length may
- * vary below the given one where {@link bartPaddingIsFree}.
+ * vary below the given one, unless there are relative positions or several Sinkhorn iterations.
  */
 export function bartGraph(config: BartConfig, batch = 1, length = config.maxLength): Graph {
   const options = bartPaddingIsFree(config) ? { varying: 1 } : {};
