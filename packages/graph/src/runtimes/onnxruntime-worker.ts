@@ -151,6 +151,7 @@ async function answer(request: Request): Promise<Omit<Reply, 'id'>> {
       return { held: nextHeld++ };
     }
     case 'release':
+      for (const { tensor } of held.get(request.held)?.growing ?? []) tensor.free();
       held.delete(request.held);
       return {};
     case 'close':
