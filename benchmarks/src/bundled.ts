@@ -34,7 +34,7 @@ const [rounds, threads] = [Number(options.rounds), Number(options.threads)];
 const prompt = 'a red apple';
 const images = 4;
 
-const { result: model, ...load } = await timed(() => fromPretrained('emoji', { threads }));
+const { result: model, ...load } = await timed(() => fromPretrained('emoji', { threads, prepare: images }));
 // What draws first compiles, and what encodes first loads sharp.
 const [first, ...warm] = await repeat(rounds + 1, async () => {
   const { result: drawn, ...draw } = await timed(() => model.generate(prompt, { n: images }));

@@ -143,12 +143,18 @@ export class VqganTokenizer implements ImageTokenizer {
     const key = `${kind} ${shape}`;
     let executable = this.compiled.get(key);
     if (!executable) {
-      const graph = kind === 'encode' ? encodeGraph(this.config, shape) : decodeGraph(this.config, shape);
-      executable = this.runtime.compile(graph, { parameters: this.parameters });
+      executable = this.compileGraph(kind, shape);
       this.compiled.set(key, executable);
       executable.catch(() => this.compiled.delete(key));
     }
     return executable;
+  }
+
+  private async compileGraph(kind: 'encode' | 'decode', shape: Shape): Promise<Executable> {
+    const graph = kind === 'encode' ? encodeGraph(this.config, shape) : decodeGraph(this.config, shape);
+    // A turn of the event loop: to build a graph and to hand it over each take 10 ms at their first time.
+    await new Promise((resolve) => setTimeout(resolve));
+    return this.runtime.compile(graph, { parameters: this.parameters });
   }
 }
 

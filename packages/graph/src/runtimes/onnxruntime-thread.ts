@@ -10,10 +10,8 @@ const living = new Map<Worker, Signals>();
 
 /** Lets every thread finish what it computes before the process, at its exit, terminates it. */
 function stopAll(): void {
-  for (const { stop, busy } of living.values()) {
-    Atomics.store(stop, 0, 1);
-    Atomics.wait(busy, 0, 1);
-  }
+  for (const { stop } of living.values()) Atomics.store(stop, 0, 1);
+  for (const { busy } of living.values()) Atomics.wait(busy, 0, 1);
 }
 
 /** An element that threads share. */
