@@ -318,6 +318,8 @@ ${linesWithAvx512.join('\n')}
 - **Tokens with 8-bit weights, and the whole picture**: half of a token's time are products with the weights, at the rate of the memory. The rest are 420
   small operations, each of which ONNX Runtime takes 10 to 30 µs for, whatever the weights' bits. The virtual machine that was measured on has
   slower and faster hours: a token took 20 to 30 ms in those of one day, and a whole picture 6.6 to 9.5 s.
+- **Nine pictures**: the roofline counts products with weights, at the rate of large square matrices. Eighteen sequences are few rows for such
+  products, and a token also reads the keys and values of nine pictures, 0.23 GB on average.
 - **Start to the first token**: with q8, 0.1 s are Node.js's own start, 0.25 s the modules', 0.25 s the threads', which load ONNX
   Runtime, and 0.6 s the opening of the decoder, beside which the text encoder is opened and reads the prompts. ONNX Runtime packs matrices again
   when it opens a compiled model, to find them among the packed ones by their hash: two thirds of that time. It took 1.2 to 1.8 s in one day.
