@@ -1,6 +1,6 @@
-import type { ParameterValue, Runtime } from '@dalle-mini/graph';
+import { type ParameterValue, parametersOf, type Runtime } from '@dalle-mini/graph';
 import type { StoredTensor } from '@dalle-mini/weights';
-import { type BartConfig, bartGraph, bartPaddingIsFree, bartParameters, checkBartConfig } from './bart.js';
+import { type BartConfig, bartGraph, bartPaddingIsFree, checkBartConfig } from './bart.js';
 import { CompiledTextEncoder, checkBatches, pickParameters } from './compiled-text-encoder.js';
 import type { CaptionTokenizer } from './tokenizer.js';
 import { nextTurn } from './turns.js';
@@ -39,7 +39,8 @@ export class BartTextEncoder extends CompiledTextEncoder {
     checkBatches(maxLength, batchSize, config.maxLength);
     await nextTurn();
     const graph = bartGraph(config, batchSize, maxLength);
-    const executable = await runtime.compile(graph, { parameters: pickParameters(bartParameters(config), weights) });
+    const declared = parametersOf(Object.values(graph.outputs));
+    const executable = await runtime.compile(graph, { parameters: pickParameters(declared, weights) });
     return new BartTextEncoder(config.width, maxLength, batchSize, bartPaddingIsFree(config), tokenizer, executable);
   }
 }
