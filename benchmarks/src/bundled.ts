@@ -35,7 +35,7 @@ const prompt = 'a red apple';
 const images = 4;
 
 const { result: model, ...load } = await timed(() => fromPretrained('emoji', { threads, prepare: images }));
-// What draws first compiles, and what encodes first loads sharp.
+// What draws first compiles the VQ-GAN: the decoder was compiled for as many images while the model loaded.
 const [first, ...warm] = await repeat(rounds + 1, async () => {
   const { result: drawn, ...draw } = await timed(() => model.generate(prompt, { n: images }));
   const { result: _, ...png } = await timed(() => Promise.all(drawn.map(({ image }) => encodeImage(image))));

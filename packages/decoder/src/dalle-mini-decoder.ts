@@ -1,6 +1,7 @@
 import {
   createRandom,
   type Executable,
+  nextTurn,
   type ParameterValue,
   type Runtime,
   sampleUniform,
@@ -158,10 +159,10 @@ export class DalleMiniDecoder implements ImageTokenDecoder {
     const { config, parameters, runtime } = this;
     // Turns of the event loop: to build a graph and to hand it over took 30 ms together, where neither had been done before.
     const graph = rowGraph(config, shape);
-    await turn();
+    await nextTurn();
     // The larger one first: where a runtime opens two at once, what it opens before these is done sooner than this one.
     const row = runtime.compile(graph, { parameters });
-    const text = turn().then(() => runtime.compile(textGraph(config, shape), { parameters }));
+    const text = nextTurn().then(() => runtime.compile(textGraph(config, shape), { parameters }));
     const results = await Promise.allSettled([text, row]);
     const failed = results.find((result) => result.status === 'rejected');
     if (!failed) return { text: await text, row: await row };
@@ -206,8 +207,6 @@ const samplingRanges: { readonly [Name in keyof Sampling]: readonly [range: stri
     topP: ['a number above 0 and at most 1', (x) => x > 0 && x <= 1],
     guidanceScale: ['a number from 0 up that float32 can hold', (x) => x >= 0 && Number.isFinite(Math.fround(x))],
   };
-
-const turn = () => new Promise((resolve) => setTimeout(resolve));
 
 const isGuided = ({ guidanceScale = 1 }: SamplingOptions): boolean => guidanceScale !== 1;
 

@@ -1,6 +1,7 @@
 export * from './gradient.js';
 export * from './initializers.js';
 export * from './layers.js';
+export * from './next-turn.js';
 export {
   type ExternalPlace,
   emitOnnx,

@@ -10,7 +10,7 @@ import { folderError, isFolder, ModelFolderError } from './folder.js';
 import type { ImageRanker } from './image-ranker.js';
 import { isModelFolder, readModelDescription } from './model-folder.js';
 import { openDecoder, openVqgan } from './model-part.js';
-import { OptionError } from './options.js';
+import { batchSize, OptionError } from './options.js';
 import { type ProvidedModel, type PublishedModelOptions, provideModel, provideModelOf } from './published-model.js';
 import { openTextEncoder } from './text-encoder-part.js';
 import { TextToImage } from './text-to-image.js';
@@ -66,7 +66,7 @@ export async function fromPretrained(model = 'emoji', options: FromPretrainedOpt
     const decoderPart = await raceAbort(openDecoder(decoderFolder), signal);
     imageTokenDecoder = new DalleMiniDecoder(decoderPart.config, decoderPart.parameters, runtime);
     // If it fails, so will the first call, and say why.
-    if (prepare > 0) imageTokenDecoder.prepare(Math.min(prepare, 8), sampling).catch(() => undefined);
+    if (prepare > 0) imageTokenDecoder.prepare(Math.min(prepare, batchSize), sampling).catch(() => undefined);
     await setImmediate();
     const loading = [
       // One caption at once: of most pictures, only the prompt is new.

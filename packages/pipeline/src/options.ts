@@ -33,6 +33,9 @@ export interface Sampling {
   readonly guidanceScale?: number;
 }
 
+/** Images that are drawn at once, at most. */
+export const batchSize = 8;
+
 /** What can be asked for beside the prompt. */
 export interface DrawingOptions extends Sampling {
   /** Number of images, 1 to 1000. Default 1. */

@@ -3,7 +3,14 @@ import type { TextEncoder, TextEncoding } from '@dalle-mini/text-encoder';
 import type { ImageTokenizer, RgbImage } from '@dalle-mini/vqgan';
 import { squareColumns } from './image-grid.js';
 import type { ImageRanker } from './image-ranker.js';
-import { checkDrawingOptions, checkSampling, type DrawingOptions, OptionError, type Sampling } from './options.js';
+import {
+  batchSize,
+  checkDrawingOptions,
+  checkSampling,
+  type DrawingOptions,
+  OptionError,
+  type Sampling,
+} from './options.js';
 
 export { checkDrawingOptions, type DrawingOptions, OptionError, type Sampling } from './options.js';
 
@@ -68,9 +75,6 @@ export interface GeneratedImage {
   /** The ranker's, where there is one. */
   readonly score?: number;
 }
-
-/** Images that are drawn at once. */
-const batchSize = 8;
 
 /**
  * Text to images: DALL·E Mini, composed of an encoder of text, a decoder that writes image tokens, a tokenizer that turns

@@ -1,9 +1,8 @@
-import { type ParameterValue, parametersOf, type Runtime } from '@dalle-mini/graph';
+import { nextTurn, type ParameterValue, parametersOf, type Runtime } from '@dalle-mini/graph';
 import type { StoredTensor } from '@dalle-mini/weights';
 import { type BartConfig, bartGraph, bartPaddingIsFree, checkBartConfig } from './bart.js';
 import { CompiledTextEncoder, checkBatches, pickParameters } from './compiled-text-encoder.js';
 import type { CaptionTokenizer } from './tokenizer.js';
-import { nextTurn } from './turns.js';
 
 /** What DALL·E Mini's text encoder is made of. */
 export interface BartParts {

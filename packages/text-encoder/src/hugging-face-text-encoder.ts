@@ -1,10 +1,9 @@
-import type { ParameterValue, Runtime } from '@dalle-mini/graph';
+import { nextTurn, type ParameterValue, type Runtime } from '@dalle-mini/graph';
 import type { StoredTensor } from '@dalle-mini/weights';
 import { bertGraph } from './bert.js';
 import { parseBertConfig } from './bert-config.js';
 import { bertWeights } from './bert-weights.js';
 import { CompiledTextEncoder, checkBatches } from './compiled-text-encoder.js';
-import { nextTurn } from './turns.js';
 import { tokenizerFromFiles } from './vocabulary-files.js';
 
 /** The files of a Hugging Face model, read. */

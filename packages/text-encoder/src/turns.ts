@@ -1,8 +1,7 @@
+import { nextTurn } from '@dalle-mini/graph';
+
 /** Milliseconds of work after which others have their turn. */
 const turnMs = 5;
-
-/** A turn of the event loop for whatever waits for it. */
-export const nextTurn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
 
 /** As `items.forEach(work)`, with turns of the event loop in between, so that much work does not block it. */
 export async function forEachInTurns<Item>(

@@ -1,4 +1,4 @@
-import type { Executable, ParameterValue, Runtime, Shape } from '@dalle-mini/graph';
+import { type Executable, nextTurn, type ParameterValue, type Runtime, type Shape } from '@dalle-mini/graph';
 import { checkVqganConfig, gridSizeOf, type VqganConfig } from './config.js';
 import type { DecodeOptions, ImageTokenizer, RgbImage, TokenizeOptions } from './image-tokenizer.js';
 import { writePixels } from './pixels.js';
@@ -153,7 +153,7 @@ export class VqganTokenizer implements ImageTokenizer {
   private async compileGraph(kind: 'encode' | 'decode', shape: Shape): Promise<Executable> {
     const graph = kind === 'encode' ? encodeGraph(this.config, shape) : decodeGraph(this.config, shape);
     // A turn of the event loop: to build a graph and to hand it over each take 10 ms at their first time.
-    await new Promise((resolve) => setTimeout(resolve));
+    await nextTurn();
     return this.runtime.compile(graph, { parameters: this.parameters });
   }
 }
