@@ -126,29 +126,45 @@ async function draw({ parts: { encoder, decoder, sampling } }: Model): Promise<I
 async function read({ parts, config, parameters }: Model, grids: readonly Int32Array[]): Promise<Reading> {
   const text = await parts.encoder.encode([...samplePrompts, ...samplePrompts.map(() => '')]);
   const { batch, length, hiddenSize, hiddenStates, attentionMask } = text;
-  const graph = readingGraph(config, batch / 2, length, parts.sampling.guidanceScale ?? 1);
+  const graph = readingGraph(config, length, parts.sampling.guidanceScale ?? 1);
   const executable = await runtime.compile(graph, { parameters });
-  const row = grids.flatMap((grid) => [...grid]);
-  const { plain, guided } = await executable.run({
-    tokens: { dtype: 'int32', shape: [batch, config.gridSize ** 2], data: Int32Array.from([...row, ...row]) },
-    hiddenStates: { dtype: 'float32', shape: [batch, length, hiddenSize], data: hiddenStates },
-    attentionMask: { dtype: 'int32', shape: [batch, length], data: attentionMask },
-  });
+  const size = config.gridSize ** 2 * config.vocabularySize;
+  const [plain, guided] = [new Float32Array(grids.length * size), new Float32Array(grids.length * size)];
+  for (const [i, grid] of grids.entries()) {
+    // The caption and, in the second half of the batch, the empty one.
+    const captionAndEmpty = <Values extends Float32Array | Int32Array>(values: Values): Values => {
+      const each = values.length / batch;
+      const parts = [i, grids.length + i].map((sequence) => values.subarray(sequence * each, (sequence + 1) * each));
+      const both = values.slice(0, 2 * each) as Values;
+      for (const [half, part] of parts.entries()) both.set(part, half * each);
+      return both;
+    };
+    const read = await executable.run({
+      tokens: { dtype: 'int32', shape: [2, grid.length], data: Int32Array.from([...grid, ...grid]) },
+      hiddenStates: { dtype: 'float32', shape: [2, length, hiddenSize], data: captionAndEmpty(hiddenStates) },
+      attentionMask: { dtype: 'int32', shape: [2, length], data: captionAndEmpty(attentionMask) },
+    });
+    plain.set(read.plain!.data, i * size);
+    guided.set(read.guided!.data, i * size);
+  }
   await executable.dispose();
   const pictures = await parts.tokenizer.decode(grids);
-  return { text, plain: plain!.data as Float32Array, guided: guided!.data as Float32Array, pictures };
+  return { text, plain, guided, pictures };
 }
 
-/** Reads the tokens under the captions, and in the second half of the sequences under the empty one. */
-function readingGraph(config: DecoderConfig, captions: number, length: number, guidanceScale: number): Graph {
+/**
+ * Reads the tokens of one picture under its caption, and under the empty one. Where operands are rounded with one scale for all of them,
+ * that is one for a picture's tokens, and for a single token when it is drawn: more is lost here.
+ */
+function readingGraph(config: DecoderConfig, length: number, guidanceScale: number): Graph {
   const { gridSize, textWidth, vocabularySize } = config;
-  const tokens = input('tokens', [2 * captions, gridSize ** 2], 'int32');
-  const hiddenStates = input('hiddenStates', [2 * captions, length, textWidth]);
-  const attentionMask = input('attentionMask', [2 * captions, length], 'int32');
+  const tokens = input('tokens', [2, gridSize ** 2], 'int32');
+  const hiddenStates = input('hiddenStates', [2, length, textWidth]);
+  const attentionMask = input('attentionMask', [2, length], 'int32');
   const all = teacherForced(new ParameterScope(), config, tokens, { hiddenStates, attentionMask });
   const logits = sliceAxis(all, 2, 0, vocabularySize);
-  const conditional = sliceAxis(logits, 0, 0, captions);
-  const guided = guide(conditional, sliceAxis(logits, 0, captions, 2 * captions), scalar(guidanceScale));
+  const conditional = sliceAxis(logits, 0, 0, 1);
+  const guided = guide(conditional, sliceAxis(logits, 0, 1, 2), scalar(guidanceScale));
   return {
     inputs: { tokens, hiddenStates, attentionMask },
     outputs: { plain: logSoftmax(conditional), guided: logSoftmax(guided) },

@@ -1,4 +1,4 @@
-import type { QuantizedMatrix, QuantizedRows } from './quantization.js';
+import type { QuantizedColumns, QuantizedMatrix, QuantizedRows } from './quantization.js';
 import { varyingAxes } from './varying-axes.js';
 
 /** Element type of a tensor. */
@@ -36,17 +36,21 @@ export type ParameterValue =
   | TensorFile
   | QuantizedMatrix
   | QuantizedMatrix<FileRegion, FileRegion>
+  | QuantizedColumns
+  | QuantizedColumns<FileRegion, FileRegion>
   | QuantizedRows<FileRegion>;
 
 /** The places in files that a parameter's values are in: none, for those in memory. */
 export function fileRegionsOf(value: ParameterValue): readonly FileRegion[] {
-  const parts =
-    'blocks' in value
-      ? [value.blocks, value.scales]
-      : 'rows' in value
-        ? [value.rows, value.scale, ...(value.outliers ? [value.outliers.values, value.outliers.positions] : [])]
-        : [value];
-  return parts.filter((part): part is Extract<typeof part, FileRegion> => 'folder' in part);
+  return partsOf(value).filter((part): part is Extract<typeof part, FileRegion> => 'folder' in part);
+}
+
+function partsOf(value: ParameterValue) {
+  if ('blocks' in value) return [value.blocks, value.scales];
+  if ('columns' in value) return [value.columns, value.scales];
+  if (!('rows' in value)) return [value];
+  const { rows, scale, outliers } = value;
+  return [rows, scale, ...(outliers ? [outliers.values, outliers.positions] : [])];
 }
 
 /** How a parameter's first values are made: see `initializers.ts`. */

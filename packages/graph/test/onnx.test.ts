@@ -137,7 +137,9 @@ describe('parameters', () => {
     test('give the same, in few bits too', async () => {
       const { shape, data } = parameters.get('in.weight')!;
       const few = g.quantizeMatrix(data as Float32Array, shape, { bits: 8, blockSize: 16 });
-      for (const values of [parameters, new Map<string, g.ParameterValue>([...parameters, ['in.weight', few]])]) {
+      const columns = g.quantizeColumns(data as Float32Array, shape);
+      for (const weight of [parameters.get('in.weight')!, few, columns]) {
+        const values = new Map<string, g.ParameterValue>([...parameters, ['in.weight', weight]]);
         const { compiled, reopened } = await compiledAndReopened(runtime, graph, values, feeds);
         expect(reopened).toEqual(compiled);
       }

@@ -100,6 +100,15 @@ describe('parameters in a file', () => {
       expect((await readParameter(value)).data).toEqual(expected);
   });
 
+  test('by columns are read as the values that they stand for', async () => {
+    const { data, shape } = new Values(3).floats([3, 40]);
+    const matrix = g.quantizeColumns(data as Float32Array, shape);
+    const [columns, scales] = write('columns.bin', matrix.columns, matrix.scales);
+    const expected = g.dequantizeColumns(matrix);
+    for (const value of [matrix, { ...matrix, columns: columns!, scales: scales! }])
+      expect((await readParameter(value)).data).toEqual(expected);
+  });
+
   /** Rows of 8 bits, in a file, and the values that they stand for. */
   function rowsOf(shape: g.Shape, outliers: readonly (readonly [position: number, value: number])[] = []) {
     const random = new Values(4);

@@ -5,7 +5,6 @@ import { checkDecoderConfig, type DecoderConfig, decoderParameters, rowGraph, te
 import {
   type ParameterValue,
   quantizableParameters,
-  quantizeMatrix,
   type Shape,
   sameShape,
   type Tensor,
@@ -17,6 +16,7 @@ import { checkVqganConfig, type VqganConfig, vqganParameters } from '@dalle-mini
 import { type Checkpoint, dequantize, fromFloat32, type StoredTensor, toFloat32 } from '@dalle-mini/weights';
 import { locateTensors, type TensorLocation, writeCheckpointFile } from '@dalle-mini/weights/node';
 import { fail, inFile, ModelFolderError, readJson, readTensors, writeJson } from './folder.js';
+import { locateMatrix, type MatrixLocation, matrixValue, partsOfMatrix, storeMatrix } from './matrix-in-few-bits.js';
 import { placeOf, stayInFile, valueInPlace } from './tensors-in-place.js';
 
 export const configFile = 'config.json';
@@ -46,6 +46,8 @@ export interface PartKind<Config> {
   readonly parameters: (config: Config) => ReadonlyMap<string, Tensor>;
   /** Those that are only multiplied with, and so may be in few bits. */
   readonly quantizable: (config: Config) => ReadonlySet<string>;
+  /** Of these in 8 bits, those that are stored by columns: see `QuantizedColumns`. Default none. */
+  readonly byColumns?: (name: string) => boolean;
 }
 
 export const vqganKind: PartKind<VqganConfig> = {
@@ -63,6 +65,9 @@ export const decoderKind: PartKind<DecoderConfig> = {
     // The caption's keys and values are computed by a graph of their own.
     return new Set([rowGraph, textGraph].flatMap((graph) => [...quantizableParameters(graph(config, shape))]));
   },
+  // The last product of a layer reads gated values, a few of which are large. On the bundled model it would lose eight times as much as
+  // all others together.
+  byColumns: (name) => !name.endsWith('.fc2.weight'),
 };
 
 export const bartKind: PartKind<BartConfig> = {
@@ -117,11 +122,6 @@ export function stored<Config>(
   return { config, weights };
 }
 
-/** Elements of a block of a matrix that is stored in few bits. */
-const blockSize = 32;
-/** What is behind the name of such a matrix: its blocks, `[rows, blocks a row, bytes]`, and their scales, `[rows, blocks a row]`. */
-const [blocksSuffix, scalesSuffix] = ['.blocks', '.scales'];
-
 /** Writes a part. To store it in few bits takes its weights out of the map one by one, so that no second copy of them is in memory. */
 export async function writePart<Config extends object>(
   folder: string,
@@ -135,7 +135,6 @@ export async function writePart<Config extends object>(
     await writeCheckpointFile(path, weights, { format: 'pt' }, { dtype });
     return;
   }
-  const bits = dtype === 'q8' ? 8 : 4;
   const quantizable = kind.quantizable(config);
   const tensors: Checkpoint = new Map();
   for (const name of namesByMemory(weights)) {
@@ -145,11 +144,8 @@ export async function writePart<Config extends object>(
       tensors.set(name, tensor);
       continue;
     }
-    const { blocks, scales, shape } = quantizeMatrix(toFloat32(tensor), tensor.shape, { bits, blockSize });
-    const perRow = scales.length / shape[0]!;
-    const blockShape = [shape[0]!, perRow, (blockSize * bits) / 8];
-    tensors.set(name + blocksSuffix, { dtype: 'U8', shape: blockShape, bytes: blocks });
-    tensors.set(name + scalesSuffix, fromFloat32(scales, [shape[0]!, perRow]));
+    const format = dtype === 'q4' ? 'blocks4' : kind.byColumns?.(name) ? 'columns' : 'blocks8';
+    for (const [part, values] of storeMatrix(name, tensor, format)) tensors.set(part, values);
   }
   await writeCheckpointFile(path, tensors, { format: 'pt' }, { dtype: 'F32' });
 }
@@ -181,7 +177,7 @@ export async function openPart<Config>(folder: string, kind: PartKind<Config>): 
   const { config, located, tensors } = await locatePart(folder, kind);
   const path = join(folder, weightsFile);
   const values = [...located.values()].flatMap((tensor) =>
-    'blocks' in tensor ? [tensor.blocks, tensor.scales] : [tensor],
+    'scales' in tensor ? [tensor.bytes, tensor.scales] : [tensor],
   );
   const inPlace = stayInFile(values) ? parametersInPlace(path, located, tensors) : undefined;
   return { config, parameters: inPlace ?? (await readParameters(path, located)) };
@@ -196,8 +192,8 @@ function parametersInPlace(
   const parameters = new Map<string, ParameterValue>();
   for (const [name, tensor] of located) {
     const value =
-      'blocks' in tensor
-        ? { ...matrixOf(tensor), blocks: placeOf(path, tensor.blocks), scales: placeOf(path, tensor.scales) }
+      'scales' in tensor
+        ? matrixValue(tensor, placeOf(path, tensor.bytes), placeOf(path, tensor.scales))
         : valueInPlace(path, name, tensors);
     if (!value) return undefined;
     parameters.set(name, value);
@@ -209,9 +205,9 @@ async function readParameters(path: string, located: LocatedParameters): Promise
   const stored = await readTensors(path);
   const parameters = new Map<string, ParameterValue>();
   for (const [name, tensor] of located) {
-    if ('blocks' in tensor) {
-      const scales = toFloat32(stored.get(name + scalesSuffix)!);
-      parameters.set(name, { ...matrixOf(tensor), blocks: stored.get(name + blocksSuffix)!.bytes, scales });
+    if ('scales' in tensor) {
+      const { bytes, scales } = partsOfMatrix(name, tensor, stored);
+      parameters.set(name, matrixValue(tensor, bytes.bytes, toFloat32(scales)));
     } else {
       const parts = ['', '.scale', '.outliers', '.outlier_positions'].flatMap((suffix) => {
         const part = stored.get(name + suffix);
@@ -223,18 +219,6 @@ async function readParameters(path: string, located: LocatedParameters): Promise
     }
   }
   return parameters;
-}
-
-/** Where a matrix in few bits lies. */
-interface MatrixLocation {
-  readonly shape: Shape;
-  readonly blocks: TensorLocation;
-  readonly scales: TensorLocation;
-}
-
-/** What a matrix in few bits is, but for its values. */
-function matrixOf({ shape, blocks }: MatrixLocation) {
-  return { dtype: 'float32', shape, bits: blocks.shape[2] === blockSize ? 8 : 4, blockSize } as const;
 }
 
 type LocatedParameters = ReadonlyMap<string, TensorLocation | MatrixLocation>;
@@ -271,18 +255,8 @@ async function locatePart<Config>(
     return tensor;
   };
   for (const [name, { shape }] of kind.parameters(config)) {
-    const blocks = tensors.get(name + blocksSuffix);
-    if (!blocks || tensors.has(name)) {
-      located.set(name, find(name, undefined, shape));
-      continue;
-    }
-    const perRow = Math.ceil(shape[1]! / blockSize);
-    const bytes = blocks.shape[2] === blockSize / 2 ? blockSize / 2 : blockSize;
-    located.set(name, {
-      shape,
-      blocks: find(name + blocksSuffix, 'U8', [shape[0]!, perRow, bytes]),
-      scales: find(name + scalesSuffix, 'F32', [shape[0]!, perRow]),
-    });
+    const matrix = tensors.has(name) ? undefined : locateMatrix(name, shape, tensors, find);
+    located.set(name, matrix ?? find(name, undefined, shape));
   }
   return { config, located, tensors };
 }

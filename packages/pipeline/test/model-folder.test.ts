@@ -259,6 +259,26 @@ describe('writeModelFolder', () => {
     await model.dispose();
   });
 
+  it('stores 8 bits by columns where what they are multiplied with allows it, and refuses columns of another shape', async () => {
+    await writeModelFolder(target(), tinyModel(), { dtype: 'q8' });
+    const { parameters } = await openDecoder(join(target(), 'decoder'));
+    const named = (part: string) => [...parameters.keys()].filter((name) => part in parameters.get(name)!);
+    expect(named('columns')).toContain('layers.0.self_attn.q_proj.weight');
+    expect(named('columns')).toContain('layers.0.encoder_attn.k_proj.weight');
+    expect(named('blocks')).toEqual(expect.arrayContaining(['layers.0.glu.fc2.weight']));
+    expect(named('blocks').filter((name) => !name.endsWith('.fc2.weight'))).toEqual([]);
+
+    const weights = join(target(), 'decoder', 'model.safetensors');
+    await changeWeights(weights, (tensors) => {
+      const name = 'layers.0.self_attn.q_proj.weight.columns';
+      const tensor = tensors.get(name)!;
+      tensors.set(name, { ...tensor, shape: [tensor.shape[0]! * 2, tensor.shape[1]! / 2] });
+    });
+    await expect(openDecoder(join(target(), 'decoder'))).rejects.toThrow(
+      /q_proj\.weight\.columns has shape .*: the two files do not belong together/,
+    );
+  });
+
   it('stores 16 bits that are left in their file, and draw what they draw in memory, with any runtime', async () => {
     await writeModelFolder(target(), tinyModel(), { dtype: 'F16' });
     const { parameters } = await openDecoder(join(target(), 'decoder'));

@@ -2,6 +2,7 @@ import { loopBody } from '../operators.js';
 import { checkParameters } from '../parameters.js';
 import {
   type QuantizedBits,
+  type QuantizedColumns,
   type QuantizedMatrix,
   type QuantizedRows,
   quantizableParameters,
@@ -39,6 +40,7 @@ export type InitialValue =
   | TensorData
   | ExternalPlace
   | QuantizedMatrix<Uint8Array | FilePlace, Float32Array | FilePlace>
+  | QuantizedColumns<Uint8Array | FilePlace, Float32Array | FilePlace>
   | QuantizedRows<FilePlace>;
 
 /** Values outside of the model, little-endian and row-major: a file's path relative to the model, and the first byte in it. */
@@ -86,13 +88,14 @@ export function emitOnnx(graph: Graph, parameters: ParameterPlacement = { kind: 
       continue;
     }
     const value = parameters.values.get(name)!;
-    if ('blocks' in value) {
+    if ('blocks' in value || 'columns' in value) {
       quantizable ??= quantizableParameters(graph);
       if (!quantizable.has(name))
         throw new GraphError(
-          `emitOnnx: ${name} is given in ${value.bits} bits, and is not only multiplied with as [out, in]`,
+          `emitOnnx: ${name} is given in ${'bits' in value ? value.bits : 8} bits, and is not only multiplied with as [out, in]`,
         );
-      emitter.quantized(tensor, name, value);
+      if ('blocks' in value) emitter.blocks(tensor, name, value);
+      else emitter.columns(tensor, name, value);
     } else if ('rows' in value) {
       emitter.rows(tensor, name, value);
     } else {
@@ -120,12 +123,10 @@ type Values = Float32Array | Int32Array | BigInt64Array | Uint8Array;
 
 const bytesPerElement = { float32: 4, uint8: 1, int8: 1, int32: 4, int64: 8, bool: 1, float16: 2, uint32: 4 } as const;
 
-/** A quantized parameter: the name of its scales, and how its blocks are to be read. */
-export interface Packing {
-  readonly scales: string;
-  readonly bits: QuantizedBits;
-  readonly blockSize: number;
-}
+/** A quantized parameter: the name of its scales, and how its blocks are to be read, or what stands for zero in its columns. */
+export type Packing =
+  | { readonly scales: string; readonly bits: QuantizedBits; readonly blockSize: number }
+  | { readonly scales: string; readonly zeros: string };
 
 function bytesOf(data: Values): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
@@ -207,8 +208,8 @@ export class OnnxEmitter {
     return this.parameters.has(tensor);
   }
 
-  /** Adds a parameter in few bits. Whatever multiplies with it asks for `scalesOf`. */
-  quantized(
+  /** Adds a parameter in few bits. Whatever multiplies with it asks for `packingOf`. */
+  blocks(
     tensor: Tensor,
     name: string,
     { shape, bits, blockSize, blocks, scales }: Extract<InitialValue, { blocks: unknown }>,
@@ -219,6 +220,20 @@ export class OnnxEmitter {
     const scalesName = this.fresh('scales');
     this.initializer(scalesName, 'float32', [rows * perRow], scales);
     this.packed.set(tensor, { scales: scalesName, bits, blockSize });
+  }
+
+  /** Adds a parameter in 8 bits, its columns one after the other. Whatever multiplies with it asks for `packingOf`. */
+  columns(
+    tensor: Tensor,
+    name: string,
+    { shape, columns: values, scales }: Extract<InitialValue, { columns: unknown }>,
+  ): void {
+    const [rows, columns] = shape as [number, number];
+    this.initializer(name, 'uint8', [columns, rows], values);
+    const scalesName = this.fresh('scales');
+    this.initializer(scalesName, 'float32', [rows], scales);
+    const zeros = this.constant('uint8', [rows], new Uint8Array(rows).fill(128));
+    this.packed.set(tensor, { scales: scalesName, zeros });
   }
 
   /** How a parameter is packed that is given in few bits. */

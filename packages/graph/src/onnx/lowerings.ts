@@ -149,6 +149,8 @@ export const lowerings: { readonly [Name in Exclude<OperatorName, 'input' | 'par
 
   matmul: (emitter, operands, { inputs, attributes: { transposeA, transposeB } }) => {
     const packing = emitter.packingOf(inputs[1]!);
+    if (packing && 'zeros' in packing)
+      return emitter.node('DynamicQuantizeMatMul', [...operands, packing.scales, packing.zeros], {}, microsoft);
     if (packing) {
       const [N, K] = inputs[1]!.shape as [number, number];
       // Level 4 rounds the first operand to 8 bits too, for products of integers: without, it was slower than float32.

@@ -1,7 +1,7 @@
 import { type FilePlace, type InitialValue, outputName, type ParameterPlacement } from '../onnx/emit.js';
 import { loopBody } from '../operators.js';
 import { checkParameters } from '../parameters.js';
-import type { QuantizedMatrix } from '../quantization.js';
+import type { QuantizedColumns, QuantizedMatrix } from '../quantization.js';
 import {
   fileRegionsOf,
   type Graph,
@@ -217,6 +217,10 @@ function placeParameters(
     if ('blocks' in value) {
       const { blocks, scales } = value as QuantizedMatrix;
       return [name, { ...value, blocks: place(blocks), scales: place(scales) }];
+    }
+    if ('columns' in value) {
+      const { columns, scales } = value as QuantizedColumns;
+      return [name, { ...value, columns: place(columns), scales: place(scales) }];
     }
     const { dtype, shape, data } = value as TensorData;
     return [name, { dtype, shape, ...place(data) }];

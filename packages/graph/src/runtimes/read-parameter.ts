@@ -1,4 +1,4 @@
-import { dequantizeMatrix, type QuantizedRows } from '../quantization.js';
+import { dequantizeColumns, dequantizeMatrix, type QuantizedRows } from '../quantization.js';
 import { type FileRegion, type ParameterValue, sizeOf, type TensorData } from '../tensor.js';
 
 /** A parameter's values in memory, as float32, wherever they are: for a runtime that maps no files. In files, in Node.js only. */
@@ -15,6 +15,15 @@ export async function readParameter(value: ParameterValue): Promise<TensorData> 
       scales: 'folder' in scales ? await readFloats(scales, blockCount) : scales,
     };
     return { dtype, shape, data: dequantizeMatrix(matrix) };
+  }
+  if ('columns' in value) {
+    const { columns, scales } = value;
+    const matrix = {
+      ...value,
+      columns: 'folder' in columns ? await readRegion(columns, sizeOf(shape)) : columns,
+      scales: 'folder' in scales ? await readFloats(scales, shape[0]!) : scales,
+    };
+    return { dtype, shape, data: dequantizeColumns(matrix) };
   }
   if ('rows' in value) return { dtype, shape, data: await readRows(value) };
   if (value.storedAs === 'float16') {
