@@ -21,7 +21,8 @@ async function readResults(folder) {
 
 /** The command behind each file of results. */
 const commands = {
-  mini: 'generate -- --work MODELS --images 1 --images 9 --dtype F32 --dtype q8 --python PYTHON --min-dalle CLONE',
+  mini: 'generate -- --work MODELS --images 1 --rounds 3 --dtype F32 --dtype q8 --python PYTHON --min-dalle CLONE',
+  'mini-nine': 'generate -- --work MODELS --images 9 --dtype F32 --dtype q8 --python PYTHON --min-dalle CLONE',
   mega: 'generate -- --work MODELS --size mega --dtype q8 --dtype q4',
   tokenize: 'tokenize -- --python PYTHON',
   'start-mini': 'start -- --work MODELS --dtype F32 --dtype q8',
@@ -50,7 +51,8 @@ function contenders(measured = []) {
   };
 }
 
-const groupOf = (results, size, images) => results[size]?.results.find((group) => group.images === images);
+const groupOf = (results, size, images) =>
+  [size, `${size}-nine`].flatMap((name) => results[name]?.results ?? []).find((group) => group.images === images);
 
 /** The median over the rounds of a stage, or of all stages together, in milliseconds. */
 function timeOf(contender, stage) {
@@ -66,8 +68,11 @@ function divide(a, b) {
   return a === undefined || b === undefined ? undefined : a / b;
 }
 
-/** Bytes an element of a linear layer: in few bits, with a scale of 4 bytes for each block of 32. */
-const bytesOf = { F32: 4, q8: 1 + 4 / 32, q4: 0.5 + 4 / 32 };
+/** Bytes an element of a linear layer. Blocks of 32 have a scale of 4 bytes; with 8 bits most layers have none, but one for each row. */
+function bytesOf(dtype, name) {
+  if (dtype === 'q8' && !name.endsWith('.fc2.weight')) return 1;
+  return { F32: 4, q8: 1 + 4 / 32, q4: 0.5 + 4 / 32 }[dtype];
+}
 
 /**
  * The least milliseconds of a token: to read the weights that it is multiplied with, or to multiply, whichever is longer. With guidance there
@@ -79,10 +84,13 @@ function tokenRoofline(results, size, images, dtype) {
   const config = decoderPresets[`dalle-${size}`];
   const graph = rowGraph(config, { images, guided: true, textLength: 64 });
   const linear = quantizableParameters(graph);
-  let weights = 0;
-  for (const [name, { shape }] of parametersOf(Object.values(graph.outputs)))
-    if (linear.has(name)) weights += sizeOf(shape);
-  const reading = (weights * bytesOf[dtype]) / machine.bytesPerSecond;
+  let [weights, bytes] = [0, 0];
+  for (const [name, { shape }] of parametersOf(Object.values(graph.outputs))) {
+    if (!linear.has(name)) continue;
+    weights += sizeOf(shape);
+    bytes += bytesOf(dtype, name) * sizeOf(shape);
+  }
+  const reading = bytes / machine.bytesPerSecond;
   const multiplying = (2 * (2 * images) * weights) / machine.flopsPerSecond;
   return 1000 * Math.max(reading, multiplying);
 }
@@ -304,6 +312,7 @@ ${targetLines.join('\n')}
 
 The same on two of the cores of a server's processor with AVX-512 and a cache of 300 MB (${rates(fast)}), where PyTorch was ${contenders(measuredWithAvx512).minDalle.engine.replace(/^.*PyTorch /, '')}.
 PyTorch is two to four times as fast there as above, this project one and a half times, so its ratios are smaller.
+Its \`q8\` had scales for blocks of all matrices then, which the machine above takes a fifth longer for.
 
 | | target | here | peer | ratio | roofline | reached |
 | --- | --- | ---: | ---: | ---: | ---: | --- |
@@ -315,9 +324,10 @@ ${linesWithAvx512.join('\n')}
   that a picture is computed with take 0.74 GB (text encoder 0.18, decoder 0.32, VQ-GAN 0.24, whose convolutions stay in float32), Node.js and ONNX
   Runtime 0.13 GB: together that is as much as 0.35 times min-dalle's. The rest is what convolutions of 256 × 256 pixels compute
   with, 0.15 GB, keys and values.
-- **Tokens with 8-bit weights, and the whole picture**: half of a token's time are products with the weights, at the rate of the memory. The rest are 420
-  small operations, each of which ONNX Runtime takes 10 to 30 µs for, whatever the weights' bits. The virtual machine that was measured on has
-  slower and faster hours: a token took 20 to 30 ms in those of one day, and a whole picture 6.6 to 9.5 s.
+- **Tokens with 8-bit weights, and the whole picture**: two thirds of a token's time are products with the weights, 0.2 GB of them, at little less than the rate of the memory. The
+  rest are 420 small operations, each of which ONNX Runtime takes 10 to 30 µs for, whatever the weights' bits, and the reading of keys and values.
+  The virtual machine that was measured on has slower and faster hours: a token took 22 to 27 ms in those of one afternoon, and a
+  whole picture 7.3 to 8.9 s.
 - **Nine pictures**: the roofline counts products with weights, at the rate of large square matrices. Eighteen sequences are few rows for such
   products, and a token also reads the keys and values of nine pictures, 0.23 GB on average.
 - **Start to the first token**: with q8, 0.1 s are Node.js's own start, 0.25 s the modules', 0.25 s the threads', which load ONNX
@@ -339,7 +349,8 @@ ${startLines.join('\n') || '| not measured |'}
 The bundled model beside itself in float32, on ${losses ? `the ${losses.positions} tokens that it drew for ${losses.prompts} prompts` : 'tokens that it drew'}: the divergence of the next token's distribution
 (Kullback-Leibler, nats a token), how often the likeliest token is the same, both with guidance too; the least cosine between hidden states of
 the text; the pixels. Its weights were published in 16 bits, so \`F16\` takes nothing from them, and its text encoder, Hugging Face's,
-stays as it is.
+stays as it is. With \`q8\` most products round what they multiply with one scale for all of it: here that is one for a picture's
+tokens, and one for a single token when it is drawn, so that more is lost here.
 
 | dtype | decoder | divergence | same token | divergence, guided | same token, guided | text | pixels |
 | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |

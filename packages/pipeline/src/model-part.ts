@@ -35,8 +35,7 @@ export interface DecoderPart<Value extends ParameterValue = TensorData> {
 }
 
 /**
- * How weights are stored: in 32 or 16 bits; or, those of linear layers, in 8 or 4 bits with a scale for each block of a row, and the others
- * in 32.
+ * How weights are stored: in 32 or 16 bits; or, those of linear layers, in 8 or 4 bits with scales, and the others in 32.
  */
 export type StoredAs = 'F32' | 'F16' | 'q8' | 'q4';
 
