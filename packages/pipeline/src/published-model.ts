@@ -30,7 +30,8 @@ export interface PublishedModelOptions
   readonly vqgan?: string;
   /**
    * How a converted model is stored and computed. `F32` need not be read to be opened; `F16` takes half of the disk and computes in float32
-   * too; `q8` and `q4` multiply with matrices of 8 and 4 bits, which is faster, `q4` only where few pictures are drawn, and less exact. Default `F32`.
+   * too; `q8` and `q4` multiply with matrices of 8 and 4 bits, which is faster, `q4` only where few pictures are drawn, and less exact; with `q8`
+   * the pictures of one batch are rounded together, so that one may come out differently in another batch. Default `F32`.
    */
   readonly dtype?: StoredAs;
   /** Called while a model is downloaded and converted. */
