@@ -124,25 +124,23 @@ async function draw({ parts: { encoder, decoder, sampling } }: Model): Promise<I
 }
 
 async function read({ parts, config, parameters }: Model, grids: readonly Int32Array[]): Promise<Reading> {
-  const text = await parts.encoder.encode([...samplePrompts, ...samplePrompts.map(() => '')]);
-  const { batch, length, hiddenSize, hiddenStates, attentionMask } = text;
+  const text = await parts.encoder.encode(samplePrompts.flatMap((prompt) => [prompt, '']));
+  const { length, hiddenSize, hiddenStates, attentionMask } = text;
   const graph = readingGraph(config, length, parts.sampling.guidanceScale ?? 1);
   const executable = await runtime.compile(graph, { parameters });
   const size = config.gridSize ** 2 * config.vocabularySize;
   const [plain, guided] = [new Float32Array(grids.length * size), new Float32Array(grids.length * size)];
   for (const [i, grid] of grids.entries()) {
-    // The caption and, in the second half of the batch, the empty one.
-    const captionAndEmpty = <Values extends Float32Array | Int32Array>(values: Values): Values => {
-      const each = values.length / batch;
-      const parts = [i, grids.length + i].map((sequence) => values.subarray(sequence * each, (sequence + 1) * each));
-      const both = values.slice(0, 2 * each) as Values;
-      for (const [half, part] of parts.entries()) both.set(part, half * each);
-      return both;
-    };
+    // Of the batch, the picture's caption and the empty one after it.
+    const [start, end] = [2 * i * length, 2 * (i + 1) * length];
     const read = await executable.run({
       tokens: { dtype: 'int32', shape: [2, grid.length], data: Int32Array.from([...grid, ...grid]) },
-      hiddenStates: { dtype: 'float32', shape: [2, length, hiddenSize], data: captionAndEmpty(hiddenStates) },
-      attentionMask: { dtype: 'int32', shape: [2, length], data: captionAndEmpty(attentionMask) },
+      hiddenStates: {
+        dtype: 'float32',
+        shape: [2, length, hiddenSize],
+        data: hiddenStates.subarray(start * hiddenSize, end * hiddenSize),
+      },
+      attentionMask: { dtype: 'int32', shape: [2, length], data: attentionMask.subarray(start, end) },
     });
     plain.set(read.plain!.data, i * size);
     guided.set(read.guided!.data, i * size);

@@ -11,8 +11,8 @@ export async function readParameter(value: ParameterValue): Promise<TensorData> 
     const blockCount = rows * Math.ceil(columns / blockSize);
     const matrix = {
       ...value,
-      blocks: 'folder' in blocks ? await readRegion(blocks, (blockCount * blockSize * bits) / 8) : blocks,
-      scales: 'folder' in scales ? await readFloats(scales, blockCount) : scales,
+      blocks: await bytesOf(blocks, (blockCount * blockSize * bits) / 8),
+      scales: await floatsOf(scales, blockCount),
     };
     return { dtype, shape, data: dequantizeMatrix(matrix) };
   }
@@ -20,8 +20,8 @@ export async function readParameter(value: ParameterValue): Promise<TensorData> 
     const { columns, scales } = value;
     const matrix = {
       ...value,
-      columns: 'folder' in columns ? await readRegion(columns, sizeOf(shape)) : columns,
-      scales: 'folder' in scales ? await readFloats(scales, shape[0]!) : scales,
+      columns: await bytesOf(columns, sizeOf(shape)),
+      scales: await floatsOf(scales, shape[0]!),
     };
     return { dtype, shape, data: dequantizeColumns(matrix) };
   }
@@ -49,6 +49,14 @@ async function readRows({ shape, rows, scale, outliers }: QuantizedRows<FileRegi
     }
   }
   return values;
+}
+
+async function bytesOf(bytes: Uint8Array | FileRegion, length: number): Promise<Uint8Array> {
+  return 'folder' in bytes ? readRegion(bytes, length) : bytes;
+}
+
+async function floatsOf(floats: Float32Array | FileRegion, count: number): Promise<Float32Array> {
+  return 'folder' in floats ? readFloats(floats, count) : floats;
 }
 
 async function readFloats(region: FileRegion, count: number): Promise<Float32Array> {
