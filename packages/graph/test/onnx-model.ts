@@ -1,4 +1,4 @@
-import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
+import { PbfReader } from 'pbf';
 
 /** What the tests look at in an emitted model; field numbers are those of onnx.proto. */
 export interface OnnxGraph {
@@ -15,14 +15,18 @@ export interface OnnxNode {
   readonly bodies: readonly OnnxGraph[];
 }
 
+/** The wire type of messages, texts and bytes. */
+const lengthDelimited = 2;
+
 /** The fields of a message that are messages, texts or bytes themselves, by number. */
 function fields(bytes: Uint8Array): (number: number) => Uint8Array[] {
-  const reader = new BinaryReader(bytes);
+  const reader = new PbfReader(bytes);
   const found = new Map<number, Uint8Array[]>();
-  while (reader.pos < reader.len) {
-    const [number, type] = reader.tag();
-    if (type === WireType.LengthDelimited) found.set(number, [...(found.get(number) ?? []), reader.bytes()]);
-    else reader.skip(type, number);
+  while (reader.pos < reader.length) {
+    const tag = reader.readVarint();
+    const [number, type] = [tag >> 3, tag & 7];
+    if (type === lengthDelimited) found.set(number, [...(found.get(number) ?? []), reader.readBytes()]);
+    else reader.skip(tag);
   }
   return (number) => found.get(number) ?? [];
 }

@@ -1,4 +1,4 @@
-import { decodeHTMLStrict } from 'entities';
+import { decodeHTMLStrict } from 'entities/decode';
 import { unescapeHtml } from './html-entities.js';
 import { BADNESS, CODE_PAGES, LIGATURES, UTF8_DETECTOR } from './mojibake.js';
 

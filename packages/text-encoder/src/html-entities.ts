@@ -1,4 +1,4 @@
-import { decodeHTML } from 'entities';
+import { decodeHTML } from 'entities/decode';
 
 /** Code points that a character reference cannot name, U+0000 and the C1 controls aside: it gives nothing. */
 const isInvalid = (code: number) =>

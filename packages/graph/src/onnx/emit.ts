@@ -126,7 +126,7 @@ const bytesPerElement = { float32: 4, uint8: 1, int8: 1, int32: 4, int64: 8, boo
 /** A quantized parameter: the name of its scales, and how its blocks are to be read, or what stands for zero in its columns. */
 export type Packing =
   | { readonly scales: string; readonly bits: QuantizedBits; readonly blockSize: number }
-  | { readonly scales: string; readonly zeros: string };
+  | { readonly scales: string; readonly zero: string };
 
 function bytesOf(data: Values): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
@@ -232,8 +232,8 @@ export class OnnxEmitter {
     this.initializer(name, 'uint8', [columns, rows], values);
     const scalesName = this.fresh('scales');
     this.initializer(scalesName, 'float32', [rows], scales);
-    const zeros = this.constant('uint8', [rows], new Uint8Array(rows).fill(128));
-    this.packed.set(tensor, { scales: scalesName, zeros });
+    const zero = this.constant('uint8', [], Uint8Array.of(128));
+    this.packed.set(tensor, { scales: scalesName, zero });
   }
 
   /** How a parameter is packed that is given in few bits. */
@@ -274,7 +274,7 @@ export class OnnxEmitter {
   /** The name of a constant; equal constants are written once. */
   constant(type: keyof typeof proto.dataTypes, shape: Shape, data: Values): string {
     const bytes = bytesOf(data);
-    const key = bytes.length <= 1024 ? `${type}[${shape}]${bytes.join()}` : undefined;
+    const key = bytes.length <= 1024 ? `${type}[${shape}]${String.fromCharCode(...bytes)}` : undefined;
     const known = key === undefined ? undefined : this.constants.get(key);
     if (known) return known;
     const name = this.fresh('constant');
@@ -286,6 +286,16 @@ export class OnnxEmitter {
   /** A constant vector of 64-bit integers, as ONNX wants shapes and axes. */
   integers(values: readonly number[]): string {
     return this.constant('int64', [values.length], BigInt64Array.from(values, BigInt));
+  }
+
+  /** The name of a vector of float32 ones; those of one width are written once. */
+  ones(width: number): string {
+    const key = `ones[${width}]`;
+    const known = this.constants.get(key);
+    if (known) return known;
+    const name = this.constant('float32', [width], new Float32Array(width).fill(1));
+    this.constants.set(key, name);
+    return name;
   }
 
   /** The name of float32 zeros, made at run time so that they take no room in the model; those of one shape are made once. */
@@ -323,7 +333,7 @@ export class OnnxEmitter {
 
   private layerNorm({ x, epsilon, weight, bias }: LayerNorm): string {
     const width = x.shape.at(-1)!;
-    const scale = weight ? this.nameOf(weight) : this.constant('float32', [width], new Float32Array(width).fill(1));
+    const scale = weight ? this.nameOf(weight) : this.ones(width);
     const operands = [this.nameOf(x), scale, ...(bias ? [this.nameOf(bias)] : [])];
     return this.node('LayerNormalization', operands, { axis: -1, epsilon: { float: epsilon } });
   }

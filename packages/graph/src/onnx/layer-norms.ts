@@ -20,7 +20,11 @@ export interface LayerNorms {
  */
 export function findLayerNorms(operations: readonly Operation[], results: readonly Tensor[]): LayerNorms {
   const users = new Map<Tensor, (Operation | undefined)[]>();
-  const use = (tensor: Tensor, user?: Operation) => users.set(tensor, [...(users.get(tensor) ?? []), user]);
+  const use = (tensor: Tensor, user?: Operation) => {
+    const known = users.get(tensor);
+    if (known) known.push(user);
+    else users.set(tensor, [user]);
+  };
   for (const operation of operations) for (const tensor of operation.inputs) use(tensor, operation);
   for (const tensor of results) use(tensor);
 

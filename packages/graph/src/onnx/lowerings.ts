@@ -96,7 +96,7 @@ function correlate(
 
 /** (x − mean) / √(variance + epsilon) over the last axis, and 1 / √(variance + epsilon). */
 function normalized(emitter: OnnxEmitter, x: string, width: number, epsilon: number): [string, string] {
-  const ones = emitter.constant('float32', [width], new Float32Array(width).fill(1));
+  const ones = emitter.ones(width);
   const attributes = { axis: -1, epsilon: { float: epsilon } };
   const [values, , reciprocalDeviation] = emitter.nodeOf(3, 'LayerNormalization', [x, ones], attributes);
   return [values!, reciprocalDeviation!];
@@ -149,8 +149,8 @@ export const lowerings: { readonly [Name in Exclude<OperatorName, 'input' | 'par
 
   matmul: (emitter, operands, { inputs, attributes: { transposeA, transposeB } }) => {
     const packing = emitter.packingOf(inputs[1]!);
-    if (packing && 'zeros' in packing)
-      return emitter.node('DynamicQuantizeMatMul', [...operands, packing.scales, packing.zeros], {}, microsoft);
+    if (packing && 'zero' in packing)
+      return emitter.node('DynamicQuantizeMatMul', [...operands, packing.scales, packing.zero], {}, microsoft);
     if (packing) {
       const [N, K] = inputs[1]!.shape as [number, number];
       // Level 4 rounds the first operand to 8 bits too, for products of integers: without, it was slower than float32.

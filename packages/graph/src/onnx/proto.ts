@@ -1,4 +1,4 @@
-import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
+import { PbfWriter } from 'pbf';
 import type { DType, Shape } from '../tensor.js';
 
 /** The parts of ONNX's protocol buffers that a graph is emitted in; field numbers are those of onnx.proto. */
@@ -15,16 +15,26 @@ export const dataTypes = {
   uint32: 12,
 } as const satisfies Record<DType, number> & Record<string, number>;
 
-export type Attribute = number | bigint | string | readonly number[] | { readonly graph: Uint8Array };
+export type Attribute = number | string | readonly number[] | { readonly graph: Uint8Array };
 /** An attribute given as a bare number is an integer; a float is wrapped. */
 export type Attributes = Readonly<Record<string, Attribute | { readonly float: number }>>;
 
-const message = (writer: BinaryWriter, field: number, bytes: Uint8Array) =>
-  writer.tag(field, WireType.LengthDelimited).bytes(bytes);
-const text = (writer: BinaryWriter, field: number, value: string) =>
-  writer.tag(field, WireType.LengthDelimited).string(value);
-const integer = (writer: BinaryWriter, field: number, value: number | bigint) =>
-  writer.tag(field, WireType.Varint).int64(value);
+/** The wire type of messages, texts and bytes. */
+const lengthDelimited = 2;
+
+/** What all messages are written with: memory of its own for each took longer than to write them. */
+const scratch = new PbfWriter();
+
+/** The bytes of a message. Those inside of it are its writer's to write. */
+function message(write: (writer: PbfWriter) => void): Uint8Array {
+  scratch.pos = 0;
+  write(scratch);
+  return scratch.buf.slice(0, scratch.pos);
+}
+
+/** Writes a message inside another. */
+const inside = (writer: PbfWriter, field: number, write: (writer: PbfWriter) => void) =>
+  writer.writeMessage(field, (_, inner) => write(inner), undefined);
 
 /** NodeProto. */
 export function node(
@@ -35,37 +45,35 @@ export function node(
   domain = '',
   name = '',
 ): Uint8Array {
-  const writer = new BinaryWriter();
-  for (const input of inputs) text(writer, 1, input);
-  for (const output of outputs) text(writer, 2, output);
-  if (name) text(writer, 3, name);
-  text(writer, 4, type);
-  for (const [key, value] of Object.entries(attributes)) message(writer, 5, attribute(key, value));
-  if (domain) text(writer, 7, domain);
-  return writer.finish();
+  return message((writer) => {
+    for (const input of inputs) writer.writeStringField(1, input);
+    for (const output of outputs) writer.writeStringField(2, output);
+    if (name) writer.writeStringField(3, name);
+    writer.writeStringField(4, type);
+    for (const [key, value] of Object.entries(attributes)) inside(writer, 5, (inner) => attribute(inner, key, value));
+    if (domain) writer.writeStringField(7, domain);
+  });
 }
 
-function attribute(name: string, value: Attributes[string]): Uint8Array {
-  const writer = new BinaryWriter();
-  text(writer, 1, name);
-  const type = (code: number) => integer(writer, 20, code);
-  if (typeof value === 'number' || typeof value === 'bigint') {
-    integer(writer, 3, value);
+function attribute(writer: PbfWriter, name: string, value: Attributes[string]): void {
+  const type = (code: number) => writer.writeVarintField(20, code);
+  writer.writeStringField(1, name);
+  if (typeof value === 'number') {
+    writer.writeVarintField(3, value);
     type(2);
   } else if (typeof value === 'string') {
-    text(writer, 4, value);
+    writer.writeStringField(4, value);
     type(3);
   } else if ('float' in value) {
-    writer.tag(2, WireType.Bit32).float(value.float);
+    writer.writeFloatField(2, value.float);
     type(1);
   } else if ('graph' in value) {
-    message(writer, 6, value.graph);
+    writer.writeBytesField(6, value.graph);
     type(5);
   } else {
-    for (const item of value) integer(writer, 8, item);
+    for (const item of value) writer.writeVarintField(8, item);
     type(7);
   }
-  return writer.finish();
 }
 
 /** A long message in pieces that follow each other, so that weights are copied only once: when the model is joined. */
@@ -87,13 +95,16 @@ export const lengthOf = (chunks: Chunks): number => chunks.reduce((length, chunk
 
 /** A message inside another, in pieces. */
 const nested = (field: number, chunks: Chunks): Chunks => [
-  new BinaryWriter().tag(field, WireType.LengthDelimited).uint32(lengthOf(chunks)).finish(),
+  message((writer) => {
+    writer.writeTag(field, lengthDelimited);
+    writer.writeVarint(lengthOf(chunks));
+  }),
   ...chunks,
 ];
 
 /** TensorProto that holds its values. */
 export function tensor(name: string, type: number, shape: Shape, bytes: Uint8Array): Chunks {
-  return [tensorHeader(name, type, shape).finish(), ...nested(9, [bytes])];
+  return [message((writer) => tensorHeader(writer, name, type, shape)), ...nested(9, [bytes])];
 }
 
 /** TensorProto whose values stand in another file. */
@@ -104,38 +115,41 @@ export function externalTensor(
   { file, offset }: { readonly file: string; readonly offset: number },
   length: number,
 ): Chunks {
-  const writer = tensorHeader(name, type, shape);
-  for (const [key, value] of Object.entries({ location: file, offset, length })) {
-    const entry = new BinaryWriter();
-    text(entry, 1, key);
-    text(entry, 2, String(value));
-    message(writer, 13, entry.finish());
-  }
-  integer(writer, 14, 1);
-  return [writer.finish()];
+  const bytes = message((writer) => {
+    tensorHeader(writer, name, type, shape);
+    for (const [key, value] of Object.entries({ location: file, offset, length })) {
+      inside(writer, 13, (entry) => {
+        entry.writeStringField(1, key);
+        entry.writeStringField(2, String(value));
+      });
+    }
+    writer.writeVarintField(14, 1);
+  });
+  return [bytes];
 }
 
-function tensorHeader(name: string, type: number, shape: Shape): BinaryWriter {
-  const writer = new BinaryWriter();
-  for (const size of shape) integer(writer, 1, size);
-  integer(writer, 2, type);
-  text(writer, 8, name);
-  return writer;
+function tensorHeader(writer: PbfWriter, name: string, type: number, shape: Shape): void {
+  for (const size of shape) writer.writeVarintField(1, size);
+  writer.writeVarintField(2, type);
+  writer.writeStringField(8, name);
 }
 
 /** ValueInfoProto: the name, type and shape of an input or an output. Along the axis `free`, it may have any size. */
 export function valueInfo(name: string, type: number, shape: Shape, free: readonly number[] = []): Uint8Array {
-  const dimensions = new BinaryWriter();
-  for (const [axis, size] of shape.entries()) {
-    const dimension = new BinaryWriter();
-    message(dimensions, 1, (free.includes(axis) ? dimension : integer(dimension, 1, size)).finish());
-  }
-  const tensorType = integer(new BinaryWriter(), 1, type);
-  message(tensorType, 2, dimensions.finish());
-  const writer = new BinaryWriter();
-  text(writer, 1, name);
-  message(writer, 2, message(new BinaryWriter(), 1, tensorType.finish()).finish());
-  return writer.finish();
+  return message((writer) => {
+    writer.writeStringField(1, name);
+    inside(writer, 2, (typeProto) =>
+      inside(typeProto, 1, (tensorType) => {
+        tensorType.writeVarintField(1, type);
+        inside(tensorType, 2, (shapeProto) => {
+          for (const [axis, size] of shape.entries())
+            inside(shapeProto, 1, (dimension) => {
+              if (!free.includes(axis)) dimension.writeVarintField(1, size);
+            });
+        });
+      }),
+    );
+  });
 }
 
 export interface GraphParts {
@@ -148,28 +162,32 @@ export interface GraphParts {
 
 /** GraphProto. */
 export function graph(parts: GraphParts): Chunks {
-  const before = new BinaryWriter();
-  for (const bytes of parts.nodes) message(before, 1, bytes);
-  text(before, 2, parts.name);
-  const after = new BinaryWriter();
-  for (const bytes of parts.inputs) message(after, 11, bytes);
-  for (const bytes of parts.outputs) message(after, 12, bytes);
-  return [before.finish(), ...parts.initializers.flatMap((chunks) => nested(5, chunks)), after.finish()];
+  const before = message((writer) => {
+    for (const bytes of parts.nodes) writer.writeBytesField(1, bytes);
+    writer.writeStringField(2, parts.name);
+  });
+  const after = message((writer) => {
+    for (const bytes of parts.inputs) writer.writeBytesField(11, bytes);
+    for (const bytes of parts.outputs) writer.writeBytesField(12, bytes);
+  });
+  return [before, ...parts.initializers.flatMap((chunks) => nested(5, chunks)), after];
 }
 
 /** ModelProto, of the given versions of operator sets by domain. */
 export function model(graphChunks: Chunks, operatorSets: Readonly<Record<string, number>>, irVersion: number): Chunks {
-  const before = new BinaryWriter();
-  integer(before, 1, irVersion);
-  text(before, 2, '@dalle-mini/graph');
-  const after = new BinaryWriter();
-  for (const [domain, version] of Object.entries(operatorSets)) {
-    const set = new BinaryWriter();
-    text(set, 1, domain);
-    integer(set, 2, version);
-    message(after, 8, set.finish());
-  }
-  return [before.finish(), ...nested(7, graphChunks), after.finish()];
+  const before = message((writer) => {
+    writer.writeVarintField(1, irVersion);
+    writer.writeStringField(2, '@dalle-mini/graph');
+  });
+  const after = message((writer) => {
+    for (const [domain, version] of Object.entries(operatorSets)) {
+      inside(writer, 8, (set) => {
+        set.writeStringField(1, domain);
+        set.writeVarintField(2, version);
+      });
+    }
+  });
+  return [before, ...nested(7, graphChunks), after];
 }
 
 /** The length of the largest message that protocol buffers allow. */
