@@ -1,0 +1,3 @@
+import { bundle } from '../../rolldown.config.mjs';
+
+export default bundle(['runtimes/onnxruntime-worker']);
