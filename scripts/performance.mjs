@@ -3,8 +3,6 @@
  * a build. With `--check` it writes nothing, and fails unless the file is what it would write.
  */
 import { readFile, writeFile } from 'node:fs/promises';
-import { decoderPresets, rowGraph } from '@dalle-mini/decoder';
-import { parametersOf, quantizableParameters, sizeOf } from '@dalle-mini/graph';
 
 /** What the benchmarks wrote into a folder with `--out`, of those that were run. */
 async function readResults(folder) {
@@ -21,9 +19,11 @@ async function readResults(folder) {
 
 /** The command behind each file of results. */
 const commands = {
-  mini: 'generate -- --work MODELS --images 1 --rounds 3 --dtype F32 --dtype q8 --python PYTHON --min-dalle CLONE',
+  mini: 'generate -- --work MODELS --images 1 --rounds 3 --dtype F32 --dtype q8 --dtype q4 --python PYTHON --min-dalle CLONE',
+  'mini-four': 'generate -- --work MODELS --images 4 --dtype F32 --dtype q8',
   'mini-nine': 'generate -- --work MODELS --images 9 --dtype F32 --dtype q8 --python PYTHON --min-dalle CLONE',
   mega: 'generate -- --work MODELS --size mega --dtype q8 --dtype q4',
+  'mega-more': 'generate -- --work MODELS --size mega --images 4 --images 9 --dtype q8',
   tokenize: 'tokenize -- --python PYTHON',
   'start-mini': 'start -- --work MODELS --dtype F32 --dtype q8',
   'start-mega': 'start -- --work MODELS --size mega --dtype q8',
@@ -51,8 +51,14 @@ function contenders(measured = []) {
   };
 }
 
+/** What drew a number of pictures with a model of a size, and on what. */
 const groupOf = (results, size, images) =>
-  [size, `${size}-nine`].flatMap((name) => results[name]?.results ?? []).find((group) => group.images === images);
+  drawings(results).find((group) => group.size === size && group.images === images);
+
+const drawings = (results) =>
+  Object.values(results).flatMap((file) =>
+    (file?.results ?? []).flatMap((group) => (group.measured ? [{ ...group, size: file.size }] : [])),
+  );
 
 /** The median over the rounds of a stage, or of all stages together, in milliseconds. */
 function timeOf(contender, stage) {
@@ -68,31 +74,16 @@ function divide(a, b) {
   return a === undefined || b === undefined ? undefined : a / b;
 }
 
-/** Bytes an element of a linear layer. Blocks of 32 have a scale of 4 bytes; with 8 bits most layers have none, but one for each row. */
-function bytesOf(dtype, name) {
-  if (dtype === 'q8' && !name.endsWith('.fc2.weight')) return 1;
-  return { F32: 4, q8: 1 + 4 / 32, q4: 0.5 + 4 / 32 }[dtype];
+/** The least milliseconds that a machine takes for a stage: to read its weights, or to compute, whichever is longer. */
+function rooflineOf(contender, stage, machine) {
+  const work = contender?.work?.[stage];
+  return work && 1000 * Math.max(work.bytes / machine.bytesPerSecond, work.flops / machine.flopsPerSecond);
 }
 
-/**
- * The least milliseconds of a token: to read the weights that it is multiplied with, or to multiply, whichever is longer. With guidance there
- * are two sequences a picture.
- */
+/** Of a token: with guidance there are two sequences a picture. */
 function tokenRoofline(results, size, images, dtype) {
-  const machine = groupOf(results, size, images)?.machine;
-  if (!machine) return undefined;
-  const config = decoderPresets[`dalle-${size}`];
-  const graph = rowGraph(config, { images, guided: true, textLength: 64 });
-  const linear = quantizableParameters(graph);
-  let [weights, bytes] = [0, 0];
-  for (const [name, { shape }] of parametersOf(Object.values(graph.outputs))) {
-    if (!linear.has(name)) continue;
-    weights += sizeOf(shape);
-    bytes += bytesOf(dtype, name) * sizeOf(shape);
-  }
-  const reading = bytes / machine.bytesPerSecond;
-  const multiplying = (2 * (2 * images) * weights) / machine.flopsPerSecond;
-  return 1000 * Math.max(reading, multiplying);
+  const { measured, machine } = groupOf(results, size, images) ?? {};
+  return divide(rooflineOf(contenders(measured).here(dtype), '256 tokens', machine), 256);
 }
 
 /** The VQ-GAN alone, in turns with PyTorch: medians of the rounds. */
@@ -277,6 +268,35 @@ const lossLines = (losses?.losses ?? []).map(({ dtype, decoder_mb, plain, guided
   return `| ${[...cells, text_cosine.toFixed(4), psnr === null ? 'equal' : `${psnr.toFixed(1)} dB`].join(' | ')} |`;
 });
 
+/** A stage of a drawing, with its roofline in parentheses. */
+function stageCell(contender, stage, machine, count = 1) {
+  const time = contender.rounds[0][stage] === undefined ? contender.parts?.[stage] : timeOf(contender, stage);
+  if (time === undefined) return '';
+  const roofline = rooflineOf(contender, stage, machine);
+  const text = (value) => (value < 1000 ? milliseconds(value) : seconds(value));
+  return roofline === undefined ? text(time / count) : `${text(time / count)} (${text(roofline / count)})`;
+}
+const stageLines = drawings(results).flatMap(({ size, images, machine, measured }) =>
+  measured
+    .filter(({ engine }) => engine.startsWith('this project'))
+    .map((contender) => {
+      const cell = (stage, count) => stageCell(contender, stage, machine, count);
+      const cells = [
+        `${size}, ${contender.dtype}`,
+        images,
+        cell('tokenize'),
+        cell('encode text'),
+        cell('keys and values'),
+        cell('256 tokens', 256),
+        cell('products of 256 tokens', 256),
+        cell('decode pixels'),
+        cell('PNG'),
+        gigabytes(memoryOf(contender)),
+      ];
+      return `| ${cells.join(' | ')} |`;
+    }),
+);
+
 const loadMemory = (measured) => gigabytes((measured.load_peak_rss_mb * 2 ** 20) / 1e9);
 const startLines = ['mini', 'mega'].flatMap((size) =>
   (results[`start-${size}`]?.results ?? []).map(({ dtype, conversion, start }) => {
@@ -307,6 +327,16 @@ A ratio says how many times faster it is here; of memory, what share of the peer
 | | target | here | peer | ratio | roofline | reached |
 | --- | --- | ---: | ---: | ---: | ---: | --- |
 ${targetLines.join('\n')}
+
+## Stages
+
+Of a drawing with guidance of so many pictures at once, with the roofline of each stage in parentheses. The text is encoded with the tokenizer's time; the
+caption's keys and values are part of the first token's. The products with weights alone, one after the other in a graph of nothing else, are what
+ONNX Runtime takes at least for a token.
+
+| | pictures | tokenize | encode text | keys and values | a token | its products alone | decode pixels | PNG | peak memory |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+${stageLines.join('\n')}
 
 ## Where AVX-512 is
 

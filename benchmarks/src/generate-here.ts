@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { encodeImage, fromPretrained, type StoredAs } from '@dalle-mini/pipeline';
 import type { TextEncoding } from '@dalle-mini/text-encoder';
 import type { GenerateMeasurement } from './measurement.js';
+import { measureStages } from './stages.js';
 
 const { values: options } = parseArgs({
   options: {
@@ -21,6 +22,7 @@ const [images, threads, rounds] = [options.images, options.threads, options.roun
 ];
 
 const dtype = options.dtype as StoredAs;
+const prompt = 'a red apple';
 const started = performance.now();
 // The pipeline draws no more than eight at once, and these are drawn together.
 const prepare = images > 8 ? 0 : images;
@@ -41,8 +43,10 @@ const result: GenerateMeasurement = {
   rounds: others,
   peak_rss_mb: process.resourceUsage().maxRSS / 1024,
 };
-console.log(JSON.stringify(result));
 await model.dispose();
+const { length } = unconditional!;
+const stages = await measureStages({ release: options.model!, dtype, images, prompt, length, threads });
+console.log(JSON.stringify({ ...result, ...stages } satisfies GenerateMeasurement));
 
 async function draw(): Promise<Record<string, number>> {
   const stages: Record<string, number> = {};
@@ -53,7 +57,7 @@ async function draw(): Promise<Record<string, number>> {
     return result;
   };
   const text = await timed('encode text', async () => {
-    const captions = unconditional ? ['a red apple'] : ['a red apple', ''];
+    const captions = unconditional ? [prompt] : [prompt, ''];
     const encoding = await encoder.encode(captions, { padding: 'longest' });
     unconditional ??= caption(encoding, 1, 1);
     return caption(encoding, 0, images);

@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import type { Machine } from './machine.js';
 import type { GenerateMeasurement } from './measurement.js';
 import { interpreterOf, median, pathOf, randomModels, run, writeReport } from './processes.js';
+import { rooflineOf } from './work.js';
 
 const usage = `Usage: npm run -w benchmarks generate -- --work FOLDER [options]
 
@@ -38,6 +39,8 @@ if (options.help || options.work === undefined || !['mini', 'mega'].includes(opt
   console.log(usage);
   process.exit(options.help ? 0 : 2);
 }
+const secondsOf = (milliseconds: number) => (milliseconds / 1000).toFixed(milliseconds < 10 ? 4 : 2);
+
 const { size, rounds, threads } = options;
 const models = randomModels(pathOf(options.work), size);
 const results = options.images.map((images) => {
@@ -58,33 +61,36 @@ const results = options.images.map((images) => {
     }
     measured.push(run(python, '../peers/generate_transformers.py', shared));
   }
-  printTable(images, measured);
+  printTable(images, machine, measured);
   return { images: Number(images), machine, measured };
 });
 if (options.out !== undefined) writeReport(options.out, { size, rounds, threads, results });
 
-function printTable(images: string, measured: readonly GenerateMeasurement[]): void {
-  const stages = [...new Set(measured.flatMap(({ rounds }) => Object.keys(rounds[0]!)))];
+function printTable(images: string, machine: Machine, measured: readonly GenerateMeasurement[]): void {
+  const stages = [
+    ...new Set(measured.flatMap(({ rounds, parts = {} }) => [...Object.keys(rounds[0]!), ...Object.keys(parts)])),
+  ];
   const [here] = measured;
-  const cell = (milliseconds: number | undefined, own: number | undefined, isHere: boolean) => {
-    if (milliseconds === undefined) return '';
-    const seconds = (milliseconds / 1000).toFixed(2);
-    return isHere || own === undefined ? seconds : `${seconds} (${(milliseconds / own).toFixed(2)}×)`;
+  /** The median of a stage in milliseconds, where the measurement has it. */
+  const timeOf = ({ rounds, parts }: GenerateMeasurement, stage: string) => {
+    const times = rounds.flatMap((round) => round[stage] ?? []);
+    return times.length > 0 ? median(times) : (parts as Readonly<Record<string, number>> | undefined)?.[stage];
   };
-  /** The median of a stage, where the measurement has it. */
-  const stageOf = (measurement: GenerateMeasurement, stage: string) => {
-    const times = measurement.rounds.flatMap((round) => round[stage] ?? []);
-    return times.length === 0 ? undefined : median(times);
+  const cell = (measurement: GenerateMeasurement, stage: string) => {
+    const [time, own, work] = [timeOf(measurement, stage), timeOf(here!, stage), measurement.work?.[stage]];
+    if (time === undefined) return '';
+    const beside = [
+      ...(measurement === here || own === undefined ? [] : [`${(time / own).toFixed(2)}×`]),
+      ...(work ? [`at least ${secondsOf(rooflineOf(work, machine))}`] : []),
+    ];
+    return beside.length > 0 ? `${secondsOf(time)} (${beside.join(', ')})` : secondsOf(time);
   };
-  console.log(`${size}, ${images} at once, seconds (and how many times this project's)\n`);
+  console.log(`${size}, ${images} at once, seconds (and how many times the first's, and the machine's least)\n`);
   console.log(`| | ${measured.map(({ engine, dtype = '' }) => `${engine} ${dtype}`.trim()).join(' | ')} |`);
   console.log(`| --- | ${measured.map(() => '---:').join(' | ')} |`);
-  for (const stage of stages) {
-    const own = stageOf(here!, stage);
-    const cells = measured.map((measurement) => cell(stageOf(measurement, stage), own, measurement === here));
-    console.log(`| ${stage} | ${cells.join(' | ')} |`);
-  }
-  console.log(`| load | ${measured.map(({ load_ms }) => (load_ms / 1000).toFixed(2)).join(' | ')} |`);
+  for (const stage of stages)
+    console.log(`| ${stage} | ${measured.map((measurement) => cell(measurement, stage)).join(' | ')} |`);
+  console.log(`| load | ${measured.map(({ load_ms }) => secondsOf(load_ms)).join(' | ')} |`);
   console.log(
     `| peak memory, GB | ${measured.map(({ peak_rss_mb }) => (peak_rss_mb / 1024).toFixed(2)).join(' | ')} |\n`,
   );

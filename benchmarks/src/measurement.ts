@@ -1,4 +1,5 @@
 import type { Timing } from './event-loop.js';
+import type { Stages } from './stages.js';
 
 /** What one training run prints, here and in `peers/measure.py`. */
 export interface Measurement {
@@ -16,7 +17,7 @@ export interface Measurement {
 }
 
 /** What one program that draws prints, here and in `peers/generate_*.py`. */
-export interface GenerateMeasurement {
+export interface GenerateMeasurement extends Partial<Stages> {
   readonly engine: string;
   /** How the weights are stored, where that was chosen. */
   readonly dtype?: string;

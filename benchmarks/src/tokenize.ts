@@ -4,11 +4,11 @@
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { type Graph, isOperation, sizeOf, topologicalOrder } from '@dalle-mini/graph';
 import { decodeGraph, encodeGraph, vqganPresets } from '@dalle-mini/vqgan';
 import type { Machine } from './machine.js';
 import type { TokenizeMeasurement } from './measurement.js';
 import { interpreterOf, median, run, writeReport } from './processes.js';
+import { flopsOf } from './work.js';
 
 const usage = `Usage: npm run -w benchmarks tokenize -- [options]
 
@@ -83,16 +83,3 @@ for (const { task, dtype, images, gflops, psnr, pixel_deviation, rounds } of res
   }
 }
 if (options.out !== undefined) writeReport(options.out, { machine, threads, results });
-
-/** The operations of a graph's convolutions and matrix products, as the model is written: a convolution of repeated pixels counts all. */
-function flopsOf(graph: Graph): number {
-  return topologicalOrder(Object.values(graph.outputs)).reduce((sum, operation) => {
-    const { inputs, outputs } = operation;
-    const shape = inputs[1]?.shape ?? [];
-    if (isOperation(operation, 'conv2d') || isOperation(operation, 'upsampleConv2d'))
-      return sum + 2 * sizeOf(outputs[0]!.shape) * sizeOf(shape.slice(1));
-    if (isOperation(operation, 'matmul'))
-      return sum + 2 * sizeOf(outputs[0]!.shape) * shape.at(operation.attributes.transposeB ? -1 : -2)!;
-    return sum;
-  }, 0);
-}
