@@ -1,17 +1,22 @@
 import {
+  appendFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import * as g from '@dalle-mini/graph';
 import { type CompiledModelCache, OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
@@ -46,8 +51,8 @@ beforeEach(() => {
 const kept = () => readdirSync(cache.folder).sort();
 
 /** One of the elements, which are all alike, computed by a runtime of its own. */
-async function compute(value: number, steps = 1, options = cache): Promise<number> {
-  const runtime = new OnnxRuntime({ threads: 1, cache: options });
+async function compute(value: number, steps = 1, options = cache, Runtime = OnnxRuntime): Promise<number> {
+  const runtime = new Runtime({ threads: 1, cache: options });
   try {
     const executable = await runtime.compile(products(steps), { parameters: matrixOf(value) });
     const { y } = await executable.run({ x: float32([1, width], new Array(width).fill(1)) });
@@ -112,14 +117,43 @@ describe('a cache of compiled models', () => {
       writeFileSync(join(cache.folder, name, 'weights.bin'), 'part');
       utimesSync(join(cache.folder, name, 'weights.bin'), time, time);
     }
+    // What another thread has just begun to write.
+    mkdirSync(join(cache.folder, 'begun.tmp'));
     await compute(2);
-    expect(kept()).toHaveLength(3);
+    expect(kept()).toHaveLength(4);
     // The first is used again, and stays when there is no room for three.
     await compute(1);
     await compute(3, 1, { ...cache, maxBytes: 2.9 * size });
     expect(kept()).toContain(first);
     expect(kept()).toContain('new.tmp');
-    expect(kept()).toHaveLength(3);
+    expect(kept()).toContain('begun.tmp');
+    expect(kept()).toHaveLength(4);
+  });
+
+  test('compiles again where the code that emits models changed', async () => {
+    await compute(1);
+    const package_ = mkdtempSync(join(temporary, 'package-'));
+    cpSync(fileURLToPath(new URL('../dist', import.meta.url)), join(package_, 'dist'), { recursive: true });
+    symlinkSync(
+      fileURLToPath(new URL('../../../node_modules', import.meta.url)),
+      join(package_, 'node_modules'),
+      'junction',
+    );
+    writeFileSync(join(package_, 'package.json'), '{ "type": "module" }');
+    const { OnnxRuntime: Copy } = (await import(
+      pathToFileURL(join(package_, 'dist/runtimes/onnxruntime.js')).href
+    )) as typeof import('@dalle-mini/graph/onnxruntime');
+    expect(await compute(1, 1, cache, Copy as typeof OnnxRuntime)).toBe(32);
+    expect(kept()).toHaveLength(1);
+    // The one file that has the operators' names in ONNX.
+    const emitting = readdirSync(join(package_, 'dist'), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.js'))
+      .map((name) => join(package_, 'dist', name))
+      .filter((path) => readFileSync(path, 'utf8').includes('LayerNormalization'));
+    expect(emitting).toHaveLength(1);
+    appendFileSync(emitting[0]!, '// Another version.');
+    expect(await compute(1, 1, cache, Copy as typeof OnnxRuntime)).toBe(32);
+    expect(kept()).toHaveLength(2);
   });
 
   test('has nothing of parameters in memory', async () => {

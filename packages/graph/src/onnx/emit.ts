@@ -62,6 +62,9 @@ export function outputName(graph: Graph, parameters: ReadonlyMap<string, Tensor>
   return name in graph.inputs || parameters.has(name) ? `${name}'` : name;
 }
 
+/** Where the code that emits is: in one file, since the modules of a package are bundled. */
+export const emittedBy = import.meta.url;
+
 /**
  * Emits a graph as an ONNX model. Inputs and parameters have their own names, outputs those of `outputName`.
  *

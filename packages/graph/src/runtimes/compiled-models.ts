@@ -25,6 +25,14 @@ async function machine(): Promise<string> {
   return [ort.env.versions.node, process.platform, process.arch, cpus()[0]?.model, ...lines].join('\n');
 }
 
+/** A model that may have been compiled before. */
+export interface ModelToOpen {
+  /** Differs from that of every other model. */
+  readonly identity: Uint8Array;
+  /** Its bytes. They may take longer to write than what is kept takes to be found. */
+  readonly bytes: () => Uint8Array;
+}
+
 /**
  * Opens a model whose parameters are in files: as it was compiled before or, if it was not, after compiling and keeping it. Where
  * nothing can be kept, it is opened all the same.
@@ -33,7 +41,7 @@ async function machine(): Promise<string> {
  * @param cache `alone` does what takes the memory to compile.
  */
 export async function openCompiled(
-  model: Uint8Array,
+  { identity, bytes }: ModelToOpen,
   parameterFiles: readonly string[],
   { folder, maxBytes, alone }: CompiledModelCache & { readonly alone: <T>(work: () => Promise<T>) => Promise<T> },
   options: ort.InferenceSession.SessionOptions,
@@ -44,10 +52,11 @@ export async function openCompiled(
       return `${path} ${size} ${mtimeMs}`;
     }),
   );
-  const identity = [await machine(), options.executionProviders, ...files].join('\n');
-  const kept = join(folder, createHash('sha256').update(identity).update(model).digest('hex').slice(0, 32));
+  const surroundings = [await machine(), options.executionProviders, ...files].join('\n');
+  const kept = join(folder, createHash('sha256').update(surroundings).update(identity).digest('hex').slice(0, 32));
   const session = await openKept(kept, options);
   if (session) return session;
+  const model = bytes();
   await alone(() => keep(model, kept, options));
   await prune(folder, kept, maxBytes).catch(() => undefined);
   // As every later start will have it, and without the memory that compiling took.
@@ -122,9 +131,11 @@ async function prune(folder: string, kept: string, maxBytes: number): Promise<vo
 
 async function weigh(path: string) {
   const files = await Promise.all((await readdir(path)).map((name) => stat(join(path, name))));
+  // Another thread may just have made the folder, and nothing in it yet.
+  const dated = files.length > 0 ? files : [await stat(path)];
   return {
     path,
     size: files.reduce((sum, { size }) => sum + size, 0),
-    usedMs: Math.max(0, ...files.map(({ mtimeMs }) => mtimeMs)),
+    usedMs: Math.max(...dated.map(({ mtimeMs }) => mtimeMs)),
   };
 }

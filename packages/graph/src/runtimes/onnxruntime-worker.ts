@@ -1,8 +1,10 @@
 /** The thread that owns ONNX Runtime's sessions: it computes while the main thread stays free. */
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { serialize } from 'node:v8';
 import { parentPort, threadId, workerData } from 'node:worker_threads';
 import * as ort from 'onnxruntime-node';
-import { emitOnnx, type ParameterPlacement } from '../onnx/emit.js';
+import { emitOnnx, emittedBy, type ParameterPlacement } from '../onnx/emit.js';
 import { type DType, type Graph, GraphError, type Operation, type TensorData } from '../tensor.js';
 import { type CompiledModelCache, openCompiled } from './compiled-models.js';
 import { type GrowingInput, GrowingTensor } from './held-inputs.js';
@@ -116,12 +118,23 @@ async function open({
       : { extra: { session: { model_external_initializers_file_folder_path: external.folder } } }),
   } satisfies ort.InferenceSession.SessionOptions;
   if (typeof model === 'string') return ort.InferenceSession.create(model, options);
-  const bytes = 'graph' in model ? emitOnnx(model.graph, model.parameters) : model;
+  const bytes = () => ('graph' in model ? emitOnnx(model.graph, model.parameters) : model);
   if (cache && external?.folder !== undefined && executionProviders.join() === 'cpu') {
     const files = external.files!.map((file) => join(external.folder!, file));
-    return openCompiled(bytes, files, { ...cache, alone: (work) => alone(locks.compiling, work) }, options);
+    const identity = 'graph' in model ? await identityOf(model).catch(bytes) : model;
+    return openCompiled(
+      { identity, bytes },
+      files,
+      { ...cache, alone: (work) => alone(locks.compiling, work) },
+      options,
+    );
   }
-  return ort.InferenceSession.create(bytes, options);
+  return ort.InferenceSession.create(bytes(), options);
+}
+
+/** What an emitted model depends on: the graph, where its parameters are, and the code that emits, which may be another one tomorrow. */
+async function identityOf(model: GraphToEmit): Promise<Uint8Array> {
+  return Buffer.concat([await readFile(new URL(emittedBy)), serialize(model)]);
 }
 
 async function answer(request: Request): Promise<Omit<Reply, 'id'>> {
