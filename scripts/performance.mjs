@@ -27,8 +27,8 @@ const commands = {
   tokenize: 'tokenize -- --python PYTHON',
   'start-mini': 'start -- --work MODELS --dtype F32 --dtype q8',
   'start-mega': 'start -- --work MODELS --size mega --dtype q8',
-  bundled: 'bundled',
-  'dtype-loss': 'dtype-loss',
+  bundled: 'bundled --',
+  'dtype-loss': 'dtype-loss --',
 };
 const results = await readResults('benchmarks/results');
 /** On two cores of a machine whose processor has AVX-512. */
@@ -297,6 +297,19 @@ const stageLines = drawings(results).flatMap(({ size, images, machine, measured 
     }),
 );
 
+/** Milliseconds of a token's products with weights alone. */
+const alone = (images, dtype) =>
+  divide(contenders(groupOf(results, 'mini', images)?.measured).here(dtype)?.parts?.['products of 256 tokens'], 256);
+function aloneText(images, dtype) {
+  const [products, token] = [
+    alone(images, dtype),
+    tokenTime(contenders(groupOf(results, 'mini', images)?.measured).here(dtype)),
+  ];
+  return products === undefined
+    ? 'not measured'
+    : `its products with weights alone took ${milliseconds(products)} of ${milliseconds(token)}`;
+}
+
 const loadMemory = (measured) => gigabytes((measured.load_peak_rss_mb * 2 ** 20) / 1e9);
 const startLines = ['mini', 'mega'].flatMap((size) =>
   (results[`start-${size}`]?.results ?? []).map(({ dtype, conversion, start }) => {
@@ -321,7 +334,7 @@ run, in float32 and with as many threads. The page is made from the last measure
 absolute figures belong to their machine.
 
 The roofline is what the machine cannot do better: the bytes of the weights that a token is multiplied with, at the rate at which
-a vector is multiplied with a large matrix, or the operations, at the rate of a product of large matrices, whichever takes longer.
+a vector is multiplied with a large matrix, or the operations in float32, at the rate of a product of large matrices, whichever takes longer.
 A ratio says how many times faster it is here; of memory, what share of the peer's it takes.
 
 | | target | here | peer | ratio | roofline | reached |
@@ -330,9 +343,10 @@ ${targetLines.join('\n')}
 
 ## Stages
 
-Of a drawing with guidance of so many pictures at once, with the roofline of each stage in parentheses. The text is encoded with the tokenizer's time; the
-caption's keys and values are part of the first token's. The products with weights alone, one after the other in a graph of nothing else, are what
-ONNX Runtime takes at least for a token.
+Of a drawing with guidance of so many pictures at once, with the roofline of each stage in parentheses. To encode text includes the tokenizer's time,
+and the first token that of the caption's keys and values. The products of a token with weights alone, one after the other in a graph of nothing else, are
+what ONNX Runtime takes for it at least. Pixels come in less than their roofline, since some convolutions are computed with fewer operations than they are written with.
+A machine's rates are measured once, a drawing's minutes before or after, so that a stage may seem faster than it can be.
 
 | | pictures | tokenize | encode text | keys and values | a token | its products alone | decode pixels | PNG | peak memory |
 | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
@@ -354,17 +368,19 @@ ${linesWithAvx512.join('\n')}
   that a picture is computed with take 0.74 GB (text encoder 0.18, decoder 0.32, VQ-GAN 0.24, whose convolutions stay in float32), Node.js and ONNX
   Runtime 0.13 GB: together that is as much as 0.35 times min-dalle's. The rest is what convolutions of 256 × 256 pixels compute
   with, 0.15 GB, keys and values.
-- **Tokens with 8-bit weights, and the whole picture**: two thirds of a token's time are products with the weights, 0.2 GB of them, at little less than the rate of the memory. The
-  rest are 420 small operations, each of which ONNX Runtime takes 10 to 30 µs for, whatever the weights' bits, and the reading of keys and values.
-  The virtual machine that was measured on has slower and faster hours: a token took 22 to 27 ms in those of one afternoon, and a
-  whole picture 7.3 to 8.9 s.
-- **Nine pictures**: the roofline counts products with weights, at the rate of large square matrices. Eighteen sequences are few rows for such
-  products, and a token also reads the keys and values of nine pictures, 0.23 GB on average.
-- **Start to the first token**: with q8, 0.1 s are Node.js's own start, 0.25 s the modules', 0.25 s the threads', which load ONNX
-  Runtime, and 0.6 s the opening of the decoder, beside which the text encoder is opened and reads the prompts. ONNX Runtime packs matrices again
-  when it opens a compiled model, to find them among the packed ones by their hash: two thirds of that time. It took 1.2 to 1.8 s in one day.
+- **A token with 8-bit weights**: ${aloneText(1, 'q8')}, at two thirds of the rate at which one vector is multiplied with a large matrix. The rest are 420 small operations, each of which ONNX Runtime takes 10 to 30 µs for, whatever the weights' bits, and the reading
+  of keys and values. Joined matrices of queries, keys and values and of the gate, sums joined with the norms after them, and the caption's attention as one
+  operation were tried, and were no faster beyond doubt. A token took 21 to 27 ms in the slower and faster hours of this virtual machine.
+- **Nine pictures**: ${aloneText(9, 'F32')}, ${alone(9, 'F32') === undefined ? '' : (alone(9, 'F32') / tokenRoofline(results, 'mini', 9, 'F32')).toFixed(2)} times the roofline, which is for large square matrices. Eighteen sequences are few rows: the library's kernels
+  take them six at a time, and read the weights from memory with the first six without computing meanwhile. A token also reads the keys and values of nine pictures, 0.23 GB
+  on average.
 
 ## Starting
+
+With q8, 0.1 s are Node.js's own start, 0.1 s the modules', 0.2 s the threads', which load ONNX Runtime while the model is described to them, and 0.5 s the opening
+of the decoder, beside which the text encoder is opened and reads the prompts. ONNX Runtime packs matrices again when it opens a compiled model, to find them
+among the packed ones by their hash: two thirds of that time. The first process that opens a converted model compiles it, once: with Mega its memory peaked at
+5.0 GB in q8 and 3.7 GB in q4.
 
 The first load converts the release. Times count from the start of the process, memory is the largest until the model is loaded, and what is
 mapped of its files counts. The decoder is opened in the background while the text encoder is, and its memory counts if it is there already.

@@ -13,7 +13,7 @@ import type { Machine } from './machine.js';
 export interface Work {
   /** Of the weights that it multiplies with, as they are in memory. */
   readonly bytes: number;
-  /** Floating-point operations. */
+  /** Floating-point operations. Products with matrices in few bits are of integers, and not among them. */
   readonly flops: number;
 }
 
@@ -28,7 +28,7 @@ export function linearWork(graph: Graph, tensors: ReadonlyMap<string, TensorLoca
   let [weights, bytes] = [0, 0];
   for (const [name, { shape }] of parametersOf(Object.values(graph.outputs))) {
     if (!linear.has(name)) continue;
-    weights += sizeOf(shape);
+    if (tensors.has(name)) weights += sizeOf(shape);
     for (const suffix of ['', '.blocks', '.columns', '.scales']) {
       const tensor = tensors.get(name + suffix);
       // What is stored in 16 bits is widened when it is opened.

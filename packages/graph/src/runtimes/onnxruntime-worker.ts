@@ -132,9 +132,10 @@ async function open({
   return ort.InferenceSession.create(bytes(), options);
 }
 
-/** What an emitted model depends on: the graph, where its parameters are, and the code that emits, which may be another one tomorrow. */
+/** What an emitted model depends on: the graph, where its parameters are, the release of this package, and its code, which changes between releases. */
 async function identityOf(model: GraphToEmit): Promise<Uint8Array> {
-  return Buffer.concat([await readFile(new URL(emittedBy)), serialize(model)]);
+  const urls = [new URL('../../package.json', import.meta.url), new URL(emittedBy)];
+  return Buffer.concat([...(await Promise.all(urls.map((url) => readFile(url)))), serialize(model)]);
 }
 
 async function answer(request: Request): Promise<Omit<Reply, 'id'>> {
