@@ -368,7 +368,7 @@ ${linesWithAvx512.join('\n')}
   that a picture is computed with take 0.74 GB (text encoder 0.18, decoder 0.32, VQ-GAN 0.24, whose convolutions stay in float32), Node.js and ONNX
   Runtime 0.13 GB: together that is as much as 0.35 times min-dalle's. The rest is what convolutions of 256 × 256 pixels compute
   with, 0.15 GB, keys and values.
-- **A token with 8-bit weights**: ${aloneText(1, 'q8')}, at two thirds of the rate at which one vector is multiplied with a large matrix. The rest are 420 small operations, each of which ONNX Runtime takes 10 to 30 µs for, whatever the weights' bits, and the reading
+- **A token with 8-bit weights**: ${aloneText(1, 'q8')}, at two thirds of the rate at which one vector is multiplied with a large matrix. The rest are 420 small operations, which ONNX Runtime takes about 10 µs each for, whatever the weights' bits, and the reading
   of keys and values. Joined matrices of queries, keys and values and of the gate, sums joined with the norms after them, and the caption's attention as one
   operation were tried, and were no faster beyond doubt. A token took 21 to 27 ms in the slower and faster hours of this virtual machine.
 - **Nine pictures**: ${aloneText(9, 'F32')}, ${alone(9, 'F32') === undefined ? '' : (alone(9, 'F32') / tokenRoofline(results, 'mini', 9, 'F32')).toFixed(2)} times the roofline, which is for large square matrices. Eighteen sequences are few rows: the library's kernels

@@ -130,7 +130,7 @@ describe('a cache of compiled models', () => {
     expect(kept()).toHaveLength(4);
   });
 
-  test('compiles again where the code that emits models changed', async () => {
+  test('compiles again where the code that emits models changed, and in another release', async () => {
     await compute(1);
     const package_ = mkdtempSync(join(temporary, 'package-'));
     cpSync(fileURLToPath(new URL('../dist', import.meta.url)), join(package_, 'dist'), { recursive: true });
@@ -139,7 +139,8 @@ describe('a cache of compiled models', () => {
       join(package_, 'node_modules'),
       'junction',
     );
-    writeFileSync(join(package_, 'package.json'), '{ "type": "module" }');
+    const description = join(package_, 'package.json');
+    cpSync(fileURLToPath(new URL('../package.json', import.meta.url)), description);
     const { OnnxRuntime: Copy } = (await import(
       pathToFileURL(join(package_, 'dist/runtimes/onnxruntime.js')).href
     )) as typeof import('@dalle-mini/graph/onnxruntime');
@@ -154,6 +155,9 @@ describe('a cache of compiled models', () => {
     appendFileSync(emitting[0]!, '// Another version.');
     expect(await compute(1, 1, cache, Copy as typeof OnnxRuntime)).toBe(32);
     expect(kept()).toHaveLength(2);
+    writeFileSync(description, readFileSync(description, 'utf8').replace(/"version": "[^"]*"/, '"version": "999.0.0"'));
+    expect(await compute(1, 1, cache, Copy as typeof OnnxRuntime)).toBe(32);
+    expect(kept()).toHaveLength(3);
   });
 
   test('has nothing of parameters in memory', async () => {
