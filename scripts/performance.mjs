@@ -3,6 +3,9 @@
  * a build. With `--check` it writes nothing, and fails unless the file is what it would write.
  */
 import { readFile, writeFile } from 'node:fs/promises';
+import { timeOf } from '../benchmarks/dist/measurement.js';
+import { median } from '../benchmarks/dist/processes.js';
+import { rooflineOf } from '../benchmarks/dist/work.js';
 
 /** What the benchmarks wrote into a folder with `--out`, of those that were run. */
 async function readResults(folder) {
@@ -34,12 +37,6 @@ const results = await readResults('benchmarks/results');
 /** On two cores of a machine whose processor has AVX-512. */
 const withAvx512 = await readResults('benchmarks/results/avx512');
 
-function median(values) {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = (sorted.length - 1) / 2;
-  return (sorted[Math.floor(middle)] + sorted[Math.ceil(middle)]) / 2;
-}
-
 /** What drew or decoded in one run: this project, in some dtype, and the peers beside it. */
 function contenders(measured = []) {
   const find = (engine) => measured.find((contender) => contender.engine.startsWith(engine));
@@ -60,30 +57,21 @@ const drawings = (results) =>
     (file?.results ?? []).flatMap((group) => (group.measured ? [{ ...group, size: file.size }] : [])),
   );
 
-/** The median over the rounds of a stage, or of all stages together, in milliseconds. */
-function timeOf(contender, stage) {
-  const times = contender?.rounds.map((round) =>
-    stage === undefined ? Object.values(round).reduce((sum, ms) => sum + ms) : round[stage],
-  );
-  return times && median(times);
-}
+/** The median over the rounds of all stages together, in milliseconds. */
+const wholeTime = (contender) =>
+  contender && median(contender.rounds.map((round) => Object.values(round).reduce((sum, ms) => sum + ms)));
 
-const tokenTime = (contender) => divide(timeOf(contender, '256 tokens'), 256);
+const tokenTime = (contender) => contender && divide(timeOf(contender, '256 tokens'), 256);
 
 function divide(a, b) {
   return a === undefined || b === undefined ? undefined : a / b;
 }
 
-/** The least milliseconds that a machine takes for a stage: to read its weights, or to compute, whichever is longer. */
-function rooflineOf(contender, stage, machine) {
-  const work = contender?.work?.[stage];
-  return work && 1000 * Math.max(work.bytes / machine.bytesPerSecond, work.flops / machine.flopsPerSecond);
-}
-
-/** Of a token: with guidance there are two sequences a picture. */
-function tokenRoofline(results, size, images, dtype) {
-  const { measured, machine } = groupOf(results, size, images) ?? {};
-  return divide(rooflineOf(contenders(measured).here(dtype), '256 tokens', machine), 256);
+/** What this project drew with Mini, and the least that the machine takes for one of its tokens. */
+const miniOf = (results, images, dtype) => contenders(groupOf(results, 'mini', images)?.measured).here(dtype);
+function tokenRoofline(results, images, dtype) {
+  const work = miniOf(results, images, dtype)?.work;
+  return work && rooflineOf(work['256 tokens'], groupOf(results, 'mini', images).machine) / 256;
 }
 
 /** The VQ-GAN alone, in turns with PyTorch: medians of the rounds. */
@@ -146,7 +134,7 @@ function targets(results) {
   const [one, nine, mega] = [drawing('mini', 1), drawing('mini', 9), drawing('mega', 1)];
   const { bundled } = results;
   const token = (drawn, images, dtype, peer) =>
-    against(tokenTime(drawn.here(dtype)), tokenTime(drawn[peer]), tokenRoofline(results, 'mini', images, dtype));
+    against(tokenTime(drawn.here(dtype)), tokenTime(drawn[peer]), tokenRoofline(results, images, dtype));
   return [
     [`${guided}, q8: a token`, milliseconds, atMost(18), token(one, 1, 'q8')],
     [`${guided}, q8: a token`, milliseconds, timesFaster(10, 'min-dalle'), token(one, 1, 'q8', 'minDalle')],
@@ -168,12 +156,12 @@ function targets(results) {
       timesFaster(1.2, 'PyTorch'),
       tokenizing(results, 'encode'),
     ],
-    ['Mini, q8: prompt to PNG', seconds, atMost(8000), against(timeOf(one.here('q8')))],
+    ['Mini, q8: prompt to PNG', seconds, atMost(8000), against(wholeTime(one.here('q8')))],
     [
       'Mini, q8: prompt to PNG',
       seconds,
       timesFaster(8, 'min-dalle'),
-      against(timeOf(one.here('q8')), timeOf(one.minDalle)),
+      against(wholeTime(one.here('q8')), wholeTime(one.minDalle)),
     ],
     ['Mini, q8: peak memory', gigabytes, atMost(1.2), { here: memoryOf(one.here('q8')) }],
     [
@@ -270,11 +258,11 @@ const lossLines = (losses?.losses ?? []).map(({ dtype, decoder_mb, plain, guided
 
 /** A stage of a drawing, with its roofline in parentheses. */
 function stageCell(contender, stage, machine, count = 1) {
-  const time = contender.rounds[0][stage] === undefined ? contender.parts?.[stage] : timeOf(contender, stage);
+  const time = timeOf(contender, stage);
   if (time === undefined) return '';
-  const roofline = rooflineOf(contender, stage, machine);
-  const text = (value) => (value < 1000 ? milliseconds(value) : seconds(value));
-  return roofline === undefined ? text(time / count) : `${text(time / count)} (${text(roofline / count)})`;
+  const work = contender.work?.[stage];
+  const text = (value) => (value / count < 1000 ? milliseconds(value / count) : seconds(value / count));
+  return work ? `${text(time)} (${text(rooflineOf(work, machine))})` : text(time);
 }
 const stageLines = drawings(results).flatMap(({ size, images, machine, measured }) =>
   measured
@@ -298,16 +286,14 @@ const stageLines = drawings(results).flatMap(({ size, images, machine, measured 
 );
 
 /** Milliseconds of a token's products with weights alone. */
-const alone = (images, dtype) =>
-  divide(contenders(groupOf(results, 'mini', images)?.measured).here(dtype)?.parts?.['products of 256 tokens'], 256);
+function alone(images, dtype) {
+  const drawn = miniOf(results, images, dtype);
+  return drawn && divide(timeOf(drawn, 'products of 256 tokens'), 256);
+}
 function aloneText(images, dtype) {
-  const [products, token] = [
-    alone(images, dtype),
-    tokenTime(contenders(groupOf(results, 'mini', images)?.measured).here(dtype)),
-  ];
-  return products === undefined
-    ? 'not measured'
-    : `its products with weights alone took ${milliseconds(products)} of ${milliseconds(token)}`;
+  const products = alone(images, dtype);
+  if (products === undefined) return 'not measured';
+  return `its products with weights alone took ${milliseconds(products)} of ${milliseconds(tokenTime(miniOf(results, images, dtype)))}`;
 }
 
 const loadMemory = (measured) => gigabytes((measured.load_peak_rss_mb * 2 ** 20) / 1e9);
@@ -371,7 +357,7 @@ ${linesWithAvx512.join('\n')}
 - **A token with 8-bit weights**: ${aloneText(1, 'q8')}, at two thirds of the rate at which one vector is multiplied with a large matrix. The rest are 420 small operations, which ONNX Runtime takes about 10 µs each for, whatever the weights' bits, and the reading
   of keys and values. Joined matrices of queries, keys and values and of the gate, sums joined with the norms after them, and the caption's attention as one
   operation were tried, and were no faster beyond doubt. A token took 21 to 27 ms in the slower and faster hours of this virtual machine.
-- **Nine pictures**: ${aloneText(9, 'F32')}, ${alone(9, 'F32') === undefined ? '' : (alone(9, 'F32') / tokenRoofline(results, 'mini', 9, 'F32')).toFixed(2)} times the roofline, which is for large square matrices. Eighteen sequences are few rows: the library's kernels
+- **Nine pictures**: ${aloneText(9, 'F32')}, ${divide(alone(9, 'F32'), tokenRoofline(results, 9, 'F32'))?.toFixed(2) ?? ''} times the roofline, which is for large square matrices. Eighteen sequences are few rows: the library's kernels
   take them six at a time, and read the weights from memory with the first six without computing meanwhile. A token also reads the keys and values of nine pictures, 0.23 GB
   on average.
 

@@ -5,8 +5,8 @@
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import type { Machine } from './machine.js';
-import type { GenerateMeasurement } from './measurement.js';
-import { interpreterOf, median, pathOf, randomModels, run, writeReport } from './processes.js';
+import { type GenerateMeasurement, timeOf } from './measurement.js';
+import { interpreterOf, pathOf, randomModels, run, writeReport } from './processes.js';
 import { rooflineOf } from './work.js';
 
 const usage = `Usage: npm run -w benchmarks generate -- --work FOLDER [options]
@@ -71,11 +71,6 @@ function printTable(images: string, machine: Machine, measured: readonly Generat
     ...new Set(measured.flatMap(({ rounds, parts = {} }) => [...Object.keys(rounds[0]!), ...Object.keys(parts)])),
   ];
   const [here] = measured;
-  /** The median of a stage in milliseconds, where the measurement has it. */
-  const timeOf = ({ rounds, parts }: GenerateMeasurement, stage: string) => {
-    const times = rounds.flatMap((round) => round[stage] ?? []);
-    return times.length > 0 ? median(times) : (parts as Readonly<Record<string, number>> | undefined)?.[stage];
-  };
   const cell = (measurement: GenerateMeasurement, stage: string) => {
     const [time, own, work] = [timeOf(measurement, stage), timeOf(here!, stage), measurement.work?.[stage]];
     if (time === undefined) return '';

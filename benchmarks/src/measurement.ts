@@ -1,4 +1,5 @@
 import type { Timing } from './event-loop.js';
+import { median } from './processes.js';
 import type { Stages } from './stages.js';
 
 /** What one training run prints, here and in `peers/measure.py`. */
@@ -28,6 +29,12 @@ export interface GenerateMeasurement extends Partial<Stages> {
   /** Milliseconds of each stage, of each drawing. */
   readonly rounds: readonly Readonly<Record<string, number>>[];
   readonly peak_rss_mb: number;
+}
+
+/** Milliseconds of a stage, the median of the rounds, or of a part that was timed alone; nothing if neither was measured. */
+export function timeOf({ rounds, parts }: GenerateMeasurement, stage: string): number | undefined {
+  const times = rounds.flatMap((round) => round[stage] ?? []);
+  return times.length > 0 ? median(times) : (parts as Readonly<Record<string, number>> | undefined)?.[stage];
 }
 
 /** What one program that encodes or decodes images prints. */
