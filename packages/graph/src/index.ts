@@ -2,13 +2,8 @@ export * from './gradient.js';
 export * from './initializers.js';
 export * from './layers.js';
 export * from './next-turn.js';
-export {
-  type ExternalPlace,
-  emitOnnx,
-  type FilePlace,
-  type InitialValue,
-  type ParameterPlacement,
-} from './onnx/emit.js';
+export { emitOnnx, type ParameterPlacement } from './onnx/emit.js';
+export type { ExternalPlace, FilePlace, InitialValue } from './onnx/emitter.js';
 export * from './operators.js';
 export * from './optimizers.js';
 export * from './parameters.js';

@@ -1,6 +1,6 @@
 import { type Operation, type OperatorName, type Padding, type Shape, sizeOf, type Tensor } from '../tensor.js';
 import { relativeShape } from '../varying-axes.js';
-import type { OnnxEmitter } from './emit.js';
+import type { OnnxEmitter } from './emitter.js';
 import { dataTypes } from './proto.js';
 import { suitsWinograd, winogradConv } from './winograd.js';
 

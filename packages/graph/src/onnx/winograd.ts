@@ -4,7 +4,7 @@
  * more goes into moving what it transforms.
  */
 import type { Operation, Shape } from '../tensor.js';
-import type { OnnxEmitter } from './emit.js';
+import type { OnnxEmitter } from './emitter.js';
 
 /** Rows of the result that are computed together, and products that they take. */
 const rowsTogether = 4;

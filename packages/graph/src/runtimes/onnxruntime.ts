@@ -1,4 +1,5 @@
-import { type FilePlace, type InitialValue, outputName, type ParameterPlacement } from '../onnx/emit.js';
+import { outputName, type ParameterPlacement } from '../onnx/emit.js';
+import type { FilePlace, InitialValue } from '../onnx/emitter.js';
 import { loopBody } from '../operators.js';
 import { checkParameters } from '../parameters.js';
 import type { QuantizedColumns, QuantizedMatrix } from '../quantization.js';
