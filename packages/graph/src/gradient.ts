@@ -1,3 +1,5 @@
+import { GraphError } from './graph-error.js';
+import { describe } from './operation.js';
 import {
   add,
   broadcastTo,
@@ -41,17 +43,9 @@ import {
   takeAlong,
   transpose,
 } from './operators.js';
-import {
-  describe,
-  GraphError,
-  type Operation,
-  type OperatorName,
-  type Shape,
-  sameShape,
-  sizeOf,
-  type Tensor,
-  topologicalOrder,
-} from './tensor.js';
+import { sameShape, sizeOf } from './shape.js';
+import type { Operation, OperatorName, Shape, Tensor } from './tensor.js';
+import { topologicalOrder } from './traversal.js';
 
 /**
  * A gradient rule: from an operation y = f(x₁, …) and the gradient of the loss by y, the gradients by x₁, …, each of its

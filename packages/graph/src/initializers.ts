@@ -1,5 +1,6 @@
 import { type Random, sampleNormal, sampleUniform } from './random.js';
-import { type Initializer, type Shape, sizeOf, type Tensor, type TensorData } from './tensor.js';
+import { sizeOf } from './shape.js';
+import type { Initializer, Shape, Tensor, TensorData } from './tensor.js';
 
 export const zeros: Initializer = { kind: 'zeros', scale: 0 };
 export const ones: Initializer = { kind: 'ones', scale: 1 };

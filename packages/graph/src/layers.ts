@@ -1,4 +1,5 @@
 import { fanInUniform, normal, ones, zeros } from './initializers.js';
+import { inLayer } from './operation.js';
 import {
   add,
   cast,
@@ -22,7 +23,7 @@ import {
   upsampleConv2d,
 } from './operators.js';
 import type { ParameterScope } from './parameters.js';
-import { type Initializer, inLayer, type Padding, type Tensor } from './tensor.js';
+import type { Initializer, Padding, Tensor } from './tensor.js';
 
 export interface LinearOptions {
   /** Whether a bias is added. Default true. */

@@ -1,20 +1,8 @@
-import {
-  broadcastShapes,
-  type DType,
-  GraphError,
-  isOperation,
-  type Operation,
-  type OperatorName,
-  operation,
-  operatorError,
-  type Padding,
-  type Shape,
-  sameShape,
-  sizeOf,
-  type Tensor,
-  type TensorData,
-  topologicalOrder,
-} from './tensor.js';
+import { GraphError } from './graph-error.js';
+import { isOperation, operation, operatorError } from './operation.js';
+import { broadcastShapes, sameShape, sizeOf } from './shape.js';
+import type { DType, Operation, OperatorName, Padding, Shape, Tensor, TensorData } from './tensor.js';
+import { topologicalOrder } from './traversal.js';
 
 /** A tensor, or a number that stands for a constant of the other operand's type. */
 export type Operand = Tensor | number;

@@ -1,15 +1,7 @@
-import {
-  type DType,
-  describe,
-  GraphError,
-  type Initializer,
-  operation,
-  type Shape,
-  sameShape,
-  sizeOf,
-  type Tensor,
-  type TensorData,
-} from './tensor.js';
+import { GraphError } from './graph-error.js';
+import { describe, operation } from './operation.js';
+import { sameShape, sizeOf } from './shape.js';
+import type { DType, Initializer, Shape, Tensor, TensorData } from './tensor.js';
 
 /**
  * Declares parameters under a path: `scope.in('block').in(3).parameter('weight', …)` is `block.3.weight`. Declaring a name

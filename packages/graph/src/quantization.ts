@@ -1,14 +1,10 @@
 /** Matrices in few bits an element: for decoding, whose time is that of reading the weights. */
+
+import { GraphError } from './graph-error.js';
+import { isOperation } from './operation.js';
 import { loopBody } from './operators.js';
-import {
-  type Graph,
-  GraphError,
-  isOperation,
-  type Operation,
-  type Shape,
-  type Tensor,
-  topologicalOrder,
-} from './tensor.js';
+import type { Graph, Operation, Shape, Tensor } from './tensor.js';
+import { topologicalOrder } from './traversal.js';
 
 /** Bits an element. */
 export type QuantizedBits = 4 | 8;

@@ -1,4 +1,5 @@
 import { grad } from './gradient.js';
+import { GraphError } from './graph-error.js';
 import {
   add,
   cast,
@@ -16,7 +17,8 @@ import {
 } from './operators.js';
 import { clipByGlobalNorm, type Optimizer } from './optimizers.js';
 import { ParameterScope } from './parameters.js';
-import { type DType, type Graph, GraphError, type Shape, sizeOf, type Tensor } from './tensor.js';
+import { sizeOf } from './shape.js';
+import type { DType, Graph, Shape, Tensor } from './tensor.js';
 
 /** The loss of one batch and what else is to be reported of it. */
 export interface LossResult {

@@ -1,15 +1,10 @@
+import { GraphError } from '../graph-error.js';
+import { isOperation } from '../operation.js';
 import { loopBody } from '../operators.js';
 import { checkParameters } from '../parameters.js';
 import { quantizableParameters } from '../quantization.js';
-import {
-  type Graph,
-  GraphError,
-  isOperation,
-  type Operation,
-  parametersOf,
-  type Tensor,
-  topologicalOrder,
-} from '../tensor.js';
+import type { Graph, Operation, Tensor } from '../tensor.js';
+import { parametersOf, topologicalOrder } from '../traversal.js';
 import { type InitialValue, OnnxEmitter } from './emitter.js';
 import { findLayerNorms, type LayerNorm } from './layer-norms.js';
 import { lowerings } from './lowerings.js';

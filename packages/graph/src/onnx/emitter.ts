@@ -1,5 +1,8 @@
+import { GraphError } from '../graph-error.js';
+import { isOperation } from '../operation.js';
 import type { QuantizedBits, QuantizedColumns, QuantizedMatrix, QuantizedRows } from '../quantization.js';
-import { type DType, GraphError, isOperation, type Shape, sizeOf, type Tensor, type TensorData } from '../tensor.js';
+import { sizeOf } from '../shape.js';
+import type { DType, Shape, Tensor, TensorData } from '../tensor.js';
 import * as proto from './proto.js';
 
 /** A parameter's values, or where they stand. */

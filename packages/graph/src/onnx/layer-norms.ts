@@ -1,4 +1,6 @@
-import { isOperation, type Operation, sameShape, type Tensor } from '../tensor.js';
+import { isOperation } from '../operation.js';
+import { sameShape } from '../shape.js';
+import type { Operation, Tensor } from '../tensor.js';
 
 /** A normalization with its scale and its shift, which ONNX's operator computes in one pass over memory. */
 export interface LayerNorm {

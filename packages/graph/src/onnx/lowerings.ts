@@ -1,4 +1,5 @@
-import { type Operation, type OperatorName, type Padding, type Shape, sizeOf, type Tensor } from '../tensor.js';
+import { sizeOf } from '../shape.js';
+import type { Operation, OperatorName, Padding, Shape, Tensor } from '../tensor.js';
 import { relativeShape } from '../varying-axes.js';
 import type { OnnxEmitter } from './emitter.js';
 import { dataTypes } from './proto.js';

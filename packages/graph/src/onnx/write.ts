@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { fileRegionsOf, type Graph, GraphError, type ParameterValue, parametersOf } from '../tensor.js';
+import { GraphError } from '../graph-error.js';
+import { fileRegionsOf, type Graph, type ParameterValue } from '../tensor.js';
+import { parametersOf } from '../traversal.js';
 import { emitOnnx } from './emit.js';
 
 /**

@@ -1,14 +1,7 @@
 /** Inputs that stay with a compiled graph from run to run, and those of them that grow. */
-import {
-  type DType,
-  type Graph,
-  GraphError,
-  type Shape,
-  sameShape,
-  sizeOf,
-  type Tensor,
-  type TensorData,
-} from '../tensor.js';
+import { GraphError } from '../graph-error.js';
+import { sameShape, sizeOf } from '../shape.js';
+import type { DType, Graph, Shape, Tensor, TensorData } from '../tensor.js';
 import { checkInputs, type Executable, type HeldInputs, type TensorValues } from './runtime.js';
 
 /** An input that grows: its name, and its shape and type when it is full. */

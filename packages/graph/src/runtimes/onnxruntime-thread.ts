@@ -1,7 +1,7 @@
 /** The threads that ONNX Runtime computes on, as the main thread has them. */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { GraphError } from '../tensor.js';
+import { GraphError } from '../graph-error.js';
 import { type Lock, unlock } from './locks.js';
 import type { Locks, Reply, Request, Signals } from './onnxruntime-worker.js';
 

@@ -1,19 +1,12 @@
+import { GraphError } from '../graph-error.js';
 import { outputName, type ParameterPlacement } from '../onnx/emit.js';
 import type { FilePlace, InitialValue } from '../onnx/emitter.js';
+import { isOperation } from '../operation.js';
 import { loopBody } from '../operators.js';
 import { checkParameters } from '../parameters.js';
 import type { QuantizedColumns, QuantizedMatrix } from '../quantization.js';
-import {
-  fileRegionsOf,
-  type Graph,
-  GraphError,
-  isOperation,
-  type Operation,
-  type ParameterValue,
-  parametersOf,
-  type TensorData,
-  topologicalOrder,
-} from '../tensor.js';
+import { fileRegionsOf, type Graph, type Operation, type ParameterValue, type TensorData } from '../tensor.js';
+import { parametersOf, topologicalOrder } from '../traversal.js';
 import type { CompiledModelCache } from './compiled-models.js';
 import { checkHeld, growingInputs } from './held-inputs.js';
 import { newLock } from './locks.js';

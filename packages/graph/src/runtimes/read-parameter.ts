@@ -1,5 +1,6 @@
 import { dequantizeColumns, dequantizeMatrix, type QuantizedRows } from '../quantization.js';
-import { type FileRegion, type ParameterValue, sizeOf, type TensorData } from '../tensor.js';
+import { sizeOf } from '../shape.js';
+import type { FileRegion, ParameterValue, TensorData } from '../tensor.js';
 
 /** A parameter's values in memory, as float32, wherever they are: for a runtime that maps no files. In files, in Node.js only. */
 export async function readParameter(value: ParameterValue): Promise<TensorData> {

@@ -1,13 +1,8 @@
-import {
-  describe,
-  type Graph,
-  GraphError,
-  type ParameterValue,
-  parametersOf,
-  sizeOf,
-  type Tensor,
-  type TensorData,
-} from '../tensor.js';
+import { GraphError } from '../graph-error.js';
+import { describe } from '../operation.js';
+import { sizeOf } from '../shape.js';
+import type { Graph, ParameterValue, Tensor, TensorData } from '../tensor.js';
+import { parametersOf } from '../traversal.js';
 
 export type TensorValues = Readonly<Record<string, TensorData>>;
 

@@ -1,21 +1,11 @@
 import type * as tfjs from '@tensorflow/tfjs-core';
+import { GraphError } from '../graph-error.js';
+import { describe, isOperation } from '../operation.js';
 import { loopBody } from '../operators.js';
 import { checkParameters } from '../parameters.js';
-import {
-  describe,
-  type Graph,
-  GraphError,
-  isOperation,
-  type Operation,
-  type OperatorName,
-  type Padding,
-  parametersOf,
-  type Shape,
-  sizeOf,
-  type Tensor,
-  type TensorData,
-  topologicalOrder,
-} from '../tensor.js';
+import { sizeOf } from '../shape.js';
+import type { Graph, Operation, OperatorName, Padding, Shape, Tensor, TensorData } from '../tensor.js';
+import { parametersOf, topologicalOrder } from '../traversal.js';
 import { relativeShape } from '../varying-axes.js';
 import { holdInputs } from './held-inputs.js';
 import { readParameter } from './read-parameter.js';

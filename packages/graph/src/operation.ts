@@ -1,0 +1,60 @@
+import { GraphError } from './graph-error.js';
+import type { DType, Operation, OperatorAttributes, OperatorName, Shape, Tensor } from './tensor.js';
+import { varyingAxes } from './varying-axes.js';
+
+const layers: string[] = [];
+
+/** Builds part of a graph inside a named layer, so that errors and printed graphs can say where. */
+export function inLayer<T>(layer: string, build: () => T): T {
+  layers.push(layer);
+  try {
+    return build();
+  } finally {
+    layers.pop();
+  }
+}
+
+/** The error of an operator applied wrongly, with the operands' shapes and the current layer. */
+export function operatorError(operator: OperatorName, operands: readonly Tensor[], problem: string): GraphError {
+  const given = operands.map(describe).join(', ');
+  const layer = layers.at(-1);
+  return new GraphError(`${operator}(${given})${layer ? ` in ${layer}` : ''}: ${problem}`);
+}
+
+/** A tensor's type in words: `float32[2, 3]`, or `float32[2, up to 3]` where it varies. */
+export function describe({ dtype, shape, varying = [] }: Tensor): string {
+  const sizes = shape.map((size, axis) => (varying.includes(axis) ? `up to ${size}` : size));
+  return `${dtype}[${sizes.join(', ')}]`;
+}
+
+/** Adds an operation with any number of outputs; shapes are the caller's to check. */
+export function operation<Name extends OperatorName>(
+  name: Name,
+  inputs: readonly Tensor[],
+  attributes: OperatorAttributes[Name],
+  outputs: readonly { shape: Shape; dtype: DType }[],
+): Tensor[] {
+  const tensors: Tensor[] = [];
+  const node: Operation<Name> = { name, attributes, inputs, outputs: tensors, layer: layers.at(-1) ?? '' };
+  const varying = varyingAxes(node, outputs);
+  if (typeof varying === 'string') throw operatorError(name, inputs, varying);
+  for (const [index, { shape, dtype }] of outputs.entries()) {
+    if (!shape.every((size) => Number.isSafeInteger(size) && size >= 0)) {
+      throw operatorError(name, inputs, `a shape must be of non-negative integers, not [${shape.join(', ')}]`);
+    }
+    const axes = varying?.[index] ?? [];
+    tensors.push({
+      operation: node as Operation,
+      index,
+      shape,
+      dtype,
+      ...(axes.length > 0 ? { varying: axes } : {}),
+    });
+  }
+  return tensors;
+}
+
+/** Whether an operation applies the named operator; narrows the type of its attributes. */
+export function isOperation<Name extends OperatorName>(node: Operation, name: Name): node is Operation<Name> {
+  return node.name === name;
+}
