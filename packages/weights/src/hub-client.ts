@@ -1,43 +1,75 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { HubError, TransientError } from './hub-error.js';
+import { HubError, UnavailableError } from './hub-error.js';
 
 const MAX_REDIRECTS = 10;
 
 /** Bytes of a JSON document. A page of the listing has 1000 files, some hundred kilobytes. */
 const MAX_JSON = 2 ** 26;
 
+/** Bytes in a second. A body that is slower would take days for a model. */
+const MIN_RATE = 1000;
+
+/** What follows is in units of the timeout. The rate of a body is averaged over this long. */
+const RATE_PERIOD = 2;
+
+/** A JSON document must be complete after this long. */
+const JSON_DEADLINE = 6;
+
 /** The API of a hub: of huggingface.co, or of a mirror. */
 export class HubClient {
+  /** Hosts that have answered. A fault of the network that is permanent elsewhere is a passing one here. */
+  private readonly answered = new Set<string>();
+
   constructor(
     /** Without a slash at the end. */
     readonly endpoint: string,
     private readonly token: string | undefined,
     /** Milliseconds without a byte after which a connection is given up. */
-    private readonly timeout: number,
+    readonly timeout: number,
     readonly signal: AbortSignal,
   ) {}
 
   /**
    * GETs `url` and gives the answer to `read`, its body as it arrives. The connection ends with `read`, at the latest.
-   * @throws TransientError if the network fails or stalls; HubError for redirects that lead nowhere; the reason of `signal`.
+   * @param deadline Milliseconds after which the whole answer must have been read.
+   * @throws UnavailableError if the network fails, stalls or is too slow; HubError for redirects that lead nowhere; the reason of `signal`.
    */
   async get<T>(
     url: URL,
     headers: Readonly<Record<string, string>>,
     read: (response: Response, body: AsyncIterable<Uint8Array>) => Promise<T>,
+    deadline?: number,
   ): Promise<T> {
     const connection = new AbortController();
-    const timer = setTimeout(() => {
-      const silence = `${url.host} sent nothing for ${this.timeout / 1000} s.`;
-      connection.abort(new TransientError(`${silence} Check the network, or raise HF_HUB_DOWNLOAD_TIMEOUT (seconds).`));
-    }, this.timeout);
+    const giveUp = (fault: string, retries?: number) => {
+      const action = 'Check the network, or raise HF_HUB_DOWNLOAD_TIMEOUT (seconds).';
+      connection.abort(new UnavailableError(`${url.host} ${fault}. ${action}`, { retries }));
+    };
+    const silence = setTimeout(() => giveUp(`sent nothing for ${this.timeout / 1000} s`), this.timeout);
+    const end =
+      deadline === undefined
+        ? undefined
+        : setTimeout(() => giveUp(`took more than ${deadline / 1000} s for an answer`, 1), deadline);
     const signal = AbortSignal.any([this.signal, connection.signal]);
+    const period = RATE_PERIOD * this.timeout;
+    let [waited, received] = [0, 0];
+    const arrived = (bytes: number, milliseconds: number) => {
+      silence.refresh();
+      waited += milliseconds;
+      received += bytes;
+      if (waited < period) return;
+      if (received < (MIN_RATE * waited) / 1000) {
+        giveUp(`sent only ${received} bytes in ${Math.round(waited / 1000)} s`, 1);
+      }
+      [waited, received] = [0, 0];
+    };
     try {
       const response = await this.follow(url, headers, signal);
-      timer.refresh();
-      return await read(response, receive(response, timer, signal));
+      silence.refresh();
+      return await read(response, receive(response, arrived, signal));
     } finally {
-      clearTimeout(timer);
+      clearTimeout(silence);
+      clearTimeout(end);
       connection.abort();
     }
   }
@@ -47,24 +79,25 @@ export class HubClient {
    * @throws HubError if the hub refuses or answers something else.
    */
   async json(url: URL, what: string, retries?: number): Promise<{ value: unknown; next: URL | undefined }> {
-    const attempt = () =>
-      this.get(url, { accept: 'application/json' }, async (response, body) => {
-        this.expectSuccess(response, what);
-        const chunks: Uint8Array[] = [];
-        let size = 0;
-        for await (const chunk of body) {
-          size += chunk.byteLength;
-          if (size > MAX_JSON) throw malformed(url, what);
-          chunks.push(chunk);
-        }
-        const next = /<([^>]+)>;\s*rel="?next"?/.exec(response.headers.get('link') ?? '')?.[1];
-        try {
-          const value: unknown = JSON.parse(Buffer.concat(chunks).toString());
-          return { value, next: next === undefined ? undefined : new URL(next, url) };
-        } catch (cause) {
-          throw malformed(url, what, { cause });
-        }
-      });
+    const deadline = JSON_DEADLINE * this.timeout;
+    const read = async (response: Response, body: AsyncIterable<Uint8Array>) => {
+      this.expectSuccess(response, what);
+      const chunks: Uint8Array[] = [];
+      let size = 0;
+      for await (const chunk of body) {
+        size += chunk.byteLength;
+        if (size > MAX_JSON) throw malformed(url, what);
+        chunks.push(chunk);
+      }
+      const next = /<([^>]+)>;\s*rel="?next"?/.exec(response.headers.get('link') ?? '')?.[1];
+      try {
+        const value: unknown = JSON.parse(Buffer.concat(chunks).toString());
+        return { value, next: next === undefined ? undefined : new URL(next, url) };
+      } catch (cause) {
+        throw malformed(url, what, { cause });
+      }
+    };
+    const attempt = () => this.get(url, { accept: 'application/json' }, read, deadline);
     return withRetries(attempt, this.signal, retries);
   }
 
@@ -72,21 +105,19 @@ export class HubClient {
   expectSuccess(response: Response, what: string): void {
     const { status } = response;
     if (response.ok) return;
-    if (status === 429 || status >= 500) {
+    if (isTemporary(status)) {
       const wait = retryAfter(response);
-      const remedy = `Try again ${wait === undefined ? 'later' : `in ${Math.ceil(wait / 1000)} s`}`;
-      const limited = this.token === undefined ? ', or set HF_TOKEN: who is known may ask more often' : '';
-      throw new TransientError(
-        `${what}: ${status === 429 ? `too many requests (429). ${remedy}${limited}` : `the hub failed (${status}). ${remedy}`}.`,
-        {},
-        wait,
+      const action = `Try again ${wait === undefined ? 'later' : `in ${Math.ceil(wait / 1000)} s`}`;
+      const limited = this.token === undefined ? ', or set HF_TOKEN: users with a token may ask more often' : '';
+      throw new UnavailableError(
+        `${what}: ${status === 429 ? `too many requests (429). ${action}${limited}` : `the hub failed (${status}). ${action}`}.`,
+        { retryAfter: wait },
       );
     }
     if (!this.isHub(new URL(response.url))) {
-      // The hub redirects to addresses that expire; the next try gets a fresh one.
-      throw new TransientError(
-        `${what}: its store, ${new URL(response.url).host}, refuses (${status}). Try again later.`,
-      );
+      const message = `${what}: its store, ${new URL(response.url).host}, refuses (${status}). Try again later.`;
+      // The hub redirects to addresses that expire. The next attempt gets a new one; a store that refuses that, too, will not change.
+      throw EXPIRED.has(status) ? new UnavailableError(message, { retries: 1 }) : new HubError(message);
     }
     throw new HubError(`${what}: ${this.refusal(status, response.headers.get('x-error-code'))}`);
   }
@@ -119,8 +150,9 @@ export class HubClient {
           signal,
         });
       } catch (error) {
-        throw networkError(error, url, signal);
+        throw networkError(error, url, signal, this.answered.has(url.host));
       }
+      this.answered.add(url.host);
       const location = response.headers.get('location');
       if (location === null || response.status < 300 || response.status >= 400) return response;
       await response.body?.cancel();
@@ -138,29 +170,61 @@ export class HubClient {
   }
 }
 
-/** The body's chunks; each one keeps the connection's timer from running out. */
+/** The body's chunks. `arrived` is told of each one's bytes, and of the milliseconds that it was waited for. */
 async function* receive(
   response: Response,
-  timer: NodeJS.Timeout,
+  arrived: (bytes: number, milliseconds: number) => void,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   if (response.body === null) return;
   try {
+    let asked = performance.now();
     for await (const chunk of response.body) {
-      timer.refresh();
+      arrived(chunk.byteLength, performance.now() - asked);
       yield chunk;
+      asked = performance.now();
     }
   } catch (error) {
-    throw networkError(error, new URL(response.url), signal);
+    throw networkError(error, new URL(response.url), signal, true);
   }
 }
 
-function networkError(error: unknown, url: URL, signal: AbortSignal): unknown {
+/** Statuses that may be gone at the next attempt. */
+function isTemporary(status: number): boolean {
+  return [408, 425, 429].includes(status) || (status >= 500 && ![501, 505, 511].includes(status));
+}
+
+/** The statuses with which stores refuse an address that has expired. */
+const EXPIRED: ReadonlySet<number> = new Set([400, 401, 403, 410]);
+
+/** The faults that a host which never answered keeps, by their codes, and what to do about them. */
+const PERMANENT: readonly (readonly [code: RegExp, fault: string, action: string])[] = [
+  [/^ENOTFOUND$/, 'has no address', 'Check HF_ENDPOINT and the network'],
+  [
+    /CERT|SIGNATURE|HOSTNAME_MISMATCH|^INVALID_(CA|PURPOSE)$|^PATH_LENGTH_EXCEEDED$/,
+    'has a certificate that is not trusted',
+    "Check HF_ENDPOINT and the clock; for a proxy's own certificate, set NODE_EXTRA_CA_CERTS",
+  ],
+  [
+    /^(ERR_SSL_(WRONG_VERSION|PACKET_LENGTH|UNSUPPORTED|NO_|.*(HANDSHAKE_FAILURE|PROTOCOL_VERSION|UNRECOGNIZED_NAME))|EPROTO$)/,
+    'does not speak HTTPS as this computer does',
+    'Check HF_ENDPOINT',
+  ],
+  [/^(HPE_|UND_ERR_HEADERS_OVERFLOW$)/, 'does not speak HTTP', 'Check HF_ENDPOINT'],
+  [/^(bad port|E(ADDRNOTAVAIL|ACCES|PERM))$/, 'may not be connected to', 'Check HF_ENDPOINT and the firewall'],
+];
+
+function networkError(error: unknown, { host }: URL, signal: AbortSignal, answered: boolean): unknown {
   if (signal.aborted) return signal.reason;
   const { cause } = error as { cause?: { code?: string; message?: string } };
   const reason = cause?.code ?? cause?.message ?? String(error);
-  return new TransientError(
-    `The connection to ${url.host} failed (${reason}). Check the network and HF_ENDPOINT, and try again.`,
+  for (const [code, fault, action] of PERMANENT) {
+    if (!answered && code.test(reason)) {
+      return new UnavailableError(`${host} ${fault} (${reason}). ${action}.`, { cause: error, retries: 0 });
+    }
+  }
+  return new UnavailableError(
+    `The connection to ${host} failed (${reason}). Check the network and HF_ENDPOINT, and try again.`,
     { cause: error },
   );
 }
@@ -192,8 +256,8 @@ const FIRST_WAIT = 500;
 const LONGEST_WAIT = 60_000;
 
 /**
- * Calls `attempt` again as long as it fails with a TransientError, up to `retries` times in a row; `recovered`, which it may call,
- * begins a new row.
+ * Calls `attempt` again as long as it fails with an UnavailableError that allows it, up to `retries` times in a row; `recovered`, which it
+ * may call, begins a new row.
  * @throws The last error of `attempt`; the reason of `signal`.
  */
 export async function withRetries<T>(
@@ -208,7 +272,7 @@ export async function withRetries<T>(
         failures = 0;
       });
     } catch (error) {
-      if (!(error instanceof TransientError) || failures === retries) throw error;
+      if (!(error instanceof UnavailableError) || failures >= Math.min(retries, error.retries)) throw error;
       const wait = error.retryAfter ?? FIRST_WAIT * 2 ** failures;
       if (wait > LONGEST_WAIT) throw error;
       failures++;

@@ -3,12 +3,17 @@ import { createReadStream } from 'node:fs';
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import type { ModelCache } from './hub-cache.js';
 import { type HubClient, withRetries } from './hub-client.js';
-import { HubError, TransientError } from './hub-error.js';
+import { HubError, UnavailableError } from './hub-error.js';
 import type { StoredFile } from './hub-listing.js';
 import type { Progress } from './hub-progress.js';
 
-/** Bytes after which a connection that breaks counts as one that worked. */
+/** New bytes after which a connection that breaks counts as one that worked. */
 const GOOD_START = 2 ** 20;
+
+/** How far a file's connections have come, together. Who begins anew brings nothing new up to there. */
+interface Reached {
+  position: number;
+}
 
 /**
  * Downloads a file's content to its blob in the cache. What an earlier download left is continued; what this one leaves stays for
@@ -24,7 +29,8 @@ export async function downloadBlob(
   const partial = await cache.claimPartial(file.etag);
   try {
     for (let fresh = false; ; fresh = true) {
-      await withRetries((recovered) => receiveRest(hub, file, partial, progress, recovered), hub.signal);
+      const reached = { position: 0 };
+      await withRetries((recovered) => receiveRest(hub, file, partial, progress, reached, recovered), hub.signal);
       if ((await checksum(partial, file, hub.signal)) === file.etag) break;
       await rm(partial);
       progress.update(file.etag, 0);
@@ -46,28 +52,32 @@ async function receiveRest(
   file: StoredFile,
   partial: string,
   progress: Progress,
+  reached: Reached,
   recovered: () => void,
 ): Promise<void> {
   const handle = await open(partial, 'a');
   try {
     let position = (await handle.stat()).size;
+    const known = Math.max(reached.position, position);
     progress.update(file.etag, position);
     if (position < file.size) {
       const range: Record<string, string> = position > 0 ? { range: `bytes=${position}-` } : {};
       await hub.get(file.url, range, async (response, body) => {
         position = await begin(hub, response, file, handle, position);
-        const started = position;
+        const repeated = known - position;
         for await (const chunk of body) {
           position += chunk.byteLength;
           if (position > file.size) throw otherSize(file, `at least ${position}`);
           await handle.appendFile(chunk);
           progress.update(file.etag, position, chunk.byteLength);
-          if (position - started > GOOD_START) recovered();
+          reached.position = Math.max(known, position);
+          // A host that ignores ranges has to get twice as far each time, so that what arrives in all stays a few times the file.
+          if (position - known > Math.max(GOOD_START, repeated)) recovered();
         }
       });
       if (position < file.size) {
-        throw new TransientError(
-          `${file.name} ended after ${position} of ${file.size} bytes. Try again: it goes on from there.`,
+        throw new UnavailableError(
+          `${file.name} ended after ${position} of ${file.size} bytes. Try again: it resumes there.`,
         );
       }
     }
@@ -89,7 +99,7 @@ async function begin(
   if (response.status === 416 || (response.status === 206 && Number(first) !== position)) {
     // The next try asks for no range.
     await handle.truncate(0);
-    throw new TransientError(`${file.name} cannot be continued at byte ${position}. Try again: it begins anew.`);
+    throw new UnavailableError(`${file.name} cannot be continued at byte ${position}. Try again: it restarts.`);
   }
   hub.expectSuccess(response, file.name);
   const start = response.status === 206 ? position : 0;

@@ -19,8 +19,11 @@ export interface StoredFile extends HubFile {
 const SHA1 = /^[0-9a-f]{40}$/;
 const SHA256 = /^[0-9a-f]{64}$/;
 
-/** Pages of a listing, of up to 1000 files each; a listing may not go on for ever. */
+/** Pages of a listing, of up to 1000 files each. */
 const MAX_PAGES = 1000;
+
+/** How long a listing may take before its next page, in units of the timeout. */
+const LISTING_DEADLINE = 60;
 
 export function isCommit(revision: string): boolean {
   return SHA1.test(revision);
@@ -49,8 +52,10 @@ export async function readListing(
   const contents = `${hub.endpoint}/${repo}/resolve/${commit}`;
   const files: StoredFile[] = [];
   let page: URL | undefined = new URL(`${api}/tree/${commit}?recursive=true`);
+  const end = performance.now() + LISTING_DEADLINE * hub.timeout;
   for (let pages = 0; page !== undefined; pages++) {
-    if (pages === MAX_PAGES) throw new HubError(`${what}: the listing has no end. Check HF_ENDPOINT.`);
+    if (pages === MAX_PAGES || performance.now() > end)
+      throw new HubError(`${what}: the listing has no end. Check HF_ENDPOINT.`);
     const { value, next }: { value: unknown; next: URL | undefined } = await hub.json(page, what, retries);
     if (!Array.isArray(value)) throw new HubError(`${what}: the hub's listing is no list. Check HF_ENDPOINT.`);
     for (const entry of value) {

@@ -3,7 +3,7 @@ import { FileError, isSystemError } from './file-error.js';
 import { fileSize, ModelCache } from './hub-cache.js';
 import { HubClient, RETRIES, shown } from './hub-client.js';
 import { downloadBlob } from './hub-download.js';
-import { HubError, TransientError } from './hub-error.js';
+import { HubError, UnavailableError } from './hub-error.js';
 import { checkPath, type HubFile, readListing, type StoredFile } from './hub-listing.js';
 import { type DownloadProgress, Progress } from './hub-progress.js';
 import { cacheFolder, hubEndpoint, hubTimeout, hubToken, isOffline } from './hub-settings.js';
@@ -80,8 +80,8 @@ export async function downloadModel(repo: string, options: DownloadOptions): Pro
     try {
       listing = await readListing(hub, repo, revision, cached === undefined ? RETRIES : 0);
     } catch (error) {
-      if (!(error instanceof TransientError) || cached === undefined) throw error;
-      // Who has the files need not wait for a network that is down. Who lacks some has to.
+      if (!(error instanceof UnavailableError) || cached === undefined) throw error;
+      // Files that are in the cache need not wait for a network that is down. Missing ones do.
       const model = await cachedModel(cache, cached, what, wanted, error).catch(() => undefined);
       if (model !== undefined) return model;
       listing = await readListing(hub, repo, revision, RETRIES);

@@ -146,6 +146,27 @@ export const cut =
     setTimeout(() => response.destroy(), 50);
   };
 
+/** Sends `bytes` of the beginning, whatever range is asked for, and then breaks the connection. */
+export const cutAnew =
+  (bytes: number): Answer =>
+  (response, content) => {
+    begin(response, content, 0);
+    response.write(content.subarray(0, bytes), () => setTimeout(() => response.destroy(), 50));
+  };
+
+/** Sends the beginning, `bytes` at a time, with pauses of some milliseconds. */
+export const trickle =
+  (bytes: number, pause: number): Answer =>
+  (response, content) => {
+    begin(response, content, 0);
+    let sent = 0;
+    const timer = setInterval(() => {
+      response.write(content.subarray(sent, sent + bytes));
+      sent += bytes;
+    }, pause);
+    response.on('close', () => clearInterval(timer));
+  };
+
 /** Sends `bytes` of a range, and then nothing. */
 export const stall =
   (bytes: number): Answer =>

@@ -14,7 +14,7 @@ import {
   HubError,
 } from '@dalle-mini/weights/hub';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type Answer, cut, FakeHub, send, stall, status, truncated } from './fake-hub.js';
+import { type Answer, cut, cutAnew, FakeHub, send, stall, status, trickle, truncated } from './fake-hub.js';
 
 /** The system's calls that fail, with their codes. */
 const faults = vi.hoisted((): { append?: string; symlink?: string; link?: string } => ({}));
@@ -294,6 +294,75 @@ describe('a download that is interrupted', () => {
     await expectWhole('large.bin');
   });
 
+  /** Answers requests without a range, and breaks these connections; those with one get `answer`. */
+  const orCutAnew =
+    (answer: Answer): Answer =>
+    (...args) =>
+      (args[2].headers.range === undefined ? cutAnew(1_500_000) : answer)(...args);
+
+  it.each([
+    ['sends the file from its beginning', cutAnew(1_500_000)],
+    ['sends another range', orCutAnew(send('', { code: 206, headers: { 'content-range': 'bytes 7-9/10000000' } }))],
+    ['refuses the range', orCutAnew(status(416))],
+  ])('gives up when the host %s each time', async (_, answer) => {
+    hub.add('large.bin', randomBytes(10_000_000), true);
+    for (let attempt = 0; attempt < 50; attempt++) hub.contents.push(answer);
+    expect(await refusal({ files: ['large.bin'] })).toMatch(/cannot be continued|connection to .* failed/);
+    expect(hub.ranges).toHaveLength(6);
+  });
+
+  it('does not give up when a host that ignores ranges gets twice as far each time', async () => {
+    hub.add('large.bin', randomBytes(10_000_000), true);
+    for (const bytes of [1.2e6, 1e6, 2.5e6, 1e6, 5.2e6, 1e6, 1e6]) hub.contents.push(cutAnew(bytes));
+    await download({ files: ['large.bin'] });
+    expect(waits).toEqual([500, 1000, 500, 1000, 500, 1000, 2000]);
+    await expectWhole('large.bin');
+  });
+
+  it('gives up when a host that ignores ranges gets little farther each time', async () => {
+    hub.add('large.bin', randomBytes(20_000_000), true);
+    for (let attempt = 1; attempt < 10; attempt++) hub.contents.push(cutAnew(2_000_000 * attempt));
+    await refusal({ files: ['large.bin'] });
+    expect(hub.ranges.length).toBeLessThan(10);
+  });
+
+  it('leaves it to the checksum whether a file with another ETag is another one', async () => {
+    const tagged = (content: Buffer, etag: string, start: number): Answer => {
+      const range = { 'content-range': `bytes ${start}-299999/300000` };
+      return send(content.subarray(start, start + 100_000), { code: 206, headers: { etag, ...range } });
+    };
+    hub.contents.push(tagged(weights, 'a', 0), tagged(weights, 'b', 100_000), tagged(weights, 'c', 200_000));
+    await download();
+    expect(hub.ranges).toHaveLength(3);
+    await rm(cache, { recursive: true });
+    hub.contents.push(tagged(weights, 'a', 0), tagged(randomBytes(300_000), 'b', 100_000));
+    await download();
+    expect(hub.ranges.slice(3)).toEqual([undefined, rest, 'bytes=200000-', undefined]);
+    await expectWhole('model.safetensors');
+  });
+
+  it.each([
+    ['file', () => hub.contents],
+    ['listing', () => hub.api],
+  ])('gives up a %s that trickles, after another attempt', async (_, answers) => {
+    vi.stubEnv('HF_HUB_DOWNLOAD_TIMEOUT', '0.3');
+    for (let attempt = 0; attempt < 6; attempt++) answers().push(trickle(1, 50));
+    expect(await refusal()).toMatch(/sent only \d+ bytes in 1 s\. Check the network, or raise HF_HUB_DOWNLOAD_TIMEOUT/);
+    expect(waits).toEqual([500]);
+  });
+
+  it('gives up a listing that is not complete in time, though it is fast enough for a file', async () => {
+    vi.stubEnv('HF_HUB_DOWNLOAD_TIMEOUT', '0.3');
+    const slow: Answer = (response, _, request) => trickle(1000, 50)(response, weights, request);
+    for (let attempt = 0; attempt < 6; attempt++) hub.api.push(slow);
+    expect(await refusal()).toMatch(/took more than 1.8\d* s for an answer/);
+    expect(waits).toEqual([500]);
+    hub.api.length = 0;
+    hub.contents.push(trickle(5000, 50));
+    await download();
+    await expectWhole('model.safetensors');
+  });
+
   it('drops a connection that stalls', async () => {
     vi.stubEnv('HF_HUB_DOWNLOAD_TIMEOUT', '0.2');
     hub.contents.push(stall(100_000), () => undefined);
@@ -502,10 +571,26 @@ describe('a hub that refuses', () => {
     expect(waits).toHaveLength(5);
   });
 
-  it('at an address that has expired is asked for another', async () => {
-    hub.contents.push(status(403));
+  it.each([400, 403, 410])('with %i at an address that has expired is asked for another, once', async (code) => {
+    hub.contents.push(status(code));
     await download();
     expect(hub.ranges).toHaveLength(2);
+    await rm(cache, { recursive: true });
+    for (let attempt = 0; attempt < 6; attempt++) hub.contents.push(status(code));
+    expect(await refusal()).toMatch(/its store, 127.0.0.1:\d+, refuses/);
+    expect(hub.ranges).toHaveLength(4);
+  });
+
+  it.each([404, 405, 451, 501])('with %i from its store is not asked again', async (code) => {
+    hub.contents.push(status(code));
+    expect(await refusal()).toMatch(new RegExp(`refuses \\(${code}\\)`));
+    expect(waits).toEqual([]);
+  });
+
+  it.each([408, 425, 504])('with %i for now is asked again', async (code) => {
+    hub.contents.push(status(code));
+    await download();
+    expect(waits).toEqual([500]);
   });
 });
 
@@ -636,6 +721,22 @@ describe('strangers', () => {
     expect(await refusal({ revision: 'd1'.repeat(20) })).toMatch(/the hub has another commit, c0c0c0/);
   });
 
+  it('may not send pages for more than minutes', async () => {
+    hub.api.push(send(JSON.stringify({ sha: hub.commit })));
+    const page = send('[]', { headers: { link: '<?again>; rel="next"' } });
+    const start = performance.now();
+    const clock = vi.spyOn(performance, 'now');
+    for (let minute = 1; minute < 20; minute++) {
+      hub.api.push((...args) => {
+        clock.mockReturnValue(start + 60_000 * minute);
+        page(...args);
+      });
+    }
+    const message = await refusal().finally(() => clock.mockRestore());
+    expect(message).toMatch(/the listing has no end/);
+    expect(hub.received.length).toBeLessThan(15);
+  });
+
   it('may not send pages without end', async () => {
     hub.api.push(send(JSON.stringify({ sha: hub.commit })));
     for (let page = 0; page < 1001; page++) hub.api.push(send('[]', { headers: { link: '<?again>; rel="next"' } }));
@@ -680,6 +781,51 @@ describe('without a hub', () => {
     expect((await download({ files: ['config.json'] })).source).toBe('hub');
     expect(waits).toEqual([500]);
   });
+
+  it.each([
+    ['that has no TLS', () => hub.url.replace('http', 'https'), /does not speak HTTPS/],
+    ['at a port that is not for the web', () => 'http://127.0.0.1:25', /may not be connected to \(bad port\)/],
+  ])('a host %s is not asked again, and the cache does', async (_, endpoint, message) => {
+    expect(await refusal({ endpoint: endpoint() })).toMatch(message);
+    await download();
+    expect((await download({ endpoint: endpoint() })).source).toBe('cache');
+    expect(waits).toEqual([]);
+  });
+
+  const networkFault = (code: string) => new TypeError('fetch failed', { cause: Object.assign(new Error(), { code }) });
+
+  it.each([
+    ['ENOTFOUND', /^127.0.0.1:\d+ has no address \(ENOTFOUND\)\. Check HF_ENDPOINT/],
+    ['CERT_HAS_EXPIRED', /certificate that is not trusted .*NODE_EXTRA_CA_CERTS/],
+    ['DEPTH_ZERO_SELF_SIGNED_CERT', /certificate that is not trusted/],
+    ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', /certificate that is not trusted/],
+    ['ERR_TLS_CERT_ALTNAME_INVALID', /certificate that is not trusted/],
+    ['HPE_INVALID_CONSTANT', /does not speak HTTP/],
+  ])('a host is not asked again after %s, unless it has answered before', async (code, message) => {
+    const fetched = vi.spyOn(globalThis, 'fetch');
+    try {
+      fetched.mockRejectedValueOnce(networkFault(code));
+      expect(await refusal()).toMatch(message);
+      expect(waits).toEqual([]);
+      hub.contents.push((response) => {
+        fetched.mockRejectedValueOnce(networkFault(code));
+        response.destroy();
+      });
+      await download();
+      expect(waits).toEqual([500, 1000]);
+    } finally {
+      fetched.mockRestore();
+    }
+  });
+
+  it.each(['ECONNRESET', 'EAI_AGAIN', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT'])(
+    'a host is asked again after %s',
+    async (code) => {
+      const fetched = vi.spyOn(globalThis, 'fetch').mockRejectedValueOnce(networkFault(code));
+      await download().finally(() => fetched.mockRestore());
+      expect(waits).toEqual([500]);
+    },
+  );
 
   it('there is nothing to do when the cache is empty', async () => {
     await hub.stop();
