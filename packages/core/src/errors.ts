@@ -1,0 +1,108 @@
+const codes = Symbol.for('dalle-mini.error.codes');
+
+/**
+ * The base of every error that these packages throw on purpose. `code` names the kind of error, and stays the same when the message
+ * changes.
+ *
+ * Two copies of a package can be loaded at once, and then `instanceof` fails across them: use `isInstance`, which does not.
+ *
+ * @example
+ * ```ts
+ * import { OptionError } from '@dalle-mini/core';
+ *
+ * const error: unknown = new OptionError('topK', 'a whole number of at least 1', 0);
+ * console.log(OptionError.isInstance(error) && error.option); // topK
+ * ```
+ */
+export abstract class DalleMiniError extends Error {
+  static readonly code: string = 'DALLE_MINI';
+
+  /** The kind of error, such as `INVALID_OPTION`. */
+  readonly code: string;
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    const kinds: string[] = [];
+    for (let kind: unknown = new.target; typeof kind === 'function'; kind = Object.getPrototypeOf(kind)) {
+      if (Object.hasOwn(kind, 'code')) kinds.push((kind as typeof DalleMiniError).code);
+    }
+    this.code = kinds[0]!;
+    this.name = new.target.name;
+    // Not enumerable, so that a printed error shows its code only.
+    Object.defineProperty(this, codes, { value: kinds });
+  }
+
+  /** Checks whether a value is an error of this class, whichever copy of the package made it. */
+  static isInstance<T extends DalleMiniError>(
+    this: { readonly code: string; readonly prototype: T },
+    value: unknown,
+  ): value is T {
+    if (!(value instanceof Error)) return false;
+    const kinds = (value as { [codes]?: readonly string[] })[codes];
+    // biome-ignore lint/complexity/noThisInStatic: the class that it is called on, which may extend this one.
+    return Array.isArray(kinds) && kinds.includes(this.code);
+  }
+}
+
+/** An option or an argument of a call has a value that it cannot have. */
+export class OptionError extends DalleMiniError {
+  static override readonly code = 'INVALID_OPTION';
+
+  /**
+   * @param option The name of the option, such as `temperature`.
+   * @param expected What it must be, in words that follow "must be".
+   * @param given The value that it had.
+   */
+  constructor(
+    readonly option: string,
+    readonly expected: string,
+    readonly given: unknown,
+    message = `${option} must be ${expected}, not ${describeValue(given)}.`,
+  ) {
+    super(message);
+  }
+}
+
+/** A configuration, such as a `config.json`, has a field that is missing, unknown, or out of its range. */
+export class ConfigError extends DalleMiniError {
+  static override readonly code = 'INVALID_CONFIG';
+
+  /**
+   * @param source What was read: a file's path, or a name such as `VQ-GAN config`.
+   * @param field The path of the field in it, such as `model.layers`.
+   */
+  constructor(
+    readonly source: string,
+    readonly field: string,
+    problem: string,
+  ) {
+    super(`${source}: ${field} ${problem}`);
+  }
+}
+
+const longestText = 60;
+
+/**
+ * Describes a value in an error message: short, on one line, and safe for a value of any depth and size.
+ *
+ * @returns Numbers as JavaScript writes them, strings in quotes, and the kind of anything else: `a list of 3`, `an object`.
+ */
+export function describeValue(value: unknown): string {
+  if (typeof value === 'string') return quote(value);
+  if (typeof value === 'number' || typeof value === 'boolean' || value === undefined || value === null)
+    return String(value);
+  if (typeof value === 'bigint') return `${value}n`;
+  if (Array.isArray(value)) {
+    const isPlain = value.length <= 8 && value.every((item) => typeof item !== 'object' && typeof item !== 'function');
+    return isPlain ? `[${value.map(describeValue).join(', ')}]` : `a list of ${value.length}`;
+  }
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
+}
+
+/** Quotes text for an error message, and cuts it if it is long. */
+export function quote(text: string): string {
+  if (text.length <= longestText) return JSON.stringify(text);
+  // Not half of a surrogate pair.
+  const cut = text.slice(0, longestText).replace(/[\ud800-\udbff]$/, '');
+  return `${JSON.stringify(cut)}… (${text.length} characters)`;
+}

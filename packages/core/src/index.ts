@@ -1,0 +1,41 @@
+export { ConfigError, DalleMiniError, describeValue, OptionError, quote } from './errors.js';
+export { forEachInTurns, nextTurn } from './event-loop.js';
+export {
+  abortSignal,
+  boolean,
+  callback,
+  type Field,
+  type Fields,
+  field,
+  implementation,
+  integer,
+  list,
+  type NumberRange,
+  number,
+  type ObjectRules,
+  object,
+  oneOf,
+  optional,
+  readConfig,
+  readOptions,
+  refuse,
+  string,
+  type ValueOf,
+} from './fields.js';
+export { checkImage, type RgbImage } from './image.js';
+export type { ImageRanker, RankOptions } from './image-ranker.js';
+export type { DecodeOptions, DecodeProgress, ImageTokenDecoder } from './image-token-decoder.js';
+export type { ImageDecodeOptions, ImageEncodeOptions, ImageTokenizer } from './image-tokenizer.js';
+export type { Progress, Stage } from './progress.js';
+export {
+  createRandom,
+  hash,
+  integerBelow,
+  permutation,
+  type Random,
+  shuffled,
+  uniform,
+  type Word,
+} from './random.js';
+export { type SamplingOptions, samplingFields, seedField } from './sampling.js';
+export type { TextEncodeOptions, TextEncoder, TextEncoding, TextWarning } from './text-encoder.js';

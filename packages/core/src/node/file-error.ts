@@ -1,0 +1,67 @@
+import { DalleMiniError } from '../errors.js';
+
+/** What to do about a system error, by its code. */
+const actions: Readonly<Record<'read' | 'write', Readonly<Record<string, string>>>> = {
+  read: {
+    ENOENT: 'there is no such file. Check the path, or download the model first.',
+    EISDIR: 'it is a folder. Pass the path of a file in it, such as model.safetensors.',
+    EACCES: 'permission is denied. Allow this user to read it.',
+    EPERM: 'permission is denied. Allow this user to read it.',
+    ENOTDIR: 'a part of its path is a file, not a folder. Check the path.',
+    EMFILE: 'too many files are open. Close some, or raise the limit (ulimit -n).',
+  },
+  write: {
+    ENOENT: 'its folder does not exist. Create the folder first.',
+    EISDIR: 'it is a folder. Pass the path of a file.',
+    EEXIST: 'a file is in the way. Choose another path, or remove the file.',
+    EACCES: 'permission is denied. Allow this user to write in the folder, or choose another one.',
+    EPERM: 'permission is denied. Allow this user to write in the folder, or choose another one.',
+    EROFS: 'the file system is read-only. Choose another folder.',
+    ENOSPC: 'the disk is full. Free some space and run it again; what was at this path before is unchanged.',
+    EDQUOT: 'the disk quota is used up. Free some space and run it again; what was at this path before is unchanged.',
+    ENOTDIR: 'a part of its path is a file, not a folder. Check the path.',
+    EMFILE: 'too many files are open. Close some, or raise the limit (ulimit -n).',
+  },
+};
+
+/** A file or a folder cannot be read or written. The message names the path, the reason, and what to do. */
+export class FileError extends DalleMiniError {
+  static override readonly code = 'FILE';
+  /** The system's code, such as `ENOENT`. */
+  readonly systemCode: string;
+
+  constructor(
+    doing: 'read' | 'write',
+    readonly path: string,
+    override readonly cause: NodeJS.ErrnoException,
+  ) {
+    const systemCode = cause.code ?? 'unknown';
+    super(`Cannot ${doing} ${path}: ${actions[doing][systemCode] ?? cause.message}`, { cause });
+    this.systemCode = systemCode;
+  }
+}
+
+/** Checks whether an error comes from the system, as those of `node:fs` do. */
+export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'syscall' in error;
+}
+
+/** Checks whether an error says that a file or a folder does not exist. */
+export function isMissing(error: unknown): boolean {
+  const cause = error instanceof FileError ? error.cause : error;
+  const code = (cause as NodeJS.ErrnoException | undefined)?.code;
+  return code === 'ENOENT' || code === 'ENOTDIR';
+}
+
+/** Runs some file system work, and throws its system errors as a {@link FileError} of a path. */
+export async function withFileErrors<Result>(
+  doing: 'read' | 'write',
+  path: string,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    throw isSystemError(error) ? new FileError(doing, path, error) : error;
+  }
+}

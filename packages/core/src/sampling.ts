@@ -1,0 +1,30 @@
+import { type Fields, integer, number, optional } from './fields.js';
+
+/** How tokens are sampled from the decoder's logits. */
+export interface SamplingOptions {
+  /** Divides the logits: below 1 images are safer, above 1 more varied; 0 always takes the likeliest token. Range `[0, ∞)`. Default 1. */
+  readonly temperature?: number | undefined;
+  /** Samples among this many of the likeliest tokens. A whole number of at least 1. Default: all tokens. */
+  readonly topK?: number | undefined;
+  /** Samples among the smallest set of tokens whose probabilities sum to `topP`. Range `(0, 1]`. Default 1. */
+  readonly topP?: number | undefined;
+  /**
+   * Classifier-free guidance: logits are `u + guidanceScale · (c − u)`, where c is conditioned on the caption and u on the empty one
+   * (Ho and Salimans 2022; called super conditioning in DALL·E Mini). 1 is off and twice as fast. Range `[0, 3.4e38]`. Default 1.
+   */
+  readonly guidanceScale?: number | undefined;
+}
+
+/** The largest finite float32: models compute in it. */
+const largestFloat32 = (2 - 2 ** -23) * 2 ** 127;
+
+/** The range of each option of sampling: decoders, the pipeline and the command line all check by this table. */
+export const samplingFields: Fields<SamplingOptions> = {
+  temperature: optional(number({ min: 0 })),
+  topK: optional(integer({ min: 1 })),
+  topP: optional(number({ above: 0, max: 1 })),
+  guidanceScale: optional(number({ min: 0, max: largestFloat32 })),
+};
+
+/** The range of a seed: 0 to 2⁵³ − 1. */
+export const seedField = integer({ min: 0, max: Number.MAX_SAFE_INTEGER });

@@ -1,0 +1,129 @@
+import {
+  boolean,
+  ConfigError,
+  callback,
+  integer,
+  list,
+  number,
+  OptionError,
+  object,
+  oneOf,
+  optional,
+  readConfig,
+  readOptions,
+  refuse,
+  samplingFields,
+  string,
+} from '@dalle-mini/core';
+import { describe, expect, test } from 'vitest';
+
+interface Config {
+  readonly layers: number;
+  readonly rate: number;
+  readonly kind: 'a' | 'b';
+  readonly sizes: readonly number[];
+  readonly inner?: { readonly on: boolean } | undefined;
+}
+
+const fields = object<Config>({
+  layers: integer({ min: 1, max: 100 }),
+  rate: number({ above: 0, max: 1 }),
+  kind: oneOf(['a', 'b']),
+  sizes: list(integer({ min: 1, max: 9 }), { min: 1, max: 3 }),
+  inner: optional(object<{ on: boolean }>({ on: boolean() })),
+});
+const sound = { layers: 3, rate: 0.5, kind: 'a', sizes: [1, 2] };
+const messageOf = (value: unknown) => {
+  try {
+    readConfig(fields, value, 'config.json');
+  } catch (error) {
+    expect(ConfigError.isInstance(error)).toBe(true);
+    return (error as Error).message;
+  }
+  throw new Error('it was accepted');
+};
+
+describe('a configuration', () => {
+  test('is returned with its fields, and without those that are left out', () => {
+    expect(readConfig(fields, sound, 'config.json')).toEqual(sound);
+    expect(Object.hasOwn(readConfig(fields, sound, 'config.json'), 'inner')).toBe(false);
+  });
+
+  test.each([
+    [{ ...sound, layers: 1e6 }, 'config.json: layers must be a whole number from 1 to 100, not 1000000.'],
+    [{ ...sound, layers: 2.5 }, 'config.json: layers must be a whole number from 1 to 100, not 2.5.'],
+    [{ ...sound, layers: '3' }, 'config.json: layers must be a whole number from 1 to 100, not "3".'],
+    [{ ...sound, layers: Number.NaN }, 'config.json: layers must be a whole number from 1 to 100, not NaN.'],
+    [{ ...sound, layers: undefined }, 'config.json: layers is missing; it must be a whole number from 1 to 100.'],
+    [{ ...sound, rate: 0 }, 'config.json: rate must be a number above 0 and of at most 1, not 0.'],
+    [{ ...sound, kind: 'c' }, 'config.json: kind must be "a" or "b", not "c".'],
+    [{ ...sound, sizes: [] }, 'config.json: sizes must be a list of 1 to 3 values, not [].'],
+    [{ ...sound, sizes: [1, 10] }, 'config.json: sizes[1] must be a whole number from 1 to 9, not 10.'],
+    [{ ...sound, inner: { on: 1 } }, 'config.json: inner.on must be true or false, not 1.'],
+    [{ ...sound, inner: null }, 'config.json: inner must be an object, not null.'],
+    [{ ...sound, layer: 3 }, 'config.json: layer is not known. Did you mean layers?'],
+    [{ ...sound, x: 3 }, 'config.json: x is not known. The known ones are layers, rate, kind, sizes, inner.'],
+    [[], 'config.json: the configuration must be an object, not [].'],
+    [null, 'config.json: the configuration must be an object, not null.'],
+  ])('%j is refused by name', (value, message) => {
+    expect(messageOf(value)).toBe(message);
+  });
+
+  test('does not take fields from the prototype of what was given', () => {
+    expect(messageOf(Object.create(sound))).toContain('layers is missing');
+    expect(messageOf({ ...sound, constructor: 1 })).toContain('constructor is not known');
+  });
+
+  test('has a short message for a value of any depth and length', () => {
+    let deep: unknown = 0;
+    for (let i = 0; i < 1e5; i++) deep = [deep];
+    expect(messageOf({ ...sound, layers: deep }).length).toBeLessThan(200);
+    expect(messageOf({ ...sound, kind: '\u{1f600}'.repeat(1e5) }).length).toBeLessThan(200);
+    expect(messageOf({ ...sound, ['y'.repeat(1e5)]: 1 }).length).toBeLessThan(300);
+  });
+
+  test('may ignore what it does not know, and take null as left out', () => {
+    const lenient = object<{ a?: number | undefined }>(
+      { a: optional(integer(), 5) },
+      { unknown: 'ignore', nullIsAbsent: true },
+    );
+    expect(readConfig(lenient, { a: null, b: 1 }, 'config.json')).toEqual({ a: 5 });
+  });
+
+  test('may check fields against each other', () => {
+    const both = object<{ low: number; high: number }>(
+      { low: integer(), high: integer() },
+      { check: ({ low, high }, at) => low > high && refuse(at('high'), `at least low, ${low}`, high) },
+    );
+    expect(() => readConfig(both, { low: 2, high: 1 }, 'range')).toThrow('range: high must be at least low, 2, not 1.');
+  });
+});
+
+describe('options', () => {
+  const options = object<{ n?: number | undefined; onProgress?: (() => void) | undefined; text?: string | undefined }>({
+    n: optional(integer({ min: 1, max: 1000 }), 1),
+    onProgress: optional(callback()),
+    text: optional(string({ minLength: 0 })),
+  });
+
+  test('have their defaults, also where undefined is given', () => {
+    expect(readOptions(options, { n: undefined }, 'generate')).toEqual({ n: 1 });
+  });
+
+  test('that are not known are refused by name', () => {
+    const read = () => readOptions(options, { count: 4 }, 'generate');
+    expect(read).toThrow(OptionError);
+    expect(read).toThrow('The option count of generate is not known. The known ones are n, onProgress, text.');
+  });
+
+  test('of the wrong type are refused by name', () => {
+    expect(() => readOptions(options, { onProgress: 1 }, 'generate')).toThrow('onProgress must be a function, not 1.');
+    expect(() => readOptions(options, 7, 'generate')).toThrow('the options of generate must be an object, not 7.');
+  });
+});
+
+test('guidance beyond float32 is refused, since models compute in it', () => {
+  const sampling = object(samplingFields);
+  expect(readOptions(sampling, { guidanceScale: 3.4028234663852886e38 }, 'generate')).toBeDefined();
+  expect(() => readOptions(sampling, { guidanceScale: 1e39 }, 'generate')).toThrow('guidanceScale must be');
+});

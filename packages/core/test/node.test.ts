@@ -1,0 +1,182 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ConfigError } from '@dalle-mini/core';
+import {
+  exists,
+  FileError,
+  readJsonFile,
+  readTextFile,
+  recoverFolder,
+  writeFileAtomically,
+  writeFolderAtomically,
+  writeJsonFile,
+} from '@dalle-mini/core/node';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'core-'));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+describe('a file', () => {
+  test('is written from text, bytes or parts, and nothing else is left in its folder', async () => {
+    const path = join(folder, 'a');
+    for (const content of [
+      'äb',
+      new TextEncoder().encode('äb'),
+      ['ä', 'b'].map((part) => new TextEncoder().encode(part)),
+    ]) {
+      await writeFileAtomically(path, content);
+      expect(await readFile(path, 'utf8')).toBe('äb');
+    }
+    expect(await readdir(folder)).toEqual(['a']);
+  });
+
+  test('keeps its content when its parts cannot be made', async () => {
+    const path = join(folder, 'a');
+    await writeFileAtomically(path, 'old');
+    const broken = (function* () {
+      yield Uint8Array.of(1);
+      throw new Error('no more');
+    })();
+    await expect(writeFileAtomically(path, broken)).rejects.toThrow('no more');
+    expect(await readFile(path, 'utf8')).toBe('old');
+    expect(await readdir(folder)).toEqual(['a']);
+  });
+
+  test('that cannot be written or read is named, with what to do', async () => {
+    await expect(writeFileAtomically(join(folder, 'none', 'a'), '')).rejects.toThrow(
+      /none\/a: its folder does not exist/,
+    );
+    await expect(readTextFile(join(folder, 'b'))).rejects.toThrow(FileError);
+  });
+
+  test('of text may begin with a byte order mark', async () => {
+    await writeFile(join(folder, 'bom.json'), '\ufeff{"a": 1}');
+    expect(await readJsonFile(join(folder, 'bom.json'))).toEqual({ a: 1 });
+  });
+
+  test.each(['', '[1]', 'null', '{"a": ', `[${'['.repeat(1e5)}`])(
+    'of JSON must hold an object: case %#',
+    async (text) => {
+      await writeFile(join(folder, 'x.json'), text);
+      const error = await readJsonFile(join(folder, 'x.json')).catch((caught: unknown) => caught);
+      expect(ConfigError.isInstance(error)).toBe(true);
+      expect((error as Error).message).toContain('x.json');
+      expect((error as Error).message.length).toBeLessThan(600);
+    },
+  );
+});
+
+describe('a folder', () => {
+  const target = () => join(folder, 'model');
+  const fillWith = (text: string) => (path: string) => writeFile(join(path, 'a'), text);
+  const content = () => readFile(join(target(), 'a'), 'utf8');
+
+  test('is replaced as a whole, and nothing is left next to it', async () => {
+    await writeFolderAtomically(target(), fillWith('one'));
+    await writeFolderAtomically(target(), fillWith('two'));
+    expect(await content()).toBe('two');
+    expect(await readdir(folder)).toEqual(['model']);
+  });
+
+  test('stays as it is when filling fails', async () => {
+    await writeFolderAtomically(target(), fillWith('one'));
+    const failing = writeFolderAtomically(target(), async (path) => {
+      await fillWith('two')(path);
+      throw new Error('no more');
+    });
+    await expect(failing).rejects.toThrow('no more');
+    expect(await content()).toBe('one');
+    expect(await readdir(folder)).toEqual(['model']);
+  });
+
+  test('ends as one of those that are written at once', async () => {
+    await Promise.all(Array.from({ length: 20 }, (_, i) => writeFolderAtomically(target(), fillWith(`${i}`))));
+    expect(Number(await content())).toBeLessThan(20);
+    expect(await readdir(folder)).toEqual(['model']);
+  });
+
+  const writer = `
+    import { writeFolderAtomically } from ${JSON.stringify(import.meta.resolve('@dalle-mini/core/node'))};
+    import { writeFileSync } from 'node:fs';
+    import { join } from 'node:path';
+    const [target, mode, text] = process.argv.slice(1);
+    await writeFolderAtomically(target, async (path) => {
+      writeFileSync(join(path, 'a'), text);
+      if (mode === 'stay') { process.stdout.write('filling'); await new Promise((resolve) => setTimeout(resolve, 60_000)); }
+    });
+  `;
+  const start = (mode: string, text: string) =>
+    spawn(process.execPath, ['--input-type=module', '-e', writer, target(), mode, text], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+
+  test('ends as one of those that several processes write at once', async () => {
+    const children = Array.from({ length: 4 }, (_, i) => start('go', `${i}`));
+    const codes = await Promise.all(children.map(async (child) => (await once(child, 'exit'))[0]));
+    expect(codes).toEqual([0, 0, 0, 0]);
+    expect(Number(await content())).toBeLessThan(4);
+    expect(await readdir(folder)).toEqual(['model']);
+  });
+
+  test('is cleaned up after a writer that was killed, and not after one that is at work', async () => {
+    await writeFolderAtomically(target(), fillWith('one'));
+    const child = start('stay', 'two');
+    await once(child.stdout!, 'data');
+    await recoverFolder(target());
+    expect(await readdir(folder)).toHaveLength(2);
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    await recoverFolder(target());
+    expect(await readdir(folder)).toEqual(['model']);
+    expect(await content()).toBe('one');
+  });
+
+  /** What a writer leaves that was killed between its two renames: the names are those of a process that has ended. */
+  async function killedBetweenRenames(): Promise<(kind: string) => string> {
+    const child = start('stay', 'new');
+    await once(child.stdout!, 'data');
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    const part = (await readdir(folder)).find((name) => name.endsWith('.part'))!;
+    return (kind) => join(folder, part.replace(/part$/, kind));
+  }
+
+  test('comes back as it was when its writer was killed between the two renames', async () => {
+    const leftover = await killedBetweenRenames();
+    await mkdir(leftover('old'));
+    await fillWith('old')(leftover('old'));
+    await recoverFolder(target());
+    expect(await content()).toBe('old');
+    expect(await readdir(folder)).toEqual(['model']);
+  });
+
+  test('is the new one when that was complete', async () => {
+    const leftover = await killedBetweenRenames();
+    await rename(leftover('part'), leftover('new'));
+    await mkdir(leftover('old'));
+    await fillWith('old')(leftover('old'));
+    await recoverFolder(target());
+    expect(await content()).toBe('new');
+    expect(await readdir(folder)).toEqual(['model']);
+  });
+
+  test('cannot take the place of a file', async () => {
+    await writeJsonFile(join(folder, 'file'), {});
+    await expect(writeFolderAtomically(join(folder, 'file', 'model'), fillWith('x'))).rejects.toThrow(FileError);
+    await expect(writeFolderAtomically(join(folder, 'file'), fillWith('x'))).rejects.toThrow(FileError);
+    expect(await readdir(folder)).toEqual(['file']);
+  });
+
+  test.skipIf(process.getuid?.() === 0)('that may not be written is named', async () => {
+    await chmod(folder, 0o500);
+    await expect(writeFolderAtomically(target(), fillWith('x'))).rejects.toThrow(/permission is denied/);
+    await chmod(folder, 0o700);
+    expect(await exists(target())).toBe(false);
+  });
+});
