@@ -13,7 +13,6 @@ export const imageExtensions: ReadonlySet<string> = new Set([
 /** Captions of a text file: one a line, blank lines left out. */
 export function captionsFromText(text: string): string[] {
   return text
-    .replace(/^\uFEFF/, '')
     .split(/\r?\n/)
     .map((line) => line.trim())
     .filter((line) => line !== '');

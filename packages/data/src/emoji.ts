@@ -16,8 +16,9 @@ import {
   emojiVendors,
   readEmojiIcons,
 } from './emoji-icons.js';
-import { type EmojiSplit, splitEmoji } from './emoji-split.js';
-import { fileError, isMissing, makeFolder, readTextIfPresent, writeFileAtomically } from './files.js';
+import { type EmojiSplit, emojiSplits, splitEmoji } from './emoji-split.js';
+import { fileError, isMissing, makeFolder, openFile, readTextIfPresent, writeFileAtomically } from './files.js';
+import { describeJson, JsonFields, parseJson } from './json-fields.js';
 
 /** What is known of a picture without reading its pixels. */
 export interface EmojiEntry {
@@ -69,6 +70,8 @@ interface Manifest {
 
 const manifestFormat = 'dalle-mini-emoji';
 const manifestName = 'emoji.json';
+const hexcodePattern = /^[0-9A-F]+(-[0-9A-F]+)*$/;
+const prepareAgain = 'Delete the folder and prepare the emoji again.';
 /** Raise when captions, splits or matching change: prepared folders get a new index. */
 const indexVersion = 7;
 /** Raise when drawing changes: prepared folders are drawn again. */
@@ -126,7 +129,7 @@ export class EmojiDataset implements Dataset<EmojiSample> {
       throw fileError('read', this.path, error);
     });
     if (bytesRead !== size) {
-      throw new Error(`${this.path} ends before picture ${index}; delete its folder and prepare the emoji again.`);
+      throw new Error(`${this.path} ends before picture ${index}. ${prepareAgain}`);
     }
     return { ...this.entries[index]!, image: { width: this.imageSize, height: this.imageSize, data } };
   }
@@ -154,13 +157,44 @@ async function readManifest(folder: string): Promise<Manifest | undefined> {
   const path = join(folder, manifestName);
   const text = await readTextIfPresent(path);
   if (text === undefined) return undefined;
-  try {
-    const manifest = JSON.parse(text) as Manifest;
-    if (manifest.format === manifestFormat) return manifest;
-  } catch {
-    // Falls through to the error below.
+  const fields = new JsonFields(parseJson(text, path, prepareAgain), path, prepareAgain);
+  return {
+    format: fields.oneOf('format', [manifestFormat]),
+    imageSize: fields.integer('imageSize', 8, 512),
+    pictures: fields.string('pictures', /^pictures-[0-9a-f]{12}\.u8$/, 'a name such as pictures-0123456789ab.u8'),
+    index: fields.string('index', /^index-[0-9a-f]{12}\.jsonl$/, 'a name such as index-0123456789ab.jsonl'),
+    length: fields.integer('length', 1, Number.MAX_SAFE_INTEGER),
+    source: fields.string('source'),
+  };
+}
+
+/** Reads the entries of a prepared folder, one a line. */
+async function readEntries(path: string, length: number): Promise<EmojiEntry[]> {
+  const text = await readTextIfPresent(path);
+  if (text === undefined) throw new Error(`${path} is missing. ${prepareAgain}`);
+  const lines = text.split('\n').filter((line) => line !== '');
+  if (lines.length !== length) {
+    throw new Error(`${path} must have ${length} lines, not ${lines.length}. ${prepareAgain}`);
   }
-  throw new Error(`${path} is not a description of prepared emoji; delete ${folder} and prepare them again.`);
+  const keys = new Set<string>();
+  return lines.map((line, number) => {
+    const place = `${path}, line ${number + 1}`;
+    const fields = new JsonFields(parseJson(line, place, prepareAgain), place, prepareAgain);
+    const key = fields.string('key');
+    if (keys.has(key)) {
+      throw new Error(`key in ${place} must be unique, not ${describeJson(key)} again. ${prepareAgain}`);
+    }
+    keys.add(key);
+    return {
+      key,
+      vendor: fields.oneOf('vendor', emojiVendors),
+      hexcode: fields.string('hexcode', hexcodePattern, 'code points in hexadecimal'),
+      concept: fields.string('concept', hexcodePattern, 'code points in hexadecimal'),
+      group: fields.string('group'),
+      split: fields.oneOf('split', emojiSplits),
+      captions: fields.strings('captions'),
+    };
+  });
 }
 
 /**
@@ -171,36 +205,14 @@ export async function openEmoji(folder: string): Promise<EmojiDataset> {
   const manifest = await readManifest(folder);
   if (!manifest)
     throw new Error(`${folder} holds no prepared emoji: call prepareEmoji('${folder}', { imageSize }) first.`);
-  const again = `delete ${folder} and prepare the emoji again`;
-  const index = await readTextIfPresent(join(folder, manifest.index));
-  if (index === undefined) throw new Error(`${join(folder, manifest.index)} is missing; ${again}.`);
-  const entries = index
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line, number) => {
-      try {
-        return JSON.parse(line) as EmojiEntry;
-      } catch (error) {
-        throw new Error(`${join(folder, manifest.index)}, line ${number + 1} is not JSON; ${again}.`, { cause: error });
-      }
-    });
-  if (entries.length !== manifest.length) {
-    throw new Error(
-      `${join(folder, manifest.index)} has ${entries.length} lines, expected ${manifest.length}; ${again}.`,
-    );
-  }
+  const entries = await readEntries(join(folder, manifest.index), manifest.length);
   const path = join(folder, manifest.pictures);
-  let pictures: FileHandle;
-  try {
-    pictures = await open(path, 'r');
-  } catch (error) {
-    throw fileError('read', path, error);
-  }
+  const pictures = await openFile(path);
   const { size } = await pictures.stat();
   const expected = manifest.length * manifest.imageSize ** 2 * 3;
   if (size !== expected) {
     await pictures.close();
-    throw new Error(`${path} has ${size} bytes, expected ${expected}; ${again}.`);
+    throw new Error(`${path} must have ${expected} bytes, not ${size}. ${prepareAgain}`);
   }
   return new EmojiDataset(pictures, path, manifest.imageSize, entries);
 }

@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+
+/** The longest string of Node.js is a little longer. */
+const textByteLimit = 500 * 1024 ** 2;
 
 /** What went wrong, by `errno` name, in words that say how to mend it. */
 const remedies: Record<string, string> = {
@@ -49,12 +52,42 @@ export async function writeFileAtomically(path: string, content: string | Uint8A
   }
 }
 
-/** Reads a text file, or `undefined` if it is not there. */
+/** Opens a file for reading. Throws if it is a folder, or a pipe or device, whose reading may never end. */
+export async function openFile(path: string): Promise<FileHandle> {
+  try {
+    const status = await stat(path);
+    if (!status.isFile()) {
+      const kind = status.isDirectory() ? 'a folder' : 'a pipe or device';
+      throw new Error(`${path} must be a file, not ${kind}. Check the path.`);
+    }
+    return await open(path, 'r');
+  } catch (error) {
+    throw fileError('read', path, error);
+  }
+}
+
+/** Reads a whole file of at most `byteLimit` bytes. */
+export async function readBytes(path: string, byteLimit = 2 ** 31 - 1): Promise<Uint8Array> {
+  const file = await openFile(path);
+  try {
+    const { size } = await file.stat();
+    if (size > byteLimit) {
+      throw new Error(`${path} must be a file of at most ${byteLimit} bytes, not ${size}. Split it or replace it.`);
+    }
+    return await file.readFile();
+  } catch (error) {
+    throw fileError('read', path, error);
+  } finally {
+    await file.close();
+  }
+}
+
+/** Reads a text file, without its byte order mark, or `undefined` if it is not there. */
 export async function readTextIfPresent(path: string): Promise<string | undefined> {
   try {
-    return await readFile(path, 'utf8');
+    return new TextDecoder().decode(await readBytes(path, textByteLimit));
   } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw fileError('read', path, error);
+    if (isMissing((error as Error).cause)) return undefined;
+    throw error;
   }
 }

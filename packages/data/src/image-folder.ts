@@ -1,8 +1,9 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { extname, isAbsolute, join, posix, sep } from 'node:path';
 import { captionsFromRecord, captionsFromText, captionsFromValue, imageExtensions } from './captions.js';
 import { checkIndex, type Dataset, type Sample } from './dataset.js';
-import { fileError, readTextIfPresent } from './files.js';
+import { fileError, readBytes, readTextIfPresent } from './files.js';
+import { describeJson, JsonFields, parseJson } from './json-fields.js';
 import { checkImageSize, type PreprocessOptions, preprocessImage } from './preprocess.js';
 import { hash } from './random.js';
 
@@ -40,9 +41,7 @@ export async function openImageFolder(folder: string, options: PreprocessOptions
       checkIndex(index, listed.length);
       const { name, captions = await readCaptions(folder, name) } = listed[index]!;
       const path = join(folder, name);
-      const encoded = await readFile(path).catch((error: unknown) => {
-        throw fileError('read', path, error);
-      });
+      const encoded = await readBytes(path);
       const seed = hash(options.seed ?? 0, index, variation);
       return { key: name, image: await preprocessImage(encoded, path, { ...options, seed }, captions), captions };
     },
@@ -63,50 +62,47 @@ async function listFiles(folder: string): Promise<ReadonlySet<string>> {
 }
 
 /** Throws unless a listed name stays inside the folder and is there. */
-function checkListedName(name: unknown, list: string, files: ReadonlySet<string>): string {
-  if (typeof name !== 'string' || name === '') {
-    throw new Error(
-      `${list} names no image file: expected a path relative to its folder, got ${JSON.stringify(name)}.`,
-    );
-  }
+function checkListedName(name: string, place: string, files: ReadonlySet<string>): string {
   const normal = posix.normalize(name.replaceAll('\\', '/'));
   if (isAbsolute(name) || normal.startsWith('/') || normal.split('/').includes('..') || /^[a-z]:/i.test(name)) {
-    throw new Error(`${list} names ${JSON.stringify(name)}, outside its folder; list only files inside it.`);
+    throw new Error(
+      `A file name in ${place} must be a path inside the folder, not ${describeJson(name)}. List only files inside it.`,
+    );
   }
-  if (!files.has(normal))
-    throw new Error(`${list} names ${JSON.stringify(name)}, which is not there; add the file or drop it.`);
+  if (!files.has(normal)) {
+    throw new Error(
+      `A file name in ${place} must be that of a file in the folder, not ${describeJson(name)}. Add the file or remove its name.`,
+    );
+  }
   return normal;
 }
+
+const metadataAction = 'Write a line such as {"file_name": "cat.jpg", "text": "a cat"}.';
+const captionsAction = 'Write an object such as {"cat.jpg": "a cat"}.';
 
 async function readMetadataLines(folder: string, files: ReadonlySet<string>): Promise<ListedImage[] | undefined> {
   const path = join(folder, 'metadata.jsonl');
   const text = await readTextIfPresent(path);
-  return text
-    ?.replace(/^\uFEFF/, '')
-    .split('\n')
-    .flatMap((line, index) => {
-      if (line.trim() === '') return [];
-      const place = `${path}, line ${index + 1},`;
-      const record = parseJson(line, place) as Record<string, unknown> | null;
-      const name = checkListedName(record?.file_name, place, files);
-      const captions = captionsFromRecord(record);
-      if (!captions?.length) {
-        throw new Error(
-          `${place} gives no caption for ${name}: expected "text", "caption" or "captions" that is not blank.`,
-        );
-      }
-      return [{ name, captions }];
-    });
+  return text?.split('\n').flatMap((line, index) => {
+    if (line.trim() === '') return [];
+    const place = `${path}, line ${index + 1}`;
+    const record = parseJson(line, place, metadataAction);
+    const name = checkListedName(new JsonFields(record, place, metadataAction).string('file_name'), place, files);
+    const captions = captionsFromRecord(record);
+    if (!captions?.length) {
+      throw new Error(
+        `${place} gives no caption for ${name}: expected "text", "caption" or "captions" that is not blank.`,
+      );
+    }
+    return [{ name, captions }];
+  });
 }
 
 async function readCaptionsFile(folder: string, files: ReadonlySet<string>): Promise<ListedImage[] | undefined> {
   const path = join(folder, 'captions.json');
   const text = await readTextIfPresent(path);
   if (text === undefined) return undefined;
-  const record = parseJson(text, path);
-  if (typeof record !== 'object' || record === null || Array.isArray(record)) {
-    throw new Error(`${path} is not an object from file names to captions, such as {"cat.jpg": "a cat"}.`);
-  }
+  const { record } = new JsonFields(parseJson(text, path, captionsAction), path, captionsAction);
   return Object.entries(record).map(([listedName, value]) => {
     const name = checkListedName(listedName, path, files);
     const captions = captionsFromValue(value);
@@ -137,12 +133,4 @@ async function readCaptions(folder: string, imageName: string): Promise<string[]
   const captions = captionsFromText((await readTextIfPresent(path)) ?? '');
   if (captions.length === 0) throw new Error(`${path} holds no caption; write one a line into it.`);
   return captions;
-}
-
-function parseJson(text: string, place: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new Error(`${place} is not valid JSON: ${(error as Error).message}.`, { cause: error });
-  }
 }

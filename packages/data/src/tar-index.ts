@@ -1,5 +1,5 @@
-import { type FileHandle, open } from 'node:fs/promises';
-import { fileError } from './files.js';
+import type { FileHandle } from 'node:fs/promises';
+import { fileError, openFile } from './files.js';
 
 /** A plain file inside a tar archive: its bytes are `[offset, offset + size)` of the archive. */
 export interface TarMember {
@@ -23,12 +23,7 @@ const extendedHeaderLimit = 64 * 1024;
  * @throws If the archive is damaged, cut short or compressed, or holds links, devices, or names that lead out of a folder.
  */
 export async function indexTar(path: string): Promise<TarMember[]> {
-  let file: FileHandle;
-  try {
-    file = await open(path, 'r');
-  } catch (error) {
-    throw fileError('read', path, error);
-  }
+  const file = await openFile(path);
   try {
     return await readHeaders(file, path);
   } catch (error) {
@@ -40,15 +35,13 @@ export async function indexTar(path: string): Promise<TarMember[]> {
 
 /** Reads one member's bytes. */
 export async function readTarMember(path: string, member: TarMember): Promise<Uint8Array> {
+  const file = await openFile(path);
   try {
-    const file = await open(path, 'r');
-    try {
-      return await readExactly(file, path, member.offset, member.size);
-    } finally {
-      await file.close();
-    }
+    return await readExactly(file, path, member.offset, member.size);
   } catch (error) {
     throw fileError('read', path, error);
+  } finally {
+    await file.close();
   }
 }
 
@@ -97,7 +90,10 @@ async function readHeaders(file: FileHandle, path: string): Promise<TarMember[]>
       if (size > extendedHeaderLimit)
         throw new Error(`${path} holds an extended header of ${size} bytes; repack it with tar.`);
       const bytes = await readExactly(file, path, offset, size);
-      next = type === 'x' ? { ...next, ...readPaxRecords(bytes) } : { ...next, name: readText(bytes, 0, size) };
+      next =
+        type === 'x'
+          ? { ...next, ...readPaxRecords(bytes, path, position) }
+          : { ...next, name: readText(bytes, 0, size) };
       continue;
     }
     const name = next.name ?? readName(header);
@@ -157,16 +153,21 @@ function readNumber(header: Uint8Array, start: number, length: number): number {
 }
 
 /** Pax records are `<length> <key>=<value>\n`, the length counting itself, in bytes. */
-function readPaxRecords(bytes: Uint8Array): { name?: string; size?: number } {
+function readPaxRecords(bytes: Uint8Array, path: string, position: number): { name?: string; size?: number } {
   const records: { name?: string; size?: number } = {};
   let start = 0;
-  while (start < bytes.length) {
+  while (start < bytes.length && bytes[start] !== 0) {
     const space = bytes.indexOf(32, start);
     const length = space === -1 ? Number.NaN : Number(readText(bytes, start, space - start));
-    if (!Number.isInteger(length) || length <= space - start || start + length > bytes.length) break;
+    if (!Number.isInteger(length) || length <= space - start || start + length > bytes.length) {
+      throw new Error(
+        `${path} is damaged: the extended header before byte ${position} is not a list of records. ` +
+          'Download or copy it again.',
+      );
+    }
     const [key, value] = splitOnce(new TextDecoder().decode(bytes.subarray(space + 1, start + length - 1)), '=');
     if (key === 'path') records.name = value;
-    if (key === 'size') records.size = Number(value);
+    if (key === 'size') records.size = /^\d+$/.test(value) ? Number(value) : Number.NaN;
     start += length;
   }
   return records;

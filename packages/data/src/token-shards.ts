@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ImageTokenizer } from '@dalle-mini/vqgan';
 import { checkIndex, type Dataset, type Sample } from './dataset.js';
-import { fileError, makeFolder, readTextIfPresent, writeFileAtomically } from './files.js';
+import { makeFolder, readBytes, readTextIfPresent, writeFileAtomically } from './files.js';
+import { JsonFields, parseJson } from './json-fields.js';
 import { groupIndices } from './sampler.js';
 
 /** A sample whose image has been encoded. */
@@ -65,6 +66,10 @@ interface ShardIndex {
 const indexFormat = 'dalle-mini-token-shards';
 const indexName = 'index.json';
 const partialName = 'partial.json';
+/** Most tokens along the side of a grid: as many as the largest image has pixels. */
+const gridSizeLimit = 8192;
+const sha256Pattern = /^[0-9a-f]{64}$/;
+const writeAgain = 'Delete the folder and write the token shards again.';
 
 /**
  * Encodes every image of a dataset once and writes the tokens, with captions, into `folder`: for each shard a `.tokens` file (tokens
@@ -126,7 +131,7 @@ export async function writeTokenShards(
       lines.push(...samples.map(({ key, captions, group }) => `${JSON.stringify({ key, captions, group })}\n`));
       onProgress?.({ done: following, total: dataset.length });
     }
-    const name = `shard-${String(shards.length).padStart(6, '0')}`;
+    const name = shardName(shards.length);
     const tokenBytes = toBytes(tokens, index.tokenType);
     const captionBytes = new TextEncoder().encode(lines.join(''));
     await writeFileAtomically(join(folder, `${name}.tokens`), tokenBytes);
@@ -138,7 +143,12 @@ export async function writeTokenShards(
   await rm(join(folder, partialName), { force: true });
 }
 
-/** Opens a folder that {@link writeTokenShards} has finished. Shards are read, and checked against their SHA-256, when first used. */
+/**
+ * Opens a folder that {@link writeTokenShards} has finished. Shards are read when first used, and checked: their SHA-256, their number
+ * of samples, and that every token is below the vocabulary size.
+ *
+ * @throws If the folder holds no finished token shards, or a field of its index is wrong. Reading throws if a shard is damaged.
+ */
 export async function openTokenShards(folder: string, options: OpenTokenShardsOptions = {}): Promise<TokenDataset> {
   const { cacheBytes = 256 * 1024 ** 2 } = options;
   const index = await readIndex(folder, indexName);
@@ -165,7 +175,7 @@ export async function openTokenShards(folder: string, options: OpenTokenShardsOp
       const samples: { group?: string }[] = [];
       for (let number = 0; number < index.shards.length; number++) {
         const shard = await shards.load(number);
-        for (let offset = 0; offset < shard.length; offset++) samples.push({ group: shard.record(offset).group });
+        for (let offset = 0; offset < shard.length; offset++) samples.push({ group: shard.describe(offset).group });
       }
       return groupIndices(samples);
     },
@@ -177,32 +187,61 @@ class Shard {
   /** Where each line of the captions starts, and where the last one ends. */
   private readonly lineStarts: Uint32Array;
 
+  /** @param path Path of its files, without their endings. */
   constructor(
+    private readonly path: string,
     private readonly index: ShardIndex,
     readonly length: number,
     private readonly tokenBytes: Uint8Array,
     private readonly captionBytes: Uint8Array,
   ) {
-    this.lineStarts = new Uint32Array(length + 1);
-    for (let line = 1; line <= length; line++) {
-      this.lineStarts[line] = captionBytes.indexOf(10, this.lineStarts[line - 1]) + 1;
+    const { tokenType, gridSize, vocabularySize } = index;
+    const count = length * gridSize ** 2;
+    const byteLength = count * bytesPerToken[tokenType];
+    if (tokenBytes.length !== byteLength) {
+      throw new Error(`${path}.tokens must have ${byteLength} bytes, not ${tokenBytes.length}. ${writeAgain}`);
     }
+    const token = tokenReader(tokenBytes, tokenType);
+    for (let place = 0; place < count; place++) {
+      if (token(place) < vocabularySize) continue;
+      throw new Error(
+        `Token ${place} of ${path}.tokens must be below the vocabulary size ${vocabularySize}, not ${token(place)}. ${writeAgain}`,
+      );
+    }
+    this.lineStarts = new Uint32Array(length + 1);
+    let end = 0;
+    for (let line = 1; line <= length; line++) {
+      end = captionBytes.indexOf(10, end) + 1;
+      if (end === 0) throw new Error(`${path}.jsonl must have ${length} lines, not ${line - 1}. ${writeAgain}`);
+      this.lineStarts[line] = end;
+    }
+    if (end !== captionBytes.length)
+      throw new Error(`${path}.jsonl must have ${length} lines, not more. ${writeAgain}`);
   }
 
   get byteLength(): number {
     return this.tokenBytes.length + this.captionBytes.length;
   }
 
-  record(offset: number): Omit<TokenSample, 'tokens'> {
+  /** What is known of a sample without its tokens. */
+  describe(offset: number): Omit<TokenSample, 'tokens'> {
     const line = this.captionBytes.subarray(this.lineStarts[offset], this.lineStarts[offset + 1]);
-    return JSON.parse(new TextDecoder().decode(line)) as Omit<TokenSample, 'tokens'>;
+    const place = `${this.path}.jsonl, line ${offset + 1}`;
+    const fields = new JsonFields(parseJson(new TextDecoder().decode(line), place, writeAgain), place, writeAgain);
+    return {
+      key: fields.string('key'),
+      captions: fields.strings('captions'),
+      ...(fields.has('group') && { group: fields.string('group') }),
+    };
   }
 
   sample(offset: number): TokenSample {
     const { gridSize, tokenType } = this.index;
+    const token = tokenReader(this.tokenBytes, tokenType);
+    const start = offset * gridSize ** 2;
     return {
-      ...this.record(offset),
-      tokens: fromBytes(this.tokenBytes, tokenType, offset * gridSize ** 2, gridSize ** 2),
+      ...this.describe(offset),
+      tokens: Int32Array.from({ length: gridSize ** 2 }, (_, place) => token(start + place)),
     };
   }
 }
@@ -258,9 +297,7 @@ class ShardCache {
 async function readShard(folder: string, index: ShardIndex, number: number, verify: boolean): Promise<Shard> {
   const { name, samples, tokensSha256, captionsSha256 } = index.shards[number]!;
   const read = async (path: string, expected: string) => {
-    const bytes = await readFile(path).catch((error: unknown) => {
-      throw fileError('read', path, error);
-    });
+    const bytes = await readBytes(path);
     if (verify && sha256(bytes) !== expected) {
       throw new Error(
         `${path} is damaged: its SHA-256 is not the one in ${indexName}. Copy it again, or delete ${folder} and write the token shards again.`,
@@ -268,22 +305,45 @@ async function readShard(folder: string, index: ShardIndex, number: number, veri
     }
     return bytes;
   };
-  const tokens = await read(join(folder, `${name}.tokens`), tokensSha256);
-  const captions = await read(join(folder, `${name}.jsonl`), captionsSha256);
-  return new Shard(index, samples, tokens, captions);
+  const path = join(folder, name);
+  const tokens = await read(`${path}.tokens`, tokensSha256);
+  const captions = await read(`${path}.jsonl`, captionsSha256);
+  return new Shard(path, index, samples, tokens, captions);
 }
 
 async function readIndex(folder: string, name: string): Promise<ShardIndex | undefined> {
   const path = join(folder, name);
   const text = await readTextIfPresent(path);
   if (text === undefined) return undefined;
-  try {
-    const index = JSON.parse(text) as ShardIndex;
-    if (index.format === indexFormat) return index;
-  } catch {
-    // Falls through to the error below.
+  const fields = new JsonFields(parseJson(text, path, writeAgain), path, writeAgain);
+  const format = fields.oneOf('format', [indexFormat]);
+  const gridSize = fields.integer('gridSize', 1, gridSizeLimit);
+  const vocabularySize = fields.integer('vocabularySize', 1, 2 ** 31);
+  const tokenType = fields.oneOf('tokenType', ['uint16', 'uint32']);
+  const length = fields.integer('length', 1, Number.MAX_SAFE_INTEGER);
+  const shardSize = fields.integer('shardSize', 1, Number.MAX_SAFE_INTEGER);
+  const records = fields.array('shards');
+  const count = Math.ceil(length / shardSize);
+  if (name === indexName ? records.length !== count : records.length > count) {
+    throw new Error(
+      `shards in ${path} must list ${count} shards of ${shardSize} samples, not ${records.length}. ${writeAgain}`,
+    );
   }
-  throw new Error(`${path} does not describe token shards; delete ${folder} and write them again.`);
+  const shards = records.map((record, number): ShardRecord => {
+    const shard = new JsonFields(record, `shards[${number}] in ${path}`, writeAgain);
+    const samples = Math.min(shardSize, length - number * shardSize);
+    return {
+      name: shard.oneOf('name', [shardName(number)]),
+      samples: shard.integer('samples', samples, samples),
+      tokensSha256: shard.string('tokensSha256', sha256Pattern, 'a SHA-256 in hexadecimal'),
+      captionsSha256: shard.string('captionsSha256', sha256Pattern, 'a SHA-256 in hexadecimal'),
+    };
+  });
+  return { format, gridSize, vocabularySize, tokenType, length, shardSize, shards };
+}
+
+function shardName(number: number): string {
+  return `shard-${String(number).padStart(6, '0')}`;
 }
 
 /** Throws unless an earlier run's shards are what this run would have written. */
@@ -295,7 +355,7 @@ async function checkContinues(
   tokenizer: ImageTokenizer,
 ): Promise<void> {
   const mend = `Choose another folder, or delete ${folder} to write all anew.`;
-  for (const field of ['gridSize', 'vocabularySize', 'length', 'shardSize'] as const) {
+  for (const field of ['gridSize', 'vocabularySize', 'tokenType', 'length', 'shardSize'] as const) {
     if (earlier[field] === index[field]) continue;
     throw new Error(`${folder} holds token shards with ${field} ${earlier[field]}, now it is ${index[field]}. ${mend}`);
   }
@@ -328,7 +388,10 @@ async function encode(
   signal?: AbortSignal,
 ): Promise<Int32Array[]> {
   const { imageSize, gridSize, vocabularySize } = tokenizer;
-  for (const { key, image } of samples) {
+  for (const { key, image, captions } of samples) {
+    if (captions.length === 0) {
+      throw new Error(`The image ${key} must have at least one caption, not none. Add one or remove the image.`);
+    }
     if (image.width === imageSize && image.height === imageSize) continue;
     throw new Error(
       `The image ${key} is ${image.width}×${image.height}, the tokenizer reads ${imageSize}×${imageSize}: ` +
@@ -368,10 +431,8 @@ function toBytes(tokens: Int32Array, type: ShardIndex['tokenType']): Uint8Array 
   return bytes;
 }
 
-function fromBytes(bytes: Uint8Array, type: ShardIndex['tokenType'], start: number, count: number): Int32Array {
-  const width = bytesPerToken[type];
-  const view = new DataView(bytes.buffer, bytes.byteOffset + start * width, count * width);
-  return Int32Array.from({ length: count }, (_, place) =>
-    type === 'uint16' ? view.getUint16(place * width, true) : view.getUint32(place * width, true),
-  );
+/** Reads the token at a place of a `.tokens` file. */
+function tokenReader(bytes: Uint8Array, type: ShardIndex['tokenType']): (place: number) => number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return type === 'uint16' ? (place) => view.getUint16(place * 2, true) : (place) => view.getUint32(place * 4, true);
 }

@@ -3,6 +3,7 @@ import { basename, join } from 'node:path';
 import { captionsFromRecord, captionsFromText, imageExtensions } from './captions.js';
 import { checkIndex, type Dataset, type Sample } from './dataset.js';
 import { fileError } from './files.js';
+import { parseJson } from './json-fields.js';
 import { checkImageSize, type PreprocessOptions, preprocessImage } from './preprocess.js';
 import { hash } from './random.js';
 import { indexTar, readTarMember, type TarMember } from './tar-index.js';
@@ -41,7 +42,7 @@ export async function openWebDataset(source: string | readonly string[], options
       checkIndex(index, length);
       const number = lastAtMost(starts, index);
       const { path, key, image, caption } = shards[number]!.get(index - starts[number]!);
-      const captions = readCaptions(await readTarMember(path, caption), `${caption.name} in ${path}`);
+      const captions = readCaptions(await readTarMember(path, caption), caption.name, path);
       const encoded = await readTarMember(path, image);
       const seed = hash(options.seed ?? 0, index, variation);
       const name = `${image.name} in ${path}`;
@@ -127,7 +128,7 @@ async function listShards(source: string | readonly string[]): Promise<readonly 
 function groupMembers(shard: string, members: readonly TarMember[]): MemberPair[] {
   const groups = new Map<string, Map<string, TarMember>>();
   for (const member of members) {
-    const [, stem, extension] = /^((?:.*\/)?[^/.]*)(\.[^/]*)?$/.exec(member.name) ?? [];
+    const [, stem, extension] = /^((?:.*\/)?[^/.]*)(\.[^/]*)?$/s.exec(member.name) ?? [];
     if (stem === undefined || extension === undefined) continue;
     const group = groups.get(stem) ?? new Map<string, TarMember>();
     const part = extension.toLowerCase();
@@ -154,18 +155,12 @@ function groupMembers(shard: string, members: readonly TarMember[]): MemberPair[
   return pairs;
 }
 
-function readCaptions(bytes: Uint8Array, name: string): string[] {
+function readCaptions(bytes: Uint8Array, name: string, shard: string): string[] {
   const text = new TextDecoder().decode(bytes);
-  let captions: string[] | undefined;
-  if (/\.json in /i.test(name)) {
-    try {
-      captions = captionsFromRecord(JSON.parse(text));
-    } catch (error) {
-      throw new Error(`${name} is not valid JSON: ${(error as Error).message}.`, { cause: error });
-    }
-  } else {
-    captions = captionsFromText(text);
-  }
-  if (!captions?.length) throw new Error(`${name} holds no caption: expected a line of text, or JSON with "caption".`);
+  const place = `${name} in ${shard}`;
+  const captions = /\.json$/i.test(name)
+    ? captionsFromRecord(parseJson(text, place, 'Repack the archive with JSON such as {"caption": "a cat"}.'))
+    : captionsFromText(text);
+  if (!captions?.length) throw new Error(`${place} holds no caption: expected a line of text, or JSON with "caption".`);
   return captions;
 }

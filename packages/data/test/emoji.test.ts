@@ -142,11 +142,62 @@ describe('openEmoji', () => {
     const pictures = names.find((name) => name.startsWith('pictures-'))!;
     const index = names.find((name) => name.startsWith('index-'))!;
     await truncate(join(folder, pictures), 1000);
-    await expect(openEmoji(folder)).rejects.toThrow(new RegExp(`${pictures} has 1000 bytes, expected 9216; delete`));
+    await expect(openEmoji(folder)).rejects.toThrow(new RegExp(`${pictures} must have 9216 bytes, not 1000\\. Delete`));
     await writeFile(join(folder, index), '{}\n');
-    await expect(openEmoji(folder)).rejects.toThrow(`${index} has 1 lines, expected 3`);
+    await expect(openEmoji(folder)).rejects.toThrow(`${index} must have 3 lines, not 1.`);
     await writeFile(join(folder, 'emoji.json'), '{');
-    await expect(openEmoji(folder)).rejects.toThrow(/emoji\.json is not a description of prepared emoji/);
+    await expect(openEmoji(folder)).rejects.toThrow(/emoji\.json must be valid JSON: .*Delete the folder/);
+  });
+
+  it.each([
+    ['format', ['other', null]],
+    ['imageSize', [0, -8, 16.5, '16', 513, 1e300, undefined]],
+    ['pictures', ['../pictures-000000000000.u8', '/etc/passwd', 'pictures-000000000000.u8\n', ['x'], undefined]],
+    ['index', ['..\\index-000000000000.jsonl', 'emoji.json', 3, undefined]],
+    ['length', [0, -3, 1.5, '3', null, undefined]],
+    ['source', [1, null, undefined]],
+  ])('refuses emoji.json with a wrong %s', async (field, values) => {
+    const folder = await temporaryFolder();
+    const manifest = {
+      format: 'dalle-mini-emoji',
+      imageSize: 16,
+      pictures: 'pictures-000000000000.u8',
+      index: 'index-000000000000.jsonl',
+      length: 3,
+      source: '000000000000',
+    };
+    for (const value of values) {
+      await writeFile(join(folder, 'emoji.json'), JSON.stringify({ ...manifest, [field]: value }));
+      await expect(openEmoji(folder), String(value)).rejects.toThrow(
+        new RegExp(`^${field} in .*emoji\\.json must be [^]*, not [^]*\\. Delete the folder`),
+      );
+    }
+  });
+
+  it.each([
+    ['key', [3, undefined]],
+    ['vendor', ['openmoji', 'constructor', undefined]],
+    ['hexcode', ['', 'x', '1F34E-', ['1F34E'], undefined]],
+    ['concept', ['../1F34E', 7, undefined]],
+    ['group', [null, {}, undefined]],
+    ['split', ['test', ['train'], undefined]],
+    ['captions', ['apple', [], [['apple']], [1], null, undefined]],
+  ])('refuses an entry with a wrong %s', async (field, values) => {
+    const folder = await temporaryFolder();
+    await (await prepareEmoji(folder, { ...few, concepts: [redApple] })).close();
+    const path = join(folder, (await readdir(folder)).find((name) => name.startsWith('index-'))!);
+    const lines = (await readFile(path, 'utf8')).trimEnd().split('\n');
+    for (const value of values) {
+      const entry = JSON.stringify({ ...JSON.parse(lines[1]!), [field]: value });
+      await writeFile(path, [lines[0], entry, lines[2]].join('\n'));
+      await expect(openEmoji(folder), String(value)).rejects.toThrow(
+        new RegExp(`^${field} in .*\\.jsonl, line 2 must be .*, not .*\\. Delete the folder`),
+      );
+    }
+    await writeFile(path, [lines[0], lines[0], lines[2]].join('\n'));
+    await expect(openEmoji(folder)).rejects.toThrow(/^key in .*, line 2 must be unique, not ".*" again/);
+    await writeFile(path, [lines[0], 'null', lines[2]].join('\n'));
+    await expect(openEmoji(folder)).rejects.toThrow(/line 2 must be a JSON object, not null/);
   });
 });
 

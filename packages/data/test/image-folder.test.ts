@@ -1,4 +1,5 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openImageFolder } from '../src/image-folder.js';
@@ -87,19 +88,84 @@ describe('openImageFolder', () => {
     async (name) => {
       const line = JSON.stringify({ file_name: name, text: 'x' });
       await expect(openImageFolder(await folderWith({ 'metadata.jsonl': line }), options)).rejects.toThrow(
-        /metadata\.jsonl, line 1, names .* outside its folder/,
+        /^A file name in .*metadata\.jsonl, line 1 must be a path inside the folder, not ".*"\. List only/,
       );
       const listed = await folderWith({ 'captions.json': JSON.stringify({ [name]: 'x' }) });
-      await expect(openImageFolder(listed, options)).rejects.toThrow('outside its folder');
+      await expect(openImageFolder(listed, options)).rejects.toThrow(/captions\.json must be a path inside the folder/);
     },
   );
 
   it('names the line of a list that is damaged or names what is not there', async () => {
     const damaged = await folderWith({ 'metadata.jsonl': '\n{"file_name": ' });
-    await expect(openImageFolder(damaged, options)).rejects.toThrow(/metadata\.jsonl, line 2, is not valid JSON/);
+    await expect(openImageFolder(damaged, options)).rejects.toThrow(/metadata\.jsonl, line 2 must be valid JSON/);
     const absent = await folderWith({ 'metadata.jsonl': '{"file_name": "a.png", "text": "x"}' });
-    await expect(openImageFolder(absent, options)).rejects.toThrow(/names "a\.png", which is not there/);
+    await expect(openImageFolder(absent, options)).rejects.toThrow(
+      /must be that of a file in the folder, not "a\.png"/,
+    );
   });
+
+  it.each(['null', '7', '"a.png"', '[["a.png"]]', '{}', '{"file_name": null}', '{"file_name": ["a.png"]}'])(
+    'refuses the line %s of metadata.jsonl',
+    async (line) => {
+      const folder = await folderWith({ 'a.png': 'x', 'metadata.jsonl': `\n${line}` });
+      await expect(openImageFolder(folder, options)).rejects.toThrow(
+        /metadata\.jsonl, line 2 must be a .*, not .*\. Write a line such as/,
+      );
+    },
+  );
+
+  it.each(['null', '7', '"a.png"', '[["a.png"]]'])('refuses %s as captions.json', async (content) => {
+    const folder = await folderWith({ 'a.png': 'x', 'captions.json': content });
+    await expect(openImageFolder(folder, options)).rejects.toThrow(/captions\.json must be a JSON object, not /);
+  });
+
+  it.each(['null', '7', '{}', '[]', '[[["x"]]]', '["x", null]', '" "'])('refuses the captions %s', async (captions) => {
+    const listed = await folderWith({ 'a.png': 'x', 'captions.json': `{"a.png": ${captions}}` });
+    await expect(openImageFolder(listed, options)).rejects.toThrow(/captions\.json gives no caption for a\.png/);
+    const lined = await folderWith({ 'a.png': 'x', 'metadata.jsonl': `{"file_name": "a.png", "text": ${captions}}` });
+    await expect(openImageFolder(lined, options)).rejects.toThrow(/line 1 gives no caption for a\.png/);
+  });
+
+  it('keeps errors short, however long or deep what a list holds is', async () => {
+    const deep = '['.repeat(100_000) + ']'.repeat(100_000);
+    for (const name of [deep, `"${'x'.repeat(100_000)}"`, `"../${'x'.repeat(100_000)}"`]) {
+      const folder = await folderWith({ 'metadata.jsonl': `{"file_name": ${name}, "text": "x"}` });
+      const error = (await openImageFolder(folder, options).catch((reason: Error) => reason)) as Error;
+      expect(error.message).toMatch(/metadata\.jsonl, line 1 must be/);
+      expect(error.message.length).toBeLessThan(400);
+    }
+  });
+
+  it('reads lists that begin with a byte order mark', async () => {
+    const png = await twoColoredPng(8, 8, red, red);
+    const lists = {
+      'captions.json': '{"a.png": "x"}',
+      'metadata.jsonl': '{"file_name": "a.png", "text": "x"}',
+      'a.txt': 'x',
+    };
+    for (const [name, content] of Object.entries(lists)) {
+      const dataset = await openImageFolder(await folderWith({ 'a.png': png, [name]: `\uFEFF${content}` }), options);
+      expect((await dataset.get(0)).captions, name).toEqual(['x']);
+    }
+  });
+
+  it.skipIf(process.platform === 'win32')(
+    'does not wait for pipes that are named like files of a dataset',
+    async () => {
+      const folder = await folderWith({ 'b.png': 'x' });
+      for (const name of ['a.png', 'a.txt', 'b.txt', 'captions.json']) {
+        execFileSync('mkfifo', [join(folder, name)]);
+      }
+      await expect(openImageFolder(folder, options)).rejects.toThrow(
+        /captions\.json must be a file, not a pipe or device\. Check the path/,
+      );
+      await rm(join(folder, 'captions.json'));
+      const dataset = await openImageFolder(folder, options);
+      await expect(dataset.get(0)).rejects.toThrow(/a\.txt must be a file/);
+      await writeFile(join(folder, 'captions.json'), '{"a.png": "x"}');
+      await expect((await openImageFolder(folder, options)).get(0)).rejects.toThrow(/a\.png must be a file/);
+    },
+  );
 
   it('names the image that is corrupt, and refuses an index outside', async () => {
     const folder = await folderWith({ 'a.png': 'not a picture', 'a.txt': 'x' });

@@ -1,4 +1,5 @@
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ImageTokenizer, RgbImage } from '@dalle-mini/vqgan';
 import { describe, expect, it } from 'vitest';
@@ -171,6 +172,175 @@ describe('token shards', () => {
     await expect(writeTokenShards(fakeDataset(0), fakeTokenizer(), folder)).rejects.toThrow('nothing to encode');
     await expect(openTokenShards(join(folder, 'none'))).rejects.toThrow(/holds no token shards/);
     await writeFile(join(folder, 'index.json'), '{"format": "something else"}');
-    await expect(openTokenShards(folder)).rejects.toThrow(/does not describe token shards/);
+    await expect(openTokenShards(folder)).rejects.toThrow(
+      /format in .*index\.json must be "dalle-mini-token-shards", not "something else"\. Delete the folder/,
+    );
+  });
+
+  it('refuse images without captions before anything is written', async () => {
+    const folder = await temporaryFolder();
+    const silent: Dataset<Sample> = {
+      length: 1,
+      get: async (index) => ({ ...(await fakeDataset(1).get(index)), captions: [] }),
+    };
+    await expect(writeTokenShards(silent, fakeTokenizer(), folder)).rejects.toThrow(
+      'The image sample-0 must have at least one caption, not none.',
+    );
+    expect(await readdir(folder)).toEqual([]);
+  });
+});
+
+type Json = Record<string, unknown>;
+
+describe('an index of token shards that was tampered with', () => {
+  /** Writes five samples in two shards, then changes their index. */
+  async function tampered(change: (index: Json, shards: Json[]) => void, vocabularySize = 16384): Promise<string> {
+    const folder = await temporaryFolder();
+    await writeTokenShards(fakeDataset(5), fakeTokenizer({ vocabularySize }), folder, { shardSize: 4 });
+    const path = join(folder, 'index.json');
+    const index = JSON.parse(await readFile(path, 'utf8')) as Json;
+    change(index, index.shards as Json[]);
+    await writeFile(path, JSON.stringify(index));
+    return folder;
+  }
+
+  it.each([
+    ['gridSize', [0, -2, 2.5, '2', null, [2], undefined, 8193, 1e300]],
+    ['vocabularySize', [0, -1, 1.5, '16384', null, 2 ** 32]],
+    ['tokenType', ['uint8', 'constructor', 2, ['uint16'], undefined]],
+    ['length', [0, -5, 4.5, '5', null, 1e300, undefined]],
+    ['shardSize', [0, -4, 0.5, '4', null, 2 ** 53]],
+    ['shards', ['two', { length: 2 }, null, undefined]],
+  ])('is refused for a wrong %s', async (field, values) => {
+    for (const value of values) {
+      const folder = await tampered((index) => {
+        index[field] = value;
+      });
+      await expect(openTokenShards(folder), String(value)).rejects.toThrow(
+        new RegExp(`^${field} in .*index\\.json must be .*, not .*\\. Delete the folder`),
+      );
+    }
+  });
+
+  it.each([
+    ['name', ['../s', '/etc/passwd', '..\\s', 'C:s', 'shard-000001', '', ['shard-000000'], undefined]],
+    ['samples', [1e8, 3, -4, 4.5, '4', null, undefined]],
+    ['tokensSha256', ['', 'F'.repeat(64), ['0'.repeat(64)], undefined]],
+    ['captionsSha256', ['', `${'0'.repeat(64)}\n`, 0, undefined]],
+  ])('is refused for a wrong %s of a shard', async (field, values) => {
+    for (const value of values) {
+      const folder = await tampered((_, shards) => {
+        shards[0]![field] = value;
+      });
+      await expect(openTokenShards(folder), String(value)).rejects.toThrow(
+        new RegExp(`^${field} in shards\\[0\\] in .*index\\.json must be .*, not .*\\. Delete the folder`),
+      );
+    }
+  });
+
+  it('is refused for shards that are too few, too many or no objects', async () => {
+    const short = await tampered((_, shards) => shards.pop());
+    await expect(openTokenShards(short)).rejects.toThrow(/shards in .* must list 2 shards of 4 samples, not 1\./);
+    const long = await tampered((_, shards) => shards.push(shards[1]!));
+    await expect(openTokenShards(long)).rejects.toThrow(/must list 2 shards of 4 samples, not 3\./);
+    const odd = await tampered((index) => {
+      index.shards = [null, [[['x']]]];
+    });
+    await expect(openTokenShards(odd)).rejects.toThrow(/shards\[0\] in .*index\.json must be a JSON object, not null/);
+  });
+
+  it('is refused when it is no JSON object, in a short message', async () => {
+    const folder = await temporaryFolder();
+    for (const text of ['', '{', '[]', '7', '"x"', 'null', '['.repeat(1e6), `{"format": "${'x'.repeat(1e6)}"}`]) {
+      await writeFile(join(folder, 'index.json'), text);
+      const error = await openTokenShards(folder).catch((reason: Error) => reason);
+      expect(error, text.slice(0, 9)).toBeInstanceOf(Error);
+      expect((error as Error).message).toMatch(/index\.json.* must be .*Delete the folder/);
+      expect((error as Error).message.length).toBeLessThan(400);
+    }
+    await rm(join(folder, 'index.json'));
+    await mkdir(join(folder, 'index.json'));
+    await expect(openTokenShards(folder)).rejects.toThrow(/index\.json must be a file, not a folder/);
+  });
+
+  it('takes no memory for samples that the files do not have', async () => {
+    const folder = await tampered((index, shards) => {
+      index.length = 1e12;
+      index.shardSize = 1e12;
+      shards[0]!.samples = 1e12;
+      shards.pop();
+    });
+    const dataset = await openTokenShards(folder);
+    const before = process.memoryUsage().arrayBuffers;
+    await expect(dataset.get(0)).rejects.toThrow(/shard-000000\.tokens must have 8000000000000 bytes, not 32\./);
+    await expect(dataset.groups()).rejects.toThrow(/shard-000000\.tokens must have/);
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(1e6);
+  });
+
+  it('is refused on reading when a token is not below the vocabulary size', async () => {
+    for (const written of [16384, 2 ** 16 + 1]) {
+      const folder = await tampered((index) => {
+        index.vocabularySize = 42;
+      }, written);
+      await expect((await openTokenShards(folder)).get(0)).rejects.toThrow(
+        /^Token 6 of .*shard-000000\.tokens must be below the vocabulary size 42, not 42\. Delete the folder/,
+      );
+    }
+  });
+
+  it('does not make a run continue with tokens of another type', async () => {
+    const folder = await tampered((index) => {
+      index.tokenType = 'uint32';
+    });
+    const again = writeTokenShards(fakeDataset(5), fakeTokenizer(), folder, { shardSize: 4 });
+    await expect(again).rejects.toThrow(/tokenType uint32, now it is uint16/);
+  });
+});
+
+describe('the captions of a token shard', () => {
+  /** Writes a shard of three samples, then gives it other captions, with their SHA-256. */
+  async function captioned(text: string) {
+    const folder = await temporaryFolder();
+    await writeTokenShards(fakeDataset(3), fakeTokenizer(), folder);
+    const path = join(folder, 'index.json');
+    const index = JSON.parse(await readFile(path, 'utf8')) as { shards: Json[] };
+    index.shards[0]!.captionsSha256 = createHash('sha256').update(text).digest('hex');
+    await writeFile(path, JSON.stringify(index));
+    await writeFile(join(folder, 'shard-000000.jsonl'), text);
+    return openTokenShards(folder);
+  }
+  const line = '{"key": "a", "captions": ["x"]}\n';
+
+  it.each([
+    ['0', ''],
+    ['2', line.repeat(2)],
+    ['more', line.repeat(4)],
+    ['2', line.repeat(3).trimEnd()],
+    ['more', `${line.repeat(3)} `],
+  ])('must be as many lines as samples, not %s', async (lines, text) => {
+    const dataset = await captioned(text);
+    const message = new RegExp(`shard-000000\\.jsonl must have 3 lines, not ${lines}\\.`);
+    await expect(dataset.get(0)).rejects.toThrow(message);
+    await expect(dataset.groups()).rejects.toThrow(message);
+  });
+
+  it.each([
+    ['', 'must be valid JSON'],
+    ['null', 'must be a JSON object, not null'],
+    ['[]', 'must be a JSON object, not an empty array'],
+    ['{"captions": ["x"]}', 'must be a string, not undefined'],
+    ['{"key": 7, "captions": ["x"]}', 'must be a string, not 7'],
+    ['{"key": "a"}', 'must be an array, not undefined'],
+    ['{"key": "a", "captions": "x"}', 'must be an array, not "x"'],
+    ['{"key": "a", "captions": []}', 'must be an array of at least one string, not an empty array'],
+    ['{"key": "a", "captions": [["x"]]}', 'must be an array of at least one string, not an array'],
+    ['{"key": "a", "captions": ["x"], "group": 3}', 'must be a string, not 3'],
+  ])('must not be %s', async (content, message) => {
+    const dataset = await captioned(`${line}${content}\n${line}`);
+    expect((await dataset.get(2)).captions).toEqual(['x']);
+    await expect(dataset.get(1)).rejects.toThrow(
+      expect.objectContaining({ message: expect.stringContaining(message) }),
+    );
+    await expect(dataset.groups()).rejects.toThrow(/shard-000000\.jsonl, line 2/);
   });
 });

@@ -1,4 +1,5 @@
-import { readFile, stat, truncate, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { mkdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
@@ -149,6 +150,62 @@ describe('openWebDataset', () => {
     );
     await writeFile(path, Buffer.alloc(4096, 'text'));
     await expect(openWebDataset(path, options)).rejects.toThrow(/is not a tar archive/);
+  });
+
+  it.each(['size=-1', 'size=1e3', 'size=0x10', 'size=', 'size=1.5', `size=${'9'.repeat(400)}`])(
+    'refuses the extended header %s',
+    async (record) => {
+      const path = await tarWith([
+        ['a.png', redPng, { pax: { [record.split('=')[0]!]: record.split('=')[1]! } }],
+        ['a.txt', 'red'],
+      ]);
+      await expect(openWebDataset(path, options)).rejects.toThrow(/shard-0\.tar is (damaged: .* claims|cut short)/);
+    },
+  );
+
+  it('refuses an extended header that is not a list of records', async () => {
+    const path = await tarWith([
+      ['a.png', redPng, { pax: { comment: 'as long as any' } }],
+      ['a.txt', 'red'],
+    ]);
+    const bytes = await readFile(path);
+    bytes.write('99', 512);
+    await writeFile(path, bytes);
+    await expect(openWebDataset(path, options)).rejects.toThrow(
+      /extended header before byte 1024 is not a list of records/,
+    );
+  });
+
+  it.each(['null', '7', '"red"', '[["red"]]', '{"caption": [["red"]]}', '{"caption": {}}'])(
+    'refuses %s as the captions of a sample',
+    async (json) => {
+      const path = await tarWith([
+        ['a.png', redPng],
+        ['a.json', json],
+      ]);
+      await expect((await openWebDataset(path, options)).get(0)).rejects.toThrow(
+        /a\.json in .*shard-0\.tar holds no caption/,
+      );
+    },
+  );
+
+  it('reads text as text, whatever the archive is called', async () => {
+    const folder = join(await temporaryFolder(), 'b.json in c');
+    await mkdir(folder);
+    const path = await tarWith(
+      [
+        ['a.png', redPng],
+        ['a.txt', 'red'],
+      ],
+      folder,
+    );
+    expect((await (await openWebDataset(path, options)).get(0)).captions).toEqual(['red']);
+  });
+
+  it.skipIf(process.platform === 'win32')('does not wait for a pipe that is named like an archive', async () => {
+    const path = join(await temporaryFolder(), 'shard-0.tar');
+    execFileSync('mkfifo', [path]);
+    await expect(openWebDataset(path, options)).rejects.toThrow(/shard-0\.tar must be a file, not a pipe or device/);
   });
 
   it('says which sample lacks its image or its caption', async () => {
