@@ -1,5 +1,5 @@
 import { GraphError } from './graph-error.js';
-import { describe } from './operation.js';
+import { describe, inLayer } from './operation.js';
 import {
   add,
   broadcastTo,
@@ -18,6 +18,7 @@ import {
   gather,
   less,
   log,
+  logicalAnd,
   logicalNot,
   matmul,
   mean,
@@ -43,13 +44,14 @@ import {
   takeAlong,
   transpose,
 } from './operators.js';
-import { sameShape, sizeOf } from './shape.js';
+import { broadcastShapes, sameShape, sizeOf } from './shape.js';
 import type { Operation, OperatorName, Shape, Tensor } from './tensor.js';
 import { topologicalOrder } from './traversal.js';
 
 /**
- * A gradient rule: from an operation y = f(x₁, …) and the gradient of the loss by y, the gradients by x₁, …, each of its
- * operand's shape. `undefined` stands for an operand that has none, such as an index.
+ * A gradient rule: from an operation y = f(x₁, …) and the gradient of the loss by y, the gradients by x₁, …. Each has its operand's
+ * shape, or a shape that the operand broadcasts to: `grad` sums it to the operand's. `undefined` stands for an operand that has no
+ * gradient, such as an index.
  */
 type Rule<Name extends OperatorName> = (context: {
   /** The gradient by the first output. */
@@ -132,27 +134,19 @@ export const gradientRules: { readonly [Name in OperatorName]?: Rule<Name> } = {
   // One of its two types is not float32.
   cast: () => [undefined],
 
-  add: ({ g, x: [a, b] }) => [sumTo(g, a!.shape), sumTo(g, b!.shape)],
-  sub: ({ g, x: [a, b] }) => [sumTo(g, a!.shape), neg(sumTo(g, b!.shape))],
-  mul: ({ g, x: [a, b] }) => [sumTo(mul(g, b!), a!.shape), sumTo(mul(g, a!), b!.shape)],
-  div: ({ g, x: [a, b], y }) => [sumTo(div(g, b!), a!.shape), neg(sumTo(div(mul(g, y[0]!), b!), b!.shape))],
-  pow: ({ g, x: [a, b], y }) => [
-    sumTo(mul(g, mul(b!, pow(a!, sub(b!, 1)))), a!.shape),
-    sumTo(mul(g, mul(log(a!), y[0]!)), b!.shape),
-  ],
-  maximum: ({ g, x: [a, b] }) => [
-    sumTo(onlyWhere(logicalNot(less(a!, b!)), g), a!.shape),
-    sumTo(onlyWhere(less(a!, b!), g), b!.shape),
-  ],
-  minimum: ({ g, x: [a, b] }) => [
-    sumTo(onlyWhere(logicalNot(less(b!, a!)), g), a!.shape),
-    sumTo(onlyWhere(less(b!, a!), g), b!.shape),
-  ],
-  select: ({ g, x: [condition, a, b] }) => [
-    undefined,
-    sumTo(select(condition!, g, 0), a!.shape),
-    sumTo(select(condition!, 0, g), b!.shape),
-  ],
+  add: ({ g }) => [g, g],
+  sub: ({ g }) => [g, neg(g)],
+  mul: ({ g, x: [a, b] }) => [mul(g, b!), mul(g, a!)],
+  div: ({ g, x: [, b], y }) => [div(g, b!), neg(div(mul(g, y[0]!), b!))],
+  pow: ({ g, x: [a, b], y }) => {
+    // Both operands are replaced before an infinity comes of them: it would meet a factor of 0, here or in a second derivative.
+    const lowered = select(equal(b!, 0), 0, sub(b!, 1));
+    const isFlat = logicalAnd(equal(a!, 0), logicalNot(less(b!, 0)));
+    return [mul(g, mul(b!, pow(a!, lowered))), mul(g, mul(log(select(isFlat, 1, a!)), y[0]!))];
+  },
+  maximum: ({ g, x: [a, b] }) => [onlyWhere(logicalNot(less(a!, b!)), g), onlyWhere(less(a!, b!), g)],
+  minimum: ({ g, x: [a, b] }) => [onlyWhere(logicalNot(less(b!, a!)), g), onlyWhere(less(b!, a!), g)],
+  select: ({ g, x: [condition] }) => [undefined, select(condition!, g, 0), select(condition!, 0, g)],
 
   matmul: ({ g, x: [a, b], attributes: { transposeA, transposeB } }) => {
     const byReadA = matmul(g, b!, { transposeB: !transposeB });
@@ -169,7 +163,7 @@ export const gradientRules: { readonly [Name in OperatorName]?: Rule<Name> } = {
     const byB = transposeB
       ? matmul(g, a!, { transposeA: true, transposeB: transposeA })
       : matmul(a!, g, { transposeA: !transposeA });
-    return [byA, sumTo(byB, b!.shape)];
+    return [byA, byB];
   },
   conv2d: ({ g, x: [image, kernel, bias], attributes }) => [
     conv2dInputGradient(g, kernel!, image!.shape, attributes),
@@ -198,7 +192,7 @@ export const gradientRules: { readonly [Name in OperatorName]?: Rule<Name> } = {
   ],
 
   reshape: ({ g, x }) => [reshape(g, x[0]!.shape)],
-  broadcast: ({ g, x }) => [sumTo(g, x[0]!.shape)],
+  broadcast: ({ g }) => [g],
   upsample: ({ g, x, attributes: { factor } }) => {
     const [batch, channels, height, width] = x[0]!.shape as [number, number, number, number];
     return [sum(reshape(g, [batch, channels, height, factor, width, factor]), { axes: [3, 5] })];
@@ -279,8 +273,8 @@ export const gradientRules: { readonly [Name in OperatorName]?: Rule<Name> } = {
 };
 
 /**
- * The gradients of a scalar by some tensors, by reverse mode: a function from graph to graph. A tensor that the scalar does
- * not depend on gets zeros.
+ * Builds the gradients of a scalar by some tensors, by reverse mode: a function from graph to graph. A tensor that the scalar does
+ * not depend on gets zeros. The operations that it adds are in the layers of those that they differentiate.
  *
  * @throws GraphError if `of` is no float32 scalar, or if an operator on the way has no rule.
  */
@@ -311,18 +305,21 @@ export function grad(of: Tensor, by: readonly Tensor[]): Tensor[] {
         `grad: operator ${node.name}${node.layer ? ` in ${node.layer}` : ''} has no gradient rule${which}`,
       );
     }
-    const results = rule({ g, x: node.inputs, y: node.outputs, attributes: node.attributes });
-    for (const [i, result] of results.entries()) {
-      const operand = node.inputs[i]!;
-      if (!result || !depends.has(operand.operation)) continue;
-      if (!sameShape(result.shape, operand.shape)) {
-        throw new GraphError(
-          `grad: the rule of ${node.name} gave ${describe(result)} for operand ${i}, ${describe(operand)}`,
-        );
+    inLayer(node.layer, () => {
+      const results = rule({ g, x: node.inputs, y: node.outputs, attributes: node.attributes });
+      for (const [i, result] of results.entries()) {
+        const operand = node.inputs[i]!;
+        if (!result || !depends.has(operand.operation)) continue;
+        if (!sameShape(broadcastShapes(operand.shape, result.shape) ?? [], result.shape)) {
+          throw new GraphError(
+            `grad: the rule of ${node.name} gave ${describe(result)} for operand ${i}, ${describe(operand)}`,
+          );
+        }
+        const gradient = sumTo(result, operand.shape);
+        const known = gradients.get(operand);
+        gradients.set(operand, known ? add(known, gradient) : gradient);
       }
-      const known = gradients.get(operand);
-      gradients.set(operand, known ? add(known, result) : result);
-    }
+    });
   }
   return by.map((tensor) => gradients.get(tensor) ?? fill(tensor.shape, 0));
 }

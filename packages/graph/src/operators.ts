@@ -87,7 +87,9 @@ export const exp = (x: Tensor) => unary('exp', x);
 export const log = (x: Tensor) => unary('log', x);
 export const sqrt = (x: Tensor) => unary('sqrt', x);
 export const reciprocal = (x: Tensor) => unary('reciprocal', x);
+/** The absolute value. Its gradient at 0 is 0. */
 export const abs = (x: Tensor) => unary('abs', x);
+/** −1, 0 or 1. Its gradient is 0. */
 export const sign = (x: Tensor) => unary('sign', x);
 export const sin = (x: Tensor) => unary('sin', x);
 export const cos = (x: Tensor) => unary('cos', x);
@@ -95,6 +97,7 @@ export const tanh = (x: Tensor) => unary('tanh', x);
 /** The error function. */
 export const erf = (x: Tensor) => unary('erf', x);
 export const sigmoid = (x: Tensor) => unary('sigmoid', x);
+/** The larger of x and 0. Its gradient at 0 is 0. */
 export const relu = (x: Tensor) => unary('relu', x);
 /** Gaussian error linear unit, exact: x · Φ(x) (Hendrycks and Gimpel 2016). */
 export const gelu = (x: Tensor) => unary('gelu', x);
@@ -153,16 +156,23 @@ export const add = (a: Operand, b: Operand) => binary('add', a, b);
 export const sub = (a: Operand, b: Operand) => binary('sub', a, b);
 export const mul = (a: Operand, b: Operand) => binary('mul', a, b);
 export const div = (a: Operand, b: Operand) => binary('div', a, b);
-/** `a` to the power of `b`, for a ≥ 0. */
+/**
+ * `a` to the power of `b`: NaN for a negative base with an exponent that is not an integer.
+ *
+ * The gradients are those of PyTorch. By the base it is b · aᵇ⁻¹, and 0 where the exponent is 0: at base 0 it is 0 for b > 1, 1 for
+ * b = 1, and infinite for other exponents. By the exponent it is aᵇ · log a, and 0 at base 0 for b ≥ 0; for a negative base it is NaN.
+ */
 export const pow = (a: Operand, b: Operand) => binary('pow', a, b);
+/** The larger of both. Where they are equal, the gradient goes to `a` (PyTorch gives a half to each). */
 export const maximum = (a: Operand, b: Operand) => binary('maximum', a, b);
+/** The smaller of both. Where they are equal, the gradient goes to `a` (PyTorch gives a half to each). */
 export const minimum = (a: Operand, b: Operand) => binary('minimum', a, b);
 export const equal = (a: Operand, b: Operand) => binary('equal', a, b, 'bool');
 export const less = (a: Operand, b: Operand) => binary('less', a, b, 'bool');
 export const greater = (a: Operand, b: Operand) => binary('greater', a, b, 'bool');
 export const logicalAnd = (a: Tensor, b: Tensor) => binary('logicalAnd', a, b);
 
-/** `a` where the condition holds, else `b`; all three broadcast. */
+/** `a` where the condition holds, else `b`; all three broadcast. The gradient goes to the one that is chosen. */
 export function select(condition: Tensor, a: Operand, b: Operand): Tensor {
   const dtype = typeof a !== 'number' ? a.dtype : typeof b !== 'number' ? b.dtype : 'float32';
   const left = typeof a === 'number' ? scalar(a, dtype) : a;
@@ -448,7 +458,10 @@ function reduction(name: 'sum' | 'max', x: Tensor, options: ReductionOptions): T
 
 /** The sum over some axes, or over all. */
 export const sum = (x: Tensor, options: ReductionOptions = {}) => reduction('sum', x, options);
-/** The largest element over some axes, or over all. Its gradient goes to every element that equals the maximum. */
+/**
+ * The largest element over some axes, or over all. Its whole gradient goes to every element that equals the maximum (PyTorch's `amax`
+ * divides it among them).
+ */
 export const max = (x: Tensor, options: ReductionOptions = {}) => reduction('max', x, options);
 
 /** The mean over some axes, or over all. */
@@ -457,7 +470,7 @@ export function mean(x: Tensor, options: ReductionOptions = {}): Tensor {
   return mul(total, sizeOf(total.shape) / sizeOf(x.shape));
 }
 
-/** Where the largest element of the last axis stands, the first of equals: int32, without the last axis. */
+/** The position of the largest element along the last axis, the first of equals: int32, without the last axis. It has no gradient. */
 export function argmax(x: Tensor): Tensor {
   requireAxis('argmax', x);
   requireNumbers('argmax', x);
@@ -539,7 +552,8 @@ export function groupNormalize(x: Tensor, weight: Tensor, bias: Tensor, groups: 
 
 /**
  * The elements of the last axis in descending order, and where each of them stood (int32): the `count` largest, by default all.
- * Equal elements keep their order.
+ * Equal elements keep their order, and the gradient of each value goes to the element that it was: among equals of which only some are
+ * kept, to the first.
  */
 export function sort(x: Tensor, count: number = x.shape.at(-1) ?? 0): { values: Tensor; indices: Tensor } {
   requireAxis('sort', x);

@@ -152,6 +152,7 @@ describe('the gradient', () => {
     ['of the larger of equals goes to the first', g.maximum, [1, 1, 1], [0, 0, 0]],
     ['of the smaller of equals goes to the first', g.minimum, [1, 1, 1], [0, 0, 0]],
     ['of the largest of equals goes to each', (x) => g.max(x), [1, 1, 1], [0, 0, 0]],
+    ['of the two largest of equals goes to the first two', (x) => g.sort(x, 2).values, [1, 1, 0], [0, 0, 0]],
   ])('%s', async (_, build, byX, byY) => {
     const y = g.input('y', [3]);
     const [dx, dy] = g.grad(g.sum(build(x, y)), [x, y]);
@@ -159,6 +160,62 @@ describe('the gradient', () => {
     const results = await compute({ inputs: { x, y }, outputs: { dx: dx!, dy: dy! } }, { x: zeros, y: zeros });
     expect(Array.from(results.dx!.data, Math.abs)).toEqual(byX);
     expect(Array.from(results.dy!.data, Math.abs)).toEqual(byY);
+  });
+
+  // What torch.pow(base, exponent).backward() gives.
+  test.each([
+    [0, 3, 0, 0],
+    [0, 2, 0, 0],
+    [0, 1, 1, 0],
+    [0, 0.5, Infinity, 0],
+    [0, 0, 0, 0],
+    [0, -1, -Infinity, -Infinity],
+    [-2, 3, 12, NaN],
+    [-2, 2, -4, NaN],
+    [-2, 0, 0, NaN],
+    [-2, -1, -0.25, NaN],
+    [-2, 0.5, NaN, NaN],
+    [2, 0, 0, Math.LN2],
+    [2, 3, 12, 8 * Math.LN2],
+  ])(
+    'of %d to the power of %d is %d by the base and %d by the exponent',
+    async (base, exponent, byBase, byExponent) => {
+      const [a, b] = [g.input('a', [1]), g.input('b', [1])];
+      const [da, db] = g.grad(g.sum(g.pow(a, b)), [a, b]) as [g.Tensor, g.Tensor];
+      const feeds = { a: float32([1], [base]), b: float32([1], [exponent]) };
+      const results = await compute({ inputs: { a, b }, outputs: { da, db } }, feeds);
+      for (const [actual, expected] of [
+        [results.da!.data[0], byBase],
+        [results.db!.data[0], byExponent],
+      ] as const) {
+        if (Number.isNaN(expected)) expect(actual).toBeNaN();
+        else expect(actual).toBeCloseTo(expected, 6);
+      }
+    },
+  );
+
+  test('of a power at base 0 has a gradient too', async () => {
+    const exponents = g.constant(float32([4], [0, 1, 2, 3]));
+    const bases = g.input('bases', [4]);
+    const [first] = g.grad(g.sum(g.pow(bases, exponents)), [bases]);
+    const [second] = g.grad(g.sum(first!), [bases]);
+    const graph = { inputs: { bases }, outputs: { second: second! } };
+    const results = await compute(graph, { bases: float32([4], [0, 0, 0, 0]) });
+    expect(Array.from(results.second!.data, Math.abs)).toEqual([0, 0, 2, 0]);
+  });
+
+  test('is computed in the layers of what it differentiates', () => {
+    const hidden = g.inLayer('encoder', () => g.tanh(x));
+    const [dx] = g.grad(
+      g.inLayer('loss', () => g.sum(g.mul(hidden, hidden))),
+      [x],
+    );
+    const layersOf = (name: string) =>
+      g.topologicalOrder([dx!]).flatMap((node) => (node.name === name ? [node.layer] : []));
+    // The sum's gradient is repeated; the two products are added; the gradient of tanh is 1 − y².
+    expect(layersOf('broadcast')).toEqual(['loss']);
+    expect(layersOf('add')).toEqual(['loss']);
+    expect(layersOf('sub')).toEqual(['encoder']);
   });
 
   test('is only of a float32 scalar', () => {
