@@ -14,7 +14,7 @@ import {
   input,
   logSoftmax,
   ParameterScope,
-  type ParameterValue,
+  type StoredParameter,
   scalar,
   sliceAxis,
 } from '@dalle-mini/graph';
@@ -55,7 +55,7 @@ interface Model {
   readonly megabytes: number;
   readonly parts: TextToImage;
   readonly config: DecoderConfig;
-  readonly parameters: ReadonlyMap<string, ParameterValue>;
+  readonly parameters: ReadonlyMap<string, StoredParameter>;
 }
 
 /** What a model makes of the prompts and of given tokens. */

@@ -10,9 +10,9 @@ import {
   matmul,
   normal,
   ParameterScope,
-  type ParameterValue,
   parametersOf,
   quantizableParameters,
+  type StoredParameter,
   sizeOf,
   type Tensor,
   type TensorData,
@@ -137,7 +137,7 @@ function productsGraph(graph: Graph, sequences: number, times: number): Graph {
 async function timeOf(
   runtime: OnnxRuntime,
   graph: Graph,
-  parameters: ReadonlyMap<string, ParameterValue>,
+  parameters: ReadonlyMap<string, StoredParameter>,
 ): Promise<number> {
   const values = Object.entries(graph.inputs).map(([name, { shape }]): [string, TensorData] => [
     name,

@@ -2,8 +2,8 @@ import {
   createRandom,
   type Executable,
   nextTurn,
-  type ParameterValue,
   type Runtime,
+  type StoredParameter,
   sampleUniform,
   type TensorData,
 } from '@dalle-mini/graph';
@@ -30,7 +30,7 @@ export class DalleMiniDecoder implements ImageTokenDecoder {
    */
   constructor(
     private readonly config: DecoderConfig,
-    private readonly parameters: ReadonlyMap<string, ParameterValue>,
+    private readonly parameters: ReadonlyMap<string, StoredParameter>,
     private readonly runtime: Runtime,
   ) {
     checkDecoderConfig(config);

@@ -4,17 +4,28 @@ export * from './initializers.js';
 export * from './layers.js';
 export * from './next-turn.js';
 export { emitOnnx, type ParameterPlacement } from './onnx/emit.js';
-export type { ExternalPlace, FilePlace, InitialValue } from './onnx/emitter.js';
 export * from './operation.js';
 export * from './operators.js';
 export * from './optimizers.js';
 export * from './parameters.js';
 export * from './print-graph.js';
-export * from './quantization.js';
+export * from './quantizable-parameters.js';
 export * from './random.js';
 export type { CompileOptions, Executable, HeldInputs, RunOptions, Runtime, TensorValues } from './runtimes/runtime.js';
 export * from './schedules.js';
 export * from './shape.js';
+export type { Dense } from './stored/dense.js';
+export type { Fp16 } from './stored/fp16.js';
+export type { FileRegion, InMemory, Part } from './stored/part.js';
+export {
+  type QuantizedBits,
+  type QuantizedBlocks,
+  type QuantizeOptions,
+  quantizeBlocks,
+} from './stored/quantized-blocks.js';
+export { type QuantizedColumns, quantizeColumns } from './stored/quantized-columns.js';
+export type { QuantizedRows } from './stored/quantized-rows.js';
+export { decodeParameter, fileRegionsOf, type StoredParameter } from './stored/stored-parameter.js';
 export * from './tensor.js';
 export * from './training.js';
 export * from './traversal.js';

@@ -1,2 +1,2 @@
 /** What needs the file system, but no runtime. */
-export { readParameter } from './runtimes/read-parameter.js';
+export { readParameter } from './stored/read-parameter.js';

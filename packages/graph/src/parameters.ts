@@ -1,7 +1,9 @@
 import { GraphError } from './graph-error.js';
 import { describe, operation } from './operation.js';
 import { sameShape, sizeOf } from './shape.js';
-import type { DType, Initializer, Shape, Tensor, TensorData } from './tensor.js';
+import { isInMemory } from './stored/part.js';
+import { partsOf, type StoredParameter } from './stored/stored-parameter.js';
+import type { Initializer, Shape, Tensor } from './tensor.js';
 
 /**
  * Declares parameters under a path: `scope.in('block').in(3).parameter('weight', …)` is `block.3.weight`. Declaring a name
@@ -48,7 +50,7 @@ export class ParameterScope {
  */
 export function checkParameters(
   parameters: ReadonlyMap<string, Tensor>,
-  values: ReadonlyMap<string, { readonly dtype: DType; readonly shape: Shape; readonly data?: TensorData['data'] }>,
+  values: ReadonlyMap<string, StoredParameter>,
 ): void {
   for (const [name, tensor] of parameters) {
     const value = values.get(name);
@@ -56,12 +58,17 @@ export function checkParameters(
       throw new GraphError(
         `parameter ${name} has no value: the weights do not belong to this model, or are incomplete`,
       );
-    const { dtype, shape, data } = value;
-    const elements = data?.length ?? sizeOf(shape);
-    if (dtype !== tensor.dtype || !sameShape(shape, tensor.shape) || elements !== sizeOf(shape)) {
+    const { dtype, shape } = value;
+    if (dtype !== tensor.dtype || !sameShape(shape, tensor.shape)) {
       throw new GraphError(
-        `parameter ${name} must be ${describe(tensor)}, and its value is ${dtype}[${shape.join(', ')}] of ${elements} elements`,
+        `parameter ${name} must be ${describe(tensor)}, and its value is ${dtype}[${shape.join(', ')}]`,
       );
+    }
+    for (const [field, layout, part] of partsOf(value)) {
+      if (isInMemory(part) && part.length !== sizeOf(layout.shape))
+        throw new GraphError(
+          `parameter ${name} must have ${sizeOf(layout.shape)} elements in ${field}, and it has ${part.length}`,
+        );
     }
   }
 }

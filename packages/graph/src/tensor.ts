@@ -1,5 +1,3 @@
-import type { QuantizedColumns, QuantizedMatrix, QuantizedRows } from './quantization.js';
-
 /** Element type of a tensor. */
 export type DType = 'float32' | 'int32' | 'bool';
 
@@ -11,46 +9,6 @@ export type TensorData =
   | { readonly dtype: 'float32'; readonly shape: Shape; readonly data: Float32Array }
   | { readonly dtype: 'int32'; readonly shape: Shape; readonly data: Int32Array }
   | { readonly dtype: 'bool'; readonly shape: Shape; readonly data: Uint8Array };
-
-/** Where values begin in a file, which a runtime maps into memory instead of reading it. */
-export interface FileRegion {
-  readonly folder: string;
-  /** The file's name in the folder. */
-  readonly file: string;
-  /** The first byte. */
-  readonly offset: number;
-}
-
-/** A parameter's values in a file, little-endian and row-major. A safetensors file will do. */
-export interface TensorFile extends FileRegion {
-  readonly dtype: 'float32';
-  readonly shape: Shape;
-  /** The type that they have in the file, which a runtime widens. Default float32. */
-  readonly storedAs?: 'float16';
-}
-
-/** Where a parameter's values are: in memory or in a file, as they are or in few bits. */
-export type ParameterValue =
-  | TensorData
-  | TensorFile
-  | QuantizedMatrix
-  | QuantizedMatrix<FileRegion, FileRegion>
-  | QuantizedColumns
-  | QuantizedColumns<FileRegion, FileRegion>
-  | QuantizedRows<FileRegion>;
-
-/** The places in files that a parameter's values are in: none, for those in memory. */
-export function fileRegionsOf(value: ParameterValue): readonly FileRegion[] {
-  return partsOf(value).filter((part): part is Extract<typeof part, FileRegion> => 'folder' in part);
-}
-
-function partsOf(value: ParameterValue) {
-  if ('blocks' in value) return [value.blocks, value.scales];
-  if ('columns' in value) return [value.columns, value.scales];
-  if (!('rows' in value)) return [value];
-  const { rows, scale, outliers } = value;
-  return [rows, scale, ...(outliers ? [outliers.values, outliers.positions] : [])];
-}
 
 /** How a parameter's first values are made: see `initializers.ts`. */
 export interface Initializer {

@@ -36,12 +36,12 @@ function products(steps: number): g.Graph {
 }
 
 /** The matrix in a file, all of one value. */
-function matrixOf(value: number): ReadonlyMap<string, g.ParameterValue> {
+function matrixOf(value: number): ReadonlyMap<string, g.StoredParameter> {
   const file = `${value}.bin`;
   const path = join(temporary, file);
   if (!existsSync(path)) writeFileSync(path, new Float32Array(width * width).fill(value));
-  const place = { folder: temporary, file, offset: 0 };
-  return new Map([['matrix', { dtype: 'float32', shape: [width, width], ...place }]]);
+  const data = { folder: temporary, file, offset: 0 };
+  return new Map([['matrix', { dtype: 'float32', shape: [width, width], data }]]);
 }
 
 let cache: CompiledModelCache;

@@ -1,14 +1,14 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Graph, ParameterValue, TensorValues } from '@dalle-mini/graph';
+import type { Graph, StoredParameter, TensorValues } from '@dalle-mini/graph';
 import { type OnnxRuntime, writeOnnx } from '@dalle-mini/graph/onnxruntime';
 
 /** What a graph gives when it is compiled, and when it is written into a file and opened again. */
 export async function compiledAndReopened(
   runtime: OnnxRuntime,
   graph: Graph,
-  parameters: ReadonlyMap<string, ParameterValue>,
+  parameters: ReadonlyMap<string, StoredParameter>,
   inputs: TensorValues,
 ) {
   const folder = await mkdtemp(join(tmpdir(), 'onnx-'));

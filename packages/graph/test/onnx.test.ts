@@ -136,10 +136,10 @@ describe('parameters', () => {
   describe('in a model that writeOnnx wrote', () => {
     test('give the same, in few bits too', async () => {
       const { shape, data } = parameters.get('in.weight')!;
-      const few = g.quantizeMatrix(data as Float32Array, shape, { bits: 8, blockSize: 16 });
+      const few = g.quantizeBlocks(data as Float32Array, shape, { bits: 8, blockSize: 16 });
       const columns = g.quantizeColumns(data as Float32Array, shape);
       for (const weight of [parameters.get('in.weight')!, few, columns]) {
-        const values = new Map<string, g.ParameterValue>([...parameters, ['in.weight', weight]]);
+        const values = new Map<string, g.StoredParameter>([...parameters, ['in.weight', weight]]);
         const { compiled, reopened } = await compiledAndReopened(runtime, graph, values, feeds);
         expect(reopened).toEqual(compiled);
       }
@@ -149,11 +149,9 @@ describe('parameters', () => {
       const elsewhere = {
         dtype: 'float32',
         shape: [16],
-        folder: '/elsewhere',
-        file: 'weights.bin',
-        offset: 0,
+        data: { folder: '/elsewhere', file: 'weights.bin', offset: 0 },
       } as const;
-      const values = new Map<string, g.ParameterValue>([...parameters, ['in.bias', elsewhere]]);
+      const values = new Map<string, g.StoredParameter>([...parameters, ['in.bias', elsewhere]]);
       await expect(writeOnnx(join(folder, 'model.onnx'), graph, values)).rejects.toThrow(
         `parameter in.bias stands in a file of /elsewhere: write the model into that folder, not ${folder}`,
       );
@@ -169,17 +167,23 @@ describe('parameters', () => {
 
   describe('in files', () => {
     /** All values in one file after a header, and where each stands. */
-    const files = new Map<string, g.TensorFile>();
+    const files = new Map<string, g.Dense & { readonly data: g.FileRegion }>();
     beforeAll(() => {
       const chunks = [Buffer.from('header')];
       let offset = chunks[0]!.length;
       for (const [name, { shape, data }] of parameters) {
-        files.set(name, { dtype: 'float32', shape, folder, file: 'weights.bin', offset });
+        files.set(name, { dtype: 'float32', shape, data: { folder, file: 'weights.bin', offset } });
         chunks.push(Buffer.from(data.buffer as ArrayBuffer));
         offset += data.byteLength;
       }
       writeFileSync(join(folder, 'weights.bin'), Buffer.concat(chunks));
     });
+
+    /** The files' values, one of them elsewhere. */
+    const withBiasAt = (region: Partial<g.FileRegion>) => {
+      const bias = files.get('in.bias')!;
+      return new Map(files).set('in.bias', { ...bias, data: { ...bias.data, ...region } });
+    };
 
     test('are found by a model beside them', async () => {
       const path = join(folder, 'model.onnx');
@@ -189,7 +193,7 @@ describe('parameters', () => {
     });
 
     test('are mapped, alone or beside others in memory', async () => {
-      const mixed = new Map<string, g.ParameterValue>([...files, ['in.bias', parameters.get('in.bias')!]]);
+      const mixed = new Map<string, g.StoredParameter>([...files, ['in.bias', parameters.get('in.bias')!]]);
       for (const values of [files, mixed]) {
         const executable = await runtime.compile(graph, { parameters: values });
         expect((await executable.run(feeds)).y).toEqual(expected);
@@ -197,19 +201,19 @@ describe('parameters', () => {
     });
 
     test('must be in one folder', async () => {
-      const values = new Map(files).set('in.bias', { ...files.get('in.bias')!, folder: '/elsewhere' });
+      const values = withBiasAt({ folder: '/elsewhere' });
       await expect(runtime.compile(graph, { parameters: values })).rejects.toThrow(
         `parameter in.bias stands in /elsewhere and in.weight in ${folder}: a graph's files must be in one folder`,
       );
     });
 
     test('that are shorter than the values are refused', async () => {
-      const values = new Map(files).set('in.bias', { ...files.get('in.bias')!, offset: 10_000 });
+      const values = withBiasAt({ offset: 10_000 });
       await expect(runtime.compile(graph, { parameters: values })).rejects.toThrow(/in\.bias.*out of bounds/s);
     });
 
     test('that are missing are refused', async () => {
-      const values = new Map(files).set('in.bias', { ...files.get('in.bias')!, file: 'nowhere.bin' });
+      const values = withBiasAt({ file: 'nowhere.bin' });
       await expect(runtime.compile(graph, { parameters: values })).rejects.toThrow('nowhere.bin');
     });
   });
@@ -225,11 +229,17 @@ describe('parameters', () => {
   test.each([
     ['shape', float32([16], Array(16).fill(0)), 'float32[16]'],
     ['type', int32([3, 16], Array(48).fill(0)), 'int32[3, 16]'],
-    ['number of elements', float32([3, 16], Array(47).fill(0)), 'float32[3, 16] of 47 elements'],
   ])('of another %s are refused by name', async (_, value, given) => {
     const values = new Map(parameters).set('out.weight', value);
     await expect(runtime.compile(graph, { parameters: values })).rejects.toThrow(
       `parameter out.weight must be float32[3, 16], and its value is ${given}`,
+    );
+  });
+
+  test('of another number of elements are refused by name', async () => {
+    const values = new Map(parameters).set('out.weight', float32([3, 16], Array(47).fill(0)));
+    await expect(runtime.compile(graph, { parameters: values })).rejects.toThrow(
+      'parameter out.weight must have 48 elements in data, and it has 47',
     );
   });
 

@@ -30,7 +30,7 @@ function write(file: string, ...arrays: readonly ArrayBufferView[]): g.FileRegio
 }
 
 /** A parameter's values as the graph of a runtime has them. */
-async function valuesWith(runtime: g.Runtime, value: g.ParameterValue): Promise<g.TensorData['data']> {
+async function valuesWith(runtime: g.Runtime, value: g.StoredParameter): Promise<g.TensorData['data']> {
   const scope = new g.ParameterScope();
   const graph = { inputs: {}, outputs: { y: scope.parameter('x', value.shape, g.zeros) } };
   const executable = await runtime.compile(graph, { parameters: new Map([['x', value]]) });
@@ -38,7 +38,7 @@ async function valuesWith(runtime: g.Runtime, value: g.ParameterValue): Promise<
 }
 
 /** The same, of each runtime, and as they are read. */
-async function valuesOf(value: g.ParameterValue): Promise<g.TensorData['data'][]> {
+async function valuesOf(value: g.StoredParameter): Promise<g.TensorData['data'][]> {
   const computed = runtimes.map((runtime) => valuesWith(runtime, value));
   return Promise.all([...computed, readParameter(value).then(({ data }) => data)]);
 }
@@ -47,7 +47,7 @@ describe('parameters in a file', () => {
   test('in 32 bits are as they are in memory', async () => {
     const value = new Values(1).floats([3, 5]);
     const [region] = write('float32.bin', value.data);
-    for (const data of await valuesOf({ dtype: 'float32', shape: [3, 5], ...region! }))
+    for (const data of await valuesOf({ dtype: 'float32', shape: [3, 5], data: region! }))
       expect(data).toEqual(value.data);
   });
 
@@ -60,7 +60,7 @@ describe('parameters in a file', () => {
       return exponent === 0 ? sign * fraction * 2 ** -14 : sign * (1 + fraction) * 2 ** (exponent - 15);
     });
     const [region] = write('float16.bin', halves);
-    const value = { dtype: 'float32', shape: [256, 256], storedAs: 'float16', ...region! } as const;
+    const value = { kind: 'fp16', dtype: 'float32', shape: [256, 256], halves: region! } as const;
     for (const data of await valuesOf(value)) expect(data).toEqual(expected);
   });
 
@@ -77,10 +77,10 @@ describe('parameters in a file', () => {
       exponents.map((exponent) => (exponent + 8) << 10),
     );
     const inMemory = { dtype: 'float32', shape, data: Float32Array.from(exponents, (exponent) => 2 ** (exponent - 7)) };
-    const inFile = { dtype: 'float32', shape, storedAs: 'float16', ...region! };
+    const inFile = { kind: 'fp16', dtype: 'float32', shape, halves: region! };
     const [expected, actual] = await Promise.all(
       [inMemory, inFile].map(async (value) => {
-        const parameters = new Map([['weight', value as g.ParameterValue]]);
+        const parameters = new Map([['weight', value as g.StoredParameter]]);
         const executable = await onnx.compile(graph, { parameters });
         const { nodes } = readModel(g.emitOnnx(graph, { kind: 'initializers', values: parameters }));
         return { result: await executable.run({ x: image }), types: nodes.map(({ type }) => type) };
@@ -93,9 +93,9 @@ describe('parameters in a file', () => {
 
   test.each([8, 4] as const)('in blocks of %i bits are read as the values that they stand for', async (bits) => {
     const { data, shape } = new Values(3).floats([3, 40]);
-    const matrix = g.quantizeMatrix(data as Float32Array, shape, { bits });
+    const matrix = g.quantizeBlocks(data as Float32Array, shape, { bits });
     const [blocks, scales] = write(`${bits} bits.bin`, matrix.blocks, matrix.scales);
-    const expected = g.dequantizeMatrix(matrix);
+    const expected = g.decodeParameter(matrix);
     for (const value of [matrix, { ...matrix, blocks: blocks!, scales: scales! }])
       expect((await readParameter(value)).data).toEqual(expected);
   });
@@ -104,7 +104,7 @@ describe('parameters in a file', () => {
     const { data, shape } = new Values(3).floats([3, 40]);
     const matrix = g.quantizeColumns(data as Float32Array, shape);
     const [columns, scales] = write('columns.bin', matrix.columns, matrix.scales);
-    const expected = g.dequantizeColumns(matrix);
+    const expected = g.decodeParameter(matrix);
     for (const value of [matrix, { ...matrix, columns: columns!, scales: scales! }])
       expect((await readParameter(value)).data).toEqual(expected);
   });
@@ -126,12 +126,14 @@ describe('parameters in a file', () => {
       g.FileRegion,
       g.FileRegion,
     ];
-    const value: g.ParameterValue = {
+    const value: g.StoredParameter = {
+      kind: 'rows',
       dtype: 'float32',
       shape,
       rows: first,
       scale: second,
-      ...(outliers.length > 0 ? { outliers: { count: outliers.length, values: third, positions: fourth } } : {}),
+      outlierCount: outliers.length,
+      ...(outliers.length > 0 ? { outliers: third, outlierPositions: fourth } : {}),
     };
     return { value, expected };
   }
@@ -161,7 +163,7 @@ describe('parameters in a file', () => {
   test.each([-1, 35])('in rows of 8 bits are refused with an outlier at position %i of 35', async (position) => {
     const { value } = rowsOf([5, 7], [[position, 1]]);
     for (const runtime of runtimes) await expect(valuesWith(runtime, value)).rejects.toThrow(/indice|outlier/);
-    await expect(readParameter(value)).rejects.toThrow(`has an outlier at position ${position} of 35`);
+    await expect(readParameter(value)).rejects.toThrow(`an outlier must be at a position below 35, not ${position}`);
   });
 
   test('in rows of 8 bits are found by a model that writeOnnx wrote beside them', async () => {
@@ -176,7 +178,7 @@ describe('parameters in a file', () => {
 
   test('are refused where the file ends before them', async () => {
     const [region] = write('short.bin', new Float32Array(3));
-    const value = { dtype: 'float32', shape: [4], ...region! } as const;
+    const value = { dtype: 'float32', shape: [4], data: region! } as const;
     await expect(readParameter(value)).rejects.toThrow(`${join(folder, 'short.bin')} ends before byte 20`);
   });
 });

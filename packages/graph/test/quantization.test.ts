@@ -8,7 +8,7 @@ afterAll(() => runtime.dispose());
 
 const matrix = (rows: number, columns: number, seed = 1) => new Values(seed).floats([rows, columns]);
 
-describe('quantizeMatrix', () => {
+describe('quantizeBlocks', () => {
   test.each([
     [8, 32, [3, 64]],
     [8, 32, [5, 50]],
@@ -16,8 +16,8 @@ describe('quantizeMatrix', () => {
     [4, 16, [7, 33]],
   ] as const)('of %i bits in blocks of %i is off by half a scale at most, for [%i]', (bits, blockSize, shape) => {
     const { data } = matrix(shape[0], shape[1]);
-    const quantized = g.quantizeMatrix(data as Float32Array, shape, { bits, blockSize });
-    const values = g.dequantizeMatrix(quantized);
+    const quantized = g.quantizeBlocks(data as Float32Array, shape, { bits, blockSize });
+    const values = g.decodeParameter(quantized);
     const perRow = Math.ceil(shape[1] / blockSize);
     expect(quantized.blocks).toHaveLength((shape[0] * perRow * blockSize * bits) / 8);
     for (const [i, value] of data.entries()) {
@@ -35,18 +35,18 @@ describe('quantizeMatrix', () => {
     data[5] = -3;
     data[40] = 7;
     for (const bits of [4, 8] as const) {
-      const values = g.dequantizeMatrix(g.quantizeMatrix(data, [2, 32], { bits }));
+      const values = g.decodeParameter(g.quantizeBlocks(data, [2, 32], { bits }));
       // Zeros may be negative ones.
       expect(values.every((value, i) => value === data[i])).toBe(true);
     }
   });
 
   test('refuses what it cannot round', () => {
-    expect(() => g.quantizeMatrix(new Float32Array(6), [6])).toThrow('6 elements of shape [6] are no matrix');
-    expect(() => g.quantizeMatrix(new Float32Array(6), [2, 4])).toThrow('are no matrix');
-    expect(() => g.quantizeMatrix(Float32Array.of(1, Number.NaN), [1, 2])).toThrow('element 1 is NaN');
-    expect(() => g.quantizeMatrix(new Float32Array(2), [1, 2], { blockSize: 24 })).toThrow('blockSize is 24');
-    expect(() => g.quantizeMatrix(new Float32Array(2), [1, 2], { bits: 3 as 4 })).toThrow(
+    expect(() => g.quantizeBlocks(new Float32Array(6), [6])).toThrow('6 elements of shape [6] are no matrix');
+    expect(() => g.quantizeBlocks(new Float32Array(6), [2, 4])).toThrow('are no matrix');
+    expect(() => g.quantizeBlocks(Float32Array.of(1, Number.NaN), [1, 2])).toThrow('element 1 is NaN');
+    expect(() => g.quantizeBlocks(new Float32Array(2), [1, 2], { blockSize: 24 })).toThrow('blockSize is 24');
+    expect(() => g.quantizeBlocks(new Float32Array(2), [1, 2], { bits: 3 as 4 })).toThrow(
       'bits is 3, and must be 4 or 8',
     );
   });
@@ -60,7 +60,7 @@ describe('quantizeColumns', () => {
   ])('is off by half the scale of a row at most, for [%i, %i]', (rows, columns) => {
     const { data } = matrix(rows, columns);
     const quantized = g.quantizeColumns(data as Float32Array, [rows, columns]);
-    const values = g.dequantizeColumns(quantized);
+    const values = g.decodeParameter(quantized);
     expect(quantized.columns).toHaveLength(rows * columns);
     for (const [i, value] of data.entries()) {
       const scale = quantized.scales[Math.floor(i / columns)]!;
@@ -101,7 +101,7 @@ describe('a graph', () => {
   test.each(['8 bits', '4 bits', '8 bits by columns'] as const)(
     'computes with matrices of %s as with the values that they stand for',
     async (kind) => {
-      const quantized = new Map<string, g.ParameterValue>(exact);
+      const quantized = new Map<string, g.StoredParameter>(exact);
       const rounded = new Map(exact);
       for (const name of g.quantizableParameters(graph)) {
         const { shape, data } = exact.get(name)!;
@@ -109,12 +109,12 @@ describe('a graph', () => {
         const matrix =
           kind === '8 bits by columns'
             ? g.quantizeColumns(values, shape)
-            : g.quantizeMatrix(values, shape, { bits: kind === '8 bits' ? 8 : 4 });
+            : g.quantizeBlocks(values, shape, { bits: kind === '8 bits' ? 8 : 4 });
         quantized.set(name, matrix);
-        const dequantized = 'columns' in matrix ? g.dequantizeColumns(matrix) : g.dequantizeMatrix(matrix);
+        const dequantized = g.decodeParameter(matrix);
         rounded.set(name, { dtype: 'float32', shape, data: dequantized });
       }
-      const run = async (parameters: ReadonlyMap<string, g.ParameterValue>) =>
+      const run = async (parameters: ReadonlyMap<string, g.StoredParameter>) =>
         (await (await runtime.compile(graph, { parameters })).run(feeds)).y!.data;
       const [few, expected] = [await run(quantized), await run(rounded)];
       // The other operand is rounded to 8 bits for each of five products, one after the other.
@@ -141,12 +141,12 @@ describe('a graph', () => {
   test('refuses one that it does more with than multiply', async () => {
     const { shape, data } = exact.get('tied')!;
     for (const matrix of [
-      g.quantizeMatrix(data as Float32Array, shape),
+      g.quantizeBlocks(data as Float32Array, shape),
       g.quantizeColumns(data as Float32Array, shape),
     ]) {
-      const parameters = new Map<string, g.ParameterValue>(exact).set('tied', matrix);
+      const parameters = new Map<string, g.StoredParameter>(exact).set('tied', matrix);
       await expect(runtime.compile(graph, { parameters })).rejects.toThrow(
-        'tied is given in 8 bits, and is not only multiplied with as [out, in]',
+        `the graph must only multiply with tied as [out, in], for it is stored as ${matrix.kind}`,
       );
     }
   });

@@ -1,9 +1,10 @@
 /** Matrices in few bits among the tensors of a checkpoint, each stored as two of them. */
 import {
+  type Part,
+  type QuantizedBlocks,
   type QuantizedColumns,
-  type QuantizedMatrix,
+  quantizeBlocks,
   quantizeColumns,
-  quantizeMatrix,
   type Shape,
 } from '@dalle-mini/graph';
 import { fromFloat32, type StoredTensor, toFloat32 } from '@dalle-mini/weights';
@@ -28,8 +29,8 @@ export function storeMatrix(name: string, tensor: StoredTensor, format: MatrixFo
   const matrix =
     format === 'columns'
       ? quantizeColumns(data, shape)
-      : quantizeMatrix(data, shape, { bits: format === 'blocks8' ? 8 : 4, blockSize });
-  const bytes = 'blocks' in matrix ? matrix.blocks : matrix.columns;
+      : quantizeBlocks(data, shape, { bits: format === 'blocks8' ? 8 : 4, blockSize });
+  const bytes = matrix.kind === 'blocks' ? matrix.blocks : matrix.columns;
   const shapes = shapesOf(format, shape);
   return [
     [name + suffixes[format], { dtype: 'U8', shape: shapes.bytes, bytes }],
@@ -81,12 +82,12 @@ export function partsOfMatrix(
 }
 
 /** A matrix as a parameter's value, of its blocks or columns and its scales, or the places that they are in. */
-export function matrixValue<Bytes, Scales>(
+export function matrixValue(
   { format, shape }: MatrixLocation,
-  bytes: Bytes,
-  scales: Scales,
-): QuantizedMatrix<Bytes, Scales> | QuantizedColumns<Bytes, Scales> {
+  bytes: Part<Uint8Array>,
+  scales: Part<Float32Array>,
+): QuantizedBlocks | QuantizedColumns {
   const dtype = 'float32';
-  if (format === 'columns') return { dtype, shape, columns: bytes, scales };
-  return { dtype, shape, bits: format === 'blocks8' ? 8 : 4, blockSize, blocks: bytes, scales };
+  if (format === 'columns') return { kind: 'columns', dtype, shape, columns: bytes, scales };
+  return { kind: 'blocks', dtype, shape, bits: format === 'blocks8' ? 8 : 4, blockSize, blocks: bytes, scales };
 }

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { checkDecoderConfig, type DecoderConfig, decoderParameters, rowGraph, textGraph } from '@dalle-mini/decoder';
 import {
-  type ParameterValue,
   quantizableParameters,
   type Shape,
+  type StoredParameter,
   sameShape,
   type Tensor,
   type TensorData,
@@ -23,13 +23,13 @@ export const configFile = 'config.json';
 export const weightsFile = 'model.safetensors';
 
 /** A VQ-GAN's sizes and values: `vqgan/`. */
-export interface VqganPart<Value extends ParameterValue = TensorData> {
+export interface VqganPart<Value extends StoredParameter = TensorData> {
   readonly config: VqganConfig;
   readonly parameters: ReadonlyMap<string, Value>;
 }
 
 /** A decoder's sizes and values: `decoder/`. */
-export interface DecoderPart<Value extends ParameterValue = TensorData> {
+export interface DecoderPart<Value extends StoredParameter = TensorData> {
   readonly config: DecoderConfig;
   readonly parameters: ReadonlyMap<string, Value>;
 }
@@ -76,7 +76,7 @@ export const bartKind: PartKind<BartConfig> = {
 };
 
 /** The sizes and values of a part. */
-export interface Part<Config, Value extends ParameterValue = TensorData> {
+export interface Part<Config, Value extends StoredParameter = TensorData> {
   readonly config: Config;
   readonly parameters: ReadonlyMap<string, Value>;
 }
@@ -98,7 +98,7 @@ export async function readDecoder(folder: string): Promise<DecoderPart> {
 }
 
 /** As {@link readVqgan}, but weights that are large, or in 16 or 8 bits, stay in their file, to be mapped. */
-export async function openVqgan(folder: string): Promise<VqganPart<ParameterValue>> {
+export async function openVqgan(folder: string): Promise<VqganPart<StoredParameter>> {
   return openPart(folder, vqganKind);
 }
 
@@ -106,7 +106,7 @@ export async function openVqgan(folder: string): Promise<VqganPart<ParameterValu
  * As {@link readDecoder}, but weights that are large, or in 16 or 8 bits, stay in their file, to be mapped, and matrices in few bits stay as
  * they are.
  */
-export async function openDecoder(folder: string): Promise<DecoderPart<ParameterValue>> {
+export async function openDecoder(folder: string): Promise<DecoderPart<StoredParameter>> {
   return openPart(folder, decoderKind);
 }
 
@@ -172,7 +172,7 @@ export async function readPart<Config>(folder: string, kind: PartKind<Config>): 
  * Opens a part: its matrices in few bits as they are, and other weights as float32. They stay in their file if they are many, or in 16 or 8
  * bits, which a runtime widens off the event loop.
  */
-export async function openPart<Config>(folder: string, kind: PartKind<Config>): Promise<Part<Config, ParameterValue>> {
+export async function openPart<Config>(folder: string, kind: PartKind<Config>): Promise<Part<Config, StoredParameter>> {
   const { config, located, tensors } = await locatePart(folder, kind);
   const path = join(folder, weightsFile);
   const values = [...located.values()].flatMap((tensor) =>
@@ -187,8 +187,8 @@ function parametersInPlace(
   path: string,
   located: LocatedParameters,
   tensors: ReadonlyMap<string, TensorLocation>,
-): Map<string, ParameterValue> | undefined {
-  const parameters = new Map<string, ParameterValue>();
+): Map<string, StoredParameter> | undefined {
+  const parameters = new Map<string, StoredParameter>();
   for (const [name, tensor] of located) {
     const value =
       'scales' in tensor
@@ -200,9 +200,9 @@ function parametersInPlace(
   return parameters;
 }
 
-async function readParameters(path: string, located: LocatedParameters): Promise<Map<string, ParameterValue>> {
+async function readParameters(path: string, located: LocatedParameters): Promise<Map<string, StoredParameter>> {
   const stored = await readTensors(path);
-  const parameters = new Map<string, ParameterValue>();
+  const parameters = new Map<string, StoredParameter>();
   for (const [name, tensor] of located) {
     if ('scales' in tensor) {
       const { bytes, scales } = partsOfMatrix(name, tensor, stored);

@@ -1,6 +1,6 @@
 /** Weights that stay in their file, where a runtime maps them. */
 import { basename, dirname, resolve } from 'node:path';
-import { type FileRegion, type ParameterValue, sizeOf } from '@dalle-mini/graph';
+import { type FileRegion, type StoredParameter, sizeOf } from '@dalle-mini/graph';
 import type { TensorLocation } from '@dalle-mini/weights/node';
 
 /** Bytes of weights from which a file is mapped and not read. What is mapped cannot be replaced on Windows while it is in use. */
@@ -27,20 +27,20 @@ export function valueInPlace(
   path: string,
   name: string,
   tensors: ReadonlyMap<string, TensorLocation>,
-): ParameterValue | undefined {
+): StoredParameter | undefined {
   const tensor = tensors.get(name)!;
   const { shape } = tensor;
-  const value = { dtype: 'float32', shape, ...placeOf(path, tensor) } as const;
-  if (tensor.dtype === 'F32') return value;
-  if (tensor.dtype === 'F16') return { ...value, storedAs: 'float16' };
+  const dtype = 'float32';
+  if (tensor.dtype === 'F32') return { dtype, shape, data: placeOf(path, tensor) };
+  if (tensor.dtype === 'F16') return { kind: 'fp16', dtype, shape, halves: placeOf(path, tensor) };
   const scale = tensors.get(`${name}.scale`);
   if (tensor.dtype !== 'I8' || !isVector(scale, 'F32', shape[0])) return undefined;
-  const rows = { dtype: 'float32', shape, rows: placeOf(path, tensor), scale: placeOf(path, scale) } as const;
+  const rows = { kind: 'rows', dtype, shape, rows: placeOf(path, tensor), scale: placeOf(path, scale) } as const;
   const [values, positions] = [tensors.get(`${name}.outliers`), tensors.get(`${name}.outlier_positions`)];
-  if (!values && !positions) return rows;
+  if (!values && !positions) return { ...rows, outlierCount: 0 };
   if (!isVector(values, 'F32', values?.shape[0]) || !isVector(positions, 'I32', values.shape[0])) return undefined;
-  const outliers = { count: values.shape[0]!, values: placeOf(path, values), positions: placeOf(path, positions) };
-  return { ...rows, outliers };
+  const outliers = { outliers: placeOf(path, values), outlierPositions: placeOf(path, positions) };
+  return { ...rows, outlierCount: values.shape[0]!, ...outliers };
 }
 
 function isVector(

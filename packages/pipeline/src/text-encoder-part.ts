@@ -1,6 +1,6 @@
 /** The text encoder of a model, in a folder of its own. */
 import { join } from 'node:path';
-import type { ParameterValue, Runtime, TensorData } from '@dalle-mini/graph';
+import type { Runtime, StoredParameter, TensorData } from '@dalle-mini/graph';
 import {
   type BartConfig,
   BartTextEncoder,
@@ -122,11 +122,11 @@ export async function openTextEncoder(
 }
 
 /** The weights of a text encoder in their file if they stay there, or else read. */
-async function openWeights(path: string): Promise<Checkpoint | ReadonlyMap<string, ParameterValue>> {
+async function openWeights(path: string): Promise<Checkpoint | ReadonlyMap<string, StoredParameter>> {
   // Other formats may lay tensors out in other ways, as Flax does its matrices.
   if (!path.endsWith('.safetensors')) return readTensors(path);
   const tensors = await locateTensors(path);
-  const values = new Map<string, ParameterValue>();
+  const values = new Map<string, StoredParameter>();
   for (const [name, { dtype }] of tensors) {
     // Only counts and positions are of integers.
     if (dtype !== 'I8' && !/F/.test(dtype)) continue;

@@ -1,6 +1,12 @@
 import { cp, mkdir, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createRandom, initializeParameters, type ParameterValue, type Runtime } from '@dalle-mini/graph';
+import {
+  createRandom,
+  fileRegionsOf,
+  initializeParameters,
+  type Runtime,
+  type StoredParameter,
+} from '@dalle-mini/graph';
 import { readParameter } from '@dalle-mini/graph/node';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { loadTfjs, TfjsRuntime } from '@dalle-mini/graph/tfjs';
@@ -174,7 +180,7 @@ describe('weights of 8 bits', () => {
   it('of a text encoder stay in their file, and compute the same bits as dequantized', async () => {
     const path = inCopy('text-encoder');
     await changeWeights(join(path, 'model.safetensors'), quantizeAll);
-    const given: ParameterValue[] = [];
+    const given: StoredParameter[] = [];
     const observed: Runtime = {
       name: runtime.name,
       compile: (graph, options) => {
@@ -185,8 +191,8 @@ describe('weights of 8 bits', () => {
     };
     const description = { type: 'bert', folder: 'text-encoder', maxLength: tinyMaxLength } as const;
     const opened = await openTextEncoder(path, description, { runtime: observed });
-    expect(given.filter((value) => 'rows' in value && value.outliers)).not.toHaveLength(0);
-    for (const value of given) expect(value).not.toHaveProperty('data');
+    expect(given.filter((value) => value.kind === 'rows' && value.outliers)).not.toHaveLength(0);
+    for (const value of given) expect(fileRegionsOf(value)).not.toHaveLength(0);
 
     const files = await readTextEncoder(path);
     const read = await HuggingFaceTextEncoder.fromFiles(files, { runtime, maxLength: tinyMaxLength });
@@ -198,9 +204,9 @@ describe('weights of 8 bits', () => {
     await changeWeights(weights, quantizeAll);
     const expected = dequantize((await readCheckpointFile(weights)).tensors);
     const { parameters } = await openDecoder(inCopy('decoder'));
-    expect([...parameters.values()].filter((value) => 'rows' in value && value.outliers)).not.toHaveLength(0);
+    expect([...parameters.values()].filter((value) => value.kind === 'rows' && value.outliers)).not.toHaveLength(0);
     for (const [name, value] of parameters) {
-      expect(value).not.toHaveProperty('data');
+      expect(fileRegionsOf(value)).not.toHaveLength(0);
       expect(await readParameter(value)).toEqual(expected.get(name));
     }
     expect((await readDecoder(inCopy('decoder'))).parameters).toEqual(
@@ -283,7 +289,7 @@ describe('writeModelFolder', () => {
     await writeModelFolder(target(), tinyModel(), { dtype: 'F16' });
     const { parameters } = await openDecoder(join(target(), 'decoder'));
     for (const value of parameters.values())
-      expect(value).toMatchObject({ storedAs: 'float16', file: 'model.safetensors' });
+      expect(value).toMatchObject({ kind: 'fp16', halves: { file: 'model.safetensors' } });
 
     const widened = join(folder.path, 'widened');
     await writeModelFolder(widened, await readModelFolder(target()));

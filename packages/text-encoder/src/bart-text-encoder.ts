@@ -1,4 +1,4 @@
-import { nextTurn, type ParameterValue, parametersOf, type Runtime } from '@dalle-mini/graph';
+import { nextTurn, parametersOf, type Runtime, type StoredParameter } from '@dalle-mini/graph';
 import type { StoredTensor } from '@dalle-mini/weights';
 import { type BartConfig, bartGraph, bartPaddingIsFree, checkBartConfig } from './bart.js';
 import { CompiledTextEncoder, checkBatches, pickParameters } from './compiled-text-encoder.js';
@@ -13,7 +13,7 @@ export interface BartParts {
    * Parameters named as in kuprel/min-dalle: as values for the runtime, or as a checkpoint's tensors, in any floating-point type or
    * in 8 bits with scales. What is not needed is ignored.
    */
-  readonly weights: ReadonlyMap<string, StoredTensor | ParameterValue>;
+  readonly weights: ReadonlyMap<string, StoredTensor | StoredParameter>;
 }
 
 export interface BartTextEncoderOptions {

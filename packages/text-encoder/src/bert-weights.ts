@@ -1,4 +1,4 @@
-import { type ParameterValue, parametersOf, type TensorData } from '@dalle-mini/graph';
+import { parametersOf, type StoredParameter, type TensorData } from '@dalle-mini/graph';
 import type { StoredTensor } from '@dalle-mini/weights';
 import { type BertConfig, bertGraph } from './bert.js';
 import { releasedNames } from './bert-names.js';
@@ -9,7 +9,7 @@ import { pickParameters } from './compiled-text-encoder.js';
  * Those that are values already stay as they are.
  * @throws Error that names the first which is missing or has another shape.
  */
-export function bertWeights<Value extends ParameterValue = never>(
+export function bertWeights<Value extends StoredParameter = never>(
   weights: ReadonlyMap<string, StoredTensor | Value>,
   config: BertConfig,
 ): Map<string, Value | TensorData> {

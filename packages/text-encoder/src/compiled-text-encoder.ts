@@ -1,4 +1,4 @@
-import type { Executable, ParameterValue, Tensor, TensorData } from '@dalle-mini/graph';
+import type { Executable, StoredParameter, Tensor, TensorData } from '@dalle-mini/graph';
 import {
   dequantize,
   type Float32Tensor,
@@ -87,7 +87,7 @@ export function checkBatches(maxLength: number, batchSize: number, positions: nu
  * @param namesOf The names that a checkpoint may have for a parameter. One that ends in `/kernel` is Flax's, of a matrix `[in, out]`.
  * @throws Error that names the first that is missing or has another shape.
  */
-export function pickParameters<Value extends ParameterValue>(
+export function pickParameters<Value extends StoredParameter>(
   declared: ReadonlyMap<string, Tensor>,
   weights: ReadonlyMap<string, StoredTensor | Value>,
   namesOf = (name: string): readonly string[] => [name],

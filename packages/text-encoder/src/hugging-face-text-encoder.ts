@@ -1,4 +1,4 @@
-import { nextTurn, type ParameterValue, type Runtime } from '@dalle-mini/graph';
+import { nextTurn, type Runtime, type StoredParameter } from '@dalle-mini/graph';
 import type { StoredTensor } from '@dalle-mini/weights';
 import { bertGraph } from './bert.js';
 import { parseBertConfig } from './bert-config.js';
@@ -45,7 +45,7 @@ export class HuggingFaceTextEncoder extends CompiledTextEncoder {
    * are none, or a weight is missing or has another shape.
    */
   static async fromFiles(
-    files: HuggingFaceFiles<StoredTensor | ParameterValue>,
+    files: HuggingFaceFiles<StoredTensor | StoredParameter>,
     options: HuggingFaceTextEncoderOptions,
   ): Promise<HuggingFaceTextEncoder> {
     const { runtime, maxLength, batchSize = 4 } = options;

@@ -1,4 +1,4 @@
-import { type Executable, nextTurn, type ParameterValue, type Runtime, type Shape } from '@dalle-mini/graph';
+import { type Executable, nextTurn, type Runtime, type Shape, type StoredParameter } from '@dalle-mini/graph';
 import { checkVqganConfig, gridSizeOf, type VqganConfig } from './config.js';
 import type { DecodeOptions, ImageTokenizer, RgbImage, TokenizeOptions } from './image-tokenizer.js';
 import { writePixels } from './pixels.js';
@@ -25,7 +25,7 @@ export class VqganTokenizer implements ImageTokenizer {
    */
   constructor(
     private readonly config: VqganConfig,
-    private readonly parameters: ReadonlyMap<string, ParameterValue>,
+    private readonly parameters: ReadonlyMap<string, StoredParameter>,
     private readonly runtime: Runtime,
   ) {
     checkVqganConfig(config);

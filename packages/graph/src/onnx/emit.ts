@@ -2,16 +2,17 @@ import { GraphError } from '../graph-error.js';
 import { isOperation } from '../operation.js';
 import { loopBody } from '../operators.js';
 import { checkParameters } from '../parameters.js';
-import { quantizableParameters } from '../quantization.js';
+import { quantizableParameters } from '../quantizable-parameters.js';
+import { kindOf, type StoredParameter } from '../stored/stored-parameter.js';
 import type { Graph, Operation, Tensor } from '../tensor.js';
 import { parametersOf, topologicalOrder } from '../traversal.js';
-import { type InitialValue, OnnxEmitter } from './emitter.js';
+import { OnnxEmitter } from './emitter.js';
 import { findLayerNorms, type LayerNorm } from './layer-norms.js';
 import { lowerings } from './lowerings.js';
 import * as proto from './proto.js';
 
-/** ONNX's standard operators as of version 1.16; ONNX Runtime's own as `com.microsoft`. */
-const operatorSets = { '': 20, 'com.microsoft': 1 };
+/** ONNX's standard operators as of version 1.16; ONNX Runtime's own. */
+const operatorSets = { '': 20, [proto.microsoft]: 1 };
 const irVersion = 10;
 
 /** Where a model's parameters stand. */
@@ -19,7 +20,7 @@ export type ParameterPlacement =
   /** They are inputs of the model, given at each run: for training. */
   | { readonly kind: 'inputs' }
   /** They belong to the model: values are in it, up to 2 GB in all, and places in files beside it. */
-  | { readonly kind: 'initializers'; readonly values: ReadonlyMap<string, InitialValue> };
+  | { readonly kind: 'initializers'; readonly values: ReadonlyMap<string, StoredParameter> };
 
 /** The name of an output in the emitted model: its own, unless an input or a parameter has that name too. */
 export function outputName(graph: Graph, parameters: ReadonlyMap<string, Tensor>, name: string): string {
@@ -55,19 +56,17 @@ export function emitOnnx(graph: Graph, parameters: ParameterPlacement = { kind: 
       continue;
     }
     const value = parameters.values.get(name)!;
-    if ('blocks' in value || 'columns' in value) {
-      quantizable ??= quantizableParameters(graph);
-      if (!quantizable.has(name))
-        throw new GraphError(
-          `emitOnnx: ${name} is given in ${'bits' in value ? value.bits : 8} bits, and is not only multiplied with as [out, in]`,
-        );
-      if ('blocks' in value) emitter.blocks(tensor, name, value);
-      else emitter.columns(tensor, name, value);
-    } else if ('rows' in value) {
-      emitter.rows(tensor, name, value);
-    } else {
-      emitter.parameter(tensor, name, 'data' in value ? value.data : value);
+    const emitted = kindOf(value).emit(emitter, name, value);
+    if (typeof emitted === 'string') {
+      emitter.parameter(tensor, emitted);
+      continue;
     }
+    quantizable ??= quantizableParameters(graph);
+    if (!quantizable.has(name))
+      throw new GraphError(
+        `emitOnnx: the graph must only multiply with ${name} as [out, in], for it is stored as ${value.kind}. Store it as rows.`,
+      );
+    emitter.packed(tensor, emitted);
   }
   const results = Object.values(graph.outputs);
   emitOperations(emitter, topologicalOrder(results), results);

@@ -1,17 +1,8 @@
 import { GraphError } from '../graph-error.js';
 import { isOperation } from '../operation.js';
-import type { QuantizedBits, QuantizedColumns, QuantizedMatrix, QuantizedRows } from '../quantization.js';
 import { sizeOf } from '../shape.js';
-import type { DType, Shape, Tensor, TensorData } from '../tensor.js';
+import type { Shape, Tensor } from '../tensor.js';
 import * as proto from './proto.js';
-
-/** A parameter's values, or where they stand. */
-export type InitialValue =
-  | TensorData
-  | ExternalPlace
-  | QuantizedMatrix<Uint8Array | FilePlace, Float32Array | FilePlace>
-  | QuantizedColumns<Uint8Array | FilePlace, Float32Array | FilePlace>
-  | QuantizedRows<FilePlace>;
 
 /** Values outside of the model, little-endian and row-major: a file's path relative to the model, and the first byte in it. */
 export interface FilePlace {
@@ -19,24 +10,12 @@ export interface FilePlace {
   readonly offset: number;
 }
 
-/** A parameter outside of the model. */
-export interface ExternalPlace extends FilePlace {
-  readonly dtype: DType;
-  readonly shape: Shape;
-  /** The type that the values have there. Default `dtype`. */
-  readonly storedAs?: 'float16';
-}
-
-type Values = Float32Array | Int32Array | BigInt64Array | Uint8Array;
-
 const bytesPerElement = { float32: 4, uint8: 1, int8: 1, int32: 4, int64: 8, bool: 1, float16: 2, uint32: 4 } as const;
 
-/** A quantized parameter: the name of its scales, and how its blocks are to be read, or what stands for zero in its columns. */
-export type Packing =
-  | { readonly scales: string; readonly bits: QuantizedBits; readonly blockSize: number }
-  | { readonly scales: string; readonly zero: string };
+/** Adds the product of a tensor and a parameter, of the shape `[out, in]`, that the model does not widen; returns its name. */
+export type Product = (emitter: OnnxEmitter, left: string) => string;
 
-function bytesOf(data: Values): Uint8Array {
+function bytesOf(data: ArrayBufferView): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
@@ -50,7 +29,7 @@ export class OnnxEmitter {
   readonly initializers: proto.Chunks[];
   private readonly counter: { next: number };
   private readonly zerosByShape = new Map<string, string>();
-  private readonly packed: Map<Tensor, Packing>;
+  private readonly products: Map<Tensor, Product>;
   private readonly parameters: Set<Tensor>;
 
   /** An emitter of a loop's body shares names, constants and initializers with the one around it. */
@@ -59,7 +38,7 @@ export class OnnxEmitter {
     this.constants = outer?.constants ?? new Map();
     this.initializers = outer?.initializers ?? [];
     this.counter = outer?.counter ?? { next: 0 };
-    this.packed = outer?.packed ?? new Map();
+    this.products = outer?.products ?? new Map();
     this.parameters = outer?.parameters ?? new Set();
   }
 
@@ -69,7 +48,12 @@ export class OnnxEmitter {
   }
 
   /** Adds an initializer: its values, or where they stand. */
-  initializer(name: string, type: keyof typeof proto.dataTypes, shape: Shape, values: Values | FilePlace): void {
+  initializer(
+    name: string,
+    type: keyof typeof proto.dataTypes,
+    shape: Shape,
+    values: ArrayBufferView | FilePlace,
+  ): void {
     const dataType = proto.dataTypes[type];
     this.initializers.push(
       'file' in values
@@ -78,36 +62,9 @@ export class OnnxEmitter {
     );
   }
 
-  /** Adds a parameter that belongs to the model. */
-  parameter(tensor: Tensor, name: string, values: Values | ExternalPlace): void {
-    const { storedAs } = values as Partial<ExternalPlace>;
-    this.initializer(name, storedAs ?? tensor.dtype, tensor.shape, values);
-    // ONNX Runtime computes what follows from initializers alone when it opens the model.
-    if (storedAs) this.define(tensor, this.node('Cast', [name], { to: proto.dataTypes[tensor.dtype] }));
-    this.parameters.add(tensor);
-  }
-
-  /** Adds a parameter in 8 bits with a scale for each row. */
-  rows(tensor: Tensor, name: string, { shape, rows, scale, outliers }: QuantizedRows<FilePlace>): void {
-    const count = shape[0]!;
-    const width = sizeOf(shape.slice(1));
-    this.initializer(name, 'int8', [count, width], rows);
-    const scaleName = this.fresh('scale');
-    this.initializer(scaleName, 'float32', [count, 1], scale);
-    // Not by DequantizeLinear, which ONNX Runtime would leave for each run.
-    let widened = this.node('Mul', [this.node('Cast', [name], { to: proto.dataTypes.float32 }), scaleName]);
-    if (outliers) {
-      const values = this.fresh('outliers');
-      this.initializer(values, 'float32', [outliers.count], outliers.values);
-      const positions = this.fresh('positions');
-      // Unsigned, or a negative one of a damaged file would count from the end instead of being refused.
-      this.initializer(positions, 'uint32', [outliers.count, 1], outliers.positions);
-      const flat = this.node('Cast', [positions], { to: proto.dataTypes.int64 });
-      // Not by ScatterElements, which would take the matrix as a vector: each copy of all values takes as long as to widen them.
-      const rowAndColumn = ['Div', 'Mod'].map((type) => this.node(type, [flat, this.integers([width])]));
-      widened = this.node('ScatterND', [widened, this.node('Concat', rowAndColumn, { axis: 1 }), values]);
-    }
-    this.define(tensor, shape.length === 2 ? widened : this.node('Reshape', [widened, this.integers(shape)]));
+  /** Names a parameter that belongs to the model. */
+  parameter(tensor: Tensor, name: string): void {
+    this.define(tensor, name);
     this.parameters.add(tensor);
   }
 
@@ -116,37 +73,14 @@ export class OnnxEmitter {
     return this.parameters.has(tensor);
   }
 
-  /** Adds a parameter in few bits. Whatever multiplies with it asks for `packingOf`. */
-  blocks(
-    tensor: Tensor,
-    name: string,
-    { shape, bits, blockSize, blocks, scales }: Extract<InitialValue, { blocks: unknown }>,
-  ): void {
-    const [rows, columns] = shape as [number, number];
-    const perRow = Math.ceil(columns / blockSize);
-    this.initializer(name, 'uint8', [rows, perRow, (blockSize * bits) / 8], blocks);
-    const scalesName = this.fresh('scales');
-    this.initializer(scalesName, 'float32', [rows * perRow], scales);
-    this.packed.set(tensor, { scales: scalesName, bits, blockSize });
+  /** Says how the model multiplies with a parameter that it does not widen. */
+  packed(tensor: Tensor, product: Product): void {
+    this.products.set(tensor, product);
   }
 
-  /** Adds a parameter in 8 bits, its columns one after the other. Whatever multiplies with it asks for `packingOf`. */
-  columns(
-    tensor: Tensor,
-    name: string,
-    { shape, columns: values, scales }: Extract<InitialValue, { columns: unknown }>,
-  ): void {
-    const [rows, columns] = shape as [number, number];
-    this.initializer(name, 'uint8', [columns, rows], values);
-    const scalesName = this.fresh('scales');
-    this.initializer(scalesName, 'float32', [rows], scales);
-    const zero = this.constant('uint8', [], Uint8Array.of(128));
-    this.packed.set(tensor, { scales: scalesName, zero });
-  }
-
-  /** How a parameter is packed that is given in few bits. */
-  packingOf(tensor: Tensor): Packing | undefined {
-    return this.packed.get(tensor);
+  /** How the model multiplies with a parameter, if it does not widen it. */
+  productOf(tensor: Tensor): Product | undefined {
+    return this.products.get(tensor);
   }
 
   isDefined(tensor: Tensor): boolean {
@@ -184,7 +118,7 @@ export class OnnxEmitter {
   }
 
   /** The name of a constant; equal constants are written once. */
-  constant(type: keyof typeof proto.dataTypes, shape: Shape, data: Values): string {
+  constant(type: keyof typeof proto.dataTypes, shape: Shape, data: ArrayBufferView): string {
     const bytes = bytesOf(data);
     const key = bytes.length <= 1024 ? `${type}[${shape}]${String.fromCharCode(...bytes)}` : undefined;
     const known = key === undefined ? undefined : this.constants.get(key);

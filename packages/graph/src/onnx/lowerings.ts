@@ -2,7 +2,7 @@ import { sizeOf } from '../shape.js';
 import type { Operation, OperatorName, Padding, Shape, Tensor } from '../tensor.js';
 import { relativeShape } from '../varying-axes.js';
 import type { OnnxEmitter } from './emitter.js';
-import { dataTypes } from './proto.js';
+import { dataTypes, microsoft } from './proto.js';
 import { suitsWinograd, winogradConv } from './winograd.js';
 
 /** Writes one operation as ONNX nodes: from the names of its operands to the names of its outputs. */
@@ -11,8 +11,6 @@ type Lowering<Name extends OperatorName> = (
   operands: readonly string[],
   operation: Operation<Name>,
 ) => string | readonly string[];
-
-const microsoft = 'com.microsoft';
 
 /** The operator of the same meaning in ONNX. */
 const standard =
@@ -149,15 +147,8 @@ export const lowerings: { readonly [Name in Exclude<OperatorName, 'input' | 'par
   select: standard('Where'),
 
   matmul: (emitter, operands, { inputs, attributes: { transposeA, transposeB } }) => {
-    const packing = emitter.packingOf(inputs[1]!);
-    if (packing && 'zero' in packing)
-      return emitter.node('DynamicQuantizeMatMul', [...operands, packing.scales, packing.zero], {}, microsoft);
-    if (packing) {
-      const [N, K] = inputs[1]!.shape as [number, number];
-      // Level 4 rounds the first operand to 8 bits too, for products of integers: without, it was slower than float32.
-      const attributes = { N, K, bits: packing.bits, block_size: packing.blockSize, accuracy_level: 4 };
-      return emitter.node('MatMulNBits', [...operands, packing.scales], attributes, microsoft);
-    }
+    const product = emitter.productOf(inputs[1]!);
+    if (product) return product(emitter, operands[0]!);
     return transposeA || transposeB
       ? emitter.node('FusedMatMul', operands, { transA: transposeA ? 1 : 0, transB: transposeB ? 1 : 0 }, microsoft)
       : emitter.node('MatMul', operands);

@@ -15,6 +15,9 @@ export const dataTypes = {
   uint32: 12,
 } as const satisfies Record<DType, number> & Record<string, number>;
 
+/** The domain of ONNX Runtime's own operators. */
+export const microsoft = 'com.microsoft';
+
 export type Attribute = number | string | readonly number[] | { readonly graph: Uint8Array };
 /** An attribute given as a bare number is an integer; a float is wrapped. */
 export type Attributes = Readonly<Record<string, Attribute | { readonly float: number }>>;

@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { GraphError } from '../graph-error.js';
-import { fileRegionsOf, type Graph, type ParameterValue } from '../tensor.js';
+import { fileRegionsOf, type StoredParameter } from '../stored/stored-parameter.js';
+import type { Graph } from '../tensor.js';
 import { parametersOf } from '../traversal.js';
 import { emitOnnx } from './emit.js';
 
@@ -17,7 +18,7 @@ import { emitOnnx } from './emit.js';
 export async function writeOnnx(
   path: string,
   graph: Graph,
-  parameters: ReadonlyMap<string, ParameterValue>,
+  parameters: ReadonlyMap<string, StoredParameter>,
 ): Promise<void> {
   const folder = dirname(resolve(path));
   for (const name of parametersOf(Object.values(graph.outputs)).keys()) {

@@ -1,11 +1,11 @@
 import { GraphError } from '../graph-error.js';
 import { outputName, type ParameterPlacement } from '../onnx/emit.js';
-import type { FilePlace, InitialValue } from '../onnx/emitter.js';
 import { isOperation } from '../operation.js';
 import { loopBody } from '../operators.js';
 import { checkParameters } from '../parameters.js';
-import type { QuantizedColumns, QuantizedMatrix } from '../quantization.js';
-import { fileRegionsOf, type Graph, type Operation, type ParameterValue, type TensorData } from '../tensor.js';
+import type { Elements, FileRegion, Part } from '../stored/part.js';
+import { fileRegionsOf, partsOf, type StoredParameter, withParts } from '../stored/stored-parameter.js';
+import type { Graph, Operation, TensorData } from '../tensor.js';
 import { parametersOf, topologicalOrder } from '../traversal.js';
 import type { CompiledModelCache } from './compiled-models.js';
 import { checkHeld, growingInputs } from './held-inputs.js';
@@ -182,8 +182,8 @@ function everyOperation(operations: readonly Operation[]): Operation[] {
  */
 function placeParameters(
   graph: Graph,
-  parameters: ReadonlyMap<string, ParameterValue>,
-): { readonly values: ReadonlyMap<string, InitialValue>; readonly external: ExternalValues } {
+  parameters: ReadonlyMap<string, StoredParameter>,
+): { readonly values: ReadonlyMap<string, StoredParameter>; readonly external: ExternalValues } {
   const declared = parametersOf(Object.values(graph.outputs));
   checkParameters(declared, parameters);
   const values = [...declared.keys()].map((name) => [name, parameters.get(name)!] as const);
@@ -202,22 +202,14 @@ function placeParameters(
     return { values: new Map(values), external: { folder: first.folder, files: [...files], contents: [] } };
   }
   const contents: ExternalValues['contents'] = [];
-  const place = (data: TensorData['data']): FilePlace => {
+  const place = (data: Part<Elements>): FileRegion => {
     const file = `memory/${contents.length}`;
-    contents.push({ path: file, data: new Uint8Array(data.slice().buffer) });
-    return { file, offset: 0 };
+    contents.push({ path: file, data: new Uint8Array((data as Elements).slice().buffer) });
+    return { folder: '', file, offset: 0 };
   };
-  const places = values.map(([name, value]): [string, InitialValue] => {
-    if ('blocks' in value) {
-      const { blocks, scales } = value as QuantizedMatrix;
-      return [name, { ...value, blocks: place(blocks), scales: place(scales) }];
-    }
-    if ('columns' in value) {
-      const { columns, scales } = value as QuantizedColumns;
-      return [name, { ...value, columns: place(columns), scales: place(scales) }];
-    }
-    const { dtype, shape, data } = value as TensorData;
-    return [name, { dtype, shape, ...place(data) }];
+  const places = values.map(([name, value]) => {
+    const parts = partsOf(value).map(([field, , part]) => [field, place(part)] as const);
+    return [name, withParts(value, parts)] as const;
   });
   return { values: new Map(places), external: { contents } };
 }

@@ -1,14 +1,15 @@
 import { GraphError } from '../graph-error.js';
 import { describe } from '../operation.js';
 import { sizeOf } from '../shape.js';
-import type { Graph, ParameterValue, Tensor, TensorData } from '../tensor.js';
+import type { StoredParameter } from '../stored/stored-parameter.js';
+import type { Graph, Tensor, TensorData } from '../tensor.js';
 import { parametersOf } from '../traversal.js';
 
 export type TensorValues = Readonly<Record<string, TensorData>>;
 
 export interface CompileOptions {
   /** The parameters' values. Without them each run takes them as inputs, by their names: as training does. */
-  readonly parameters?: ReadonlyMap<string, ParameterValue>;
+  readonly parameters?: ReadonlyMap<string, StoredParameter>;
 }
 
 export interface RunOptions {

@@ -4,11 +4,11 @@ import { describe, isOperation } from '../operation.js';
 import { loopBody } from '../operators.js';
 import { checkParameters } from '../parameters.js';
 import { sizeOf } from '../shape.js';
+import { readParameter } from '../stored/read-parameter.js';
 import type { Graph, Operation, OperatorName, Padding, Shape, Tensor, TensorData } from '../tensor.js';
 import { parametersOf, topologicalOrder } from '../traversal.js';
 import { relativeShape } from '../varying-axes.js';
 import { holdInputs } from './held-inputs.js';
-import { readParameter } from './read-parameter.js';
 import {
   type CompileOptions,
   checkInputs,

@@ -1,0 +1,20 @@
+import type { DType, Shape, TensorData } from '../tensor.js';
+import type { StoredKind } from './kind.js';
+import { type FileRegion, fileDtypes } from './part.js';
+
+/** A tensor as it is. A `TensorData` is one. */
+export interface Dense {
+  readonly kind?: 'dense';
+  readonly dtype: DType;
+  readonly shape: Shape;
+  readonly data: TensorData['data'] | FileRegion;
+}
+
+export const dense: StoredKind<Dense> = {
+  layout: ({ dtype, shape }) => ({ data: { suffix: '', dtype: fileDtypes[dtype], shape } }),
+  decode: ({ data }) => data,
+  emit(emitter, name, { dtype, shape, data }) {
+    emitter.initializer(name, dtype, shape, data);
+    return name;
+  },
+};

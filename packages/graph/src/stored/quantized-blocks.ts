@@ -1,0 +1,113 @@
+import { GraphError } from '../graph-error.js';
+import { microsoft } from '../onnx/proto.js';
+import type { Shape } from '../tensor.js';
+import type { StoredKind } from './kind.js';
+import type { InMemory, Part } from './part.js';
+
+/** Bits an element. */
+export type QuantizedBits = 4 | 8;
+
+/**
+ * A matrix `[rows, columns]` in 4 or 8 bits. Each row is cut into blocks of `blockSize` columns, the last filled up with zeros, and
+ *
+ *     value ≈ scale[row, block] · (stored − 2^(bits − 1))
+ *
+ * It is the layout of ONNX Runtime's `MatMulNBits`.
+ */
+export interface QuantizedBlocks {
+  readonly kind: 'blocks';
+  readonly dtype: 'float32';
+  readonly shape: Shape;
+  readonly bits: QuantizedBits;
+  readonly blockSize: number;
+  /** `[rows, blocks a row, blockSize · bits / 8]` bytes; of 4 bits, the earlier element is the lower half of its byte. */
+  readonly blocks: Part<Uint8Array>;
+  /** `[rows, blocks a row]`. */
+  readonly scales: Part<Float32Array>;
+}
+
+export interface QuantizeOptions {
+  /** Default 8. */
+  readonly bits?: QuantizedBits;
+  /** A power of two from 16 up. Default 32. */
+  readonly blockSize?: number;
+}
+
+/**
+ * Rounds a matrix to 4 or 8 bits. No element is off by more than half its block's scale, which is the block's largest magnitude over
+ * 2^(bits − 1), but for elements near the opposite end, which may be off by a whole one.
+ * @throws GraphError if it is no matrix, holds NaN or infinity, or an option is out of its range.
+ */
+export function quantizeBlocks(
+  data: Float32Array,
+  shape: Shape,
+  options: QuantizeOptions = {},
+): InMemory<QuantizedBlocks> {
+  const { bits = 8, blockSize = 32 } = options;
+  const [rows, columns] = shape as [number, number];
+  if (shape.length !== 2 || data.length !== rows * columns)
+    throw new GraphError(`quantizeBlocks: ${data.length} elements of shape [${shape}] are no matrix`);
+  if (bits !== 4 && bits !== 8) throw new GraphError(`quantizeBlocks: bits is ${bits}, and must be 4 or 8`);
+  if (!Number.isInteger(Math.log2(blockSize)) || blockSize < 16)
+    throw new GraphError(`quantizeBlocks: blockSize is ${blockSize}, and must be a power of two from 16 up`);
+  const perRow = Math.ceil(columns / blockSize);
+  const zero = 2 ** (bits - 1);
+  const blocks = new Uint8Array((rows * perRow * blockSize * bits) / 8);
+  const scales = new Float32Array(rows * perRow);
+  for (let block = 0; block < scales.length; block++) {
+    const start = Math.floor(block / perRow) * columns + (block % perRow) * blockSize;
+    const length = Math.min(blockSize, columns - (block % perRow) * blockSize);
+    // The element of the largest magnitude is stored as 0, the end of the range that reaches one further.
+    let extreme = 0;
+    for (let i = start; i < start + length; i++) {
+      if (!Number.isFinite(data[i]!)) throw new GraphError(`quantizeBlocks: element ${i} is ${data[i]}`);
+      if (Math.abs(data[i]!) > Math.abs(extreme)) extreme = data[i]!;
+    }
+    scales[block] = extreme / -zero;
+    const scale = scales[block]!;
+    for (let i = 0; i < blockSize; i++) {
+      const value = i < length && scale !== 0 ? data[start + i]! / scale : 0;
+      const stored = Math.min(2 * zero - 1, Math.max(0, Math.round(value) + zero));
+      const position = block * blockSize + i;
+      if (bits === 8) blocks[position] = stored;
+      else blocks[position >> 1]! |= stored << (4 * (position & 1));
+    }
+  }
+  return { kind: 'blocks', dtype: 'float32', shape, bits, blockSize, blocks, scales };
+}
+
+export const quantizedBlocks: StoredKind<QuantizedBlocks> = {
+  layout({ shape: [rows, columns], bits, blockSize }) {
+    const perRow = Math.ceil(columns! / blockSize);
+    return {
+      blocks: { suffix: '.blocks', dtype: 'U8', shape: [rows!, perRow, (blockSize * bits) / 8] },
+      scales: { suffix: '.scales', dtype: 'F32', shape: [rows!, perRow] },
+    };
+  },
+
+  decode({ shape, bits, blockSize, blocks, scales }) {
+    const [rows, columns] = shape as [number, number];
+    const perRow = Math.ceil(columns / blockSize);
+    const values = new Float32Array(rows * columns);
+    for (let row = 0; row < rows; row++) {
+      for (let column = 0; column < columns; column++) {
+        const block = row * perRow + Math.floor(column / blockSize);
+        const position = block * blockSize + (column % blockSize);
+        const stored = bits === 8 ? blocks[position]! : (blocks[position >> 1]! >> (4 * (position & 1))) & 15;
+        values[row * columns + column] = scales[block]! * (stored - 2 ** (bits - 1));
+      }
+    }
+    return values;
+  },
+
+  emit(emitter, name, { shape, bits, blockSize, blocks, scales }) {
+    const [N, K] = shape as [number, number];
+    const perRow = Math.ceil(K / blockSize);
+    emitter.initializer(name, 'uint8', [N, perRow, (blockSize * bits) / 8], blocks);
+    const scalesName = emitter.fresh('scales');
+    emitter.initializer(scalesName, 'float32', [N * perRow], scales);
+    // Level 4 rounds the first operand to 8 bits too, for products of integers: without, it was slower than float32.
+    const attributes = { N, K, bits, block_size: blockSize, accuracy_level: 4 };
+    return (emitter, left) => emitter.node('MatMulNBits', [left, name, scalesName], attributes, microsoft);
+  },
+};
