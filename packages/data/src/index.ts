@@ -6,10 +6,9 @@ export {
   openEmoji,
   type PrepareEmojiOptions,
   prepareEmoji,
-} from './emoji.js';
-export { type EmojiVendor, emojiVendors } from './emoji-icons.js';
-export type { EmojiSplit } from './emoji-split.js';
-export { openImageFolder } from './image-folder.js';
+} from './emoji/dataset.js';
+export { type EmojiVendor, emojiVendors } from './emoji/icons.js';
+export type { EmojiSplit } from './emoji/split.js';
 export { flipHorizontally, mayFlip, type PreprocessOptions, preprocessImage } from './preprocess.js';
 export {
   type CaptionChoice,
@@ -19,6 +18,8 @@ export {
   type Sampler,
   type SamplerOptions,
 } from './sampler.js';
+export { openImageFolder } from './sources/image-folder.js';
+export { openWebDataset } from './sources/web-dataset.js';
 export {
   type OpenTokenShardsOptions,
   openTokenShards,
@@ -26,5 +27,4 @@ export {
   type TokenSample,
   type WriteTokenShardsOptions,
   writeTokenShards,
-} from './token-shards.js';
-export { openWebDataset } from './web-dataset.js';
+} from './token-shards/read.js';

@@ -1,11 +1,11 @@
 import { readdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { dominantColor } from '../src/dominant-color.js';
-import { openEmoji, type PrepareEmojiOptions, prepareEmoji } from '../src/emoji.js';
-import { emojiCaptions } from '../src/emoji-captions.js';
-import { conceptOf, EmojiTable, readEmojiIcons, readPackageJson } from '../src/emoji-icons.js';
-import { splitEmoji } from '../src/emoji-split.js';
+import { emojiCaptions } from '../src/emoji/captions.js';
+import { openEmoji, type PrepareEmojiOptions, prepareEmoji } from '../src/emoji/dataset.js';
+import { dominantColor } from '../src/emoji/dominant-color.js';
+import { conceptOf, EmojiTable, readEmojiIcons, readPackageJson } from '../src/emoji/icons.js';
+import { splitEmoji } from '../src/emoji/split.js';
 import { pixelAt, temporaryFolder } from './folders.js';
 
 const redApple = '1F34E';

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { openImageFolder } from '../src/image-folder.js';
+import { openImageFolder } from '../src/sources/image-folder.js';
 import { pixelAt, temporaryFolder, twoColoredPng } from './folders.js';
 
 const options = { imageSize: 8 };

@@ -5,7 +5,7 @@ import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import { type Header, pack } from 'tar-stream';
 import { describe, expect, it } from 'vitest';
-import { openWebDataset } from '../src/web-dataset.js';
+import { openWebDataset } from '../src/sources/web-dataset.js';
 import { pixelAt, temporaryFolder, twoColoredPng } from './folders.js';
 
 const options = { imageSize: 8 };

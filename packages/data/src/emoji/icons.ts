@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { fileError } from './files.js';
+import { fileError } from '../files.js';
 import { fxemojiCodePoints } from './fxemoji-code-points.js';
 
 /** The open-licensed Iconify sets that the emoji dataset draws from, in the order of its pictures. */

@@ -4,9 +4,11 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { RgbImage } from '@dalle-mini/vqgan';
 import sharp from 'sharp';
-import { checkIndex, type Dataset, type Sample } from './dataset.js';
+import { checkIndex, type Dataset, type Sample } from '../dataset.js';
+import { fileError, isMissing, makeFolder, openFile, readTextIfPresent, writeFileAtomically } from '../files.js';
+import { describeJson, JsonFields, parseJson } from '../json-fields.js';
+import { emojiCaptions } from './captions.js';
 import { dominantColor } from './dominant-color.js';
-import { emojiCaptions } from './emoji-captions.js';
 import {
   conceptOf,
   type EmojiIcon,
@@ -15,10 +17,8 @@ import {
   emojiPackageVersions,
   emojiVendors,
   readEmojiIcons,
-} from './emoji-icons.js';
-import { type EmojiSplit, emojiSplits, splitEmoji } from './emoji-split.js';
-import { fileError, isMissing, makeFolder, openFile, readTextIfPresent, writeFileAtomically } from './files.js';
-import { describeJson, JsonFields, parseJson } from './json-fields.js';
+} from './icons.js';
+import { type EmojiSplit, emojiSplits, splitEmoji } from './split.js';
 
 /** What is known of a picture without reading its pixels. */
 export interface EmojiEntry {

@@ -1,11 +1,11 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { checkIndex, type Dataset, type Sample } from '../dataset.js';
+import { fileError } from '../files.js';
+import { parseJson } from '../json-fields.js';
+import { checkImageSize, type PreprocessOptions, preprocessImage } from '../preprocess.js';
+import { hash } from '../random.js';
 import { captionsFromRecord, captionsFromText, imageExtensions } from './captions.js';
-import { checkIndex, type Dataset, type Sample } from './dataset.js';
-import { fileError } from './files.js';
-import { parseJson } from './json-fields.js';
-import { checkImageSize, type PreprocessOptions, preprocessImage } from './preprocess.js';
-import { hash } from './random.js';
 import { indexTar, readTarMember, type TarMember } from './tar-index.js';
 
 /** Largest members that are read into memory: no picture or caption of a training set comes near. */

@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import { fileError, openFile } from './files.js';
+import { fileError, openFile } from '../files.js';
 
 /** A plain file inside a tar archive: its bytes are `[offset, offset + size)` of the archive. */
 export interface TarMember {

@@ -1,5 +1,5 @@
-import type { EmojiVariant, EmojiVendor } from './emoji-icons.js';
-import { integerBelow, shuffled } from './random.js';
+import { integerBelow, shuffled } from '../random.js';
+import type { EmojiVariant, EmojiVendor } from './icons.js';
 
 /** The most captions that a picture gets. */
 export const captionLimit = 12;

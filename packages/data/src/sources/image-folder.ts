@@ -1,11 +1,11 @@
 import { readdir } from 'node:fs/promises';
 import { extname, isAbsolute, join, posix, sep } from 'node:path';
+import { checkIndex, type Dataset, type Sample } from '../dataset.js';
+import { fileError, readBytes, readTextIfPresent } from '../files.js';
+import { describeJson, JsonFields, parseJson } from '../json-fields.js';
+import { checkImageSize, type PreprocessOptions, preprocessImage } from '../preprocess.js';
+import { hash } from '../random.js';
 import { captionsFromRecord, captionsFromText, captionsFromValue, imageExtensions } from './captions.js';
-import { checkIndex, type Dataset, type Sample } from './dataset.js';
-import { fileError, readBytes, readTextIfPresent } from './files.js';
-import { describeJson, JsonFields, parseJson } from './json-fields.js';
-import { checkImageSize, type PreprocessOptions, preprocessImage } from './preprocess.js';
-import { hash } from './random.js';
 
 /** An image file of the folder, by its path with forward slashes, and its captions if they are listed in one file. */
 interface ListedImage {

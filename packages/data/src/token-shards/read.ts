@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ImageTokenizer } from '@dalle-mini/vqgan';
-import { checkIndex, type Dataset, type Sample } from './dataset.js';
-import { makeFolder, readBytes, readTextIfPresent, writeFileAtomically } from './files.js';
-import { JsonFields, parseJson } from './json-fields.js';
-import { groupIndices } from './sampler.js';
+import { checkIndex, type Dataset, type Sample } from '../dataset.js';
+import { makeFolder, readBytes, readTextIfPresent, writeFileAtomically } from '../files.js';
+import { JsonFields, parseJson } from '../json-fields.js';
+import { groupIndices } from '../sampler.js';
 
 /** A sample whose image has been encoded. */
 export interface TokenSample {

@@ -1,4 +1,4 @@
-import { integerBelow, uniform } from './random.js';
+import { integerBelow, uniform } from '../random.js';
 
 export const emojiSplits = ['train', 'held-out-drawings', 'unseen-concepts'] as const;
 
