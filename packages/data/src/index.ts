@@ -1,13 +1,7 @@
 export type { Dataset, Sample } from './dataset.js';
-export {
-  EmojiDataset,
-  type EmojiEntry,
-  type EmojiSample,
-  openEmoji,
-  type PrepareEmojiOptions,
-  prepareEmoji,
-} from './emoji/dataset.js';
+export { EmojiDataset, type EmojiEntry, type EmojiSample, openEmoji } from './emoji/dataset.js';
 export { type EmojiVendor, emojiVendors } from './emoji/icons.js';
+export { type PrepareEmojiOptions, prepareEmoji } from './emoji/prepare.js';
 export type { EmojiSplit } from './emoji/split.js';
 export { flipHorizontally, mayFlip, type PreprocessOptions, preprocessImage } from './preprocess.js';
 export {
@@ -20,11 +14,6 @@ export {
 } from './sampler.js';
 export { openImageFolder } from './sources/image-folder.js';
 export { openWebDataset } from './sources/web-dataset.js';
-export {
-  type OpenTokenShardsOptions,
-  openTokenShards,
-  type TokenDataset,
-  type TokenSample,
-  type WriteTokenShardsOptions,
-  writeTokenShards,
-} from './token-shards/read.js';
+export { type OpenTokenShardsOptions, openTokenShards, type TokenDataset } from './token-shards/read.js';
+export type { TokenSample } from './token-shards/shard.js';
+export { type WriteTokenShardsOptions, writeTokenShards } from './token-shards/write.js';

@@ -2,9 +2,10 @@ import { readdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { emojiCaptions } from '../src/emoji/captions.js';
-import { openEmoji, type PrepareEmojiOptions, prepareEmoji } from '../src/emoji/dataset.js';
+import { openEmoji } from '../src/emoji/dataset.js';
 import { dominantColor } from '../src/emoji/dominant-color.js';
 import { conceptOf, EmojiTable, readEmojiIcons, readPackageJson } from '../src/emoji/icons.js';
+import { type PrepareEmojiOptions, prepareEmoji } from '../src/emoji/prepare.js';
 import { splitEmoji } from '../src/emoji/split.js';
 import { pixelAt, temporaryFolder } from './folders.js';
 

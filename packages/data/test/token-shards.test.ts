@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import type { ImageTokenizer, RgbImage } from '@dalle-mini/vqgan';
 import { describe, expect, it } from 'vitest';
 import type { Dataset, Sample } from '../src/dataset.js';
-import { openTokenShards, writeTokenShards } from '../src/token-shards/read.js';
+import { openTokenShards } from '../src/token-shards/read.js';
+import { writeTokenShards } from '../src/token-shards/write.js';
 import { temporaryFolder } from './folders.js';
 
 const gridSize = 2;

@@ -1,0 +1,250 @@
+import { createHash } from 'node:crypto';
+import { open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import type { RgbImage } from '@dalle-mini/vqgan';
+import sharp from 'sharp';
+import { fileError, isMissing, makeFolder, writeFileAtomically } from '../files.js';
+import { emojiCaptions } from './captions.js';
+import {
+  type EmojiDataset,
+  type EmojiEntry,
+  type Manifest,
+  manifestFormat,
+  manifestName,
+  openEmoji,
+  readManifest,
+} from './dataset.js';
+import { dominantColor } from './dominant-color.js';
+import {
+  conceptOf,
+  type EmojiIcon,
+  EmojiTable,
+  type EmojiVendor,
+  emojiPackageVersions,
+  emojiVendors,
+  readEmojiIcons,
+} from './icons.js';
+import { splitEmoji } from './split.js';
+
+export interface PrepareEmojiOptions {
+  /** Width and height of the pictures in pixels, 8 to 512. */
+  readonly imageSize: number;
+  /** Sets to draw from; all of them by default. */
+  readonly vendors?: readonly EmojiVendor[];
+  /** Draw only these concepts, such as `1F34E`; all by default. */
+  readonly concepts?: readonly string[];
+  /** Chooses what is held out; 0 by default. Another seed does not draw again. */
+  readonly seed?: number;
+  /** Stops the drawing: the promise rejects with the signal's reason; a later call goes on where it stopped. */
+  readonly signal?: AbortSignal;
+  /** Called after each few pictures with how many of `total` are drawn. */
+  readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void;
+}
+
+/** Raise when captions, splits or matching change: prepared folders get a new index. */
+const indexVersion = 7;
+/** Raise when drawing changes: prepared folders are drawn again. */
+const drawingVersion = 2;
+/** Pictures that are drawn between two writes: what a killed run loses. */
+const batchSize = 32;
+
+/**
+ * Draws every emoji of the installed sets once into `folder` and opens the result; opens it at once if it is there.
+ *
+ * The folder gets `emoji.json`, an index (`.jsonl`) and the pictures, `imageSize × imageSize × 3` bytes each, one after the
+ * other (`.u8`). Nothing counts until `emoji.json` is written, last; a run that was killed goes on where it was.
+ *
+ * Throws if a set or `emojibase-data` is not installed (with the command that installs them), if the disk refuses, and with the
+ * signal's reason when it aborts.
+ */
+export async function prepareEmoji(folder: string, options: PrepareEmojiOptions): Promise<EmojiDataset> {
+  const { imageSize, vendors = emojiVendors, concepts, seed = 0, signal } = options;
+  if (!Number.isInteger(imageSize) || imageSize < 8 || imageSize > 512) {
+    throw new RangeError(`imageSize is ${imageSize}; expected an integer from 8 to 512.`);
+  }
+  for (const vendor of vendors) {
+    if (!emojiVendors.includes(vendor)) {
+      throw new RangeError(`There is no emoji set named '${vendor}'; choose from ${emojiVendors.join(', ')}.`);
+    }
+  }
+  signal?.throwIfAborted();
+  const versions = await emojiPackageVersions(vendors);
+  const source = digest(JSON.stringify([indexVersion, drawingVersion, imageSize, versions, concepts ?? 'all', seed]));
+  const present = await readManifest(folder);
+  if (present?.source === source) return openEmoji(folder);
+
+  await makeFolder(folder);
+  const table = await EmojiTable.read();
+  const wanted = concepts && new Set(concepts);
+  const readIcons = async (vendor: EmojiVendor) =>
+    (await readEmojiIcons(vendor, table)).filter((icon) => !wanted || wanted.has(conceptOf(icon)));
+
+  const listed: Omit<EmojiIcon, 'svg'>[] = [];
+  for (const vendor of vendors) {
+    signal?.throwIfAborted();
+    // A set's SVGs are up to 100 MB: they are read again when they are drawn.
+    listed.push(...(await readIcons(vendor)).map(({ svg: _, ...icon }) => icon));
+  }
+  if (listed.length === 0) {
+    throw new Error(`No emoji has a concept among ${JSON.stringify(concepts)}; expected hexcodes such as '1F34E'.`);
+  }
+
+  const identity = JSON.stringify([
+    drawingVersion,
+    imageSize,
+    listed.map((icon) => [icon.vendor, icon.name, icon.svgHash]),
+  ]);
+  const pictures = `pictures-${digest(identity)}.u8`;
+  await drawOnce(join(folder, pictures), { imageSize, vendors, readIcons, total: listed.length }, options);
+
+  const drawings = listed.map((icon) => ({ concept: conceptOf(icon), vendor: icon.vendor, svgHash: icon.svgHash }));
+  const splits = splitEmoji(drawings, seed);
+  const colors = await readColors(join(folder, pictures), listed.length, imageSize);
+  const entries = listed.map((icon, index): EmojiEntry => {
+    const { concept, vendor } = drawings[index]!;
+    const { hexcode } = icon.variant;
+    return {
+      key: `${vendor}/${icon.name}`,
+      vendor,
+      hexcode,
+      concept,
+      group: `${concept}/${vendor}`,
+      split: splits[index]!,
+      captions: emojiCaptions({ ...icon, unicodeName: table.unicodeName(hexcode), color: colors[index] }),
+    };
+  });
+
+  const lines = entries.map((entry) => `${JSON.stringify(entry)}\n`).join('');
+  const index = `index-${digest(lines)}.jsonl`;
+  await writeFileAtomically(join(folder, index), lines);
+  const manifest: Manifest = { format: manifestFormat, imageSize, pictures, index, length: listed.length, source };
+  await writeFileAtomically(join(folder, manifestName), `${JSON.stringify(manifest, null, 2)}\n`);
+  for (const name of await readdir(folder)) {
+    const outdated = /^(pictures-[0-9a-f]{12}\.u8(\.partial)?|index-[0-9a-f]{12}\.jsonl)$/.test(name);
+    if (outdated && name !== pictures && name !== index) await rm(join(folder, name), { force: true });
+  }
+  return openEmoji(folder);
+}
+
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 12);
+}
+
+/** Draws the pictures into `path` unless it is there, going on where an earlier run left `path.partial`. */
+async function drawOnce(
+  path: string,
+  work: {
+    readonly imageSize: number;
+    readonly vendors: readonly EmojiVendor[];
+    readonly readIcons: (vendor: EmojiVendor) => Promise<readonly EmojiIcon[]>;
+    readonly total: number;
+  },
+  { signal, onProgress }: Pick<PrepareEmojiOptions, 'signal' | 'onProgress'>,
+): Promise<void> {
+  const { imageSize, vendors, readIcons, total } = work;
+  const size = imageSize ** 2 * 3;
+  const partial = `${path}.partial`;
+  if (await exists(path)) return;
+  try {
+    const file = await open(partial, 'a').then(async (created) => {
+      await created.close();
+      return open(partial, 'r+');
+    });
+    try {
+      let done = Math.min(Math.floor((await file.stat()).size / size), total);
+      let first = 0;
+      for (const vendor of vendors) {
+        const icons = await readIcons(vendor);
+        while (done < first + icons.length) {
+          signal?.throwIfAborted();
+          const batch = icons.slice(done - first, done - first + batchSize);
+          const drawn = await drawAll(batch, imageSize);
+          await file.write(drawn, 0, drawn.length, done * size);
+          done += batch.length;
+          onProgress?.({ done, total });
+        }
+        first += icons.length;
+      }
+      await file.truncate(total * size);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(partial, path);
+  } catch (error) {
+    throw fileError('write', partial, error);
+  }
+}
+
+/** The dominant color of each drawn picture. */
+async function readColors(path: string, count: number, imageSize: number): Promise<(string | undefined)[]> {
+  const data = new Uint8Array(imageSize ** 2 * 3);
+  const colors: (string | undefined)[] = [];
+  try {
+    const file = await open(path, 'r');
+    try {
+      for (let index = 0; index < count; index++) {
+        await file.read(data, 0, data.length, index * data.length);
+        colors.push(dominantColor({ width: imageSize, height: imageSize, data }));
+      }
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    throw fileError('read', path, error);
+  }
+  return colors;
+}
+
+/** Draws icons side by side in memory, as many at a time as there are processors. */
+async function drawAll(icons: readonly EmojiIcon[], imageSize: number): Promise<Uint8Array> {
+  const size = imageSize ** 2 * 3;
+  const pixels = new Uint8Array(icons.length * size);
+  let next = 0;
+  const worker = async () => {
+    for (let index = next++; index < icons.length; index = next++) {
+      const { vendor, name, svg } = icons[index]!;
+      try {
+        pixels.set((await drawSvg(svg, imageSize)).data, index * size);
+      } catch (error) {
+        throw new Error(
+          `Cannot draw ${vendor}/${name}: ${(error as Error).message}. Reinstall its set: npm install @iconify-json/${vendor}`,
+          { cause: error },
+        );
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, worker));
+  return pixels;
+}
+
+/**
+ * Draws an SVG document on white.
+ * @param svg Text of the document; its view box is fitted into the picture.
+ * @param size Width and height in pixels.
+ */
+async function drawSvg(svg: string, size: number): Promise<RgbImage> {
+  // Drawn larger, then scaled down: the SVG renderer leaves the edges of filters jagged, which shows most in small pictures.
+  const large = size * (size <= 128 ? 4 : 2);
+  const sized = svg.replace('<svg ', `<svg width="${large}" height="${large}" `);
+  // Two passes: in one, sharp would have the renderer draw at the final size.
+  const { data: drawn, info } = await sharp(Buffer.from(sized), { unlimited: true })
+    .flatten({ background: '#ffffff' })
+    .toColourspace('srgb')
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  const raw = { width: info.width, height: info.height, channels: info.channels };
+  const data = await sharp(drawn, { raw }).resize(size, size, { fit: 'fill', kernel: 'lanczos3' }).raw().toBuffer();
+  return { width: size, height: size, data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw fileError('read', path, error);
+  }
+}

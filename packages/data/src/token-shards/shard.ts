@@ -1,0 +1,100 @@
+import { join } from 'node:path';
+import { readBytes } from '../files.js';
+import { JsonFields, parseJson } from '../json-fields.js';
+import { bytesPerToken, indexName, type ShardIndex, sha256, writeAgain } from './index-file.js';
+
+/** A sample whose image has been encoded. */
+export interface TokenSample {
+  readonly key: string;
+  /** `gridSize²` tokens in raster order, each in `[0, vocabularySize)`. */
+  readonly tokens: Int32Array;
+  readonly captions: readonly string[];
+  readonly group?: string;
+}
+
+/** One shard in memory: the bytes of its files, parsed a sample at a time. */
+export class Shard {
+  /** Where each line of the captions starts, and where the last one ends. */
+  private readonly lineStarts: Uint32Array;
+
+  /** @param path Path of its files, without their endings. */
+  constructor(
+    private readonly path: string,
+    private readonly index: ShardIndex,
+    readonly length: number,
+    private readonly tokenBytes: Uint8Array,
+    private readonly captionBytes: Uint8Array,
+  ) {
+    const { tokenType, gridSize, vocabularySize } = index;
+    const count = length * gridSize ** 2;
+    const byteLength = count * bytesPerToken[tokenType];
+    if (tokenBytes.length !== byteLength) {
+      throw new Error(`${path}.tokens must have ${byteLength} bytes, not ${tokenBytes.length}. ${writeAgain}`);
+    }
+    const token = tokenReader(tokenBytes, tokenType);
+    for (let place = 0; place < count; place++) {
+      if (token(place) < vocabularySize) continue;
+      throw new Error(
+        `Token ${place} of ${path}.tokens must be below the vocabulary size ${vocabularySize}, not ${token(place)}. ${writeAgain}`,
+      );
+    }
+    this.lineStarts = new Uint32Array(length + 1);
+    let end = 0;
+    for (let line = 1; line <= length; line++) {
+      end = captionBytes.indexOf(10, end) + 1;
+      if (end === 0) throw new Error(`${path}.jsonl must have ${length} lines, not ${line - 1}. ${writeAgain}`);
+      this.lineStarts[line] = end;
+    }
+    if (end !== captionBytes.length)
+      throw new Error(`${path}.jsonl must have ${length} lines, not more. ${writeAgain}`);
+  }
+
+  get byteLength(): number {
+    return this.tokenBytes.length + this.captionBytes.length;
+  }
+
+  /** What is known of a sample without its tokens. */
+  describe(offset: number): Omit<TokenSample, 'tokens'> {
+    const line = this.captionBytes.subarray(this.lineStarts[offset], this.lineStarts[offset + 1]);
+    const place = `${this.path}.jsonl, line ${offset + 1}`;
+    const fields = new JsonFields(parseJson(new TextDecoder().decode(line), place, writeAgain), place, writeAgain);
+    return {
+      key: fields.string('key'),
+      captions: fields.strings('captions'),
+      ...(fields.has('group') && { group: fields.string('group') }),
+    };
+  }
+
+  sample(offset: number): TokenSample {
+    const { gridSize, tokenType } = this.index;
+    const token = tokenReader(this.tokenBytes, tokenType);
+    const start = offset * gridSize ** 2;
+    return {
+      ...this.describe(offset),
+      tokens: Int32Array.from({ length: gridSize ** 2 }, (_, place) => token(start + place)),
+    };
+  }
+}
+
+export async function readShard(folder: string, index: ShardIndex, number: number, verify: boolean): Promise<Shard> {
+  const { name, samples, tokensSha256, captionsSha256 } = index.shards[number]!;
+  const read = async (path: string, expected: string) => {
+    const bytes = await readBytes(path);
+    if (verify && sha256(bytes) !== expected) {
+      throw new Error(
+        `${path} is damaged: its SHA-256 is not the one in ${indexName}. Copy it again, or delete ${folder} and write the token shards again.`,
+      );
+    }
+    return bytes;
+  };
+  const path = join(folder, name);
+  const tokens = await read(`${path}.tokens`, tokensSha256);
+  const captions = await read(`${path}.jsonl`, captionsSha256);
+  return new Shard(path, index, samples, tokens, captions);
+}
+
+/** Reads the token at a place of a `.tokens` file. */
+function tokenReader(bytes: Uint8Array, type: ShardIndex['tokenType']): (place: number) => number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return type === 'uint16' ? (place) => view.getUint16(place * 2, true) : (place) => view.getUint32(place * 4, true);
+}
