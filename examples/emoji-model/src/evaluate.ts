@@ -5,7 +5,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { prepareEmoji } from '@dalle-mini/data';
+import { prepareEmoji } from '@dalle-mini/data/emoji';
 import { DalleMiniDecoder } from '@dalle-mini/decoder';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { readModelFolder } from '@dalle-mini/pipeline';

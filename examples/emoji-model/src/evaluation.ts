@@ -1,5 +1,5 @@
 /** The figures of the model card. */
-import type { EmojiDataset, EmojiSample } from '@dalle-mini/data';
+import type { EmojiDataset, EmojiSample } from '@dalle-mini/data/emoji';
 import { type DecoderConfig, type ImageTokenDecoder, type SamplingOptions, teacherForced } from '@dalle-mini/decoder';
 import {
   createRandom,

@@ -1,5 +1,5 @@
 /** Everything that decides what the bundled model becomes. */
-import type { EmojiEntry, EmojiSplit } from '@dalle-mini/data';
+import type { EmojiEntry, EmojiSplit } from '@dalle-mini/data/emoji';
 import type { DecoderConfig } from '@dalle-mini/decoder';
 import type { DecoderTrainingConfig, VqganTrainingConfig } from '@dalle-mini/train';
 import type { VqganConfig } from '@dalle-mini/vqgan';

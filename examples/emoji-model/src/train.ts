@@ -4,14 +4,8 @@
  */
 import { access } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import {
-  createSampler,
-  type EmojiSplit,
-  groupIndices,
-  openTokenShards,
-  prepareEmoji,
-  writeTokenShards,
-} from '@dalle-mini/data';
+import { createSampler, groupIndices, openTokenShards, writeTokenShards } from '@dalle-mini/data';
+import { type EmojiSplit, prepareEmoji } from '@dalle-mini/data/emoji';
 import { decoderParameters } from '@dalle-mini/decoder';
 import { createRandom, initializeParameters, type TensorData } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';

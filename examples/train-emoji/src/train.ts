@@ -5,15 +5,8 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import {
-  createSampler,
-  type EmojiDataset,
-  type EmojiSplit,
-  groupIndices,
-  openTokenShards,
-  prepareEmoji,
-  writeTokenShards,
-} from '@dalle-mini/data';
+import { createSampler, groupIndices, openTokenShards, writeTokenShards } from '@dalle-mini/data';
+import { type EmojiDataset, type EmojiSplit, prepareEmoji } from '@dalle-mini/data/emoji';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { fromPretrained, readTextEncoder, writeModelFolder } from '@dalle-mini/pipeline';
 import { BertTextEncoder } from '@dalle-mini/text-encoder';

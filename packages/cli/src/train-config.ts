@@ -1,7 +1,7 @@
 /** The settings of a training run, as a JSON file. */
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { emojiVendors } from '@dalle-mini/data';
+import { emojiVendors } from '@dalle-mini/data/emoji';
 import type { DecoderConfig } from '@dalle-mini/decoder';
 import type { Sampling } from '@dalle-mini/pipeline';
 import { bartChoices } from '@dalle-mini/text-encoder';
@@ -15,7 +15,7 @@ const count = z.int().min(1);
 const path = z.string().min(1);
 
 const crop = z.enum(['center', 'random']).optional();
-/** Pictures with captions: see `openImageFolder`, `openWebDataset` and `prepareEmoji` of @dalle-mini/data. */
+/** Pictures with captions: see `openImageFolder`, `openWebDataset` of @dalle-mini/data, and `prepareEmoji` of @dalle-mini/data/emoji. */
 const datasetSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('folder'), path, crop }),
   z.strictObject({ type: z.literal('webdataset'), path, crop }),

@@ -6,10 +6,10 @@ import {
   openImageFolder,
   openTokenShards,
   openWebDataset,
-  prepareEmoji,
   type Sampler,
   writeTokenShards,
 } from '@dalle-mini/data';
+import { prepareEmoji } from '@dalle-mini/data/emoji';
 import type { DecoderConfig } from '@dalle-mini/decoder';
 import type { Runtime, TensorData } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';

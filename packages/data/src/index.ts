@@ -1,8 +1,4 @@
 export type { Dataset, Sample } from './dataset.js';
-export { EmojiDataset, type EmojiEntry, type EmojiSample, openEmoji } from './emoji/dataset.js';
-export { type EmojiVendor, emojiVendors } from './emoji/icons.js';
-export { type PrepareEmojiOptions, prepareEmoji } from './emoji/prepare.js';
-export type { EmojiSplit } from './emoji/split.js';
 export { flipHorizontally, mayFlip, type PreprocessOptions, preprocessImage } from './preprocess.js';
 export {
   type CaptionChoice,
