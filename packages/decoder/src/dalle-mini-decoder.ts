@@ -102,7 +102,7 @@ export class DalleMiniDecoder implements ImageTokenDecoder {
           const tokens = written.tokens!.data.subarray(i * gridSize, (i + 1) * gridSize) as Int32Array;
           grid.set(tokens, row * gridSize);
         }
-        onProgress?.({
+        await onProgress?.({
           row: row + 1,
           rows: gridSize,
           tokens: grids.map((grid) => grid.slice(0, (row + 1) * gridSize)),

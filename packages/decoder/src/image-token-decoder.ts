@@ -30,7 +30,7 @@ export interface SamplingOptions {
 export interface GenerateOptions extends SamplingOptions {
   /** What guidance steers away from, as a batch of 1: the encoding of the empty caption or of a negative prompt, which may be of another length. Needed if `guidanceScale ≠ 1`. */
   readonly unconditional?: TextEncoding;
-  /** Called after each row of tokens. */
+  /** Called after each row of tokens. The next row waits for the promise that it may return, and an error ends the call. */
   readonly onProgress?: (progress: DecodeProgress) => void;
   /** Cancels between two rows: the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal;

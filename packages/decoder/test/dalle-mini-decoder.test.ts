@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { DalleMiniDecoder, type DecodeProgress, type GenerateOptions } from '@dalle-mini/decoder';
 import type { CompileOptions, Executable, Graph, Runtime } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
@@ -136,6 +137,17 @@ describe('generate', () => {
 });
 
 describe('onProgress', () => {
+  test('is waited for, and its error ends the call', async () => {
+    const rows: number[] = [];
+    const onProgress = async ({ row }: DecodeProgress) => {
+      await setImmediate();
+      rows.push(row);
+      if (row === 2) throw new Error('no space left');
+    };
+    await expect(decoder.generate(text, { onProgress })).rejects.toThrow('no space left');
+    expect(rows).toEqual([1, 2]);
+  });
+
   test('is called after each row, with the grids so far', async () => {
     const calls: DecodeProgress[] = [];
     const grids = await decoder.generate(text, { onProgress: (progress) => calls.push(progress) });

@@ -59,7 +59,7 @@ export interface GenerateOptions extends DrawingOptions {
   readonly seamless?: boolean;
   /** Cancels the work, within a row of tokens: the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal;
-  /** Called after each row of tokens. */
+  /** Called after each row of tokens. The next row waits for the promise that it may return, and an error ends the call. */
   readonly onProgress?: (progress: GenerateProgress) => void;
 }
 
@@ -80,7 +80,7 @@ export interface GeneratedImage {
  * Text to images: DALL·E Mini, composed of an encoder of text, a decoder that writes image tokens, a tokenizer that turns
  * tokens into pixels and, if wanted, a ranker.
  */
-export class TextToImage {
+export class TextToImage implements AsyncDisposable {
   readonly tokenizer: ImageTokenizer;
   readonly encoder: TextEncoder;
   readonly decoder: ImageTokenDecoder;
@@ -198,6 +198,10 @@ export class TextToImage {
       await this.runtime?.dispose();
     })();
     return this.disposal;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
   }
 
   /** The model's sampling with what a call sets, as the decoder takes it: 'all' tokens is the size of the vocabulary. */

@@ -172,7 +172,7 @@ describe('TextToImage', () => {
   it('disposes of its parts once, of the runtime last, and then refuses to work', async () => {
     const { parts, disposed } = fakeParts();
     const model = new TextToImage(parts);
-    await Promise.all([model.dispose(), model.dispose()]);
+    await Promise.all([model.dispose(), model[Symbol.asyncDispose]()]);
     expect(disposed.toSorted()).toEqual(['decoder', 'encoder', 'runtime', 'tokenizer']);
     expect(disposed.at(-1)).toBe('runtime');
     await expect(model.generate('a cat')).rejects.toThrow('This TextToImage was disposed of');

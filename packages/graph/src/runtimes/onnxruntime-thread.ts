@@ -1,5 +1,4 @@
-/** The threads that ONNX Runtime computes on, as the main thread has them. */
-import { once } from 'node:events';
+/** The worker threads that ONNX Runtime computes on, as the main thread sees them. */
 import { Worker } from 'node:worker_threads';
 import { GraphError } from '../graph-error.js';
 import { type Lock, unlock } from './locks.js';
@@ -19,56 +18,65 @@ const shared = () => new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_E
 
 export const disposedOf = 'the ONNX runtime was disposed of while it worked';
 
-/** A thread, which answers requests one after the other. */
+interface Waiting {
+  readonly resolve: (reply: Reply) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/**
+ * A thread, which answers requests one after the other.
+ *
+ * It goes through three states and never back. It is alive until it is disposed of or stops by itself; from then on `error` is set,
+ * every request is rejected with it, and the thread is ending; when the worker has exited, it has ended. The worker keeps the process
+ * alive while somebody waits for it: while a request is not answered, and while it is ending.
+ */
 export class OnnxThread {
   private readonly worker: Worker;
-  private readonly pending = new Map<number, { resolve: (reply: Reply) => void; reject: (error: Error) => void }>();
+  private readonly signals: Signals;
+  private readonly pending = new Map<number, Waiting>();
   private readonly onIdle: (() => void)[] = [];
+  /** Resolves when the worker has exited. */
+  private readonly exit: Promise<void>;
   private nextId = 0;
   private error: Error | undefined;
+  /** A sentence that says why it stopped by itself, if it did. */
+  failure = '';
 
-  /** @param onEnd Called when it ends by itself. */
-  constructor(locks: Locks & Record<string, Lock>, onEnd: (thread: OnnxThread) => void) {
+  /** @param onEnd Called when it takes no more requests. */
+  constructor(
+    locks: Locks & Record<string, Lock>,
+    private readonly onEnd: (thread: OnnxThread) => void,
+  ) {
     // ONNX Runtime's builds report to their maker otherwise, and crash where the process's command line is very long.
     process.env.ORT_DISABLE_TELEMETRY ??= '1';
     // Not the process's own flags: some, such as --input-type, are refused where a file is run.
     const url = new URL('./onnxruntime-worker.js', import.meta.url);
-    const signals: Signals = { stop: shared(), busy: shared(), locks };
-    const worker = new Worker(url, { execArgv: [], workerData: signals });
+    this.signals = { stop: shared(), busy: shared(), locks };
+    const worker = new Worker(url, { execArgv: [], workerData: this.signals });
     this.worker = worker;
     const { threadId } = worker;
-    worker.unref();
     if (living.size === 0) process.on('exit', stopAll);
-    living.set(worker, signals);
-    worker.on('message', (reply: Reply) => {
-      const waiting = this.pending.get(reply.id);
-      this.pending.delete(reply.id);
-      if (this.isIdle) {
-        worker.unref();
-        this.wake();
-      }
-      const { error } = reply;
-      if (!error) waiting?.resolve(reply);
-      else
-        waiting?.reject(
-          error.isGraphError ? new GraphError(error.message) : new Error(`ONNX Runtime: ${error.message}`),
-        );
+    living.set(worker, this.signals);
+    worker.on('message', (reply: Reply) => this.receive(reply));
+    worker.on('messageerror', (error) => this.fail(error.message, error));
+    worker.on('error', (error: NodeJS.ErrnoException) => {
+      // ONNX Runtime cannot be loaded: so it would be in the next thread.
+      if (/^(ERR_)?(MODULE_NOT_FOUND|DLOPEN_FAILED)$/.test(error.code ?? '')) this.end(error);
+      else this.fail(error.message, error);
     });
-    const end = (error: Error) => {
-      if (this.error) return;
-      this.fail(error);
-      onEnd(this);
-    };
-    worker.on('error', end);
-    worker.on('exit', () => {
-      living.delete(worker);
-      for (const lock of Object.values(locks)) unlock(lock, threadId);
-      if (living.size === 0) process.off('exit', stopAll);
-      end(new Error('the thread of ONNX Runtime ended while it worked, perhaps for want of memory'));
+    this.exit = new Promise((resolve) => {
+      worker.on('exit', (code) => {
+        living.delete(worker);
+        for (const lock of Object.values(locks)) unlock(lock, threadId);
+        if (living.size === 0) process.off('exit', stopAll);
+        this.fail(`it exited with code ${code}`);
+        resolve();
+      });
     });
+    this.update();
   }
 
-  /** Whether it still answers. */
+  /** Whether it takes requests. */
   get isAlive(): boolean {
     return this.error === undefined;
   }
@@ -78,43 +86,75 @@ export class OnnxThread {
     return this.pending.size === 0;
   }
 
-  /** Resolves when it has answered every request, or has ended. */
+  /** Resolves when it has answered every request, or takes no more. */
   untilIdle(): Promise<void> {
     return new Promise((resolve) => {
-      if (this.isIdle) resolve();
-      else this.onIdle.push(resolve);
+      this.onIdle.push(resolve);
+      this.update();
     });
   }
 
   async request(request: Request, transfer: ArrayBuffer[] = []): Promise<Reply> {
     if (this.error) throw this.error;
-    const id = this.nextId++;
-    return new Promise<Reply>((resolve, reject) => {
-      this.worker.postMessage({ id, ...request }, transfer);
-      // Work under way keeps the process alive, an idle runtime does not.
-      this.worker.ref();
-      this.pending.set(id, { resolve, reject });
-    });
+    return new Promise((resolve, reject) => this.post(request, { resolve, reject }, transfer));
+  }
+
+  /** Frees something on the thread. If the thread ends first, that frees it. */
+  async free(request: Request): Promise<void> {
+    try {
+      await this.request(request);
+    } catch (error) {
+      if (this.isAlive) throw error;
+      await this.exit;
+    }
   }
 
   /** Rejects requests that wait, and ends; what is computed cannot be cut short, and is waited for. */
-  async dispose(): Promise<void> {
-    if (this.error) return;
-    this.fail(new Error(disposedOf));
-    Atomics.store(living.get(this.worker)!.stop, 0, 1);
-    this.worker.ref();
-    this.worker.postMessage({ kind: 'end' } satisfies Request);
-    await once(this.worker, 'exit');
+  dispose(): Promise<void> {
+    this.end(new Error(disposedOf));
+    return this.exit;
   }
 
-  private fail(error: Error): void {
+  private post(request: Request, waiting: Waiting, transfer: ArrayBuffer[] = []): void {
+    const id = this.nextId++;
+    this.worker.postMessage({ id, ...request }, transfer);
+    this.pending.set(id, waiting);
+    this.update();
+  }
+
+  private receive({ id, error, ...reply }: Reply): void {
+    const waiting = this.pending.get(id);
+    this.pending.delete(id);
+    this.update();
+    if (!error) waiting?.resolve({ id, ...reply });
+    else
+      waiting?.reject(error.isGraphError ? new GraphError(error.message) : new Error(`ONNX Runtime: ${error.message}`));
+  }
+
+  /** Ends because it stopped by itself. */
+  private fail(why: string, cause?: Error): void {
+    if (!this.isAlive) return;
+    this.failure = `The worker thread of ONNX Runtime stopped: ${why.replace(/\.$/, '')}.`;
+    this.end(new Error(`${this.failure} Repeat the call, which starts a new one.`, { cause }));
+  }
+
+  /** Takes no more requests, rejects those that wait, and lets the worker finish what it computes. */
+  private end(error: Error): void {
+    if (this.error) return;
     this.error = error;
     for (const { reject } of this.pending.values()) reject(error);
     this.pending.clear();
-    this.wake();
+    Atomics.store(this.signals.stop, 0, 1);
+    // Only then: a worker that is terminated while ONNX Runtime computes aborts the process.
+    const terminate = () => void this.worker.terminate();
+    this.post({ kind: 'end' }, { resolve: terminate, reject: terminate });
+    this.onEnd(this);
   }
 
-  private wake(): void {
-    for (const resolve of this.onIdle.splice(0)) resolve();
+  /** Keeps the process alive or not, and calls those who wait for an idle thread. Called after each change of the state. */
+  private update(): void {
+    if (this.isAlive && this.isIdle) this.worker.unref();
+    else this.worker.ref();
+    if (this.isIdle || !this.isAlive) for (const resolve of this.onIdle.splice(0)) resolve();
   }
 }

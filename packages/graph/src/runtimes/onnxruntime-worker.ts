@@ -55,6 +55,7 @@ export type Request =
     }
   | { readonly kind: 'release'; readonly held: number }
   | { readonly kind: 'close'; readonly session: number }
+  /** Frees everything. The thread is terminated when it has answered. */
   | { readonly kind: 'end' };
 
 /**
@@ -175,7 +176,6 @@ async function answer(request: Request): Promise<Omit<Reply, 'id'>> {
       return {};
     case 'end':
       for (const session of sessions.values()) await session.release();
-      parentPort!.close();
       return {};
   }
 }
@@ -186,6 +186,13 @@ const alone = <T>(lock: Lock, work: () => Promise<T>): Promise<T> =>
     if (Atomics.load(stop, 0) === 1) throw new Error('the runtime was disposed of');
     return work();
   });
+
+/** Tells the main thread that nothing is computed here, which it waits for before the process exits. */
+function leave(): void {
+  Atomics.store(busy, 0, 0);
+  Atomics.notify(busy, 0);
+}
+process.on('exit', leave);
 
 // One at a time, in their order.
 let last: Promise<void> = Promise.resolve();
@@ -201,8 +208,11 @@ parentPort!.on('message', ({ id, ...request }: Request & { id: number }) => {
       const message = error instanceof Error ? error.message : String(error);
       parentPort!.postMessage({ id, error: { message, isGraphError: error instanceof GraphError } });
     } finally {
-      Atomics.store(busy, 0, 0);
-      Atomics.notify(busy, 0);
+      leave();
     }
   });
+});
+// Whoever sent it waits for an answer: ends this thread, which rejects what is waited for.
+parentPort!.on('messageerror', (error) => {
+  throw error;
 });

@@ -11,7 +11,7 @@ import type { CompiledModelCache } from './compiled-models.js';
 import { checkHeld, growingInputs } from './held-inputs.js';
 import { newLock } from './locks.js';
 import { disposedOf, OnnxThread } from './onnxruntime-thread.js';
-import type { ExternalValues, GraphToEmit, SessionOptions } from './onnxruntime-worker.js';
+import type { ExternalValues, GraphToEmit, Request, SessionOptions } from './onnxruntime-worker.js';
 import {
   type CompileOptions,
   checkInputs,
@@ -38,13 +38,27 @@ export interface OnnxRuntimeOptions {
   readonly cache?: CompiledModelCache | Promise<CompiledModelCache | undefined>;
 }
 
+type OpenRequest = Extract<Request, { kind: 'open' }>;
+
+/** An open model. */
+interface SessionOnThread {
+  readonly thread: OnnxThread;
+  readonly session: number;
+}
+
+/** Inputs that a thread holds for one of its models. */
+interface HeldOnThread extends SessionOnThread {
+  readonly id: number;
+}
+
 /** To open a model takes one core: two are opened at once where that is asked for. */
 const mostThreads = 2;
 
 /** Computes graphs with ONNX Runtime (`onnxruntime-node`), on worker threads, so that the event loop is never blocked. */
-export class OnnxRuntime implements Runtime {
+export class OnnxRuntime implements Runtime, AsyncDisposable {
   readonly name = 'onnxruntime-node';
   private running: OnnxThread[] = [];
+  private disposal: Promise<unknown> = Promise.resolve();
   private readonly locks = { computing: newLock(), compiling: newLock() };
 
   constructor(private readonly options: OnnxRuntimeOptions = {}) {}
@@ -85,23 +99,47 @@ export class OnnxRuntime implements Runtime {
       executionProviders: this.options.executionProviders ?? ['cpu'],
       cache: await this.options.cache,
     };
+    const request: OpenRequest = { kind: 'open', model, external, options: sessionOptions };
+    // What was given in memory is not kept for it.
+    const requestAgain = model instanceof Uint8Array || external?.contents.length ? undefined : request;
     // A session lives and ends with its thread.
-    const thread = await this.idleThread(running);
-    const { session } = await thread.request(
-      { kind: 'open', model, external, options: sessionOptions },
-      external?.contents.map(({ data }) => data.buffer as ArrayBuffer),
-    );
-    let open = true;
+    let current = await this.openSession(request, running);
+    let reopening: Promise<void> | undefined;
+    let closing: Promise<void> | undefined;
+    const checkOpen = (call: 'run' | 'hold') => {
+      if (closing || this.running !== running) throw new Error(`${call}: what was compiled was disposed of`);
+    };
+    /** Opens the model again where its thread has stopped. */
+    const reopen = async (call: 'run' | 'hold') => {
+      if (!requestAgain) {
+        throw new Error(
+          `${current.thread.failure} The model was given in memory, which is lost. Compile or open it again.`,
+        );
+      }
+      reopening ??= this.openSession(requestAgain, running)
+        .then((opened) => {
+          current = opened;
+        })
+        .finally(() => {
+          reopening = undefined;
+        });
+      await reopening;
+      checkOpen(call);
+      return current;
+    };
     const compute = async (
       wanted: typeof expected,
       inputs: TensorValues,
-      { transfer = false, held }: RunOptions & { readonly held?: number } = {},
+      { transfer = false, held }: RunOptions & { readonly held?: HeldOnThread } = {},
       returned = outputs,
     ) => {
-      if (!open || !thread.isAlive) throw new Error('run: what was compiled was disposed of');
+      checkOpen('run');
       checkInputs(wanted, inputs);
+      if (held && !held.thread.isAlive)
+        throw new Error(`${held.thread.failure} The inputs that it held are lost. Call hold again.`);
+      const { thread, session } = held ?? (current.thread.isAlive ? current : await reopen('run'));
       const reply = await thread.request(
-        { kind: 'run', session: session!, held, inputs: transfer ? inputs : compact(inputs) },
+        { kind: 'run', session, held: held?.id, inputs: transfer ? inputs : compact(inputs) },
         transfer ? [...new Set(Object.values(inputs).map(({ data }) => data.buffer as ArrayBuffer))] : [],
       );
       const results: Record<string, TensorData> = {};
@@ -110,24 +148,33 @@ export class OnnxRuntime implements Runtime {
       return results;
     };
     const hold = async (inputs: TensorValues): Promise<HeldInputs> => {
-      if (!open || !thread.isAlive) throw new Error('hold: what was compiled was disposed of');
+      checkOpen('hold');
       const growing = growingInputs(graph);
       const others = checkHeld(expected, growing, inputs);
       const given = growing.map((input) => ({ ...input, output: outputName(graph, parameters, input.name) }));
       const returned = outputs.filter(({ name }) => !growing.some((input) => input.name === name));
+      const { thread, session } = current.thread.isAlive ? current : await reopen('hold');
       const { held } = await thread.request({ kind: 'hold', inputs: compact(inputs), growing: given });
       return {
-        run: (rest) => compute(others, rest, { held: held! }, returned),
-        release: async () => {
-          if (thread.isAlive) await thread.request({ kind: 'release', held: held! });
-        },
+        run: (rest) => compute(others, rest, { held: { thread, session, id: held! } }, returned),
+        release: () => thread.free({ kind: 'release', held: held! }),
       };
     };
-    const dispose = async () => {
-      if (open && thread.isAlive) await thread.request({ kind: 'close', session: session! });
-      open = false;
+    const dispose = () => {
+      closing ??= (async () => {
+        await reopening?.catch(() => undefined);
+        await current.thread.free({ kind: 'close', session: current.session });
+      })();
+      return closing;
     };
     return { run: (inputs, options) => compute(expected, inputs, options), hold, dispose };
+  }
+
+  private async openSession(request: OpenRequest, running: OnnxThread[]): Promise<SessionOnThread> {
+    const thread = await this.idleThread(running);
+    const transfer = request.external?.contents.map(({ data }) => data.buffer as ArrayBuffer);
+    const { session } = await thread.request(request, transfer);
+    return { thread, session: session! };
   }
 
   /** Starts its threads, so that the first models need not wait for them: each loads ONNX Runtime. */
@@ -139,7 +186,13 @@ export class OnnxRuntime implements Runtime {
   async dispose(): Promise<void> {
     const ended = this.running;
     this.running = [];
-    await Promise.all(ended.map((thread) => thread.dispose()));
+    // A call that comes while another ends the threads waits for them too.
+    this.disposal = Promise.all([this.disposal, ...ended.map((thread) => thread.dispose())]);
+    await this.disposal;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
   }
 
   /** A thread to open a model on: an idle one, so that two are opened at once, and the next one where the first is done. */

@@ -437,7 +437,7 @@ export function interpret(tf: Tfjs, graph: Graph, inputs: Readonly<Record<string
  * Computes graphs with TensorFlow.js, on whatever backend its module has. A run computes on the calling thread, and with a
  * backend on the processor it blocks it.
  */
-export class TfjsRuntime implements Runtime {
+export class TfjsRuntime implements Runtime, AsyncDisposable {
   readonly name = 'tfjs';
   private readonly open = new Set<Executable>();
 
@@ -490,6 +490,10 @@ export class TfjsRuntime implements Runtime {
 
   async dispose(): Promise<void> {
     for (const executable of this.open) await executable.dispose();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
   }
 }
 

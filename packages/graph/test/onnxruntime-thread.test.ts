@@ -1,0 +1,192 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Worker } from 'node:worker_threads';
+import * as g from '@dalle-mini/graph';
+import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { afterAll, describe, expect, test } from 'vitest';
+import { float32 } from './values.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'graph-thread-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** Lets the main thread of a program end its workers from within. */
+const preload = join(folder, 'preload.cjs');
+writeFileSync(
+  preload,
+  `if (!require('node:worker_threads').isMainThread) {
+    const channel = new BroadcastChannel('end');
+    channel.onmessage = ({ data }) => {
+      if (data === 'exit') process.exit(7);
+      throw new Error('out of paper');
+    };
+    channel.unref();
+  }`,
+);
+
+/** Runs a program in a process of its own; it fails if the process does not end by itself in time. */
+function program(source: string) {
+  const imports = `
+    import * as g from '@dalle-mini/graph';
+    import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+    const x = g.input('x', [3]);
+    const graph = { inputs: { x }, outputs: { y: g.neg(x) } };
+    const feeds = { x: { dtype: 'float32', shape: [3], data: Float32Array.of(1, 2, 3) } };
+    const runtime = new OnnxRuntime({ threads: 1 });
+    const print = (error) => console.log(error.message);
+    /** Blocks the main thread while the workers go on: their replies arrive after what follows. */
+    const block = () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500);
+  `;
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', imports + source], {
+    cwd: import.meta.dirname,
+    encoding: 'utf8',
+    timeout: 20_000,
+    env: { ...process.env, NODE_OPTIONS: `--require ${preload}` },
+  });
+  return { status, stdout, stderr };
+}
+
+describe('dispose settles, and the process lives until then,', () => {
+  const disposed = 'the ONNX runtime was disposed of while it worked\n';
+
+  test('where the reply of a run arrives after it', () => {
+    const source = `
+      const executable = await runtime.compile(graph);
+      executable.run(feeds).catch(print);
+      block();
+      await runtime.dispose();
+      console.log('end');
+    `;
+    expect(program(source)).toEqual({ status: 0, stdout: `${disposed}end\n`, stderr: '' });
+  });
+
+  test('where the reply of opening a model arrives after it', () => {
+    const source = `
+      runtime.compile(graph).catch(print);
+      await new Promise(setImmediate);
+      block();
+      await runtime.dispose();
+      console.log('end');
+    `;
+    expect(program(source)).toEqual({ status: 0, stdout: `${disposed}end\n`, stderr: '' });
+  });
+});
+
+const x = g.input('x', [3]);
+const graph: g.Graph = { inputs: { x }, outputs: { y: g.neg(x) } };
+const feeds = () => ({ x: float32([3], [1, 2, 3]) });
+
+/** Starts a runtime, does something with it, and returns the workers that it started. */
+async function withWorkers(work: (runtime: OnnxRuntime, workers: readonly Worker[]) => Promise<void>): Promise<void> {
+  const workers: Worker[] = [];
+  const add = (worker: Worker) => void workers.push(worker);
+  process.on('worker', add);
+  const runtime = new OnnxRuntime({ threads: 1 });
+  try {
+    await work(runtime, workers);
+  } finally {
+    process.off('worker', add);
+    await runtime.dispose();
+  }
+}
+
+test('a second dispose waits for the first', () =>
+  withWorkers(async (runtime, workers) => {
+    runtime.start();
+    void runtime.dispose();
+    await runtime.dispose();
+    expect(workers.map(({ threadId }) => threadId)).toEqual([-1, -1]);
+  }));
+
+test('a runtime is disposed of by Symbol.asyncDispose', () =>
+  withWorkers(async (runtime, workers) => {
+    const executable = await runtime.compile(graph);
+    await runtime[Symbol.asyncDispose]();
+    expect(workers.map(({ threadId }) => threadId)).toEqual([-1]);
+    await expect(executable.run(feeds())).rejects.toThrow('run: what was compiled was disposed of');
+  }));
+
+test('runs that are asked for after an executable’s dispose are refused', () =>
+  withWorkers(async (runtime) => {
+    const executable = await runtime.compile(graph);
+    const first = executable.run(feeds());
+    const disposal = executable.dispose();
+    await expect(executable.run(feeds())).rejects.toThrow('run: what was compiled was disposed of');
+    expect([...(await first).y!.data]).toEqual([-1, -2, -3]);
+    await disposal;
+  }));
+
+describe('after its worker stopped', () => {
+  const path = join(folder, 'model.onnx');
+  writeFileSync(path, g.emitOnnx(graph));
+
+  test('a model of a file, and one without parameters, are opened again', () =>
+    withWorkers(async (runtime, workers) => {
+      const executables = [await runtime.open(path, graph), await runtime.compile(graph)];
+      await Promise.all(workers.map((worker) => worker.terminate()));
+      for (const executable of [...executables, ...executables])
+        expect([...(await executable.run(feeds())).y!.data]).toEqual([-1, -2, -3]);
+      await executables[0]!.dispose();
+      await expect(executables[0]!.run(feeds())).rejects.toThrow('run: what was compiled was disposed of');
+    }));
+
+  test('runs that are asked for at once open a model once', () =>
+    withWorkers(async (runtime, workers) => {
+      const executable = await runtime.compile(graph);
+      await workers[0]!.terminate();
+      const results = await Promise.all([1, 2, 3].map(() => executable.run(feeds())));
+      expect(results.map(({ y }) => y!.data[0])).toEqual([-1, -1, -1]);
+      expect(workers).toHaveLength(2);
+    }));
+
+  test('a model that was given in memory says why it is lost, and others can be opened', () =>
+    withWorkers(async (runtime, workers) => {
+      const w = new g.ParameterScope().parameter('w', [3], g.ones);
+      const product: g.Graph = { inputs: { x }, outputs: { y: g.mul(x, w) } };
+      const options = { parameters: new Map([['w', float32([3], [2, 2, 2])]]) };
+      const executable = await runtime.compile(product, options);
+      await workers[0]!.terminate();
+      const message =
+        'The worker thread of ONNX Runtime stopped: it exited with code 1. ' +
+        'The model was given in memory, which is lost. Compile or open it again.';
+      await expect(executable.run(feeds())).rejects.toThrow(message);
+      await expect(executable.hold({})).rejects.toThrow(message);
+      await executable.dispose();
+      const again = await runtime.compile(product, options);
+      expect([...(await again.run(feeds())).y!.data]).toEqual([2, 4, 6]);
+    }));
+
+  test('inputs that it held are lost, and can be held again', () =>
+    withWorkers(async (runtime, workers) => {
+      const executable = await runtime.compile(graph);
+      const held = await executable.hold(feeds());
+      await workers[0]!.terminate();
+      await expect(held.run({})).rejects.toThrow(
+        'The worker thread of ONNX Runtime stopped: it exited with code 1. The inputs that it held are lost. Call hold again.',
+      );
+      await held.release();
+      expect([...(await (await executable.hold(feeds())).run({})).y!.data]).toEqual([-1, -2, -3]);
+    }));
+
+  test.each([
+    ['exit', 'it exited with code 7'],
+    ['throw', 'out of paper'],
+  ])('calls under way say why, and later ones work (%s)', (how, why) => {
+    const source = `
+      const executable = await runtime.compile(graph);
+      const runs = Promise.allSettled(Array.from({ length: 1000 }, () => executable.run(feeds)));
+      new BroadcastChannel('end').postMessage('${how}');
+      const { reason } = (await runs).at(-1);
+      console.log(reason.message);
+      console.log((await executable.run(feeds)).y.data.join());
+      await runtime.dispose();
+      process.exit();
+    `;
+    expect(program(source)).toEqual({
+      status: 0,
+      stdout: `The worker thread of ONNX Runtime stopped: ${why}. Repeat the call, which starts a new one.\n-1,-2,-3\n`,
+      stderr: '',
+    });
+  });
+});
