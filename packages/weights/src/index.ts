@@ -1,16 +1,17 @@
-export { transposeInPlace } from './axis-order.js';
+export { CheckpointError } from './errors/checkpoint-error.js';
+export { type FlaxWriteOptions, writeFlaxMsgpack } from './formats/flax/writer.js';
+export type { CheckpointFile, CheckpointFormat } from './formats/layout.js';
+export { readCheckpoint } from './formats/read-checkpoint.js';
+export { readSafetensors, type Safetensors } from './formats/safetensors/reader.js';
+export { type SafetensorsWriteOptions, writeSafetensors } from './formats/safetensors/writer.js';
+export { transposeInPlace } from './tensors/axis-order.js';
+export { dequantize, type Float32Tensor, type QuantizedRows, quantize, quantizeRows } from './tensors/quantization.js';
 export {
   type Checkpoint,
-  CheckpointError,
   fromFloat32,
   fromInt32,
   type StoredDtype,
   type StoredTensor,
   toFloat32,
   toInt32,
-} from './checkpoint.js';
-export { type FlaxWriteOptions, writeFlaxMsgpack } from './flax-msgpack.js';
-export type { CheckpointFile, CheckpointFormat } from './layout.js';
-export { dequantize, type Float32Tensor, type QuantizedRows, quantize, quantizeRows } from './quantization.js';
-export { readCheckpoint } from './read-checkpoint.js';
-export { readSafetensors, type Safetensors, type SafetensorsWriteOptions, writeSafetensors } from './safetensors.js';
+} from './tensors/stored-tensor.js';

@@ -1,17 +1,12 @@
 /** What needs a file system. */
+export { FileError } from './errors/file-error.js';
+export { writeFileAtomically } from './files/atomic-write.js';
 export {
   locateTensors,
   readCheckpointFile,
   type TensorLocation,
   writeCheckpointFile,
-  writeFileAtomically,
   writeFlaxCheckpointFile,
-} from './checkpoint-file.js';
-export { FileError } from './file-error.js';
-export {
-  type HuggingFaceModel,
-  isThere,
-  readHuggingFaceFolder,
-  readJsonFile,
-  readTextFile,
-} from './hugging-face-folder.js';
+} from './files/checkpoint-file.js';
+export { type HuggingFaceModel, readHuggingFaceFolder } from './files/hugging-face-folder.js';
+export { isThere, readJsonFile, readTextFile } from './files/read-file.js';

@@ -1,6 +1,7 @@
-import { type ByteSource, uint64 } from './byte-source.js';
-import { CheckpointError } from './checkpoint.js';
-import { type ByteRange, MAX_ENTRIES, quote } from './layout.js';
+import { CheckpointError } from '../../errors/checkpoint-error.js';
+import { quote } from '../../errors/quote.js';
+import { type ByteSource, uint64 } from '../byte-source.js';
+import { type ByteRange, MAX_ENTRIES } from '../layout.js';
 
 /**
  * The part of the zip format (PKWARE's APPNOTE.TXT) that `torch.save` writes: stored entries, with the 64-bit fields of

@@ -1,4 +1,4 @@
-import { CheckpointError } from './checkpoint.js';
+import { CheckpointError } from '../errors/checkpoint-error.js';
 
 /** Bytes that are read by range, so that a file's structure can be read without the file. */
 export interface ByteSource {

@@ -1,9 +1,9 @@
+import { CheckpointError } from '../errors/checkpoint-error.js';
 import { type ByteSource, memorySource } from './byte-source.js';
-import { CheckpointError } from './checkpoint.js';
-import { flaxLayout } from './flax-msgpack.js';
+import { flaxLayout } from './flax/reader.js';
 import { type CheckpointFile, type CheckpointLayout, loadFromMemory } from './layout.js';
-import { LEGACY_MAGIC, pytorchLegacyLayout, pytorchZipLayout } from './pytorch.js';
-import { safetensorsLayout } from './safetensors.js';
+import { LEGACY_MAGIC, pytorchLegacyLayout, pytorchZipLayout } from './pytorch/reader.js';
+import { safetensorsLayout } from './safetensors/reader.js';
 
 /**
  * Reads a checkpoint from memory, whichever of these formats its content shows: safetensors; Flax's msgpack

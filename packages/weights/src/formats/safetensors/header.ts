@@ -1,4 +1,12 @@
-import { CheckpointError } from './checkpoint.js';
+import { CheckpointError } from '../../errors/checkpoint-error.js';
+
+/**
+ * The safetensors format (https://github.com/huggingface/safetensors): 8 bytes with the header's length N as a little-endian
+ * integer, N bytes of JSON that place every tensor, then the tensors' bytes without gaps.
+ */
+
+/** Bytes before the header. */
+export const PREFIX_LENGTH = 8;
 
 /** A tensor's entry in the header, with its fields of the right JSON types and nothing more checked. */
 export interface HeaderEntry {

@@ -1,26 +1,9 @@
-import { type ByteSource, memorySource } from './byte-source.js';
-import {
-  BYTES_PER_ELEMENT,
-  type Checkpoint,
-  CheckpointError,
-  checkTensor,
-  elementCount,
-  fromFloat32,
-  listText,
-  type StoredDtype,
-  type StoredTensor,
-  toFloat32,
-} from './checkpoint.js';
-import { type CheckpointLayout, checkName, concatenate, loadFromMemory, quote } from './layout.js';
-import { parseHeader } from './safetensors-header.js';
-
-/**
- * The safetensors format (https://github.com/huggingface/safetensors): 8 bytes with the header's length N as a little-endian
- * integer, N bytes of JSON that place every tensor, then the tensors' bytes without gaps.
- */
-
-/** Bytes before the header. */
-const PREFIX_LENGTH = 8;
+import { CheckpointError } from '../../errors/checkpoint-error.js';
+import { listText, quote } from '../../errors/quote.js';
+import { BYTES_PER_ELEMENT, type Checkpoint, elementCount, type StoredDtype } from '../../tensors/stored-tensor.js';
+import { type ByteSource, memorySource } from '../byte-source.js';
+import { type CheckpointLayout, checkName, loadFromMemory } from '../layout.js';
+import { PREFIX_LENGTH, parseHeader } from './header.js';
 
 /** The reference implementation refuses longer headers too. */
 const MAX_HEADER_LENGTH = 100_000_000;
@@ -30,11 +13,6 @@ export interface Safetensors {
   readonly tensors: Checkpoint;
   /** Free text by key, the header's `__metadata__`. */
   readonly metadata: Readonly<Record<string, string>>;
-}
-
-export interface SafetensorsWriteOptions {
-  /** Stores floats of other widths as this type. Each tensor is converted when it is written. Default: all as they are. */
-  readonly dtype?: 'F32' | 'F16' | 'BF16';
 }
 
 /**
@@ -54,76 +32,6 @@ export function readSafetensors(bytes: Uint8Array): Safetensors {
 export function safetensorsLayout(source: ByteSource): CheckpointLayout {
   const headerLength = readHeaderLength(source.read(0, Math.min(PREFIX_LENGTH, source.size)), source.size);
   return readHeader(source.read(PREFIX_LENGTH, headerLength), PREFIX_LENGTH + headerLength, source.size);
-}
-
-/**
- * The bytes of a safetensors file. The same tensors and metadata give the same bytes, whatever their order, and the same
- * bytes as the reference implementation: wider dtypes first, then by name, which aligns every tensor to its element's size.
- * @throws CheckpointError if a tensor's bytes do not agree with its dtype and shape, or a name is not allowed.
- */
-export function writeSafetensors(
-  tensors: ReadonlyMap<string, StoredTensor>,
-  metadata: Readonly<Record<string, string>> = {},
-  options: SafetensorsWriteOptions = {},
-): Uint8Array {
-  return concatenate([...safetensorsParts(tensors, metadata, options)]);
-}
-
-/** The file that {@link writeSafetensors} makes, as the pieces to write one after the other: the header, then each tensor. */
-export function* safetensorsParts(
-  tensors: ReadonlyMap<string, StoredTensor>,
-  metadata: Readonly<Record<string, string>>,
-  options: SafetensorsWriteOptions,
-): Generator<Uint8Array, void> {
-  const utf8 = new TextEncoder();
-  const sorted = [...tensors]
-    .map(([name, tensor]) => {
-      checkName(name, 'tensor');
-      checkTensor(tensor, `Tensor ${JSON.stringify(name)}`);
-      const dtype = isFloat(tensor.dtype) ? (options.dtype ?? tensor.dtype) : tensor.dtype;
-      return { name, tensor, dtype, key: utf8.encode(name) };
-    })
-    .sort((a, b) => DTYPE_ORDER[b.dtype] - DTYPE_ORDER[a.dtype] || compareBytes(a.key, b.key));
-
-  const header: [string, unknown][] = [];
-  const keys = Object.keys(metadata).sort();
-  if (keys.length > 0) {
-    for (const key of keys) {
-      checkName(key, 'metadata');
-      if (typeof metadata[key] !== 'string') {
-        throw new CheckpointError(
-          `Metadata ${JSON.stringify(key)} is a ${typeof metadata[key]}; metadata values are strings. Use JSON.stringify for structured values.`,
-        );
-      }
-    }
-    header.push(['__metadata__', Object.fromEntries(keys.map((key) => [key, metadata[key]]))]);
-  }
-  let offset = 0;
-  for (const { name, tensor, dtype } of sorted) {
-    const elements = tensor.bytes.byteLength / BYTES_PER_ELEMENT[tensor.dtype];
-    const end = offset + elements * BYTES_PER_ELEMENT[dtype];
-    header.push([name, { dtype, shape: tensor.shape, data_offsets: [offset, end] }]);
-    offset = end;
-  }
-  // Joined by hand: an object would move names that look like integers ("0") to the front.
-  const entries = header.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`);
-  const text = utf8.encode(`{${entries.join(',')}}`);
-  const headerLength = Math.ceil(text.byteLength / 8) * 8;
-  const start = new Uint8Array(PREFIX_LENGTH + headerLength).fill(0x20);
-  new DataView(start.buffer).setBigUint64(0, BigInt(headerLength), true);
-  start.set(text, PREFIX_LENGTH);
-  yield start;
-  for (const { tensor, dtype } of sorted) {
-    yield tensor.dtype === dtype
-      ? tensor.bytes
-      : fromFloat32(toFloat32(tensor), tensor.shape, dtype as FloatDtype).bytes;
-  }
-}
-
-type FloatDtype = NonNullable<SafetensorsWriteOptions['dtype']>;
-
-function isFloat(dtype: StoredDtype): boolean {
-  return dtype === 'F16' || dtype === 'BF16' || dtype === 'F32' || dtype === 'F64';
 }
 
 /**
@@ -211,26 +119,4 @@ function readHeader(header: Uint8Array, dataStart: number, fileLength: number): 
 
 function isStoredDtype(dtype: string): dtype is StoredDtype {
   return Object.hasOwn(BYTES_PER_ELEMENT, dtype);
-}
-
-/** The reference implementation's order of dtypes, by growing size. */
-const DTYPE_ORDER: Readonly<Record<StoredDtype, number>> = {
-  BOOL: 0,
-  U8: 1,
-  I8: 2,
-  I16: 3,
-  F16: 4,
-  BF16: 5,
-  I32: 6,
-  F32: 7,
-  F64: 8,
-  I64: 9,
-};
-
-function compareBytes(a: Uint8Array, b: Uint8Array): number {
-  const length = Math.min(a.byteLength, b.byteLength);
-  for (let i = 0; i < length; i++) {
-    if (a[i] !== b[i]) return a[i]! - b[i]!;
-  }
-  return a.byteLength - b.byteLength;
 }

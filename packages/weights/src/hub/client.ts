@@ -1,5 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { HubError, UnavailableError } from './hub-error.js';
+import { quote } from '../errors/quote.js';
+import { HubError, UnavailableError } from './error.js';
+import { withRetries } from './retries.js';
 
 const MAX_REDIRECTS = 10;
 
@@ -158,7 +159,7 @@ export class HubClient {
       await response.body?.cancel();
       const target = URL.canParse(location, url.href) ? new URL(location, url) : undefined;
       if (target === undefined || !/^https?:$/.test(target.protocol)) {
-        throw new HubError(`${url.host} redirects to ${shown(location)}, which is no web address. Check HF_ENDPOINT.`);
+        throw new HubError(`${url.host} redirects to ${quote(location)}, which is no web address. Check HF_ENDPOINT.`);
       }
       url = target;
     }
@@ -239,44 +240,4 @@ function retryAfter(response: Response): number | undefined {
   if (value === null) return undefined;
   const wait = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
   return Number.isNaN(wait) ? undefined : Math.max(wait, 0);
-}
-
-/** A stranger's text for a message: quoted, and shortened. */
-export function shown(text: string): string {
-  return JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}…` : text);
-}
-
-/** Tries after the first one. */
-export const RETRIES = 5;
-
-/** Milliseconds before the first retry; each further one waits twice as long. */
-const FIRST_WAIT = 500;
-
-/** Milliseconds. A hub that asks for more patience is told to the user instead. */
-const LONGEST_WAIT = 60_000;
-
-/**
- * Calls `attempt` again as long as it fails with an UnavailableError that allows it, up to `retries` times in a row; `recovered`, which it
- * may call, begins a new row.
- * @throws The last error of `attempt`; the reason of `signal`.
- */
-export async function withRetries<T>(
-  attempt: (recovered: () => void) => Promise<T>,
-  signal: AbortSignal,
-  retries = RETRIES,
-): Promise<T> {
-  let failures = 0;
-  for (;;) {
-    try {
-      return await attempt(() => {
-        failures = 0;
-      });
-    } catch (error) {
-      if (!(error instanceof UnavailableError) || failures >= Math.min(retries, error.retries)) throw error;
-      const wait = error.retryAfter ?? FIRST_WAIT * 2 ** failures;
-      if (wait > LONGEST_WAIT) throw error;
-      failures++;
-      await sleep(wait, undefined, { signal }).catch(() => signal.throwIfAborted());
-    }
-  }
 }

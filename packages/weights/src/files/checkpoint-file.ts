@@ -1,23 +1,20 @@
-import { randomUUID } from 'node:crypto';
 import { readSync } from 'node:fs';
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
-import type { ByteSource } from './byte-source.js';
-import { type Checkpoint, CheckpointError, type StoredDtype, type StoredTensor } from './checkpoint.js';
-import { FileError, isSystemError } from './file-error.js';
-import { type FlaxWriteOptions, flaxParts } from './flax-msgpack.js';
+import { type FileHandle, open } from 'node:fs/promises';
+import { CheckpointError } from '../errors/checkpoint-error.js';
+import { FileError, isSystemError } from '../errors/file-error.js';
+import type { ByteSource } from '../formats/byte-source.js';
+import { type FlaxWriteOptions, flaxParts } from '../formats/flax/writer.js';
 import {
   type ByteRange,
   type CheckpointFile,
   type CheckpointLayout,
   storedTensor,
   type TensorPlace,
-} from './layout.js';
-import { checkpointLayout } from './read-checkpoint.js';
-import { type SafetensorsWriteOptions, safetensorsParts } from './safetensors.js';
-
-/** Bytes for one call of the system, which takes less than 2 GiB. */
-const CHUNK = 2 ** 26;
+} from '../formats/layout.js';
+import { checkpointLayout } from '../formats/read-checkpoint.js';
+import { type SafetensorsWriteOptions, safetensorsParts } from '../formats/safetensors/writer.js';
+import type { Checkpoint, StoredDtype, StoredTensor } from '../tensors/stored-tensor.js';
+import { BYTES_PER_CALL, writeParts } from './atomic-write.js';
 
 /**
  * Reads a checkpoint file of any size, in any format of `readCheckpoint`, which its content shows and not its name. Each
@@ -98,7 +95,7 @@ function fileSource({ fd }: FileHandle, size: number): ByteSource {
     read(position, length) {
       const bytes = new Uint8Array(length);
       for (let filled = 0; filled < length; ) {
-        const bytesRead = readSync(fd, bytes, filled, Math.min(CHUNK, length - filled), position + filled);
+        const bytesRead = readSync(fd, bytes, filled, Math.min(BYTES_PER_CALL, length - filled), position + filled);
         if (bytesRead === 0) throw shrunk(position + filled, size);
         filled += bytesRead;
       }
@@ -112,7 +109,7 @@ async function readRanges(file: FileHandle, size: number, { name, ranges }: Tens
   let filled = 0;
   for (const { begin, end } of ranges) {
     for (let position = begin; position < end; ) {
-      const { bytesRead } = await file.read(bytes, filled, Math.min(CHUNK, end - position), position);
+      const { bytesRead } = await file.read(bytes, filled, Math.min(BYTES_PER_CALL, end - position), position);
       if (bytesRead === 0) throw shrunk(position, size);
       filled += bytesRead;
       position += bytesRead;
@@ -161,52 +158,4 @@ export async function writeFlaxCheckpointFile(
   options: FlaxWriteOptions = {},
 ): Promise<void> {
   await writeParts(path, flaxParts(tensors, options));
-}
-
-/**
- * Writes a file so that a reader finds either the old content or the new one, whole, whatever happens in between: the bytes go
- * to a new file in the same folder, reach the disk, and take the name. On failure that file is removed.
- * A symbolic link at `path` is replaced, not followed.
- * @throws FileError if the file cannot be written.
- */
-export async function writeFileAtomically(path: string, bytes: Uint8Array): Promise<void> {
-  await writeParts(path, [bytes]);
-}
-
-async function writeParts(path: string, parts: Iterable<Uint8Array>): Promise<void> {
-  const folder = dirname(resolve(path));
-  // Not derived from the file's name, which may already be as long as a name can be.
-  const temporary = join(folder, `.${randomUUID()}.tmp`);
-  try {
-    const file = await open(temporary, 'wx');
-    try {
-      for (const part of parts) await writeFully(file, part);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, path);
-  } catch (error) {
-    // The first error says more than a failure to clean up after it.
-    await rm(temporary, { force: true }).catch(() => undefined);
-    throw isSystemError(error) ? new FileError('write', path, error) : error;
-  }
-  await syncFolder(folder);
-}
-
-async function writeFully(file: FileHandle, bytes: Uint8Array): Promise<void> {
-  for (let offset = 0; offset < bytes.byteLength; ) {
-    const { bytesWritten } = await file.write(bytes, offset, Math.min(CHUNK, bytes.byteLength - offset));
-    offset += bytesWritten;
-  }
-}
-
-/**
- * Makes the new name itself survive a power cut. By now the file is in place and whole, so where a system cannot open or sync
- * folders (Windows, some network file systems) that is no failure.
- */
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r').catch(() => undefined);
-  await handle?.sync().catch(() => undefined);
-  await handle?.close();
 }

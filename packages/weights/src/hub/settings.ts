@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { HubError } from './hub-error.js';
+import { HubError } from './error.js';
 
 // The variables, and what they default to, are those of huggingface_hub in Python.
 

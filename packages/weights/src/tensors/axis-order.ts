@@ -1,4 +1,4 @@
-import { BYTES_PER_ELEMENT, elementCount, type StoredTensor } from './checkpoint.js';
+import { BYTES_PER_ELEMENT, elementCount, type StoredTensor } from './stored-tensor.js';
 
 /**
  * The tensor with its axes in another order, as NumPy's `transpose`: axis i of the result is axis `permutation[i]`. The result

@@ -1,13 +1,6 @@
-import {
-  type Checkpoint,
-  CheckpointError,
-  elementCount,
-  listText,
-  type StoredTensor,
-  stored,
-  toFloat32,
-  toInt32,
-} from './checkpoint.js';
+import { CheckpointError } from '../errors/checkpoint-error.js';
+import { listText } from '../errors/quote.js';
+import { type Checkpoint, elementCount, type StoredTensor, stored, toFloat32, toInt32 } from './stored-tensor.js';
 
 /**
  * 8-bit storage. A row is everything under one index of the first axis: one output of a PyTorch linear layer, one output

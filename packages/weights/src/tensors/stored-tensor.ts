@@ -1,3 +1,5 @@
+import { CheckpointError } from '../errors/checkpoint-error.js';
+import { listText } from '../errors/quote.js';
 import { bfloat16ToFloat32, float16ToFloat32, float32ToBfloat16, float32ToFloat16 } from './half-precision.js';
 
 /** Bytes an element takes, for each element type that a checkpoint may hold. The names are those of safetensors. */
@@ -28,11 +30,6 @@ export interface StoredTensor {
 /** The tensors of a model by name. */
 export type Checkpoint = Map<string, StoredTensor>;
 
-/** A checkpoint that cannot be read or written as it is. The message says what is wrong and how to mend it. */
-export class CheckpointError extends Error {
-  override readonly name = 'CheckpointError';
-}
-
 /**
  * Number of elements of `shape`, 1 for a scalar.
  * @throws CheckpointError if an axis is not a whole number ≥ 0 or the product is past 2⁵³ − 1; `what` names the tensor in the message.
@@ -49,11 +46,6 @@ export function elementCount(shape: readonly number[], what: string): number {
     }
   }
   return count;
-}
-
-/** A list of sizes for a message, shortened: a hostile file must not fill the log. */
-export function listText(sizes: readonly number[]): string {
-  return sizes.length > 12 ? `[${sizes.slice(0, 12)},… ${sizes.length} numbers]` : `[${sizes}]`;
 }
 
 /** @throws CheckpointError if the dtype is unknown or `bytes` is not exactly as long as dtype and shape ask for. */

@@ -1,5 +1,6 @@
-import { type HubClient, shown } from './hub-client.js';
-import { HubError } from './hub-error.js';
+import { quote } from '../errors/quote.js';
+import type { HubClient } from './client.js';
+import { HubError } from './error.js';
 
 /** A file of a repository. */
 export interface HubFile {
@@ -71,11 +72,11 @@ function storedFile(entry: unknown, contents: string, what: string): StoredFile 
   if (typeof path !== 'string') throw new HubError(`${what}: the hub lists a file without a name. Check HF_ENDPOINT.`);
   checkPath(path, `${what}: the hub lists the file`);
   if (!Number.isSafeInteger(size) || (size as number) < 0) {
-    throw new HubError(`${what}: the hub lists ${shown(path)} without a size. Check HF_ENDPOINT.`);
+    throw new HubError(`${what}: the hub lists ${quote(path)} without a size. Check HF_ENDPOINT.`);
   }
   const etag = lfs ? (lfs as Record<string, unknown>).oid : oid;
   if (typeof etag !== 'string' || !(lfs ? SHA256 : SHA1).test(etag)) {
-    throw new HubError(`${what}: the hub lists ${shown(path)} without a checksum. Check HF_ENDPOINT.`);
+    throw new HubError(`${what}: the hub lists ${quote(path)} without a checksum. Check HF_ENDPOINT.`);
   }
   const url = new URL(`${contents}/${path.split('/').map(encodeURIComponent).join('/')}`);
   return { name: path, size: size as number, etag, url };
@@ -89,7 +90,7 @@ export function checkPath(path: string, what: string): void {
   // Windows takes segments of dots and spaces for `..`, and `C:` for a drive.
   if (path.split('/').some((segment) => /^([. ]*|[a-z]:.*)$/i.test(segment)) || /[\\\p{Cc}]/u.test(path)) {
     throw new HubError(
-      `${what} ${shown(path)}, which may lead out of its folder; nothing was written. Do not trust it.`,
+      `${what} ${quote(path)}, which may lead out of its folder; nothing was written. Do not trust it.`,
     );
   }
 }

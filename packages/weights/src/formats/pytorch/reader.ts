@@ -1,5 +1,7 @@
-import { type ByteSource, Cursor, uint64 } from './byte-source.js';
-import { BYTES_PER_ELEMENT, CheckpointError, listText, type StoredDtype } from './checkpoint.js';
+import { CheckpointError } from '../../errors/checkpoint-error.js';
+import { listText, quote } from '../../errors/quote.js';
+import { BYTES_PER_ELEMENT, type StoredDtype } from '../../tensors/stored-tensor.js';
+import { type ByteSource, Cursor, uint64 } from '../byte-source.js';
 import {
   type ByteRange,
   type CheckpointLayout,
@@ -8,10 +10,9 @@ import {
   MAX_AXES,
   MAX_DEPTH,
   MAX_ENTRIES,
-  quote,
   type TensorPlace,
   tensorBytes,
-} from './layout.js';
+} from '../layout.js';
 import { Foreign, nameOf, PickleDict, type PickleNames, type PickleValue, type Unpickled, unpickle } from './pickle.js';
 import { zipEntries } from './zip.js';
 

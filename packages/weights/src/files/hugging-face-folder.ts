@@ -1,9 +1,7 @@
-/** The folder of a Hugging Face model. */
-import { access, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Checkpoint, CheckpointError } from './checkpoint.js';
+import type { Checkpoint } from '../tensors/stored-tensor.js';
 import { readCheckpointFile } from './checkpoint-file.js';
-import { FileError } from './file-error.js';
+import { isThere, readJsonFile, readTextFile } from './read-file.js';
 
 /** The files of a Hugging Face model, read. */
 export interface HuggingFaceModel<Weights = Checkpoint> {
@@ -73,47 +71,8 @@ async function readTokenizer(folder: string, vocabulary: string): Promise<object
   return { vocab, merges };
 }
 
-/**
- * Reads a file that holds a JSON object.
- * @throws FileError if it cannot be read; CheckpointError, with the path in its message, if it holds anything else.
- */
-export async function readJsonFile(path: string): Promise<Record<string, unknown>> {
-  const text = await readTextFile(path);
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (error) {
-    // Some of V8's messages quote the text, line breaks and all.
-    const why = (error as Error).message.replace(/\s+/g, ' ');
-    throw new CheckpointError(`${path}: it is not JSON (${why}); fetch or export the model again.`, { cause: error });
-  }
-  if (typeof json !== 'object' || json === null || Array.isArray(json))
-    throw new CheckpointError(`${path}: it must hold an object; fetch or export the model again.`);
-  return json as Record<string, unknown>;
-}
-
-/**
- * Reads a text file, as UTF-8.
- * @throws FileError if it cannot be read.
- */
-export async function readTextFile(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    throw new FileError('read', path, error as NodeJS.ErrnoException);
-  }
-}
-
 /** The first of some names that a folder has; the very first, to be missed by name, if it has none. */
 async function first(folder: string, names: readonly string[]): Promise<string> {
   for (const name of names) if (await isThere(join(folder, name))) return name;
   return names[0]!;
-}
-
-/** Whether there is a file or a folder at a path; one that may not be looked at is taken to be there. */
-export async function isThere(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    ({ code }: NodeJS.ErrnoException) => code !== 'ENOENT' && code !== 'ENOTDIR',
-  );
 }

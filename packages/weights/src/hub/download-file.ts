@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { type FileHandle, open, rm } from 'node:fs/promises';
-import type { ModelCache } from './hub-cache.js';
-import { type HubClient, withRetries } from './hub-client.js';
-import { HubError, UnavailableError } from './hub-error.js';
-import type { StoredFile } from './hub-listing.js';
-import type { Progress } from './hub-progress.js';
+import type { ModelCache } from './cache.js';
+import type { HubClient } from './client.js';
+import { HubError, UnavailableError } from './error.js';
+import type { StoredFile } from './listing.js';
+import type { Progress } from './progress.js';
+import { withRetries } from './retries.js';
 
 /** New bytes after which a connection that breaks counts as one that worked. */
 const GOOD_START = 2 ** 20;

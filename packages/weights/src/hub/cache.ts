@@ -2,8 +2,8 @@ import { createHash, randomUUID } from 'node:crypto';
 import { copyFile, link, mkdir, readdir, readFile, rename, rm, stat, symlink, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join, relative, resolve, sep } from 'node:path';
-import { type HubFile, isCommit } from './hub-listing.js';
-import { writeFileAtomically } from './node.js';
+import { writeFileAtomically } from '../files/atomic-write.js';
+import { type HubFile, isCommit } from './listing.js';
 
 /**
  * A model in the cache that huggingface_hub, in Python, shares:

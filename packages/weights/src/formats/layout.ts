@@ -1,13 +1,13 @@
-import { rowMajor } from './axis-order.js';
+import { CheckpointError } from '../errors/checkpoint-error.js';
+import { listText, quote } from '../errors/quote.js';
+import { rowMajor } from '../tensors/axis-order.js';
 import {
   BYTES_PER_ELEMENT,
   type Checkpoint,
-  CheckpointError,
   elementCount,
-  listText,
   type StoredDtype,
   type StoredTensor,
-} from './checkpoint.js';
+} from '../tensors/stored-tensor.js';
 
 /** A format of checkpoint files: safetensors, `flax.serialization` in msgpack, or `torch.save`. */
 export type CheckpointFormat = 'safetensors' | 'flax' | 'pytorch';
@@ -178,9 +178,4 @@ export function checkName(name: string, kind: 'tensor' | 'metadata'): void {
   if (/\p{Surrogate}/u.test(name)) {
     throw new CheckpointError(`The ${kind} name ${quote(name)} contains half of a surrogate pair; rename it.`);
   }
-}
-
-/** A name for a message, shortened: a hostile file must not fill the log. */
-export function quote(name: string): string {
-  return JSON.stringify(name.length > 100 ? `${name.slice(0, 100)}…` : name);
 }

@@ -1,6 +1,6 @@
-import { type Cursor, uint64 } from './byte-source.js';
-import { CheckpointError } from './checkpoint.js';
-import { quote } from './layout.js';
+import { CheckpointError } from '../../errors/checkpoint-error.js';
+import { quote } from '../../errors/quote.js';
+import { type Cursor, uint64 } from '../byte-source.js';
 
 /**
  * Python's pickle is a program for a machine with a stack: it may import any function and call it. This machine has the opcodes

@@ -1,0 +1,108 @@
+import { CheckpointError } from '../../errors/checkpoint-error.js';
+import {
+  BYTES_PER_ELEMENT,
+  checkTensor,
+  fromFloat32,
+  type StoredDtype,
+  type StoredTensor,
+  toFloat32,
+} from '../../tensors/stored-tensor.js';
+import { checkName, concatenate } from '../layout.js';
+import { PREFIX_LENGTH } from './header.js';
+
+export interface SafetensorsWriteOptions {
+  /** Stores floats of other widths as this type. Each tensor is converted when it is written. Default: all as they are. */
+  readonly dtype?: 'F32' | 'F16' | 'BF16';
+}
+
+/**
+ * The bytes of a safetensors file. The same tensors and metadata give the same bytes, whatever their order, and the same
+ * bytes as the reference implementation: wider dtypes first, then by name, which aligns every tensor to its element's size.
+ * @throws CheckpointError if a tensor's bytes do not agree with its dtype and shape, or a name is not allowed.
+ */
+export function writeSafetensors(
+  tensors: ReadonlyMap<string, StoredTensor>,
+  metadata: Readonly<Record<string, string>> = {},
+  options: SafetensorsWriteOptions = {},
+): Uint8Array {
+  return concatenate([...safetensorsParts(tensors, metadata, options)]);
+}
+
+/** The file that {@link writeSafetensors} makes, as the pieces to write one after the other: the header, then each tensor. */
+export function* safetensorsParts(
+  tensors: ReadonlyMap<string, StoredTensor>,
+  metadata: Readonly<Record<string, string>>,
+  options: SafetensorsWriteOptions,
+): Generator<Uint8Array, void> {
+  const utf8 = new TextEncoder();
+  const sorted = [...tensors]
+    .map(([name, tensor]) => {
+      checkName(name, 'tensor');
+      checkTensor(tensor, `Tensor ${JSON.stringify(name)}`);
+      const dtype = isFloat(tensor.dtype) ? (options.dtype ?? tensor.dtype) : tensor.dtype;
+      return { name, tensor, dtype, key: utf8.encode(name) };
+    })
+    .sort((a, b) => DTYPE_ORDER[b.dtype] - DTYPE_ORDER[a.dtype] || compareBytes(a.key, b.key));
+
+  const header: [string, unknown][] = [];
+  const keys = Object.keys(metadata).sort();
+  if (keys.length > 0) {
+    for (const key of keys) {
+      checkName(key, 'metadata');
+      if (typeof metadata[key] !== 'string') {
+        throw new CheckpointError(
+          `Metadata ${JSON.stringify(key)} is a ${typeof metadata[key]}; metadata values are strings. Use JSON.stringify for structured values.`,
+        );
+      }
+    }
+    header.push(['__metadata__', Object.fromEntries(keys.map((key) => [key, metadata[key]]))]);
+  }
+  let offset = 0;
+  for (const { name, tensor, dtype } of sorted) {
+    const elements = tensor.bytes.byteLength / BYTES_PER_ELEMENT[tensor.dtype];
+    const end = offset + elements * BYTES_PER_ELEMENT[dtype];
+    header.push([name, { dtype, shape: tensor.shape, data_offsets: [offset, end] }]);
+    offset = end;
+  }
+  // Joined by hand: an object would move names that look like integers ("0") to the front.
+  const entries = header.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`);
+  const text = utf8.encode(`{${entries.join(',')}}`);
+  const headerLength = Math.ceil(text.byteLength / 8) * 8;
+  const start = new Uint8Array(PREFIX_LENGTH + headerLength).fill(0x20);
+  new DataView(start.buffer).setBigUint64(0, BigInt(headerLength), true);
+  start.set(text, PREFIX_LENGTH);
+  yield start;
+  for (const { tensor, dtype } of sorted) {
+    yield tensor.dtype === dtype
+      ? tensor.bytes
+      : fromFloat32(toFloat32(tensor), tensor.shape, dtype as FloatDtype).bytes;
+  }
+}
+
+type FloatDtype = NonNullable<SafetensorsWriteOptions['dtype']>;
+
+function isFloat(dtype: StoredDtype): boolean {
+  return dtype === 'F16' || dtype === 'BF16' || dtype === 'F32' || dtype === 'F64';
+}
+
+/** The reference implementation's order of dtypes, by growing size. */
+const DTYPE_ORDER: Readonly<Record<StoredDtype, number>> = {
+  BOOL: 0,
+  U8: 1,
+  I8: 2,
+  I16: 3,
+  F16: 4,
+  BF16: 5,
+  I32: 6,
+  F32: 7,
+  F64: 8,
+  I64: 9,
+};
+
+function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  const length = Math.min(a.byteLength, b.byteLength);
+  for (let i = 0; i < length; i++) {
+    if (a[i] !== b[i]) return a[i]! - b[i]!;
+  }
+  return a.byteLength - b.byteLength;
+}
