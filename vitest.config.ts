@@ -1,12 +1,67 @@
-import { defineConfig } from 'vitest/config';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { rolldown } from 'rolldown';
+import { defineConfig, type Plugin } from 'vitest/config';
+
+const packages = join(import.meta.dirname, 'packages');
+
+/** The source of everything that a package exports: `@dalle-mini/graph/onnxruntime` is `packages/graph/src/runtimes/onnxruntime.ts`. */
+function sources() {
+  const folders = readdirSync(packages).filter((name) => existsSync(join(packages, name, 'package.json')));
+  return folders.flatMap((folder) => {
+    const { name, exports } = JSON.parse(readFileSync(join(packages, folder, 'package.json'), 'utf8'));
+    return Object.entries<{ default?: string }>(exports).flatMap(([path, { default: built }]) => {
+      const file = /^\.\/dist\/(.*)\.js$/.exec(built ?? '')?.[1];
+      if (file === undefined) return [];
+      return { find: new RegExp(`^${name}${path.slice(1)}$`), replacement: join(packages, folder, `src/${file}.ts`) };
+    });
+  });
+}
+
+/** Node.js runs no TypeScript, and a worker thread is a program of its own: bundles it where a source says which file it starts. */
+const workerThreads: Plugin = {
+  name: 'worker-threads',
+  // Before TypeScript is taken away, and its quotes with it.
+  enforce: 'pre',
+  async transform(code, id) {
+    const [expression, name] = /new URL\('\.\/([\w-]+-worker)\.js', import\.meta\.url\)/.exec(code) ?? [];
+    const [, folder, path] = /^(.*\/packages\/[^/]+)\/src\/(.*\/)?[^/]+\.ts$/.exec(id) ?? [];
+    if (expression === undefined || folder === undefined) return null;
+    const bundle = await rolldown({
+      input: join(dirname(id), `${name}.ts`),
+      platform: 'node',
+      external: (module) => !/^[./]/.test(module),
+    });
+    const { output } = await bundle.generate({ format: 'esm', sourcemap: 'inline', codeSplitting: false });
+    for (const module of output[0].moduleIds) this.addWatchFile(module);
+    // As deep in the package as the built one is, and never half written: another process may start it at the same time.
+    const file = join(folder, '.unit', path ?? '', `${name}.js`);
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(`${file}.${process.pid}`, output[0].code);
+    await rename(`${file}.${process.pid}`, file);
+    return { code: code.replace(expression, `new URL('${pathToFileURL(file)}')`), map: null };
+  },
+};
+
+const integration = '{packages,examples}/*/test/integration/**/*.test.ts';
 
 export default defineConfig({
   test: {
-    include: ['packages/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts'],
     pool: 'forks',
     maxWorkers: 2,
     // Tests that start processes take seconds on an idle machine, and a minute on a busy one.
     testTimeout: 180_000,
     hookTimeout: 180_000,
+    projects: [
+      {
+        extends: true,
+        resolve: { alias: sources() },
+        plugins: [workerThreads],
+        test: { name: 'unit', include: ['{packages,examples}/*/test/**/*.test.ts'], exclude: [integration] },
+      },
+      { extends: true, test: { name: 'integration', include: [integration] } },
+    ],
   },
 });

@@ -1,6 +1,4 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ConfigError } from '@dalle-mini/core';
@@ -9,7 +7,6 @@ import {
   FileError,
   readJsonFile,
   readTextFile,
-  recoverFolder,
   writeFileAtomically,
   writeFolderAtomically,
   writeJsonFile,
@@ -98,71 +95,6 @@ describe('a folder', () => {
   test('ends as one of those that are written at once', async () => {
     await Promise.all(Array.from({ length: 20 }, (_, i) => writeFolderAtomically(target(), fillWith(`${i}`))));
     expect(Number(await content())).toBeLessThan(20);
-    expect(await readdir(folder)).toEqual(['model']);
-  });
-
-  const writer = `
-    import { writeFolderAtomically } from ${JSON.stringify(import.meta.resolve('@dalle-mini/core/node'))};
-    import { writeFileSync } from 'node:fs';
-    import { join } from 'node:path';
-    const [target, mode, text] = process.argv.slice(1);
-    await writeFolderAtomically(target, async (path) => {
-      writeFileSync(join(path, 'a'), text);
-      if (mode === 'stay') { process.stdout.write('filling'); await new Promise((resolve) => setTimeout(resolve, 60_000)); }
-    });
-  `;
-  const start = (mode: string, text: string) =>
-    spawn(process.execPath, ['--input-type=module', '-e', writer, target(), mode, text], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-
-  test('ends as one of those that several processes write at once', async () => {
-    const children = Array.from({ length: 4 }, (_, i) => start('go', `${i}`));
-    const codes = await Promise.all(children.map(async (child) => (await once(child, 'exit'))[0]));
-    expect(codes).toEqual([0, 0, 0, 0]);
-    expect(Number(await content())).toBeLessThan(4);
-    expect(await readdir(folder)).toEqual(['model']);
-  });
-
-  test('is cleaned up after a writer that was killed, and not after one that is at work', async () => {
-    await writeFolderAtomically(target(), fillWith('one'));
-    const child = start('stay', 'two');
-    await once(child.stdout!, 'data');
-    await recoverFolder(target());
-    expect(await readdir(folder)).toHaveLength(2);
-    child.kill('SIGKILL');
-    await once(child, 'exit');
-    await recoverFolder(target());
-    expect(await readdir(folder)).toEqual(['model']);
-    expect(await content()).toBe('one');
-  });
-
-  /** What a writer leaves that was killed between its two renames: the names are those of a process that has ended. */
-  async function killedBetweenRenames(): Promise<(kind: string) => string> {
-    const child = start('stay', 'new');
-    await once(child.stdout!, 'data');
-    child.kill('SIGKILL');
-    await once(child, 'exit');
-    const part = (await readdir(folder)).find((name) => name.endsWith('.part'))!;
-    return (kind) => join(folder, part.replace(/part$/, kind));
-  }
-
-  test('comes back as it was when its writer was killed between the two renames', async () => {
-    const leftover = await killedBetweenRenames();
-    await mkdir(leftover('old'));
-    await fillWith('old')(leftover('old'));
-    await recoverFolder(target());
-    expect(await content()).toBe('old');
-    expect(await readdir(folder)).toEqual(['model']);
-  });
-
-  test('is the new one when that was complete', async () => {
-    const leftover = await killedBetweenRenames();
-    await rename(leftover('part'), leftover('new'));
-    await mkdir(leftover('old'));
-    await fillWith('old')(leftover('old'));
-    await recoverFolder(target());
-    expect(await content()).toBe('new');
     expect(await readdir(folder)).toEqual(['model']);
   });
 

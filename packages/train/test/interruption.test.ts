@@ -1,10 +1,6 @@
-import { spawn } from 'node:child_process';
-import { randomInt } from 'node:crypto';
-import { once } from 'node:events';
 import { appendFile, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { ResumeError, trainDecoder, trainVqgan } from '@dalle-mini/train';
 import { readCheckpointFile, writeCheckpointFile } from '@dalle-mini/weights/node';
@@ -34,16 +30,6 @@ const kinds = {
     trainDecoder({ ...decoderRun, runtime, folder, ...changes, config: { ...decoderRun.config, learningRate } }),
 };
 
-const trainingProcess = fileURLToPath(new URL('training-process.mjs', import.meta.url));
-
-/** Trains in a process of its own, which kills itself some milliseconds after some runs of the graph. Resolves to how it ended. */
-async function trainInProcess(kind: string, folder: string, runs?: number, delay?: number) {
-  const moment = runs === undefined ? [] : [String(runs), String(delay)];
-  const child = spawn(process.execPath, [trainingProcess, kind, folder, ...moment], { stdio: 'inherit' });
-  const [code, signal] = await once(child, 'close');
-  return { code, signal };
-}
-
 describe.each(['vqgan', 'decoder'] as const)('an interrupted run of %s training', (kind) => {
   const train = kinds[kind];
   /** What a run that nobody interrupts leaves. */
@@ -52,21 +38,6 @@ describe.each(['vqgan', 'decoder'] as const)('an interrupted run of %s training'
     const folder = await temporaryFolder();
     await train(folder);
     expected = await contentOf(folder);
-  });
-
-  test('that was killed at random moments ends with the same bytes', { timeout: 300_000 }, async () => {
-    const folder = await temporaryFolder();
-    // A checkpoint is written every two runs of the graph, which take some milliseconds: the kill meets any of these.
-    const moments = [
-      [2 + randomInt(4), randomInt(20)],
-      [1 + randomInt(3), randomInt(20)],
-    ] as const;
-    const said = moments.map(([runs, delay]) => `killed ${delay} ms after run ${runs}`).join(', ');
-    expect((await trainInProcess(kind, folder, ...moments[0])).signal, said).toBe('SIGKILL');
-    expect((await readdir(folder)).join(), said).toMatch(/checkpoint-/);
-    await trainInProcess(kind, folder, ...moments[1]);
-    expect((await trainInProcess(kind, folder)).code, said).toBe(0);
-    expect(await contentOf(folder), said).toEqual(expected);
   });
 
   test('that was stopped by a signal saves a checkpoint, and ends with the same bytes', async () => {

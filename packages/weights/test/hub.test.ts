@@ -1,10 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { lstat, mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import {
   type DownloadedModel,
   type DownloadOptions,
@@ -102,16 +99,6 @@ async function refusal(options: Partial<DownloadOptions> = {}): Promise<string> 
   const { message } = error as HubError;
   expect(message).not.toMatch(/[\n\r]/);
   return message;
-}
-
-/** Another process that downloads the weights. */
-function otherProcess(): ChildProcess {
-  const program = `
-    import { downloadModel } from '@dalle-mini/weights/hub';
-    await downloadModel('org/name', { files: ['model.safetensors'] });
-  `;
-  const cwd = fileURLToPath(new URL('..', import.meta.url));
-  return spawn(process.execPath, ['--input-type=module', '-e', program], { cwd, stdio: 'inherit' });
 }
 
 beforeEach(async () => {
@@ -404,18 +391,6 @@ describe('a download that is interrupted', () => {
     await expect(download({ signal: controller.signal })).rejects.toBe('waiting');
   });
 
-  it('goes on after its process was killed', async () => {
-    hub.contents.push(stall(100_000));
-    const killed = otherProcess();
-    await vi.waitFor(async () => expect((await stat(at('blobs', (await partials())[0]!))).size).toBe(100_000), 20_000);
-    killed.kill('SIGKILL');
-    await once(killed, 'exit');
-    await download();
-    expect(hub.ranges).toEqual([undefined, rest]);
-    await expectWhole('model.safetensors');
-    expect(await held()).toHaveLength(3);
-  });
-
   it('leaves the partials of others alone, unless they are old', async () => {
     const { oid } = hub.files.get('model.safetensors')!;
     const other = at('blobs', `${oid}.01234567-1-1.incomplete`);
@@ -472,15 +447,6 @@ describe('two downloads at once', () => {
   it('do not meet in one process', async () => {
     slowly();
     await Promise.all([download(), download()]);
-    await expectWhole('model.safetensors');
-    expect(await held()).toHaveLength(3);
-  });
-
-  it('do not meet in two processes', async () => {
-    slowly();
-    const processes = [otherProcess(), otherProcess()];
-    const exits = await Promise.all(processes.map((child) => once(child, 'exit')));
-    expect(exits.map(([code]) => code)).toEqual([0, 0]);
     await expectWhole('model.safetensors');
     expect(await held()).toHaveLength(3);
   });

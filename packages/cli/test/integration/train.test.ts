@@ -4,7 +4,7 @@ import { setTimeout } from 'node:timers/promises';
 import { readModelFolder, readVqgan } from '@dalle-mini/pipeline';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { temporaryFolder, writeTinyModel } from '../../pipeline/test/tiny-model.js';
+import { temporaryFolder, writeTinyModel } from '../../../pipeline/test/tiny-model.js';
 import { dalleMini } from './run.js';
 
 let root: Awaited<ReturnType<typeof temporaryFolder>>;

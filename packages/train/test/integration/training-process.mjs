@@ -4,7 +4,7 @@
  */
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { trainDecoder, trainVqgan } from '@dalle-mini/train';
-import { decoderRun, vqganRun } from './tiny.mjs';
+import { decoderRun, vqganRun } from '../tiny.mjs';
 
 const [kind, folder = '', runs, delay] = process.argv.slice(2);
 const runtime = new OnnxRuntime({ threads: 1 });

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { temporaryFolder } from '../../pipeline/test/tiny-model.js';
+import { temporaryFolder } from '../../../pipeline/test/tiny-model.js';
 import { dalleMini } from './run.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -9,7 +9,7 @@ let readme: string;
 
 beforeAll(async () => {
   folder = await temporaryFolder();
-  readme = await readFile(new URL('../README.md', import.meta.url), 'utf8');
+  readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
 });
 afterAll(() => folder.remove());
 

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-const bin = fileURLToPath(new URL('../bin/dalle-mini.js', import.meta.url));
+const bin = fileURLToPath(new URL('../../bin/dalle-mini.js', import.meta.url));
 
 export interface Result {
   /** Exit code, or the signal that ended the process. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import sharp from 'sharp';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { temporaryFolder, tinyMaxLength, writeTinyModel } from '../../pipeline/test/tiny-model.js';
+import { temporaryFolder, tinyMaxLength, writeTinyModel } from '../../../pipeline/test/tiny-model.js';
 import { dalleMini, dalleMiniAfter, type Result } from './run.js';
 
 let root: Awaited<ReturnType<typeof temporaryFolder>>;

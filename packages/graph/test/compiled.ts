@@ -1,0 +1,54 @@
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as g from '@dalle-mini/graph';
+import { type CompiledModelCache, OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { afterAll } from 'vitest';
+import { float32 } from './values.js';
+
+export const temporary = mkdtempSync(join(tmpdir(), 'graph-compiled-'));
+afterAll(() => rmSync(temporary, { recursive: true }));
+
+export const emptyCache = (): CompiledModelCache => ({
+  folder: join(mkdtempSync(join(temporary, 'cache-')), 'compiled'),
+  maxBytes: 1e6,
+});
+
+/** The names of what a cache keeps. */
+export const keptIn = (cache: CompiledModelCache) => readdirSync(cache.folder).sort();
+
+export const width = 32;
+
+/** A loop of products with a matrix, which ONNX Runtime packs. */
+export function products(steps: number): g.Graph {
+  const x = g.input('x', [1, width]);
+  const matrix = new g.ParameterScope().parameter('matrix', [width, width], { kind: 'zeros', scale: 0 });
+  const { carried } = g.loop(steps, [x], (_, [state]) => ({ carried: [g.matmul(state!, matrix)] }));
+  return { inputs: { x }, outputs: { y: carried[0]! } };
+}
+
+/** The matrix in a file, all of one value. */
+function matrixOf(value: number): ReadonlyMap<string, g.StoredParameter> {
+  const file = `${value}.bin`;
+  const path = join(temporary, file);
+  if (!existsSync(path)) writeFileSync(path, new Float32Array(width * width).fill(value));
+  const data = { folder: temporary, file, offset: 0 };
+  return new Map([['matrix', { dtype: 'float32', shape: [width, width], data }]]);
+}
+
+/** One of the elements, which are all alike, computed by a runtime of its own. */
+export async function compute(
+  cache: CompiledModelCache,
+  value: number,
+  steps = 1,
+  Runtime = OnnxRuntime,
+): Promise<number> {
+  const runtime = new Runtime({ threads: 1, cache });
+  try {
+    const executable = await runtime.compile(products(steps), { parameters: matrixOf(value) });
+    const { y } = await executable.run({ x: float32([1, width], new Array(width).fill(1)) });
+    return y!.data[0]!;
+  } finally {
+    await runtime.dispose();
+  }
+}

@@ -1,0 +1,72 @@
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, test } from 'vitest';
+
+describe('loading TensorFlow.js', () => {
+  const folders: string[] = [];
+  afterAll(() => {
+    for (const folder of folders) rmSync(folder, { recursive: true });
+  });
+
+  /** What loading gives in a project with these packages and no others, each of the given source. */
+  function load(packages: Readonly<Record<string, string>>): string {
+    const folder = mkdtempSync(join(tmpdir(), 'graph-tfjs-'));
+    folders.push(folder);
+    cpSync(fileURLToPath(new URL('../../dist', import.meta.url)), join(folder, 'dist'), { recursive: true });
+    writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
+    for (const [name, source] of Object.entries(packages)) {
+      const path = join(folder, 'node_modules', name);
+      mkdirSync(path, { recursive: true });
+      writeFileSync(join(path, 'package.json'), JSON.stringify({ name, type: 'module', exports: './index.js' }));
+      writeFileSync(join(path, 'index.js'), source);
+    }
+    const program = `
+      import { loadTfjs } from './dist/runtimes/tfjs.js';
+      await loadTfjs().then((tf) => console.log(tf.name), (error) => console.log(error.message));
+    `;
+    const { stdout } = spawnSync(process.execPath, ['--input-type=module', '--eval', program], {
+      cwd: folder,
+      encoding: 'utf8',
+    });
+    return stdout.trim();
+  }
+
+  const core = `
+    export const names = [];
+    export const engine = () => ({ backendNames: () => names });
+    export const ready = async () => {};
+    export let name = 'core';
+    export const register = (backend) => { names.push(backend); name = 'core with ' + names; };
+  `;
+  const backend = (name: string) => `import { register } from '@tensorflow/tfjs-core'; register('${name}');`;
+  const wasm = { '@tensorflow/tfjs-backend-wasm': backend('wasm') };
+  const cpu = { '@tensorflow/tfjs-backend-cpu': backend('cpu') };
+
+  test('prefers native TensorFlow, then wasm, then plain JavaScript', () => {
+    const native = { '@tensorflow/tfjs-node': "export const name = 'native';" };
+    expect(load({ ...native, '@tensorflow/tfjs-core': core, ...wasm, ...cpu })).toBe('native');
+    expect(load({ '@tensorflow/tfjs-core': core, ...wasm, ...cpu })).toBe('core with wasm');
+    expect(load({ '@tensorflow/tfjs-core': core, ...cpu })).toBe('core with cpu');
+  });
+
+  test('adds no backend to those that are registered', () => {
+    expect(load({ '@tensorflow/tfjs-core': `${core} register('webgpu');`, ...wasm })).toBe('core with webgpu');
+  });
+
+  test('says what to install', () => {
+    expect(load({})).toMatch(/^TensorFlow.js is not installed: run `npm install @tensorflow\/tfjs-node`/);
+    expect(load({ '@tensorflow/tfjs-core': core })).toMatch(
+      /npm install @tensorflow\/tfjs-core @tensorflow\/tfjs-backend-wasm`$/,
+    );
+  });
+
+  test('does not pass over a native TensorFlow that is broken', () => {
+    const broken = { '@tensorflow/tfjs-node': "throw new Error('libtensorflow.so.2 is missing');" };
+    expect(load({ ...broken, '@tensorflow/tfjs-core': core, ...cpu })).toBe(
+      '@tensorflow/tfjs-node is installed, and does not load: libtensorflow.so.2 is missing',
+    );
+  });
+});

@@ -1,0 +1,52 @@
+import { spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
+import { once } from 'node:events';
+import { readdir } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { trainDecoder, trainVqgan } from '@dalle-mini/train';
+import { afterAll, expect, test } from 'vitest';
+import { contentOf, temporaryFolder } from '../folders.js';
+import { decoderRun, vqganRun } from '../tiny.mjs';
+
+// One thread, as the killed process has: sums over several threads may be rounded otherwise.
+const runtime = new OnnxRuntime({ threads: 1 });
+afterAll(() => runtime.dispose());
+
+/** What a run that nobody interrupts computes. */
+const train = {
+  vqgan: (folder: string) => trainVqgan({ ...vqganRun, runtime, folder }),
+  decoder: (folder: string) => trainDecoder({ ...decoderRun, runtime, folder }),
+};
+
+const trainingProcess = fileURLToPath(new URL('training-process.mjs', import.meta.url));
+
+/** Trains in a process of its own, which kills itself some milliseconds after some runs of the graph. Resolves to how it ended. */
+async function trainInProcess(kind: string, folder: string, runs?: number, delay?: number) {
+  const moment = runs === undefined ? [] : [String(runs), String(delay)];
+  const child = spawn(process.execPath, [trainingProcess, kind, folder, ...moment], { stdio: 'inherit' });
+  const [code, signal] = await once(child, 'close');
+  return { code, signal };
+}
+
+test.each(['vqgan', 'decoder'] as const)(
+  'a run of %s training that was killed at random moments ends with the same bytes',
+  { timeout: 300_000 },
+  async (kind) => {
+    const whole = await temporaryFolder();
+    await train[kind](whole);
+    const expected = await contentOf(whole);
+    const folder = await temporaryFolder();
+    // A checkpoint is written every two runs of the graph, which take some milliseconds: the kill meets any of these.
+    const moments = [
+      [2 + randomInt(4), randomInt(20)],
+      [1 + randomInt(3), randomInt(20)],
+    ] as const;
+    const said = moments.map(([runs, delay]) => `killed ${delay} ms after run ${runs}`).join(', ');
+    expect((await trainInProcess(kind, folder, ...moments[0])).signal, said).toBe('SIGKILL');
+    expect((await readdir(folder)).join(), said).toMatch(/checkpoint-/);
+    await trainInProcess(kind, folder, ...moments[1]);
+    expect((await trainInProcess(kind, folder)).code, said).toBe(0);
+    expect(await contentOf(folder), said).toEqual(expected);
+  },
+);
