@@ -7,6 +7,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import type { RgbImage } from '@dalle-mini/core';
 import { type DecoderConfig, guide, teacherForced } from '@dalle-mini/decoder';
 import { samplePrompts } from '@dalle-mini/example-emoji-model/recipe';
 import {
@@ -30,7 +31,6 @@ import {
 } from '@dalle-mini/pipeline';
 import type { TextEncoding } from '@dalle-mini/text-encoder';
 import { peakSignalToNoise } from '@dalle-mini/train';
-import type { RgbImage } from '@dalle-mini/vqgan';
 import type { Divergence, DtypeLoss, DtypeLosses } from './measurement.js';
 import { writeReport } from './processes.js';
 

@@ -1,8 +1,9 @@
 /** Encodes or decodes images with the VQ-GAN, in a process of its own: prints its times as one JSON line, as the program in `peers/` does. */
 import { parseArgs } from 'node:util';
+import type { RgbImage } from '@dalle-mini/core';
 import { createRandom, initializeParameters, sampleInteger, type TensorData } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
-import { type RgbImage, VqganTokenizer, vqganParameters, vqganPresets } from '@dalle-mini/vqgan';
+import { VqganTokenizer, vqganParameters, vqganPresets } from '@dalle-mini/vqgan';
 import { fromFloat32, toFloat32 } from '@dalle-mini/weights';
 import type { TokenizeMeasurement } from './measurement.js';
 

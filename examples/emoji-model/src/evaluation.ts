@@ -1,4 +1,6 @@
 /** The figures of the model card. */
+
+import type { ImageTokenizer, RgbImage } from '@dalle-mini/core';
 import type { EmojiDataset, EmojiSample } from '@dalle-mini/data/emoji';
 import { type DecoderConfig, type ImageTokenDecoder, type SamplingOptions, teacherForced } from '@dalle-mini/decoder';
 import {
@@ -13,7 +15,6 @@ import {
 } from '@dalle-mini/graph';
 import type { TextEncoder } from '@dalle-mini/text-encoder';
 import { peakSignalToNoise } from '@dalle-mini/train';
-import type { ImageTokenizer, RgbImage } from '@dalle-mini/vqgan';
 import { nearest, pictureFeature } from './picture-feature.js';
 import { splitOf } from './recipe.js';
 

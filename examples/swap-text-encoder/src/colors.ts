@@ -1,5 +1,5 @@
+import type { ImageTokenizer } from '@dalle-mini/core';
 import type { TokenDataset } from '@dalle-mini/data';
-import type { ImageTokenizer } from '@dalle-mini/vqgan';
 
 const colors = {
   red: [220, 40, 40],

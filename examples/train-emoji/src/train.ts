@@ -5,6 +5,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { RgbImage } from '@dalle-mini/core';
 import { createSampler, groupIndices, openTokenShards, writeTokenShards } from '@dalle-mini/data';
 import { type EmojiDataset, type EmojiSplit, prepareEmoji } from '@dalle-mini/data/emoji';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
@@ -19,7 +20,7 @@ import {
   trainVqgan,
   writeSampleSheet,
 } from '@dalle-mini/train';
-import { type RgbImage, VqganTokenizer } from '@dalle-mini/vqgan';
+import { VqganTokenizer } from '@dalle-mini/vqgan';
 import { prompts, recipe, smallRecipe } from './recipe.js';
 
 const small = process.argv.includes('--small');

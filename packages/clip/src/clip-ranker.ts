@@ -1,5 +1,5 @@
+import type { RgbImage } from '@dalle-mini/core';
 import { type Executable, type Graph, input, ParameterScope, type Runtime, reshape } from '@dalle-mini/graph';
-import type { RgbImage } from '@dalle-mini/vqgan';
 import type { StoredTensor } from '@dalle-mini/weights';
 import type { HuggingFaceModel } from '@dalle-mini/weights/node';
 import { clipImageEmbeddings, clipSimilarities, clipTextEmbeddings } from './clip.js';

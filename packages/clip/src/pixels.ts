@@ -1,4 +1,4 @@
-import type { RgbImage } from '@dalle-mini/vqgan';
+import type { RgbImage } from '@dalle-mini/core';
 
 /** A rectangle of an image, in pixels. */
 export interface PixelWindow {

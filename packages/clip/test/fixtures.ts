@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { parseClipConfig } from '@dalle-mini/clip';
-import type { RgbImage } from '@dalle-mini/vqgan';
+import type { RgbImage } from '@dalle-mini/core';
 import { type Checkpoint, readSafetensors } from '@dalle-mini/weights';
 
 export const fixtureFile = (path: string) => new URL(`fixtures/${path}`, import.meta.url);

@@ -1,4 +1,4 @@
-import type { RgbImage } from '@dalle-mini/vqgan';
+import type { RgbImage } from '@dalle-mini/core';
 import sharp from 'sharp';
 import { uniform } from './random.js';
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ImageTokenizer, RgbImage } from '@dalle-mini/vqgan';
+import type { ImageTokenizer, RgbImage } from '@dalle-mini/core';
 import { describe, expect, it } from 'vitest';
 import type { Dataset, Sample } from '../src/dataset.js';
 import { openTokenShards } from '../src/token-shards/read.js';

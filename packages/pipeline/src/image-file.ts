@@ -1,4 +1,4 @@
-import type { RgbImage } from '@dalle-mini/vqgan';
+import type { RgbImage } from '@dalle-mini/core';
 import { encodePng } from './png.js';
 
 /** The image formats that are written, with the endings of their files' names. */

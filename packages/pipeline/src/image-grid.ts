@@ -1,4 +1,4 @@
-import type { RgbImage } from '@dalle-mini/vqgan';
+import type { RgbImage } from '@dalle-mini/core';
 
 export interface ImageGridOptions {
   /** Images side by side. Default: as nearly square as their number allows. */

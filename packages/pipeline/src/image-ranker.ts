@@ -1,4 +1,4 @@
-import type { RgbImage } from '@dalle-mini/vqgan';
+import type { RgbImage } from '@dalle-mini/core';
 
 /** Options of work that may take long. */
 export interface RankOptions {

@@ -1,6 +1,6 @@
+export type { ImageTokenizer, RgbImage } from '@dalle-mini/core';
 export type { ImageTokenDecoder } from '@dalle-mini/decoder';
 export type { TextEncoder } from '@dalle-mini/text-encoder';
-export type { ImageTokenizer, RgbImage } from '@dalle-mini/vqgan';
 export { ModelFolderError } from './folder.js';
 export { type FromPretrainedOptions, fromPretrained } from './from-pretrained.js';
 export { type EncodeImageOptions, encodeImage, type ImageFormat, imageFormats } from './image-file.js';

@@ -1,6 +1,6 @@
+import type { ImageTokenizer, RgbImage } from '@dalle-mini/core';
 import type { ImageTokenDecoder } from '@dalle-mini/decoder';
 import type { TextEncoder, TextEncoding } from '@dalle-mini/text-encoder';
-import type { ImageTokenizer, RgbImage } from '@dalle-mini/vqgan';
 import { squareColumns } from './image-grid.js';
 import type { ImageRanker } from './image-ranker.js';
 import {

@@ -1,7 +1,7 @@
+import type { ImageTokenizer } from '@dalle-mini/core';
 import type { ImageTokenDecoder } from '@dalle-mini/decoder';
 import type { ImageRanker } from '@dalle-mini/pipeline';
 import type { TextEncoder } from '@dalle-mini/text-encoder';
-import type { ImageTokenizer } from '@dalle-mini/vqgan';
 
 type DecoderCall = Parameters<ImageTokenDecoder['generate']>;
 

@@ -1,4 +1,4 @@
-import type { RgbImage } from '@dalle-mini/vqgan';
+import type { RgbImage } from '@dalle-mini/core';
 
 /**
  * Peak signal-to-noise ratio of two images of one size, in decibels: 10 · log₁₀(255² / mean squared error). Infinite if they

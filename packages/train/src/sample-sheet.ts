@@ -1,4 +1,4 @@
-import type { RgbImage } from '@dalle-mini/vqgan';
+import type { RgbImage } from '@dalle-mini/core';
 import { writeFileAtomically } from '@dalle-mini/weights/node';
 import sharp from 'sharp';
 

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { ImageTokenizer } from '@dalle-mini/core';
 import { chooseCaption, type TokenDataset, type TokenSample } from '@dalle-mini/data';
 import {
   checkDecoderConfig,
@@ -21,7 +22,6 @@ import {
   type Tensor,
   type TensorData,
 } from '@dalle-mini/graph';
-import type { ImageTokenizer } from '@dalle-mini/vqgan';
 import { fileStep } from './checkpoint.js';
 import { spread } from './evaluation.js';
 import { writeSampleSheet } from './sample-sheet.js';

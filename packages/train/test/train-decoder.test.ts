@@ -1,10 +1,10 @@
 import { join } from 'node:path';
+import type { ImageTokenizer, RgbImage } from '@dalle-mini/core';
 import { DalleMiniDecoder } from '@dalle-mini/decoder';
 import type { TensorData } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { BertTextEncoder } from '@dalle-mini/text-encoder';
 import { type DecoderTraining, type MetricsRecord, readMetrics, trainDecoder } from '@dalle-mini/train';
-import type { ImageTokenizer, RgbImage } from '@dalle-mini/vqgan';
 import { readCheckpointFile } from '@dalle-mini/weights/node';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';

@@ -1,5 +1,4 @@
 export * from './config.js';
-export * from './image-tokenizer.js';
 export * from './pixels.js';
 export * from './quantizer.js';
 export * from './release.js';

@@ -1,4 +1,4 @@
-import type { RgbImage } from './image-tokenizer.js';
+import type { RgbImage } from '@dalle-mini/core';
 
 /** Writes an image as `[3, height, width]` in `pixelRange`, [−1, 1] by default, as a VQ-GAN reads it, at an offset of an array. */
 export function writePixels(

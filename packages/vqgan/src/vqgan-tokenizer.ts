@@ -1,6 +1,6 @@
+import type { ImageDecodeOptions, ImageEncodeOptions, ImageTokenizer, RgbImage } from '@dalle-mini/core';
 import { type Executable, nextTurn, type Runtime, type Shape, type StoredParameter } from '@dalle-mini/graph';
 import { checkVqganConfig, gridSizeOf, type VqganConfig } from './config.js';
-import type { DecodeOptions, ImageTokenizer, RgbImage, TokenizeOptions } from './image-tokenizer.js';
 import { writePixels } from './pixels.js';
 import { decodeGraph, encodeGraph } from './vqgan.js';
 
@@ -35,7 +35,7 @@ export class VqganTokenizer implements ImageTokenizer {
     this.vocabularySize = config.nEmbed;
   }
 
-  async encode(images: readonly RgbImage[], options: TokenizeOptions = {}): Promise<Int32Array[]> {
+  async encode(images: readonly RgbImage[], options: ImageEncodeOptions = {}): Promise<Int32Array[]> {
     const size = this.imageSize;
     for (const [i, { width, height, data }] of images.entries()) {
       if (width !== size || height !== size || data.length !== 3 * size * size) {
@@ -54,7 +54,7 @@ export class VqganTokenizer implements ImageTokenizer {
     });
   }
 
-  async decode(grids: readonly Int32Array[], options: DecodeOptions = {}): Promise<RgbImage[]> {
+  async decode(grids: readonly Int32Array[], options: ImageDecodeOptions = {}): Promise<RgbImage[]> {
     const length = this.gridSize ** 2;
     for (const [i, grid] of grids.entries()) {
       if (grid.length !== length) {
@@ -82,7 +82,7 @@ export class VqganTokenizer implements ImageTokenizer {
   private async decodeTogether(
     grids: readonly Int32Array[],
     columns: number,
-    { signal }: TokenizeOptions,
+    { signal }: ImageEncodeOptions,
   ): Promise<RgbImage[]> {
     if (!Number.isInteger(columns) || columns < 1 || grids.length === 0 || grids.length % columns !== 0) {
       throw new RangeError(`${grids.length} grids do not fill rows of ${columns}; columns must divide their number`);
@@ -124,7 +124,7 @@ export class VqganTokenizer implements ImageTokenizer {
 
   private async inBatches<From, To>(
     items: readonly From[],
-    { signal }: TokenizeOptions,
+    { signal }: ImageEncodeOptions,
     work: (batch: readonly From[]) => Promise<To[]>,
   ): Promise<To[]> {
     const results: To[] = [];

@@ -1,5 +1,6 @@
+import type { RgbImage } from '@dalle-mini/core';
 import { createRandom, initializeParameters, sampleInteger, sampleNormal, type TensorData } from '@dalle-mini/graph';
-import { type RgbImage, type VqganConfig, vqganParameters } from '@dalle-mini/vqgan';
+import { type VqganConfig, vqganParameters } from '@dalle-mini/vqgan';
 
 export const tiny: VqganConfig = {
   resolution: 16,

@@ -1,3 +1,4 @@
+import type { RgbImage } from '@dalle-mini/core';
 import type {
   CompileOptions,
   Executable,
@@ -11,7 +12,6 @@ import { createRandom, initializeParameters, input, ParameterScope, sampleIntege
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import {
   decodeTokens,
-  type RgbImage,
   reconstruct,
   type VqganConfig,
   VqganTokenizer,

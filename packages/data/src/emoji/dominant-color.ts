@@ -1,4 +1,4 @@
-import type { RgbImage } from '@dalle-mini/vqgan';
+import type { RgbImage } from '@dalle-mini/core';
 
 /** Brighter than this in every channel is background: the pictures stand on white. */
 const whiteLevel = 240;

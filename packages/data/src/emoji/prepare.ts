@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import type { RgbImage } from '@dalle-mini/vqgan';
+import type { RgbImage } from '@dalle-mini/core';
 import sharp from 'sharp';
 import { fileError, isMissing, makeFolder, writeFileAtomically } from '../files.js';
 import { emojiCaptions } from './captions.js';

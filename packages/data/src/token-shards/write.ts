@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ImageTokenizer } from '@dalle-mini/vqgan';
+import type { ImageTokenizer } from '@dalle-mini/core';
 import type { Dataset, Sample } from '../dataset.js';
 import { makeFolder, writeFileAtomically } from '../files.js';
 import {
