@@ -1,2 +1,5 @@
 #!/usr/bin/env node
-import '../dist/main.js';
+// Handles signals before the rest is loaded, which takes a quarter of a second.
+import '../dist/signal.js';
+
+await import('../dist/main.js');

@@ -1,6 +1,7 @@
 import { checkDrawingOptions, type DrawingOptions, OptionError } from '@dalle-mini/pipeline/text-to-image';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { abortOnSignals, InterruptionError, UsageError } from './errors.js';
+import { InterruptionError, UsageError } from './errors.js';
+import { signal } from './signal.js';
 
 // A reader that goes away, as `head` does, is no failure.
 for (const stream of [process.stdout, process.stderr]) {
@@ -8,8 +9,6 @@ for (const stream of [process.stdout, process.stderr]) {
     if (error.code !== 'EPIPE') throw error;
   });
 }
-
-const signal = abortOnSignals();
 
 const program = new Command('dalle-mini')
   .description('Images from text, and the training of models that draw them.')
