@@ -7,7 +7,7 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { quantize } from '@dalle-mini/weights';
+import { quantize } from '@dalle-mini/graph';
 import { readCheckpointFile, writeCheckpointFile, writeFileAtomically } from '@dalle-mini/weights/node';
 
 const source = process.argv[2];

@@ -1,5 +1,5 @@
-import type { TensorData } from '@dalle-mini/graph';
-import { dequantize, fromFloat32 } from '@dalle-mini/weights';
+import { dequantize, type TensorData } from '@dalle-mini/graph';
+import { fromFloat32 } from '@dalle-mini/weights';
 import { readCheckpointFile, writeCheckpointFile } from '@dalle-mini/weights/node';
 
 /** Writes parameters in full precision. */

@@ -11,7 +11,7 @@ import {
 } from '@dalle-mini/data';
 import { prepareEmoji } from '@dalle-mini/data/emoji';
 import type { DecoderConfig } from '@dalle-mini/decoder';
-import type { Runtime, TensorData } from '@dalle-mini/graph';
+import { dequantize, type Runtime, type TensorData } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { readDecoder, readTextEncoder, readVqgan, writeModelFolder, writeVqgan } from '@dalle-mini/pipeline';
 import { type BertFiles, BertTextEncoder, loadTokenizer, parseBertConfig } from '@dalle-mini/text-encoder';
@@ -23,7 +23,7 @@ import {
   trainVqgan,
 } from '@dalle-mini/train';
 import { VqganTokenizer } from '@dalle-mini/vqgan';
-import { dequantize, fromFloat32 } from '@dalle-mini/weights';
+import { fromFloat32 } from '@dalle-mini/weights';
 import { UsageError } from './errors.js';
 import { duration, ProgressBar } from './progress-bar.js';
 import {

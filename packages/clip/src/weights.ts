@@ -1,5 +1,5 @@
-import { sameShape, type TensorData } from '@dalle-mini/graph';
-import { CheckpointError, dequantize, type StoredTensor } from '@dalle-mini/weights';
+import { dequantize, sameShape, type TensorData } from '@dalle-mini/graph';
+import { CheckpointError, type StoredTensor } from '@dalle-mini/weights';
 import { clipParameters } from './clip.js';
 import type { ClipConfig } from './config.js';
 

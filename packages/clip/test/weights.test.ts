@@ -1,5 +1,6 @@
 import { clipWeights } from '@dalle-mini/clip';
-import { type Checkpoint, CheckpointError, fromFloat32, fromInt32, quantize } from '@dalle-mini/weights';
+import { quantize } from '@dalle-mini/graph';
+import { type Checkpoint, CheckpointError, fromFloat32, fromInt32 } from '@dalle-mini/weights';
 import { describe, expect, it } from 'vitest';
 import { openaiWeights, relativeError, tinyClip } from './fixtures.js';
 

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { type DecoderConfig, takeDecoder } from '@dalle-mini/decoder';
-import type { TensorData } from '@dalle-mini/graph';
-import { type Checkpoint, dequantize, readSafetensors, type StoredTensor, toFloat32 } from '@dalle-mini/weights';
+import { dequantize, type TensorData } from '@dalle-mini/graph';
+import { type Checkpoint, readSafetensors, type StoredTensor, toFloat32 } from '@dalle-mini/weights';
 import { integers, listed, released } from '../../text-encoder/test/published-bart.js';
 
 export { integers, listed, released };

@@ -14,9 +14,18 @@ export * from './random.js';
 export type { CompileOptions, Executable, HeldInputs, RunOptions, Runtime, TensorValues } from './runtimes/runtime.js';
 export * from './schedules.js';
 export * from './shape.js';
+export {
+  type BindOptions,
+  bindParameters,
+  type CheckpointTensor,
+  matchParameters,
+  type ParameterMatch,
+  type ParameterSource,
+} from './stored/bind-parameters.js';
 export type { Dense } from './stored/dense.js';
 export type { Fp16 } from './stored/fp16.js';
 export type { FileRegion, InMemory, Part } from './stored/part.js';
+export { checkpointTensors, dequantize, type Float32Tensor, quantize } from './stored/quantize-checkpoint.js';
 export {
   type QuantizedBits,
   type QuantizedBlocks,
@@ -24,7 +33,7 @@ export {
   quantizeBlocks,
 } from './stored/quantized-blocks.js';
 export { type QuantizedColumns, quantizeColumns } from './stored/quantized-columns.js';
-export type { QuantizedRows } from './stored/quantized-rows.js';
+export { type QuantizedRows, quantizeRows } from './stored/quantized-rows.js';
 export { decodeParameter, fileRegionsOf, type StoredParameter } from './stored/stored-parameter.js';
 export * from './tensor.js';
 export * from './training.js';

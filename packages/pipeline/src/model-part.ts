@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { checkDecoderConfig, type DecoderConfig, decoderParameters, rowGraph, textGraph } from '@dalle-mini/decoder';
 import {
+  dequantize,
   quantizableParameters,
   type Shape,
   type StoredParameter,
@@ -13,7 +14,7 @@ import {
 import { readParameter } from '@dalle-mini/graph/node';
 import { type BartConfig, bartGraph, bartParameters, checkBartConfig } from '@dalle-mini/text-encoder';
 import { checkVqganConfig, type VqganConfig, vqganParameters } from '@dalle-mini/vqgan';
-import { type Checkpoint, dequantize, fromFloat32, type StoredTensor, toFloat32 } from '@dalle-mini/weights';
+import { type Checkpoint, fromFloat32, type StoredTensor, toFloat32 } from '@dalle-mini/weights';
 import { locateTensors, type TensorLocation, writeCheckpointFile } from '@dalle-mini/weights/node';
 import { fail, inFile, ModelFolderError, readJson, readTensors, writeJson } from './folder.js';
 import { locateMatrix, type MatrixLocation, matrixValue, partsOfMatrix, storeMatrix } from './matrix-in-few-bits.js';

@@ -2,8 +2,10 @@ import { cp, mkdir, open, readdir, readFile, rm, stat, writeFile } from 'node:fs
 import { join } from 'node:path';
 import {
   createRandom,
+  dequantize,
   fileRegionsOf,
   initializeParameters,
+  quantize,
   type Runtime,
   type StoredParameter,
 } from '@dalle-mini/graph';
@@ -24,7 +26,7 @@ import {
 } from '@dalle-mini/pipeline';
 import { HuggingFaceTextEncoder } from '@dalle-mini/text-encoder';
 import { type VqganConfig, vqganParameters } from '@dalle-mini/vqgan';
-import { type Checkpoint, dequantize, fromFloat32, quantize } from '@dalle-mini/weights';
+import { type Checkpoint, fromFloat32 } from '@dalle-mini/weights';
 import { readCheckpointFile, writeCheckpointFile } from '@dalle-mini/weights/node';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { temporaryFolder, tinyMaxLength, tinyModel, writeTinyModel } from './tiny-model.js';

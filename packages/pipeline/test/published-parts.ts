@@ -1,9 +1,9 @@
 import { decoderConfigFromRelease, takeDecoder } from '@dalle-mini/decoder';
-import { createRandom, initializeParameters, sampleNormal } from '@dalle-mini/graph';
+import { createRandom, dequantize, initializeParameters, sampleNormal } from '@dalle-mini/graph';
 import type { BartPart, DecoderPart, TextToImage, VqganPart } from '@dalle-mini/pipeline';
 import { bartConfigFromRelease, takeBart } from '@dalle-mini/text-encoder';
 import { type VqganConfig, vqganParameters } from '@dalle-mini/vqgan';
-import { type Checkpoint, dequantize, toInt32 } from '@dalle-mini/weights';
+import { type Checkpoint, toInt32 } from '@dalle-mini/weights';
 import { released, whole } from '../../text-encoder/test/published-bart.js';
 
 /** The tensors of DALL·E Mini as the published code saved them, but for its sizes. */

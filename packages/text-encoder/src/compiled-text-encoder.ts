@@ -1,12 +1,12 @@
-import type { Executable, StoredParameter, Tensor, TensorData } from '@dalle-mini/graph';
 import {
   dequantize,
+  type Executable,
   type Float32Tensor,
-  fromFloat32,
-  type StoredTensor,
-  toFloat32,
-  transposeInPlace,
-} from '@dalle-mini/weights';
+  type StoredParameter,
+  type Tensor,
+  type TensorData,
+} from '@dalle-mini/graph';
+import { fromFloat32, type StoredTensor, toFloat32, transposeInPlace } from '@dalle-mini/weights';
 import type { EncodeOptions, TextEncoder, TextEncoding } from './text-encoder.js';
 import type { CaptionTokenizer } from './tokenizer.js';
 

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { GraphError, input, ParameterScope, type TensorData } from '@dalle-mini/graph';
+import { dequantize, GraphError, input, ParameterScope, type TensorData } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { bert, parseBertConfig } from '@dalle-mini/text-encoder';
-import { dequantize, readSafetensors, toFloat32, toInt32 } from '@dalle-mini/weights';
+import { readSafetensors, toFloat32, toInt32 } from '@dalle-mini/weights';
 import { afterAll, describe, expect, it } from 'vitest';
 import { tinyBert } from './tiny-bert.js';
 

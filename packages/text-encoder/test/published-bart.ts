@@ -1,14 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { input, ParameterScope, type Runtime, type TensorData } from '@dalle-mini/graph';
+import { dequantize, input, ParameterScope, type Runtime, type TensorData } from '@dalle-mini/graph';
 import { type BartConfig, bart, takeBart } from '@dalle-mini/text-encoder';
-import {
-  type Checkpoint,
-  dequantize,
-  readSafetensors,
-  type StoredTensor,
-  toFloat32,
-  toInt32,
-} from '@dalle-mini/weights';
+import { type Checkpoint, readSafetensors, type StoredTensor, toFloat32, toInt32 } from '@dalle-mini/weights';
 
 /** A fixture of the published flax code, by its path without extension: see scripts/reference. */
 export function fixture<Description>(path: string): { description: Description; tensors: Checkpoint } {

@@ -1,9 +1,9 @@
 /** What needs a file system: opening a VQ-GAN from its files. */
 import { join } from 'node:path';
 import type { ImageTokenizer } from '@dalle-mini/core';
-import { type Runtime, sameShape, type TensorData } from '@dalle-mini/graph';
+import { dequantize, type Runtime, sameShape, type TensorData } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
-import { type Checkpoint, CheckpointError, dequantize } from '@dalle-mini/weights';
+import { type Checkpoint, CheckpointError } from '@dalle-mini/weights';
 import { isThere, readCheckpointFile, readTextFile } from '@dalle-mini/weights/node';
 import { checkVqganConfig, type VqganConfig, vqganPresets } from './config.js';
 import { takeVqgan, vqganConfigFromRelease } from './release.js';

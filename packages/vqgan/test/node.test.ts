@@ -1,11 +1,11 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TensorData } from '@dalle-mini/graph';
+import { quantize, type TensorData } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { VqganTokenizer } from '@dalle-mini/vqgan';
 import { openVqganTokenizer } from '@dalle-mini/vqgan/node';
-import { type Checkpoint, CheckpointError, fromFloat32, quantize } from '@dalle-mini/weights';
+import { type Checkpoint, CheckpointError, fromFloat32 } from '@dalle-mini/weights';
 import { FileError, writeCheckpointFile } from '@dalle-mini/weights/node';
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { randomImages, randomParameters, tiny } from './tiny.js';

@@ -2,7 +2,7 @@ import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promi
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Graph, input, ParameterScope, sizeOf, type TensorData } from '@dalle-mini/graph';
+import { dequantize, type Graph, input, ParameterScope, sizeOf, type TensorData } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import {
   decodeTokens,
@@ -21,7 +21,6 @@ import { openVqganTokenizer } from '@dalle-mini/vqgan/node';
 import {
   type Checkpoint,
   CheckpointError,
-  dequantize,
   fromFloat32,
   readCheckpoint,
   type StoredTensor,

@@ -5,7 +5,6 @@ export { readCheckpoint } from './formats/read-checkpoint.js';
 export { readSafetensors, type Safetensors } from './formats/safetensors/reader.js';
 export { type SafetensorsWriteOptions, writeSafetensors } from './formats/safetensors/writer.js';
 export { transposeInPlace } from './tensors/axis-order.js';
-export { dequantize, type Float32Tensor, type QuantizedRows, quantize, quantizeRows } from './tensors/quantization.js';
 export {
   type Checkpoint,
   fromFloat32,

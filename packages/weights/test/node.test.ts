@@ -139,7 +139,13 @@ describe('locateTensors', () => {
     const { dtype, shape, offset } = located.get('a')!;
     expect({ dtype, shape }).toEqual({ dtype: 'F32', shape: [3] });
     expect([0, 4, 8].map((byte) => file.readFloatLE(offset + byte))).toEqual([1, 2, 3]);
-    expect(located.get('b')).toEqual({ dtype: 'F16', shape: [], offset: offset + 12 });
+    expect(located.get('b')).toEqual({
+      dtype: 'F16',
+      shape: [],
+      folder,
+      file: 'model.safetensors',
+      offset: offset + 12,
+    });
   });
 
   it('explains a file that is damaged or not there', async () => {

@@ -11,6 +11,7 @@ export interface Dense {
 }
 
 export const dense: StoredKind<Dense> = {
+  find: (name, shape, tensors) => (tensors.has(name) ? { dtype: 'float32', shape } : undefined),
   layout: ({ dtype, shape }) => ({ data: { suffix: '', dtype: fileDtypes[dtype], shape } }),
   decode: ({ data }) => data,
   emit(emitter, name, { dtype, shape, data }) {

@@ -1,7 +1,8 @@
+import { toFloat32 } from '@dalle-mini/weights';
 import { dataTypes } from '../onnx/proto.js';
 import type { Shape } from '../tensor.js';
 import type { StoredKind } from './kind.js';
-import type { Part } from './part.js';
+import { bytesOf, type Part } from './part.js';
 
 /** A tensor in half precision (IEEE 754 binary16), which a runtime widens before it computes. */
 export interface Fp16 {
@@ -13,25 +14,13 @@ export interface Fp16 {
 }
 
 export const fp16: StoredKind<Fp16> = {
+  find: (name, shape, tensors) =>
+    tensors.get(name)?.dtype === 'F16' ? { kind: 'fp16', dtype: 'float32', shape } : undefined,
   layout: ({ shape }) => ({ halves: { suffix: '', dtype: 'F16', shape } }),
-  decode: ({ halves }) => widen(halves),
+  decode: ({ shape, halves }) => toFloat32({ dtype: 'F16', shape, bytes: bytesOf(halves) }),
   emit(emitter, name, { shape, halves }) {
     emitter.initializer(name, 'float16', shape, halves);
     // ONNX Runtime computes what follows from initializers alone when it opens the model.
     return emitter.node('Cast', [name], { to: dataTypes.float32 });
   },
 };
-
-/** The values of float16 numbers, from their bits. */
-function widen(halves: Uint16Array): Float32Array {
-  const values = new Float32Array(halves.length);
-  const bits = new Uint32Array(values.buffer);
-  for (let i = 0; i < halves.length; i++) {
-    const half = halves[i]!;
-    const isSpecial = (half & 0x7c00) === 0x7c00;
-    // The fields at their places in a float32, whose exponent has a bias of 127 and not of 15; of NaN and infinity it is all ones.
-    bits[i] = ((half & 0x8000) << 16) | ((half & 0x7fff) << 13) | (isSpecial ? 0x7f800000 : 0);
-    if (!isSpecial) values[i] = values[i]! * 2 ** 112;
-  }
-  return values;
-}

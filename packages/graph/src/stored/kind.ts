@@ -1,9 +1,17 @@
 import type { OnnxEmitter, Product } from '../onnx/emitter.js';
-import type { TensorData } from '../tensor.js';
+import type { Shape, TensorData } from '../tensor.js';
 import type { Description, InMemory, Layout } from './part.js';
+
+/** The type of a tensor of a checkpoint: its element type, as safetensors names it, and its shape. */
+export interface TensorType {
+  readonly dtype: string;
+  readonly shape: Shape;
+}
 
 /** All that a kind of stored parameter is. */
 export interface StoredKind<Value> {
+  /** What a tensor of a checkpoint is apart from its parts, if the checkpoint has it in this kind. */
+  find(name: string, shape: Shape, tensors: ReadonlyMap<string, TensorType>): Description<Value> | undefined;
   /** How a checkpoint file has its parts. */
   layout(value: Description<Value>): Layout<Value>;
   /** The values that it stands for, row-major. */

@@ -18,6 +18,9 @@ export type Part<Values extends Elements> = Values | FileRegion;
 /** A stored parameter whose parts are all in memory. */
 export type InMemory<Value> = { readonly [Key in keyof Value]: Exclude<Value[Key], FileRegion> };
 
+/** A part of a stored parameter of this type, which may be in memory always. */
+export type PartIn<Value> = Value extends InMemory<Value> ? Elements : Part<Elements>;
+
 /** The fields of a stored parameter that are its parts. */
 type PartField<Value> = {
   [Key in keyof Value]-?: Extract<Value[Key], FileRegion> extends never ? never : Key;
@@ -54,6 +57,10 @@ export const isInMemory = (part: Part<Elements>): part is Elements => ArrayBuffe
 
 /** The number of bytes of an element. */
 export const bytesPerElement = (dtype: PartLayout['dtype']): number => arrayTypes[dtype].BYTES_PER_ELEMENT;
+
+/** The bytes of elements, which share their memory. */
+export const bytesOf = ({ buffer, byteOffset, byteLength }: Elements): Uint8Array =>
+  new Uint8Array(buffer, byteOffset, byteLength);
 
 /** The elements of a part, from its bytes in a file. They share memory where its alignment allows. */
 export function elementsOf(dtype: PartLayout['dtype'], bytes: Uint8Array): Elements {

@@ -26,6 +26,11 @@ export interface QuantizedBlocks {
   readonly scales: Part<Float32Array>;
 }
 
+const suffixes = { blocks: '.blocks', scales: '.scales' } as const;
+
+/** That of every checkpoint file. */
+const defaultBlockSize = 32;
+
 export interface QuantizeOptions {
   /** Default 8. */
   readonly bits?: QuantizedBits;
@@ -43,7 +48,7 @@ export function quantizeBlocks(
   shape: Shape,
   options: QuantizeOptions = {},
 ): InMemory<QuantizedBlocks> {
-  const { bits = 8, blockSize = 32 } = options;
+  const { bits = 8, blockSize = defaultBlockSize } = options;
   const [rows, columns] = shape as [number, number];
   if (shape.length !== 2 || data.length !== rows * columns)
     throw new GraphError(`quantizeBlocks: ${data.length} elements of shape [${shape}] are no matrix`);
@@ -77,11 +82,18 @@ export function quantizeBlocks(
 }
 
 export const quantizedBlocks: StoredKind<QuantizedBlocks> = {
+  find(name, shape, tensors) {
+    const blocks = tensors.get(name + suffixes.blocks);
+    if (!blocks) return undefined;
+    const bits = blocks.shape[2] === defaultBlockSize / 2 ? 4 : 8;
+    return { kind: 'blocks', dtype: 'float32', shape, bits, blockSize: defaultBlockSize };
+  },
+
   layout({ shape: [rows, columns], bits, blockSize }) {
     const perRow = Math.ceil(columns! / blockSize);
     return {
-      blocks: { suffix: '.blocks', dtype: 'U8', shape: [rows!, perRow, (blockSize * bits) / 8] },
-      scales: { suffix: '.scales', dtype: 'F32', shape: [rows!, perRow] },
+      blocks: { suffix: suffixes.blocks, dtype: 'U8', shape: [rows!, perRow, (blockSize * bits) / 8] },
+      scales: { suffix: suffixes.scales, dtype: 'F32', shape: [rows!, perRow] },
     };
   },
 

@@ -24,6 +24,8 @@ export interface QuantizedColumns {
   readonly scales: Part<Float32Array>;
 }
 
+const suffixes = { columns: '.columns', scales: '.scales' } as const;
+
 /** The byte that stands for 0. */
 const zero = 128;
 
@@ -44,9 +46,12 @@ export function quantizeColumns(data: Float32Array, shape: Shape): InMemory<Quan
 }
 
 export const quantizedColumns: StoredKind<QuantizedColumns> = {
+  find: (name, shape, tensors) =>
+    tensors.has(name + suffixes.columns) ? { kind: 'columns', dtype: 'float32', shape } : undefined,
+
   layout: ({ shape: [rows, columns] }) => ({
-    columns: { suffix: '.columns', dtype: 'U8', shape: [columns!, rows!] },
-    scales: { suffix: '.scales', dtype: 'F32', shape: [rows!] },
+    columns: { suffix: suffixes.columns, dtype: 'U8', shape: [columns!, rows!] },
+    scales: { suffix: suffixes.scales, dtype: 'F32', shape: [rows!] },
   }),
 
   decode({ shape, columns: stored, scales }) {

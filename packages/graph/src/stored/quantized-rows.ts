@@ -3,7 +3,7 @@ import { dataTypes } from '../onnx/proto.js';
 import { sizeOf } from '../shape.js';
 import type { Shape } from '../tensor.js';
 import type { StoredKind } from './kind.js';
-import type { Part } from './part.js';
+import type { InMemory, Part } from './part.js';
 
 /**
  * A tensor in 8 bits. A row is everything under one index of the first axis: one output of a linear layer, one output channel of a
@@ -29,13 +29,87 @@ export interface QuantizedRows {
   readonly outlierPositions?: Part<Int32Array>;
 }
 
+const suffixes = { scale: '.scale', outliers: '.outliers', outlierPositions: '.outlier_positions' } as const;
+
+const largest = 127;
+
+/** Outliers are past this many root mean squares of their row: 0.12 % of normally distributed weights. */
+const outlierThreshold = 3.25;
+
+/**
+ * Rounds each row of a tensor to 8 bits. The scale is the row's largest magnitude without outliers over 127, so zero stays zero and no
+ * element is off by more than half a scale. Transformers have single weights that are a hundred times larger than their neighbours
+ * (Kovaleva et al. 2021, "BERT Busters"), and one of them would spoil its whole row: elements past 3.25 times the root mean square of
+ * their row are outliers, stored as they are, as in SqueezeLLM (Kim et al. 2023).
+ * @throws GraphError for a scalar, for data that does not fit the shape, and for values that are not finite.
+ */
+export function quantizeRows(data: Float32Array, shape: Shape): InMemory<QuantizedRows> {
+  const [rows] = shape;
+  if (rows === undefined)
+    throw new GraphError('quantizeRows: the tensor must have an axis, and it is a scalar. Store it as fp32.');
+  if (sizeOf(shape) !== data.length)
+    throw new GraphError(
+      `quantizeRows: the data must have ${sizeOf(shape)} elements, as [${shape}] has, not ${data.length}.`,
+    );
+  const values = new Int8Array(data.length);
+  const scales = new Float32Array(rows);
+  const positions: number[] = [];
+  const width = rows === 0 ? 0 : data.length / rows;
+  for (let row = 0; row < rows; row++) {
+    const start = row * width;
+    const end = start + width;
+    let sumOfSquares = 0;
+    for (let i = start; i < end; i++) sumOfSquares += data[i]! ** 2;
+    if (!Number.isFinite(sumOfSquares)) {
+      throw new GraphError(
+        `quantizeRows: row ${row} must be finite, and it has NaN or infinity. Store the tensor as fp32, or fix the training run that made it.`,
+      );
+    }
+    const threshold = outlierThreshold * Math.sqrt(sumOfSquares / width);
+    let peak = 0;
+    for (let i = start; i < end; i++) {
+      const magnitude = Math.abs(data[i]!);
+      if (magnitude > threshold) positions.push(i);
+      else peak = Math.max(peak, magnitude);
+    }
+    scales[row] = peak / largest;
+    const scale = scales[row]!;
+    // A row of zeros, or of values so small that their scale is no float32.
+    if (scale === 0) continue;
+    for (let i = start; i < end; i++) {
+      if (Math.abs(data[i]!) > threshold) continue;
+      // A scale this close to float32's smallest may have been rounded down, so that the peak would come out past 127.
+      values[i] = Math.max(-largest, Math.min(largest, Math.round(data[i]! / scale)));
+    }
+  }
+  const outliers = positions.length > 0 && {
+    outliers: Float32Array.from(positions, (position) => data[position]!),
+    outlierPositions: Int32Array.from(positions),
+  };
+  return {
+    kind: 'rows',
+    dtype: 'float32',
+    shape,
+    rows: values,
+    scale: scales,
+    outlierCount: positions.length,
+    ...outliers,
+  };
+}
+
 export const quantizedRows: StoredKind<QuantizedRows> = {
+  find(name, shape, tensors) {
+    if (tensors.get(name)?.dtype !== 'I8') return undefined;
+    const outliers = tensors.get(name + suffixes.outliers) ?? tensors.get(name + suffixes.outlierPositions);
+    return { kind: 'rows', dtype: 'float32', shape, outlierCount: outliers?.shape[0] ?? 0 };
+  },
+
   layout: ({ shape, outlierCount }) => ({
     rows: { suffix: '', dtype: 'I8', shape },
-    scale: { suffix: '.scale', dtype: 'F32', shape: shape.slice(0, 1) },
+    scale: { suffix: suffixes.scale, dtype: 'F32', shape: shape.slice(0, 1) },
     ...(outlierCount > 0 && {
-      outliers: { suffix: '.outliers', dtype: 'F32', shape: [outlierCount] },
-      outlierPositions: { suffix: '.outlier_positions', dtype: 'I32', shape: [outlierCount] },
+      outliers: { suffix: suffixes.outliers, dtype: 'F32', shape: [outlierCount] },
+      outlierPositions: { suffix: suffixes.outlierPositions, dtype: 'I32', shape: [outlierCount] },
     }),
   }),
 

@@ -1,7 +1,17 @@
+import type { Shape } from '../tensor.js';
 import { type Dense, dense } from './dense.js';
 import { type Fp16, fp16 } from './fp16.js';
-import type { StoredKind } from './kind.js';
-import { type Elements, type FileRegion, type InMemory, isInMemory, type Part, type PartLayout } from './part.js';
+import type { StoredKind, TensorType } from './kind.js';
+import {
+  type Description,
+  type Elements,
+  type FileRegion,
+  type InMemory,
+  isInMemory,
+  type Part,
+  type PartIn,
+  type PartLayout,
+} from './part.js';
 import { type QuantizedBlocks, quantizedBlocks } from './quantized-blocks.js';
 import { type QuantizedColumns, quantizedColumns } from './quantized-columns.js';
 import { type QuantizedRows, quantizedRows } from './quantized-rows.js';
@@ -22,19 +32,45 @@ export function kindOf(value: Pick<StoredParameter, 'kind'>): StoredKind<StoredP
   return kinds[value.kind ?? 'dense'] as StoredKind<StoredParameter>;
 }
 
-/** The layout and the values of each part, by its field. */
-export function partsOf(value: StoredParameter): [field: string, layout: PartLayout, part: Part<Elements>][] {
-  const parts = value as unknown as Readonly<Record<string, Part<Elements>>>;
-  const layouts: [string, PartLayout][] = Object.entries(kindOf(value).layout(value));
-  return layouts.map(([field, layout]) => [field, layout, parts[field]!]);
+/** A stored parameter without its parts. */
+export type StoredDescription = StoredParameter extends infer Kind
+  ? Kind extends unknown
+    ? Description<Kind>
+    : never
+  : never;
+
+/** What a checkpoint has a tensor as, apart from its parts, if it has it. */
+export function findStored(
+  name: string,
+  shape: Shape,
+  tensors: ReadonlyMap<string, TensorType>,
+): StoredDescription | undefined {
+  for (const kind of [fp16, quantizedRows, dense, quantizedColumns, quantizedBlocks]) {
+    const found = kind.find(name, shape, tensors);
+    if (found) return found;
+  }
+  return undefined;
 }
 
-/** The same stored parameter with its parts in other places. */
+/** How a checkpoint file has the parts of a stored parameter, by their fields. */
+export function layoutOf(value: StoredDescription): [field: string, layout: PartLayout][] {
+  return Object.entries(kindOf(value).layout(value));
+}
+
+/** The layout and the place of each part, by its field. */
+export function partsOf<Value extends StoredParameter>(
+  value: Value,
+): [field: string, layout: PartLayout, part: PartIn<Value>][] {
+  const parts = value as unknown as Readonly<Record<string, PartIn<Value>>>;
+  return layoutOf(value).map(([field, layout]) => [field, layout, parts[field]!]);
+}
+
+/** A stored parameter of these parts. */
 export function withParts(
-  value: StoredParameter,
+  description: StoredDescription,
   parts: readonly (readonly [field: string, part: Part<Elements>])[],
 ): StoredParameter {
-  return { ...value, ...Object.fromEntries(parts) };
+  return { ...description, ...Object.fromEntries(parts) } as StoredParameter;
 }
 
 /** The places in files that a parameter's values are in: none, for those in memory. */
@@ -43,6 +79,6 @@ export function fileRegionsOf(value: StoredParameter): readonly FileRegion[] {
 }
 
 /** The values that a stored parameter stands for, row-major. */
-export function decodeParameter(value: InMemory<Exclude<StoredParameter, Dense>>): Float32Array {
-  return kindOf(value).decode(value as InMemory<StoredParameter>) as Float32Array;
+export function decodeParameter(value: InMemory<StoredParameter>): Float32Array {
+  return kindOf(value).decode(value) as Float32Array;
 }

@@ -1,5 +1,6 @@
 import { readSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { basename, dirname, resolve } from 'node:path';
 import { CheckpointError } from '../errors/checkpoint-error.js';
 import { FileError, isSystemError } from '../errors/file-error.js';
 import type { ByteSource } from '../formats/byte-source.js';
@@ -50,6 +51,9 @@ async function withCheckpoint<Result>(
 export interface TensorLocation {
   readonly dtype: StoredDtype;
   readonly shape: readonly number[];
+  readonly folder: string;
+  /** The file's name in the folder. */
+  readonly file: string;
   /** The first byte. */
   readonly offset: number;
 }
@@ -61,10 +65,12 @@ export interface TensorLocation {
  */
 export async function locateTensors(path: string): Promise<Map<string, TensorLocation>> {
   return withCheckpoint(path, async ({ places }) => {
+    const [folder, file] = [resolve(dirname(path)), basename(path)];
     const located = new Map<string, TensorLocation>();
     for (const { name, dtype, shape, ranges, strides } of places) {
       const [range, ...others] = ranges;
-      if (range && others.length === 0 && !strides) located.set(name, { dtype, shape, offset: range.begin });
+      if (range && others.length === 0 && !strides)
+        located.set(name, { dtype, shape, folder, file, offset: range.begin });
     }
     return located;
   });

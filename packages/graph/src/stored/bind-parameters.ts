@@ -1,0 +1,145 @@
+import { CheckpointError, type StoredTensor, toFloat32 } from '@dalle-mini/weights';
+import { sameShape, sizeOf } from '../shape.js';
+import type { Shape } from '../tensor.js';
+import type { TensorType } from './kind.js';
+import { Mismatches } from './mismatches.js';
+import { elementsOf, type FileRegion, type InMemory, type PartLayout } from './part.js';
+import {
+  decodeParameter,
+  findStored,
+  layoutOf,
+  type StoredDescription,
+  type StoredParameter,
+  withParts,
+} from './stored-parameter.js';
+
+/** A tensor of a checkpoint: in memory or in its file. */
+export type CheckpointTensor = StoredTensor | (TensorType & FileRegion);
+
+/** Where a checkpoint has a parameter. */
+export interface ParameterSource {
+  /** The name of the tensor. */
+  readonly name: string;
+  /** Whether it is a matrix `[in, out]` where the parameter is `[out, in]`. */
+  readonly transposed?: boolean;
+  /** Which of the equal parts of the tensor's first axis it is, such as the queries of queries, keys and values. */
+  readonly part?: { readonly index: number; readonly of: number };
+}
+
+export interface BindOptions {
+  /** Where a checkpoint may have a parameter, the likeliest first. Default: in the tensor of its name. */
+  readonly sources?: ((parameter: string) => readonly (string | ParameterSource)[]) | undefined;
+  /** Which tensors the model does not need. Any other that no parameter is bound to is refused. Default: any may be left over. */
+  readonly isUnneeded?: ((tensor: string) => boolean) | undefined;
+}
+
+/** The tensors of a checkpoint that a parameter is stored in. */
+export interface ParameterMatch<Tensor> {
+  readonly source: ParameterSource;
+  /** The stored parameter without its parts. */
+  readonly description: StoredDescription;
+  readonly parts: readonly {
+    readonly field: string;
+    readonly layout: PartLayout;
+    readonly name: string;
+    readonly tensor: Tensor;
+  }[];
+}
+
+/**
+ * Finds the tensors of a checkpoint that a model's parameters are stored in, in any kind of `StoredParameter`.
+ * @throws CheckpointError that lists all tensors that are missing, have another shape or type, or are not known.
+ */
+export function matchParameters<Tensor extends TensorType>(
+  declared: ReadonlyMap<string, { readonly shape: Shape }>,
+  checkpoint: ReadonlyMap<string, Tensor>,
+  { sources = (name) => [name], isUnneeded }: BindOptions = {},
+): Map<string, ParameterMatch<Tensor>> {
+  const matches = new Map<string, ParameterMatch<Tensor>>();
+  const mismatches = new Mismatches();
+  const used = new Set<string>();
+  for (const [parameter, { shape }] of declared) {
+    const match = sources(parameter)
+      .map((source) => (typeof source === 'string' ? { name: source } : source))
+      .map((source) => ({ source, description: findStored(source.name, shapeIn(source, shape), checkpoint) }))
+      .find(({ description }) => description);
+    if (!match?.description) {
+      mismatches.missing.push(parameter);
+      continue;
+    }
+    const { source, description } = match;
+    const parts = layoutOf(description).flatMap(([field, layout]) => {
+      const name = source.name + layout.suffix;
+      const tensor = checkpoint.get(name);
+      used.add(name);
+      if (!tensor) mismatches.missing.push(name);
+      else if (!sameShape(tensor.shape, layout.shape) || !fits(tensor, layout))
+        mismatches.different.push(`${name} must be ${textOf(layout)}, not ${textOf(tensor)}`);
+      return tensor ? [{ field, layout, name, tensor }] : [];
+    });
+    matches.set(parameter, { source, description, parts });
+  }
+  if (isUnneeded)
+    mismatches.unknown.push(...[...checkpoint.keys()].filter((name) => !used.has(name) && !isUnneeded(name)));
+  const { text } = mismatches;
+  if (text !== undefined)
+    throw new CheckpointError(
+      `The weights must be those that the configuration describes: ${text}. Give the weights and the configuration of one model.`,
+    );
+  return matches;
+}
+
+/**
+ * Reads the parameters of a model from a checkpoint, each as it is stored: values in a file stay there.
+ * @throws CheckpointError as {@link matchParameters}, and if an 8-bit tensor is damaged.
+ */
+export function bindParameters(
+  declared: ReadonlyMap<string, { readonly shape: Shape }>,
+  checkpoint: ReadonlyMap<string, CheckpointTensor>,
+  options?: BindOptions,
+): Map<string, StoredParameter> {
+  const matches = matchParameters(declared, checkpoint, options);
+  // By tensor: several parameters may be parts of one.
+  const decoded = new Map<string, Float32Array>();
+  return new Map(
+    [...matches].map(([parameter, { source, description, parts }]) => {
+      const stored = withParts(
+        description,
+        parts.map(({ field, layout, tensor }) => [field, partOf(tensor, layout)]),
+      );
+      const { name, transposed = false, part } = source;
+      if (!transposed && !part) return [parameter, stored];
+      const data = decoded.get(name) ?? decodeParameter(stored as InMemory<StoredParameter>);
+      decoded.set(name, data);
+      const { shape } = declared.get(parameter)!;
+      const size = sizeOf(shape);
+      const own = part ? data.subarray(part.index * size, (part.index + 1) * size) : data;
+      return [parameter, { dtype: 'float32', shape, data: transposed ? transpose(own, shape) : own }];
+    }),
+  );
+}
+
+function shapeIn({ transposed, part }: ParameterSource, shape: Shape): Shape {
+  const [rows, ...rest] = transposed ? [...shape].reverse() : shape;
+  return part ? [rows! * part.of, ...rest] : rows === undefined ? [] : [rows, ...rest];
+}
+
+/** Whether a tensor has a part's element type, or floats in memory that can be made so. */
+function fits(tensor: TensorType, { dtype, suffix }: PartLayout): boolean {
+  return tensor.dtype === dtype || (dtype === 'F32' && suffix === '' && 'bytes' in tensor);
+}
+
+function partOf(tensor: CheckpointTensor, { dtype, shape }: PartLayout) {
+  if (!('bytes' in tensor)) {
+    const { folder, file, offset } = tensor;
+    return { folder, file, offset };
+  }
+  return dtype === 'F32' ? toFloat32({ ...tensor, shape }) : elementsOf(dtype, tensor.bytes);
+}
+
+/** The matrix `[rows, columns]` of one that is stored as `[columns, rows]`. */
+function transpose(data: Float32Array, [rows, columns]: Shape): Float32Array {
+  return Float32Array.from(data, (_, i) => data[(i % columns!) * rows! + Math.floor(i / columns!)]!);
+}
+
+const textOf = ({ dtype, shape }: TensorType) => `${dtype}[${shape.join(', ')}]`;

@@ -1,0 +1,29 @@
+/** Names that an error lists of each fault. */
+const listed = 5;
+
+/** What is wrong with the values of a model's parameters, to be told in one error. */
+export class Mismatches {
+  readonly missing: string[] = [];
+  /** Sentences such as `a must be F32[2], not F32[3]`. */
+  readonly different: string[] = [];
+  readonly unknown: string[] = [];
+
+  /** All of it in words, if there is anything. */
+  get text(): string | undefined {
+    const faults = [
+      ...this.fault(this.missing, 'is missing', 'are missing'),
+      ...this.fault(this.unknown, 'is not a tensor of this model', 'are not tensors of this model'),
+      ...(this.different.length > 0 ? [list(this.different, '; ')] : []),
+    ];
+    return faults.length > 0 ? faults.join('; ') : undefined;
+  }
+
+  private fault(names: readonly string[], one: string, several: string): string[] {
+    return names.length > 0 ? [`${list(names, ', ')} ${names.length === 1 ? one : several}`] : [];
+  }
+}
+
+function list(items: readonly string[], separator: string): string {
+  const more = items.length > listed ? ` and ${items.length - listed} more` : '';
+  return items.slice(0, listed).join(separator) + more;
+}
