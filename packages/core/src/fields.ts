@@ -222,6 +222,7 @@ function unknownField(path: string, name: string, known: readonly string[]): Fie
  * Reads a configuration.
  *
  * @param source What is read, to begin the message with: a file's path, or `decoder config`.
+ * @param action What the user can do about a wrong field, to end the message with.
  * @throws ConfigError that names the field, what it must be, and what it is.
  *
  * @example
@@ -232,12 +233,12 @@ function unknownField(path: string, name: string, known: readonly string[]): Fie
  * console.log(readConfig(sizes, { layers: 12 }, 'config.json').layers); // 12
  * ```
  */
-export function readConfig<T>(fields: Field<T>, value: unknown, source: string): T {
+export function readConfig<T>(fields: Field<T>, value: unknown, source: string, action = ''): T {
   try {
     return fields.read(value, '');
   } catch (error) {
     if (!(error instanceof FieldProblem)) throw error;
-    throw new ConfigError(source, error.path || 'the configuration', error.problem);
+    throw new ConfigError(source, error.path || 'the configuration', `${error.problem} ${action}`.trimEnd());
   }
 }
 

@@ -44,6 +44,12 @@ const messageOf = (value: unknown) => {
 };
 
 describe('a configuration', () => {
+  test('is refused with what to do, where the reader says it', () => {
+    expect(() => readConfig(fields, { ...sound, layers: 0 }, 'config.json', 'Download it again.')).toThrow(
+      'config.json: layers must be a whole number from 1 to 100, not 0. Download it again.',
+    );
+  });
+
   test('is returned with its fields, and without those that are left out', () => {
     expect(readConfig(fields, sound, 'config.json')).toEqual(sound);
     expect(Object.hasOwn(readConfig(fields, sound, 'config.json'), 'inner')).toBe(false);

@@ -1,5 +1,5 @@
 import { access, readFile, stat } from 'node:fs/promises';
-import { ConfigError } from '../errors.js';
+import { parseJsonObject } from '../json.js';
 import { withFileErrors } from './file-error.js';
 
 /**
@@ -16,18 +16,7 @@ export async function readTextFile(path: string): Promise<string> {
  * @throws FileError if it cannot be read; ConfigError if it holds anything else.
  */
 export async function readJsonFile(path: string): Promise<Record<string, unknown>> {
-  const text = await readTextFile(path);
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (error) {
-    // V8 quotes the text in some messages, with line breaks and of any length.
-    const reason = (error as Error).message.replace(/\s+/g, ' ').slice(0, 200);
-    throw new ConfigError(path, 'the file', `must be JSON, and is not (${reason}). Correct it, or download it again.`);
-  }
-  if (typeof json !== 'object' || json === null || Array.isArray(json))
-    throw new ConfigError(path, 'the file', 'must hold a JSON object. Correct it, or download it again.');
-  return json as Record<string, unknown>;
+  return parseJsonObject(await readTextFile(path), path);
 }
 
 /** Checks whether a file or a folder exists. One that this user may not look at is taken to exist. */

@@ -1,0 +1,26 @@
+import { ConfigError, describeValue } from './errors.js';
+
+/**
+ * Parses the text of a JSON object.
+ *
+ * @param source What the text is from, to begin the message with: a file's path, or `metadata.jsonl, line 3`.
+ * @param action What the user can do about it, to end the message with.
+ * @throws ConfigError if the text is anything else.
+ */
+export function parseJsonObject(
+  text: string,
+  source: string,
+  action = 'Correct it, or download it again.',
+): Record<string, unknown> {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    // V8 quotes the text in some messages, with line breaks and of any length.
+    const reason = (error as Error).message.replace(/\s+/g, ' ').slice(0, 200);
+    throw new ConfigError(source, 'the text', `must be JSON, and is not (${reason}). ${action}`);
+  }
+  if (typeof json !== 'object' || json === null || Array.isArray(json))
+    throw new ConfigError(source, 'the text', `must be a JSON object, not ${describeValue(json)}. ${action}`);
+  return json as Record<string, unknown>;
+}
