@@ -147,7 +147,9 @@ describe('openEmoji', () => {
     await writeFile(join(folder, index), '{}\n');
     await expect(openEmoji(folder)).rejects.toThrow(`${index} must have 3 lines, not 1.`);
     await writeFile(join(folder, 'emoji.json'), '{');
-    await expect(openEmoji(folder)).rejects.toThrow(/emoji\.json must be valid JSON: .*Delete the folder/);
+    await expect(openEmoji(folder)).rejects.toThrow(
+      /emoji\.json: the text must be JSON, and is not .*Delete the folder/,
+    );
   });
 
   it.each([
@@ -170,7 +172,7 @@ describe('openEmoji', () => {
     for (const value of values) {
       await writeFile(join(folder, 'emoji.json'), JSON.stringify({ ...manifest, [field]: value }));
       await expect(openEmoji(folder), String(value)).rejects.toThrow(
-        new RegExp(`^${field} in .*emoji\\.json must be [^]*, not [^]*\\. Delete the folder`),
+        new RegExp(`emoji\\.json: ${field} (must be .*, not .*|is missing; it must be .*)\\. Delete the folder`),
       );
     }
   });
@@ -192,13 +194,15 @@ describe('openEmoji', () => {
       const entry = JSON.stringify({ ...JSON.parse(lines[1]!), [field]: value });
       await writeFile(path, [lines[0], entry, lines[2]].join('\n'));
       await expect(openEmoji(folder), String(value)).rejects.toThrow(
-        new RegExp(`^${field} in .*\\.jsonl, line 2 must be .*, not .*\\. Delete the folder`),
+        new RegExp(
+          `\\.jsonl, line 2: ${field}(\\[0\\])? (must be .*, not .*|is missing; it must be .*)\\. Delete the folder`,
+        ),
       );
     }
     await writeFile(path, [lines[0], lines[0], lines[2]].join('\n'));
-    await expect(openEmoji(folder)).rejects.toThrow(/^key in .*, line 2 must be unique, not ".*" again/);
+    await expect(openEmoji(folder)).rejects.toThrow(/line 2: key must be unique, not ".*" again/);
     await writeFile(path, [lines[0], 'null', lines[2]].join('\n'));
-    await expect(openEmoji(folder)).rejects.toThrow(/line 2 must be a JSON object, not null/);
+    await expect(openEmoji(folder)).rejects.toThrow(/line 2: the text must be a JSON object, not null/);
   });
 });
 

@@ -174,7 +174,7 @@ describe('token shards', () => {
     await expect(openTokenShards(join(folder, 'none'))).rejects.toThrow(/holds no token shards/);
     await writeFile(join(folder, 'index.json'), '{"format": "something else"}');
     await expect(openTokenShards(folder)).rejects.toThrow(
-      /format in .*index\.json must be "dalle-mini-token-shards", not "something else"\. Delete the folder/,
+      /index\.json: format must be "dalle-mini-token-shards", not "something else"\. Delete the folder/,
     );
   });
 
@@ -206,7 +206,7 @@ describe('an index of token shards that was tampered with', () => {
   }
 
   it.each([
-    ['gridSize', [0, -2, 2.5, '2', null, [2], undefined, 8193, 1e300]],
+    ['gridSize', [0, -2, 2.5, '2', null, [2], undefined, 513, 1e300]],
     ['vocabularySize', [0, -1, 1.5, '16384', null, 2 ** 32]],
     ['tokenType', ['uint8', 'constructor', 2, ['uint16'], undefined]],
     ['length', [0, -5, 4.5, '5', null, 1e300, undefined]],
@@ -218,7 +218,7 @@ describe('an index of token shards that was tampered with', () => {
         index[field] = value;
       });
       await expect(openTokenShards(folder), String(value)).rejects.toThrow(
-        new RegExp(`^${field} in .*index\\.json must be .*, not .*\\. Delete the folder`),
+        new RegExp(`index\\.json: ${field} (must be .*, not .*|is missing; it must be .*)\\. Delete the folder`),
       );
     }
   });
@@ -234,20 +234,24 @@ describe('an index of token shards that was tampered with', () => {
         shards[0]![field] = value;
       });
       await expect(openTokenShards(folder), String(value)).rejects.toThrow(
-        new RegExp(`^${field} in shards\\[0\\] in .*index\\.json must be .*, not .*\\. Delete the folder`),
+        new RegExp(
+          `index\\.json: shards\\[0\\]\\.${field} (must be .*, not .*|is missing; it must be .*)\\. Delete the folder`,
+        ),
       );
     }
   });
 
   it('is refused for shards that are too few, too many or no objects', async () => {
     const short = await tampered((_, shards) => shards.pop());
-    await expect(openTokenShards(short)).rejects.toThrow(/shards in .* must list 2 shards of 4 samples, not 1\./);
+    await expect(openTokenShards(short)).rejects.toThrow(/index\.json: shards must be a list of 2, not of 1\./);
     const long = await tampered((_, shards) => shards.push(shards[1]!));
-    await expect(openTokenShards(long)).rejects.toThrow(/must list 2 shards of 4 samples, not 3\./);
+    await expect(openTokenShards(long)).rejects.toThrow(
+      /index\.json: shards must be a list of at most 2, not a list of 3\./,
+    );
     const odd = await tampered((index) => {
       index.shards = [null, [[['x']]]];
     });
-    await expect(openTokenShards(odd)).rejects.toThrow(/shards\[0\] in .*index\.json must be a JSON object, not null/);
+    await expect(openTokenShards(odd)).rejects.toThrow(/index\.json: shards\[0\] must be an object, not null/);
   });
 
   it('is refused when it is no JSON object, in a short message', async () => {
@@ -326,16 +330,16 @@ describe('the captions of a token shard', () => {
   });
 
   it.each([
-    ['', 'must be valid JSON'],
-    ['null', 'must be a JSON object, not null'],
-    ['[]', 'must be a JSON object, not an empty array'],
-    ['{"captions": ["x"]}', 'must be a string, not undefined'],
-    ['{"key": 7, "captions": ["x"]}', 'must be a string, not 7'],
-    ['{"key": "a"}', 'must be an array, not undefined'],
-    ['{"key": "a", "captions": "x"}', 'must be an array, not "x"'],
-    ['{"key": "a", "captions": []}', 'must be an array of at least one string, not an empty array'],
-    ['{"key": "a", "captions": [["x"]]}', 'must be an array of at least one string, not an array'],
-    ['{"key": "a", "captions": ["x"], "group": 3}', 'must be a string, not 3'],
+    ['', 'the text must be JSON, and is not'],
+    ['null', 'the text must be a JSON object, not null'],
+    ['[]', 'the text must be a JSON object, not []'],
+    ['{"captions": ["x"]}', 'key is missing; it must be a string'],
+    ['{"key": 7, "captions": ["x"]}', 'key must be a string, not 7'],
+    ['{"key": "a"}', 'captions is missing; it must be a list'],
+    ['{"key": "a", "captions": "x"}', 'values, not "x"'],
+    ['{"key": "a", "captions": []}', 'captions must be a list of 1 to 1000000 values, not []'],
+    ['{"key": "a", "captions": [["x"]]}', 'captions[0] must be a string, not ["x"]'],
+    ['{"key": "a", "captions": ["x"], "group": 3}', 'group must be a string, not 3'],
   ])('must not be %s', async (content, message) => {
     const dataset = await captioned(`${line}${content}\n${line}`);
     expect((await dataset.get(2)).captions).toEqual(['x']);

@@ -1,8 +1,20 @@
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
+import {
+  ConfigError,
+  type Field,
+  field,
+  integer,
+  list,
+  object,
+  oneOf,
+  parseJsonObject,
+  quote,
+  readConfig,
+  string,
+} from '@dalle-mini/core';
 import { checkIndex, type Dataset, type Sample } from '../dataset.js';
 import { fileError, openFile, readTextIfPresent } from '../files.js';
-import { describeJson, JsonFields, parseJson } from '../json-fields.js';
 import { type EmojiVendor, emojiVendors } from './icons.js';
 import { type EmojiSplit, emojiSplits } from './split.js';
 
@@ -41,8 +53,38 @@ export interface Manifest {
 
 export const manifestFormat = 'dalle-mini-emoji';
 export const manifestName = 'emoji.json';
-const hexcodePattern = /^[0-9A-F]+(-[0-9A-F]+)*$/;
 const prepareAgain = 'Delete the folder and prepare the emoji again.';
+
+/** A string that matches a pattern. */
+function matching(pattern: RegExp, expected: string): Field<string> {
+  return field(expected, (value) => typeof value === 'string' && pattern.test(value));
+}
+
+const manifestFields = object<Manifest>(
+  {
+    format: oneOf([manifestFormat]),
+    imageSize: integer({ min: 8, max: 512 }),
+    pictures: matching(/^pictures-[0-9a-f]{12}\.u8$/, 'a name such as pictures-0123456789ab.u8'),
+    index: matching(/^index-[0-9a-f]{12}\.jsonl$/, 'a name such as index-0123456789ab.jsonl'),
+    length: integer({ min: 1 }),
+    source: string(),
+  },
+  { unknown: 'ignore' },
+);
+
+const hexcodeField = matching(/^[0-9A-F]+(-[0-9A-F]+)*$/, 'code points in hexadecimal');
+const entryFields = object<EmojiEntry>(
+  {
+    key: string(),
+    vendor: oneOf(emojiVendors),
+    hexcode: hexcodeField,
+    concept: hexcodeField,
+    group: string(),
+    split: oneOf(emojiSplits),
+    captions: list(string(), { min: 1 }),
+  },
+  { unknown: 'ignore' },
+);
 
 /** Prepared emoji pictures: any picture is read from disk by its index, at once. Close it when done. */
 export class EmojiDataset implements Dataset<EmojiSample> {
@@ -102,15 +144,7 @@ export async function readManifest(folder: string): Promise<Manifest | undefined
   const path = join(folder, manifestName);
   const text = await readTextIfPresent(path);
   if (text === undefined) return undefined;
-  const fields = new JsonFields(parseJson(text, path, prepareAgain), path, prepareAgain);
-  return {
-    format: fields.oneOf('format', [manifestFormat]),
-    imageSize: fields.integer('imageSize', 8, 512),
-    pictures: fields.string('pictures', /^pictures-[0-9a-f]{12}\.u8$/, 'a name such as pictures-0123456789ab.u8'),
-    index: fields.string('index', /^index-[0-9a-f]{12}\.jsonl$/, 'a name such as index-0123456789ab.jsonl'),
-    length: fields.integer('length', 1, Number.MAX_SAFE_INTEGER),
-    source: fields.string('source'),
-  };
+  return readConfig(manifestFields, parseJsonObject(text, path, prepareAgain), path, prepareAgain);
 }
 
 /** Reads the entries of a prepared folder, one a line. */
@@ -124,21 +158,12 @@ async function readEntries(path: string, length: number): Promise<EmojiEntry[]> 
   const keys = new Set<string>();
   return lines.map((line, number) => {
     const place = `${path}, line ${number + 1}`;
-    const fields = new JsonFields(parseJson(line, place, prepareAgain), place, prepareAgain);
-    const key = fields.string('key');
-    if (keys.has(key)) {
-      throw new Error(`key in ${place} must be unique, not ${describeJson(key)} again. ${prepareAgain}`);
+    const entry = readConfig(entryFields, parseJsonObject(line, place, prepareAgain), place, prepareAgain);
+    if (keys.has(entry.key)) {
+      throw new ConfigError(place, 'key', `must be unique, not ${quote(entry.key)} again. ${prepareAgain}`);
     }
-    keys.add(key);
-    return {
-      key,
-      vendor: fields.oneOf('vendor', emojiVendors),
-      hexcode: fields.string('hexcode', hexcodePattern, 'code points in hexadecimal'),
-      concept: fields.string('concept', hexcodePattern, 'code points in hexadecimal'),
-      group: fields.string('group'),
-      split: fields.oneOf('split', emojiSplits),
-      captions: fields.strings('captions'),
-    };
+    keys.add(entry.key);
+    return entry;
   });
 }
 

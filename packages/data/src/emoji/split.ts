@@ -1,12 +1,11 @@
 import { integerBelow, uniform } from '../random.js';
 
-export const emojiSplits = ['train', 'held-out-drawings', 'unseen-concepts'] as const;
-
 /**
  * What a picture is for. `train`: learning. `held-out-drawings`: a drawing of an emoji of which `train` has other drawings.
  * `unseen-concepts`: all drawings of emoji of which `train` has none.
  */
-export type EmojiSplit = (typeof emojiSplits)[number];
+export type EmojiSplit = 'train' | 'held-out-drawings' | 'unseen-concepts';
+export const emojiSplits: readonly EmojiSplit[] = ['train', 'held-out-drawings', 'unseen-concepts'];
 
 /** What the split looks at. */
 export interface Drawing {

@@ -26,8 +26,6 @@ export function captionsFromValue(value: unknown): string[] | undefined {
 }
 
 /** Captions of a JSON object, from its `caption`, `captions` or `text` (the first that is there). */
-export function captionsFromRecord(record: unknown): string[] | undefined {
-  if (typeof record !== 'object' || record === null) return undefined;
-  const { caption, captions, text } = record as Record<string, unknown>;
+export function captionsFromRecord({ caption, captions, text }: Record<string, unknown>): string[] | undefined {
   return captionsFromValue(captions ?? caption ?? text);
 }

@@ -1,8 +1,8 @@
 import { readdir } from 'node:fs/promises';
 import { extname, isAbsolute, join, posix, sep } from 'node:path';
+import { object, parseJsonObject, quote, readConfig, string } from '@dalle-mini/core';
 import { checkIndex, type Dataset, type Sample } from '../dataset.js';
 import { fileError, readBytes, readTextIfPresent } from '../files.js';
-import { describeJson, JsonFields, parseJson } from '../json-fields.js';
 import { checkImageSize, type PreprocessOptions, preprocessImage } from '../preprocess.js';
 import { hash } from '../random.js';
 import { captionsFromRecord, captionsFromText, captionsFromValue, imageExtensions } from './captions.js';
@@ -66,18 +66,19 @@ function checkListedName(name: string, place: string, files: ReadonlySet<string>
   const normal = posix.normalize(name.replaceAll('\\', '/'));
   if (isAbsolute(name) || normal.startsWith('/') || normal.split('/').includes('..') || /^[a-z]:/i.test(name)) {
     throw new Error(
-      `A file name in ${place} must be a path inside the folder, not ${describeJson(name)}. List only files inside it.`,
+      `A file name in ${place} must be a path inside the folder, not ${quote(name)}. List only files inside it.`,
     );
   }
   if (!files.has(normal)) {
     throw new Error(
-      `A file name in ${place} must be that of a file in the folder, not ${describeJson(name)}. Add the file or remove its name.`,
+      `A file name in ${place} must be that of a file in the folder, not ${quote(name)}. Add the file or remove its name.`,
     );
   }
   return normal;
 }
 
 const metadataAction = 'Write a line such as {"file_name": "cat.jpg", "text": "a cat"}.';
+const metadataFields = object<{ file_name: string }>({ file_name: string() }, { unknown: 'ignore' });
 const captionsAction = 'Write an object such as {"cat.jpg": "a cat"}.';
 
 async function readMetadataLines(folder: string, files: ReadonlySet<string>): Promise<ListedImage[] | undefined> {
@@ -86,8 +87,9 @@ async function readMetadataLines(folder: string, files: ReadonlySet<string>): Pr
   return text?.split('\n').flatMap((line, index) => {
     if (line.trim() === '') return [];
     const place = `${path}, line ${index + 1}`;
-    const record = parseJson(line, place, metadataAction);
-    const name = checkListedName(new JsonFields(record, place, metadataAction).string('file_name'), place, files);
+    const record = parseJsonObject(line, place, metadataAction);
+    const { file_name } = readConfig(metadataFields, record, place, metadataAction);
+    const name = checkListedName(file_name, place, files);
     const captions = captionsFromRecord(record);
     if (!captions?.length) {
       throw new Error(
@@ -102,8 +104,7 @@ async function readCaptionsFile(folder: string, files: ReadonlySet<string>): Pro
   const path = join(folder, 'captions.json');
   const text = await readTextIfPresent(path);
   if (text === undefined) return undefined;
-  const { record } = new JsonFields(parseJson(text, path, captionsAction), path, captionsAction);
-  return Object.entries(record).map(([listedName, value]) => {
+  return Object.entries(parseJsonObject(text, path, captionsAction)).map(([listedName, value]) => {
     const name = checkListedName(listedName, path, files);
     const captions = captionsFromValue(value);
     if (!captions?.length)

@@ -1,8 +1,8 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { parseJsonObject } from '@dalle-mini/core';
 import { checkIndex, type Dataset, type Sample } from '../dataset.js';
 import { fileError } from '../files.js';
-import { parseJson } from '../json-fields.js';
 import { checkImageSize, type PreprocessOptions, preprocessImage } from '../preprocess.js';
 import { hash } from '../random.js';
 import { captionsFromRecord, captionsFromText, imageExtensions } from './captions.js';
@@ -159,7 +159,7 @@ function readCaptions(bytes: Uint8Array, name: string, shard: string): string[] 
   const text = new TextDecoder().decode(bytes);
   const place = `${name} in ${shard}`;
   const captions = /\.json$/i.test(name)
-    ? captionsFromRecord(parseJson(text, place, 'Repack the archive with JSON such as {"caption": "a cat"}.'))
+    ? captionsFromRecord(parseJsonObject(text, place, 'Repack the archive with JSON such as {"caption": "a cat"}.'))
     : captionsFromText(text);
   if (!captions?.length) throw new Error(`${place} holds no caption: expected a line of text, or JSON with "caption".`);
   return captions;

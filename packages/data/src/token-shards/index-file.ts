@@ -1,7 +1,19 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import {
+  ConfigError,
+  field,
+  integer,
+  list,
+  object,
+  oneOf,
+  parseJsonObject,
+  quote,
+  readConfig,
+  refuse,
+  string,
+} from '@dalle-mini/core';
 import { readTextIfPresent } from '../files.js';
-import { JsonFields, parseJson } from '../json-fields.js';
 
 interface ShardRecord {
   /** Base name of its two files: `<name>.tokens` and `<name>.jsonl`. */
@@ -28,43 +40,57 @@ export interface ShardIndex {
 export const indexFormat = 'dalle-mini-token-shards';
 export const indexName = 'index.json';
 export const partialName = 'partial.json';
-/** Most tokens along the side of a grid: as many as the largest image has pixels. */
-const gridSizeLimit = 8192;
-const sha256Pattern = /^[0-9a-f]{64}$/;
 export const writeAgain = 'Delete the folder and write the token shards again.';
 
 export const bytesPerToken = { uint16: 2, uint32: 4 } as const;
 
-/** Reads `index.json` or `partial.json` of a folder, or returns `undefined` if it is not there. Throws if a field is wrong. */
+const sha256Field = field<string>(
+  'a SHA-256 in hexadecimal',
+  (value) => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value),
+);
+const shardFields = object<ShardRecord>(
+  { name: string(), samples: integer(), tokensSha256: sha256Field, captionsSha256: sha256Field },
+  { unknown: 'ignore' },
+);
+const indexFields = object<ShardIndex>(
+  {
+    format: oneOf([indexFormat]),
+    gridSize: integer({ min: 1, max: 512 }),
+    vocabularySize: integer({ min: 1, max: 2 ** 24 }),
+    tokenType: oneOf(['uint16', 'uint32']),
+    length: integer({ min: 1 }),
+    shardSize: integer({ min: 1 }),
+    shards: list(shardFields),
+  },
+  {
+    unknown: 'ignore',
+    check({ length, shardSize, shards }) {
+      const count = Math.ceil(length / shardSize);
+      if (shards.length > count) refuse('shards', `a list of at most ${count}`, shards);
+      shards.forEach(({ name, samples }, number) => {
+        const expected = { name: shardName(number), samples: Math.min(shardSize, length - number * shardSize) };
+        if (name !== expected.name) refuse(`shards[${number}].name`, quote(expected.name), name);
+        if (samples !== expected.samples) refuse(`shards[${number}].samples`, String(expected.samples), samples);
+      });
+    },
+  },
+);
+
+/**
+ * Reads `index.json` or `partial.json` of a folder.
+ * @returns `undefined` if it is not there.
+ * @throws ConfigError if a field is wrong.
+ */
 export async function readIndex(folder: string, name: string): Promise<ShardIndex | undefined> {
   const path = join(folder, name);
   const text = await readTextIfPresent(path);
   if (text === undefined) return undefined;
-  const fields = new JsonFields(parseJson(text, path, writeAgain), path, writeAgain);
-  const format = fields.oneOf('format', [indexFormat]);
-  const gridSize = fields.integer('gridSize', 1, gridSizeLimit);
-  const vocabularySize = fields.integer('vocabularySize', 1, 2 ** 31);
-  const tokenType = fields.oneOf('tokenType', ['uint16', 'uint32']);
-  const length = fields.integer('length', 1, Number.MAX_SAFE_INTEGER);
-  const shardSize = fields.integer('shardSize', 1, Number.MAX_SAFE_INTEGER);
-  const records = fields.array('shards');
-  const count = Math.ceil(length / shardSize);
-  if (name === indexName ? records.length !== count : records.length > count) {
-    throw new Error(
-      `shards in ${path} must list ${count} shards of ${shardSize} samples, not ${records.length}. ${writeAgain}`,
-    );
+  const index = readConfig(indexFields, parseJsonObject(text, path, writeAgain), path, writeAgain);
+  const count = Math.ceil(index.length / index.shardSize);
+  if (name === indexName && index.shards.length !== count) {
+    throw new ConfigError(path, 'shards', `must be a list of ${count}, not of ${index.shards.length}. ${writeAgain}`);
   }
-  const shards = records.map((record, number): ShardRecord => {
-    const shard = new JsonFields(record, `shards[${number}] in ${path}`, writeAgain);
-    const samples = Math.min(shardSize, length - number * shardSize);
-    return {
-      name: shard.oneOf('name', [shardName(number)]),
-      samples: shard.integer('samples', samples, samples),
-      tokensSha256: shard.string('tokensSha256', sha256Pattern, 'a SHA-256 in hexadecimal'),
-      captionsSha256: shard.string('captionsSha256', sha256Pattern, 'a SHA-256 in hexadecimal'),
-    };
-  });
-  return { format, gridSize, vocabularySize, tokenType, length, shardSize, shards };
+  return index;
 }
 
 export function shardName(number: number): string {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
+import { list, object, optional, parseJsonObject, readConfig, string } from '@dalle-mini/core';
 import { readBytes } from '../files.js';
-import { JsonFields, parseJson } from '../json-fields.js';
 import { bytesPerToken, indexName, type ShardIndex, sha256, writeAgain } from './index-file.js';
 
 /** A sample whose image has been encoded. */
@@ -11,6 +11,15 @@ export interface TokenSample {
   readonly captions: readonly string[];
   readonly group?: string;
 }
+
+const sampleFields = object<Omit<TokenSample, 'tokens'>>(
+  {
+    key: string({ minLength: 0 }),
+    captions: list(string({ minLength: 0 }), { min: 1 }),
+    group: optional(string({ minLength: 0 })),
+  },
+  { unknown: 'ignore' },
+);
 
 /** One shard in memory: the bytes of its files, parsed a sample at a time. */
 export class Shard {
@@ -57,12 +66,12 @@ export class Shard {
   describe(offset: number): Omit<TokenSample, 'tokens'> {
     const line = this.captionBytes.subarray(this.lineStarts[offset], this.lineStarts[offset + 1]);
     const place = `${this.path}.jsonl, line ${offset + 1}`;
-    const fields = new JsonFields(parseJson(new TextDecoder().decode(line), place, writeAgain), place, writeAgain);
-    return {
-      key: fields.string('key'),
-      captions: fields.strings('captions'),
-      ...(fields.has('group') && { group: fields.string('group') }),
-    };
+    return readConfig(
+      sampleFields,
+      parseJsonObject(new TextDecoder().decode(line), place, writeAgain),
+      place,
+      writeAgain,
+    );
   }
 
   sample(offset: number): TokenSample {
