@@ -3,7 +3,7 @@ export * from './graph-error.js';
 export * from './initializers.js';
 export * from './layers.js';
 export * from './next-turn.js';
-export { emitOnnx, type ParameterPlacement } from './onnx/emit.js';
+export { type EmitOptions, emitOnnx, type ParameterPlacement } from './onnx/emit.js';
 export * from './operation.js';
 export * from './operators.js';
 export * from './optimizers.js';

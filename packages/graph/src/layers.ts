@@ -159,11 +159,7 @@ export function dotProductAttention(queries: Tensor, keys: Tensor, values: Tenso
 
 /** Queries `[…, m, size]` divided by √size. */
 export function scaleQueries(queries: Tensor): Tensor {
-  const [length, size] = queries.shape.slice(-2) as [number, number];
-  const factor = 1 / Math.sqrt(size);
-  if (length > 1) return mul(queries, factor);
-  // A number becomes the product's own factor in ONNX Runtime, which a product with one row computes twice as slowly.
-  return mul(queries, constant({ dtype: 'float32', shape: [size], data: new Float32Array(size).fill(factor) }));
+  return mul(queries, 1 / Math.sqrt(queries.shape.at(-1)!));
 }
 
 /** Two linear layers with a Gaussian error linear unit between them: `fc1` and `fc2`. */

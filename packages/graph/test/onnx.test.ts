@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import * as g from '@dalle-mini/graph';
 import { OnnxRuntime, writeOnnx } from '@dalle-mini/graph/onnxruntime';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { caseGraph, layerCases } from './cases.js';
+import { caseGraph, layerCases, operatorCases } from './cases.js';
 import { compiledAndReopened } from './onnx-file.js';
 import { type OnnxGraph, readModel } from './onnx-model.js';
 import { float32, int32, relativeError, Values } from './values.js';
@@ -18,6 +18,32 @@ afterAll(async () => {
 
 const typesOf = ({ nodes }: OnnxGraph) => nodes.map(({ type }) => type);
 const loopIn = ({ nodes }: OnnxGraph) => nodes.find(({ type }) => type === 'Loop')!.bodies[0]!;
+
+test.each(['conv2dInputGradient', 'conv2dWeightGradient', 'upsampleConv2d', 'update', 'layers'])(
+  '%s: what is written for speed computes what the plain model does',
+  async (name) => {
+    for (const one of operatorCases.get(name) ?? layerCases) {
+      const { graph, feeds } = caseGraph(one);
+      const plainModel = g.emitOnnx(graph, { kind: 'inputs' }, { optimize: false });
+      const executables = [await runtime.compile(graph), await runtime.open(plainModel, graph)] as const;
+      const [fast, plain] = [await executables[0].run(feeds), await executables[1].run(feeds)];
+      for (const executable of executables) await executable.dispose();
+      for (const [output, { data }] of Object.entries(plain))
+        expect(relativeError(fast[output]!.data, data), `${one.name}: ${output}`).toBeLessThan(2e-6);
+    }
+  },
+);
+
+test('the one row of a product is scaled by a vector, where the graph has a number', () => {
+  const emit = (rows: number, factor: g.Tensor | number) => {
+    const [x, y] = [g.input('x', [rows, 8]), g.input('y', [3, 8])];
+    const product = g.matmul(g.mul(x, factor), y, { transposeB: true });
+    return g.emitOnnx({ inputs: { x, y }, outputs: { product } });
+  };
+  const vector = g.constant(float32([8], Array(8).fill(0.5)));
+  expect(emit(1, 0.5)).toEqual(emit(1, vector));
+  expect(emit(2, 0.5)).not.toEqual(emit(2, vector));
+});
 
 describe('parameters', () => {
   const x = g.input('x', [2, 8]);

@@ -7,8 +7,9 @@ import { kindOf, type StoredParameter } from '../stored/stored-parameter.js';
 import type { Graph, Operation, Tensor } from '../tensor.js';
 import { parametersOf, topologicalOrder } from '../traversal.js';
 import { OnnxEmitter } from './emitter.js';
-import { findLayerNorms, type LayerNorm } from './layer-norms.js';
 import { lowerings } from './lowerings.js';
+import { onnxPasses } from './passes/index.js';
+import type { Pass } from './passes/pass.js';
 import * as proto from './proto.js';
 
 /** ONNX's standard operators as of version 1.16; ONNX Runtime's own. */
@@ -21,6 +22,11 @@ export type ParameterPlacement =
   | { readonly kind: 'inputs' }
   /** They belong to the model: values are in it, up to 2 GB in all, and places in files beside it. */
   | { readonly kind: 'initializers'; readonly values: ReadonlyMap<string, StoredParameter> };
+
+export interface EmitOptions {
+  /** Whether operations are written so that ONNX Runtime computes them fastest, or else each as plainly as ONNX can. Default true. */
+  readonly optimize?: boolean;
+}
 
 /** The name of an output in the emitted model: its own, unless an input or a parameter has that name too. */
 export function outputName(graph: Graph, parameters: ReadonlyMap<string, Tensor>, name: string): string {
@@ -35,7 +41,12 @@ export const emittedBy = import.meta.url;
  *
  * @throws GraphError if a parameter's value is missing or of another shape, if two names collide, or if the model would be over 2 GB with its parameters inside.
  */
-export function emitOnnx(graph: Graph, parameters: ParameterPlacement = { kind: 'inputs' }): Uint8Array {
+export function emitOnnx(
+  graph: Graph,
+  parameters: ParameterPlacement = { kind: 'inputs' },
+  { optimize = true }: EmitOptions = {},
+): Uint8Array {
+  const passes = optimize ? onnxPasses : [];
   const emitter = new OnnxEmitter();
   const inputs: Uint8Array[] = [];
   for (const [name, tensor] of Object.entries(graph.inputs)) {
@@ -69,7 +80,7 @@ export function emitOnnx(graph: Graph, parameters: ParameterPlacement = { kind: 
     emitter.packed(tensor, emitted);
   }
   const results = Object.values(graph.outputs);
-  emitOperations(emitter, topologicalOrder(results), results);
+  emitOperations(emitter, topologicalOrder(results), results, passes);
   const outputs = Object.entries(graph.outputs).map(([name, tensor]) => {
     const output = outputName(graph, declared, name);
     emitter.result(output, tensor);
@@ -86,16 +97,24 @@ export function emitOnnx(graph: Graph, parameters: ParameterPlacement = { kind: 
 }
 
 /** Writes operations, in this order, for the sake of their results. */
-function emitOperations(emitter: OnnxEmitter, operations: readonly Operation[], results: readonly Tensor[]): void {
-  const { norms, absorbed } = findLayerNorms(operations, results);
+function emitOperations(
+  emitter: OnnxEmitter,
+  operations: readonly Operation[],
+  results: readonly Tensor[],
+  passes: readonly Pass[],
+): void {
+  // Of several rewrites of one operation the first pass's is set last.
+  const rewrites = new Map(passes.toReversed().flatMap((pass) => [...pass(operations, results, emitter)]));
   for (const operation of operations) {
-    if (absorbed.has(operation) || operation.outputs.every((tensor) => emitter.isDefined(tensor))) continue;
-    const norm = norms.get(operation);
-    const names = norm
-      ? [emitLayerNorm(emitter, norm)]
+    const rewrite = rewrites.get(operation);
+    const isNamed = operation.outputs.every((tensor) => emitter.isDefined(tensor));
+    if (isNamed || rewrite === 'included' || isOperation(operation, 'constant')) continue;
+    const written = rewrite
+      ? rewrite(emitter)
       : isOperation(operation, 'loop')
-        ? emitLoop(emitter, operation)
+        ? emitLoop(emitter, operation, passes)
         : lower(emitter, operation);
+    const names = typeof written === 'string' ? [written] : written;
     for (const [i, tensor] of operation.outputs.entries()) {
       const name = names[i];
       if (name !== undefined) emitter.define(tensor, name);
@@ -103,24 +122,17 @@ function emitOperations(emitter: OnnxEmitter, operations: readonly Operation[], 
   }
 }
 
-function emitLayerNorm(emitter: OnnxEmitter, { x, epsilon, weight, bias }: LayerNorm): string {
-  const scale = weight ? emitter.nameOf(weight) : emitter.ones(x.shape.at(-1)!);
-  const operands = [emitter.nameOf(x), scale, ...(bias ? [emitter.nameOf(bias)] : [])];
-  return emitter.node('LayerNormalization', operands, { axis: -1, epsilon: { float: epsilon } });
-}
-
-function lower(emitter: OnnxEmitter, operation: Operation): readonly string[] {
+function lower(emitter: OnnxEmitter, operation: Operation): string | readonly string[] {
   const lowering = lowerings[operation.name] as (typeof lowerings)['add'] | undefined;
   if (!lowering)
     throw new GraphError(
       `emitOnnx: input ${(operation.attributes as { name?: string }).name} is not among the graph's inputs`,
     );
   const names = operation.inputs.map((tensor) => emitter.nameOf(tensor));
-  const result = lowering(emitter, names, operation as never);
-  return typeof result === 'string' ? [result] : result;
+  return lowering(emitter, names, operation as never);
 }
 
-function emitLoop(emitter: OnnxEmitter, operation: Operation<'loop'>): string[] {
+function emitLoop(emitter: OnnxEmitter, operation: Operation<'loop'>, passes: readonly Pass[]): string[] {
   const { count, iteration, carried } = operation.attributes;
   const body = new OnnxEmitter(emitter);
   const counter = emitter.fresh('iteration');
@@ -132,7 +144,7 @@ function emitLoop(emitter: OnnxEmitter, operation: Operation<'loop'>): string[] 
   });
   emitter.define(iteration, body.node('Cast', [counter], { to: proto.dataTypes.int32 }));
   const { operations, results: tensors } = loopBody(operation);
-  emitOperations(body, operations, tensors);
+  emitOperations(body, operations, tensors, passes);
   // What a node of the body made is an output by its own name; all else, and what is an output twice, needs a node.
   const own = new Set(body.made);
   const results = tensors.map((tensor, i) => {

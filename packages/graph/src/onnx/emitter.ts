@@ -91,10 +91,16 @@ export class OnnxEmitter {
     this.names.set(tensor, name);
   }
 
+  /** The name of a tensor. A constant is written where it is first needed: passes may leave some of them without use. */
   nameOf(tensor: Tensor): string {
     const name = this.names.get(tensor);
+    const { operation } = tensor;
+    if (name === undefined && isOperation(operation, 'constant')) {
+      const { dtype, shape, data } = operation.attributes.value;
+      this.define(tensor, this.constant(dtype, shape, data));
+      return this.nameOf(tensor);
+    }
     if (name === undefined) {
-      const { operation } = tensor;
       const what = isOperation(operation, 'input') ? `input ${operation.attributes.name}` : operation.name;
       throw new GraphError(`emitOnnx: the outputs need ${what}, which is not among the graph's inputs`);
     }
@@ -115,6 +121,10 @@ export class OnnxEmitter {
     this.nodes.push(proto.node(type, inputs, names, attributes));
     this.made.push(...names);
     return names;
+  }
+
+  reshape(name: string, shape: Shape): string {
+    return this.node('Reshape', [name, this.integers(shape)]);
   }
 
   /** The name of a constant; equal constants are written once. */

@@ -3,8 +3,9 @@
  * take six products a column of the kernel, instead of twelve. In one dimension, for what the two-dimensional form saves
  * more goes into moving what it transforms.
  */
-import type { Operation, Shape } from '../tensor.js';
-import type { OnnxEmitter } from './emitter.js';
+import type { Operation, Shape } from '../../tensor.js';
+import type { OnnxEmitter } from '../emitter.js';
+import { replace } from './pass.js';
 
 /** Rows of the result that are computed together, and products that they take. */
 const rowsTogether = 4;
@@ -44,17 +45,18 @@ const biased = 1;
  * nothing. Of few pixels it does, but a kernel's transform has twice its elements, and most of a model's stand in such layers. Of
  * more than 128 x 128 what is transformed takes too much memory: with 256 x 256, a VQ-GAN took 200 MB more for a sixth less time.
  */
-export function suitsWinograd({ inputs, outputs, attributes }: Operation<'conv2d'>): boolean {
+function suitsWinograd({ inputs, outputs, attributes }: Operation<'conv2d'>, emitter: OnnxEmitter): boolean {
   const [out, channels, rows, columns] = inputs[1]!.shape as [number, number, number, number];
   const [, , height, width] = outputs[0]!.shape as [number, number, number, number];
   // ONNX Runtime's fastest convolutions take groups of whole blocks of channels, of 8 or 16.
   const isWide = [out, channels].every((count) => count >= 128 && count % 16 === 0);
   const isTiled = attributes.stride === 1 && rows === 3 && columns === 3 && height % rowsTogether === 0;
+  if (!emitter.isInitializer(inputs[1]!)) return false;
   return isWide && isTiled && height * width >= 32 ** 2 && height * width <= 128 ** 2;
 }
 
 /** Writes such a convolution: the six products are a convolution of six groups, with kernels of one row. */
-export function winogradConv(
+function winogradConv(
   emitter: OnnxEmitter,
   [image, kernel, bias]: readonly string[],
   { inputs, outputs, attributes: { padding } }: Operation<'conv2d'>,
@@ -63,7 +65,6 @@ export function winogradConv(
   const [batch, out, height, width] = outputs[0]!.shape as [number, number, number, number];
   const [top, left, bottom, right] = padding;
   const strips = height / rowsTogether;
-  const reshape = (name: string, shape: Shape) => emitter.node('Reshape', [name, emitter.integers(shape)]);
   const transpose = (name: string, perm: readonly number[]) => emitter.node('Transpose', [name], { perm });
   const matrix = (rows: readonly (readonly number[])[], shape: Shape) =>
     emitter.constant('float32', shape, Float32Array.from(rows.flat()));
@@ -85,8 +86,8 @@ export function winogradConv(
       ofKernel.flatMap((factors) => [0, 1, 2].map((other) => (other === column ? factors[row]! : 0))),
     ),
   );
-  const factors = emitter.node('MatMul', [reshape(kernel!, [-1, 9]), matrix(elements, [9, 3 * products])]);
-  const kernels = transpose(reshape(factors, [-1, products, 3]), [1, 0, 2]);
+  const factors = emitter.node('MatMul', [emitter.reshape(kernel!, [-1, 9]), matrix(elements, [9, 3 * products])]);
+  const kernels = transpose(emitter.reshape(factors, [-1, products, 3]), [1, 0, 2]);
   const biases = (name: string) => {
     const zeros = (count: number) => emitter.constant('float32', [count * out], new Float32Array(count * out));
     return emitter.node('Concat', [zeros(biased), name, zeros(products - biased - 1)], { axis: 0 });
@@ -95,7 +96,7 @@ export function winogradConv(
     'Conv',
     [
       emitter.node('Concat', transformed, { axis: 1 }),
-      reshape(kernels, [products * out, channels, 1, 3]),
+      emitter.reshape(kernels, [products * out, channels, 1, 3]),
       ...(bias === undefined ? [] : [biases(bias)]),
     ],
     { group: products, pads: [0, left, 0, right] },
@@ -103,8 +104,10 @@ export function winogradConv(
 
   const rows = emitter.node('MatMul', [
     matrix(ofProducts, [rowsTogether, products]),
-    reshape(multiplied, [batch, products, -1]),
+    emitter.reshape(multiplied, [batch, products, -1]),
   ]);
-  const inOrder = transpose(reshape(rows, [batch, rowsTogether, out, strips, width]), [0, 2, 3, 1, 4]);
-  return reshape(inOrder, outputs[0]!.shape);
+  const inOrder = transpose(emitter.reshape(rows, [batch, rowsTogether, out, strips, width]), [0, 2, 3, 1, 4]);
+  return emitter.reshape(inOrder, outputs[0]!.shape);
 }
+
+export const convolveByWinograd = replace('conv2d', winogradConv, suitsWinograd);

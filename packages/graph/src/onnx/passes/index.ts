@@ -1,0 +1,20 @@
+import { scatterCacheUpdates } from './cache-update.js';
+import { convolveInputGradients, correlateWeightGradients } from './conv-gradients.js';
+import { scaleGroupsByConvolution } from './group-norm.js';
+import { fuseLayerNorms } from './layer-norm.js';
+import type { Pass } from './pass.js';
+import { scaleQueriesByVector } from './query-scale.js';
+import { convolveSubPixels } from './sub-pixel-conv.js';
+import { convolveByWinograd } from './winograd.js';
+
+/** The rewrites that are for speed: without them a model computes the same. Where two want one operation, the first has it. */
+export const onnxPasses: readonly Pass[] = [
+  fuseLayerNorms,
+  scaleQueriesByVector,
+  scatterCacheUpdates,
+  convolveByWinograd,
+  convolveSubPixels,
+  scaleGroupsByConvolution,
+  convolveInputGradients,
+  correlateWeightGradients,
+];
