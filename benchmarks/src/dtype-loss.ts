@@ -2,12 +2,13 @@
  * What a model loses where it is stored in fewer bits: the bundled model, written in each dtype, beside itself in float32. The decoders read
  * the same tokens, those that the one in float32 drew for the prompts of the model card's contact sheet. See README.md.
  */
+
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import type { RgbImage } from '@dalle-mini/core';
+import type { RgbImage, TextEncoding } from '@dalle-mini/core';
 import { type DecoderConfig, guide, teacherForced } from '@dalle-mini/decoder';
 import { samplePrompts } from '@dalle-mini/example-emoji-model/recipe';
 import {
@@ -29,7 +30,6 @@ import {
   type TextToImage,
   writeModelFolder,
 } from '@dalle-mini/pipeline';
-import type { TextEncoding } from '@dalle-mini/text-encoder';
 import { peakSignalToNoise } from '@dalle-mini/train';
 import type { Divergence, DtypeLoss, DtypeLosses } from './measurement.js';
 import { writeReport } from './processes.js';
@@ -125,7 +125,7 @@ async function draw({ parts: { encoder, decoder, sampling } }: Model): Promise<I
 
 async function read({ parts, config, parameters }: Model, grids: readonly Int32Array[]): Promise<Reading> {
   const text = await parts.encoder.encode(samplePrompts.flatMap((prompt) => [prompt, '']));
-  const { length, hiddenSize, hiddenStates, attentionMask } = text;
+  const { length, width, hiddenStates, attentionMask } = text;
   const graph = readingGraph(config, length, parts.sampling.guidanceScale ?? 1);
   const executable = await runtime.compile(graph, { parameters });
   const size = config.gridSize ** 2 * config.vocabularySize;
@@ -137,8 +137,8 @@ async function read({ parts, config, parameters }: Model, grids: readonly Int32A
       tokens: { dtype: 'int32', shape: [2, grid.length], data: Int32Array.from([...grid, ...grid]) },
       hiddenStates: {
         dtype: 'float32',
-        shape: [2, length, hiddenSize],
-        data: hiddenStates.subarray(start * hiddenSize, end * hiddenSize),
+        shape: [2, length, width],
+        data: hiddenStates.subarray(start * width, end * width),
       },
       attentionMask: { dtype: 'int32', shape: [2, length], data: attentionMask.subarray(start, end) },
     });
@@ -188,12 +188,12 @@ function divergence(exact: Float32Array, found: Float32Array, vocabulary: number
 
 /** Of the hidden states of all captions' tokens, the least cosine between a state and the exact one. */
 function leastCosine(exact: TextEncoding, found: TextEncoding): number {
-  const { hiddenSize, attentionMask } = exact;
+  const { width, attentionMask } = exact;
   let least = 1;
   for (const [token, isText] of attentionMask.entries()) {
     if (!isText) continue;
     let [product, exactSquares, foundSquares] = [0, 0, 0];
-    for (let i = token * hiddenSize; i < (token + 1) * hiddenSize; i++) {
+    for (let i = token * width; i < (token + 1) * width; i++) {
       product += exact.hiddenStates[i]! * found.hiddenStates[i]!;
       exactSquares += exact.hiddenStates[i]! ** 2;
       foundSquares += found.hiddenStates[i]! ** 2;

@@ -1,7 +1,8 @@
 /** Draws with this project, in a process of its own: prints the time of each stage as one JSON line, as the programs in `peers/` do. */
+
 import { parseArgs } from 'node:util';
+import type { TextEncoding } from '@dalle-mini/core';
 import { encodeImage, fromPretrained, type StoredAs } from '@dalle-mini/pipeline';
-import type { TextEncoding } from '@dalle-mini/text-encoder';
 import type { GenerateMeasurement } from './measurement.js';
 import { measureStages } from './stages.js';
 
@@ -72,7 +73,7 @@ async function draw(): Promise<Record<string, number>> {
 
 /** One caption of an encoding, `count` times. */
 function caption(
-  { hiddenStates, attentionMask, length, hiddenSize }: TextEncoding,
+  { hiddenStates, attentionMask, length, width }: TextEncoding,
   index: number,
   count: number,
 ): TextEncoding {
@@ -82,10 +83,10 @@ function caption(
     return repeated;
   };
   return {
-    hiddenStates: repeat(hiddenStates, length * hiddenSize),
+    hiddenStates: repeat(hiddenStates, length * width),
     attentionMask: repeat(attentionMask, length),
     batch: count,
     length,
-    hiddenSize,
+    width,
   };
 }

@@ -133,7 +133,7 @@ for (const [name, options] of Object.entries(variants)) {
   const shape = [text.batch, text.length];
   const given = {
     tokens: randomInts([2, 64], 24, 2),
-    hiddenStates: { dtype: 'float32', shape: [...shape, text.hiddenSize], data: text.hiddenStates },
+    hiddenStates: { dtype: 'float32', shape: [...shape, text.width], data: text.hiddenStates },
     attentionMask: { dtype: 'int32', shape, data: text.attentionMask },
   };
   const inputs = Object.fromEntries(

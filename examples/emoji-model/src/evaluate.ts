@@ -34,7 +34,7 @@ const model = await readModelFolder(folder);
 const tokenizer = new VqganTokenizer(model.imageTokenizer.config, model.imageTokenizer.parameters, runtime);
 const { files, maxLength } = model.textEncoder;
 const encoder = await BertTextEncoder.fromFiles(files, { runtime, maxLength });
-const decoder = new DalleMiniDecoder(model.decoder.config, model.decoder.parameters, runtime);
+const decoder = new DalleMiniDecoder(model.decoder.config, model.decoder.parameters, { runtime });
 
 console.error('drawing the emoji (once; a minute or two)');
 const emoji = await prepareEmoji(join(cache, `emoji-${imageSize}`), { imageSize });

@@ -1,8 +1,7 @@
 /** The figures of the model card. */
-
-import type { ImageTokenizer, RgbImage } from '@dalle-mini/core';
+import type { ImageTokenDecoder, ImageTokenizer, RgbImage, SamplingOptions, TextEncoder } from '@dalle-mini/core';
 import type { EmojiDataset, EmojiSample } from '@dalle-mini/data/emoji';
-import { type DecoderConfig, type ImageTokenDecoder, type SamplingOptions, teacherForced } from '@dalle-mini/decoder';
+import { type DecoderConfig, teacherForced } from '@dalle-mini/decoder';
 import {
   createRandom,
   crossEntropy,
@@ -13,7 +12,6 @@ import {
   shuffle,
   type TensorData,
 } from '@dalle-mini/graph';
-import type { TextEncoder } from '@dalle-mini/text-encoder';
 import { peakSignalToNoise } from '@dalle-mini/train';
 import { nearest, pictureFeature } from './picture-feature.js';
 import { splitOf } from './recipe.js';
@@ -62,7 +60,7 @@ export async function evaluateTokenLoss(
 ): Promise<number> {
   const shapes = {
     tokens: [batchSize, config.gridSize ** 2],
-    hiddenStates: [batchSize, encoder.maxLength, encoder.hiddenSize],
+    hiddenStates: [batchSize, encoder.maxLength, encoder.width],
     attentionMask: [batchSize, encoder.maxLength],
   };
   const tokens = input('tokens', shapes.tokens, 'int32');

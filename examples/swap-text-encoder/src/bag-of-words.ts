@@ -1,28 +1,28 @@
+import type { TextEncoder, TextEncoding } from '@dalle-mini/core';
 import { createRandom, sampleNormal } from '@dalle-mini/graph';
-import type { TextEncoder, TextEncoding } from '@dalle-mini/text-encoder';
 
 /** A text encoder without weights: each word's hidden state is a random vector of its own, wherever the word stands. */
 export class BagOfWords implements TextEncoder {
   constructor(
-    readonly hiddenSize: number,
+    readonly width: number,
     readonly maxLength: number,
   ) {}
 
   async encode(captions: readonly string[]): Promise<TextEncoding> {
-    const { hiddenSize, maxLength } = this;
+    const { width, maxLength } = this;
     const batch = captions.length;
-    const hiddenStates = new Float32Array(batch * maxLength * hiddenSize);
+    const hiddenStates = new Float32Array(batch * maxLength * width);
     const attentionMask = new Int32Array(batch * maxLength);
     for (const [i, caption] of captions.entries()) {
       // The empty first word gives the empty caption something to attend to.
       const words = ['', ...(caption.toLowerCase().match(/\p{L}+/gu) ?? [])].slice(0, maxLength);
       for (const [j, word] of words.entries()) {
         const position = i * maxLength + j;
-        hiddenStates.set(this.embed(word), position * hiddenSize);
+        hiddenStates.set(this.embed(word), position * width);
         attentionMask[position] = 1;
       }
     }
-    return { hiddenStates, attentionMask, batch, length: maxLength, hiddenSize };
+    return { hiddenStates, attentionMask, batch, length: maxLength, width };
   }
 
   async dispose(): Promise<void> {}
@@ -30,6 +30,6 @@ export class BagOfWords implements TextEncoder {
   private embed(word: string): Float32Array {
     const hash = [...word].reduce((sum, character) => Math.imul(sum, 31) + character.codePointAt(0)!, 7);
     const random = createRandom(hash >>> 0);
-    return Float32Array.from({ length: this.hiddenSize }, () => sampleNormal(random));
+    return Float32Array.from({ length: this.width }, () => sampleNormal(random));
   }
 }

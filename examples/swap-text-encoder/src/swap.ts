@@ -20,7 +20,7 @@ const config: DecoderConfig = {
   layers: 1,
   heads: 2,
   feedForwardWidth: 128,
-  textWidth: encoder.hiddenSize,
+  textWidth: encoder.width,
 };
 const runtime = new OnnxRuntime();
 await rm('output', { recursive: true, force: true });
@@ -40,7 +40,7 @@ const parameters = await trainDecoder({
 });
 
 // The swap: whatever implements TextEncoder takes BERT's place.
-const model = new TextToImage({ tokenizer, encoder, decoder: new DalleMiniDecoder(config, parameters, runtime) });
+const model = new TextToImage({ tokenizer, encoder, decoder: new DalleMiniDecoder(config, parameters, { runtime }) });
 for (const prompt of ['blue', 'a yellow picture', 'GREEN']) {
   const pictures = await model.generate(prompt, { n: 4, seed: 1, temperature: 0.5 });
   const path = `output/${prompt.replace(/\W+/g, '-')}.png`;

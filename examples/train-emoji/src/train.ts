@@ -98,7 +98,7 @@ const textFiles = await readTextEncoder(
   fileURLToPath(new URL('./model/text-encoder', import.meta.resolve('@dalle-mini/emoji/package.json'))),
 );
 const encoder = await BertTextEncoder.fromFiles(textFiles, { runtime: textRuntime, maxLength, batchSize: 16 });
-const decoderConfig = { ...decoderRecipe.model, textWidth: encoder.hiddenSize };
+const decoderConfig = { ...decoderRecipe.model, textWidth: encoder.width };
 const tokenOrder = createSampler({ groups: await tokens.groups(), seed });
 const decoder = await trainDecoder({
   folder: join(folder, 'decoder'),

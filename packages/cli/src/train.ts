@@ -107,7 +107,7 @@ async function trainDecoderFrom(
   const start = settings.startFrom === undefined ? undefined : await readDecoder(settings.startFrom);
   const tokenizer = new VqganTokenizer(vqgan.config, vqgan.parameters, runtime);
   const { gridSize, vocabularySize } = tokenizer;
-  const { hiddenSize: textWidth } = parseBertConfig(files.config);
+  const { width: textWidth } = parseBertConfig(files.config);
   const model: DecoderConfig = start?.config ?? {
     ...settings.model!,
     gridSize,

@@ -20,7 +20,7 @@ export interface DecodeOptions extends SamplingOptions {
   readonly firstIndex?: number | undefined;
   /** What guidance steers away from, as a batch of 1: the encoding of the empty caption or of a negative prompt, of any length. Required if `guidanceScale` is not 1. */
   readonly unconditional?: TextEncoding | undefined;
-  /** Called after each row of tokens. */
+  /** Called after each row of tokens. The next row waits for the promise that it may return, and an error ends the call. */
   readonly onProgress?: ((progress: DecodeProgress) => void) | undefined;
   /** Cancels between two rows: the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;

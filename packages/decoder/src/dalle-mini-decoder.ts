@@ -1,17 +1,43 @@
 import {
+  abortSignal,
+  callback,
   createRandom,
-  type Executable,
+  type DecodeOptions,
+  field,
+  type ImageTokenDecoder,
+  integer,
   nextTurn,
-  type Runtime,
-  type StoredParameter,
-  sampleUniform,
-  type TensorData,
-} from '@dalle-mini/graph';
-import type { TextEncoding } from '@dalle-mini/text-encoder';
+  OptionError,
+  object,
+  optional,
+  readOptions,
+  type SamplingOptions,
+  samplingFields,
+  seedField,
+  type TextEncoding,
+} from '@dalle-mini/core';
+import type { Executable, Runtime, StoredParameter, TensorData } from '@dalle-mini/graph';
 import { checkDecoderConfig, type DecoderConfig } from './config.js';
 import { beginToken } from './decoder.js';
 import { type RowShape, rowGraph, textGraph } from './decoding.js';
-import type { GenerateOptions, ImageTokenDecoder, SamplingOptions } from './image-token-decoder.js';
+
+export interface DalleMiniDecoderOptions {
+  /** Computes the model. The decoder does not dispose of it: several models may share it. */
+  readonly runtime: Runtime;
+}
+
+const samplingOptions = object(samplingFields);
+
+const decodeOptions = object<DecodeOptions>({
+  ...samplingFields,
+  seed: optional(seedField),
+  firstIndex: optional(integer({ max: 2 ** 52 })),
+  unconditional: optional(
+    field<TextEncoding>('a text encoding', (value) => typeof value === 'object' && value !== null),
+  ),
+  onProgress: optional(callback()),
+  signal: optional(abortSignal()),
+});
 
 /** What is compiled for a number of images and a length of captions. */
 type Executables = Readonly<Record<'text' | 'row', Executable>>;
@@ -20,44 +46,44 @@ type Executables = Readonly<Record<'text' | 'row', Executable>>;
 export class DalleMiniDecoder implements ImageTokenDecoder {
   readonly gridSize: number;
   readonly vocabularySize: number;
+  private readonly runtime: Runtime;
   private readonly compiled = new Map<string, Promise<Executables>>();
   private disposed = false;
 
   /**
-   * @param parameters named as in kuprel/min-dalle. Parameters that it does not need are left alone.
-   * @param runtime the caller's, to be disposed of by the caller.
+   * @param parameters Named as in kuprel/min-dalle. Parameters that it does not need are ignored.
    * @throws RangeError if the configuration is not sound.
    */
   constructor(
     private readonly config: DecoderConfig,
     private readonly parameters: ReadonlyMap<string, StoredParameter>,
-    private readonly runtime: Runtime,
+    { runtime }: DalleMiniDecoderOptions,
   ) {
     checkDecoderConfig(config);
+    this.runtime = runtime;
     this.gridSize = config.gridSize;
     this.vocabularySize = config.vocabularySize;
   }
 
   /**
-   * Draws one grid for each caption of `text`. Image i takes its random numbers from stream i of the seed, whatever the other
-   * images are.
+   * Generates one grid for each caption of `text`. Image i takes its random numbers from the stream of the seed and of `firstIndex + i`,
+   * whatever the other images are.
    *
-   * @throws RangeError if an option is out of its range, or the encodings do not fit this decoder.
+   * @throws OptionError if an option is out of its range, or the encodings do not fit this decoder.
    */
-  async generate(text: TextEncoding, options: GenerateOptions = {}): Promise<Int32Array[]> {
-    if (this.disposed) throw new Error('generate: this decoder was disposed of; make another one');
+  async generate(text: TextEncoding, options: DecodeOptions = {}): Promise<Int32Array[]> {
+    if (this.disposed) throw new Error('This decoder was disposed of. Make another one.');
     const { gridSize, vocabularySize } = this;
-    const { unconditional, signal, onProgress } = options;
-    const { seed = 0, temperature = 1, topP = 1, guidanceScale = 1 } = options;
-    checkSampling(options);
-    const guided = isGuided(options);
-    if (guided && !unconditional)
-      throw new RangeError('guidance needs options.unconditional, the encoding of the empty caption');
+    const given = readOptions(decodeOptions, options, 'generate');
+    const { unconditional, signal, onProgress } = given;
+    const { seed = 0, firstIndex = 0, temperature = 1, topP = 1, guidanceScale = 1 } = given;
+    const guided = isGuided(given);
     this.checkEncoding('text', text);
     if (guided) {
-      this.checkEncoding('options.unconditional', unconditional!);
-      if (unconditional!.batch !== 1)
-        throw new RangeError(`options.unconditional must be one caption, not ${unconditional!.batch}`);
+      const caption = 'the encoding of one caption, the empty or a negative one, where guidanceScale is not 1';
+      if (!unconditional) throw new OptionError('unconditional', caption, unconditional);
+      this.checkEncoding('unconditional', unconditional);
+      if (unconditional.batch !== 1) throw new OptionError('unconditional.batch', `1: ${caption}`, unconditional.batch);
     }
     signal?.throwIfAborted();
 
@@ -65,7 +91,7 @@ export class DalleMiniDecoder implements ImageTokenDecoder {
     const encodings = guided ? [text, ...Array<TextEncoding>(images).fill(unconditional!)] : [text];
     const { relativePositions = false, textLength = 0 } = this.config;
     const length = relativePositions ? textLength : Math.max(...encodings.map((encoding) => encoding.length));
-    const executables = await this.compile(this.shapeOf(images, length, options));
+    const executables = await this.compile(this.shapeOf(images, length, given));
     signal?.throwIfAborted();
     const { hiddenStates, attentionMask } = joined(encodings, length);
     const memory = await executables.text.run({ hiddenStates });
@@ -73,11 +99,11 @@ export class DalleMiniDecoder implements ImageTokenDecoder {
       ...memory,
       textMask: attentionMask,
       temperature: scalar(temperature === 0 ? 1 : aboveZero(temperature)),
-      topK: { dtype: 'int32', shape: [], data: Int32Array.of(keptTokens(options, vocabularySize)) },
+      topK: { dtype: 'int32', shape: [], data: Int32Array.of(keptTokens(given, vocabularySize)) },
       topP: scalar(aboveZero(topP)),
       ...(guided ? { guidanceScale: scalar(guidanceScale) } : {}),
     };
-    const randoms = Array.from({ length: images }, (_, i) => createRandom(seed, i));
+    const randoms = Array.from({ length: images }, (_, i) => createRandom('sampling', seed, firstIndex + i));
     const grids = Array.from({ length: images }, () => new Int32Array(gridSize ** 2));
     let token: TensorData = {
       dtype: 'int32',
@@ -90,7 +116,7 @@ export class DalleMiniDecoder implements ImageTokenDecoder {
         signal?.throwIfAborted();
         const uniforms = new Float32Array(gridSize * images);
         for (const [i, random] of randoms.entries()) {
-          for (let column = 0; column < gridSize; column++) uniforms[column * images + i] = sampleUniform(random);
+          for (let column = 0; column < gridSize; column++) uniforms[column * images + i] = random.uniform();
         }
         const written = await held.run({
           token,
@@ -103,8 +129,10 @@ export class DalleMiniDecoder implements ImageTokenDecoder {
           grid.set(tokens, row * gridSize);
         }
         await onProgress?.({
-          row: row + 1,
-          rows: gridSize,
+          stage: 'generate',
+          unit: 'rows',
+          done: row + 1,
+          total: gridSize,
           tokens: grids.map((grid) => grid.slice(0, (row + 1) * gridSize)),
         });
       }
@@ -115,17 +143,17 @@ export class DalleMiniDecoder implements ImageTokenDecoder {
   }
 
   /**
-   * Compiles what `generate` needs for so many captions with these options, so that it need not: it can be done while other things
-   * are loaded.
+   * Compiles what `generate` needs for this number of captions with these options, so that the call itself need not: it can be done while
+   * other things are loaded.
    *
-   * @throws RangeError if an option is out of its range, or `images` is not a whole number of 1 or more.
+   * @throws OptionError if an option is out of its range, or `images` is not a whole number of at least 1.
    */
   async prepare(images: number, options: SamplingOptions = {}): Promise<void> {
-    if (this.disposed) throw new Error('prepare: this decoder was disposed of; make another one');
+    if (this.disposed) throw new Error('This decoder was disposed of. Make another one.');
     if (!Number.isSafeInteger(images) || images < 1)
-      throw new RangeError(`images must be a whole number from 1 up, not ${images}`);
-    checkSampling(options);
-    await this.compile(this.shapeOf(images, this.config.textLength ?? 1, options));
+      throw new OptionError('images', 'a whole number of at least 1', images);
+    const given = readOptions(samplingOptions, options, 'prepare');
+    await this.compile(this.shapeOf(images, this.config.textLength ?? 1, given));
   }
 
   private shapeOf(images: number, length: number, options: SamplingOptions): RowShape {
@@ -170,22 +198,30 @@ export class DalleMiniDecoder implements ImageTokenDecoder {
     throw failed.reason;
   }
 
-  private checkEncoding(name: string, { batch, length, hiddenSize, hiddenStates, attentionMask }: TextEncoding): void {
-    if (hiddenSize !== this.config.textWidth) {
-      throw new RangeError(
-        `the decoder reads hidden states of width ${this.config.textWidth}, and those of ${name} are ${hiddenSize} wide: it belongs to another text encoder`,
-      );
-    }
-    const { relativePositions = false, textLength } = this.config;
-    if (relativePositions && length > textLength!)
-      throw new RangeError(`${name} has captions of ${length} tokens; this decoder has positions for ${textLength}`);
-    if (batch < 1 || length < 1)
-      throw new RangeError(`${name} has ${batch} captions of ${length} tokens; give it one caption at least`);
-    if (hiddenStates.length !== batch * length * hiddenSize || attentionMask.length !== batch * length) {
-      throw new RangeError(
-        `${name}, of shape [${batch}, ${length}, ${hiddenSize}], has ${hiddenStates.length} numbers and a mask of ${attentionMask.length}`,
-      );
-    }
+  private checkEncoding(name: string, encoding: TextEncoding): void {
+    const { batch, length, width, hiddenStates, attentionMask } = encoding;
+    const { textWidth, relativePositions = false, textLength } = this.config;
+    const check = (field: keyof TextEncoding, allowed: boolean, expected: string, given: unknown = encoding[field]) => {
+      if (!allowed) throw new OptionError(`${name}.${field}`, expected, given);
+    };
+    check(
+      'width',
+      width === textWidth,
+      `${textWidth}, the width of the text encoder that this decoder was trained with`,
+    );
+    check('batch', batch >= 1, 'at least 1');
+    check('length', length >= 1, 'at least 1');
+    check('length', !relativePositions || length <= textLength!, `at most ${textLength}, where positions are relative`);
+    const shape = `[${batch}, ${length}, ${width}]`;
+    const size = batch * length;
+    const states = hiddenStates.length;
+    check('hiddenStates', states === size * width, `${size * width} numbers, of shape ${shape}`, states);
+    check(
+      'attentionMask',
+      attentionMask.length === size,
+      `${size} numbers, of shape [${batch}, ${length}]`,
+      attentionMask.length,
+    );
   }
 }
 
@@ -197,30 +233,11 @@ const fewCandidates = 512;
 /** What is compiled reads captions of up to as many tokens, or of a multiple of it. */
 const textLengths = 64;
 
-type Sampling = Required<SamplingOptions>;
-
-const samplingRanges: { readonly [Name in keyof Sampling]: readonly [range: string, allows: (x: number) => boolean] } =
-  {
-    seed: ['a whole number', Number.isSafeInteger],
-    temperature: ['a finite number from 0 up', (x) => x >= 0 && Number.isFinite(x)],
-    topK: ['a whole number from 1 up', (x) => Number.isSafeInteger(x) && x >= 1],
-    topP: ['a number above 0 and at most 1', (x) => x > 0 && x <= 1],
-    guidanceScale: ['a number from 0 up that float32 can hold', (x) => x >= 0 && Number.isFinite(Math.fround(x))],
-  };
-
 const isGuided = ({ guidanceScale = 1 }: SamplingOptions): boolean => guidanceScale !== 1;
 
-/** How many of the likeliest tokens may be drawn. */
+/** How many of the likeliest tokens are sampled from. */
 const keptTokens = ({ temperature = 1, topK = Number.POSITIVE_INFINITY }: SamplingOptions, vocabularySize: number) =>
   temperature === 0 ? 1 : Math.min(topK, vocabularySize);
-
-/** Refuses options of sampling that are out of their ranges, by name. */
-function checkSampling(sampling: SamplingOptions): void {
-  for (const [name, [range, allows]] of Object.entries(samplingRanges)) {
-    const value = sampling[name as keyof Sampling];
-    if (value !== undefined && !allows(value)) throw new RangeError(`${name} must be ${range}, not ${value}`);
-  }
-}
 
 /** The smallest normal float32 in place of smaller numbers, which would be rounded to 0. */
 const aboveZero = (value: number): number => Math.max(value, 2 ** -126);
@@ -233,22 +250,19 @@ function joined(
   length: number,
 ): Record<'hiddenStates' | 'attentionMask', TensorData> {
   const batch = encodings.reduce((sum, encoding) => sum + encoding.batch, 0);
-  const { hiddenSize } = encodings[0]!;
-  const hiddenStates = new Float32Array(batch * length * hiddenSize);
+  const { width } = encodings[0]!;
+  const hiddenStates = new Float32Array(batch * length * width);
   const attentionMask = new Int32Array(batch * length);
   let sequence = 0;
   for (const encoding of encodings) {
     for (let i = 0; i < encoding.batch; i++, sequence++) {
       const [start, end] = [i * encoding.length, (i + 1) * encoding.length];
-      hiddenStates.set(
-        encoding.hiddenStates.subarray(start * hiddenSize, end * hiddenSize),
-        sequence * length * hiddenSize,
-      );
+      hiddenStates.set(encoding.hiddenStates.subarray(start * width, end * width), sequence * length * width);
       attentionMask.set(encoding.attentionMask.subarray(start, end), sequence * length);
     }
   }
   return {
-    hiddenStates: { dtype: 'float32', shape: [batch, length, hiddenSize], data: hiddenStates },
+    hiddenStates: { dtype: 'float32', shape: [batch, length, width], data: hiddenStates },
     attentionMask: { dtype: 'int32', shape: [batch, length], data: attentionMask },
   };
 }

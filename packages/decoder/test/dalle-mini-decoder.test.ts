@@ -1,28 +1,28 @@
 import { setImmediate } from 'node:timers/promises';
-import { DalleMiniDecoder, type DecodeProgress, type GenerateOptions } from '@dalle-mini/decoder';
+import { type DecodeOptions, type DecodeProgress, OptionError, type TextEncoding } from '@dalle-mini/core';
+import { DalleMiniDecoder } from '@dalle-mini/decoder';
 import type { CompileOptions, Executable, Graph, Runtime } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
-import type { TextEncoding } from '@dalle-mini/text-encoder';
 import { afterAll, describe, expect, test } from 'vitest';
 import { pick, randomParameters, randomText, tiny } from './tiny.js';
 
 const runtime = new OnnxRuntime();
 const parameters = randomParameters(tiny, 1);
-const decoder = new DalleMiniDecoder(tiny, parameters, runtime);
+const decoder = new DalleMiniDecoder(tiny, parameters, { runtime });
 afterAll(() => runtime.dispose());
 
 const text = randomText(3, 2);
 const empty = randomText(1, 3);
 /** A caption's first tokens. */
-const cut = ({ hiddenStates, attentionMask, hiddenSize }: TextEncoding, length: number): TextEncoding => ({
+const cut = ({ hiddenStates, attentionMask, width }: TextEncoding, length: number): TextEncoding => ({
   batch: 1,
   length,
-  hiddenSize,
-  hiddenStates: hiddenStates.slice(0, length * hiddenSize),
+  width,
+  hiddenStates: hiddenStates.slice(0, length * width),
   attentionMask: attentionMask.slice(0, length),
 });
 const lists = (grids: readonly Int32Array[]) => grids.map((grid) => [...grid]);
-const generate = async (options: GenerateOptions = {}, of: TextEncoding = text) =>
+const generate = async (options: DecodeOptions = {}, of: TextEncoding = text) =>
   lists(await decoder.generate(of, options));
 
 describe('generate', () => {
@@ -48,6 +48,12 @@ describe('generate', () => {
     expect((await generate(options, pick(text, [0, 1, 2, 2, 1, 0]))).slice(0, 3)).toEqual([first, second, third]);
   });
 
+  test('continues a batch at the index of its first image', async () => {
+    const all = await generate({ seed: 4 });
+    const rest = await generate({ seed: 4, firstIndex: 1 }, pick(text, [1, 2]));
+    expect(rest).toEqual(all.slice(1));
+  });
+
   test('draws different images of one caption', async () => {
     const [first, second] = await generate({}, pick(text, [0, 0]));
     expect(first).not.toEqual(second);
@@ -56,9 +62,9 @@ describe('generate', () => {
   test('does not look at what is behind the padding', async () => {
     const changed = { ...text, hiddenStates: text.hiddenStates.slice() };
     // The first caption has three tokens of five.
-    changed.hiddenStates.fill(9, 3 * text.hiddenSize, 5 * text.hiddenSize);
+    changed.hiddenStates.fill(9, 3 * text.width, 5 * text.width);
     expect(await generate({}, changed)).toEqual(await generate());
-    changed.hiddenStates.fill(9, 0, text.hiddenSize);
+    changed.hiddenStates.fill(9, 0, text.width);
     expect(await generate({}, changed)).not.toEqual(await generate());
   });
 
@@ -68,7 +74,7 @@ describe('generate', () => {
     [', with relative positions', { ...tiny, relativePositions: true, textLength: 9 }],
     [', with cosine attention', { ...tiny, cosineAttention: true }],
   ])('does not need padding, and takes captions of any lengths together%s', async (_, config) => {
-    const own = new DalleMiniDecoder(config, randomParameters(config, 1), runtime);
+    const own = new DalleMiniDecoder(config, randomParameters(config, 1), { runtime });
     const draw = async (of: TextEncoding, unconditional: TextEncoding) =>
       lists(await own.generate(of, { seed: 4, guidanceScale: 2, unconditional }));
     const [first, short] = [pick(text, [0]), cut(pick(text, [0]), 3)];
@@ -139,7 +145,7 @@ describe('generate', () => {
 describe('onProgress', () => {
   test('is waited for, and its error ends the call', async () => {
     const rows: number[] = [];
-    const onProgress = async ({ row }: DecodeProgress) => {
+    const onProgress = async ({ done: row }: DecodeProgress) => {
       await setImmediate();
       rows.push(row);
       if (row === 2) throw new Error('no space left');
@@ -151,14 +157,11 @@ describe('onProgress', () => {
   test('is called after each row, with the grids so far', async () => {
     const calls: DecodeProgress[] = [];
     const grids = await decoder.generate(text, { onProgress: (progress) => calls.push(progress) });
-    expect(calls.map(({ row, rows }) => [row, rows])).toEqual([
-      [1, 4],
-      [2, 4],
-      [3, 4],
-      [4, 4],
-    ]);
-    for (const { row, tokens } of calls) {
-      expect(lists(tokens)).toEqual(grids.map((grid) => [...grid.subarray(0, 4 * row)]));
+    expect(calls.map(({ tokens, ...progress }) => progress)).toEqual(
+      [1, 2, 3, 4].map((done) => ({ stage: 'generate', unit: 'rows', done, total: 4 })),
+    );
+    for (const { done, tokens } of calls) {
+      expect(lists(tokens)).toEqual(grids.map((grid) => [...grid.subarray(0, 4 * done)]));
     }
   });
 
@@ -175,9 +178,9 @@ describe('signal', () => {
   test('cancels between two rows: the promise rejects with its reason', async () => {
     const controller = new AbortController();
     const rows: number[] = [];
-    const onProgress = ({ row }: DecodeProgress) => {
-      rows.push(row);
-      if (row === 2) controller.abort('enough');
+    const onProgress = ({ done }: DecodeProgress) => {
+      rows.push(done);
+      if (done === 2) controller.abort('enough');
     };
     await expect(decoder.generate(text, { signal: controller.signal, onProgress })).rejects.toBe('enough');
     expect(rows).toEqual([1, 2]);
@@ -187,7 +190,7 @@ describe('signal', () => {
   test('that has aborted before starts nothing', async () => {
     const recorder = new Recorder();
     const signal = AbortSignal.abort('too late');
-    const generated = new DalleMiniDecoder(tiny, parameters, recorder).generate(text, { signal });
+    const generated = new DalleMiniDecoder(tiny, parameters, { runtime: recorder }).generate(text, { signal });
     await expect(generated).rejects.toBe('too late');
     expect(recorder.compiled).toBe(0);
   });
@@ -195,82 +198,87 @@ describe('signal', () => {
 
 describe('what does not fit is refused by name:', () => {
   const guided = { guidanceScale: 2, unconditional: empty };
-  const refusal = (options: GenerateOptions, of = text) => decoder.generate(of, options);
+  const refusal = (options: DecodeOptions, of = text) => decoder.generate(of, options);
 
-  test.each([
-    ['temperature', -0.1, 'a finite number from 0 up'],
-    ['temperature', Number.NaN, 'a finite number from 0 up'],
-    ['temperature', Number.POSITIVE_INFINITY, 'a finite number from 0 up'],
-    ['topK', 0, 'a whole number from 1 up'],
-    ['topK', -3, 'a whole number from 1 up'],
-    ['topK', 2.5, 'a whole number from 1 up'],
-    ['topK', Number.NaN, 'a whole number from 1 up'],
-    ['topK', Number.POSITIVE_INFINITY, 'a whole number from 1 up'],
-    ['topP', 0, 'a number above 0 and at most 1'],
-    ['topP', -0.5, 'a number above 0 and at most 1'],
-    ['topP', 1.01, 'a number above 0 and at most 1'],
-    ['topP', Number.NaN, 'a number above 0 and at most 1'],
-    ['guidanceScale', -1, 'a number from 0 up that float32 can hold'],
-    ['guidanceScale', Number.NaN, 'a number from 0 up that float32 can hold'],
-    ['guidanceScale', 1e39, 'a number from 0 up that float32 can hold'],
-    ['seed', 0.5, 'a whole number'],
-    ['seed', Number.NaN, 'a whole number'],
-    ['seed', 2 ** 53, 'a whole number'],
-  ])('%s %d', async (name, value, range) => {
-    await expect(refusal({ [name]: value })).rejects.toThrow(new RangeError(`${name} must be ${range}, not ${value}`));
+  test.each<[keyof DecodeOptions, unknown, string]>([
+    ['temperature', -0.1, 'a number of at least 0, not -0.1'],
+    ['temperature', Number.NaN, 'a number of at least 0, not NaN'],
+    ['topK', 0, 'a whole number of at least 1, not 0'],
+    ['topP', 1.01, 'a number above 0 and of at most 1, not 1.01'],
+    ['guidanceScale', 1e39, 'a number of at least 0 and of at most 3.4028234663852886e+38, not 1e+39'],
+    ['seed', 2 ** 53, 'a whole number of at least 0, not 9007199254740992'],
+    ['firstIndex', -1, 'a whole number from 0 to 4503599627370496, not -1'],
+    ['unconditional', 'a cat', 'a text encoding, not "a cat"'],
+    ['onProgress', true, 'a function, not true'],
+    ['signal', {}, 'an AbortSignal, not an object'],
+  ])('%s %j', async (name, value, expected) => {
+    const refused = refusal({ [name]: value });
+    await expect(refused).rejects.toThrow(OptionError);
+    await expect(refused).rejects.toThrow(`${name} must be ${expected}.`);
+  });
+
+  test('an option that it does not know', async () => {
+    await expect(refusal({ guidance: 2 } as DecodeOptions)).rejects.toThrow(
+      'The option guidance of generate is not known. Did you mean guidanceScale?',
+    );
   });
 
   test('guidance without the unconditional caption', async () => {
     await expect(refusal({ guidanceScale: 2 })).rejects.toThrow(
-      new RangeError('guidance needs options.unconditional, the encoding of the empty caption'),
+      'unconditional must be the encoding of one caption, the empty or a negative one, where guidanceScale is not 1, not undefined.',
     );
   });
 
   test('two unconditional captions', async () => {
     await expect(refusal({ ...guided, unconditional: randomText(2, 3) })).rejects.toThrow(
-      new RangeError('options.unconditional must be one caption, not 2'),
+      'unconditional.batch must be 1: the encoding of one caption',
     );
   });
 
   test('hidden states of another width', async () => {
-    const wide = { hiddenSize: 16 };
-    await expect(refusal({}, randomText(1, 1, wide))).rejects.toThrow(
-      'the decoder reads hidden states of width 12, and those of text are 16 wide',
-    );
+    const wide = { width: 16 };
+    const message = 'width must be 12, the width of the text encoder that this decoder was trained with, not 16.';
+    await expect(refusal({}, randomText(1, 1, wide))).rejects.toThrow(`text.${message}`);
     await expect(refusal({ ...guided, unconditional: randomText(1, 1, wide) })).rejects.toThrow(
-      'the decoder reads hidden states of width 12, and those of options.unconditional are 16 wide',
+      `unconditional.${message}`,
     );
   });
 
   test('captions longer than relative positions reach', async () => {
     const config = { ...tiny, relativePositions: true, textLength: text.length - 1 };
-    await expect(new DalleMiniDecoder(config, parameters, runtime).generate(text)).rejects.toThrow(
-      new RangeError(`text has captions of ${text.length} tokens; this decoder has positions for ${text.length - 1}`),
+    await expect(new DalleMiniDecoder(config, parameters, { runtime }).generate(text)).rejects.toThrow(
+      `text.length must be at most ${text.length - 1}, where positions are relative, not ${text.length}.`,
     );
   });
 
   test('no captions, and captions of no tokens', async () => {
-    await expect(refusal({}, pick(text, []))).rejects.toThrow('text has 0 captions of 5 tokens');
-    await expect(refusal({}, randomText(2, 1, { length: 0 }))).rejects.toThrow('text has 2 captions of 0 tokens');
+    await expect(refusal({}, pick(text, []))).rejects.toThrow('text.batch must be at least 1, not 0.');
+    await expect(refusal({}, randomText(2, 1, { length: 0 }))).rejects.toThrow(
+      'text.length must be at least 1, not 0.',
+    );
   });
 
   test('an encoding whose numbers are not as many as its shape says', async () => {
     await expect(refusal({}, { ...text, batch: 2 })).rejects.toThrow(
-      new RangeError('text, of shape [2, 5, 12], has 180 numbers and a mask of 15'),
+      'text.hiddenStates must be 120 numbers, of shape [2, 5, 12], not 180.',
     );
     const unconditional = { ...empty, attentionMask: new Int32Array(4) };
     await expect(refusal({ ...guided, unconditional })).rejects.toThrow(
-      'options.unconditional, of shape [1, 5, 12], has 60 numbers and a mask of 4',
+      'unconditional.attentionMask must be 5 numbers, of shape [1, 5], not 4.',
     );
   });
 
   test('an unsound configuration, when the decoder is made', () => {
-    expect(() => new DalleMiniDecoder({ ...tiny, layers: 0 }, parameters, runtime)).toThrow('decoder config: layers');
+    expect(() => new DalleMiniDecoder({ ...tiny, layers: 0 }, parameters, { runtime })).toThrow(
+      'decoder config: layers',
+    );
   });
 
   test('weights that lack a parameter, by its name', async () => {
     const some = new Map([...parameters].filter(([name]) => name !== 'layers.1.glu.fc1.weight'));
-    await expect(new DalleMiniDecoder(tiny, some, runtime).generate(text)).rejects.toThrow('layers.1.glu.fc1.weight');
+    await expect(new DalleMiniDecoder(tiny, some, { runtime }).generate(text)).rejects.toThrow(
+      'layers.1.glu.fc1.weight',
+    );
   });
 });
 
@@ -301,7 +309,7 @@ class Recorder implements Runtime {
 describe('the compiled graphs', () => {
   test('may be prepared, for the options that they are to be used with', async () => {
     const recorder = new Recorder();
-    const own = new DalleMiniDecoder(tiny, parameters, recorder);
+    const own = new DalleMiniDecoder(tiny, parameters, { runtime: recorder });
     await own.prepare(3, { guidanceScale: 2, topK: 5 });
     expect(recorder.compiled).toBe(2);
     const options = { guidanceScale: 3, seed: 4, unconditional: empty };
@@ -309,7 +317,7 @@ describe('the compiled graphs', () => {
     expect(recorder.compiled).toBe(2);
     await own.generate(pick(text, [0]), options);
     expect(recorder.compiled).toBe(4);
-    await expect(own.prepare(0)).rejects.toThrow(new RangeError('images must be a whole number from 1 up, not 0'));
+    await expect(own.prepare(0)).rejects.toThrow('images must be a whole number of at least 1, not 0.');
     await expect(own.prepare(1, { topK: 0 })).rejects.toThrow('topK must be');
     await own.dispose();
     expect(recorder.open).toBe(0);
@@ -318,7 +326,7 @@ describe('the compiled graphs', () => {
 
   test('are two for each number of images, with guidance or without, and are used again', async () => {
     const recorder = new Recorder();
-    const own = new DalleMiniDecoder(tiny, parameters, recorder);
+    const own = new DalleMiniDecoder(tiny, parameters, { runtime: recorder });
     await own.generate(text);
     await own.generate(text, { temperature: 0.5, topK: 3, topP: 0.9, seed: 1 });
     expect(recorder.compiled).toBe(2);
@@ -331,18 +339,18 @@ describe('the compiled graphs', () => {
 
   test('are freed by dispose, after which generate refuses', async () => {
     const recorder = new Recorder();
-    const own = new DalleMiniDecoder(tiny, parameters, recorder);
+    const own = new DalleMiniDecoder(tiny, parameters, { runtime: recorder });
     await own.generate(text);
     await own.dispose();
     await own.dispose();
     expect(recorder.open).toBe(0);
-    await expect(own.generate(text)).rejects.toThrow('this decoder was disposed of');
+    await expect(own.generate(text)).rejects.toThrow('This decoder was disposed of');
   });
 
   test('are compiled again after a failure, and what was compiled by then is freed', async () => {
     const recorder = new Recorder();
     recorder.failAt = 2;
-    const own = new DalleMiniDecoder(tiny, parameters, recorder);
+    const own = new DalleMiniDecoder(tiny, parameters, { runtime: recorder });
     await expect(own.generate(text)).rejects.toThrow('no memory left');
     expect(recorder.open).toBe(0);
     expect(lists(await own.generate(text))).toEqual(await generate());

@@ -31,13 +31,13 @@ const given = {
 
 const encoding = (prefix: 'encoder' | 'empty_encoder', mask: string, captions?: number) => {
   const hidden = tensor(`${prefix}_hidden_states`);
-  const [all, length, hiddenSize] = hidden.shape as [number, number, number];
+  const [all, length, width] = hidden.shape as [number, number, number];
   const batch = captions ?? all;
   return {
     batch,
     length,
-    hiddenSize,
-    hiddenStates: toFloat32(hidden).slice(0, batch * length * hiddenSize),
+    width,
+    hiddenStates: toFloat32(hidden).slice(0, batch * length * width),
     attentionMask: toInt32(tensor(mask)).slice(0, batch * length),
   };
 };
@@ -75,14 +75,14 @@ describe("DALL·E Mini's published decoder", () => {
   });
 
   test('decodes greedily to exactly the same tokens, with its cache', async () => {
-    const decoder = new DalleMiniDecoder(config, weights, runtime);
+    const decoder = new DalleMiniDecoder(config, weights, { runtime });
     const grids = await decoder.generate(encoding('encoder', 'text_mask'), { temperature: 0 });
     expect(grids.flatMap((grid) => [...grid])).toEqual([...toInt32(tensor('greedy_tokens'))]);
     await decoder.dispose();
   });
 
   test('decodes greedily to exactly the same tokens under super conditioning', async () => {
-    const decoder = new DalleMiniDecoder(config, weights, runtime);
+    const decoder = new DalleMiniDecoder(config, weights, { runtime });
     const unconditional = encoding('empty_encoder', 'empty_text_mask', 1);
     const grids = await decoder.generate(encoding('encoder', 'text_mask'), {
       temperature: 0,

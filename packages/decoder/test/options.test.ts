@@ -38,14 +38,11 @@ describe.each(Object.entries(variants))("DALL·E Mini's published decoder, varia
   });
 
   test('decodes greedily to exactly the same tokens, with its cache', async () => {
-    const decoder = new DalleMiniDecoder(config, weights, runtime);
-    const [batch, length, hiddenSize] = tensor('hidden_states').shape as [number, number, number];
+    const decoder = new DalleMiniDecoder(config, weights, { runtime });
+    const [batch, length, width] = tensor('hidden_states').shape as [number, number, number];
     const hiddenStates = toFloat32(tensor('hidden_states')).slice();
     const attentionMask = toInt32(tensors.get('text_mask')!).slice();
-    const grids = await decoder.generate(
-      { batch, length, hiddenSize, hiddenStates, attentionMask },
-      { temperature: 0 },
-    );
+    const grids = await decoder.generate({ batch, length, width, hiddenStates, attentionMask }, { temperature: 0 });
     await decoder.dispose();
     expect(grids.flatMap((grid) => [...grid])).toEqual([...toInt32(tensor('greedy_tokens'))]);
   });

@@ -1,6 +1,6 @@
+import type { TextEncoding } from '@dalle-mini/core';
 import { type DecoderConfig, decoderParameters } from '@dalle-mini/decoder';
 import { createRandom, sampleNormal, sizeOf, type TensorData } from '@dalle-mini/graph';
-import type { TextEncoding } from '@dalle-mini/text-encoder';
 
 export const tiny: DecoderConfig = {
   vocabularySize: 24,
@@ -27,25 +27,25 @@ export function randomParameters(config: DecoderConfig, seed: number): Map<strin
 }
 
 /** Captions of random hidden states, padded after 3, 4, 5, 3, … tokens. */
-export function randomText(batch: number, seed: number, { length = 5, hiddenSize = 12 } = {}): TextEncoding {
+export function randomText(batch: number, seed: number, { length = 5, width = 12 } = {}): TextEncoding {
   const random = createRandom(seed);
-  const hiddenStates = Float32Array.from({ length: batch * length * hiddenSize }, () => sampleNormal(random));
+  const hiddenStates = Float32Array.from({ length: batch * length * width }, () => sampleNormal(random));
   const attentionMask = Int32Array.from({ length: batch * length }, (_, i) =>
     i % length < 3 + (Math.floor(i / length) % 3) ? 1 : 0,
   );
-  return { batch, length, hiddenSize, hiddenStates, attentionMask };
+  return { batch, length, width, hiddenStates, attentionMask };
 }
 
 /** Captions `indices` of a batch. */
 export function pick(text: TextEncoding, indices: readonly number[]): TextEncoding {
-  const { length, hiddenSize } = text;
+  const { length, width } = text;
   const rows = <A extends Float32Array | Int32Array>(data: A, size: number) =>
     indices.flatMap((i) => [...data.subarray(i * size, (i + 1) * size)]);
   return {
     batch: indices.length,
     length,
-    hiddenSize,
-    hiddenStates: Float32Array.from(rows(text.hiddenStates, length * hiddenSize)),
+    width,
+    hiddenStates: Float32Array.from(rows(text.hiddenStates, length * width)),
     attentionMask: Int32Array.from(rows(text.attentionMask, length)),
   };
 }

@@ -64,7 +64,7 @@ export async function fromPretrained(model = 'emoji', options: FromPretrainedOpt
     const decoderFolder = join(folder, decoder.folder);
     // The decoder first, which takes longest to compile: the runtime does it in the background.
     const decoderPart = await raceAbort(openDecoder(decoderFolder), signal);
-    imageTokenDecoder = new DalleMiniDecoder(decoderPart.config, decoderPart.parameters, runtime);
+    imageTokenDecoder = new DalleMiniDecoder(decoderPart.config, decoderPart.parameters, { runtime });
     // If it fails, so will the first call, and say why.
     if (prepare > 0) imageTokenDecoder.prepare(Math.min(prepare, batchSize), sampling).catch(() => undefined);
     await setImmediate();
@@ -74,10 +74,10 @@ export async function fromPretrained(model = 'emoji', options: FromPretrainedOpt
       openVqgan(join(folder, imageTokenizer.folder)),
     ] as const;
     const [encoder, vqganPart] = await raceAbort(Promise.all(loading), signal);
-    if (encoder.hiddenSize !== decoderPart.config.textWidth) {
+    if (encoder.width !== decoderPart.config.textWidth) {
       throw new ModelFolderError(
         `${join(decoderFolder, 'config.json')}: textWidth is ${decoderPart.config.textWidth}, and the hidden states of ` +
-          `${textEncoderFolder} are ${encoder.hiddenSize} wide: the two do not belong together; fetch or export the model again.`,
+          `${textEncoderFolder} are ${encoder.width} wide: the two do not belong together; fetch or export the model again.`,
       );
     }
     const parts = {

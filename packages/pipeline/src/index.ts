@@ -1,6 +1,4 @@
-export type { ImageTokenizer, RgbImage } from '@dalle-mini/core';
-export type { ImageTokenDecoder } from '@dalle-mini/decoder';
-export type { TextEncoder } from '@dalle-mini/text-encoder';
+export type { ImageTokenDecoder, ImageTokenizer, RgbImage, TextEncoder } from '@dalle-mini/core';
 export { ModelFolderError } from './folder.js';
 export { type FromPretrainedOptions, fromPretrained } from './from-pretrained.js';
 export { type EncodeImageOptions, encodeImage, type ImageFormat, imageFormats } from './image-file.js';

@@ -1,5 +1,7 @@
 /** The text encoder of a model, in a folder of its own. */
+
 import { join } from 'node:path';
+import type { TextEncoder } from '@dalle-mini/core';
 import type { Runtime, StoredParameter, TensorData } from '@dalle-mini/graph';
 import {
   type BartConfig,
@@ -10,7 +12,6 @@ import {
   loadTokenizer,
   minDalleTokenizer,
   normalizingTokenizer,
-  type TextEncoder,
   TextNormalizer,
   tokenizerFromBpeFiles,
 } from '@dalle-mini/text-encoder';

@@ -1,6 +1,4 @@
-import type { ImageTokenizer, RgbImage } from '@dalle-mini/core';
-import type { ImageTokenDecoder } from '@dalle-mini/decoder';
-import type { TextEncoder, TextEncoding } from '@dalle-mini/text-encoder';
+import type { ImageTokenDecoder, ImageTokenizer, RgbImage, TextEncoder, TextEncoding } from '@dalle-mini/core';
 import { squareColumns } from './image-grid.js';
 import type { ImageRanker } from './image-ranker.js';
 import {
@@ -112,8 +110,7 @@ export class TextToImage implements AsyncDisposable {
   /**
    * Draws `n` images of what a prompt says, in the order of their index or, with a ranker, the best first.
    *
-   * Image `index` of a seed is the same in every call with the same prompt and sampling: images are drawn in batches of up to
-   * eight, batch b with the seed `seed + b · 2³²`, and a decoder draws each image of a batch from a random stream of its own.
+   * Image `index` of a seed is the same in every call with the same prompt and sampling: each has a random stream of its own.
    * (The rounding of the last bit may depend on the size of a batch; it hardly ever changes a token.)
    *
    * @param prompt Text of any length and content. What is beyond the encoder's `maxLength` tokens is ignored; halves of
@@ -138,10 +135,11 @@ export class TextToImage implements AsyncDisposable {
       const count = Math.min(batchSize, n - firstIndex);
       const batch = await this.decoder.generate(captionOf(encoding, 0, count), {
         ...sampling,
-        seed: seed + (firstIndex / batchSize) * 2 ** 32,
+        seed,
+        firstIndex,
         unconditional,
         signal,
-        onProgress: ({ row, rows, tokens }) =>
+        onProgress: ({ done: row, total: rows, tokens }) =>
           onProgress?.({
             fraction: (firstIndex + (count * row) / rows) / n,
             row,
@@ -229,11 +227,11 @@ function wellFormed(text: string): string {
 
 /** One caption of an encoding, `count` times. */
 function captionOf(
-  { hiddenStates, attentionMask, length, hiddenSize }: TextEncoding,
+  { hiddenStates, attentionMask, length, width }: TextEncoding,
   index: number,
   count: number,
 ): TextEncoding {
-  const size = length * hiddenSize;
+  const size = length * width;
   const states = hiddenStates.subarray(index * size, (index + 1) * size);
   const mask = attentionMask.subarray(index * length, (index + 1) * length);
   const repeated = { hiddenStates: new Float32Array(count * size), attentionMask: new Int32Array(count * length) };
@@ -241,7 +239,7 @@ function captionOf(
     repeated.hiddenStates.set(states, i * size);
     repeated.attentionMask.set(mask, i * length);
   }
-  return { ...repeated, batch: count, length, hiddenSize };
+  return { ...repeated, batch: count, length, width };
 }
 
 async function scoreImages(

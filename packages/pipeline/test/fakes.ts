@@ -1,7 +1,5 @@
-import type { ImageTokenizer } from '@dalle-mini/core';
-import type { ImageTokenDecoder } from '@dalle-mini/decoder';
+import type { ImageTokenDecoder, ImageTokenizer, TextEncoder } from '@dalle-mini/core';
 import type { ImageRanker } from '@dalle-mini/pipeline';
-import type { TextEncoder } from '@dalle-mini/text-encoder';
 
 type DecoderCall = Parameters<ImageTokenDecoder['generate']>;
 
@@ -16,7 +14,7 @@ export function fakeParts() {
     },
   });
   const encoder: TextEncoder = {
-    hiddenSize: 1,
+    width: 1,
     maxLength: 2,
     async encode(batch) {
       captions.push(...batch);
@@ -25,7 +23,7 @@ export function fakeParts() {
         attentionMask: new Int32Array(2 * batch.length).fill(1),
         batch: batch.length,
         length: 2,
-        hiddenSize: 1,
+        width: 1,
       };
     },
     ...disposable('encoder'),
@@ -37,7 +35,13 @@ export function fakeParts() {
       decoderCalls.push({ text, options });
       const grids = Array.from({ length: text.batch }, (_, i) => Int32Array.of(i, 1, 2, 3));
       for (const row of [1, 2])
-        options.onProgress?.({ row, rows: 2, tokens: grids.map((grid) => grid.slice(0, 2 * row)) });
+        options.onProgress?.({
+          stage: 'generate',
+          unit: 'rows',
+          done: row,
+          total: 2,
+          tokens: grids.map((grid) => grid.slice(0, 2 * row)),
+        });
       return grids;
     },
     ...disposable('decoder'),

@@ -192,7 +192,7 @@ describe('a model of min-dalle', () => {
 
     const model = await fromPretrained(at('min', 'dalle_bart_mini'), { threads: 1, vqgan: at('large') });
     expect(model.sampling).toEqual({ topK: 256, guidanceScale: 16 });
-    expect(model.encoder).toMatchObject({ hiddenSize: 64, maxLength: 8 });
+    expect(model.encoder).toMatchObject({ width: 64, maxLength: 8 });
     const [picture] = await model.generate('hdvo', { seed: 1 });
     expect(picture!.tokens).toHaveLength(16);
     await model.dispose();

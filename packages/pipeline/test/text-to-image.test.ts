@@ -9,16 +9,20 @@ describe('TextToImage', () => {
     expect(captions).toEqual(['four', 'ab']);
     expect(decoderCalls).toHaveLength(1);
     const { text, options } = decoderCalls[0]!;
-    expect(text).toMatchObject({ batch: 3, length: 2, hiddenSize: 1 });
+    expect(text).toMatchObject({ batch: 3, length: 2, width: 1 });
     expect([...text.hiddenStates]).toEqual([4, 0, 4, 0, 4, 0]);
     expect([...options.unconditional!.hiddenStates]).toEqual([2, 0]);
   });
 
-  it('draws at most eight images at once, each batch with a seed of its own', async () => {
+  it('draws at most eight images at once, each batch with the indices of its images', async () => {
     const { parts, decoderCalls } = fakeParts();
     const images = await new TextToImage(parts).generate('a cat', { n: 19, seed: 5 });
     expect(decoderCalls.map(({ text }) => text.batch)).toEqual([8, 8, 3]);
-    expect(decoderCalls.map(({ options }) => options.seed)).toEqual([5, 5 + 2 ** 32, 5 + 2 ** 33]);
+    expect(decoderCalls.map(({ options }) => [options.seed, options.firstIndex])).toEqual([
+      [5, 0],
+      [5, 8],
+      [5, 16],
+    ]);
     expect(images.map(({ index }) => index)).toEqual(Array.from({ length: 19 }, (_, i) => i));
     expect(images.every(({ seed }) => seed === 5)).toBe(true);
   });

@@ -1,4 +1,5 @@
-import { nextTurn, parametersOf, type Runtime, type StoredParameter } from '@dalle-mini/graph';
+import { nextTurn } from '@dalle-mini/core';
+import { parametersOf, type Runtime, type StoredParameter } from '@dalle-mini/graph';
 import type { StoredTensor } from '@dalle-mini/weights';
 import { type BartConfig, bartGraph, bartPaddingIsFree, checkBartConfig } from './bart.js';
 import { CompiledTextEncoder, checkBatches, pickParameters } from './compiled-text-encoder.js';

@@ -17,21 +17,21 @@ export function parseBertConfig(json: object): BertConfig {
 const readers: Record<BertFamily, (file: ConfigFile) => Omit<BertConfig, 'family' | 'vocabularySize'>> = {
   bert: (file) => ({
     ...bertSizes(file),
-    maxPositions: file.size('max_position_embeddings'),
+    positions: file.size('max_position_embeddings'),
   }),
 
   roberta: (file) => {
     const paddingId = file.whole('pad_token_id', 0, 1);
-    const maxPositions = file.size('max_position_embeddings') - paddingId - 1;
-    if (maxPositions < 1) file.refuse('max_position_embeddings', `more than the ${paddingId + 1} up to padding's`);
-    return { ...bertSizes(file), paddingId, maxPositions };
+    const positions = file.size('max_position_embeddings') - paddingId - 1;
+    if (positions < 1) file.refuse('max_position_embeddings', `more than the ${paddingId + 1} up to padding's`);
+    return { ...bertSizes(file), paddingId, positions };
   },
 
   // Its code has no option for the norms.
   distilbert: (file) => ({
-    ...sizes(file, { hiddenSize: 'dim', layers: 'n_layers', heads: 'n_heads', intermediateSize: 'hidden_dim' }),
+    ...sizes(file, { width: 'dim', layers: 'n_layers', heads: 'n_heads', feedForwardWidth: 'hidden_dim' }),
     activation: file.option('activation', bertActivations, 'gelu'),
-    maxPositions: file.size('max_position_embeddings'),
+    positions: file.size('max_position_embeddings'),
     sinusoidalPositions: file.option('sinusoidal_pos_embds', [true, false], false),
     tokenTypes: 0,
     layerNormEpsilon: 1e-12,
@@ -46,13 +46,13 @@ const readers: Record<BertFamily, (file: ConfigFile) => Omit<BertConfig, 'family
     file.option('extra_pos_embeddings', [2], 2);
     return {
       ...sizes(file, {
-        hiddenSize: 'd_model',
+        width: 'd_model',
         layers: 'encoder_layers',
         heads: 'encoder_attention_heads',
-        intermediateSize: 'encoder_ffn_dim',
+        feedForwardWidth: 'encoder_ffn_dim',
       }),
       activation: file.option('activation_function', bertActivations, 'gelu'),
-      maxPositions: file.size('max_position_embeddings'),
+      positions: file.size('max_position_embeddings'),
       tokenTypes: 0,
       layerNormEpsilon: 1e-5,
       scaleEmbedding: file.option('scale_embedding', [true, false], false),
@@ -63,10 +63,10 @@ const readers: Record<BertFamily, (file: ConfigFile) => Omit<BertConfig, 'family
 function bertSizes(file: ConfigFile) {
   return {
     ...sizes(file, {
-      hiddenSize: 'hidden_size',
+      width: 'hidden_size',
       layers: 'num_hidden_layers',
       heads: 'num_attention_heads',
-      intermediateSize: 'intermediate_size',
+      feedForwardWidth: 'intermediate_size',
     }),
     activation: file.option('hidden_act', bertActivations, 'gelu'),
     tokenTypes: file.size('type_vocab_size'),
@@ -74,13 +74,13 @@ function bertSizes(file: ConfigFile) {
   };
 }
 
-type Sizes = Record<'hiddenSize' | 'layers' | 'heads' | 'intermediateSize', number>;
+type Sizes = Record<'width' | 'layers' | 'heads' | 'feedForwardWidth', number>;
 
 /** The sizes of the layers, under the names that the family has for them. */
 function sizes(file: ConfigFile, fields: Record<keyof Sizes, string>): Sizes {
-  const [hiddenSize, heads] = [file.size(fields.hiddenSize), file.size(fields.heads)];
-  if (hiddenSize % heads !== 0) file.refuse(fields.hiddenSize, `a multiple of the ${heads} attention heads`);
-  return { hiddenSize, heads, layers: file.size(fields.layers), intermediateSize: file.size(fields.intermediateSize) };
+  const [width, heads] = [file.size(fields.width), file.size(fields.heads)];
+  if (width % heads !== 0) file.refuse(fields.width, `a multiple of the ${heads} attention heads`);
+  return { width, heads, layers: file.size(fields.layers), feedForwardWidth: file.size(fields.feedForwardWidth) };
 }
 
 type ConfigFile = ReturnType<typeof readConfig>;

@@ -44,13 +44,13 @@ export interface BertConfig {
   /** Which model it is. It decides the parameters' names. Default `bert`. */
   readonly family?: BertFamily;
   readonly vocabularySize: number;
-  readonly hiddenSize: number;
+  readonly width: number;
   readonly layers: number;
   readonly heads: number;
   /** Width of the feed-forward layers, usually four times the hidden size. */
-  readonly intermediateSize: number;
+  readonly feedForwardWidth: number;
   /** Number of positions: the longest caption, in tokens. */
-  readonly maxPositions: number;
+  readonly positions: number;
   /**
    * RoBERTa's: the token that takes no position. The others are counted from the row after that of its number; where this is not
    * given, every token takes a position.
@@ -63,21 +63,21 @@ export interface BertConfig {
   readonly layerNormEpsilon: number;
   /** Activation of the feed-forward layers. Default `gelu`. */
   readonly activation?: (typeof bertActivations)[number];
-  /** BART's: whether token embeddings are multiplied by √hiddenSize. Default false. */
+  /** BART's: whether token embeddings are multiplied by √width. Default false. */
   readonly scaleEmbedding?: boolean;
 }
 
 /**
  * BERT (Devlin et al. 2018), RoBERTa (Liu et al. 2019), DistilBERT (Sanh et al. 2019) or the encoder of BART (Lewis et al. 2019), which
  * are one model but for its embeddings: token ids and attention mask, int32 `[batch, length]`, to the last hidden states
- * `[batch, length, hiddenSize]`. Parameters are named as in Hugging Face's `BertModel`, `RobertaModel`, `DistilBertModel` and
+ * `[batch, length, width]`. Parameters are named as in Hugging Face's `BertModel`, `RobertaModel`, `DistilBertModel` and
  * `BartEncoder`.
- * @throws GraphError if `length` is past `maxPositions`.
+ * @throws GraphError if `length` is past `positions`.
  */
 export function bert(scope: ParameterScope, config: BertConfig, ids: Tensor, attentionMask: Tensor): Tensor {
   const [batch, length] = ids.shape as [number, number];
-  if (length > config.maxPositions)
-    throw new GraphError(`captions of ${length} tokens are longer than the ${config.maxPositions} positions`);
+  if (length > config.positions)
+    throw new GraphError(`captions of ${length} tokens are longer than the ${config.positions} positions`);
   // Each query attends to every token that is no padding.
   const mask = reshape(cast(attentionMask, 'bool'), [batch, 1, 1, length]);
   let hidden = bertEmbeddings(scope, config, ids);
@@ -89,9 +89,9 @@ export function bert(scope: ParameterScope, config: BertConfig, ids: Tensor, att
 }
 
 /**
- * {@link bert} as a graph: `ids` and `attentionMask`, int32 `[batch, length]`, to `hiddenStates` `[batch, length, hiddenSize]`. The length
+ * {@link bert} as a graph: `ids` and `attentionMask`, int32 `[batch, length]`, to `hiddenStates` `[batch, length, width]`. The length
  * may vary below the given one.
- * @throws GraphError if `length` is past `maxPositions`.
+ * @throws GraphError if `length` is past `positions`.
  */
 export function bertGraph(config: BertConfig, batch: number, length: number): Graph {
   const ids = input('ids', [batch, length], 'int32', { varying: 1 });
@@ -103,11 +103,11 @@ export function bertGraph(config: BertConfig, batch: number, length: number): Gr
 const namesOf = ({ family = 'bert' }: BertConfig) => bertNames[family];
 
 function bertEmbeddings(scope: ParameterScope, config: BertConfig, ids: Tensor): Tensor {
-  const { vocabularySize, tokenTypes, hiddenSize, layerNormEpsilon, scaleEmbedding = false } = config;
+  const { vocabularySize, tokenTypes, width, layerNormEpsilon, scaleEmbedding = false } = config;
   const names = namesOf(config);
-  const words = embedding(scope.in(names.tokens), ids, vocabularySize, hiddenSize);
-  let x = scaleEmbedding ? mul(words, Math.sqrt(hiddenSize)) : words;
-  if (names.types) x = add(x, sliceAxis(table(scope.in(names.types), tokenTypes, hiddenSize), 0, 0, 1));
+  const words = embedding(scope.in(names.tokens), ids, vocabularySize, width);
+  let x = scaleEmbedding ? mul(words, Math.sqrt(width)) : words;
+  if (names.types) x = add(x, sliceAxis(table(scope.in(names.types), tokenTypes, width), 0, 0, 1));
   x = add(x, positionEmbeddings(scope.in(names.positions), config, ids));
   return layerNorm(scope.in(names.embeddingNorm), x, { epsilon: layerNormEpsilon });
 }
@@ -115,16 +115,16 @@ function bertEmbeddings(scope: ParameterScope, config: BertConfig, ids: Tensor):
 const table = (scope: ParameterScope, rows: number, width: number) =>
   scope.parameter('weight', [rows, width], normal(0.02));
 
-/** `[batch, length, hiddenSize]`. */
+/** `[batch, length, width]`. */
 function positionEmbeddings(scope: ParameterScope, config: BertConfig, ids: Tensor): Tensor {
-  const { family, maxPositions, hiddenSize, paddingId, sinusoidalPositions = false } = config;
+  const { family, positions, width, paddingId, sinusoidalPositions = false } = config;
   const length = ids.shape[1]!;
-  if (sinusoidalPositions) return gather(sinusoids(length, hiddenSize), tokenPositions(ids));
+  if (sinusoidalPositions) return gather(sinusoids(length, width), tokenPositions(ids));
   if (paddingId !== undefined)
-    return gather(table(scope, paddingId + 1 + maxPositions, hiddenSize), countedPositions(ids, paddingId));
+    return gather(table(scope, paddingId + 1 + positions, width), countedPositions(ids, paddingId));
   // BART's table begins with two rows that are not used.
   const first = family === 'bart' ? 2 : 0;
-  return gather(table(scope, first + maxPositions, hiddenSize), add(tokenPositions(ids), first));
+  return gather(table(scope, first + positions, width), add(tokenPositions(ids), first));
 }
 
 /** int32 `[batch, length]`: what is no padding is counted from `paddingId + 1` on; padding itself has the position `paddingId`. */
@@ -145,19 +145,19 @@ function sinusoids(length: number, width: number): Tensor {
 
 /** Post-norm: each half adds its result to its input and normalizes the sum. */
 function bertLayer(scope: ParameterScope, config: BertConfig, x: Tensor, mask: Tensor): Tensor {
-  const { heads, hiddenSize, intermediateSize, layerNormEpsilon: epsilon, activation = 'gelu' } = config;
+  const { heads, width, feedForwardWidth, layerNormEpsilon: epsilon, activation = 'gelu' } = config;
   const names = namesOf(config);
   const dense = (name: string, input: Tensor, width: number) =>
     linear(scope.in(name), input, width, { initializer: normal(0.02) });
 
   const [queries, keys, values] = [names.query, names.key, names.value].map((name) =>
-    splitHeads(dense(name, x, hiddenSize), heads),
+    splitHeads(dense(name, x, width), heads),
   ) as [Tensor, Tensor, Tensor];
   const context = mergeHeads(dotProductAttention(queries, keys, values, mask));
-  const attended = dense(names.attended, context, hiddenSize);
+  const attended = dense(names.attended, context, width);
   const middle = layerNorm(scope.in(names.attentionNorm), add(attended, x), { epsilon });
 
-  const widened = activations[activation](dense(names.widened, middle, intermediateSize));
-  const narrowed = dense(names.narrowed, widened, hiddenSize);
+  const widened = activations[activation](dense(names.widened, middle, feedForwardWidth));
+  const narrowed = dense(names.narrowed, widened, width);
   return layerNorm(scope.in(names.outputNorm), add(narrowed, middle), { epsilon });
 }

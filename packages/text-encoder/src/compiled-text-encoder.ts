@@ -1,4 +1,15 @@
 import {
+  abortSignal,
+  OptionError,
+  object,
+  oneOf,
+  optional,
+  readOptions,
+  type TextEncodeOptions,
+  type TextEncoder,
+  type TextEncoding,
+} from '@dalle-mini/core';
+import {
   dequantize,
   type Executable,
   type Float32Tensor,
@@ -7,13 +18,17 @@ import {
   type TensorData,
 } from '@dalle-mini/graph';
 import { fromFloat32, type StoredTensor, toFloat32, transposeInPlace } from '@dalle-mini/weights';
-import type { EncodeOptions, TextEncoder, TextEncoding } from './text-encoder.js';
 import type { CaptionTokenizer } from './tokenizer.js';
+
+const encodeOptions = object<TextEncodeOptions>({
+  signal: optional(abortSignal()),
+  padding: optional(oneOf(['max_length', 'longest'])),
+});
 
 /** A tokenizer, and a model compiled for batches of one size: `ids` and `attentionMask` to `hiddenStates`. */
 export class CompiledTextEncoder implements TextEncoder {
   protected constructor(
-    readonly hiddenSize: number,
+    readonly width: number,
     readonly maxLength: number,
     private readonly batchSize: number,
     /** Whether the model takes captions that are shorter than `maxLength` too. */
@@ -22,15 +37,15 @@ export class CompiledTextEncoder implements TextEncoder {
     private readonly executable: Executable,
   ) {}
 
-  async encode(captions: readonly string[], options: EncodeOptions = {}): Promise<TextEncoding> {
-    const { hiddenSize, maxLength, batchSize } = this;
-    const { signal, padding = 'max_length' } = options;
+  async encode(captions: readonly string[], options: TextEncodeOptions = {}): Promise<TextEncoding> {
+    const { width, maxLength, batchSize } = this;
+    const { signal, padding = 'max_length' } = readOptions(encodeOptions, options, 'encode');
     const batch = captions.length;
     const tokens = this.tokenizer.encode(captions, maxLength);
     const length = padding === 'longest' && this.lengthVaries ? longest(tokens.attentionMask, maxLength) : maxLength;
     const ids = cut(tokens.ids, maxLength, length);
     const attentionMask = cut(tokens.attentionMask, maxLength, length);
-    const hiddenStates = new Float32Array(batch * length * hiddenSize);
+    const hiddenStates = new Float32Array(batch * length * width);
     for (let start = 0; start < batch; start += batchSize) {
       signal?.throwIfAborted();
       const end = Math.min(start + batchSize, batch);
@@ -38,11 +53,11 @@ export class CompiledTextEncoder implements TextEncoder {
         ids: this.rows(ids, length, start, end),
         attentionMask: this.rows(attentionMask, length, start, end),
       });
-      const computed = outputs.hiddenStates!.data.subarray(0, (end - start) * length * hiddenSize);
-      hiddenStates.set(computed, start * length * hiddenSize);
+      const computed = outputs.hiddenStates!.data.subarray(0, (end - start) * length * width);
+      hiddenStates.set(computed, start * length * width);
     }
     signal?.throwIfAborted();
-    return { hiddenStates, attentionMask, batch, length, hiddenSize };
+    return { hiddenStates, attentionMask, batch, length, width };
   }
 
   async dispose(): Promise<void> {
@@ -74,12 +89,12 @@ function cut(values: Int32Array, from: number, to: number): Int32Array {
   );
 }
 
-/** @throws RangeError if `maxLength` is past the model's positions, or `batchSize` is not a whole number of 1 or more. */
+/** @throws OptionError if `maxLength` is more than the positions of the model, or `batchSize` is not a whole number of at least 1. */
 export function checkBatches(maxLength: number, batchSize: number, positions: number): void {
   if (!Number.isInteger(maxLength) || maxLength < 1 || maxLength > positions)
-    throw new RangeError(`maxLength is ${maxLength}; this model has positions for 1 to ${positions} tokens.`);
+    throw new OptionError('maxLength', `a whole number from 1 to ${positions}, the positions of this model`, maxLength);
   if (!Number.isInteger(batchSize) || batchSize < 1)
-    throw new RangeError(`batchSize is ${batchSize}; it must be a whole number of 1 or more.`);
+    throw new OptionError('batchSize', 'a whole number of at least 1', batchSize);
 }
 
 /**

@@ -1,5 +1,5 @@
+import { forEachInTurns } from '@dalle-mini/core';
 import { Tokenizer } from '@huggingface/tokenizers';
-import { forEachInTurns } from './turns.js';
 
 /** What is used of `@huggingface/tokenizers`, whose own types do not resolve under NodeNext: they import without extensions. */
 export interface HuggingFaceTokenizer {

@@ -1,4 +1,5 @@
-import { nextTurn, type Runtime, type StoredParameter } from '@dalle-mini/graph';
+import { nextTurn } from '@dalle-mini/core';
+import type { Runtime, StoredParameter } from '@dalle-mini/graph';
 import type { StoredTensor } from '@dalle-mini/weights';
 import { bertGraph } from './bert.js';
 import { parseBertConfig } from './bert-config.js';
@@ -51,10 +52,10 @@ export class HuggingFaceTextEncoder extends CompiledTextEncoder {
     const { runtime, maxLength, batchSize = 4 } = options;
     const config = parseBertConfig(files.config);
     const tokenizer = await tokenizerFromFiles(files.tokenizer, files.tokenizerConfig);
-    checkBatches(maxLength, batchSize, config.maxPositions);
+    checkBatches(maxLength, batchSize, config.positions);
     await nextTurn();
     const graph = bertGraph(config, batchSize, maxLength);
     const executable = await runtime.compile(graph, { parameters: bertWeights(files.weights, config) });
-    return new HuggingFaceTextEncoder(config.hiddenSize, maxLength, batchSize, true, tokenizer, executable);
+    return new HuggingFaceTextEncoder(config.width, maxLength, batchSize, true, tokenizer, executable);
   }
 }

@@ -33,7 +33,6 @@ export {
   takeBart,
   takeStack,
 } from './release.js';
-export type { EncodeOptions, TextEncoder, TextEncoding } from './text-encoder.js';
 export { normalizingTokenizer, TextNormalizer, type TextNormalizerOptions } from './text-normalizer.js';
 export { type CaptionTokenizer, loadTokenizer, type TokenBatch } from './tokenizer.js';
 export {

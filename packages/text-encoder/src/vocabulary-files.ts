@@ -1,5 +1,5 @@
+import { forEachInTurns } from '@dalle-mini/core';
 import { type CaptionTokenizer, loadTokenizer } from './tokenizer.js';
-import { forEachInTurns } from './turns.js';
 
 /** The files of a byte-level BPE tokenizer, as GPT-2, RoBERTa, BART and DALL·E Mini have it. */
 export interface BpeFiles {

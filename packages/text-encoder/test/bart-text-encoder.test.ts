@@ -42,10 +42,10 @@ describe('BartTextEncoder', () => {
     const expected = [...toFloat32(whole.tensors.get('encoder_hidden_states')!)];
     for (const batchSize of [1, 2, 3]) {
       const encoder = await load({ batchSize });
-      expect(encoder).toMatchObject({ hiddenSize: 32, maxLength: 8 });
+      expect(encoder).toMatchObject({ width: 32, maxLength: 8 });
       const text = await encoder.encode(['0', '1']);
       await encoder.dispose();
-      expect(text).toMatchObject({ batch: 2, length: 8, hiddenSize: 32, attentionMask: mask });
+      expect(text).toMatchObject({ batch: 2, length: 8, width: 32, attentionMask: mask });
       // Hidden states are of about 1, and float32 sums in another order.
       expect(Math.max(...text.hiddenStates.map((value, i) => Math.abs(value - expected[i]!)))).toBeLessThan(1e-4);
     }
@@ -55,7 +55,7 @@ describe('BartTextEncoder', () => {
     const encoder = await load({ maxLength: 6 });
     const text = await encoder.encode(['0']);
     await encoder.dispose();
-    expect(text).toMatchObject({ length: 6, hiddenSize: 32 });
+    expect(text).toMatchObject({ length: 6, width: 32 });
     // The first caption has six tokens, and what is padded does not matter.
     const expected = toFloat32(whole.tensors.get('encoder_hidden_states')!);
     expect(Math.max(...text.hiddenStates.map((value, i) => Math.abs(value - expected[i]!)))).toBeLessThan(1e-4);
@@ -73,7 +73,7 @@ describe('BartTextEncoder', () => {
     const padded = await encoder.encode(['0', '0']);
     const text = await encoder.encode(['0', '0'], { padding: 'longest' });
     await encoder.dispose();
-    expect(text).toMatchObject({ batch: 2, length, hiddenSize: 32 });
+    expect(text).toMatchObject({ batch: 2, length, width: 32 });
     expect(text.hiddenStates).toHaveLength(2 * length * 32);
     expect([...text.attentionMask]).toEqual(
       [0, 1].flatMap((i) => [...padded.attentionMask.subarray(8 * i, 8 * i + length)]),
@@ -87,8 +87,10 @@ describe('BartTextEncoder', () => {
   });
 
   it('refuses what does not fit, by name', async () => {
-    await expect(load({ maxLength: 9 })).rejects.toThrow('maxLength is 9; this model has positions for 1 to 8 tokens.');
-    await expect(load({ batchSize: 0 })).rejects.toThrow('batchSize is 0');
+    await expect(load({ maxLength: 9 })).rejects.toThrow(
+      'maxLength must be a whole number from 1 to 8, the positions of this model, not 9.',
+    );
+    await expect(load({ batchSize: 0 })).rejects.toThrow('batchSize must be a whole number of at least 1, not 0.');
     await expect(load({}, { config: { ...config, tau: -1 } })).rejects.toThrow('text encoder config: tau must be');
     const some = new Map([...weights].filter(([name]) => name !== 'layers.1.glu.fc1.weight'));
     await expect(load({}, { weights: some })).rejects.toThrow('no tensor layers.1.glu.fc1.weight');

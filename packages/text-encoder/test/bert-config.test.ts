@@ -2,7 +2,7 @@ import { parseBertConfig } from '@dalle-mini/text-encoder';
 import { describe, expect, it } from 'vitest';
 import { type Family, readModel } from './hugging-face.js';
 
-const sizes = { hiddenSize: 12, layers: 2, heads: 3, intermediateSize: 16, maxPositions: 14, activation: 'gelu' };
+const sizes = { width: 12, layers: 2, heads: 3, feedForwardWidth: 16, positions: 14, activation: 'gelu' };
 
 describe('parseBertConfig', () => {
   it.each<[Family, object]>([

@@ -19,7 +19,7 @@ describe('the bundled MiniLM', () => {
     const { maxLength, captions, hiddenStatesOf, tensors } = reference;
     const files = { config: minilm.config, tokenizer: minilm.tokenizer, weights: minilm.readWeights() };
     const encoder = await load(files, { maxLength });
-    const { hiddenSize } = encoder;
+    const { width } = encoder;
     const text = await encoder.encode(hiddenStatesOf.map((index) => captions[index]!));
     await encoder.dispose();
 
@@ -30,8 +30,8 @@ describe('the bundled MiniLM', () => {
       for (let token = 0; token < maxLength; token++) {
         // What stands at padding is attended to by nothing.
         if (mask[caption * maxLength + token] === 0) continue;
-        const start = (row * maxLength + token) * hiddenSize;
-        const of = (values: Float32Array) => values.subarray(start, start + hiddenSize);
+        const start = (row * maxLength + token) * width;
+        const of = (values: Float32Array) => values.subarray(start, start + width);
         cosines.push(cosine(of(text.hiddenStates), of(expected)));
       }
     });
@@ -43,9 +43,9 @@ describe('the bundled MiniLM', () => {
 describe('encode', () => {
   it('tells the shape of what it returns', async () => {
     const encoder = await load();
-    expect(encoder).toMatchObject({ hiddenSize: 32, maxLength: 6 });
+    expect(encoder).toMatchObject({ width: 32, maxLength: 6 });
     const text = await encoder.encode(['a red cat', '']);
-    expect(text).toMatchObject({ batch: 2, length: 6, hiddenSize: 32 });
+    expect(text).toMatchObject({ batch: 2, length: 6, width: 32 });
     expect(text.hiddenStates).toHaveLength(2 * 6 * 32);
     expect([...text.attentionMask]).toEqual([1, 1, 1, 1, 1, 0, 1, 1, 0, 0, 0, 0]);
     await encoder.dispose();

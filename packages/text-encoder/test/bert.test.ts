@@ -34,7 +34,7 @@ describe('bert', () => {
     const executable = await runtime.compile(build().graph, { parameters: dequantize(tinyBert.weights) });
     const { hiddenStates } = await executable.run({ ids: int32(ids), attentionMask: int32(mask) });
     await executable.dispose();
-    expect(hiddenStates!.shape).toEqual([batch, length, config.hiddenSize]);
+    expect(hiddenStates!.shape).toEqual([batch, length, config.width]);
     // Float32 sums in another order: a few units of 2⁻²⁴ for each of some tens of operations.
     const peak = Math.max(...expected.map(Math.abs));
     const worst = Math.max(...expected.map((value, i) => Math.abs(value - hiddenStates!.data[i]!)));

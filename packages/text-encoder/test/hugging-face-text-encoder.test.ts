@@ -1,5 +1,6 @@
+import type { TextEncoding } from '@dalle-mini/core';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
-import { type HuggingFaceFiles, HuggingFaceTextEncoder, type TextEncoding } from '@dalle-mini/text-encoder';
+import { type HuggingFaceFiles, HuggingFaceTextEncoder } from '@dalle-mini/text-encoder';
 import { type Checkpoint, type StoredTensor, toFloat32, toInt32 } from '@dalle-mini/weights';
 import { afterAll, describe, expect, it } from 'vitest';
 import { type Family, families, readModel, vocabularies } from './hugging-face.js';
@@ -15,12 +16,12 @@ const filesOf = (family: Family) => [
 ];
 
 /** The largest difference at tokens, relative to the largest value. What stands at padding is attended to by nothing. */
-function relativeError({ hiddenStates, attentionMask, hiddenSize }: TextEncoding, expected: StoredTensor): number {
+function relativeError({ hiddenStates, attentionMask, width }: TextEncoding, expected: StoredTensor): number {
   const wanted = toFloat32(expected);
   expect(hiddenStates).toHaveLength(wanted.length);
   let [worst, peak] = [0, 0];
   wanted.forEach((value, i) => {
-    if (attentionMask[Math.floor(i / hiddenSize)] === 0) return;
+    if (attentionMask[Math.floor(i / width)] === 0) return;
     worst = Math.max(worst, Math.abs(value - hiddenStates[i]!));
     peak = Math.max(peak, Math.abs(value));
   });
@@ -105,7 +106,7 @@ describe.each(families)('%s', (family) => {
     await encoder.dispose();
     expect(text.hiddenStates.every(Number.isFinite)).toBe(true);
     await expect(load({}, { maxLength: 15 })).rejects.toThrow(
-      'maxLength is 15; this model has positions for 1 to 14 tokens.',
+      'maxLength must be a whole number from 1 to 14, the positions of this model, not 15.',
     );
   });
 

@@ -20,7 +20,7 @@ describe('a text encoder, written as an ONNX model, gives the same hidden states
     };
     const graph = bertGraph(config, 2, 6);
     const { compiled, reopened } = await compiledAndReopened(runtime, graph, parameters, inputs);
-    expect(compiled.hiddenStates!.shape).toEqual([2, 6, config.hiddenSize]);
+    expect(compiled.hiddenStates!.shape).toEqual([2, 6, config.width]);
     expect(reopened).toEqual(compiled);
   });
 

@@ -1,4 +1,4 @@
-import type { TextEncoder, TextEncoding } from '@dalle-mini/text-encoder';
+import type { TextEncoder, TextEncoding } from '@dalle-mini/core';
 
 /** One caption's hidden states and attention mask, without the padding at its end. */
 interface EncodedCaption {
@@ -24,7 +24,7 @@ export class CaptionCache {
 
   /** As the encoder's `encode`; hidden states of padding are zero. */
   async encode(captions: readonly string[]): Promise<TextEncoding> {
-    const { maxLength, hiddenSize } = this.encoder;
+    const { maxLength, width } = this.encoder;
     // Held here, since what is remembered may be forgotten while the others are encoded.
     const encoded = new Map<string, EncodedCaption>();
     for (const caption of captions) {
@@ -38,14 +38,14 @@ export class CaptionCache {
     }
     for (const [caption, entry] of encoded) this.remember(caption, entry);
 
-    const hiddenStates = new Float32Array(captions.length * maxLength * hiddenSize);
+    const hiddenStates = new Float32Array(captions.length * maxLength * width);
     const attentionMask = new Int32Array(captions.length * maxLength);
     for (const [i, caption] of captions.entries()) {
       const entry = encoded.get(caption)!;
-      hiddenStates.set(entry.hiddenStates, i * maxLength * hiddenSize);
+      hiddenStates.set(entry.hiddenStates, i * maxLength * width);
       attentionMask.set(entry.attentionMask, i * maxLength);
     }
-    return { hiddenStates, attentionMask, batch: captions.length, length: maxLength, hiddenSize };
+    return { hiddenStates, attentionMask, batch: captions.length, length: maxLength, width };
   }
 
   private remember(caption: string, entry: EncodedCaption): void {
@@ -60,9 +60,9 @@ export class CaptionCache {
   }
 }
 
-function withoutPadding({ hiddenStates, attentionMask, length, hiddenSize }: TextEncoding, i: number): EncodedCaption {
+function withoutPadding({ hiddenStates, attentionMask, length, width }: TextEncoding, i: number): EncodedCaption {
   const mask = attentionMask.subarray(i * length, (i + 1) * length);
   const kept = mask.lastIndexOf(1) + 1;
-  const start = i * length * hiddenSize;
-  return { hiddenStates: hiddenStates.slice(start, start + kept * hiddenSize), attentionMask: mask.slice(0, kept) };
+  const start = i * length * width;
+  return { hiddenStates: hiddenStates.slice(start, start + kept * width), attentionMask: mask.slice(0, kept) };
 }

@@ -1,11 +1,6 @@
+import type { TextEncoder, TextEncoding } from '@dalle-mini/core';
 import { input, ParameterScope, type Runtime, type Tensor, type TensorData } from '@dalle-mini/graph';
-import {
-  type BertConfig,
-  bert,
-  type CaptionTokenizer,
-  type TextEncoder,
-  type TextEncoding,
-} from '@dalle-mini/text-encoder';
+import { type BertConfig, bert, type CaptionTokenizer } from '@dalle-mini/text-encoder';
 import { CaptionCache } from './caption-cache.js';
 import type { Settings } from './settings.js';
 
@@ -20,7 +15,7 @@ export interface TrainedTextEncoder {
   readonly kind: 'trained';
   readonly config: BertConfig;
   readonly tokenizer: CaptionTokenizer;
-  /** Tokens that every caption is cut or padded to, at most `config.maxPositions`. */
+  /** Tokens that every caption is cut or padded to, at most `config.positions`. */
   readonly maxLength: number;
   /** Its pretrained parameters, by the names that they have in its checkpoint. */
   readonly parameters: ReadonlyMap<string, TensorData>;
@@ -57,13 +52,13 @@ export function textSource(given: FrozenTextEncoder | TrainedTextEncoder): TextS
 }
 
 function frozenSource({ encoder }: FrozenTextEncoder): TextSource {
-  const { hiddenSize, maxLength } = encoder;
+  const { width, maxLength } = encoder;
   const cache = new CaptionCache(encoder);
   return {
-    width: hiddenSize,
-    settings: { kind: 'frozen', hiddenSize, maxLength },
+    width,
+    settings: { kind: 'frozen', width, maxLength },
     shapes: (batchSize) => ({
-      hiddenStates: { shape: [batchSize, maxLength, hiddenSize], dtype: 'float32' },
+      hiddenStates: { shape: [batchSize, maxLength, width], dtype: 'float32' },
       attentionMask: { shape: [batchSize, maxLength], dtype: 'int32' },
     }),
     values: async (captions) => {
@@ -76,7 +71,7 @@ function frozenSource({ encoder }: FrozenTextEncoder): TextSource {
 }
 
 function trainedSource({ config, tokenizer, maxLength, parameters }: TrainedTextEncoder): TextSource {
-  const { hiddenSize } = config;
+  const { width } = config;
   const shapes = (batchSize: number) => ({
     ids: { shape: [batchSize, maxLength], dtype: 'int32' as const },
     attentionMask: { shape: [batchSize, maxLength], dtype: 'int32' as const },
@@ -90,7 +85,7 @@ function trainedSource({ config, tokenizer, maxLength, parameters }: TrainedText
     attentionMask: attentionMask!,
   });
   return {
-    width: hiddenSize,
+    width,
     settings: { kind: 'trained', config, maxLength },
     start: { prefix, values: new Map([...parameters].map(([name, value]) => [`${prefix}.${name}`, value])) },
     shapes,
@@ -105,7 +100,7 @@ function trainedSource({ config, tokenizer, maxLength, parameters }: TrainedText
         const given = values(captions);
         const outputs = await executable.run(toData(shapes(batch), given));
         const data = outputs.hiddenStates!.data as Float32Array;
-        return { hiddenStates: data, attentionMask: given.attentionMask, batch, length: maxLength, hiddenSize };
+        return { hiddenStates: data, attentionMask: given.attentionMask, batch, length: maxLength, width };
       } finally {
         await executable.dispose();
       }

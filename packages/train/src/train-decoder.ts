@@ -1,13 +1,7 @@
 import { join } from 'node:path';
-import type { ImageTokenizer } from '@dalle-mini/core';
+import type { ImageTokenizer, SamplingOptions } from '@dalle-mini/core';
 import { chooseCaption, type TokenDataset, type TokenSample } from '@dalle-mini/data';
-import {
-  checkDecoderConfig,
-  DalleMiniDecoder,
-  type DecoderConfig,
-  type SamplingOptions,
-  teacherForced,
-} from '@dalle-mini/decoder';
+import { checkDecoderConfig, DalleMiniDecoder, type DecoderConfig, teacherForced } from '@dalle-mini/decoder';
 import {
   adafactor,
   adamW,
@@ -253,7 +247,7 @@ async function drawSamples(
   text: TextSource,
   runtime: Runtime,
 ) {
-  const decoder = new DalleMiniDecoder(model, parameters, runtime);
+  const decoder = new DalleMiniDecoder(model, parameters, { runtime });
   try {
     const encoding = await text.encode(prompts, parameters, runtime);
     const unconditional = await text.encode([''], parameters, runtime);

@@ -7,7 +7,7 @@ import { createRandom, sampleInteger } from '@dalle-mini/graph';
 /**
  * @import { Dataset, Sample, TokenDataset } from '@dalle-mini/data'
  * @import { DecoderConfig } from '@dalle-mini/decoder'
- * @import { TextEncoder } from '@dalle-mini/text-encoder'
+ * @import { TextEncoder } from '@dalle-mini/core'
  * @import { DecoderTraining, VqganTraining } from '@dalle-mini/train'
  * @import { VqganConfig } from '@dalle-mini/vqgan'
  */
@@ -139,25 +139,25 @@ export function grids(length, first = 0) {
  * @returns {TextEncoder & { encoded: string[] }} `encoded` lists what it was asked for.
  */
 export function wordEncoder() {
-  const [maxLength, hiddenSize] = [4, decoderModel.textWidth];
+  const [maxLength, width] = [4, decoderModel.textWidth];
   return {
     maxLength,
-    hiddenSize,
+    width,
     encoded: [],
     async encode(captions) {
       this.encoded.push(...captions);
-      const hiddenStates = new Float32Array(captions.length * maxLength * hiddenSize).fill(9);
+      const hiddenStates = new Float32Array(captions.length * maxLength * width).fill(9);
       const attentionMask = new Int32Array(captions.length * maxLength);
       for (const [i, caption] of captions.entries()) {
         const words = ['[CLS]', ...caption.split(' ').filter((word) => word !== '')].slice(0, maxLength);
         for (const [place, word] of words.entries()) {
           const random = createRandom([...word].reduce((sum, letter) => 31 * sum + letter.charCodeAt(0), 7));
-          const vector = Float32Array.from({ length: hiddenSize }, () => sampleInteger(random, 21) / 10 - 1);
-          hiddenStates.set(vector, (i * maxLength + place) * hiddenSize);
+          const vector = Float32Array.from({ length: width }, () => sampleInteger(random, 21) / 10 - 1);
+          hiddenStates.set(vector, (i * maxLength + place) * width);
           attentionMask[i * maxLength + place] = 1;
         }
       }
-      return { hiddenStates, attentionMask, batch: captions.length, length: maxLength, hiddenSize };
+      return { hiddenStates, attentionMask, batch: captions.length, length: maxLength, width };
     },
     dispose: async () => undefined,
   };

@@ -66,7 +66,7 @@ describe('a trained decoder', () => {
   });
 
   test('draws what the caption says', async () => {
-    const decoder = new DalleMiniDecoder(decoderModel, parameters, runtime);
+    const decoder = new DalleMiniDecoder(decoderModel, parameters, { runtime });
     const told = await Promise.all(Array.from({ length: 12 }, (_, i) => decoderRun.dataset.get(i)));
     const text = await wordEncoder().encode(told.map(({ captions }) => captions[0]!));
     const drawn = await decoder.generate(text, { temperature: 0 });
