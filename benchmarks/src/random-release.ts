@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util';
 import { decoderParameters, decoderPresets, releaseConfig, releaseDecoder } from '@dalle-mini/decoder';
 import { createRandom, sampleNormal, sizeOf, type Tensor } from '@dalle-mini/graph';
 import { bartParameters, bartPresets, releaseBart } from '@dalle-mini/text-encoder';
-import { releaseVqgan, releaseVqganConfig, vqganParameters, vqganPresets } from '@dalle-mini/vqgan';
+import { exportVqgan, exportVqganConfig, vqganParameters, vqganPresets } from '@dalle-mini/vqgan';
 import { type Checkpoint, fromFloat32 } from '@dalle-mini/weights';
 import { writeFlaxCheckpointFile } from '@dalle-mini/weights/node';
 
@@ -63,8 +63,8 @@ await writeFlaxCheckpointFile(join(folder, 'flax_model.msgpack'), new Map(releas
 
 const published = { ...vqganPresets['f16-16384'], pixelRange: [0, 1] } as const;
 await mkdir(vqgan, { recursive: true });
-await writeFile(join(vqgan, 'config.json'), JSON.stringify(releaseVqganConfig(published)));
-const weights = releaseVqgan(randomWeights(vqganParameters(published), 'F32'), published);
+await writeFile(join(vqgan, 'config.json'), JSON.stringify(exportVqganConfig(published)));
+const weights = exportVqgan(randomWeights(vqganParameters(published), 'F32'), published);
 await writeFlaxCheckpointFile(join(vqgan, 'flax_model.msgpack'), weights);
 
 const megabytes = async (path: string) => Math.round((await stat(path)).size / 1e6);

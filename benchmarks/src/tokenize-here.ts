@@ -40,7 +40,7 @@ const images = Array.from({ length: count }, () => ({
 
 const started = performance.now();
 const runtime = new OnnxRuntime({ threads });
-const tokenizer = new VqganTokenizer(config, parameters, runtime);
+const tokenizer = new VqganTokenizer(config, parameters, { runtime });
 const grids = images.map(() => Int32Array.from(integers(tokenizer.gridSize ** 2, nEmbed)));
 const work = () => (task === 'encode' ? tokenizer.encode(images) : tokenizer.decode(grids));
 const measured: Record<string, number>[] = [];
@@ -80,7 +80,7 @@ async function pixelLoss(): Promise<Pick<TokenizeMeasurement, 'psnr' | 'pixel_de
   // Not before all else was measured: it takes memory.
   const { peakSignalToNoise } = await import('@dalle-mini/train');
   const exact = initializeParameters(vqganParameters(config), createRandom(seed));
-  const reference = new VqganTokenizer(config, exact, runtime);
+  const reference = new VqganTokenizer(config, exact, { runtime });
   const [expected] = await reference.decode(grids.slice(0, 1));
   const [found] = await tokenizer.decode(grids.slice(0, 1));
   await reference.dispose();

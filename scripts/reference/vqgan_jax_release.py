@@ -4,7 +4,7 @@
     git clone https://github.com/patil-suraj/vqgan-jax
     python scripts/reference/vqgan_jax_release.py vqgan-jax
 
-packages/vqgan/test/fixtures/releases/vqgan-jax then holds config.json and flax_model.msgpack, with weights in half precision, to
+packages/vqgan/test/fixtures/published/vqgan-jax then holds config.json and flax_model.msgpack, with weights in half precision, to
 which they were rounded before the model ran in float32, and expected.safetensors: images `input` in [-1, 1], their `tokens`, and
 their `reconstruction`, [batch, channels, height, width].
 """
@@ -18,7 +18,7 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 from safetensors.numpy import save_file
 
-OUTPUT = Path(__file__).resolve().parents[2] / "packages/vqgan/test/fixtures/releases/vqgan-jax"
+OUTPUT = Path(__file__).resolve().parents[2] / "packages/vqgan/test/fixtures/published/vqgan-jax"
 SIZE = 16
 CONFIG = {
     "ch": 32, "ch_mult": [1, 1], "num_res_blocks": 1, "attn_resolutions": [8], "resolution": SIZE, "z_channels": 8,

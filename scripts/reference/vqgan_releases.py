@@ -5,7 +5,7 @@
     git clone https://github.com/kuprel/min-dalle
     python scripts/reference/vqgan_releases.py taming-transformers min-dalle
 
-In packages/vqgan/test/fixtures/releases each model has a folder with its configuration, model.yaml, and last.ckpt as PyTorch
+In packages/vqgan/test/fixtures/published each model has a folder with its configuration, model.yaml, and last.ckpt as PyTorch
 Lightning writes it, with weights in half precision, to which they were rounded before the model ran in float32; and with
 expected.safetensors: images `input` in [-1, 1], their `tokens`, and their `reconstruction`, [batch, channels, height, width].
 names-*.json are the names and shapes of all tensors at the published sizes. GroupNorm has 32 groups, so 32 channels are the
@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-OUTPUT = Path(__file__).resolve().parents[2] / "packages/vqgan/test/fixtures/releases"
+OUTPUT = Path(__file__).resolve().parents[2] / "packages/vqgan/test/fixtures/published"
 
 CONFIGS = {
     "taming": """\

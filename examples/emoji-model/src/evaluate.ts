@@ -31,7 +31,7 @@ await mkdir(cache, { recursive: true });
 
 const runtime = new OnnxRuntime();
 const model = await readModelFolder(folder);
-const tokenizer = new VqganTokenizer(model.imageTokenizer.config, model.imageTokenizer.parameters, runtime);
+const tokenizer = new VqganTokenizer(model.imageTokenizer.config, model.imageTokenizer.parameters, { runtime });
 const { files, maxLength } = model.textEncoder;
 const encoder = await BertTextEncoder.fromFiles(files, { runtime, maxLength });
 const decoder = new DalleMiniDecoder(model.decoder.config, model.decoder.parameters, { runtime });

@@ -79,7 +79,7 @@ const vqgan = await trained('vqgan', ({ onProgress }) => {
 });
 
 say('encoding the pictures');
-const tokenizer = new VqganTokenizer(recipe.vqgan, vqgan, runtime);
+const tokenizer = new VqganTokenizer(recipe.vqgan, vqgan, { runtime });
 const shards = async (split: EmojiSplit) => {
   const path = join(folder, 'tokens', split);
   const pictures = emoji.subset((entry) => recipe.splitOf(entry) === split);

@@ -84,7 +84,7 @@ const vqgan = await trainVqgan({
 await conclude('vqgan', 'squaredError', 'evaluationPsnr');
 
 say('encoding the pictures');
-const tokenizer = new VqganTokenizer(vqganRecipe.model, vqgan, runtime);
+const tokenizer = new VqganTokenizer(vqganRecipe.model, vqgan, { runtime });
 const encode = async (pictures: EmojiDataset, split: EmojiSplit) => {
   const path = join(folder, 'tokens', split);
   await writeTokenShards(pictures, tokenizer, path);

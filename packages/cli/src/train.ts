@@ -105,7 +105,7 @@ async function trainDecoderFrom(
   const vqgan = await readVqgan(settings.imageTokenizer);
   const files = await readTextEncoder(settings.textEncoder.folder);
   const start = settings.startFrom === undefined ? undefined : await readDecoder(settings.startFrom);
-  const tokenizer = new VqganTokenizer(vqgan.config, vqgan.parameters, runtime);
+  const tokenizer = new VqganTokenizer(vqgan.config, vqgan.parameters, { runtime });
   const { gridSize, vocabularySize } = tokenizer;
   const { width: textWidth } = parseBertConfig(files.config);
   const model: DecoderConfig = start?.config ?? {

@@ -5,7 +5,7 @@ import { DalleMiniDecoder } from '@dalle-mini/decoder';
 import type { Runtime } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { VqganTokenizer } from '@dalle-mini/vqgan';
-import { HubError } from '@dalle-mini/weights/hub';
+import { HubError, isHubName } from '@dalle-mini/weights/hub';
 import { folderError, isFolder, ModelFolderError } from './folder.js';
 import type { ImageRanker } from './image-ranker.js';
 import { isModelFolder, readModelDescription } from './model-folder.js';
@@ -81,7 +81,7 @@ export async function fromPretrained(model = 'emoji', options: FromPretrainedOpt
       );
     }
     const parts = {
-      tokenizer: new VqganTokenizer(vqganPart.config, vqganPart.parameters, runtime),
+      tokenizer: new VqganTokenizer(vqganPart.config, vqganPart.parameters, { runtime }),
       encoder,
       decoder: imageTokenDecoder,
     };
@@ -111,8 +111,7 @@ async function findModel(model: string, options: PublishedModelOptions): Promise
     }
   }
   if (await isFolder(model)) return (await isModelFolder(model)) ? { folder: model } : provideModelOf(model, options);
-  // As the hub's names are, and no path that someone mistyped.
-  if (/^[\w-][\w.-]*\/[\w-][\w.-]*$/.test(model) && !/\.(json|safetensors|pt|msgpack)$/.test(model)) {
+  if (isHubName(model)) {
     return provideModel(model, options).catch((error: unknown) => {
       if (!(error instanceof HubError)) throw error;
       throw new HubError(`There is no folder ${model} here, and the hub does not give it: ${error.message}`, {

@@ -2,7 +2,7 @@
 import { join, resolve } from 'node:path';
 import { releaseConfig, releaseDecoder } from '@dalle-mini/decoder';
 import { releaseBart } from '@dalle-mini/text-encoder';
-import { releaseVqgan, releaseVqganConfig } from '@dalle-mini/vqgan';
+import { exportVqgan, exportVqganConfig } from '@dalle-mini/vqgan';
 import type { Checkpoint } from '@dalle-mini/weights';
 import { writeFlaxCheckpointFile } from '@dalle-mini/weights/node';
 import { checkReplaceable, makeFolder, writeFolder, writeJson } from './folder.js';
@@ -62,8 +62,8 @@ export async function writeRelease(folder: string, parts: ReleaseParts): Promise
     if (imageTokenizer) {
       const place = join(temporary, vqganFolder);
       await makeFolder(place);
-      const weights = releaseVqgan(stored(imageTokenizer, vqganKind).weights, imageTokenizer.config);
-      await write(place, releaseVqganConfig(imageTokenizer.config), weights);
+      const weights = exportVqgan(stored(imageTokenizer, vqganKind).weights, imageTokenizer.config);
+      await write(place, exportVqganConfig(imageTokenizer.config), weights);
     }
   });
 }

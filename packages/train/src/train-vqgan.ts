@@ -215,7 +215,7 @@ async function evaluateVqgan(
   parameters: ReadonlyMap<string, TensorData>,
   step: number,
 ) {
-  const tokenizer = new VqganTokenizer(model, parameters, runtime);
+  const tokenizer = new VqganTokenizer(model, parameters, { runtime });
   try {
     const samples = await spread(evaluation, evaluationSize);
     const images = samples.map(({ image }) => image);

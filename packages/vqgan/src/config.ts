@@ -1,3 +1,16 @@
+import {
+  boolean,
+  type Field,
+  integer,
+  list,
+  number,
+  object,
+  oneOf,
+  optional,
+  readConfig,
+  refuse,
+} from '@dalle-mini/core';
+
 /**
  * The sizes of a VQ-GAN, named as in Taming Transformers (Esser et al. 2021): `ddconfig`, `n_embed` and `embed_dim`.
  */
@@ -21,16 +34,16 @@ export interface VqganConfig {
   /** Number of codes in the codebook. */
   readonly nEmbed: number;
   /** Groups of each group normalization. Default 32. */
-  readonly normGroups?: number;
+  readonly normGroups?: number | undefined;
   /**
    * How a vector becomes a token. `nearest`, the default, is the nearest code of the codebook, as Taming's `VQModel`; `gumbel` the
    * largest of `nEmbed` logits, as its `GumbelVQ` without the noise of training. A model with the latter can be used and not trained.
    */
-  readonly quantizer?: 'nearest' | 'gumbel';
+  readonly quantizer?: 'nearest' | 'gumbel' | undefined;
   /** Values of a channel's bytes 0 and 255. Default [−1, 1], as Taming; the VQ-GAN of DALL·E Mini has [0, 1]. */
-  readonly pixelRange?: readonly [black: number, white: number];
+  readonly pixelRange?: readonly [black: number, white: number] | undefined;
   /** Whether there is only the half that turns tokens into images. Default false. */
-  readonly decoderOnly?: boolean;
+  readonly decoderOnly?: boolean | undefined;
 }
 
 const taming = {
@@ -65,44 +78,66 @@ export function gridSizeOf(config: VqganConfig): number {
   return config.resolution / 2 ** (config.chMult.length - 1);
 }
 
+const count = (max: number) => integer({ min: 1, max });
+const channels = 2 ** 17;
+
+/** The sizes, each within bounds that keep a damaged file from taking all memory. */
+export const sizeFields = {
+  resolution: count(8192),
+  inChannels: count(channels),
+  ch: count(channels),
+  chMult: list(count(channels), { min: 1, max: 12 }),
+  numResBlocks: count(64),
+  attnResolutions: list(count(8192), { max: 64 }),
+  zChannels: count(channels),
+  embedDim: count(channels),
+  nEmbed: count(2 ** 24),
+};
+
+const configFields = object<VqganConfig>(
+  {
+    ...sizeFields,
+    normGroups: optional(count(channels)),
+    quantizer: optional(oneOf(['nearest', 'gumbel'])),
+    pixelRange: optional(list(number(), { min: 2, max: 2 }) as Field<readonly [number, number]>),
+    decoderOnly: optional(boolean()),
+  },
+  {
+    check(config, at) {
+      const { resolution, ch, chMult, zChannels, embedDim, quantizer, pixelRange, normGroups = 32 } = config;
+      const grid = gridSizeOf(config);
+      if (!Number.isInteger(grid))
+        refuse(
+          at('resolution'),
+          `a multiple of ${2 ** (chMult.length - 1)}, for the ${chMult.length} levels of chMult`,
+          resolution,
+        );
+      if (grid > 512)
+        refuse(
+          at('resolution'),
+          `at most ${(512 * resolution) / grid}, for a grid of at most 512 × 512 tokens`,
+          resolution,
+        );
+      for (const multiple of chMult) {
+        const width = ch * multiple;
+        if (width > channels) refuse(at('chMult'), `such that each ch · chMult is at most ${channels}`, chMult);
+        if (width % normGroups !== 0)
+          refuse(at('normGroups'), `a divisor of ${width}, the channels of a level (ch · chMult)`, normGroups);
+      }
+      if (quantizer === 'gumbel' && embedDim !== zChannels)
+        refuse(at('embedDim'), `equal to zChannels, ${zChannels}, with quantizer "gumbel"`, embedDim);
+      if (pixelRange && pixelRange[0] >= pixelRange[1])
+        refuse(at('pixelRange'), 'two numbers, the smaller first', pixelRange);
+    },
+  },
+);
+
 /**
- * Checks a configuration read from a file.
+ * Checks a configuration.
  *
- * @throws RangeError that names the field.
+ * @param source What is checked, to begin the message with, such as a file's path.
+ * @throws ConfigError that names the field.
  */
-export function checkVqganConfig(config: VqganConfig): void {
-  const fail = (field: keyof VqganConfig, wanted: string) => {
-    const value = config[field] as unknown;
-    // Not JSON for numbers, where NaN would be null.
-    const given = typeof value === 'number' ? value : JSON.stringify(value);
-    throw new RangeError(`VQ-GAN config: ${field} must be ${wanted}, not ${given}`);
-  };
-  const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 1;
-  for (const field of ['resolution', 'inChannels', 'ch', 'numResBlocks', 'zChannels', 'embedDim', 'nEmbed'] as const) {
-    if (!isCount(config[field])) fail(field, 'a positive whole number');
-  }
-  for (const field of ['chMult', 'attnResolutions'] as const) {
-    if (!Array.isArray(config[field]) || !config[field].every(isCount)) fail(field, 'a list of positive whole numbers');
-  }
-  if (config.chMult.length < 1) fail('chMult', 'a list of one number at least');
-  const halvings = config.chMult.length - 1;
-  if (!Number.isInteger(gridSizeOf(config))) fail('resolution', `divisible by 2 for each of ${halvings} halvings`);
-  const { quantizer = 'nearest', pixelRange = [-1, 1], decoderOnly = false } = config;
-  if (quantizer !== 'nearest' && quantizer !== 'gumbel') fail('quantizer', '"nearest" or "gumbel"');
-  if (quantizer === 'gumbel' && config.embedDim !== config.zChannels)
-    fail('embedDim', `zChannels, ${config.zChannels}, where quantizer is "gumbel"`);
-  const [black, white] = Array.isArray(pixelRange) && pixelRange.length === 2 ? pixelRange : [];
-  if (!(Number.isFinite(black) && Number.isFinite(white) && black! < white!))
-    fail('pixelRange', 'two numbers, the smaller first');
-  if (typeof decoderOnly !== 'boolean') fail('decoderOnly', 'true or false');
-  if (config.normGroups !== undefined && !isCount(config.normGroups)) fail('normGroups', 'a positive whole number');
-  const groups = config.normGroups ?? 32;
-  for (const multiple of config.chMult) {
-    const channels = config.ch * multiple;
-    if (channels % groups !== 0) {
-      throw new RangeError(
-        `VQ-GAN config: ch and chMult give ${channels} channels, which do not divide into ${groups} groups; set normGroups`,
-      );
-    }
-  }
+export function checkVqganConfig(config: unknown, source = 'VQ-GAN config'): VqganConfig {
+  return readConfig(configFields, config, source);
 }

@@ -1,6 +1,6 @@
-export * from './config.js';
-export * from './pixels.js';
-export * from './quantizer.js';
-export * from './release.js';
-export * from './vqgan.js';
-export { VqganTokenizer } from './vqgan-tokenizer.js';
+export { checkVqganConfig, gridSizeOf, type VqganConfig, vqganPresets } from './config.js';
+export { writePixels } from './pixels.js';
+export { exportVqgan, exportVqganConfig, importVqgan, importVqganConfig } from './published.js';
+export { pixelsToRows, type Quantized } from './quantizer.js';
+export { decodeGraph, decodeTokens, encodeGraph, encodeImages, reconstruct, vqganParameters } from './vqgan.js';
+export { VqganTokenizer, type VqganTokenizerOptions } from './vqgan-tokenizer.js';

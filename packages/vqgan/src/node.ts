@@ -1,21 +1,28 @@
 /** What needs a file system: opening a VQ-GAN from its files. */
 import { join } from 'node:path';
-import type { ImageTokenizer } from '@dalle-mini/core';
-import { dequantize, type Runtime, sameShape, type TensorData } from '@dalle-mini/graph';
+import { ConfigError, implementation, integer, object, optional, readOptions } from '@dalle-mini/core';
+import { exists, readJsonFile, readTextFile } from '@dalle-mini/core/node';
+import { dequantize, type Runtime } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { type Checkpoint, CheckpointError } from '@dalle-mini/weights';
-import { isThere, readCheckpointFile, readTextFile } from '@dalle-mini/weights/node';
+import { type HubOptions, hubFields, resolveModelFolder } from '@dalle-mini/weights/hub';
+import { readCheckpointFile } from '@dalle-mini/weights/node';
 import { checkVqganConfig, type VqganConfig, vqganPresets } from './config.js';
-import { takeVqgan, vqganConfigFromRelease } from './release.js';
-import { vqganParameters } from './vqgan.js';
-import { checkRgb, VqganTokenizer } from './vqgan-tokenizer.js';
+import { importVqgan, importVqganConfig } from './published.js';
+import { VqganTokenizer } from './vqgan-tokenizer.js';
 
-export interface OpenVqganOptions {
-  /** What computes. It stays the caller's to dispose of. Default: an `OnnxRuntime` that is disposed of with the tokenizer. */
-  readonly runtime?: Runtime;
+export interface OpenVqganOptions extends HubOptions {
+  /** What computes. The caller disposes of it. Default: an `OnnxRuntime` that is disposed of with the tokenizer. */
+  readonly runtime?: Runtime | undefined;
   /** Threads of the default runtime. Default: the number of processor cores. */
-  readonly threads?: number;
+  readonly threads?: number | undefined;
 }
+
+const openFields = object<OpenVqganOptions>({
+  ...hubFields,
+  runtime: optional(implementation('a runtime', ['compile'])),
+  threads: optional(integer({ min: 1 })),
+});
 
 /** A VQ-GAN whose two files are not in one folder, or have names of their own. */
 export interface VqganFiles {
@@ -26,81 +33,77 @@ export interface VqganFiles {
 }
 
 /**
- * Opens a VQ-GAN: that of a folder, or of a pair of files. In a folder, the first of these is read:
+ * Opens a VQ-GAN from a folder, from the Hugging Face hub by a name such as `dalle-mini/vqgan_imagenet_f16_16384`, or from a pair of
+ * files. Of a folder, the first of these files is read:
  *
- * - configuration: `config.json`, a `VqganConfig` or that of a release of vqgan-jax; `model.yaml`, `configs/model.yaml`, Taming's;
- * - weights: `model.safetensors`, under Taming's names, as floats of any width or in 8 bits; `flax_model.msgpack`; `last.ckpt`,
- *   `checkpoints/last.ckpt`, Taming's; `detoker.pt`, min-dalle's, which needs no configuration.
+ * - configuration: `config.json`, a `VqganConfig` or one of vqgan-jax; `model.yaml` or `configs/model.yaml`, of Taming;
+ * - weights: `model.safetensors`, under Taming's names, as floats of any width or in 8 bits; `flax_model.msgpack`; `last.ckpt` or
+ *   `checkpoints/last.ckpt`, of Taming; `detoker.pt`, of min-dalle, which needs no configuration.
  *
- * @throws FileError if a file cannot be read; CheckpointError if one is damaged or the two do not belong together. Both name
- * the file and say how to mend it.
+ * @throws ConfigError or CheckpointError if a file is damaged, or the two do not belong together; FileError if a file cannot be read;
+ * HubError if the hub cannot provide it. All name the file and what to do.
  */
 export async function openVqganTokenizer(
   source: string | VqganFiles,
   options: OpenVqganOptions = {},
-): Promise<ImageTokenizer> {
-  const files = await filesOf(source);
+): Promise<VqganTokenizer> {
+  const { runtime, threads, ...hub } = readOptions(openFields, options, 'openVqganTokenizer');
+  const folder = typeof source === 'string' ? await resolveModelFolder(source, filesToDownload, hub) : source;
+  hub.signal?.throwIfAborted();
+  const files = await filesOf(folder);
   const { config, weights } = await readVqganFiles(files);
-  const parameters = named(files.weights, () => dequantize(weights));
-  if (options.runtime) return new VqganTokenizer(config, parameters, options.runtime);
-  return new OwningTokenizer(config, parameters, new OnnxRuntime({ threads: options.threads }));
+  hub.signal?.throwIfAborted();
+  const parameters = inFile(files.weights, () => dequantize(weights));
+  return new VqganTokenizer(config, parameters, {
+    runtime: runtime ?? new OnnxRuntime({ threads }),
+    ownsRuntime: runtime === undefined,
+  });
 }
 
-const CONFIGS = ['config.json', 'model.yaml', 'configs/model.yaml'];
-const WEIGHTS = ['model.safetensors', 'flax_model.msgpack', 'last.ckpt', 'checkpoints/last.ckpt', 'detoker.pt'];
+const configNames = ['config.json', 'model.yaml', 'configs/model.yaml'];
+const weightsNames = ['model.safetensors', 'flax_model.msgpack', 'last.ckpt', 'checkpoints/last.ckpt', 'detoker.pt'];
 
-/** The files of a folder. Where there is none, the name of the first is what an error then tells. */
+function filesToDownload(listing: readonly { readonly name: string }[]): string[] {
+  const names = new Set(listing.map(({ name }) => name));
+  const weights = weightsNames.find((name) => names.has(name)) ?? weightsNames[0]!;
+  const config = configNames.find((name) => names.has(name));
+  if (config === undefined && weights === 'detoker.pt') return [weights];
+  return [config ?? configNames[0]!, weights];
+}
+
+/** Finds the files of a folder. If it has none, the first name is the one that an error then reports. */
 async function filesOf(source: string | VqganFiles): Promise<VqganFiles> {
   if (typeof source !== 'string') return source;
-  const folder = source;
   const first = async (names: readonly string[]) => {
-    for (const name of names) if (await isThere(join(folder, name))) return name;
+    for (const name of names) if (await exists(join(source, name))) return name;
     return undefined;
   };
-  const [config, weights] = await Promise.all([first(CONFIGS), first(WEIGHTS)]);
+  const [config, weights] = await Promise.all([first(configNames), first(weightsNames)]);
   return {
     config:
       config === undefined && weights === 'detoker.pt'
         ? vqganPresets['min-dalle']
-        : join(folder, config ?? CONFIGS[0]!),
-    weights: join(folder, weights ?? WEIGHTS[0]!),
+        : join(source, config ?? configNames[0]!),
+    weights: join(source, weights ?? weightsNames[0]!),
   };
 }
 
-/** A tokenizer that ends its runtime with itself. */
-class OwningTokenizer extends VqganTokenizer {
-  constructor(
-    config: VqganConfig,
-    parameters: ReadonlyMap<string, TensorData>,
-    private readonly ownRuntime: Runtime,
-  ) {
-    super(config, parameters, ownRuntime);
-  }
-
-  override async dispose(): Promise<void> {
-    await super.dispose();
-    await this.ownRuntime.dispose();
-  }
-}
-
-/** The configuration of a VQ-GAN and its tensors, under Taming's names, in the types in which they are stored: see {@link openVqganTokenizer}. */
+/**
+ * Reads the configuration of a VQ-GAN and its tensors, under Taming's names, in the types in which they are stored, from a folder or
+ * a pair of files: see {@link openVqganTokenizer}.
+ */
 export async function readVqganFiles(
   source: string | VqganFiles,
 ): Promise<{ readonly config: VqganConfig; readonly weights: Checkpoint }> {
   const { config: given, weights } = await filesOf(source);
-  const what = typeof given === 'string' ? given : 'the configuration';
-  const [config, { format, tensors }] = await Promise.all([
-    typeof given === 'string' ? readConfig(given) : checked(given),
-    readCheckpointFile(weights),
-  ]);
-  return named(weights, () => ({
-    config,
-    weights: format === 'safetensors' ? takeNeeded(tensors, config, what) : takeVqgan(tensors, config),
-  }));
+  // The configuration first: a wrong one is refused before memory is taken.
+  const config = typeof given === 'string' ? await readVqganConfig(given) : checkVqganConfig(given);
+  const { tensors } = await readCheckpointFile(weights);
+  return { config, weights: inFile(weights, () => importVqgan(tensors, config)) };
 }
 
-/** Runs what may fail because of a file's content, and names the file if it does. */
-function named<Result>(path: string, work: () => Result): Result {
+/** Runs work that may fail because of a file's content, and names the file if it does. */
+function inFile<Result>(path: string, work: () => Result): Result {
   try {
     return work();
   } catch (error) {
@@ -108,36 +111,21 @@ function named<Result>(path: string, work: () => Result): Result {
   }
 }
 
-/** What the model needs and no more: a checkpoint of training holds a discriminator too. */
-function takeNeeded(tensors: Checkpoint, config: VqganConfig, what: string): Checkpoint {
-  const needed: Checkpoint = new Map();
-  for (const [name, { shape }] of vqganParameters(config)) {
-    const tensor = tensors.get(name);
-    const mend = `${what} asks for [${shape.join(', ')}]; put the two files of one model into the folder.`;
-    if (!tensor) throw new CheckpointError(`the tensor ${name} is missing, and ${mend}`);
-    if (!sameShape(tensor.shape, shape))
-      throw new CheckpointError(`the tensor ${name} is [${tensor.shape.join(', ')}], and ${mend}`);
-    for (const part of [name, `${name}.scale`, `${name}.outliers`, `${name}.outlier_positions`]) {
-      if (tensors.has(part)) needed.set(part, tensors.get(part)!);
-    }
-  }
-  return needed;
+async function readVqganConfig(path: string): Promise<VqganConfig> {
+  const json = /\.ya?ml$/i.test(path) ? await readYamlFile(path) : await readJsonFile(path);
+  return 'model' in json || 'n_embed' in json ? importVqganConfig(json, path) : checkVqganConfig(json, path);
 }
 
-async function readConfig(path: string): Promise<VqganConfig> {
-  const text = await readTextFile(path);
+async function readYamlFile(path: string): Promise<object> {
+  const [text, { parse }] = await Promise.all([readTextFile(path), import('yaml')]);
+  let content: unknown;
   try {
-    const config: unknown = /\.ya?ml$/i.test(path) ? (await import('yaml')).parse(text) : JSON.parse(text);
-    if (typeof config !== 'object' || config === null) throw new RangeError('it must hold an object');
-    return checked('model' in config || 'n_embed' in config ? vqganConfigFromRelease(config) : (config as VqganConfig));
+    content = parse(text);
   } catch (error) {
-    const why = (error as Error).message.replace(/\s+/g, ' ');
-    throw new CheckpointError(`${path}: ${why}. Mend the field, or fetch the file again.`, { cause: error });
+    const reason = (error as Error).message.replace(/\s+/g, ' ').slice(0, 200);
+    throw new ConfigError(path, 'the file', `must be YAML, and is not (${reason}). Correct it, or download it again.`);
   }
-}
-
-function checked(config: VqganConfig): VqganConfig {
-  checkVqganConfig(config);
-  checkRgb(config);
-  return config;
+  if (typeof content !== 'object' || content === null)
+    throw new ConfigError(path, 'the file', 'must hold a map of fields. Correct it, or download it again.');
+  return content;
 }

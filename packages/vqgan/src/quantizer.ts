@@ -1,4 +1,5 @@
 /** The codebook of a VQ-VAE (van den Oord et al. 2017), as Taming Transformers' `VectorQuantizer2` and `GumbelQuantize`. */
+import { ConfigError } from '@dalle-mini/core';
 import {
   add,
   argmax,
@@ -56,13 +57,11 @@ export interface Quantized {
 /**
  * Replaces each vector of `[batch, embedDim, grid, grid]` by its nearest code, with the straight-through gradient.
  *
- * @throws RangeError if the quantizer is `gumbel`, which needs the noise and the temperature of its own training.
+ * @throws ConfigError if the quantizer is `gumbel`, which needs the noise and the temperature of its own training.
  */
 export function quantize(scope: ParameterScope, z: Tensor, config: VqganConfig): Quantized {
   if (config.quantizer === 'gumbel')
-    throw new RangeError(
-      'VQ-GAN config: quantizer "gumbel" cannot be trained, only used: encodeImages and decodeTokens do; to train, set "nearest"',
-    );
+    throw new ConfigError('VQ-GAN config', 'quantizer', 'must be "nearest" to train, not "gumbel".');
   const codes = codebook(scope, config);
   const vectors = pixelsToRows(z);
   const tokens = nearestCode(stopGradient(vectors), stopGradient(codes));
@@ -81,7 +80,7 @@ export function pixelsToRows(z: Tensor): Tensor {
   return reshape(transpose(z, [0, 2, 3, 1]), [-1, z.shape[1]!]);
 }
 
-/** The inverse of `pixelsToRows`, to the shape of another tensor but for its channels. */
+/** The inverse of `pixelsToRows`, to the shape of another tensor except for its channels. */
 export function rowsToPixels(rows: Tensor, like: { readonly shape: readonly number[] }): Tensor {
   const [batch, , height, width] = like.shape as [number, number, number, number];
   return transpose(reshape(rows, [batch, height, width, -1]), [0, 3, 1, 2]);

@@ -1,5 +1,21 @@
-import type { ImageDecodeOptions, ImageEncodeOptions, ImageTokenizer, RgbImage } from '@dalle-mini/core';
-import { type Executable, nextTurn, type Runtime, type Shape, type StoredParameter } from '@dalle-mini/graph';
+import {
+  abortSignal,
+  boolean,
+  ConfigError,
+  checkImage,
+  type ImageDecodeOptions,
+  type ImageEncodeOptions,
+  type ImageTokenizer,
+  implementation,
+  integer,
+  nextTurn,
+  OptionError,
+  object,
+  optional,
+  type RgbImage,
+  readOptions,
+} from '@dalle-mini/core';
+import type { Executable, Runtime, Shape, StoredParameter } from '@dalle-mini/graph';
 import { checkVqganConfig, gridSizeOf, type VqganConfig } from './config.js';
 import { writePixels } from './pixels.js';
 import { decodeGraph, encodeGraph } from './vqgan.js';
@@ -10,39 +26,62 @@ import { decodeGraph, encodeGraph } from './vqgan.js';
  */
 const batchSize = (resolution: number) => Math.max(1, Math.min(8, Math.floor(2 ** 16 / resolution ** 2)));
 
-/** A VQ-GAN with its weights, on a runtime. Encoder and decoder are compiled when they are first needed. */
+export interface VqganTokenizerOptions {
+  /** What computes. */
+  readonly runtime: Runtime;
+  /** Whether `dispose` disposes of the runtime too. Default false. */
+  readonly ownsRuntime?: boolean | undefined;
+}
+
+const makeFields = object<VqganTokenizerOptions>({
+  runtime: implementation('a runtime', ['compile']),
+  ownsRuntime: optional(boolean()),
+});
+const signal = optional(abortSignal());
+const encodeFields = object<ImageEncodeOptions>({ signal });
+const decodeFields = object<ImageDecodeOptions>({ signal, columns: optional(integer({ min: 1 })) });
+
+/** A VQ-GAN with its weights, on a runtime. Encoder and decoder are compiled on first use. */
 export class VqganTokenizer implements ImageTokenizer {
   readonly imageSize: number;
   readonly gridSize: number;
   readonly vocabularySize: number;
+  private readonly config: VqganConfig;
+  private readonly options: VqganTokenizerOptions;
   private readonly compiled = new Map<string, Promise<Executable>>();
   private disposed = false;
 
   /**
-   * @param parameters named as in Taming's checkpoints. Parameters that it does not need are left alone.
-   * @param runtime the caller's, to be disposed of by the caller.
-   * @throws RangeError if the configuration is not sound, or its images are not RGB.
+   * @param parameters Named as in Taming's checkpoints. Parameters that the model does not need are ignored.
+   * @throws OptionError if an option is wrong; ConfigError if the configuration is not valid, or its images are not RGB.
    */
   constructor(
-    private readonly config: VqganConfig,
+    config: VqganConfig,
     private readonly parameters: ReadonlyMap<string, StoredParameter>,
-    private readonly runtime: Runtime,
+    options: VqganTokenizerOptions,
   ) {
-    checkVqganConfig(config);
-    checkRgb(config);
+    this.options = readOptions(makeFields, options, 'new VqganTokenizer');
+    this.config = checkVqganConfig(config);
+    if (config.inChannels !== 3)
+      throw new ConfigError('VQ-GAN config', 'inChannels', `must be 3, for RGB images, not ${config.inChannels}.`);
     this.imageSize = config.resolution;
     this.gridSize = gridSizeOf(config);
     this.vocabularySize = config.nEmbed;
   }
 
   async encode(images: readonly RgbImage[], options: ImageEncodeOptions = {}): Promise<Int32Array[]> {
+    readOptions(encodeFields, options, 'encode');
     const size = this.imageSize;
-    for (const [i, { width, height, data }] of images.entries()) {
-      if (width !== size || height !== size || data.length !== 3 * size * size) {
-        throw new RangeError(
-          `image ${i} is ${width}×${height} with ${data.length} bytes; this VQ-GAN reads ${size}×${size} RGB: resize it first`,
+    for (const [i, image] of images.entries()) {
+      checkImage(image, `images[${i}]`);
+      const { width, height } = image;
+      if (width !== size || height !== size)
+        throw new OptionError(
+          `images[${i}]`,
+          `${size} × ${size} pixels`,
+          image,
+          `images[${i}] must have ${size} × ${size} pixels, the size of this model, not ${width} × ${height}. Resize it first.`,
         );
-      }
     }
     return this.inBatches(images, options, async (batch) => {
       const shape = [batch.length, 3, size, size];
@@ -55,16 +94,18 @@ export class VqganTokenizer implements ImageTokenizer {
   }
 
   async decode(grids: readonly Int32Array[], options: ImageDecodeOptions = {}): Promise<RgbImage[]> {
+    readOptions(decodeFields, options, 'decode');
     const length = this.gridSize ** 2;
     for (const [i, grid] of grids.entries()) {
-      if (grid.length !== length) {
-        throw new RangeError(
-          `grid ${i} has ${grid.length} tokens; this VQ-GAN decodes ${this.gridSize}×${this.gridSize} = ${length}`,
+      if (grid.length !== length)
+        throw new OptionError(
+          `grids[${i}].length`,
+          `${length}: ${this.gridSize} × ${this.gridSize} tokens`,
+          grid.length,
         );
-      }
-      const wrong = grid.find((token) => token < 0 || token >= this.vocabularySize);
-      if (wrong !== undefined)
-        throw new RangeError(`grid ${i} holds token ${wrong}; tokens are from 0 to ${this.vocabularySize - 1}`);
+      const wrong = grid.findIndex((token) => token < 0 || token >= this.vocabularySize);
+      if (wrong >= 0)
+        throw new OptionError(`grids[${i}][${wrong}]`, `a token from 0 to ${this.vocabularySize - 1}`, grid[wrong]);
     }
     if (options.columns !== undefined) return this.decodeTogether(grids, options.columns, options);
     const size = this.imageSize;
@@ -78,15 +119,14 @@ export class VqganTokenizer implements ImageTokenizer {
     });
   }
 
-  /** All grids as one, and the picture cut into images again. */
+  /** Decodes all grids as one image, and cuts it into images. */
   private async decodeTogether(
     grids: readonly Int32Array[],
     columns: number,
     { signal }: ImageEncodeOptions,
   ): Promise<RgbImage[]> {
-    if (!Number.isInteger(columns) || columns < 1 || grids.length === 0 || grids.length % columns !== 0) {
-      throw new RangeError(`${grids.length} grids do not fill rows of ${columns}; columns must divide their number`);
-    }
+    if (grids.length === 0 || grids.length % columns !== 0)
+      throw new OptionError('columns', `a divisor of the number of grids, ${grids.length}`, columns);
     const { gridSize, imageSize } = this;
     const rows = grids.length / columns;
     const shape = [1, rows * gridSize, columns * gridSize];
@@ -114,12 +154,18 @@ export class VqganTokenizer implements ImageTokenizer {
     });
   }
 
+  /** Frees the model, and its runtime if it owns it. */
   async dispose(): Promise<void> {
     this.disposed = true;
     const results = await Promise.allSettled(this.compiled.values());
     this.compiled.clear();
     const executables = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
     await Promise.all(executables.map((executable) => executable.dispose()));
+    if (this.options.ownsRuntime) await this.options.runtime.dispose();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
   }
 
   private async inBatches<From, To>(
@@ -137,9 +183,9 @@ export class VqganTokenizer implements ImageTokenizer {
     return results;
   }
 
-  /** @param shape that of the images or of the tokens. */
+  /** @param shape Of the images or of the tokens. */
   private compile(kind: 'encode' | 'decode', shape: Shape): Promise<Executable> {
-    if (this.disposed) throw new Error(`${kind}: this VQ-GAN was disposed of; make another one`);
+    if (this.disposed) throw new Error(`This VqganTokenizer was disposed of. Create another one to ${kind}.`);
     const key = `${kind} ${shape}`;
     let executable = this.compiled.get(key);
     if (!executable) {
@@ -152,16 +198,10 @@ export class VqganTokenizer implements ImageTokenizer {
 
   private async compileGraph(kind: 'encode' | 'decode', shape: Shape): Promise<Executable> {
     const graph = kind === 'encode' ? encodeGraph(this.config, shape) : decodeGraph(this.config, shape);
-    // A turn of the event loop: to build a graph and to hand it over each take 10 ms at their first time.
+    // Building a graph and handing it over take 10 ms each the first time: let the event loop run in between.
     await nextTurn();
-    return this.runtime.compile(graph, { parameters: this.parameters });
+    return this.options.runtime.compile(graph, { parameters: this.parameters });
   }
-}
-
-/** Refuses a model of images that are not RGB. */
-export function checkRgb({ inChannels }: VqganConfig): void {
-  if (inChannels !== 3)
-    throw new RangeError(`VQ-GAN config: inChannels must be 3 to tokenize RGB images, not ${inChannels}`);
 }
 
 function cut(data: Int32Array, parts: number): Int32Array[] {

@@ -1,4 +1,5 @@
 /** The VQ-GAN (Esser et al. 2021) as functions from graph to graph; parameters are named as in Taming's checkpoints. */
+import { ConfigError } from '@dalle-mini/core';
 import { conv, type Graph, gather, input, ParameterScope, reshape, type Shape, type Tensor } from '@dalle-mini/graph';
 import { decoder, encoder } from './autoencoder.js';
 import { gridSizeOf, type VqganConfig } from './config.js';
@@ -7,13 +8,11 @@ import { chooseTokens, codebook, type Quantized, quantize, rowsToPixels } from '
 /**
  * Images `[batch, 3, size, size]` in `pixelRange` to vectors before quantization, `[batch, embedDim, grid, grid]`.
  *
- * @throws RangeError if the model is a decoder only.
+ * @throws ConfigError if the model is a decoder only.
  */
 export function encodeToVectors(scope: ParameterScope, images: Tensor, config: VqganConfig): Tensor {
   if (config.decoderOnly)
-    throw new RangeError(
-      'this VQ-GAN is a decoder only (decoderOnly: true), as that of min-dalle, and cannot encode; open one with its encoder, such as flax_model.msgpack',
-    );
+    throw new ConfigError('VQ-GAN config', 'decoderOnly', 'must be false to encode. Use a model that has its encoder.');
   const z = encoder(scope.in('encoder'), images, config);
   return conv(scope.in('quant_conv'), z, config.embedDim, { kernelSize: 1 });
 }
@@ -45,7 +44,7 @@ export function decodeTokens(scope: ParameterScope, tokens: Tensor, config: Vqga
 /**
  * Images to images through the codebook, with what training needs.
  *
- * @throws RangeError if the model is a decoder only, or its quantizer `gumbel`.
+ * @throws ConfigError if the model is a decoder only, or its quantizer is `gumbel`.
  */
 export function reconstruct(
   scope: ParameterScope,

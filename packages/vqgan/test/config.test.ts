@@ -1,3 +1,4 @@
+import { ConfigError } from '@dalle-mini/core';
 import { sizeOf } from '@dalle-mini/graph';
 import { checkVqganConfig, gridSizeOf, type VqganConfig, vqganParameters, vqganPresets } from '@dalle-mini/vqgan';
 import { describe, expect, test } from 'vitest';
@@ -68,71 +69,80 @@ describe('the presets', () => {
 
 describe('checkVqganConfig', () => {
   const check = (changes: Record<string, unknown>) => () => checkVqganConfig({ ...tiny, ...changes });
-  const sizes = ['resolution', 'inChannels', 'ch', 'numResBlocks', 'zChannels', 'embedDim', 'nEmbed'] as const;
-  const notCounts: [unknown, string][] = [
-    [0, '0'],
-    [-8, '-8'],
-    [1.5, '1.5'],
-    [Number.NaN, 'NaN'],
-    ['8', '"8"'],
-    [null, 'null'],
-  ];
 
-  test.each(sizes)('refuses %s unless it is a positive whole number', (field) => {
-    for (const [value, given] of [...notCounts, [undefined, 'undefined']]) {
+  test('returns the configuration, without fields that are undefined', () => {
+    expect(checkVqganConfig({ ...tiny, quantizer: undefined })).toEqual(tiny);
+  });
+
+  test.each<[string, number]>([
+    ['resolution', 8192],
+    ['inChannels', 2 ** 17],
+    ['ch', 2 ** 17],
+    ['numResBlocks', 64],
+    ['zChannels', 2 ** 17],
+    ['embedDim', 2 ** 17],
+    ['nEmbed', 2 ** 24],
+    ['normGroups', 2 ** 17],
+  ])('refuses %s unless it is a whole number from 1 to %i', (field, max) => {
+    for (const value of [0, -8, 1.5, Number.NaN, '8', null, max + 1, 1e300]) {
+      expect(check({ [field]: value })).toThrow(ConfigError);
       expect(check({ [field]: value })).toThrow(
-        new RangeError(`VQ-GAN config: ${field} must be a positive whole number, not ${given}`),
+        `VQ-GAN config: ${field} must be a whole number from 1 to ${max}, not ${JSON.stringify(value).replace(/^null$/, String(value))}.`,
       );
     }
   });
 
-  test('refuses normGroups unless it is a positive whole number, or left out', () => {
-    for (const [value, given] of notCounts) {
-      expect(check({ normGroups: value })).toThrow(
-        new RangeError(`VQ-GAN config: normGroups must be a positive whole number, not ${given}`),
-      );
-    }
-    expect(check({ ch: 32, normGroups: undefined })).not.toThrow();
+  test('refuses a configuration that is not an object, lacks a field, or has an unknown one', () => {
+    expect(() => checkVqganConfig([], 'config.json')).toThrow('config.json: the configuration must be an object');
+    expect(check({ nEmbed: undefined })).toThrow('VQ-GAN config: nEmbed is missing; it must be a whole number');
+    expect(check({ embeddings: 8 })).toThrow('VQ-GAN config: embeddings is not known.');
   });
 
-  test.each(['chMult', 'attnResolutions'] as const)(
-    'refuses %s unless it is a list of positive whole numbers',
-    (field) => {
-      for (const value of [8, '8', null, undefined, [1, 0], [1, 2.5], ['1'], [null]]) {
-        expect(check({ [field]: value })).toThrow(
-          `VQ-GAN config: ${field} must be a list of positive whole numbers, not ${JSON.stringify(value)}`,
-        );
-      }
-    },
-  );
-
-  test('takes a model without attention beside that in the middle, and refuses one without levels', () => {
+  test('refuses lists of levels and resolutions that hold anything else, or too much', () => {
+    for (const value of [8, null, [], Array(13).fill(1), [1, 0], [1, 2.5], ['1']]) {
+      expect(check({ chMult: value })).toThrow(/^VQ-GAN config: chMult(\[\d\])? must be a/);
+    }
+    for (const value of [8, null, Array(65).fill(8), [0], ['1'], [1e9]]) {
+      expect(check({ attnResolutions: value })).toThrow(/^VQ-GAN config: attnResolutions(\[\d\])? must be a/);
+    }
     expect(check({ attnResolutions: [] })).not.toThrow();
-    expect(check({ chMult: [] })).toThrow('VQ-GAN config: chMult must be a list of one number at least, not []');
   });
 
   test('refuses a resolution that cannot be halved between all levels', () => {
     expect(check({ resolution: 20, chMult: [1, 2, 2] })).not.toThrow();
     expect(check({ resolution: 18, chMult: [1, 2, 2] })).toThrow(
-      new RangeError('VQ-GAN config: resolution must be divisible by 2 for each of 2 halvings, not 18'),
+      'VQ-GAN config: resolution must be a multiple of 4, for the 3 levels of chMult, not 18.',
     );
   });
 
-  test('refuses channels that do not divide into the groups of the norms', () => {
-    const message = 'VQ-GAN config: ch and chMult give 8 channels, which do not divide into 32 groups; set normGroups';
-    expect(check({ normGroups: undefined })).toThrow(new RangeError(message));
-    expect(check({ normGroups: 5 })).toThrow('8 channels, which do not divide into 5 groups');
+  test('refuses a grid of more than 512 × 512 tokens, and levels of too many channels', () => {
+    expect(check({ resolution: 1024 })).not.toThrow();
+    expect(check({ resolution: 1026 })).toThrow(
+      'resolution must be at most 1024, for a grid of at most 512 × 512 tokens',
+    );
+    expect(check({ ch: 2 ** 16, chMult: [2, 4] })).toThrow(
+      'chMult must be such that each ch · chMult is at most 131072',
+    );
   });
 
-  test('refuses a quantizer, a pixel range or a half that there is not', () => {
-    expect(check({ quantizer: 'ema' })).toThrow('VQ-GAN config: quantizer must be "nearest" or "gumbel", not "ema"');
+  test('refuses channels that are not divisible by the groups of the norms', () => {
+    // 32 groups by default.
+    expect(check({ normGroups: undefined })).toThrow(
+      'VQ-GAN config: normGroups must be a divisor of 8, the channels of a level (ch · chMult), not 32.',
+    );
+    expect(check({ normGroups: 5 })).toThrow('normGroups must be a divisor of 8');
+    expect(check({ ch: 32, normGroups: undefined })).not.toThrow();
+  });
+
+  test('refuses a quantizer, a range of pixels or a half that does not exist', () => {
+    expect(check({ quantizer: 'ema' })).toThrow('VQ-GAN config: quantizer must be "nearest" or "gumbel", not "ema".');
     expect(check({ quantizer: 'gumbel' })).not.toThrow();
     expect(check({ quantizer: 'gumbel', embedDim: 8 })).toThrow(
-      'VQ-GAN config: embedDim must be zChannels, 4, where quantizer is "gumbel", not 8',
+      'VQ-GAN config: embedDim must be equal to zChannels, 4, with quantizer "gumbel", not 8.',
     );
-    for (const pixelRange of [[1, -1], [0], [0, 1, 2], ['0', '1'], '01', null, [0, null]]) {
-      expect(check({ pixelRange })).toThrow('VQ-GAN config: pixelRange must be two numbers, the smaller first, not');
+    for (const pixelRange of [[1, -1], [0], [0, 1, 2], ['0', '1'], '01', null, [0, null], [0, Number.NaN]]) {
+      expect(check({ pixelRange })).toThrow(/^VQ-GAN config: pixelRange(\[\d\])? must be/);
     }
-    expect(check({ decoderOnly: 'yes' })).toThrow('VQ-GAN config: decoderOnly must be true or false, not "yes"');
+    expect(check({ decoderOnly: 'yes' })).toThrow('VQ-GAN config: decoderOnly must be true or false, not "yes".');
   });
 });

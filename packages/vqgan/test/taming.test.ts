@@ -11,9 +11,10 @@ import {
   type TensorData,
 } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
-import { decodeTokens, encodeImages, encodeToVectors, reconstruct, type VqganConfig } from '@dalle-mini/vqgan';
+import { decodeTokens, encodeImages, reconstruct, type VqganConfig } from '@dalle-mini/vqgan';
 import { type Checkpoint, readSafetensors, toFloat32, toInt32 } from '@dalle-mini/weights';
 import { afterAll, describe, expect, test } from 'vitest';
+import { encodeToVectors } from '../src/vqgan.js';
 
 const runtime = new OnnxRuntime();
 afterAll(() => runtime.dispose());

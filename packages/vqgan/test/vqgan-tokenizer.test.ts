@@ -1,4 +1,4 @@
-import type { RgbImage } from '@dalle-mini/core';
+import { OptionError, type RgbImage } from '@dalle-mini/core';
 import type {
   CompileOptions,
   Executable,
@@ -24,7 +24,7 @@ import { randomImages, randomParameters, tiny } from './tiny.js';
 const runtime = new OnnxRuntime();
 afterAll(() => runtime.dispose());
 const parameters = randomParameters(tiny, 1);
-const tokenizer = new VqganTokenizer(tiny, parameters, runtime);
+const tokenizer = new VqganTokenizer(tiny, parameters, { runtime });
 const bytes = (images: readonly RgbImage[]) => images.map(({ data }) => [...data]);
 const lists = (grids: readonly Int32Array[]) => grids.map((grid) => [...grid]);
 
@@ -70,7 +70,7 @@ class Recorder implements Runtime {
 
 const recorded = () => {
   const recorder = new Recorder();
-  return { recorder, tokenizer: new VqganTokenizer(tiny, parameters, recorder) };
+  return { recorder, tokenizer: new VqganTokenizer(tiny, parameters, { runtime: recorder }) };
 };
 
 describe('VqganTokenizer', () => {
@@ -108,7 +108,9 @@ describe('VqganTokenizer', () => {
       });
       expect([...image.data]).toEqual(expected);
     }
-    await expect(tokenizer.decode(grids, { columns: 4 })).rejects.toThrow('6 grids do not fill rows of 4');
+    await expect(tokenizer.decode(grids, { columns: 4 })).rejects.toThrow(
+      'columns must be a divisor of the number of grids, 6, not 4.',
+    );
   });
 
   test('encodes each image to a grid of tokens, and decodes each grid to an image', async () => {
@@ -188,7 +190,7 @@ describe('VqganTokenizer', () => {
     ] as const) {
       const recorder = new Recorder();
       const config: VqganConfig = { ...tiny, resolution, chMult: [1, 1, 1, 1, 1], attnResolutions: [] };
-      const own = new VqganTokenizer(config, randomParameters(config, 1), recorder);
+      const own = new VqganTokenizer(config, randomParameters(config, 1), { runtime: recorder });
       await own.encode(randomImages(3, resolution, 1));
       expect(recorder.runs).toEqual(runs);
       await own.dispose();
@@ -220,8 +222,8 @@ describe('VqganTokenizer', () => {
     await own.dispose();
     await own.dispose();
     expect(recorder.open).toBe(0);
-    await expect(own.encode(randomImages(1, 16, 1))).rejects.toThrow('encode: this VQ-GAN was disposed of');
-    await expect(own.decode(randomGrids(1, 1))).rejects.toThrow('decode: this VQ-GAN was disposed of');
+    await expect(own.encode(randomImages(1, 16, 1))).rejects.toThrow('Create another one to encode.');
+    await expect(own.decode(randomGrids(1, 1))).rejects.toThrow('Create another one to decode.');
     expect(await tokenizer.encode(randomImages(1, 16, 1))).toHaveLength(1);
   });
 });
@@ -261,21 +263,21 @@ describe('what does not fit is refused:', () => {
   });
 
   test.each([
-    [image(8, 8), '8×8 with 192 bytes'],
-    [image(16, 8), '16×8 with 384 bytes'],
-    [image(8, 32), '8×32 with 768 bytes'],
-    [image(16, 16, 4 * 256), '16×16 with 1024 bytes'],
-    [image(16, 16, 256), '16×16 with 256 bytes'],
-  ])('images of another size, %#', async (wrong, found) => {
-    await expect(tokenizer.encode([image(16, 16), wrong])).rejects.toThrow(
-      new RangeError(`image 1 is ${found}; this VQ-GAN reads 16×16 RGB: resize it first`),
-    );
+    [image(8, 8), 'images[1] must have 16 × 16 pixels, the size of this model, not 8 × 8. Resize it first.'],
+    [image(16, 8), 'images[1] must have 16 × 16 pixels, the size of this model, not 16 × 8. Resize it first.'],
+    [image(8, 32), 'images[1] must have 16 × 16 pixels, the size of this model, not 8 × 32. Resize it first.'],
+    [image(16, 16, 4 * 256), 'images[1].data must have 768 bytes'],
+    [image(16, 16, 256), 'images[1].data must have 768 bytes'],
+  ])('images of another size, %#', async (wrong, message) => {
+    const work = tokenizer.encode([image(16, 16), wrong]);
+    await expect(work).rejects.toThrow(OptionError);
+    await expect(work).rejects.toThrow(message);
   });
 
   test('grids of another length', async () => {
     for (const length of [0, 63, 65, 256]) {
       await expect(tokenizer.decode([new Int32Array(64), new Int32Array(length)])).rejects.toThrow(
-        new RangeError(`grid 1 has ${length} tokens; this VQ-GAN decodes 8×8 = 64`),
+        `grids[1].length must be 64: 8 × 8 tokens, not ${length}.`,
       );
     }
   });
@@ -283,22 +285,30 @@ describe('what does not fit is refused:', () => {
   test('tokens that are not in the codebook', async () => {
     for (const token of [-1, 32, 16384]) {
       await expect(tokenizer.decode([new Int32Array(64).fill(token, 63)])).rejects.toThrow(
-        new RangeError(`grid 0 holds token ${token}; tokens are from 0 to 31`),
+        `grids[0][63] must be a token from 0 to 31, not ${token}.`,
       );
     }
     expect(await tokenizer.decode([new Int32Array(64).fill(31)])).toHaveLength(1);
   });
 
+  test('options that there are not', async () => {
+    await expect(tokenizer.encode([], { sginal: undefined } as object)).rejects.toThrow(
+      'sginal of encode is not known',
+    );
+    await expect(tokenizer.decode([], { columns: 1.5 })).rejects.toThrow('columns must be a whole number');
+    expect(() => new VqganTokenizer(tiny, parameters, runtime as never)).toThrow(OptionError);
+  });
+
   test('an unsound configuration, and one of images that are not RGB, when the tokenizer is made', () => {
-    expect(() => new VqganTokenizer({ ...tiny, ch: 0 }, parameters, runtime)).toThrow('VQ-GAN config: ch must be');
-    expect(() => new VqganTokenizer({ ...tiny, inChannels: 1 }, parameters, runtime)).toThrow(
-      new RangeError('VQ-GAN config: inChannels must be 3 to tokenize RGB images, not 1'),
+    expect(() => new VqganTokenizer({ ...tiny, ch: 0 }, parameters, { runtime })).toThrow('VQ-GAN config: ch must be');
+    expect(() => new VqganTokenizer({ ...tiny, inChannels: 1 }, parameters, { runtime })).toThrow(
+      'VQ-GAN config: inChannels must be 3, for RGB images, not 1.',
     );
   });
 
   test('weights that lack a parameter, by its name', async () => {
     const some = new Map([...parameters].filter(([name]) => name !== 'decoder.up.1.block.0.conv1.weight'));
-    const own = new VqganTokenizer(tiny, some, runtime);
+    const own = new VqganTokenizer(tiny, some, { runtime });
     // The encoder is whole.
     expect(await own.encode(randomImages(1, 16, 1))).toHaveLength(1);
     await expect(own.decode(randomGrids(1, 1))).rejects.toThrow('decoder.up.1.block.0.conv1.weight');
@@ -309,7 +319,7 @@ describe('what does not fit is refused:', () => {
 test("tokenizes 256 × 256 pixels at the size of DALL·E Mini's image tokenizer", { timeout: 300_000 }, async () => {
   const config = vqganPresets['f16-16384'];
   const values: ReadonlyMap<string, TensorData> = initializeParameters(vqganParameters(config), createRandom(1));
-  const own = new VqganTokenizer(config, values, runtime);
+  const own = new VqganTokenizer(config, values, { runtime });
   const [grid] = await own.encode(randomImages(1, 256, 1));
   expect(grid).toHaveLength(256);
   expect(grid!.every((token) => token >= 0 && token < 16384)).toBe(true);

@@ -5,3 +5,4 @@ export { type DownloadedModel, type DownloadOptions, downloadModel } from './hub
 export { HubError } from './hub/error.js';
 export type { HubFile } from './hub/listing.js';
 export type { DownloadProgress } from './hub/progress.js';
+export { type HubOptions, hubFields, isHubName, resolveModelFolder } from './hub/resolve-model.js';

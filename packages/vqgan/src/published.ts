@@ -1,0 +1,285 @@
+/**
+ * Published VQ-GANs: the `.yaml` and the Lightning `.ckpt` of CompVis/taming-transformers, the `config.json` and the
+ * `flax_model.msgpack` of patil-suraj/vqgan-jax, and the `detoker.pt` of kuprel/min-dalle, which is the decoder half. The layout of
+ * vqgan-jax can also be written.
+ */
+import {
+  ConfigError,
+  type Field,
+  type Fields,
+  field,
+  list,
+  number,
+  object,
+  oneOf,
+  optional,
+  readConfig,
+  refuse,
+} from '@dalle-mini/core';
+import { matchParameters, type Shape } from '@dalle-mini/graph';
+import { type Checkpoint, CheckpointError, type StoredTensor, transposeInPlace } from '@dalle-mini/weights';
+import { checkVqganConfig, sizeFields, type VqganConfig } from './config.js';
+import { vqganParameters } from './vqgan.js';
+
+/** What the files of both repositories hold; `DDConfig` of Taming, and most of `VQGANConfig` of vqgan-jax. */
+interface PublishedSizes {
+  readonly resolution: number;
+  readonly in_channels: number;
+  readonly out_ch: number;
+  readonly ch: number;
+  readonly ch_mult: readonly number[];
+  readonly num_res_blocks: number;
+  readonly attn_resolutions: readonly number[];
+  readonly z_channels: number;
+  readonly double_z: boolean;
+  readonly resamp_with_conv: boolean;
+  readonly give_pre_end: boolean;
+}
+
+interface VqganJaxConfig extends PublishedSizes {
+  readonly embed_dim: number;
+  readonly n_embed: number;
+  readonly pixel_range: readonly number[];
+}
+
+interface TamingConfig {
+  readonly model: {
+    readonly target: string;
+    readonly params: {
+      readonly ddconfig: PublishedSizes;
+      readonly embed_dim: number;
+      readonly n_embed: number;
+      readonly remap?: null;
+    };
+  };
+}
+
+// A file may have more fields, which concern training. Its writers give null to those that they leave out.
+const rules = {
+  unknown: 'ignore',
+  nullIsAbsent: true,
+  check({ in_channels, out_ch }: PublishedSizes, at: (name: keyof PublishedSizes) => string) {
+    if (out_ch !== in_channels) refuse(at('out_ch'), `equal to in_channels, ${in_channels}`, out_ch);
+  },
+} as const;
+
+const publishedSizes: Fields<PublishedSizes> = {
+  resolution: sizeFields.resolution,
+  in_channels: sizeFields.inChannels,
+  out_ch: sizeFields.inChannels,
+  ch: sizeFields.ch,
+  ch_mult: optional(sizeFields.chMult, [1, 2, 4, 8]),
+  num_res_blocks: sizeFields.numResBlocks,
+  attn_resolutions: sizeFields.attnResolutions,
+  z_channels: sizeFields.zChannels,
+  // Taming's default is true, which this model does not have.
+  double_z: oneOf([false]),
+  resamp_with_conv: optional(oneOf([true]), true),
+  give_pre_end: optional(oneOf([false]), false),
+};
+
+/** With the defaults of `VQGANConfig`. `n_embed` must be given: otherwise any `config.json` would be accepted. */
+const vqganJaxConfig = object<VqganJaxConfig>(
+  {
+    ...publishedSizes,
+    resolution: optional(sizeFields.resolution, 256),
+    in_channels: optional(sizeFields.inChannels, 3),
+    out_ch: optional(sizeFields.inChannels, 3),
+    ch: optional(sizeFields.ch, 128),
+    ch_mult: optional(sizeFields.chMult, [1, 1, 2, 2, 4]),
+    num_res_blocks: optional(sizeFields.numResBlocks, 2),
+    attn_resolutions: optional(sizeFields.attnResolutions, [16]),
+    z_channels: optional(sizeFields.zChannels, 256),
+    double_z: optional(oneOf([false]), false),
+    embed_dim: optional(sizeFields.embedDim, 256),
+    n_embed: sizeFields.nEmbed,
+    pixel_range: optional(list(number(), { min: 2, max: 2 }), [0, 1]),
+  },
+  rules,
+);
+
+/** The kind of quantizer, by the name of Taming's class. */
+const quantizers = new Map<string, 'nearest' | 'gumbel'>([
+  ['VQModel', 'nearest'],
+  ['VQNoDiscModel', 'nearest'],
+  ['GumbelVQ', 'gumbel'],
+]);
+const quantizerOf = (target: unknown) => quantizers.get(String(target).split('.').at(-1)!);
+const targets = [...quantizers.keys()].map((name) => `taming.models.vqgan.${name}`).join(', ');
+
+const ignore = { unknown: 'ignore', nullIsAbsent: true } as const;
+const tamingConfig: Field<TamingConfig> = object<TamingConfig>(
+  {
+    model: object<TamingConfig['model']>(
+      {
+        target: field(`one of ${targets}`, (value) => quantizerOf(value) !== undefined),
+        params: object<TamingConfig['model']['params']>(
+          {
+            ddconfig: object(publishedSizes, rules),
+            embed_dim: sizeFields.embedDim,
+            n_embed: sizeFields.nEmbed,
+            remap: optional(oneOf([null])) as Field<null>,
+          },
+          ignore,
+        ),
+      },
+      ignore,
+    ),
+  },
+  ignore,
+);
+
+/**
+ * Reads a published configuration: a parsed `config.json` of vqgan-jax or `.yaml` of Taming. What the file leaves out has the default
+ * of the published code. A published `config.json` does not state the values of pixels: they are taken to be in [0, 1], as DALL·E
+ * Mini decodes them. Set `pixelRange` to [−1, 1] for another port of one of Taming's models. {@link exportVqganConfig} does state
+ * them.
+ *
+ * @param source What is read, to begin an error message with, such as the file's path.
+ * @throws ConfigError that names a field of the file whose value is wrong, or which this model does not have.
+ */
+export function importVqganConfig(json: object, source = 'VQ-GAN config'): VqganConfig {
+  if ('model' in json) {
+    const { target, params } = readConfig(tamingConfig, json, source).model;
+    return checkVqganConfig(
+      {
+        ...importSizes(params.ddconfig),
+        embedDim: params.embed_dim,
+        nEmbed: params.n_embed,
+        quantizer: quantizerOf(target),
+      },
+      source,
+    );
+  }
+  const config = readConfig(vqganJaxConfig, json, source);
+  return checkVqganConfig(
+    { ...importSizes(config), embedDim: config.embed_dim, nEmbed: config.n_embed, pixelRange: config.pixel_range },
+    source,
+  );
+}
+
+function importSizes(sizes: PublishedSizes): Omit<VqganConfig, 'embedDim' | 'nEmbed'> {
+  return {
+    resolution: sizes.resolution,
+    inChannels: sizes.in_channels,
+    ch: sizes.ch,
+    chMult: sizes.ch_mult,
+    numResBlocks: sizes.num_res_blocks,
+    attnResolutions: sizes.attn_resolutions,
+    zChannels: sizes.z_channels,
+  };
+}
+
+/**
+ * Returns the `config.json` of a VQ-GAN in the layout of vqgan-jax: the inverse of {@link importVqganConfig}. `pixel_range` is an
+ * addition, which only this package reads.
+ *
+ * @throws ConfigError that names a field which vqgan-jax does not have.
+ */
+export function exportVqganConfig(config: VqganConfig): Record<string, unknown> {
+  checkExportable(config);
+  return {
+    resolution: config.resolution,
+    in_channels: config.inChannels,
+    out_ch: config.inChannels,
+    ch: config.ch,
+    ch_mult: config.chMult,
+    num_res_blocks: config.numResBlocks,
+    attn_resolutions: config.attnResolutions,
+    z_channels: config.zChannels,
+    embed_dim: config.embedDim,
+    n_embed: config.nEmbed,
+    double_z: false,
+    resamp_with_conv: true,
+    give_pre_end: false,
+    dropout: 0,
+    pixel_range: config.pixelRange ?? [-1, 1],
+  };
+}
+
+function checkExportable(config: VqganConfig): void {
+  checkVqganConfig(config);
+  const published = { quantizer: 'nearest', normGroups: 32, decoderOnly: false } as const;
+  for (const field of ['quantizer', 'normGroups', 'decoderOnly'] as const) {
+    const value = JSON.stringify(config[field] ?? published[field]);
+    const only = JSON.stringify(published[field]);
+    if (value !== only)
+      throw new ConfigError('VQ-GAN config', field, `must be ${only} to be exported for vqgan-jax, not ${value}.`);
+  }
+}
+
+/**
+ * Takes the parameters of a VQ-GAN out of a checkpoint, in any published layout: its tensors under the names and in the layouts of
+ * `vqganParameters`, quantized ones with all their parts. What stays in `checkpoint` is for training only, or, if the model is a decoder
+ * only, the encoder's.
+ *
+ * No memory is copied: what was taken is removed, and flax's kernels, `[height, width, in, out]`, are transposed in place.
+ *
+ * @throws CheckpointError that names a tensor which is missing, has another shape, or is not known.
+ */
+export function importVqgan(checkpoint: Checkpoint, config: VqganConfig): Checkpoint {
+  const declared = vqganParameters(config);
+  const names = new Map(
+    [...declared].flatMap(([name, { shape }]) => publishedNames(name, shape).map((published) => [published, name])),
+  );
+  const parameters: Checkpoint = new Map();
+  for (const [published, tensor] of [...checkpoint]) {
+    const path = published.replace(/^params\//, '');
+    if (trainingOnly.test(path) || (config.decoderOnly && encoderOnly.test(path))) continue;
+    checkpoint.delete(published);
+    parameters.set(names.get(path) ?? path, path.endsWith('/kernel') ? toOihw(tensor) : tensor);
+  }
+  if (!config.decoderOnly && ![...parameters.keys()].some((name) => encoderOnly.test(name)))
+    throw new CheckpointError('The weights have no encoder. Set decoderOnly to true in the configuration.');
+  matchParameters(declared, parameters, { isUnneeded: () => false });
+  return parameters;
+}
+
+/**
+ * Returns the parameters of a VQ-GAN in the layout of vqgan-jax: the inverse of {@link importVqgan}. Tensors that the model does not
+ * have are left out; those whose elements stay in their places share their memory.
+ *
+ * @throws CheckpointError that names a tensor which is missing or has another shape; ConfigError as {@link exportVqganConfig}.
+ */
+export function exportVqgan(parameters: ReadonlyMap<string, StoredTensor>, config: VqganConfig): Checkpoint {
+  checkExportable(config);
+  const declared = vqganParameters(config);
+  matchParameters(declared, parameters);
+  return new Map(
+    [...declared].map(([name, { shape }]) => {
+      const published = flaxName(name, shape);
+      const tensor = parameters.get(name)!;
+      return [published, published.endsWith('/kernel') ? toHwio(tensor) : tensor];
+    }),
+  );
+}
+
+/** Tensors of Taming's training: the losses, with discriminator and LPIPS, and the colours of segmentation maps. */
+const trainingOnly = /^(loss\.|colorize$)/;
+const encoderOnly = /^(encoder|quant_conv|quantize\.proj)[./]/;
+
+/** The names of a parameter in published checkpoints other than Taming's, which has the name here: vqgan-jax's, and min-dalle's of the codebook. */
+function publishedNames(name: string, shape: Shape): string[] {
+  const inFlax = flaxName(name, shape);
+  return name === 'quantize.embedding.weight' ? [inFlax, 'embedding.weight'] : [inFlax];
+}
+
+/** The name of a parameter in vqgan-jax: `encoder.down.0.block.0.norm1.weight` is `encoder/down_0/block_0/norm1/scale`. */
+function flaxName(name: string, shape: Shape): string {
+  const weight = shape.length === 4 ? 'kernel' : shape.length === 2 ? 'embedding' : 'scale';
+  return name
+    .replace(/\.(\d+)/g, '_$1')
+    .replace(/\.weight$/, `.${weight}`)
+    .replaceAll('.', '/');
+}
+
+/** A convolution's kernel `[height, width, in, out]` as `[out, in, height, width]`, in the same memory. */
+function toOihw(tensor: StoredTensor): StoredTensor {
+  // One of another rank is refused when all shapes are checked.
+  return tensor.shape.length === 4 ? transposeInPlace(tensor, [3, 2, 0, 1]) : tensor;
+}
+
+/** The inverse of {@link toOihw}, in new memory. */
+function toHwio(tensor: StoredTensor): StoredTensor {
+  return transposeInPlace({ ...tensor, bytes: new Uint8Array(tensor.bytes) }, [2, 3, 1, 0]);
+}
