@@ -123,9 +123,9 @@ async function readYamlFile(path: string): Promise<object> {
     content = parse(text);
   } catch (error) {
     const reason = (error as Error).message.replace(/\s+/g, ' ').slice(0, 200);
-    throw new ConfigError(path, 'the file', `must be YAML, and is not (${reason}). Correct it, or download it again.`);
+    throw new ConfigError(path, 'the text', `must be YAML, and is not (${reason}). Correct it, or download it again.`);
   }
   if (typeof content !== 'object' || content === null)
-    throw new ConfigError(path, 'the file', 'must hold a map of fields. Correct it, or download it again.');
+    throw new ConfigError(path, 'the text', 'must hold a map of fields. Correct it, or download it again.');
   return content;
 }

@@ -255,7 +255,7 @@ describe('importVqgan', () => {
           .map(([key, { shape }]) => [key, fromFloat32(new Float32Array(sizeOf(shape)), shape)]),
       );
       checkpoint.set(name, fromFloat32(new Float32Array(7), [7]));
-      expect(() => importVqgan(checkpoint, config)).toThrow(`The tensor ${current[i]} must have shape`);
+      expect(() => importVqgan(checkpoint, config)).toThrow(`: ${current[i]} must be F32[`);
     }
   });
 
@@ -289,19 +289,19 @@ describe('importVqgan', () => {
     };
     const wrong = fromFloat32(new Float32Array(2), [2]);
     expect(await failure((c) => c.delete('decoder.conv_in.bias'))).toBe(
-      'The tensor decoder.conv_in.bias is missing; it must have shape [32]. Use the checkpoint and the configuration of one model.',
+      'The weights must be those that the configuration describes: decoder.conv_in.bias is missing. Give the weights and the configuration of one model.',
     );
     expect(await failure((c) => c.set('decoder.conv_in.bias', wrong))).toBe(
-      'The tensor decoder.conv_in.bias must have shape [32], not [2]. Use the checkpoint and the configuration of one model.',
+      'The weights must be those that the configuration describes: decoder.conv_in.bias must be F32[32], not F32[2]. Give the weights and the configuration of one model.',
     );
     expect(await failure((c) => c.set('decoder.mid.bias', wrong))).toBe(
-      'The checkpoint has the tensor decoder.mid.bias, which a model of this configuration does not have. Use the checkpoint and the configuration of one model.',
+      'The weights must be those that the configuration describes: decoder.mid.bias is not a tensor of this model. Give the weights and the configuration of one model.',
     );
     expect(
       await failure((c) => {
         for (const name of [...c.keys()]) if (/^(encoder|quant_conv)/.test(name)) c.delete(name);
       }),
-    ).toContain('has no tensor encoder.conv_in.weight, nor any other of the encoder. Set decoderOnly to true');
+    ).toContain('The weights have no encoder. Set decoderOnly to true in the configuration.');
   });
 });
 
@@ -335,9 +335,9 @@ describe('exportVqgan', () => {
     const { config, checkpoint } = await vqganJax();
     const weights = importVqgan(checkpoint, config);
     weights.set('post_quant_conv.bias', fromFloat32(new Float32Array(3), [3]));
-    expect(() => exportVqgan(weights, config)).toThrow('The tensor post_quant_conv.bias must have shape [8], not [3].');
+    expect(() => exportVqgan(weights, config)).toThrow('post_quant_conv.bias must be F32[8], not F32[3]');
     weights.delete('post_quant_conv.bias');
-    expect(() => exportVqgan(weights, config)).toThrow('The tensor post_quant_conv.bias is missing');
+    expect(() => exportVqgan(weights, config)).toThrow('post_quant_conv.bias is missing');
   });
 });
 
@@ -476,8 +476,8 @@ describe('openVqganTokenizer, of released files', () => {
     const folder = await folderOf({ 'model.yaml': 'gumbel/model.yaml', 'last.ckpt': 'taming/last.ckpt' });
     const other = await failure(folder, { runtime });
     expect(other).toBeInstanceOf(CheckpointError);
-    expect(other.message).toContain(
-      `${join(folder, 'last.ckpt')}: The checkpoint has the tensor quantize.embedding.weight, which a model of this`,
+    expect(other.message).toMatch(
+      /last\.ckpt: The weights must be .*quantize\.embedding\.weight is not a tensor of this model/,
     );
     await writeFile(join(folder, 'model.yaml'), 'model: [');
     expect((await failure(folder, { runtime })).message).toContain(`${join(folder, 'model.yaml')}: `);
@@ -490,8 +490,8 @@ describe('openVqganTokenizer, of released files', () => {
 
   test('reads detoker.pt without a configuration, as of the published sizes', async () => {
     const folder = await folderOf({ 'detoker.pt': 'taming/last.ckpt' });
-    expect((await failure(folder, { runtime })).message).toContain(
-      `${join(folder, 'detoker.pt')}: The tensor quantize.embedding.weight must have shape [16384, 256], not [24, 6].`,
+    expect((await failure(folder, { runtime })).message).toMatch(
+      /detoker\.pt: The weights must be .*quantize\.embedding\.weight must be F16\[16384, 256\], not F16\[24, 6\]/,
     );
     await rm(folder, { recursive: true });
   });
