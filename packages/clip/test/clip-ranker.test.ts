@@ -84,7 +84,7 @@ describe('fromFiles', () => {
         open++;
         return {
           run: () => Promise.reject(new Error('not run')),
-          hold: () => Promise.reject(new Error('not held')),
+          bind: () => Promise.reject(new Error('not bound')),
           dispose: async () => {
             open--;
           },

@@ -110,7 +110,7 @@ export class DalleMiniDecoder implements ImageTokenDecoder {
       shape: [images],
       data: new Int32Array(images).fill(beginToken(this.config)),
     };
-    const held = await executables.row.hold(fixed);
+    const bound = await executables.row.bind(fixed);
     try {
       for (let row = 0; row < gridSize; row++) {
         signal?.throwIfAborted();
@@ -118,7 +118,7 @@ export class DalleMiniDecoder implements ImageTokenDecoder {
         for (const [i, random] of randoms.entries()) {
           for (let column = 0; column < gridSize; column++) uniforms[column * images + i] = random.uniform();
         }
-        const written = await held.run({
+        const written = await bound.run({
           token,
           row: { dtype: 'int32', shape: [], data: Int32Array.of(row) },
           uniforms: { dtype: 'float32', shape: [gridSize, images], data: uniforms },
@@ -137,7 +137,7 @@ export class DalleMiniDecoder implements ImageTokenDecoder {
         });
       }
     } finally {
-      await held.release();
+      await bound.dispose();
     }
     return grids;
   }

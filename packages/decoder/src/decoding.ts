@@ -43,8 +43,8 @@ const cacheName = (kind: 'keys' | 'values', layer: number) => `cache.${layer}.${
 const textName = (kind: 'keys' | 'values', layer: number) => `text.${layer}.${kind}`;
 
 /** Captions of any length, along this axis. A bias for each pair of positions is as long as the longest. */
-const varyingText = ({ relativePositions = false }: DecoderConfig, axis: number): InputOptions =>
-  relativePositions ? {} : { varying: axis };
+const dynamicText = ({ relativePositions = false }: DecoderConfig, axis: number): InputOptions =>
+  relativePositions ? {} : { dynamic: axis };
 
 /**
  * The caption's keys and values for every layer: `hiddenStates` `[sequences, length, textWidth]` to `text.<layer>.keys` and
@@ -52,7 +52,7 @@ const varyingText = ({ relativePositions = false }: DecoderConfig, axis: number)
  */
 export function textGraph(config: DecoderConfig, shape: RowShape): Graph {
   const size = [sequencesOf(shape), shape.textLength, config.textWidth];
-  const hiddenStates = input('hiddenStates', size, 'float32', varyingText(config, 1));
+  const hiddenStates = input('hiddenStates', size, 'float32', dynamicText(config, 1));
   const outputs: Record<string, Tensor> = {};
   for (const [layer, { keys, values }] of readText(new ParameterScope(), config, hiddenStates).entries()) {
     outputs[textName('keys', layer)] = keys;
@@ -86,12 +86,12 @@ export function rowGraph(config: DecoderConfig, shape: RowShape): Graph {
       values: declare(name('values', layer), shape, 'float32', options),
     }));
   const text: TextMemory = {
-    mask: textMask(declare('textMask', [sequences, textLength], 'int32', varyingText(config, 1))),
-    layers: eachLayer(textName, [sequences, heads, textLength, size], varyingText(config, 2)),
+    mask: textMask(declare('textMask', [sequences, textLength], 'int32', dynamicText(config, 1))),
+    layers: eachLayer(textName, [sequences, heads, textLength, size], dynamicText(config, 2)),
   };
-  const caches = eachLayer(cacheName, [sequences, heads, gridSize ** 2, size], { varying: 2 });
+  const caches = eachLayer(cacheName, [sequences, heads, gridSize ** 2, size], { dynamic: 2 });
   const positions = relativePositions
-    ? declare('cache.positions', [gridSize ** 2], 'int32', { varying: 0 })
+    ? declare('cache.positions', [gridSize ** 2], 'int32', { dynamic: 0 })
     : undefined;
   const token = declare('token', [images], 'int32');
   const row = declare('row', [], 'int32');

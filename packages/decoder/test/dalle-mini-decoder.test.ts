@@ -295,7 +295,7 @@ class Recorder implements Runtime {
     this.open++;
     return {
       run: (inputs, options) => executable.run(inputs, options),
-      hold: (inputs) => executable.hold(inputs),
+      bind: (inputs) => executable.bind(inputs),
       dispose: async () => {
         this.open--;
         await executable.dispose();

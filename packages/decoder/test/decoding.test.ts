@@ -71,9 +71,9 @@ async function cachedLogits(
   };
   const cacheNames = Array.from({ length: layers }, (_, layer) => [`keys.${layer}`, `values.${layer}`] as const);
   const cacheInputs = Object.fromEntries(
-    cacheNames.flat().map((name) => [name, input(name, cacheShape, 'float32', { varying: 2 })]),
+    cacheNames.flat().map((name) => [name, input(name, cacheShape, 'float32', { dynamic: 2 })]),
   );
-  const positions = input('positions', [gridSize ** 2], 'int32', { varying: 0 });
+  const positions = input('positions', [gridSize ** 2], 'int32', { dynamic: 0 });
   const relative: Record<string, Tensor> = config.relativePositions ? { positions } : {};
   const scope = new ParameterScope();
   const written = writeRow(
@@ -102,7 +102,7 @@ async function cachedLogits(
     { inputs: { ...text, ...ofRow, ...cacheInputs, ...relative }, outputs },
     { parameters },
   );
-  const held = await executable.hold(caption);
+  const bound = await executable.bind(caption);
   let token: TensorData = {
     dtype: 'int32',
     shape: [captions],
@@ -116,7 +116,7 @@ async function cachedLogits(
       { length: gridSize * captions },
       (_, i) => tokens.data[(i % captions) * length + row * gridSize + Math.floor(i / captions)]!,
     );
-    const { logits, ...next } = await held.run({
+    const { logits, ...next } = await bound.run({
       token,
       columns: { dtype: 'int32', shape: [gridSize, captions], data: rowTokens },
       row: { dtype: 'int32', shape: [], data: Int32Array.of(row) },

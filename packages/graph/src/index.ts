@@ -11,7 +11,7 @@ export * from './parameters.js';
 export * from './print-graph.js';
 export * from './quantizable-parameters.js';
 export * from './random.js';
-export type { CompileOptions, Executable, HeldInputs, RunOptions, Runtime, TensorValues } from './runtimes/runtime.js';
+export type { BoundInputs, CompileOptions, Executable, RunOptions, Runtime, TensorValues } from './runtimes/runtime.js';
 export * from './schedules.js';
 export * from './shape.js';
 export {

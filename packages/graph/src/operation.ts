@@ -1,6 +1,6 @@
+import { dynamicAxes } from './dynamic-axes.js';
 import { GraphError } from './graph-error.js';
 import type { DType, Operation, OperatorAttributes, OperatorName, Shape, Tensor } from './tensor.js';
-import { varyingAxes } from './varying-axes.js';
 
 const layers: string[] = [];
 
@@ -21,9 +21,9 @@ export function operatorError(operator: OperatorName, operands: readonly Tensor[
   return new GraphError(`${operator}(${given})${layer ? ` in ${layer}` : ''}: ${problem}`);
 }
 
-/** A tensor's type in words: `float32[2, 3]`, or `float32[2, up to 3]` where it varies. */
-export function describe({ dtype, shape, varying = [] }: Tensor): string {
-  const sizes = shape.map((size, axis) => (varying.includes(axis) ? `up to ${size}` : size));
+/** A tensor's type in words: `float32[2, 3]`, or `float32[2, up to 3]` where the axis is dynamic. */
+export function describe({ dtype, shape, dynamic = [] }: Tensor): string {
+  const sizes = shape.map((size, axis) => (dynamic.includes(axis) ? `up to ${size}` : size));
   return `${dtype}[${sizes.join(', ')}]`;
 }
 
@@ -36,19 +36,19 @@ export function operation<Name extends OperatorName>(
 ): Tensor[] {
   const tensors: Tensor[] = [];
   const node: Operation<Name> = { name, attributes, inputs, outputs: tensors, layer: layers.at(-1) ?? '' };
-  const varying = varyingAxes(node, outputs);
-  if (typeof varying === 'string') throw operatorError(name, inputs, varying);
+  const dynamic = dynamicAxes(node, outputs);
+  if (typeof dynamic === 'string') throw operatorError(name, inputs, dynamic);
   for (const [index, { shape, dtype }] of outputs.entries()) {
     if (!shape.every((size) => Number.isSafeInteger(size) && size >= 0)) {
       throw operatorError(name, inputs, `a shape must be of non-negative integers, not [${shape.join(', ')}]`);
     }
-    const axes = varying?.[index] ?? [];
+    const axes = dynamic?.[index] ?? [];
     tensors.push({
       operation: node as Operation,
       index,
       shape,
       dtype,
-      ...(axes.length > 0 ? { varying: axes } : {}),
+      ...(axes.length > 0 ? { dynamic: axes } : {}),
     });
   }
   return tensors;

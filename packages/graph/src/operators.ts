@@ -17,14 +17,14 @@ export interface InputOptions {
    * length: it may be multiplied along, joined with others, reduced, cut by a slice that reaches to its end, and reshaped as long as it
    * stays an axis.
    */
-  readonly varying?: number;
+  readonly dynamic?: number;
 }
 
 /** A value that the caller gives at each run. */
-export function input(name: string, shape: Shape, dtype: DType = 'float32', { varying }: InputOptions = {}): Tensor {
-  if (varying !== undefined && !(Number.isInteger(varying) && varying >= 0 && varying < shape.length))
-    throw new GraphError(`input ${name}: it has no axis ${varying} to vary along`);
-  return only(operation('input', [], varying === undefined ? { name } : { name, varying }, [{ shape, dtype }]));
+export function input(name: string, shape: Shape, dtype: DType = 'float32', { dynamic }: InputOptions = {}): Tensor {
+  if (dynamic !== undefined && !(Number.isInteger(dynamic) && dynamic >= 0 && dynamic < shape.length))
+    throw new GraphError(`input ${name}: dynamic must be one of its axes, not ${dynamic}.`);
+  return only(operation('input', [], dynamic === undefined ? { name } : { name, dynamic }, [{ shape, dtype }]));
 }
 
 /** A value that is part of the graph. */

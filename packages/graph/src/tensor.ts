@@ -25,7 +25,7 @@ type NoAttributes = Record<never, never>;
 /** Every operator with its attributes. The tables of gradients, of ONNX emission and of TensorFlow.js have one entry for each. */
 export interface OperatorAttributes {
   // Sources
-  input: { readonly name: string; readonly varying?: number };
+  input: { readonly name: string; readonly dynamic?: number };
   parameter: { readonly name: string; readonly initializer: Initializer };
   constant: { readonly value: TensorData };
   // Element by element, one operand
@@ -121,8 +121,8 @@ export interface Tensor {
   readonly index: number;
   readonly shape: Shape;
   readonly dtype: DType;
-  /** Axes along which a run may have less than the shape says: see `InputOptions.varying`. */
-  readonly varying?: readonly number[];
+  /** Axes along which a run may have less than the shape says: see `InputOptions.dynamic`. */
+  readonly dynamic?: readonly number[];
 }
 
 /** A function ready to be compiled: named inputs and outputs. Its parameters are those that the outputs depend on. */

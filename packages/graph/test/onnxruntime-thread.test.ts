@@ -151,22 +151,22 @@ describe('after its worker stopped', () => {
         'The worker thread of ONNX Runtime stopped: it exited with code 1. ' +
         'The model was given in memory, which is lost. Compile or open it again.';
       await expect(executable.run(feeds())).rejects.toThrow(message);
-      await expect(executable.hold({})).rejects.toThrow(message);
+      await expect(executable.bind({})).rejects.toThrow(message);
       await executable.dispose();
       const again = await runtime.compile(product, options);
       expect([...(await again.run(feeds())).y!.data]).toEqual([2, 4, 6]);
     }));
 
-  test('inputs that it held are lost, and can be held again', () =>
+  test('inputs that were bound on it are lost, and can be bound again', () =>
     withWorkers(async (runtime, workers) => {
       const executable = await runtime.compile(graph);
-      const held = await executable.hold(feeds());
+      const bound = await executable.bind(feeds());
       await workers[0]!.terminate();
-      await expect(held.run({})).rejects.toThrow(
-        'The worker thread of ONNX Runtime stopped: it exited with code 1. The inputs that it held are lost. Call hold again.',
+      await expect(bound.run({})).rejects.toThrow(
+        'The worker thread of ONNX Runtime stopped: it exited with code 1. The inputs that were bound on it are lost. Call bind again.',
       );
-      await held.release();
-      expect([...(await (await executable.hold(feeds())).run({})).y!.data]).toEqual([-1, -2, -3]);
+      await bound.dispose();
+      expect([...(await (await executable.bind(feeds())).run({})).y!.data]).toEqual([-1, -2, -3]);
     }));
 
   test.each([

@@ -122,7 +122,7 @@ export const bartPaddingIsFree = ({ relativePositions = false, sinkhornIteration
  * vary below the given one, unless there are relative positions or several Sinkhorn iterations.
  */
 export function bartGraph(config: BartConfig, batch = 1, length = config.maxLength): Graph {
-  const options = bartPaddingIsFree(config) ? { varying: 1 } : {};
+  const options = bartPaddingIsFree(config) ? { dynamic: 1 } : {};
   const ids = input('ids', [batch, length], 'int32', options);
   const attentionMask = input('attentionMask', [batch, length], 'int32', options);
   const hiddenStates = bart(new ParameterScope(), config, ids, attentionMask);

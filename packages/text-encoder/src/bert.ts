@@ -94,8 +94,8 @@ export function bert(scope: ParameterScope, config: BertConfig, ids: Tensor, att
  * @throws GraphError if `length` is past `positions`.
  */
 export function bertGraph(config: BertConfig, batch: number, length: number): Graph {
-  const ids = input('ids', [batch, length], 'int32', { varying: 1 });
-  const attentionMask = input('attentionMask', [batch, length], 'int32', { varying: 1 });
+  const ids = input('ids', [batch, length], 'int32', { dynamic: 1 });
+  const attentionMask = input('attentionMask', [batch, length], 'int32', { dynamic: 1 });
   const hiddenStates = bert(new ParameterScope(), config, ids, attentionMask);
   return { inputs: { ids, attentionMask }, outputs: { hiddenStates } };
 }

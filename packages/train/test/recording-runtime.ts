@@ -27,7 +27,7 @@ export function recordingRuntime(
         }
         return results;
       },
-      hold: () => Promise.reject(new Error('not held')),
+      bind: () => Promise.reject(new Error('not bound')),
       dispose: async () => undefined,
     }),
     dispose: async () => undefined,

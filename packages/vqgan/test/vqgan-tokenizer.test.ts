@@ -57,7 +57,7 @@ class Recorder implements Runtime {
         this.afterRun?.();
         return result;
       },
-      hold: (inputs: TensorValues) => executable.hold(inputs),
+      bind: (inputs: TensorValues) => executable.bind(inputs),
       dispose: async () => {
         this.open--;
         await executable.dispose();

@@ -53,7 +53,7 @@ export function emitOnnx(
     if (!isOperation(tensor.operation, 'input'))
       throw new GraphError(`emitOnnx: ${name} is no input, but the result of ${tensor.operation.name}`);
     emitter.define(tensor, name);
-    inputs.push(proto.valueInfo(name, proto.dataTypes[tensor.dtype], tensor.shape, tensor.varying));
+    inputs.push(proto.valueInfo(name, proto.dataTypes[tensor.dtype], tensor.shape, tensor.dynamic));
   }
   const declared = parametersOf(Object.values(graph.outputs));
   if (parameters.kind === 'initializers') checkParameters(declared, parameters.values);
@@ -84,7 +84,7 @@ export function emitOnnx(
   const outputs = Object.entries(graph.outputs).map(([name, tensor]) => {
     const output = outputName(graph, declared, name);
     emitter.result(output, tensor);
-    return proto.valueInfo(output, proto.dataTypes[tensor.dtype], tensor.shape, tensor.varying);
+    return proto.valueInfo(output, proto.dataTypes[tensor.dtype], tensor.shape, tensor.dynamic);
   });
   const length = emitter.initializers.reduce((sum, chunks) => sum + proto.lengthOf(chunks), 0);
   if (length > proto.largestMessage) {

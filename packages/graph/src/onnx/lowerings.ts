@@ -1,5 +1,5 @@
+import { relativeShape } from '../dynamic-axes.js';
 import type { Operation, OperatorName, Shape, Tensor } from '../tensor.js';
-import { relativeShape } from '../varying-axes.js';
 import type { OnnxEmitter } from './emitter.js';
 import { dataTypes, microsoft } from './proto.js';
 

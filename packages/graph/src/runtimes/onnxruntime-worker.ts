@@ -7,8 +7,8 @@ import * as ort from 'onnxruntime-node';
 import { GraphError } from '../graph-error.js';
 import { emitOnnx, emittedBy, type ParameterPlacement } from '../onnx/emit.js';
 import type { DType, Graph, Operation, TensorData } from '../tensor.js';
+import { type GrowingInput, GrowingTensor } from './bound-inputs.js';
 import { type CompiledModelCache, openCompiled } from './compiled-models.js';
-import { type GrowingInput, GrowingTensor } from './held-inputs.js';
 import { type Lock, withLock } from './locks.js';
 import type { TensorValues } from './runtime.js';
 
@@ -46,14 +46,19 @@ export type Request =
       readonly external?: ExternalValues;
       readonly options: SessionOptions;
     }
-  | { readonly kind: 'run'; readonly session: number; readonly held: number | undefined; readonly inputs: TensorValues }
   | {
-      readonly kind: 'hold';
+      readonly kind: 'run';
+      readonly session: number;
+      readonly bound: number | undefined;
+      readonly inputs: TensorValues;
+    }
+  | {
+      readonly kind: 'bind';
       readonly inputs: TensorValues;
       /** Those that grow, each by the output of this name. */
       readonly growing: readonly (GrowingInput & { readonly output: string })[];
     }
-  | { readonly kind: 'release'; readonly held: number }
+  | { readonly kind: 'unbind'; readonly bound: number }
   | { readonly kind: 'close'; readonly session: number }
   /** Frees everything. The thread is terminated when it has answered. */
   | { readonly kind: 'end' };
@@ -82,7 +87,7 @@ export interface Reply {
   readonly id: number;
   readonly error?: { readonly message: string; readonly isGraphError: boolean };
   readonly session?: number;
-  readonly held?: number;
+  readonly bound?: number;
   readonly outputs?: Record<string, { readonly shape: readonly number[]; readonly data: Data }>;
 }
 
@@ -92,12 +97,12 @@ const sessions = new Map<number, ort.InferenceSession>();
 let nextSession = 0;
 
 /** Inputs that stay here: what each of them is now, and what grows by which output. */
-interface Held {
+interface Bound {
   readonly fixed: Record<string, ort.Tensor>;
   readonly growing: readonly { readonly name: string; readonly output: string; readonly tensor: GrowingTensor }[];
 }
-const held = new Map<number, Held>();
-let nextHeld = 0;
+const bound = new Map<number, Bound>();
+let nextBound = 0;
 
 const toOrt = ({ dtype, data, shape }: TensorData) => new ort.Tensor(dtype as DType, data as never, shape);
 const tensorsOf = (values: TensorValues) =>
@@ -146,7 +151,7 @@ async function answer(request: Request): Promise<Omit<Reply, 'id'>> {
       sessions.set(nextSession, await open(request));
       return { session: nextSession++ };
     case 'run': {
-      const { fixed = {}, growing = [] } = held.get(request.held ?? -1) ?? {};
+      const { fixed = {}, growing = [] } = bound.get(request.bound ?? -1) ?? {};
       const grown = growing.map(({ name, tensor }) => [name, toOrt(tensor.value)]);
       const feeds = { ...fixed, ...Object.fromEntries(grown), ...tensorsOf(request.inputs) };
       const results = await alone(locks.computing, () => sessions.get(request.session)!.run(feeds));
@@ -159,16 +164,16 @@ async function answer(request: Request): Promise<Omit<Reply, 'id'>> {
       }
       return { outputs };
     }
-    case 'hold': {
+    case 'bind': {
       const growing = request.growing.map(({ output, ...input }) => {
         return { name: input.name, output, tensor: new GrowingTensor(input) };
       });
-      held.set(nextHeld, { fixed: tensorsOf(request.inputs), growing });
-      return { held: nextHeld++ };
+      bound.set(nextBound, { fixed: tensorsOf(request.inputs), growing });
+      return { bound: nextBound++ };
     }
-    case 'release':
-      for (const { tensor } of held.get(request.held)?.growing ?? []) tensor.free();
-      held.delete(request.held);
+    case 'unbind':
+      for (const { tensor } of bound.get(request.bound)?.growing ?? []) tensor.free();
+      bound.delete(request.bound);
       return {};
     case 'close':
       await sessions.get(request.session)?.release();

@@ -7,17 +7,17 @@ import type { Elements, FileRegion, Part } from '../stored/part.js';
 import { fileRegionsOf, partsOf, type StoredParameter, withParts } from '../stored/stored-parameter.js';
 import type { Graph, Operation, TensorData } from '../tensor.js';
 import { parametersOf, topologicalOrder } from '../traversal.js';
+import { checkBound, growingInputs } from './bound-inputs.js';
 import type { CompiledModelCache } from './compiled-models.js';
-import { checkHeld, growingInputs } from './held-inputs.js';
 import { newLock } from './locks.js';
 import { disposedOf, OnnxThread } from './onnxruntime-thread.js';
 import type { ExternalValues, GraphToEmit, Request, SessionOptions } from './onnxruntime-worker.js';
 import {
+  type BoundInputs,
   type CompileOptions,
   checkInputs,
   type Executable,
   expectedInputs,
-  type HeldInputs,
   type RunOptions,
   type Runtime,
   type TensorValues,
@@ -46,8 +46,8 @@ interface SessionOnThread {
   readonly session: number;
 }
 
-/** Inputs that a thread holds for one of its models. */
-interface HeldOnThread extends SessionOnThread {
+/** Inputs that are bound on a thread to one of its models. */
+interface BoundOnThread extends SessionOnThread {
   readonly id: number;
 }
 
@@ -106,11 +106,11 @@ export class OnnxRuntime implements Runtime, AsyncDisposable {
     let current = await this.openSession(request, running);
     let reopening: Promise<void> | undefined;
     let closing: Promise<void> | undefined;
-    const checkOpen = (call: 'run' | 'hold') => {
+    const checkOpen = (call: 'run' | 'bind') => {
       if (closing || this.running !== running) throw new Error(`${call}: what was compiled was disposed of`);
     };
     /** Opens the model again where its thread has stopped. */
-    const reopen = async (call: 'run' | 'hold') => {
+    const reopen = async (call: 'run' | 'bind') => {
       if (!requestAgain) {
         throw new Error(
           `${current.thread.failure} The model was given in memory, which is lost. Compile or open it again.`,
@@ -130,16 +130,16 @@ export class OnnxRuntime implements Runtime, AsyncDisposable {
     const compute = async (
       wanted: typeof expected,
       inputs: TensorValues,
-      { transfer = false, held }: RunOptions & { readonly held?: HeldOnThread } = {},
+      { transfer = false, bound }: RunOptions & { readonly bound?: BoundOnThread } = {},
       returned = outputs,
     ) => {
       checkOpen('run');
       checkInputs(wanted, inputs);
-      if (held && !held.thread.isAlive)
-        throw new Error(`${held.thread.failure} The inputs that it held are lost. Call hold again.`);
-      const { thread, session } = held ?? (current.thread.isAlive ? current : await reopen('run'));
+      if (bound && !bound.thread.isAlive)
+        throw new Error(`${bound.thread.failure} The inputs that were bound on it are lost. Call bind again.`);
+      const { thread, session } = bound ?? (current.thread.isAlive ? current : await reopen('run'));
       const reply = await thread.request(
-        { kind: 'run', session, held: held?.id, inputs: transfer ? inputs : compact(inputs) },
+        { kind: 'run', session, bound: bound?.id, inputs: transfer ? inputs : compact(inputs) },
         transfer ? [...new Set(Object.values(inputs).map(({ data }) => data.buffer as ArrayBuffer))] : [],
       );
       const results: Record<string, TensorData> = {};
@@ -147,17 +147,17 @@ export class OnnxRuntime implements Runtime, AsyncDisposable {
         results[name] = { dtype, ...reply.outputs![emitted]! } as TensorData;
       return results;
     };
-    const hold = async (inputs: TensorValues): Promise<HeldInputs> => {
-      checkOpen('hold');
+    const bind = async (inputs: TensorValues): Promise<BoundInputs> => {
+      checkOpen('bind');
       const growing = growingInputs(graph);
-      const others = checkHeld(expected, growing, inputs);
+      const others = checkBound(expected, growing, inputs);
       const given = growing.map((input) => ({ ...input, output: outputName(graph, parameters, input.name) }));
       const returned = outputs.filter(({ name }) => !growing.some((input) => input.name === name));
-      const { thread, session } = current.thread.isAlive ? current : await reopen('hold');
-      const { held } = await thread.request({ kind: 'hold', inputs: compact(inputs), growing: given });
+      const { thread, session } = current.thread.isAlive ? current : await reopen('bind');
+      const { bound } = await thread.request({ kind: 'bind', inputs: compact(inputs), growing: given });
       return {
-        run: (rest) => compute(others, rest, { held: { thread, session, id: held! } }, returned),
-        release: () => thread.free({ kind: 'release', held: held! }),
+        run: (rest) => compute(others, rest, { bound: { thread, session, id: bound! } }, returned),
+        dispose: () => thread.free({ kind: 'unbind', bound: bound! }),
       };
     };
     const dispose = () => {
@@ -167,7 +167,7 @@ export class OnnxRuntime implements Runtime, AsyncDisposable {
       })();
       return closing;
     };
-    return { run: (inputs, options) => compute(expected, inputs, options), hold, dispose };
+    return { run: (inputs, options) => compute(expected, inputs, options), bind, dispose };
   }
 
   private async openSession(request: OpenRequest, running: OnnxThread[]): Promise<SessionOnThread> {

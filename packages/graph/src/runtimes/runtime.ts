@@ -26,27 +26,27 @@ export interface Executable {
    */
   run(inputs: TensorValues, options?: RunOptions): Promise<Record<string, TensorData>>;
   /**
-   * Takes some of the inputs for many runs, so that they need not cross to its thread at each. Inputs that vary
-   * and have an output of their name grow: they begin with nothing, and take after each run what that output gives.
+   * Takes some of the inputs for many runs, so that they need not cross to its thread at each. Inputs with a dynamic
+   * axis and an output of their name grow: they begin with nothing, and append what that output gives after each run.
    *
    * @throws GraphError if an input is unknown, of another type or shape than the graph's, grows, or has such an output that does not fit.
    */
-  hold(inputs: TensorValues): Promise<HeldInputs>;
+  bind(inputs: TensorValues): Promise<BoundInputs>;
   /** Frees what was compiled. */
   dispose(): Promise<void>;
 }
 
-/** Inputs that stay with a compiled graph. */
-export interface HeldInputs {
+/** Inputs that are bound to a compiled graph. */
+export interface BoundInputs {
   /**
-   * Computes the outputs, but for those that inputs grow by.
+   * Computes the outputs, except those that inputs grow by.
    *
-   * @param inputs those that are not held.
+   * @param inputs Those that are not bound.
    * @throws GraphError as `Executable.run` does, and if an input that grows is full.
    */
   run(inputs: TensorValues): Promise<Record<string, TensorData>>;
   /** Frees them. */
-  release(): Promise<void>;
+  dispose(): Promise<void>;
 }
 
 /** Something that computes graphs. */
@@ -66,12 +66,12 @@ export function expectedInputs(graph: Graph, options: CompileOptions): ReadonlyM
 /** Refuses inputs that are not what a graph expects, by name. */
 export function checkInputs(expected: ReadonlyMap<string, Tensor>, inputs: TensorValues): void {
   for (const [name, tensor] of expected) {
-    const { dtype, shape, varying = [] } = tensor;
+    const { dtype, shape, dynamic = [] } = tensor;
     const value = inputs[name];
     const wanted = describe(tensor);
     if (!value) throw new GraphError(`run: input ${name}, ${wanted}, is missing`);
     const fits = (size: number, axis: number) =>
-      size === shape[axis] || (varying.includes(axis) && size < shape[axis]!);
+      size === shape[axis] || (dynamic.includes(axis) && size < shape[axis]!);
     if (
       value.dtype !== dtype ||
       value.shape.length !== shape.length ||

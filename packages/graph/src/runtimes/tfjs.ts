@@ -1,4 +1,5 @@
 import type * as tfjs from '@tensorflow/tfjs-core';
+import { relativeShape } from '../dynamic-axes.js';
 import { GraphError } from '../graph-error.js';
 import { describe, isOperation } from '../operation.js';
 import { loopBody } from '../operators.js';
@@ -7,8 +8,7 @@ import { sizeOf } from '../shape.js';
 import { readParameter } from '../stored/read-parameter.js';
 import type { Graph, Operation, OperatorName, Padding, Shape, Tensor, TensorData } from '../tensor.js';
 import { parametersOf, topologicalOrder } from '../traversal.js';
-import { relativeShape } from '../varying-axes.js';
-import { holdInputs } from './held-inputs.js';
+import { bindInputs } from './bound-inputs.js';
 import {
   type CompileOptions,
   checkInputs,
@@ -127,11 +127,11 @@ export const tfjsOperators: { readonly [Name in Exclude<OperatorName, 'input' | 
   },
 
   reshape: (tf, [x], { inputs, outputs }) => {
-    const { varying = [] } = outputs[0]!;
+    const { dynamic = [] } = outputs[0]!;
     const shape = relativeShape(inputs[0]!, outputs[0]!);
     return tf.reshape(
       x!,
-      shape.map((size, axis) => (size === 0 && varying.includes(axis) ? x!.shape[axis]! : size)),
+      shape.map((size, axis) => (size === 0 && dynamic.includes(axis) ? x!.shape[axis]! : size)),
     );
   },
   upsample: (tf, [x], { attributes: { factor } }) => repeatPixels(tf, x!, factor),
@@ -461,7 +461,7 @@ export class TfjsRuntime implements Runtime, AsyncDisposable {
     }
 
     const executable: Executable = {
-      hold: async (inputs) => holdInputs(graph, expected, executable, inputs),
+      bind: async (inputs) => bindInputs(graph, expected, executable, inputs),
       async run(inputs: TensorValues, { transfer = false }: RunOptions = {}) {
         if (!open.has(executable)) throw new Error('run: what was compiled was disposed of');
         checkInputs(expected, inputs);

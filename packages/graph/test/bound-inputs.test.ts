@@ -12,7 +12,7 @@ afterAll(async () => {
 });
 
 /** Each run adds two rows to `rows`, `x` times `factor`, and gives the sums of the columns of those before and of these. */
-const rows = g.input('rows', [2, 4, 3], 'float32', { varying: 1 });
+const rows = g.input('rows', [2, 4, 3], 'float32', { dynamic: 1 });
 const x = g.input('x', [2, 2, 3]);
 const factor = g.input('factor', []);
 const added = g.mul(x, factor);
@@ -31,23 +31,23 @@ const sumsOf = (start: number) => [0, 1, 2, 6, 7, 8].map((i) => 2 * (start + i) 
 describe.each([
   ['ONNX Runtime', onnx],
   ['TensorFlow.js', tfjs],
-] as const)('inputs that are held, on %s', (_, runtime: g.Runtime) => {
+] as const)('inputs that are bound, on %s', (_, runtime: g.Runtime) => {
   test('stay, and those that grow take the outputs of their names', async () => {
     const executable = await runtime.compile(graph);
-    const held = await executable.hold({ factor: float32([], [10]) });
-    const first = await held.run({ x: numbers(0) });
+    const bound = await executable.bind({ factor: float32([], [10]) });
+    const first = await bound.run({ x: numbers(0) });
     expect(Object.keys(first)).toEqual(['sums']);
     expect([...first.sums!.data]).toEqual(sumsOf(0).map((sum) => 10 * sum));
-    const second = await held.run({ x: numbers(100) });
+    const second = await bound.run({ x: numbers(100) });
     expect([...second.sums!.data]).toEqual(sumsOf(0).map((sum, i) => 10 * (sum + sumsOf(100)[i]!)));
-    await expect(held.run({ x: numbers(0) })).rejects.toThrow('run: input rows is full: it holds 4 along axis 1');
-    await held.release();
+    await expect(bound.run({ x: numbers(0) })).rejects.toThrow('run: input rows is full: it holds 4 along axis 1');
+    await bound.dispose();
     await executable.dispose();
   });
 
-  test('are apart for each that holds them', async () => {
+  test('are apart for each that binds them', async () => {
     const executable = await runtime.compile(graph);
-    const [a, b] = [await executable.hold({ factor: float32([], [1]) }), await executable.hold({})];
+    const [a, b] = [await executable.bind({ factor: float32([], [1]) }), await executable.bind({})];
     await a.run({ x: numbers(0) });
     const { sums } = await b.run({ x: numbers(5), factor: float32([], [2]) });
     expect([...sums!.data]).toEqual(sumsOf(5).map((sum) => 2 * sum));
@@ -71,22 +71,22 @@ describe.each([
 
   test('are refused where they are not what the graph expects, by name', async () => {
     const executable = await runtime.compile(graph);
-    await expect(executable.hold({ factor: float32([1], [1]) })).rejects.toThrow(
+    await expect(executable.bind({ factor: float32([1], [1]) })).rejects.toThrow(
       'run: input factor must be float32[], not float32[1] of 1 elements',
     );
-    await expect(executable.hold({ z: float32([], [1]) })).rejects.toThrow('the graph has no input z');
-    await expect(executable.hold({ rows: float32([2, 0, 3], []) })).rejects.toThrow('hold: input rows grows');
-    const held = await executable.hold({});
-    await expect(held.run({ x: numbers(0) })).rejects.toThrow('run: input factor, float32[], is missing');
+    await expect(executable.bind({ z: float32([], [1]) })).rejects.toThrow('the graph has no input z');
+    await expect(executable.bind({ rows: float32([2, 0, 3], []) })).rejects.toThrow('bind: input rows grows');
+    const bound = await executable.bind({});
+    await expect(bound.run({ x: numbers(0) })).rejects.toThrow('run: input factor, float32[], is missing');
     await executable.dispose();
-    await expect(held.run({ x: numbers(0), factor: float32([], [1]) })).rejects.toThrow('disposed of');
+    await expect(bound.run({ x: numbers(0), factor: float32([], [1]) })).rejects.toThrow('disposed of');
   });
 
-  test('do not grow without an output of their name, and are held as they are given', async () => {
+  test('do not grow without an output of their name, and are bound as they are given', async () => {
     const executable = await runtime.compile({ inputs: graph.inputs, outputs: { sums: graph.outputs.sums! } });
-    const held = await executable.hold({ factor: float32([], [1]), rows: float32([2, 1, 3], [1, 1, 1, 2, 2, 2]) });
+    const bound = await executable.bind({ factor: float32([], [1]), rows: float32([2, 1, 3], [1, 1, 1, 2, 2, 2]) });
     for (let i = 0; i < 2; i++) {
-      const { sums } = await held.run({ x: numbers(0) });
+      const { sums } = await bound.run({ x: numbers(0) });
       expect([...sums!.data]).toEqual(sumsOf(0).map((sum, j) => sum + (j < 3 ? 1 : 2)));
     }
     await executable.dispose();
@@ -95,13 +95,15 @@ describe.each([
   test('cannot grow by what does not fit them', async () => {
     const outputs = { sums: graph.outputs.sums!, rows: g.reshape(added, [2, 3, 2]) };
     const executable = await runtime.compile({ inputs: graph.inputs, outputs });
-    await expect(executable.hold({})).rejects.toThrow(
+    await expect(executable.bind({})).rejects.toThrow(
       'input rows, float32[2,4,3], grows along axis 1: the output of its name may differ there only',
     );
     await executable.dispose();
   });
 });
 
-test('an input varies along an axis that it has', () => {
-  expect(() => g.input('x', [2], 'float32', { varying: 1 })).toThrow('input x: it has no axis 1 to vary along');
+test('a dynamic axis is one that the input has', () => {
+  expect(() => g.input('x', [2], 'float32', { dynamic: 1 })).toThrow(
+    'input x: dynamic must be one of its axes, not 1.',
+  );
 });

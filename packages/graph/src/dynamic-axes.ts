@@ -1,16 +1,16 @@
-/** Which axes of an operation's results vary with those of its operands: see `InputOptions.varying`. */
+/** Which axes of an operation's results are dynamic, by those of its operands: see `InputOptions.dynamic`. */
 import type { Operation, OperatorAttributes, OperatorName, Shape, Tensor } from './tensor.js';
 
 type Axes = readonly number[];
 
-/** The axes of each output that vary, or in words why the operator cannot be applied to operands that do. */
+/** The dynamic axes of each output, or in words why the operator does not take dynamic operands. */
 type Rule<Name extends OperatorName> = (
   inputs: readonly Tensor[],
   attributes: OperatorAttributes[Name],
   outputs: readonly Shape[],
 ) => readonly Axes[] | string;
 
-const axesOf = ({ varying = [] }: Tensor): Axes => varying;
+const axesOf = ({ dynamic = [] }: Tensor): Axes => dynamic;
 const rankOf = ({ shape }: Tensor): number => shape.length;
 
 const broadcast: Rule<OperatorName> = (inputs, _, [output]) => {
@@ -42,13 +42,13 @@ const rules: { readonly [Name in OperatorName]?: Rule<Name> } = {
     return [[...ofA, ...ofB]];
   },
   reshape: ([x], _, [shape]) => {
-    // An axis of size 1 cannot be told from those that a reshape adds, and has nothing to vary.
+    // An axis of size 1 cannot be told from those that a reshape adds, and is never shorter.
     const given = axesOf(x!).filter((axis) => x!.shape[axis] !== 1);
     const kept = given.map((axis) => axisAfterReshape(x!.shape, shape!, axis));
     const lost = kept.indexOf(undefined);
-    if (lost >= 0) return `axis ${given[lost]} varies, and must stay an axis`;
+    if (lost >= 0) return `axis ${given[lost]} is dynamic, and must stay an axis`;
     const moved = kept.filter((axis, i) => axis !== given[i]);
-    return moved.length > 1 ? 'several axes vary, of which one may move' : [kept as number[]];
+    return moved.length > 1 ? 'several axes are dynamic, and only one of them may move' : [kept as number[]];
   },
   transpose: ([x], { permutation }) => [axesOf(x!).map((axis) => permutation.indexOf(axis))],
   // What is cut somewhere else than at the end is as long as the slice.
@@ -62,26 +62,26 @@ const rules: { readonly [Name in OperatorName]?: Rule<Name> } = {
     return [[...axesOf(indices!), ...ofRows]];
   },
   oneHot: ([indices]) => [axesOf(indices!)],
-  // What the body takes from around it may vary, and what it hands on may not.
+  // What the body takes from around it may be dynamic, and what it carries may not.
   loop: (inputs, { carried }, outputs) =>
-    inputs.slice(0, carried.length).some(({ varying }) => varying)
-      ? 'what is carried must not vary'
+    inputs.slice(0, carried.length).some(({ dynamic }) => dynamic)
+      ? 'what a loop carries must not be dynamic'
       : outputs.map(() => []),
 };
 
-/** The axes of each output of an operation that vary, by its operands, if any do; or in words why they must not. */
-export function varyingAxes(
+/** Returns the dynamic axes of each output of an operation, if any operand has one, or in words why none may. */
+export function dynamicAxes(
   { name, inputs, attributes }: Pick<Operation, 'name' | 'inputs' | 'attributes'>,
   outputs: readonly { readonly shape: Shape }[],
 ): readonly Axes[] | string | undefined {
   if (name === 'input') {
-    const { varying } = attributes as OperatorAttributes['input'];
-    return [varying === undefined ? [] : [varying]];
+    const { dynamic } = attributes as OperatorAttributes['input'];
+    return [dynamic === undefined ? [] : [dynamic]];
   }
-  if (!inputs.some(({ varying }) => varying)) return undefined;
+  if (!inputs.some(({ dynamic }) => dynamic)) return undefined;
   const rule = rules[name] as Rule<OperatorName> | undefined;
   const shapes = outputs.map(({ shape }) => shape);
-  const axes = rule ? rule(inputs, attributes, shapes) : 'its operands must not vary along an axis';
+  const axes = rule ? rule(inputs, attributes, shapes) : 'its operands must not have a dynamic axis';
   return typeof axes === 'string' ? axes : axes.map((some) => [...new Set(some)].sort((a, b) => a - b));
 }
 
@@ -93,10 +93,10 @@ export function axisAfterReshape(from: Shape, to: Shape, axis: number): number |
   return place < 0 ? undefined : place;
 }
 
-/** The shape of a reshape as ONNX takes it: 0 for an axis that varies and stays where it is, -1 for one that varies and moves. */
-export function relativeShape(from: Tensor, { shape, varying = [] }: Tensor): number[] {
+/** The shape of a reshape as ONNX takes it: 0 for a dynamic axis that stays where it is, -1 for one that moves. */
+export function relativeShape(from: Tensor, { shape, dynamic = [] }: Tensor): number[] {
   return shape.map((size, axis) => {
-    if (!varying.includes(axis)) return size;
+    if (!dynamic.includes(axis)) return size;
     return axesOf(from).includes(axis) && axisAfterReshape(from.shape, shape, axis) === axis ? 0 : -1;
   });
 }

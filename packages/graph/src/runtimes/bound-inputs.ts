@@ -1,8 +1,8 @@
-/** Inputs that stay with a compiled graph from run to run, and those of them that grow. */
+/** Inputs that are bound to a compiled graph for many runs, and those of them that grow. */
 import { GraphError } from '../graph-error.js';
 import { sameShape, sizeOf } from '../shape.js';
 import type { DType, Graph, Shape, Tensor, TensorData } from '../tensor.js';
-import { checkInputs, type Executable, type HeldInputs, type TensorValues } from './runtime.js';
+import { type BoundInputs, checkInputs, type Executable, type TensorValues } from './runtime.js';
 
 /** An input that grows: its name, and its shape and type when it is full. */
 export interface GrowingInput {
@@ -13,13 +13,13 @@ export interface GrowingInput {
 }
 
 /**
- * A graph's inputs that grow: those that vary along an axis and have an output of their name, which is what they grow by.
+ * A graph's inputs that grow: those with a dynamic axis and an output of their name, which is what they grow by.
  *
- * @throws GraphError if such an output is of another type, or of another shape but along the axis.
+ * @throws GraphError if such an output is of another type, or of another shape except along the axis.
  */
 export function growingInputs(graph: Graph): GrowingInput[] {
-  return Object.entries(graph.inputs).flatMap(([name, { dtype, shape, varying }]) => {
-    const axis = varying?.[0];
+  return Object.entries(graph.inputs).flatMap(([name, { dtype, shape, dynamic }]) => {
+    const axis = dynamic?.[0];
     const output = graph.outputs[name];
     if (axis === undefined || !output) return [];
     const apart = (sizes: Shape) => sizes.filter((_, i) => i !== axis);
@@ -77,18 +77,17 @@ export class GrowingTensor {
 }
 
 /**
- * The inputs that runs must still be given when some are held.
+ * The inputs that runs must still be given when some are bound.
  *
- * @throws GraphError if what is to be held is not what the graph expects.
+ * @throws GraphError if a bound input is not what the graph expects.
  */
-export function checkHeld(
+export function checkBound(
   expected: ReadonlyMap<string, Tensor>,
   growing: readonly GrowingInput[],
   inputs: TensorValues,
 ): ReadonlyMap<string, Tensor> {
   for (const { name } of growing) {
-    if (name in inputs)
-      throw new GraphError(`hold: input ${name} grows, and begins with nothing: it is not to be given`);
+    if (name in inputs) throw new GraphError(`bind: input ${name} grows, and begins with nothing. Leave it out.`);
   }
   const grown = new Set(growing.map(({ name }) => name));
   const rest = [...expected].filter(([name]) => !grown.has(name));
@@ -96,15 +95,15 @@ export function checkHeld(
   return new Map(rest.filter(([name]) => !(name in inputs)));
 }
 
-/** Holds inputs on the calling thread, for a runtime that computes there. */
-export function holdInputs(
+/** Binds inputs on the calling thread, for a runtime that computes there. */
+export function bindInputs(
   graph: Graph,
   expected: ReadonlyMap<string, Tensor>,
   { run }: Pick<Executable, 'run'>,
   inputs: TensorValues,
-): HeldInputs {
+): BoundInputs {
   const growingOnes = growingInputs(graph);
-  const others = checkHeld(expected, growingOnes, inputs);
+  const others = checkBound(expected, growingOnes, inputs);
   const growing = growingOnes.map((input) => ({ name: input.name, tensor: new GrowingTensor(input) }));
   return {
     async run(rest) {
@@ -117,7 +116,7 @@ export function holdInputs(
       }
       return outputs;
     },
-    release: async () => {
+    dispose: async () => {
       for (const { tensor } of growing) tensor.free();
     },
   };

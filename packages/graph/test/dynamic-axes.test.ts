@@ -10,17 +10,17 @@ afterAll(async () => {
 });
 
 /** Rows of a matrix, from 0 to 4 of them. */
-const rows = (shape: readonly number[] = [4, 6], varying = 0) => g.input('x', shape, 'float32', { varying });
+const rows = (shape: readonly number[] = [4, 6], dynamic = 0) => g.input('x', shape, 'float32', { dynamic });
 const values = (shape: readonly number[]) =>
   float32(
     [...shape],
     Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => Math.sin(i + 1)),
   );
 
-/** What varies in each, by its last axes: computed with fewer rows, it equals what a graph of that size computes. */
+/** The dynamic axes of each result, by its last element: computed with fewer rows, it equals what a graph of that size computes. */
 const functions: Record<
   string,
-  readonly [shape: number[], varying: number, f: (x: g.Tensor) => g.Tensor, axes: number[]]
+  readonly [shape: number[], dynamic: number, f: (x: g.Tensor) => g.Tensor, axes: number[]]
 > = {
   'element by element': [[4, 6], 0, (x) => g.exp(g.add(x, 1)), [0]],
   'with an operand that broadcasts': [[4, 6], 0, (x) => g.mul(g.fill([2, 1, 1], 3), x), [1]],
@@ -59,49 +59,46 @@ const functions: Record<
   'a running sum': [[2, 4], 1, (x) => g.cumsum(x), [1]],
 };
 
-describe.each(runtimes.map((runtime) => [runtime.name, runtime] as const))(
-  'an axis that varies, on %s',
-  (_, runtime) => {
-    test.each(Object.entries(functions))('%s', async (__, [shape, varying, f, axes]) => {
-      const x = rows(shape, varying);
-      const y = f(x);
-      expect(y.varying ?? []).toEqual(axes);
-      const executable = await runtime.compile({ inputs: { x }, outputs: { y } });
-      for (const size of [4, 3, 2]) {
-        const some = shape.map((full, axis) => (axis === varying ? size : full));
-        const fixed = g.input('x', some);
-        // A function of `shape` itself, such as a slice to the end, is another one for fewer rows.
-        const alone = f === functions['cut to the end']![2] ? g.sliceAxis(fixed, 1, 1, size) : atSize(f, fixed, size);
-        const wanted = await runtime.compile({ inputs: { x: fixed }, outputs: { y: alone } });
-        const given = { x: values(some) };
-        const [got, expected] = [await executable.run(given), await wanted.run(given)];
-        expect(got.y!.shape).toEqual(expected.y!.shape);
-        for (const [i, value] of got.y!.data.entries()) expect(value).toBeCloseTo(expected.y!.data[i]!, 5);
-      }
-    });
+describe.each(runtimes.map((runtime) => [runtime.name, runtime] as const))('a dynamic axis, on %s', (_, runtime) => {
+  test.each(Object.entries(functions))('%s', async (__, [shape, dynamic, f, axes]) => {
+    const x = rows(shape, dynamic);
+    const y = f(x);
+    expect(y.dynamic ?? []).toEqual(axes);
+    const executable = await runtime.compile({ inputs: { x }, outputs: { y } });
+    for (const size of [4, 3, 2]) {
+      const some = shape.map((full, axis) => (axis === dynamic ? size : full));
+      const fixed = g.input('x', some);
+      // A function of `shape` itself, such as a slice to the end, is another one for fewer rows.
+      const alone = f === functions['cut to the end']![2] ? g.sliceAxis(fixed, 1, 1, size) : atSize(f, fixed, size);
+      const wanted = await runtime.compile({ inputs: { x: fixed }, outputs: { y: alone } });
+      const given = { x: values(some) };
+      const [got, expected] = [await executable.run(given), await wanted.run(given)];
+      expect(got.y!.shape).toEqual(expected.y!.shape);
+      for (const [i, value] of got.y!.data.entries()) expect(value).toBeCloseTo(expected.y!.data[i]!, 5);
+    }
+  });
 
-    test('indices of any number', async () => {
-      const indices = g.input('indices', [2, 4], 'int32', { varying: 1 });
-      const y = g.gather(g.constant(values([5, 3])), indices);
-      expect(y.varying).toEqual([1]);
-      const executable = await runtime.compile({ inputs: { indices }, outputs: { y } });
-      const { y: got } = await executable.run({ indices: int32([2, 1], [4, 0]) });
-      expect(got!.shape).toEqual([2, 1, 3]);
-      expect([...got!.data]).toEqual([...values([5, 3]).data.slice(12), ...values([5, 3]).data.slice(0, 3)]);
-    });
+  test('indices of any number', async () => {
+    const indices = g.input('indices', [2, 4], 'int32', { dynamic: 1 });
+    const y = g.gather(g.constant(values([5, 3])), indices);
+    expect(y.dynamic).toEqual([1]);
+    const executable = await runtime.compile({ inputs: { indices }, outputs: { y } });
+    const { y: got } = await executable.run({ indices: int32([2, 1], [4, 0]) });
+    expect(got!.shape).toEqual([2, 1, 3]);
+    expect([...got!.data]).toEqual([...values([5, 3]).data.slice(12), ...values([5, 3]).data.slice(0, 3)]);
+  });
 
-    test('inside of a loop that takes it from around', async () => {
-      const x = rows();
-      const { carried } = g.loop(3, [g.fill([6], 0)], (___, [sum]) => ({
-        carried: [g.add(sum!, g.sum(x, { axes: [0] }))],
-        stacked: [],
-      }));
-      const executable = await runtime.compile({ inputs: { x }, outputs: { y: carried[0]! } });
-      const { y } = await executable.run({ x: float32([2, 6], Array(12).fill(1)) });
-      expect([...y!.data]).toEqual(Array(6).fill(6));
-    });
-  },
-);
+  test('inside of a loop that takes it from around', async () => {
+    const x = rows();
+    const { carried } = g.loop(3, [g.fill([6], 0)], (___, [sum]) => ({
+      carried: [g.add(sum!, g.sum(x, { axes: [0] }))],
+      stacked: [],
+    }));
+    const executable = await runtime.compile({ inputs: { x }, outputs: { y: carried[0]! } });
+    const { y } = await executable.run({ x: float32([2, 6], Array(12).fill(1)) });
+    expect([...y!.data]).toEqual(Array(6).fill(6));
+  });
+});
 
 /** A function of a tensor of 4 along its axis, for one of another size: only reshapes name sizes. */
 function atSize(f: (x: g.Tensor) => g.Tensor, x: g.Tensor, size: number): g.Tensor {
@@ -110,23 +107,23 @@ function atSize(f: (x: g.Tensor) => g.Tensor, x: g.Tensor, size: number): g.Tens
   return f(x);
 }
 
-describe('what must not vary is refused, by name', () => {
+describe('what must not be dynamic is refused, by name', () => {
   test.each<[string, (x: g.Tensor) => unknown, string]>([
     [
       'a reshape that mixes it',
       (x) => g.reshape(x, [24]),
-      'reshape(float32[up to 4, 6]): axis 0 varies, and must stay an axis',
+      'reshape(float32[up to 4, 6]): axis 0 is dynamic, and must stay an axis',
     ],
     [
       'a broadcast',
       (x) => g.broadcastTo(x, [2, 4, 6]),
-      'broadcast(float32[up to 4, 6]): its operands must not vary along an axis',
+      'broadcast(float32[up to 4, 6]): its operands must not have a dynamic axis',
     ],
-    ['a sort', (x) => g.sort(x), 'sort(float32[up to 4, 6]): its operands must not vary along an axis'],
+    ['a sort', (x) => g.sort(x), 'sort(float32[up to 4, 6]): its operands must not have a dynamic axis'],
     [
       'what a loop carries',
       (x) => g.loop(2, [x], (_, [y]) => ({ carried: [y!], stacked: [] })),
-      'what is carried must not vary',
+      'what a loop carries must not be dynamic',
     ],
   ])('%s', (_, f, message) => {
     expect(() => f(rows())).toThrow(g.GraphError);
