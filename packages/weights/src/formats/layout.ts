@@ -102,9 +102,13 @@ export class LayoutBuilder {
       throw new CheckpointError(`The name ${quote(name)} appears twice; rename one, or fetch the file again.`);
     }
     if (this.places.size + this.texts.size >= MAX_ENTRIES) {
-      throw new CheckpointError(`The file has more than ${MAX_ENTRIES} entries, past the limit; split it.`);
+      throw tooManyEntries();
     }
   }
+}
+
+export function tooManyEntries(): CheckpointError {
+  return new CheckpointError(`The file has more than ${MAX_ENTRIES} entries, past the limit; split it.`);
 }
 
 /**

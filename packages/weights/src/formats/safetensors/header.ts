@@ -1,4 +1,6 @@
 import { CheckpointError } from '../../errors/checkpoint-error.js';
+import { quote } from '../../errors/quote.js';
+import { MAX_ENTRIES, tooManyEntries } from '../layout.js';
 
 /**
  * The safetensors format (https://github.com/huggingface/safetensors): 8 bytes with the header's length N as a little-endian
@@ -12,12 +14,7 @@ export const PREFIX_LENGTH = 8;
 export interface HeaderEntry {
   readonly dtype: string;
   readonly shape: number[];
-  readonly data_offsets: number[];
-}
-
-export interface ParsedHeader {
-  readonly tensors: Map<string, HeaderEntry>;
-  readonly metadata: Map<string, string>;
+  readonly offsets: readonly number[];
 }
 
 /**
@@ -26,9 +23,14 @@ export interface ParsedHeader {
  *
  * `JSON.parse` would not do: it keeps the last of two equal names in silence, rounds integers past 2⁵³ and nests as deep as
  * the file likes. Here depth is bounded by the grammar and there is no recursion.
- * @throws CheckpointError with the position of the first fault.
+ * @param tensor Called with each tensor, in the order of the header.
+ * @returns The metadata.
+ * @throws CheckpointError with the position of the first fault, or if there are more entries than any model has.
  */
-export function parseHeader(bytes: Uint8Array): ParsedHeader {
+export function parseHeader(
+  bytes: Uint8Array,
+  tensor: (name: string, entry: HeaderEntry) => void,
+): Map<string, string> {
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
@@ -36,9 +38,12 @@ export function parseHeader(bytes: Uint8Array): ParsedHeader {
     throw new CheckpointError('The header is not UTF-8; the file is corrupt or not a safetensors file.');
   }
   const scanner = new Scanner(text);
-  const tensors = new Map<string, HeaderEntry>();
+  const names = new Set<string>();
   const metadata = new Map<string, string>();
   let metadataSeen = false;
+  const checkCount = () => {
+    if (names.size + metadata.size >= MAX_ENTRIES) throw tooManyEntries();
+  };
   // Padding may follow the header's object, never precede it.
   if (!text.startsWith('{')) scanner.fail('"{"');
   scanner.object((name) => {
@@ -46,16 +51,19 @@ export function parseHeader(bytes: Uint8Array): ParsedHeader {
       if (metadataSeen) scanner.refuse('"__metadata__" appears twice');
       metadataSeen = true;
       scanner.object((key) => {
-        if (metadata.has(key)) scanner.refuse(`metadata ${JSON.stringify(key)} appears twice`);
+        checkCount();
+        if (metadata.has(key)) scanner.refuse(`metadata ${quote(key)} appears twice`);
         metadata.set(key, scanner.string());
       });
     } else {
-      if (tensors.has(name)) scanner.refuse(`tensor ${JSON.stringify(name)} appears twice`);
-      tensors.set(name, parseEntry(scanner, name));
+      checkCount();
+      if (names.has(name)) scanner.refuse(`tensor ${quote(name)} appears twice`);
+      names.add(name);
+      tensor(name, parseEntry(scanner, name));
     }
   });
   scanner.end();
-  return { tensors, metadata };
+  return metadata;
 }
 
 function parseEntry(scanner: Scanner, name: string): HeaderEntry {
@@ -66,13 +74,15 @@ function parseEntry(scanner: Scanner, name: string): HeaderEntry {
     if (field === 'dtype' && dtype === undefined) dtype = scanner.string();
     else if (field === 'shape' && shape === undefined) shape = scanner.integers();
     else if (field === 'data_offsets' && offsets === undefined) offsets = scanner.integers();
-    else scanner.refuse(`tensor ${JSON.stringify(name)} has the field ${JSON.stringify(field)}, unknown or repeated`);
+    else scanner.refuse(`tensor ${quote(name)} has the field ${quote(field)}, unknown or repeated`);
   });
   if (dtype === undefined || shape === undefined || offsets === undefined) {
-    return scanner.refuse(`tensor ${JSON.stringify(name)} needs dtype, shape and data_offsets`);
+    return scanner.refuse(`tensor ${quote(name)} needs dtype, shape and data_offsets`);
   }
-  return { dtype, shape, data_offsets: offsets };
+  return { dtype, shape, offsets };
 }
+
+const [quotation, backslash, digit0, digit9] = [0x22, 0x5c, 0x30, 0x39];
 
 /** Reads JSON tokens one after the other. */
 class Scanner {
@@ -94,34 +104,51 @@ class Scanner {
 
   string(): string {
     this.skipSpace();
-    const start = this.position;
-    if (this.text[start] !== '"') return this.fail('a string');
+    const { text, position: start } = this;
+    if (text.charCodeAt(start) !== quotation) return this.fail('a string');
     // Scanned by hand: a regular expression with an alternative for escapes runs out of stack on a string of megabytes.
+    let isPlain = true;
     let end = start + 1;
-    while (end < this.text.length && this.text[end] !== '"') end += this.text[end] === '\\' ? 2 : 1;
+    for (let code = text.charCodeAt(end); code !== quotation; code = text.charCodeAt(end)) {
+      if (Number.isNaN(code)) break;
+      if (code === backslash || code < 0x20) isPlain = false;
+      end += code === backslash ? 2 : 1;
+    }
     this.position = end + 1;
+    if (isPlain && end < text.length) return text.slice(start + 1, end);
     try {
       // Escapes, forbidden control characters and a missing end are JSON's own business.
-      return JSON.parse(this.text.slice(start, end + 1));
+      return JSON.parse(text.slice(start, end + 1));
     } catch {
       return this.refuse('a string is not valid JSON');
     }
   }
 
   integers(): number[] {
-    const values: number[] = [];
     this.expect('[');
-    if (this.accept(']')) return values;
-    do {
-      const literal = this.match(/(?:0|[1-9]\d*)(?![\d.eE])/y);
-      const value = Number(literal);
-      if (literal === undefined || !Number.isSafeInteger(value)) {
-        return this.fail('a whole number from 0 to 2^53 - 1');
-      }
-      values.push(value);
-    } while (this.accept(','));
+    if (this.accept(']')) return [];
+    const values = [this.integer()];
+    while (this.accept(',')) values.push(this.integer());
     this.expect(']');
     return values;
+  }
+
+  private integer(): number {
+    this.skipSpace();
+    const { text, position: start } = this;
+    let value = 0;
+    let end = start;
+    let code = text.charCodeAt(end);
+    while (code >= digit0 && code <= digit9) {
+      value = value * 10 + code - digit0;
+      code = text.charCodeAt(++end);
+    }
+    const isJson = end > start && !(end > start + 1 && text.charCodeAt(start) === digit0);
+    if (!isJson || '.eE'.includes(text.charAt(end) || ' ') || !Number.isSafeInteger(value)) {
+      return this.fail('a whole number from 0 to 2^53 - 1');
+    }
+    this.position = end;
+    return value;
   }
 
   end(): void {
@@ -131,12 +158,12 @@ class Scanner {
 
   fail(expected: string): never {
     const found = this.text.slice(this.position, this.position + 20);
-    return this.refuse(`expected ${expected}, found ${found === '' ? 'its end' : JSON.stringify(found)}`);
+    return this.refuse(`expected ${expected}, found ${found === '' ? 'its end' : quote(found)}`);
   }
 
   refuse(fault: string): never {
     throw new CheckpointError(
-      `The header is malformed at character ${this.position}: ${fault.slice(0, 300)}. The file is corrupt or not a safetensors file.`,
+      `The header is malformed at character ${this.position}: ${fault}. The file is corrupt or not a safetensors file.`,
     );
   }
 
@@ -151,15 +178,11 @@ class Scanner {
     return true;
   }
 
-  private match(pattern: RegExp): string | undefined {
-    this.skipSpace();
-    pattern.lastIndex = this.position;
-    const found = pattern.exec(this.text)?.[0];
-    if (found !== undefined) this.position += found.length;
-    return found;
-  }
-
   private skipSpace(): void {
-    while (' \t\n\r'.includes(this.text[this.position] ?? 'end')) this.position++;
+    for (;;) {
+      const code = this.text.charCodeAt(this.position);
+      if (code !== 0x20 && code !== 0x09 && code !== 0x0a && code !== 0x0d) return;
+      this.position++;
+    }
   }
 }

@@ -2,7 +2,7 @@ import { CheckpointError } from '../../errors/checkpoint-error.js';
 import { listText, quote } from '../../errors/quote.js';
 import { BYTES_PER_ELEMENT, type Checkpoint, elementCount, type StoredDtype } from '../../tensors/stored-tensor.js';
 import { type ByteSource, memorySource } from '../byte-source.js';
-import { type CheckpointLayout, checkName, loadFromMemory } from '../layout.js';
+import { type ByteRange, type CheckpointLayout, checkName, loadFromMemory, type TensorPlace } from '../layout.js';
 import { PREFIX_LENGTH, parseHeader } from './header.js';
 
 /** The reference implementation refuses longer headers too. */
@@ -64,10 +64,8 @@ function readHeaderLength(prefix: Uint8Array, fileLength: number): number {
  */
 function readHeader(header: Uint8Array, dataStart: number, fileLength: number): CheckpointLayout {
   const dataLength = fileLength - dataStart;
-  const { tensors, metadata } = parseHeader(header);
-  for (const key of metadata.keys()) checkName(key, 'metadata');
-  const places: { name: string; dtype: StoredDtype; shape: number[]; begin: number; end: number }[] = [];
-  for (const [name, { dtype, shape, data_offsets: offsets }] of tensors) {
+  const places: SinglePlace[] = [];
+  const metadata = parseHeader(header, (name, { dtype, shape, offsets }) => {
     const what = `Tensor ${quote(name)}`;
     checkName(name, 'tensor');
     if (!isStoredDtype(dtype)) {
@@ -87,34 +85,32 @@ function readHeader(header: Uint8Array, dataStart: number, fileLength: number): 
         `${what} spans ${end - begin} bytes, but ${dtype} of shape ${listText(shape)} takes ${size}; the file is corrupt.`,
       );
     }
-    places.push({ name, dtype, shape, begin, end });
-  }
-  places.sort((a, b) => a.begin - b.begin || a.end - b.end);
-  let covered = 0;
-  for (const { name, begin, end } of places) {
+    places.push({ name, dtype, shape, ranges: [{ begin: dataStart + begin, end: dataStart + end }] });
+  });
+  for (const key of metadata.keys()) checkName(key, 'metadata');
+  places.sort(({ ranges: [a] }, { ranges: [b] }) => a.begin - b.begin || a.end - b.end);
+  let covered = dataStart;
+  for (const { name, ranges } of places) {
+    const [{ begin, end }] = ranges;
     if (begin !== covered) {
       const fault = begin < covered ? 'overlaps the tensor before it' : 'leaves a gap before it';
       throw new CheckpointError(
-        `Tensor ${quote(name)} begins at byte ${begin} of the data and ${fault}, which ends at ${covered}; the file is corrupt.`,
+        `Tensor ${quote(name)} begins at byte ${begin - dataStart} of the data and ${fault}, which ends at ${covered - dataStart}; the file is corrupt.`,
       );
     }
     covered = end;
   }
-  if (covered !== dataLength) {
+  if (covered !== fileLength) {
     throw new CheckpointError(
-      `The tensors end at byte ${covered} of the data, but ${dataLength} bytes follow the header; the file is corrupt.`,
+      `The tensors end at byte ${covered - dataStart} of the data, but ${dataLength} bytes follow the header; the file is corrupt.`,
     );
   }
-  return {
-    format: 'safetensors',
-    places: places.map(({ name, dtype, shape, begin, end }) => ({
-      name,
-      dtype,
-      shape,
-      ranges: [{ begin: dataStart + begin, end: dataStart + end }],
-    })),
-    metadata: Object.fromEntries(metadata),
-  };
+  return { format: 'safetensors', places, metadata: Object.fromEntries(metadata) };
+}
+
+/** The place of a tensor that lies in one piece, as all of this format do. */
+interface SinglePlace extends TensorPlace {
+  readonly ranges: readonly [ByteRange];
 }
 
 function isStoredDtype(dtype: string): dtype is StoredDtype {
