@@ -103,6 +103,10 @@ describe('writeSafetensors', () => {
 
   it('refuses bytes that do not fit the shape, and names the tensor', () => {
     expect(() => writeSafetensors(new Map([['w', { ...one, shape: [2] }]]))).toThrow(/Tensor "w" holds 4 bytes/);
+    const long = 'w'.repeat(68_000);
+    expect(() => writeSafetensors(new Map([[long, { ...one, shape: [2] }]]))).toThrow(
+      /^.{0,300}68000 characters.{0,300}$/,
+    );
   });
 
   it('refuses metadata that is not text', () => {
@@ -172,6 +176,16 @@ describe('readSafetensors refuses', () => {
     for (let length = 0; length < reference.length; length++) {
       expect(() => readSafetensors(reference.subarray(0, length)), `${length} bytes`).toThrow(CheckpointError);
     }
+  });
+
+  it.each(['tensors', 'metadata'])('with more %s than any model has', (kind) => {
+    const items = (count: number) => {
+      const texts = Array.from({ length: count }, (_, i) => `"${i}":${kind === 'tensors' ? entry([0], [0, 0]) : '""'}`);
+      return file(kind === 'tensors' ? `{${texts}}` : `{"__metadata__":{${texts}}}`);
+    };
+    const most = readSafetensors(items(100_000));
+    expect(most.tensors.size + Object.keys(most.metadata).length).toBe(100_000);
+    expect(() => readSafetensors(items(100_001))).toThrow(/more than 100000 entries, past the limit/);
   });
 
   it('with a short message, however long the fault', () => {
