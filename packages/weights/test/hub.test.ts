@@ -229,9 +229,18 @@ describe('the files', () => {
 
   it('must be in the repository', async () => {
     expect(await refusal({ files: ['config.json', 'vocab.json'] })).toMatch(
-      /^org\/name at main has no file "vocab.json".* config.json, model.safetensors\.$/,
+      /^org\/name at main has no file "vocab.json".* "config.json", "model.safetensors"\.$/,
     );
     expect(await held()).toEqual([]);
+  });
+
+  it('are listed in a short message, however many and long', async () => {
+    for (let index = 0; index < 1000; index++) hub.add(`${index}${'n'.repeat(10_000)}`, Buffer.from('x'));
+    const message = await refusal({ files: ['vocab.json'] });
+    expect(message).toMatch(
+      /^org\/name at main has no file "vocab.json"\. Choose among its 1002 files: .* and 982 others/,
+    );
+    expect(message.length).toBeLessThan(3000);
   });
 
   it('come several at once, as many as asked for', async () => {
@@ -486,6 +495,12 @@ describe('checksums and sizes', () => {
       send('', { code: 206, headers: { 'content-range': 'bytes 100000-299999/300001' } }),
     );
     expect(await refusal()).toMatch(/has 300001 bytes/);
+  });
+
+  it('are shown as numbers, however many digits a header has', async () => {
+    const range = `bytes 0-299999/${'3'.repeat(10_000)}`;
+    hub.contents.push(send('', { code: 206, headers: { 'content-range': range } }));
+    expect(await refusal()).toMatch(/^model.safetensors has Infinity bytes, and the hub listed 300000/);
   });
 
   it('stop a body that has no end', async () => {

@@ -1,6 +1,7 @@
 import { readSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
+import { quote } from '@dalle-mini/core';
 import { CheckpointError } from '../errors/checkpoint-error.js';
 import { FileError, isSystemError } from '../errors/file-error.js';
 import type { ByteSource } from '../formats/byte-source.js';
@@ -130,7 +131,7 @@ function reserve(name: string, ranges: readonly ByteRange[]): Uint8Array {
     return new Uint8Array(length);
   } catch (cause) {
     throw new CheckpointError(
-      `Tensor ${JSON.stringify(name)} takes ${length} bytes, more than this process can reserve; free memory, or split the tensor.`,
+      `Tensor ${quote(name)} takes ${length} bytes, more than this process can reserve; free memory, or split the tensor.`,
       { cause },
     );
   }

@@ -1,4 +1,4 @@
-import { quote } from '../errors/quote.js';
+import { quote } from '@dalle-mini/core';
 import { HubError, UnavailableError } from './error.js';
 import { withRetries } from './retries.js';
 

@@ -106,7 +106,8 @@ async function begin(
   const start = response.status === 206 ? position : 0;
   const length = response.headers.get('content-length');
   const size = response.status === 206 ? total : length;
-  if (size != null && Number(size) !== file.size) throw otherSize(file, size);
+  // As a number: a header may have thousands of digits.
+  if (size != null && Number(size) !== file.size) throw otherSize(file, String(Number(size)));
   if (start < position) await handle.truncate(start);
   return start;
 }

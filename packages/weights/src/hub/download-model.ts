@@ -1,5 +1,6 @@
+import { quote } from '@dalle-mini/core';
 import { FileError, isSystemError } from '../errors/file-error.js';
-import { quote } from '../errors/quote.js';
+import { listNames } from '../errors/lists.js';
 import { fileSize, ModelCache } from './cache.js';
 import { HubClient } from './client.js';
 import { downloadBlob } from './download-file.js';
@@ -122,8 +123,9 @@ function blobsOf(names: readonly string[], listing: readonly StoredFile[], what:
   for (const name of names) {
     const file = byName.get(name);
     if (file === undefined) {
-      const some = [...byName.keys()].slice(0, 20).join(', ');
-      throw new HubError(`${what} has no file ${quote(name)}. Choose among its ${byName.size} files: ${some}.`);
+      throw new HubError(
+        `${what} has no file ${quote(name)}. Choose among its ${byName.size} files: ${listNames([...byName.keys()])}.`,
+      );
     }
     const blob = blobs.get(file.etag);
     if (blob === undefined) blobs.set(file.etag, [file]);
@@ -167,7 +169,7 @@ async function cachedModel(
   const names = choose(wanted, listing);
   const missing = names.filter((name) => !held.has(name));
   if (missing.length > 0) {
-    const lacks = `The cache at ${cache.folder} lacks ${missing.map(quote).join(', ')} of ${what}.`;
+    const lacks = `The cache at ${cache.folder} lacks ${listNames(missing)} of ${what}.`;
     throw new HubError(`${lacks} ${why.message}`, { cause: why });
   }
   return downloadedModel(cache, commit, names, 'cache');

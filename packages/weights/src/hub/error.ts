@@ -1,6 +1,8 @@
+import { DalleMiniError } from '@dalle-mini/core';
+
 /** A model that the hub does not give, or not as it should be. The message, one line, names the cause and what to do. */
-export class HubError extends Error {
-  override readonly name = 'HubError';
+export class HubError extends DalleMiniError {
+  static override readonly code: string = 'HUB';
 }
 
 /** A hub that cannot be reached, or that has too much to do: a cache may take its place, and another attempt may succeed. */

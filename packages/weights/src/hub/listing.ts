@@ -1,4 +1,4 @@
-import { quote } from '../errors/quote.js';
+import { quote } from '@dalle-mini/core';
 import type { HubClient } from './client.js';
 import { HubError } from './error.js';
 

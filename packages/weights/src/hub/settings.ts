@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { quote } from '@dalle-mini/core';
 import { HubError } from './error.js';
 
 // The variables, and what they default to, are those of huggingface_hub in Python.
@@ -34,7 +35,7 @@ export function cacheFolder(): string {
 export function hubEndpoint(endpoint = variable('HF_ENDPOINT') ?? DEFAULT_ENDPOINT): string {
   if (!/^https?:\/\//.test(endpoint) || !URL.canParse(endpoint)) {
     throw new HubError(
-      `The hub's endpoint is ${JSON.stringify(endpoint)}; set HF_ENDPOINT to an address such as ${DEFAULT_ENDPOINT}.`,
+      `The hub's endpoint is ${quote(endpoint)}; set HF_ENDPOINT to an address such as ${DEFAULT_ENDPOINT}.`,
     );
   }
   return endpoint.replace(/\/+$/, '');

@@ -1,5 +1,6 @@
+import { describeValue } from '@dalle-mini/core';
 import { CheckpointError } from '../errors/checkpoint-error.js';
-import { listText } from '../errors/quote.js';
+import { listText } from '../errors/lists.js';
 import { bfloat16ToFloat32, float16ToFloat32, float32ToBfloat16, float32ToFloat16 } from './half-precision.js';
 
 /** Bytes an element takes, for each element type that a checkpoint may hold. The names are those of safetensors. */
@@ -52,7 +53,7 @@ export function elementCount(shape: readonly number[], what: string): number {
 export function checkTensor({ dtype, shape, bytes }: StoredTensor, what: string): void {
   if (!Object.hasOwn(BYTES_PER_ELEMENT, dtype)) {
     throw new CheckpointError(
-      `${what} has dtype ${dtype}; checkpoints hold ${Object.keys(BYTES_PER_ELEMENT).join(', ')}.`,
+      `${what} has dtype ${describeValue(dtype)}; checkpoints hold ${Object.keys(BYTES_PER_ELEMENT).join(', ')}.`,
     );
   }
   const expected = elementCount(shape, what) * BYTES_PER_ELEMENT[dtype];

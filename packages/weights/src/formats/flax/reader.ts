@@ -1,5 +1,6 @@
+import { quote } from '@dalle-mini/core';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
-import { listText, quote } from '../../errors/quote.js';
+import { listText } from '../../errors/lists.js';
 import { type ByteSource, Cursor } from '../byte-source.js';
 import {
   type ByteRange,

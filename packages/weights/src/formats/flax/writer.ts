@@ -1,5 +1,5 @@
+import { quote } from '@dalle-mini/core';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
-import { quote } from '../../errors/quote.js';
 import { BYTES_PER_ELEMENT, checkTensor, type StoredDtype, type StoredTensor } from '../../tensors/stored-tensor.js';
 import { checkName, concatenate, joinName, MAX_DEPTH } from '../layout.js';
 import { ARRAY, CHUNKED, DTYPES } from './format.js';

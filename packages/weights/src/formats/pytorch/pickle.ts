@@ -1,5 +1,6 @@
+import { quote } from '@dalle-mini/core';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
-import { quote } from '../../errors/quote.js';
+import { pythonName } from '../../errors/lists.js';
 import { type Cursor, uint64 } from '../byte-source.js';
 
 /**
@@ -258,7 +259,7 @@ class PickleMachine {
       }
       case '\x92': {
         const [type] = this.popMany(3);
-        stack.push(new Opaque(nameOf(type!)));
+        stack.push(opaque(type!));
         return;
       }
       case 'b': // The state of an object, which no value here has.
@@ -286,7 +287,7 @@ class PickleMachine {
 
   private call(callable: PickleValue, args: readonly PickleValue[]): PickleValue {
     const meaning = callable instanceof Global ? this.names.calls.get(callable.name) : undefined;
-    return meaning === undefined ? new Opaque(nameOf(callable)) : meaning(args);
+    return meaning === undefined ? opaque(callable) : meaning(args);
   }
 
   private append(items: readonly PickleValue[]): void {
@@ -373,9 +374,14 @@ function longInteger(bytes: Uint8Array): number | bigint {
   return Number.isSafeInteger(Number(value)) ? Number(value) : value;
 }
 
-/** What a value is, for a message. */
-export function nameOf(value: PickleValue): string {
-  if (value instanceof Global || value instanceof Opaque) return value.name;
+/** The place of what a value would have built. */
+function opaque(builder: PickleValue): Opaque {
+  return new Opaque(builder instanceof Global || builder instanceof Opaque ? builder.name : describe(builder));
+}
+
+/** Describes a value in an error message. */
+export function describe(value: PickleValue): string {
+  if (value instanceof Global || value instanceof Opaque) return pythonName(value.name);
   if (value === null) return 'None';
   if (Array.isArray(value)) return 'a list';
   if (value instanceof PickleDict) return 'a dict';

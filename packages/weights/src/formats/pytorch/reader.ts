@@ -1,5 +1,6 @@
+import { quote } from '@dalle-mini/core';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
-import { listText, quote } from '../../errors/quote.js';
+import { listText, pythonName } from '../../errors/lists.js';
 import { BYTES_PER_ELEMENT, type StoredDtype } from '../../tensors/stored-tensor.js';
 import { type ByteSource, Cursor, uint64 } from '../byte-source.js';
 import {
@@ -13,7 +14,16 @@ import {
   type TensorPlace,
   tensorBytes,
 } from '../layout.js';
-import { Foreign, nameOf, PickleDict, type PickleNames, type PickleValue, type Unpickled, unpickle } from './pickle.js';
+import {
+  describe,
+  Foreign,
+  Global,
+  PickleDict,
+  type PickleNames,
+  type PickleValue,
+  type Unpickled,
+  unpickle,
+} from './pickle.js';
 import { zipEntries } from './zip.js';
 
 /**
@@ -138,7 +148,7 @@ export function pytorchLegacyLayout(source: ByteSource): CheckpointLayout {
   const protocol = unpickle(cursor, names).value;
   if (protocol !== LEGACY_PROTOCOL) {
     throw new CheckpointError(
-      `The file is of PyTorch's protocol ${nameOf(protocol)}; this reader knows ${LEGACY_PROTOCOL}. Save it again with a PyTorch of today.`,
+      `The file is of PyTorch's protocol ${describe(protocol)}; this reader knows ${LEGACY_PROTOCOL}. Save it again with a PyTorch of today.`,
     );
   }
   const system = unpickle(cursor, names).value;
@@ -155,7 +165,7 @@ export function pytorchLegacyLayout(source: ByteSource): CheckpointLayout {
     const storage = typeof key === 'string' ? storages.get(key) : undefined;
     if (storage === undefined || ranges.has(storage.key)) {
       throw new CheckpointError(
-        `The file lists a storage, ${nameOf(key)}, that no tensor has or that it has listed before; it is corrupt.`,
+        `The file lists a storage, ${describe(key)}, that no tensor has or that it has listed before; it is corrupt.`,
       );
     }
     const elements = uint64(data.view(8), 0, true, `The length of storage ${quote(storage.key)}`);
@@ -247,18 +257,17 @@ function rebuildParameter([data]: readonly PickleValue[]): PickleValue {
 
 /** `('storage', type, key, location, elements)`, and in the legacy format the part that is seen, which is `None` since PyTorch 0.4. */
 function loadStorage(id: PickleValue, storages: Map<string, Storage>): PickleValue {
-  if (!Array.isArray(id)) throw malformed(`a persistent id that is ${nameOf(id)}`);
+  if (!Array.isArray(id)) throw malformed(`a persistent id that is ${describe(id)}`);
   const [kind, type, key, , elements, view] = id;
   // The legacy format adds the source code to classes. The class itself is all that a pickle does with it.
   if (kind === 'module' && type !== undefined) return type;
   if (kind !== 'storage' || type === undefined || typeof key !== 'string' || !isSize(elements)) {
     throw malformed('a persistent id that is no storage');
   }
-  const typeName = nameOf(type);
-  const dtype = STORAGE_TYPES.get(typeName);
+  const dtype = type instanceof Global ? STORAGE_TYPES.get(type.name) : undefined;
   if (dtype === undefined) {
     throw new CheckpointError(
-      `Storage ${quote(key)} is of the type ${typeName}; this reader knows ${[...STORAGE_TYPES.values()].filter((_, i) => i % 2 === 0).join(', ')}. ` +
+      `Storage ${quote(key)} is of the type ${describe(type)}; this reader knows ${[...STORAGE_TYPES.values()].filter((_, i) => i % 2 === 0).join(', ')}. ` +
         'Convert its tensors to one of them.',
     );
   }
@@ -300,7 +309,7 @@ function stateDictLayout(
       for (const [key, item] of itemsOf(entry)) add(item, joinName(name, '.', keyText(key)), depth + 1);
     } else if (entry !== null) {
       throw new CheckpointError(
-        `The state dict holds ${nameOf(entry)} under ${quote(name)}, which is neither a tensor, a number nor text. ` +
+        `The state dict holds ${describe(entry)} under ${quote(name)}, which is neither a tensor, a number nor text. ` +
           `Nothing in the file was run. ${SAVE_STATE_DICT}`,
       );
     }
@@ -318,11 +327,11 @@ function stateDictLayout(
   if (unknownNames.length > 0) {
     const others = unknownNames.length > 1 ? ` (and for ${unknownNames.length - 1} others)` : '';
     throw new CheckpointError(
-      `The file asks for ${unknownNames[0]}${others}, which a state dict does not need and this reader never runs. ${SAVE_STATE_DICT}`,
+      `The file asks for ${pythonName(unknownNames[0]!)}${others}, which a state dict does not need and this reader never runs. ${SAVE_STATE_DICT}`,
     );
   }
   if (root === undefined) {
-    throw new CheckpointError(`The file holds ${nameOf(value)}, not a dict of tensors. ${SAVE_STATE_DICT}`);
+    throw new CheckpointError(`The file holds ${describe(value)}, not a dict of tensors. ${SAVE_STATE_DICT}`);
   }
   add(root, '', 0);
   return layout.finish(fileSize);
@@ -370,7 +379,9 @@ function get(dict: PickleDict, key: string): PickleValue | undefined {
 
 function keyText(key: PickleValue): string {
   if (typeof key === 'string' || typeof key === 'number') return String(key);
-  throw new CheckpointError(`The state dict has the key ${nameOf(key)}; keys are text or numbers. ${SAVE_STATE_DICT}`);
+  throw new CheckpointError(
+    `The state dict has the key ${describe(key)}; keys are text or numbers. ${SAVE_STATE_DICT}`,
+  );
 }
 
 function isText(value: PickleValue): value is string | number | bigint | boolean {

@@ -1,5 +1,5 @@
+import { quote } from '@dalle-mini/core';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
-import { quote } from '../../errors/quote.js';
 import { type ByteSource, uint64 } from '../byte-source.js';
 import { type ByteRange, MAX_ENTRIES } from '../layout.js';
 

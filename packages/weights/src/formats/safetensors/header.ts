@@ -1,5 +1,5 @@
+import { quote } from '@dalle-mini/core';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
-import { quote } from '../../errors/quote.js';
 import { MAX_ENTRIES, tooManyEntries } from '../layout.js';
 
 /**

@@ -1,5 +1,6 @@
+import { quote } from '@dalle-mini/core';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
-import { listText, quote } from '../../errors/quote.js';
+import { listText } from '../../errors/lists.js';
 import { BYTES_PER_ELEMENT, type Checkpoint, elementCount, type StoredDtype } from '../../tensors/stored-tensor.js';
 import { type ByteSource, memorySource } from '../byte-source.js';
 import { type ByteRange, type CheckpointLayout, checkName, loadFromMemory, type TensorPlace } from '../layout.js';

@@ -1,3 +1,4 @@
+import { quote } from '@dalle-mini/core';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
 import {
   BYTES_PER_ELEMENT,
@@ -38,7 +39,7 @@ export function* safetensorsParts(
   const sorted = [...tensors]
     .map(([name, tensor]) => {
       checkName(name, 'tensor');
-      checkTensor(tensor, `Tensor ${JSON.stringify(name)}`);
+      checkTensor(tensor, `Tensor ${quote(name)}`);
       const dtype = isFloat(tensor.dtype) ? (options.dtype ?? tensor.dtype) : tensor.dtype;
       return { name, tensor, dtype, key: utf8.encode(name) };
     })
@@ -51,7 +52,7 @@ export function* safetensorsParts(
       checkName(key, 'metadata');
       if (typeof metadata[key] !== 'string') {
         throw new CheckpointError(
-          `Metadata ${JSON.stringify(key)} is a ${typeof metadata[key]}; metadata values are strings. Use JSON.stringify for structured values.`,
+          `Metadata ${quote(key)} is a ${typeof metadata[key]}; metadata values are strings. Use JSON.stringify for structured values.`,
         );
       }
     }
