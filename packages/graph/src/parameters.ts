@@ -1,6 +1,7 @@
 import { GraphError } from './graph-error.js';
 import { describe, operation } from './operation.js';
 import { sameShape, sizeOf } from './shape.js';
+import { Mismatches } from './stored/mismatches.js';
 import { isInMemory } from './stored/part.js';
 import { partsOf, type StoredParameter } from './stored/stored-parameter.js';
 import type { Initializer, Shape, Tensor } from './tensor.js';
@@ -44,31 +45,34 @@ export class ParameterScope {
 }
 
 /**
- * Demands a value of the right type and shape for every parameter; there may be more values than parameters.
- *
- * @throws GraphError that names the first parameter without one.
+ * Checks that every parameter has a value of its type and shape; there may be more values than parameters.
+ * @throws GraphError that lists all parameters whose values are missing or do not fit.
  */
 export function checkParameters(
   parameters: ReadonlyMap<string, Tensor>,
   values: ReadonlyMap<string, StoredParameter>,
 ): void {
+  const mismatches = new Mismatches();
   for (const [name, tensor] of parameters) {
     const value = values.get(name);
-    if (!value)
-      throw new GraphError(
-        `parameter ${name} has no value: the weights do not belong to this model, or are incomplete`,
-      );
+    if (!value) {
+      mismatches.missing.push(name);
+      continue;
+    }
     const { dtype, shape } = value;
     if (dtype !== tensor.dtype || !sameShape(shape, tensor.shape)) {
-      throw new GraphError(
-        `parameter ${name} must be ${describe(tensor)}, and its value is ${dtype}[${shape.join(', ')}]`,
-      );
+      mismatches.different.push(`${name} must be ${describe(tensor)}, not ${dtype}[${shape.join(', ')}]`);
+      continue;
     }
     for (const [field, layout, part] of partsOf(value)) {
-      if (isInMemory(part) && part.length !== sizeOf(layout.shape))
-        throw new GraphError(
-          `parameter ${name} must have ${sizeOf(layout.shape)} elements in ${field}, and it has ${part.length}`,
-        );
+      const size = sizeOf(layout.shape);
+      if (isInMemory(part) && part.length !== size)
+        mismatches.different.push(`${name} must have ${size} elements in ${field}, not ${part.length}`);
     }
   }
+  const { text } = mismatches;
+  if (text !== undefined)
+    throw new GraphError(
+      `The parameters must be those of the graph: ${text}. Give the weights that belong to this model.`,
+    );
 }

@@ -211,7 +211,9 @@ describe('parameters', () => {
     const values = new Map(parameters);
     values.delete('in.bias');
     await expect(runtime.compile(graph, { parameters: values })).rejects.toThrow(
-      new g.GraphError('parameter in.bias has no value: the weights do not belong to this model, or are incomplete'),
+      new g.GraphError(
+        'The parameters must be those of the graph: in.bias is missing. Give the weights that belong to this model.',
+      ),
     );
   });
 
@@ -221,14 +223,14 @@ describe('parameters', () => {
   ])('of another %s are refused by name', async (_, value, given) => {
     const values = new Map(parameters).set('out.weight', value);
     await expect(runtime.compile(graph, { parameters: values })).rejects.toThrow(
-      `parameter out.weight must be float32[3, 16], and its value is ${given}`,
+      `out.weight must be float32[3, 16], not ${given}`,
     );
   });
 
   test('of another number of elements are refused by name', async () => {
     const values = new Map(parameters).set('out.weight', float32([3, 16], Array(47).fill(0)));
     await expect(runtime.compile(graph, { parameters: values })).rejects.toThrow(
-      'parameter out.weight must have 48 elements in data, and it has 47',
+      'out.weight must have 48 elements in data, not 47',
     );
   });
 

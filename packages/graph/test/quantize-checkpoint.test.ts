@@ -114,13 +114,13 @@ describe('quantize and dequantize', () => {
   });
 
   it.each([
-    ['a scale of another shape', broken('dense.weight.scale'), 'dense.weight.scale must be F32[2], not F32[3]'],
+    ['a scale of another shape', broken('dense.weight.scale'), 'dense.weight.scale must have shape [2], not [3]'],
     ['outliers without positions', broken('dense.weight.outliers'), 'dense.weight.outlier_positions is missing'],
-    ['more outliers than positions', broken('wide.outliers'), 'wide.outlier_positions must be I32[3], not I32[1]'],
+    ['more outliers than positions', broken('wide.outliers'), 'wide.outlier_positions must have shape [3], not [1]'],
     [
       'positions of another type',
       broken('wide.outlier_positions'),
-      'wide.outlier_positions must be I32[1], not F32[3]',
+      'wide.outlier_positions must have shape [1], not [3]',
     ],
     [
       'a position past the end',

@@ -1,10 +1,9 @@
 /** A text-to-image model as a folder of files: the format, its reader and its writer. */
 import { join, resolve } from 'node:path';
 import { checkDecoderConfig, type DecoderConfig } from '@dalle-mini/decoder';
-import { sameShape } from '@dalle-mini/graph';
+import { matchParameters } from '@dalle-mini/graph';
 import { type BartConfig, checkBartConfig } from '@dalle-mini/text-encoder';
 import { checkVqganConfig, gridSizeOf, type VqganConfig } from '@dalle-mini/vqgan';
-import type { Checkpoint } from '@dalle-mini/weights';
 import { isThere } from '@dalle-mini/weights/node';
 import {
   checkReplaceable,
@@ -265,16 +264,13 @@ export async function writeParts(
 
 /** Of a part's weights, those that it asks for. */
 function neededOf<Config>({ config, weights }: PublishedPart<Config>, part: string, kind: PartKind<Config>) {
-  const needed: Checkpoint = new Map();
-  for (const [name, { shape }] of kind.parameters(config)) {
-    const tensor = weights.get(name);
-    if (!tensor || !sameShape(tensor.shape, shape))
-      fail(
-        `the ${part}'s tensor ${name} must be [${shape}], and it ${tensor ? `is [${tensor.shape}]` : 'is missing'}; fetch the model again.`,
-      );
-    needed.set(name, tensor);
+  try {
+    const matches = [...matchParameters(kind.parameters(config), weights).values()];
+    const needed = matches.flatMap(({ parts }) => parts.map(({ name, tensor }) => [name, tensor] as const));
+    return { config, weights: new Map(needed) };
+  } catch (error) {
+    fail(`of the ${part}, ${(error as Error).message}`, error);
   }
-  return { config, weights: needed };
 }
 
 /** Refuses parts that do not belong together, or lack values. A release may be without its VQ-GAN. */

@@ -3,11 +3,15 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { checkDecoderConfig, type DecoderConfig, decoderParameters, rowGraph, textGraph } from '@dalle-mini/decoder';
 import {
-  dequantize,
+  bindParameters,
+  checkParameters,
+  checkpointTensors,
+  matchParameters,
   quantizableParameters,
-  type Shape,
+  quantizeBlocks,
+  quantizeColumns,
   type StoredParameter,
-  sameShape,
+  sizeOf,
   type Tensor,
   type TensorData,
 } from '@dalle-mini/graph';
@@ -17,8 +21,6 @@ import { checkVqganConfig, type VqganConfig, vqganParameters } from '@dalle-mini
 import { type Checkpoint, fromFloat32, type StoredTensor, toFloat32 } from '@dalle-mini/weights';
 import { locateTensors, type TensorLocation, writeCheckpointFile } from '@dalle-mini/weights/node';
 import { fail, inFile, ModelFolderError, readJson, readTensors, writeJson } from './folder.js';
-import { locateMatrix, type MatrixLocation, matrixValue, partsOfMatrix, storeMatrix } from './matrix-in-few-bits.js';
-import { placeOf, stayInFile, valueInPlace } from './tensors-in-place.js';
 
 export const configFile = 'config.json';
 export const weightsFile = 'model.safetensors';
@@ -144,8 +146,12 @@ export async function writePart<Config extends object>(
       tensors.set(name, tensor);
       continue;
     }
-    const format = dtype === 'q4' ? 'blocks4' : kind.byColumns?.(name) ? 'columns' : 'blocks8';
-    for (const [part, values] of storeMatrix(name, tensor, format)) tensors.set(part, values);
+    const values = toFloat32(tensor);
+    const matrix =
+      dtype === 'q8' && kind.byColumns?.(name)
+        ? quantizeColumns(values, tensor.shape)
+        : quantizeBlocks(values, tensor.shape, { bits: dtype === 'q4' ? 4 : 8 });
+    for (const [part, stored] of checkpointTensors(name, matrix)) tensors.set(part, stored);
   }
   await writeCheckpointFile(path, tensors, { format: 'pt' }, { dtype: 'F32' });
 }
@@ -169,71 +175,27 @@ export async function readPart<Config>(folder: string, kind: PartKind<Config>): 
   return { config, parameters: read };
 }
 
+/** Bytes of weights from which a file is mapped and not read. What is mapped cannot be replaced on Windows while it is in use. */
+const largeFile = 2 ** 28;
+
+/** Element types that runtimes take from a file. */
+const mappedDtypes: readonly string[] = ['F32', 'F16', 'I8', 'I32', 'U8'];
+
+/** Whether tensors stay in their file: where a runtime has to widen some, which it does off the event loop, or where they are that large. */
+export function stayInFile(tensors: readonly TensorLocation[]): boolean {
+  if (!tensors.every(({ dtype }) => mappedDtypes.includes(dtype))) return false;
+  const bytes = tensors.reduce((sum, { dtype, shape }) => sum + (dtype === 'U8' ? 1 : 4) * sizeOf(shape), 0);
+  return bytes >= largeFile || tensors.some(({ dtype }) => dtype === 'F16' || dtype === 'I8');
+}
+
 /**
- * Opens a part: its matrices in few bits as they are, and other weights as float32. They stay in their file if they are many, or in 16 or 8
- * bits, which a runtime widens off the event loop.
+ * Opens a part, its parameters as they are stored. They stay in their file if they are many, or in 16 or 8 bits, which a runtime widens off
+ * the event loop.
  */
 export async function openPart<Config>(folder: string, kind: PartKind<Config>): Promise<Part<Config, StoredParameter>> {
-  const { config, located, tensors } = await locatePart(folder, kind);
-  const path = join(folder, weightsFile);
-  const values = [...located.values()].flatMap((tensor) =>
-    'scales' in tensor ? [tensor.bytes, tensor.scales] : [tensor],
-  );
-  const inPlace = stayInFile(values) ? parametersInPlace(path, located, tensors) : undefined;
-  return { config, parameters: inPlace ?? (await readParameters(path, located)) };
-}
-
-/** A part's parameters where they stand in a file; nothing if there is one in a type that runtimes do not widen. */
-function parametersInPlace(
-  path: string,
-  located: LocatedParameters,
-  tensors: ReadonlyMap<string, TensorLocation>,
-): Map<string, StoredParameter> | undefined {
-  const parameters = new Map<string, StoredParameter>();
-  for (const [name, tensor] of located) {
-    const value =
-      'scales' in tensor
-        ? matrixValue(tensor, placeOf(path, tensor.bytes), placeOf(path, tensor.scales))
-        : valueInPlace(path, name, tensors);
-    if (!value) return undefined;
-    parameters.set(name, value);
-  }
-  return parameters;
-}
-
-async function readParameters(path: string, located: LocatedParameters): Promise<Map<string, StoredParameter>> {
-  const stored = await readTensors(path);
-  const parameters = new Map<string, StoredParameter>();
-  for (const [name, tensor] of located) {
-    if ('scales' in tensor) {
-      const { bytes, scales } = partsOfMatrix(name, tensor, stored);
-      parameters.set(name, matrixValue(tensor, bytes.bytes, toFloat32(scales)));
-    } else {
-      const parts = ['', '.scale', '.outliers', '.outlier_positions'].flatMap((suffix) => {
-        const part = stored.get(name + suffix);
-        return part ? [[name + suffix, part] as const] : [];
-      });
-      parameters.set(name, (await inFile(path, () => dequantize(new Map(parts)))).get(name)!);
-      // All of a model takes seconds to convert: whatever else waits has its turn after each tensor.
-      await setImmediate();
-    }
-  }
-  return parameters;
-}
-
-type LocatedParameters = ReadonlyMap<string, TensorLocation | MatrixLocation>;
-
-/** Reads a part's configuration, and finds its parameters among the tensors in the file of its weights. */
-async function locatePart<Config>(
-  folder: string,
-  kind: PartKind<Config>,
-): Promise<{ config: Config; located: LocatedParameters; tensors: ReadonlyMap<string, TensorLocation> }> {
   const configPath = join(folder, configFile);
-  const weightsPath = join(folder, weightsFile);
-  const [json, tensors] = await Promise.all([
-    readJson(configPath),
-    inFile(weightsPath, () => locateTensors(weightsPath)),
-  ]);
+  const path = join(folder, weightsFile);
+  const [json, located] = await Promise.all([readJson(configPath), inFile(path, () => locateTensors(path))]);
   const config = json as Config;
   // A turn of the event loop: the parts of a model are read at once, and to build a graph for its parameters takes 10 ms or more.
   await setImmediate();
@@ -242,30 +204,20 @@ async function locatePart<Config>(
   } catch (error) {
     throw new ModelFolderError(`${configPath}: ${(error as Error).message}.`, { cause: error });
   }
-  const located = new Map<string, TensorLocation | MatrixLocation>();
-  const find = (name: string, dtype: string | undefined, shape: Shape) => {
-    const tensor = tensors.get(name);
-    const mend = `${configPath} asks for [${shape.join(', ')}]: the two files do not belong together; fetch or export the model again.`;
-    if (!tensor) throw new ModelFolderError(`${weightsPath}: it lacks the tensor ${name}, and ${mend}`);
-    if (!sameShape(tensor.shape, shape) || (dtype !== undefined && tensor.dtype !== dtype)) {
-      throw new ModelFolderError(
-        `${weightsPath}: the tensor ${name} has shape [${tensor.shape.join(', ')}], and ${mend}`,
-      );
-    }
-    return tensor;
-  };
-  for (const [name, { shape }] of kind.parameters(config)) {
-    const matrix = tensors.has(name) ? undefined : locateMatrix(name, shape, tensors, find);
-    located.set(name, matrix ?? find(name, undefined, shape));
-  }
-  return { config, located, tensors };
+  const declared = kind.parameters(config);
+  const parameters = await inFile(path, async () => {
+    const tensors = [...matchParameters(declared, located).values()].flatMap(({ parts }) =>
+      parts.map(({ tensor }) => tensor),
+    );
+    return bindParameters(declared, stayInFile(tensors) ? located : await readTensors(path));
+  });
+  return { config, parameters };
 }
 
 export function checkPart<Config>(what: string, { config, parameters }: Part<Config>, kind: PartKind<Config>): void {
-  for (const [name, { shape }] of kind.parameters(config)) {
-    const value = parameters.get(name);
-    if (value?.dtype === 'float32' && sameShape(value.shape, shape)) continue;
-    const found = value ? `is ${value.dtype}[${value.shape.join(', ')}]` : 'is missing';
-    fail(`the ${what}'s parameter ${name} ${found}, and its config asks for float32[${shape.join(', ')}].`);
+  try {
+    checkParameters(kind.parameters(config), parameters);
+  } catch (error) {
+    fail(`of the ${what}, ${(error as Error).message}`, error);
   }
 }

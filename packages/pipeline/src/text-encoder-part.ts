@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import type { TextEncoder } from '@dalle-mini/core';
-import type { Runtime, StoredParameter, TensorData } from '@dalle-mini/graph';
+import type { CheckpointTensor, Runtime, TensorData } from '@dalle-mini/graph';
 import {
   type BartConfig,
   BartTextEncoder,
@@ -15,7 +15,6 @@ import {
   TextNormalizer,
   tokenizerFromBpeFiles,
 } from '@dalle-mini/text-encoder';
-import type { Checkpoint } from '@dalle-mini/weights';
 import {
   isThere,
   locateTensors,
@@ -24,8 +23,7 @@ import {
   writeFileAtomically,
 } from '@dalle-mini/weights/node';
 import { folderError, inFile, readJson, readTensors, readText, writeJson } from './folder.js';
-import { bartKind, configFile, openPart, weightsFile } from './model-part.js';
-import { stayInFile, valueInPlace } from './tensors-in-place.js';
+import { bartKind, configFile, openPart, stayInFile, weightsFile } from './model-part.js';
 
 const tokenizerFile = 'tokenizer.json';
 const tokenizerConfigFile = 'tokenizer_config.json';
@@ -116,26 +114,21 @@ export async function openTextEncoder(
       readBartTokenizer(folder, description.tokenizer),
     ]);
     signal?.throwIfAborted();
-    return await BartTextEncoder.fromParts({ config, tokenizer, weights: parameters }, { ...options, maxLength });
+    return await BartTextEncoder.fromParts({ config, tokenizer, parameters }, { ...options, maxLength });
   } catch (error) {
     throw signal?.aborted ? error : folderError(folder, error);
   }
 }
 
 /** The weights of a text encoder in their file if they stay there, or else read. */
-async function openWeights(path: string): Promise<Checkpoint | ReadonlyMap<string, StoredParameter>> {
+async function openWeights(path: string): Promise<ReadonlyMap<string, CheckpointTensor>> {
   // Other formats may lay tensors out in other ways, as Flax does its matrices.
   if (!path.endsWith('.safetensors')) return readTensors(path);
-  const tensors = await locateTensors(path);
-  const values = new Map<string, StoredParameter>();
-  for (const [name, { dtype }] of tensors) {
-    // Only counts and positions are of integers.
-    if (dtype !== 'I8' && !/F/.test(dtype)) continue;
-    const value = valueInPlace(path, name, tensors);
-    if (!value || name.endsWith('/kernel')) return readTensors(path);
-    values.set(name, value);
-  }
-  return stayInFile([...tensors.values()]) ? values : readTensors(path);
+  const located = await locateTensors(path);
+  // Only counts and positions are of integers.
+  const weights = [...located].filter(([, { dtype }]) => dtype === 'I8' || /F/.test(dtype));
+  const transposed = weights.some(([name]) => name.endsWith('/kernel'));
+  return !transposed && stayInFile(weights.map(([, tensor]) => tensor)) ? located : readTensors(path);
 }
 
 /** DALL·E Mini's tokenizer from the files that are in a folder. */

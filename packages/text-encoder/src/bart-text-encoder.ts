@@ -1,8 +1,7 @@
 import { nextTurn } from '@dalle-mini/core';
-import { parametersOf, type Runtime, type StoredParameter } from '@dalle-mini/graph';
-import type { StoredTensor } from '@dalle-mini/weights';
+import type { Runtime, StoredParameter } from '@dalle-mini/graph';
 import { type BartConfig, bartGraph, bartPaddingIsFree, checkBartConfig } from './bart.js';
-import { CompiledTextEncoder, checkBatches, pickParameters } from './compiled-text-encoder.js';
+import { CompiledTextEncoder, checkBatches } from './compiled-text-encoder.js';
 import type { CaptionTokenizer } from './tokenizer.js';
 
 /** What DALL·E Mini's text encoder is made of. */
@@ -10,11 +9,8 @@ export interface BartParts {
   readonly config: BartConfig;
   /** The one that the model was trained with: its normalization of text is part of it. */
   readonly tokenizer: CaptionTokenizer;
-  /**
-   * Parameters named as in kuprel/min-dalle: as values for the runtime, or as a checkpoint's tensors, in any floating-point type or
-   * in 8 bits with scales. What is not needed is ignored.
-   */
-  readonly weights: ReadonlyMap<string, StoredTensor | StoredParameter>;
+  /** Named as in kuprel/min-dalle. What is not needed is ignored. */
+  readonly parameters: ReadonlyMap<string, StoredParameter>;
 }
 
 export interface BartTextEncoderOptions {
@@ -30,17 +26,16 @@ export interface BartTextEncoderOptions {
 export class BartTextEncoder extends CompiledTextEncoder {
   /**
    * @throws RangeError if the configuration is not sound, `maxLength` is past the model's positions, or `batchSize` is not a
-   * whole number of 1 or more; Error if a weight is missing or has another shape.
+   * whole number of 1 or more; GraphError if a parameter is missing or has another shape.
    */
   static async fromParts(parts: BartParts, options: BartTextEncoderOptions): Promise<BartTextEncoder> {
-    const { config, tokenizer, weights } = parts;
+    const { config, tokenizer, parameters } = parts;
     checkBartConfig(config);
     const { runtime, maxLength = config.maxLength, batchSize = 4 } = options;
     checkBatches(maxLength, batchSize, config.maxLength);
     await nextTurn();
     const graph = bartGraph(config, batchSize, maxLength);
-    const declared = parametersOf(Object.values(graph.outputs));
-    const executable = await runtime.compile(graph, { parameters: pickParameters(declared, weights) });
+    const executable = await runtime.compile(graph, { parameters });
     return new BartTextEncoder(config.width, maxLength, batchSize, bartPaddingIsFree(config), tokenizer, executable);
   }
 }

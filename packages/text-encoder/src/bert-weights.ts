@@ -1,19 +1,19 @@
-import { parametersOf, type StoredParameter, type TensorData } from '@dalle-mini/graph';
-import type { StoredTensor } from '@dalle-mini/weights';
+import { bindParameters, type CheckpointTensor, parametersOf, type StoredParameter } from '@dalle-mini/graph';
 import { type BertConfig, bertGraph } from './bert.js';
 import { releasedNames } from './bert-names.js';
-import { pickParameters } from './compiled-text-encoder.js';
 
 /**
- * The values of the parameters of `bert`, under their names there, from the tensors of a release: `HuggingFaceFiles` says which.
- * Those that are values already stay as they are.
- * @throws Error that names the first which is missing or has another shape.
+ * Binds the parameters of `bert` to the tensors of a checkpoint: `HuggingFaceFiles` documents which. What is not needed is ignored.
+ * @throws CheckpointError that lists those that are missing or have another shape.
  */
-export function bertWeights<Value extends StoredParameter = never>(
-  weights: ReadonlyMap<string, StoredTensor | Value>,
+export function bertWeights(
+  weights: ReadonlyMap<string, CheckpointTensor>,
   config: BertConfig,
-): Map<string, Value | TensorData> {
+): Map<string, StoredParameter> {
   const declared = parametersOf(Object.values(bertGraph(config, 1, 1).outputs));
   const { family = 'bert' } = config;
-  return pickParameters(declared, weights, (name) => releasedNames(family, name));
+  const sources = (parameter: string) =>
+    // Flax's matrices are `[in, out]`.
+    releasedNames(family, parameter).map((name) => ({ name, transposed: name.endsWith('/kernel') }));
+  return bindParameters(declared, weights, { sources });
 }

@@ -9,15 +9,7 @@ import {
   type TextEncoder,
   type TextEncoding,
 } from '@dalle-mini/core';
-import {
-  dequantize,
-  type Executable,
-  type Float32Tensor,
-  type StoredParameter,
-  type Tensor,
-  type TensorData,
-} from '@dalle-mini/graph';
-import { fromFloat32, type StoredTensor, toFloat32, transposeInPlace } from '@dalle-mini/weights';
+import type { Executable, TensorData } from '@dalle-mini/graph';
 import type { CaptionTokenizer } from './tokenizer.js';
 
 const encodeOptions = object<TextEncodeOptions>({
@@ -95,51 +87,4 @@ export function checkBatches(maxLength: number, batchSize: number, positions: nu
     throw new OptionError('maxLength', `a whole number from 1 to ${positions}, the positions of this model`, maxLength);
   if (!Number.isInteger(batchSize) || batchSize < 1)
     throw new OptionError('batchSize', 'a whole number of at least 1', batchSize);
-}
-
-/**
- * The values of the parameters that a model declared, found by name among a checkpoint's tensors or values that are ready.
- * @param namesOf The names that a checkpoint may have for a parameter. One that ends in `/kernel` is Flax's, of a matrix `[in, out]`.
- * @throws Error that names the first that is missing or has another shape.
- */
-export function pickParameters<Value extends StoredParameter>(
-  declared: ReadonlyMap<string, Tensor>,
-  weights: ReadonlyMap<string, StoredTensor | Value>,
-  namesOf = (name: string): readonly string[] => [name],
-): Map<string, Value | TensorData> {
-  const parameters = new Map<string, Value | TensorData>();
-  for (const [name, { shape }] of declared) {
-    const stored = namesOf(name).find((candidate) => weights.has(candidate));
-    if (stored === undefined) {
-      throw new Error(`The weights have no tensor ${name}; give the weights that belong to this config.json.`);
-    }
-    const isKernel = stored.endsWith('/kernel');
-    const expected = isKernel ? [...shape].reverse() : shape;
-    const value = weights.get(stored)!;
-    if (value.shape.join() !== expected.join()) {
-      throw new Error(
-        `The weights' tensor ${stored} has shape [${value.shape}], but config.json asks for [${expected}]; the two files do not belong together.`,
-      );
-    }
-    if ('bytes' in value) {
-      const tensor = readTensor(weights as ReadonlyMap<string, StoredTensor>, stored);
-      parameters.set(name, isKernel ? transposed(tensor) : tensor);
-    } else {
-      parameters.set(name, value);
-    }
-  }
-  return parameters;
-}
-
-/** One tensor alone: a checkpoint may hold much that is not needed, such as BART's decoder. */
-function readTensor(weights: ReadonlyMap<string, StoredTensor>, name: string): Float32Tensor {
-  const parts = [name, `${name}.scale`, `${name}.outliers`, `${name}.outlier_positions`];
-  const found = parts.flatMap((part) => (weights.has(part) ? [[part, weights.get(part)!] as const] : []));
-  return dequantize(new Map(found)).get(name)!;
-}
-
-/** A matrix `[rows, columns]` as `[columns, rows]`, in memory of its own. */
-function transposed({ shape, data }: Float32Tensor): Float32Tensor {
-  const result = transposeInPlace(fromFloat32(data.slice(), shape), [1, 0]);
-  return { dtype: 'float32', shape: result.shape, data: toFloat32(result) };
 }

@@ -1,5 +1,5 @@
 import { nextTurn } from '@dalle-mini/core';
-import type { Runtime, StoredParameter } from '@dalle-mini/graph';
+import type { CheckpointTensor, Runtime } from '@dalle-mini/graph';
 import type { StoredTensor } from '@dalle-mini/weights';
 import { bertGraph } from './bert.js';
 import { parseBertConfig } from './bert-config.js';
@@ -40,13 +40,13 @@ export interface HuggingFaceTextEncoderOptions {
 /** A pretrained BERT, RoBERTa, DistilBERT or encoder of a BART, or one of their kin such as MiniLM, that reads captions. */
 export class HuggingFaceTextEncoder extends CompiledTextEncoder {
   /**
-   * Loads a model from the files of its repository. Its weights may also be values for the runtime, laid out as in PyTorch.
+   * Loads a model from the files of its repository. Its weights may also stay in their file, laid out as in PyTorch.
    * @throws RangeError if `maxLength` is past the model's positions, or `batchSize` is not a whole number of 1 or more;
    * TypeError if `config.json` describes another kind of model, or an option that is not supported; Error if the tokenizer's files
    * are none, or a weight is missing or has another shape.
    */
   static async fromFiles(
-    files: HuggingFaceFiles<StoredTensor | StoredParameter>,
+    files: HuggingFaceFiles<CheckpointTensor>,
     options: HuggingFaceTextEncoderOptions,
   ): Promise<HuggingFaceTextEncoder> {
     const { runtime, maxLength, batchSize = 4 } = options;

@@ -1,4 +1,4 @@
-import { createRandom, initializeParameters } from '@dalle-mini/graph';
+import { createRandom, dequantize, initializeParameters } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import {
   BartTextEncoder,
@@ -16,7 +16,7 @@ const runtime = new OnnxRuntime();
 afterAll(() => runtime.dispose());
 
 const config = bartConfigFromRelease(whole.description.config);
-const weights = takeBart(released(whole.tensors), config);
+const parameters = dequantize(takeBart(released(whole.tensors), config));
 const ids = toInt32(whole.tensors.get('text_tokens')!);
 const mask = toInt32(whole.tensors.get('text_mask')!);
 
@@ -35,7 +35,7 @@ const tokenizer: CaptionTokenizer = {
 };
 
 const load = (options: Partial<BartTextEncoderOptions> = {}, parts: object = {}) =>
-  BartTextEncoder.fromParts({ config, tokenizer, weights, ...parts }, { runtime, ...options });
+  BartTextEncoder.fromParts({ config, tokenizer, parameters, ...parts }, { runtime, ...options });
 
 describe('BartTextEncoder', () => {
   it("gives the published encoder's hidden states, in batches of any size", async () => {
@@ -68,8 +68,8 @@ describe('BartTextEncoder', () => {
     ['with attention by cosines', { cosineAttention: true }, 6],
   ])('pads to the longest caption where that is asked for and makes no difference: %s', async (_, options, length) => {
     const own = { ...config, ...options };
-    const parameters = initializeParameters(bartParameters(own), createRandom(1));
-    const encoder = await load({ batchSize: 1 }, { config: own, weights: parameters });
+    const initial = initializeParameters(bartParameters(own), createRandom(1));
+    const encoder = await load({ batchSize: 1 }, { config: own, parameters: initial });
     const padded = await encoder.encode(['0', '0']);
     const text = await encoder.encode(['0', '0'], { padding: 'longest' });
     await encoder.dispose();
@@ -92,7 +92,7 @@ describe('BartTextEncoder', () => {
     );
     await expect(load({ batchSize: 0 })).rejects.toThrow('batchSize must be a whole number of at least 1, not 0.');
     await expect(load({}, { config: { ...config, tau: -1 } })).rejects.toThrow('text encoder config: tau must be');
-    const some = new Map([...weights].filter(([name]) => name !== 'layers.1.glu.fc1.weight'));
-    await expect(load({}, { weights: some })).rejects.toThrow('no tensor layers.1.glu.fc1.weight');
+    const some = new Map([...parameters].filter(([name]) => name !== 'layers.1.glu.fc1.weight'));
+    await expect(load({}, { parameters: some })).rejects.toThrow('layers.1.glu.fc1.weight is missing');
   });
 });

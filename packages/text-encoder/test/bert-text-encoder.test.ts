@@ -109,12 +109,12 @@ describe('fromFiles', () => {
 
   it('names a weight that is missing, or of another shape', async () => {
     const missing = renamed((name) => (name.includes('layer.1.output.dense.bias') ? 'other' : name));
-    await expect(load({ weights: missing })).rejects.toThrow(/no tensor encoder.layer.1.output.dense.bias/);
+    await expect(load({ weights: missing })).rejects.toThrow('encoder.layer.1.output.dense.bias is missing');
     const wrong = new Map([
       ...tinyBert.weights,
       ['embeddings.LayerNorm.bias', fromFloat32(new Float32Array(8), [8])] as const,
     ]);
-    await expect(load({ weights: wrong })).rejects.toThrow(/embeddings.LayerNorm.bias has shape \[8\].*\[32\]/);
+    await expect(load({ weights: wrong })).rejects.toThrow('embeddings.LayerNorm.bias must have shape [32], not [8]');
   });
 });
 

@@ -73,8 +73,9 @@ export function matchParameters<Tensor extends TensorType>(
       const tensor = checkpoint.get(name);
       used.add(name);
       if (!tensor) mismatches.missing.push(name);
-      else if (!sameShape(tensor.shape, layout.shape) || !fits(tensor, layout))
-        mismatches.different.push(`${name} must be ${textOf(layout)}, not ${textOf(tensor)}`);
+      else if (!sameShape(tensor.shape, layout.shape))
+        mismatches.different.push(`${name} must have shape ${listText(layout.shape)}, not ${listText(tensor.shape)}`);
+      else if (!fits(tensor, layout)) mismatches.different.push(`${name} must be ${layout.dtype}, not ${tensor.dtype}`);
       return tensor ? [{ field, layout, name, tensor }] : [];
     });
     matches.set(parameter, { source, description, parts });
@@ -105,7 +106,7 @@ export function bindParameters(
     [...matches].map(([parameter, { source, description, parts }]) => {
       const stored = withParts(
         description,
-        parts.map(({ field, layout, tensor }) => [field, partOf(tensor, layout)]),
+        parts.map(({ field, layout, name, tensor }) => [field, partOf(name, tensor, layout)]),
       );
       const { name, transposed = false, part } = source;
       if (!transposed && !part) return [parameter, stored];
@@ -124,13 +125,17 @@ function shapeIn({ transposed, part }: ParameterSource, shape: Shape): Shape {
   return part ? [rows! * part.of, ...rest] : rows === undefined ? [] : [rows, ...rest];
 }
 
-/** Whether a tensor has a part's element type, or floats in memory that can be made so. */
+/** Whether a tensor has a part's element type, or numbers of another width that can be made so. */
 function fits(tensor: TensorType, { dtype, suffix }: PartLayout): boolean {
-  return tensor.dtype === dtype || (dtype === 'F32' && suffix === '' && 'bytes' in tensor);
+  return tensor.dtype === dtype || (dtype === 'F32' && suffix === '');
 }
 
-function partOf(tensor: CheckpointTensor, { dtype, shape }: PartLayout) {
+function partOf(name: string, tensor: CheckpointTensor, { dtype, shape }: PartLayout) {
   if (!('bytes' in tensor)) {
+    if (tensor.dtype !== dtype)
+      throw new CheckpointError(
+        `${name} must be ${dtype} to stay in its file, not ${tensor.dtype}. Read it into memory.`,
+      );
     const { folder, file, offset } = tensor;
     return { folder, file, offset };
   }
@@ -142,4 +147,4 @@ function transpose(data: Float32Array, [rows, columns]: Shape): Float32Array {
   return Float32Array.from(data, (_, i) => data[(i % columns!) * rows! + Math.floor(i / columns!)]!);
 }
 
-const textOf = ({ dtype, shape }: TensorType) => `${dtype}[${shape.join(', ')}]`;
+const listText = (shape: Shape) => `[${shape.join(', ')}]`;

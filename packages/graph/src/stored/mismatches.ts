@@ -4,7 +4,7 @@ const listed = 5;
 /** What is wrong with the values of a model's parameters, to be told in one error. */
 export class Mismatches {
   readonly missing: string[] = [];
-  /** Sentences such as `a must be F32[2], not F32[3]`. */
+  /** Sentences such as `a must have shape [2], not [3]`. */
   readonly different: string[] = [];
   readonly unknown: string[] = [];
 
