@@ -1,4 +1,5 @@
 /** The models that the training benchmark trains; those in `peers/` are the same, operation by operation. */
+import type { Random } from '@dalle-mini/core';
 import {
   adamW,
   add,
@@ -15,11 +16,8 @@ import {
   mul,
   normal,
   type ParameterScope,
-  type Random,
   range,
   type Shape,
-  sampleInteger,
-  sampleUniform,
   sizeOf,
   splitHeads,
   type Tensor,
@@ -84,7 +82,7 @@ const decoderBenchmark: TrainingBenchmark = {
   },
   batch: (random) => {
     const sequences = Array.from({ length: gpt.batch }, () =>
-      Int32Array.from({ length: gpt.length + 1 }, () => sampleInteger(random, gpt.vocabulary)),
+      Int32Array.from({ length: gpt.length + 1 }, () => random.integer(gpt.vocabulary)),
     );
     const rows = (start: number): TensorData => ({
       dtype: 'int32',
@@ -128,7 +126,7 @@ const vqganBenchmark: TrainingBenchmark = {
     images: {
       dtype: 'float32',
       shape: imageShape,
-      data: Float32Array.from({ length: sizeOf(imageShape) }, () => 2 * sampleUniform(random) - 1),
+      data: Float32Array.from({ length: sizeOf(imageShape) }, () => 2 * random.uniform() - 1),
     },
   }),
 };

@@ -2,11 +2,13 @@
  * Makes models of the published sizes with random weights, in the files of the releases: DALL·E Mini in float32 or Mega in float16, as they
  * were released, and the VQ-GAN f16-16384. Prints the sizes as one JSON line.
  */
+
 import { mkdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { createRandom } from '@dalle-mini/core';
 import { decoderParameters, decoderPresets, releaseConfig, releaseDecoder } from '@dalle-mini/decoder';
-import { createRandom, sampleNormal, sizeOf, type Tensor } from '@dalle-mini/graph';
+import { sizeOf, type Tensor } from '@dalle-mini/graph';
 import { bartParameters, bartPresets, releaseBart } from '@dalle-mini/text-encoder';
 import { exportVqgan, exportVqganConfig, vqganParameters, vqganPresets } from '@dalle-mini/vqgan';
 import { type Checkpoint, fromFloat32 } from '@dalle-mini/weights';
@@ -21,7 +23,7 @@ const dtype = size === 'dalle-mega' ? 'F16' : 'F32';
 
 /** Normal numbers of weights' usual width: as many as are needed are taken from here, over and over. */
 const random = createRandom(0);
-const normals = Float32Array.from({ length: 1_000_003 }, () => 0.02 * sampleNormal(random));
+const normals = Float32Array.from({ length: 1_000_003 }, () => 0.02 * random.normal());
 
 function randomWeights(parameters: ReadonlyMap<string, Tensor>, dtype: 'F32' | 'F16'): Checkpoint {
   const block = fromFloat32(normals, [normals.length], dtype).bytes;

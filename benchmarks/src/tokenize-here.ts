@@ -1,7 +1,7 @@
 /** Encodes or decodes images with the VQ-GAN, in a process of its own: prints its times as one JSON line, as the program in `peers/` does. */
 import { parseArgs } from 'node:util';
-import type { RgbImage } from '@dalle-mini/core';
-import { createRandom, initializeParameters, sampleInteger, type TensorData } from '@dalle-mini/graph';
+import { createRandom, type RgbImage } from '@dalle-mini/core';
+import { initializeParameters, type TensorData } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { VqganTokenizer, vqganParameters, vqganPresets } from '@dalle-mini/vqgan';
 import { fromFloat32, toFloat32 } from '@dalle-mini/weights';
@@ -28,8 +28,8 @@ const dtype = options.dtype as 'F32' | 'F16';
 const config = vqganPresets['f16-16384'];
 const seed = 0;
 const random = createRandom(seed);
-const integers = (length: number, below: number) => Array.from({ length }, () => sampleInteger(random, below));
-const drawn = initializeParameters(vqganParameters(config), random);
+const integers = (length: number, below: number) => Array.from({ length }, () => random.integer(below));
+const drawn = initializeParameters(vqganParameters(config), seed);
 const parameters = dtype === 'F32' ? drawn : rounded(drawn);
 const { resolution: size, nEmbed } = config;
 const images = Array.from({ length: count }, () => ({
@@ -79,7 +79,7 @@ function rounded(parameters: ReadonlyMap<string, TensorData>): Map<string, Tenso
 async function pixelLoss(): Promise<Pick<TokenizeMeasurement, 'psnr' | 'pixel_deviation'>> {
   // Not before all else was measured: it takes memory.
   const { peakSignalToNoise } = await import('@dalle-mini/train');
-  const exact = initializeParameters(vqganParameters(config), createRandom(seed));
+  const exact = initializeParameters(vqganParameters(config), seed);
   const reference = new VqganTokenizer(config, exact, { runtime });
   const [expected] = await reference.decode(grids.slice(0, 1));
   const [found] = await tokenizer.decode(grids.slice(0, 1));

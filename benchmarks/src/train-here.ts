@@ -1,15 +1,10 @@
 /** One training run with this project, in a process of its own: prints one JSON line, as the programs in `peers/` do. */
+
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import {
-  createRandom,
-  initializeParameters,
-  initialState,
-  type Runtime,
-  type TensorData,
-  trainingGraph,
-} from '@dalle-mini/graph';
+import { createRandom } from '@dalle-mini/core';
+import { initializeParameters, initialState, type Runtime, type TensorData, trainingGraph } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { type Tfjs, TfjsRuntime } from '@dalle-mini/graph/tfjs';
 import type { Measurement } from './measurement.js';
@@ -35,7 +30,7 @@ const training = trainingGraph({ ...model, stepsPerRun });
 const { engine, runtime } = openRuntime();
 const executable = await runtime.compile(training.graph);
 
-const parameters = initializeParameters(training.parameters, createRandom(0));
+const parameters = initializeParameters(training.parameters, 0);
 const state = Object.fromEntries(
   [...initialState(training, parameters as ReadonlyMap<string, { data: Float32Array }>)].map(([name, data]) => {
     return [name, { dtype: 'float32', shape: training.state.get(name)!, data } as TensorData];

@@ -7,15 +7,9 @@
  */
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createRandom } from '@dalle-mini/core';
 import { decoderConfigFromRelease, teacherForced } from '@dalle-mini/decoder';
-import {
-  createRandom,
-  initializeParameters,
-  input,
-  ParameterScope,
-  sampleInteger,
-  sampleNormal,
-} from '@dalle-mini/graph';
+import { initializeParameters, input, ParameterScope } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { writeRelease } from '@dalle-mini/pipeline';
 import { BartTextEncoder, bartConfigFromRelease, bartParameters } from '@dalle-mini/text-encoder';
@@ -117,7 +111,7 @@ for (const [name, options] of Object.entries(variants)) {
   const json = { ...base, ...options };
   const config = bartConfigFromRelease(json);
   const decoderConfig = decoderConfigFromRelease(json);
-  const textParameters = randomized(initializeParameters(bartParameters(config), createRandom(1)));
+  const textParameters = randomized(initializeParameters(bartParameters(config), 1));
   const encoder = await BartTextEncoder.fromParts({ config, tokenizer, weights: textParameters }, { runtime });
   const trained = await trainDecoder({
     ...run,
@@ -189,19 +183,18 @@ function grids(length) {
 /** Values that are off their first ones by a good deal: scales and biases that were ignored would be seen. */
 function randomized(parameters) {
   const random = createRandom(2);
-  for (const { data } of parameters.values())
-    for (let i = 0; i < data.length; i++) data[i] += 0.3 * sampleNormal(random);
+  for (const { data } of parameters.values()) for (let i = 0; i < data.length; i++) data[i] += 0.3 * random.normal();
   return parameters;
 }
 
 function randomFloats(shape, seed) {
   const random = createRandom(seed);
-  const data = Float32Array.from({ length: shape.reduce((a, b) => a * b) }, () => Math.tanh(sampleNormal(random)));
+  const data = Float32Array.from({ length: shape.reduce((a, b) => a * b) }, () => Math.tanh(random.normal()));
   return { dtype: 'float32', shape, data };
 }
 
 function randomInts(shape, below, seed) {
   const random = createRandom(seed);
-  const data = Int32Array.from({ length: shape.reduce((a, b) => a * b) }, () => sampleInteger(random, below));
+  const data = Int32Array.from({ length: shape.reduce((a, b) => a * b) }, () => random.integer(below));
   return { dtype: 'int32', shape, data };
 }

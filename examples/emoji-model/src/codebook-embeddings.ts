@@ -1,4 +1,5 @@
-import { createRandom, sampleNormal, type TensorData } from '@dalle-mini/graph';
+import { createRandom } from '@dalle-mini/core';
+import type { TensorData } from '@dalle-mini/graph';
 
 /** Standard deviation of the decoder's first embeddings. */
 const deviation = 0.02;
@@ -14,11 +15,8 @@ export function codebookEmbeddings(codebook: TensorData, width: number, seed: nu
   const [codes, embedDim] = codebook.shape as [number, number];
   const standardized = standardize(codebook.data as Float32Array, embedDim);
   const project = (stream: number): TensorData => {
-    const random = createRandom(seed, stream);
-    const projection = Float32Array.from(
-      { length: embedDim * width },
-      () => sampleNormal(random) / Math.sqrt(embedDim),
-    );
+    const random = createRandom('codebook-embeddings', seed, stream);
+    const projection = Float32Array.from({ length: embedDim * width }, () => random.normal() / Math.sqrt(embedDim));
     const data = new Float32Array((codes + 1) * width);
     for (let code = 0; code < codes; code++) {
       for (let i = 0; i < width; i++) {
@@ -27,7 +25,7 @@ export function codebookEmbeddings(codebook: TensorData, width: number, seed: nu
         data[code * width + i] = deviation * sum;
       }
     }
-    for (let i = codes * width; i < data.length; i++) data[i] = deviation * sampleNormal(random);
+    for (let i = codes * width; i < data.length; i++) data[i] = deviation * random.normal();
     return { dtype: 'float32', shape: [codes + 1, width], data };
   };
   return new Map([

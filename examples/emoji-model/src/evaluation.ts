@@ -1,17 +1,15 @@
 /** The figures of the model card. */
-import type { ImageTokenDecoder, ImageTokenizer, RgbImage, SamplingOptions, TextEncoder } from '@dalle-mini/core';
+import {
+  type ImageTokenDecoder,
+  type ImageTokenizer,
+  type RgbImage,
+  type SamplingOptions,
+  shuffled,
+  type TextEncoder,
+} from '@dalle-mini/core';
 import type { EmojiDataset, EmojiSample } from '@dalle-mini/data/emoji';
 import { type DecoderConfig, teacherForced } from '@dalle-mini/decoder';
-import {
-  createRandom,
-  crossEntropy,
-  input,
-  mean,
-  ParameterScope,
-  type Runtime,
-  shuffle,
-  type TensorData,
-} from '@dalle-mini/graph';
+import { crossEntropy, input, mean, ParameterScope, type Runtime, type TensorData } from '@dalle-mini/graph';
 import { peakSignalToNoise } from '@dalle-mini/train';
 import { nearest, pictureFeature } from './picture-feature.js';
 import { splitOf } from './recipe.js';
@@ -118,7 +116,7 @@ export async function evaluateConcepts(
     const { concept, hexcode, captions } = entry;
     if (splitOf(entry) === 'train' && hexcode.replaceAll('-FE0F', '') === concept) labels.set(concept, captions[0]!);
   }
-  const chosen = shuffle([...labels.keys()].sort(), createRandom(seed)).slice(0, count);
+  const chosen = shuffled([...labels.keys()].sort(), 'concepts', seed).slice(0, count);
   const gallery: Float32Array[] = [];
   for (let i = 0; i < emoji.length; i++) gallery.push(pictureFeature((await emoji.get(i)).image));
 

@@ -40,7 +40,7 @@ export const vqganTraining: VqganTrainingConfig & { readonly steps: number } = {
   restartEvery: 50,
   absoluteErrorWeight: 0.1,
   averageDecay: 0.998,
-  mirror: true,
+  flip: true,
 };
 
 export const decoder: DecoderConfig = {

@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path';
 import { createSampler, groupIndices, openTokenShards, writeTokenShards } from '@dalle-mini/data';
 import { type EmojiSplit, prepareEmoji } from '@dalle-mini/data/emoji';
 import { decoderParameters } from '@dalle-mini/decoder';
-import { createRandom, initializeParameters, type TensorData } from '@dalle-mini/graph';
+import { initializeParameters, type TensorData } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { type TrainingProgress, trainDecoder, trainVqgan } from '@dalle-mini/train';
 import { VqganTokenizer } from '@dalle-mini/vqgan';
@@ -126,7 +126,7 @@ const round = (
       onProgress,
     }),
   );
-const initial = initializeParameters(decoderParameters(recipe.decoder), createRandom(recipe.seed));
+const initial = initializeParameters(decoderParameters(recipe.decoder), recipe.seed);
 const codebook = vqgan.get('quantize.embedding.weight')!;
 for (const [name, values] of codebookEmbeddings(codebook, recipe.decoder.width, recipe.seed)) initial.set(name, values);
 const first = await round('decoder-first', recipe.decoderTraining, initial, recipe.seed);

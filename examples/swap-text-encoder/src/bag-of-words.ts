@@ -1,5 +1,4 @@
-import type { TextEncoder, TextEncoding } from '@dalle-mini/core';
-import { createRandom, sampleNormal } from '@dalle-mini/graph';
+import { createRandom, type TextEncoder, type TextEncoding } from '@dalle-mini/core';
 
 /** A text encoder without weights: each word's hidden state is a random vector of its own, wherever the word stands. */
 export class BagOfWords implements TextEncoder {
@@ -28,8 +27,7 @@ export class BagOfWords implements TextEncoder {
   async dispose(): Promise<void> {}
 
   private embed(word: string): Float32Array {
-    const hash = [...word].reduce((sum, character) => Math.imul(sum, 31) + character.codePointAt(0)!, 7);
-    const random = createRandom(hash >>> 0);
-    return Float32Array.from({ length: this.width }, () => sampleNormal(random));
+    const random = createRandom('word', word);
+    return Float32Array.from({ length: this.width }, () => random.normal());
   }
 }

@@ -64,7 +64,7 @@ export const recipe: Recipe = {
     restartEvery: 50,
     absoluteErrorWeight: 0.1,
     averageDecay: 0.99,
-    mirror: true,
+    flip: true,
   },
   decoder: {
     model: { vocabularySize: vqgan.nEmbed, gridSize: 8, width: 128, layers: 4, heads: 4, feedForwardWidth: 344 },

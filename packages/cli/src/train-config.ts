@@ -111,7 +111,7 @@ const vqganSchema = z
       absoluteErrorWeight: z.number().min(0).optional(),
       commitmentWeight: z.number().min(0).optional(),
       restartEvery: z.int().min(0).optional(),
-      mirror: flag,
+      flip: flag,
     }) satisfies z.ZodType<Omit<VqganTrainingConfig, 'model'>>,
   })
   .refine(oneStart.check, oneStart.message);

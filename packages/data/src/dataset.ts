@@ -17,7 +17,7 @@ export interface Dataset<S = Sample> {
   /**
    * Reads the sample at `index`, in `[0, length)`. Throws a `RangeError` outside of it.
    *
-   * @param variation Names the random choices that a dataset makes on reading (crop, mirroring), 0 by default: the same
+   * @param variation Names the random choices that a dataset makes on reading (crop, flip), 0 by default: the same
    *   index and variation give the same sample.
    */
   get(index: number, variation?: number): Promise<S>;

@@ -1,19 +1,19 @@
 import type { RgbImage } from '@dalle-mini/core';
+import { uniform } from '@dalle-mini/core';
 import sharp from 'sharp';
-import { uniform } from './random.js';
 
 export interface PreprocessOptions {
   /** Width and height of the result in pixels, 1 to 8192. */
   readonly imageSize: number;
   /** Which square of the picture is kept: its middle (default), or any, evenly. */
   readonly crop?: 'center' | 'random';
-  /** Mirror half of the pictures, those whose captions all allow it (see {@link mayFlip}); `false` by default. */
+  /** Flips half of the images horizontally, if all their captions allow it (see {@link mayFlip}); `false` by default. */
   readonly flip?: boolean;
   /** Names the random choices of crop and flip; 0 by default. */
   readonly seed?: number;
 }
 
-/** Words that a mirrored picture would belie: sides, writing, and things whose mirror image is another thing. */
+/** Words that are false of a flipped picture: sides, writing, and things whose mirror image is another thing. */
 const sidedWords = new RegExp(
   `\\b(${[
     'left(wards?|most|-hand(ed)?)?|right(wards?|most|-hand(ed)?)?|east|west|forwards?|backwards?|back|reverse|rewind|next|previous',
@@ -27,14 +27,14 @@ const sidedWords = new RegExp(
 );
 
 /**
- * Whether a picture with this caption stays true when it is mirrored. It says no to words for sides, writing, flags, clocks
+ * Checks whether a caption stays true when its picture is flipped. It does not with words for sides, writing, flags, clocks
  * and the like, to digits, to quotations and to words in capitals, which are usually seen in the picture.
  */
 export function mayFlip(caption: string): boolean {
   return !sidedWords.test(caption) && !/\d|["“”]|\b[A-Z]{2,}\b/.test(caption);
 }
 
-/** The mirror image, left and right exchanged; the input stays as it is. */
+/** Flips an image horizontally; the input stays as it is. */
 export function flipHorizontally(image: RgbImage): RgbImage {
   const { width, height } = image;
   const data = new Uint8Array(image.data.length);

@@ -1,4 +1,4 @@
-import { integerBelow, permutation, uniform } from './random.js';
+import { integerBelow, permutation, uniform } from '@dalle-mini/core';
 
 export interface SamplerOptions {
   /** Chooses the order. */
@@ -80,6 +80,6 @@ export function chooseCaption(captions: readonly string[], { seed, position, dro
   if (!(dropout >= 0 && dropout <= 1))
     throw new RangeError(`dropout is ${dropout}; expected a probability from 0 to 1.`);
   if (captions.length === 0) throw new RangeError('There is no caption to choose from: expected at least one.');
-  if (uniform('dropout', seed, position) < dropout) return '';
+  if (uniform('caption-dropout', seed, position) < dropout) return '';
   return captions[integerBelow(captions.length, 'caption', seed, position)]!;
 }

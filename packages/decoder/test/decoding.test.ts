@@ -1,3 +1,4 @@
+import { createRandom } from '@dalle-mini/core';
 import {
   type DecoderConfig,
   decoderParameters,
@@ -9,7 +10,6 @@ import {
 } from '@dalle-mini/decoder';
 import {
   add,
-  createRandom,
   type Executable,
   gather,
   input,
@@ -18,7 +18,6 @@ import {
   ParameterScope,
   parametersOf,
   range,
-  sampleInteger,
   type Tensor,
   type TensorData,
   topologicalOrder,
@@ -177,7 +176,7 @@ describe.each(Object.entries(options))('decoding with caches: %s', (_, option) =
       tokens: {
         dtype: 'int32',
         shape,
-        data: Int32Array.from({ length: shape[0]! * shape[1]! }, () => sampleInteger(random, config.vocabularySize)),
+        data: Int32Array.from({ length: shape[0]! * shape[1]! }, () => random.integer(config.vocabularySize)),
       },
       hiddenStates: { dtype: 'float32', shape: [captions, textLength, config.textWidth], data: hiddenStates },
       attentionMask: { dtype: 'int32', shape: [captions, textLength], data: attentionMask },

@@ -1,5 +1,6 @@
+import { createRandom } from '@dalle-mini/core';
 import { distribution, guide, sample } from '@dalle-mini/decoder';
-import { broadcastTo, createRandom, input, reshape, sampleUniform } from '@dalle-mini/graph';
+import { broadcastTo, input, reshape } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { toFloat32 } from '@dalle-mini/weights';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -122,7 +123,7 @@ describe('random draws have the frequencies of the published code', async () => 
   const choosing = settings.filter(({ topK }) => topK > 1);
   test.each(choosing.filter((_, i) => i % 3 === 0))(title, async (setting) => {
     const random = createRandom(settings.indexOf(setting));
-    const uniforms = Float32Array.from({ length: rows.length * draws }, () => sampleUniform(random));
+    const uniforms = Float32Array.from({ length: rows.length * draws }, () => random.uniform());
     // Sums of independent chi-square statistics are one, with the sum of their degrees of freedom.
     let statistic = 0;
     let degrees = 0;

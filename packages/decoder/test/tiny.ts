@@ -1,6 +1,6 @@
-import type { TextEncoding } from '@dalle-mini/core';
+import { createRandom, type TextEncoding } from '@dalle-mini/core';
 import { type DecoderConfig, decoderParameters } from '@dalle-mini/decoder';
-import { createRandom, sampleNormal, sizeOf, type TensorData } from '@dalle-mini/graph';
+import { sizeOf, type TensorData } from '@dalle-mini/graph';
 
 export const tiny: DecoderConfig = {
   vocabularySize: 24,
@@ -20,7 +20,7 @@ export function randomParameters(config: DecoderConfig, seed: number): Map<strin
     const isScale = name.endsWith('head_scale') || (name.endsWith('weight') && shape.length === 1);
     const fanIn = shape.at(-1)!;
     const spread = name.startsWith('embed') ? 1 : shape.length === 1 ? 0.3 : 1 / Math.sqrt(fanIn);
-    const draw = () => (isScale ? 1 : 0) + (name === 'lm_head.weight' ? 2 : 1) * spread * sampleNormal(random);
+    const draw = () => (isScale ? 1 : 0) + (name === 'lm_head.weight' ? 2 : 1) * spread * random.normal();
     parameters.set(name, { dtype: 'float32', shape, data: Float32Array.from({ length: sizeOf(shape) }, draw) });
   }
   return parameters;
@@ -29,7 +29,7 @@ export function randomParameters(config: DecoderConfig, seed: number): Map<strin
 /** Captions of random hidden states, padded after 3, 4, 5, 3, … tokens. */
 export function randomText(batch: number, seed: number, { length = 5, width = 12 } = {}): TextEncoding {
   const random = createRandom(seed);
-  const hiddenStates = Float32Array.from({ length: batch * length * width }, () => sampleNormal(random));
+  const hiddenStates = Float32Array.from({ length: batch * length * width }, () => random.normal());
   const attentionMask = Int32Array.from({ length: batch * length }, (_, i) =>
     i % length < 3 + (Math.floor(i / length) % 3) ? 1 : 0,
   );

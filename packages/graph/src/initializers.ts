@@ -1,10 +1,10 @@
-import { type Random, sampleNormal, sampleUniform } from './random.js';
+import { createRandom, object, type Random, readOptions, seedField } from '@dalle-mini/core';
 import { sizeOf } from './shape.js';
 import type { Initializer, Shape, Tensor, TensorData } from './tensor.js';
 
 export const zeros: Initializer = { kind: 'zeros', scale: 0 };
 export const ones: Initializer = { kind: 'ones', scale: 1 };
-/** All elements alike. */
+/** All elements equal. */
 export const filled = (value: number): Initializer => ({ kind: 'constant', scale: value });
 /** A normal distribution of mean 0. */
 export const normal = (standardDeviation: number): Initializer => ({ kind: 'normal', scale: standardDeviation });
@@ -16,7 +16,7 @@ export const lecunNormal = (fanIn: number): Initializer => normal(Math.sqrt(1 / 
 /** He's uniform distribution for linear units, PyTorch's default for convolutions: bound 1 / √fanIn. */
 export const fanInUniform = (fanIn: number): Initializer => uniform(Math.sqrt(1 / fanIn));
 
-/** Draws the first values of a parameter of the given shape. */
+/** Generates the first values of a parameter of the given shape. */
 export function initialize(initializer: Initializer, shape: Shape, random: Random): Float32Array {
   const data = new Float32Array(sizeOf(shape));
   switch (initializer.kind) {
@@ -27,21 +27,28 @@ export function initialize(initializer: Initializer, shape: Shape, random: Rando
       data.fill(initializer.scale);
       break;
     case 'normal':
-      for (let i = 0; i < data.length; i++) data[i] = initializer.scale * sampleNormal(random);
+      for (let i = 0; i < data.length; i++) data[i] = initializer.scale * random.normal();
       break;
     case 'uniform':
-      for (let i = 0; i < data.length; i++) data[i] = initializer.scale * (2 * sampleUniform(random) - 1);
+      for (let i = 0; i < data.length; i++) data[i] = initializer.scale * (2 * random.uniform() - 1);
       break;
   }
   return data;
 }
 
-/** Draws first values for all parameters, in the order of their names so that the order of construction does not matter. */
-export function initializeParameters(parameters: ReadonlyMap<string, Tensor>, random: Random): Map<string, TensorData> {
+/**
+ * Generates first values for all parameters. Each parameter has a random stream of its own, of the seed and of its name, so that its
+ * values depend neither on the order of declaration nor on the other parameters.
+ *
+ * @param seed A whole number from 0 to 2⁵³ − 1.
+ * @throws OptionError if the seed is out of its range.
+ */
+export function initializeParameters(parameters: ReadonlyMap<string, Tensor>, seed: number): Map<string, TensorData> {
+  readOptions(object({ seed: seedField }), { seed }, 'initializeParameters');
   const values = new Map<string, TensorData>();
-  for (const name of [...parameters.keys()].sort()) {
-    const { operation, shape } = parameters.get(name)!;
+  for (const [name, { operation, shape }] of parameters) {
     const { initializer } = operation.attributes as { initializer: Initializer };
+    const random = createRandom('initialize', seed, name);
     values.set(name, { dtype: 'float32', shape, data: initialize(initializer, shape, random) });
   }
   return values;

@@ -122,7 +122,7 @@ describe('a run on TensorFlow.js', () => {
     const scope = new g.ParameterScope();
     const y = g.linear(scope.in('layer'), x, 3);
     const graph = { inputs: { x }, outputs: { y } };
-    const parameters = g.initializeParameters(scope.parameters, g.createRandom(1));
+    const parameters = g.initializeParameters(scope.parameters, 1);
     const compiled = await runtimes.tfjs.compile(graph, { parameters });
     const fed = await runtimes.tfjs.compile(graph);
     const expected = await compiled.run(feeds);
@@ -135,7 +135,7 @@ describe('a run on TensorFlow.js', () => {
     const scope = new g.ParameterScope();
     const graph = { inputs: { x }, outputs: { y: g.linear(scope.in('layer'), x, 3) } };
     const before = tf.memory().numTensors;
-    const parameters = g.initializeParameters(scope.parameters, g.createRandom(1));
+    const parameters = g.initializeParameters(scope.parameters, 1);
     const runtime = new TfjsRuntime(tf);
     const [first] = [await runtime.compile(graph, { parameters }), await runtime.compile(graph, { parameters })];
     expect(tf.memory().numTensors).toBe(before + 4);

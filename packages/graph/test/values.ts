@@ -1,16 +1,9 @@
-import {
-  createRandom,
-  type Shape,
-  sampleInteger,
-  sampleUniform,
-  shuffle,
-  sizeOf,
-  type TensorData,
-} from '@dalle-mini/graph';
+import { createRandom, type Random, shuffled } from '@dalle-mini/core';
+import { type Shape, sizeOf, type TensorData } from '@dalle-mini/graph';
 
 /** Makes random operands for tests, the same ones for the same seed. */
 export class Values {
-  private readonly random;
+  private readonly random: Random;
 
   constructor(seed: number) {
     this.random = createRandom(seed);
@@ -18,13 +11,13 @@ export class Values {
 
   /** Uniform in `[low, high]`, in multiples of 2⁻¹⁰: adding a power of two to them is exact in float32. */
   floats(shape: Shape, low = -1, high = 1): TensorData {
-    const draw = () => Math.round((low + (high - low) * sampleUniform(this.random)) * 1024) / 1024;
+    const draw = () => Math.round((low + (high - low) * this.random.uniform()) * 1024) / 1024;
     return { dtype: 'float32', shape, data: Float32Array.from({ length: sizeOf(shape) }, draw) };
   }
 
   /** Multiples of 1/8 and an offset: numbers of two offsets 1/16 apart never meet when one of them moves by less. */
   lattice(shape: Shape, offset = 0): TensorData {
-    const draw = () => (sampleInteger(this.random, 17) - 8) / 8 + offset;
+    const draw = () => (this.random.integer(17) - 8) / 8 + offset;
     return { dtype: 'float32', shape, data: Float32Array.from({ length: sizeOf(shape) }, draw) };
   }
 
@@ -32,18 +25,18 @@ export class Values {
   distinct(shape: Shape): TensorData {
     const count = sizeOf(shape);
     const ladder = Array.from({ length: count }, (_, i) => (i - Math.floor(count / 2)) / 8);
-    return { dtype: 'float32', shape, data: Float32Array.from(shuffle(ladder, this.random)) };
+    return { dtype: 'float32', shape, data: Float32Array.from(shuffled(ladder, this.random.uint32())) };
   }
 
   /** Floats of either sign whose distance from 0 is in `[low, high]`: away from the kink of `relu` or `abs`. */
   awayFromZero(shape: Shape, low = 0.25, high = 2): TensorData {
     const { data } = this.floats(shape, low, high);
-    return { dtype: 'float32', shape, data: Float32Array.from(data, (x) => (this.random() % 2 === 0 ? x : -x)) };
+    return { dtype: 'float32', shape, data: Float32Array.from(data, (x) => (this.random.uint32() % 2 === 0 ? x : -x)) };
   }
 
   /** Uniform integers in `[low, high)`. */
   integers(shape: Shape, low: number, high: number): TensorData {
-    const draw = () => low + sampleInteger(this.random, high - low);
+    const draw = () => low + this.random.integer(high - low);
     return { dtype: 'int32', shape, data: Int32Array.from({ length: sizeOf(shape) }, draw) };
   }
 
@@ -51,7 +44,7 @@ export class Values {
     return {
       dtype: 'bool',
       shape,
-      data: Uint8Array.from({ length: sizeOf(shape) }, () => sampleInteger(this.random, 2)),
+      data: Uint8Array.from({ length: sizeOf(shape) }, () => this.random.integer(2)),
     };
   }
 }

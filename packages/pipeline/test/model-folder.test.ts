@@ -1,7 +1,6 @@
 import { cp, mkdir, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
-  createRandom,
   dequantize,
   fileRegionsOf,
   initializeParameters,
@@ -357,7 +356,7 @@ describe('writeVqgan', () => {
     ['a decoder only', { decoderOnly: true }],
   ])('writes %s as readVqgan reads it', async (_, options) => {
     const config = { ...tinyModel().imageTokenizer.config, ...options };
-    const parameters = initializeParameters(vqganParameters(config), createRandom(1));
+    const parameters = initializeParameters(vqganParameters(config), 1);
     const target = join(folder.path, 'vqgan');
     await writeVqgan(target, { config, parameters });
     expect(await readVqgan(target)).toEqual({ config, parameters });

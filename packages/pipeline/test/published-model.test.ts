@@ -1,7 +1,7 @@
 import { cp, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decoderParameters, decoderPresets } from '@dalle-mini/decoder';
-import { createRandom, initializeParameters, type TensorData } from '@dalle-mini/graph';
+import { initializeParameters, type TensorData } from '@dalle-mini/graph';
 import { fromPretrained, type LoadProgress, ModelFolderError, writeVqgan } from '@dalle-mini/pipeline';
 import { bartParameters } from '@dalle-mini/text-encoder';
 import { fromFloat32 } from '@dalle-mini/weights';
@@ -180,14 +180,8 @@ describe('a model of min-dalle', () => {
     await writeFile(file('vocab.json'), JSON.stringify(vocab));
     await writeFile(file('merges.txt'), merges);
     // Formats are told by content: that of PyTorch is read in the tests of weights.
-    await writeCheckpointFile(
-      file('encoder.pt'),
-      stored(initializeParameters(bartParameters(textEncoder), createRandom(1))),
-    );
-    await writeCheckpointFile(
-      file('decoder.pt'),
-      stored(initializeParameters(decoderParameters(decoder), createRandom(2))),
-    );
+    await writeCheckpointFile(file('encoder.pt'), stored(initializeParameters(bartParameters(textEncoder), 1)));
+    await writeCheckpointFile(file('decoder.pt'), stored(initializeParameters(decoderParameters(decoder), 2)));
     await writeVqgan(at('large'), randomVqgan(16384));
 
     const model = await fromPretrained(at('min', 'dalle_bart_mini'), { threads: 1, vqgan: at('large') });

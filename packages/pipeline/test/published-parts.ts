@@ -1,5 +1,6 @@
+import { createRandom } from '@dalle-mini/core';
 import { decoderConfigFromRelease, takeDecoder } from '@dalle-mini/decoder';
-import { createRandom, dequantize, initializeParameters, sampleNormal } from '@dalle-mini/graph';
+import { dequantize, initializeParameters } from '@dalle-mini/graph';
 import type { BartPart, DecoderPart, TextToImage, VqganPart } from '@dalle-mini/pipeline';
 import { bartConfigFromRelease, takeBart } from '@dalle-mini/text-encoder';
 import { type VqganConfig, vqganParameters } from '@dalle-mini/vqgan';
@@ -49,10 +50,10 @@ export function randomVqgan(nEmbed = 20): VqganPart {
     embedDim: 4,
     nEmbed,
   };
-  const parameters = initializeParameters(vqganParameters(config), createRandom(1));
+  const parameters = initializeParameters(vqganParameters(config), 1);
   const random = createRandom(2);
   const codes = parameters.get('quantize.embedding.weight')!.data;
-  for (let i = 0; i < codes.length; i++) codes[i] = sampleNormal(random);
+  for (let i = 0; i < codes.length; i++) codes[i] = random.normal();
   return { config, parameters };
 }
 

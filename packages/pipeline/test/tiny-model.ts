@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type DecoderConfig, teacherForced } from '@dalle-mini/decoder';
-import { createRandom, initializeParameters, input, ParameterScope, type TensorData } from '@dalle-mini/graph';
+import { initializeParameters, input, ParameterScope, type TensorData } from '@dalle-mini/graph';
 import { type ModelParts, writeModelFolder } from '@dalle-mini/pipeline';
 import { bert, parseBertConfig } from '@dalle-mini/text-encoder';
 import { reconstruct, type VqganConfig } from '@dalle-mini/vqgan';
@@ -89,7 +89,7 @@ export function tinyModel(): ModelParts {
 
 /** Larger values than training starts from, so that every input makes a difference that can be seen. */
 function values(scope: ParameterScope, seed: number): Map<string, TensorData> {
-  const initial = initializeParameters(scope.parameters, createRandom(seed));
+  const initial = initializeParameters(scope.parameters, seed);
   for (const { data, shape } of initial.values()) {
     if (shape.length > 1 && Math.max(...data) < 0.2) for (let i = 0; i < data.length; i++) data[i]! *= 10;
   }

@@ -1,4 +1,4 @@
-import { createRandom, sampleInteger } from '@dalle-mini/graph';
+import { createRandom } from '@dalle-mini/core';
 import { toInt32 } from '@dalle-mini/weights';
 import { Tokenizer } from '@huggingface/tokenizers';
 import { describe, expect, it, vi } from 'vitest';
@@ -89,7 +89,7 @@ describe('a caption of 100,000 characters', () => {
   // normalizers remove, join, split or replace.
   it('has the tokens that it would have without the cut', () => {
     const random = createRandom(3);
-    const choose = <T>(from: readonly T[]): T => from[sampleInteger(random, from.length)]!;
+    const choose = <T>(from: readonly T[]): T => from[random.integer(from.length)]!;
     const pieces = [
       ...[' ', '  ', '\n', '\t', '\v', '\u00a0', '\u2028', '\u200b', '\u0301', '\ufe0f', '\ud83d'],
       ...['a', 'cat', 'Σ', 'é', '-', '一', '𠀀', '😀', '[SEP]', '[', 'SEP]', 'x'.repeat(50)],

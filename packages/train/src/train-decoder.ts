@@ -1,18 +1,14 @@
 import { join } from 'node:path';
-import type { ImageTokenizer, SamplingOptions } from '@dalle-mini/core';
+import { createRandom, type ImageTokenizer, type Random, type SamplingOptions } from '@dalle-mini/core';
 import { chooseCaption, type TokenDataset, type TokenSample } from '@dalle-mini/data';
 import { checkDecoderConfig, DalleMiniDecoder, type DecoderConfig, teacherForced } from '@dalle-mini/decoder';
 import {
   adafactor,
   adamW,
-  createRandom,
   crossEntropy,
   mean,
   ParameterScope,
-  type Random,
   type Runtime,
-  sampleInteger,
-  sampleUniform,
   type Tensor,
   type TensorData,
 } from '@dalle-mini/graph';
@@ -144,7 +140,7 @@ export async function trainDecoder(options: DecoderTraining): Promise<Map<string
       const values = await batchValues(batch, captions, text);
       return {
         ...values,
-        given: withNoise(values.given as Int32Array, model, tokenNoise, createRandom(seed, step)),
+        given: withNoise(values.given as Int32Array, model, tokenNoise, createRandom('token-noise', seed, step)),
       };
     },
     evaluate: async (trained, step) => {
@@ -201,8 +197,8 @@ function withNoise(tokens: Int32Array, model: DecoderConfig, largestShare: numbe
   const gridLength = model.gridSize ** 2;
   let share = 0;
   return tokens.map((token, i) => {
-    if (i % gridLength === 0) share = largestShare * sampleUniform(random);
-    return sampleUniform(random) < share ? sampleInteger(random, model.vocabularySize) : token;
+    if (i % gridLength === 0) share = largestShare * random.uniform();
+    return random.uniform() < share ? random.integer(model.vocabularySize) : token;
   });
 }
 

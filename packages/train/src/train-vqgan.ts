@@ -1,18 +1,16 @@
 import { join } from 'node:path';
+import { createRandom, type Random, uniform } from '@dalle-mini/core';
 import { type Dataset, flipHorizontally } from '@dalle-mini/data';
 import {
   abs,
   adamW,
   add,
-  createRandom,
   fill,
   mean,
   meanSquaredError,
   mul,
   type ParameterScope,
-  type Random,
   reshape,
-  sampleInteger,
   scatterAdd,
   sub,
   type Tensor,
@@ -53,8 +51,8 @@ export interface VqganTrainingConfig extends TrainingConfig {
    * or 0 for never. None do in the last fifth of the run. Default ten runs of the graph.
    */
   readonly restartEvery?: number;
-  /** Whether half of the pictures are mirrored. Default false. */
-  readonly mirror?: boolean;
+  /** Whether half of the images are flipped horizontally, chosen anew in each epoch. Default false. */
+  readonly flip?: boolean;
 }
 
 const defaultsOf = ({ stepsPerRun = trainingDefaults.stepsPerRun }: VqganTrainingConfig) => ({
@@ -63,7 +61,7 @@ const defaultsOf = ({ stepsPerRun = trainingDefaults.stepsPerRun }: VqganTrainin
   absoluteErrorWeight: 0,
   commitmentWeight: 0.25,
   restartEvery: 10 * stepsPerRun,
-  mirror: false,
+  flip: false,
 });
 
 type CompleteConfig = WithDefaults<VqganTrainingConfig, keyof ReturnType<typeof defaultsOf>>;
@@ -105,17 +103,17 @@ export async function trainVqgan(options: VqganTraining): Promise<Map<string, Te
 
   const readBatch = async (step: number) => {
     const images = new Float32Array(batchSize * imageLength);
-    const mirroring = createRandom(seed, step);
     await whenAll(
       Array.from({ length: batchSize }, async (_, i) => {
-        const mirrored = config.mirror && (mirroring() & 1) === 1;
-        const { key, image } = await dataset.get(order(step * batchSize + i));
+        const position = step * batchSize + i;
+        const isFlipped = config.flip && uniform('flip', seed, position) < 0.5;
+        const { key, image } = await dataset.get(order(position));
         if (image.width !== size || image.height !== size) {
           throw new RangeError(
             `${key} is ${image.width}×${image.height}, and the model reads ${size}×${size}: open the dataset with imageSize ${size}`,
           );
         }
-        writePixels(mirrored ? flipHorizontally(image) : image, images, i * imageLength, model.pixelRange);
+        writePixels(isFlipped ? flipHorizontally(image) : image, images, i * imageLength, model.pixelRange);
       }),
     );
     return { images };
@@ -142,7 +140,7 @@ export async function trainVqgan(options: VqganTraining): Promise<Map<string, Te
       for (const [i, count] of outputs.codeCounts!.data.entries()) counts[i % model.nEmbed]! += count;
       if (restartEvery === 0 || step % restartEvery !== 0) return;
       // Codes that move late have no time to settle.
-      if (step <= 0.8 * steps) restartCodes(state, outputs.vectors!, createRandom(seed, step));
+      if (step <= 0.8 * steps) restartCodes(state, outputs.vectors!, createRandom('restart', seed, step));
       counts.fill(0);
     },
     evaluate: (trained, step) => evaluateVqgan(options, trained, step),
@@ -194,7 +192,7 @@ function restartCodes(state: ReadonlyMap<string, Float32Array>, vectors: TensorD
   const lastBatch = vectors.data.subarray(-rows * width);
   for (const [code, count] of state.get(codeCounts)!.entries()) {
     if (count > 0) continue;
-    const row = sampleInteger(random, rows);
+    const row = random.integer(rows);
     const vector = lastBatch.subarray(row * width, (row + 1) * width);
     for (const name of [embedding, `average/${embedding}`]) state.get(name)?.set(vector, code * width);
     for (const slot of ['mean', 'square']) {

@@ -2,7 +2,6 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   checkParameters,
-  createRandom,
   initializeParameters,
   initialState,
   type Runtime,
@@ -42,7 +41,7 @@ export interface RunOptions {
   readonly runtime: Runtime;
   /** Steps to take in all; a multiple of `stepsPerRun`. */
   readonly steps: number;
-  /** Seeds everything: first values, order of captions, mirroring. A whole number. */
+  /** Seeds everything: first values, choice of captions, flips. A whole number. */
   readonly seed: number;
   /** Steps between two checkpoints; a multiple of `stepsPerRun`. */
   readonly checkpointEvery: number;
@@ -109,7 +108,7 @@ export async function runTraining(options: TrainerOptions): Promise<Map<string, 
   }
   signal?.throwIfAborted();
   const training = trainingGraph(options.training);
-  const initial = initializeParameters(training.parameters, createRandom(seed));
+  const initial = initializeParameters(training.parameters, seed);
   if (start) {
     const started = [...training.parameters].filter(([name]) => name.startsWith(start.prefix));
     checkParameters(new Map(started), start.values);

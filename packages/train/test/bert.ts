@@ -1,4 +1,4 @@
-import { createRandom, initializeParameters, input, ParameterScope, type TensorData } from '@dalle-mini/graph';
+import { initializeParameters, input, ParameterScope, type TensorData } from '@dalle-mini/graph';
 import { bert, loadTokenizer, parseBertConfig } from '@dalle-mini/text-encoder';
 import { type Checkpoint, fromFloat32 } from '@dalle-mini/weights';
 import { decoderModel } from './tiny.mjs';
@@ -35,7 +35,7 @@ const tokenizer = {
 function randomParameters(): Map<string, TensorData> {
   const scope = new ParameterScope();
   bert(scope, parseBertConfig(config), input('ids', [1, 6], 'int32'), input('attentionMask', [1, 6], 'int32'));
-  return initializeParameters(scope.parameters, createRandom(5));
+  return initializeParameters(scope.parameters, 5);
 }
 
 const parameters = randomParameters();

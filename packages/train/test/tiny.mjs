@@ -2,7 +2,7 @@
  * Pictures, captions and models so small that they are trained in seconds. Plain JavaScript, since a process of its own reads
  * it too: see `training-process.mjs`.
  */
-import { createRandom, sampleInteger } from '@dalle-mini/graph';
+import { createRandom } from '@dalle-mini/core';
 
 /**
  * @import { Dataset, Sample, TokenDataset } from '@dalle-mini/data'
@@ -29,7 +29,7 @@ function describe(index) {
   const color = /** @type {string} */ (colorNames[index % colorNames.length]);
   const shape = /** @type {string} */ (Object.keys(shapes)[index % 3]);
   const random = createRandom(index);
-  const shift = [sampleInteger(random, 5) / 10 - 0.2, sampleInteger(random, 5) / 10 - 0.2];
+  const shift = [random.integer(5) / 10 - 0.2, random.integer(5) / 10 - 0.2];
   return { color, shape, shift: /** @type {[number, number]} */ (shift) };
 }
 
@@ -84,7 +84,7 @@ export const vqganRun = {
     warmUpSteps: 5,
     restartEvery: 10,
     averageDecay: 0.9,
-    mirror: true,
+    flip: true,
   },
   steps: 60,
   seed: 3,
@@ -126,7 +126,7 @@ export function grids(length, first = 0) {
       const random = createRandom(first + index, 1);
       const told = Object.keys(colors).indexOf(color) + 4 * Object.keys(shapes).indexOf(shape);
       const tokens = Int32Array.from({ length: 2 * half }, (_, i) =>
-        i < half ? told : sampleInteger(random, vocabularySize),
+        i < half ? told : random.integer(vocabularySize),
       );
       return { key: `grid-${first + index}`, tokens, captions: [`${color} ${shape}`, `a ${color} ${shape}`] };
     },
@@ -152,7 +152,7 @@ export function wordEncoder() {
         const words = ['[CLS]', ...caption.split(' ').filter((word) => word !== '')].slice(0, maxLength);
         for (const [place, word] of words.entries()) {
           const random = createRandom([...word].reduce((sum, letter) => 31 * sum + letter.charCodeAt(0), 7));
-          const vector = Float32Array.from({ length: width }, () => sampleInteger(random, 21) / 10 - 1);
+          const vector = Float32Array.from({ length: width }, () => random.integer(21) / 10 - 1);
           hiddenStates.set(vector, (i * maxLength + place) * width);
           attentionMask[i * maxLength + place] = 1;
         }

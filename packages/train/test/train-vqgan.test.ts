@@ -204,7 +204,7 @@ describe('codes', () => {
 describe('batches', () => {
   test('take pictures in the given order, [3, 16, 16] with values from −1 to 1', async () => {
     const recording = recordingRuntime();
-    await train({ runtime: recording, config: { mirror: false } });
+    await train({ runtime: recording, config: { flip: false } });
     const { shape, data } = recording.runs[1]!.images!;
     expect(shape).toEqual([5, 1, 8, 3, 16, 16]);
     // The second run of the graph takes steps 6 to 10. Its seventh picture is the one at position 5 · 8 + 6.
@@ -214,25 +214,25 @@ describe('batches', () => {
     expect(given).toEqual(expected);
   });
 
-  test('mirror about half of the pictures if asked to', async () => {
-    const [plain, mirroring] = [recordingRuntime(), recordingRuntime()];
-    await train({ runtime: plain, config: { mirror: false } });
-    await train({ runtime: mirroring, config: { mirror: true } });
-    let mirrored = 0;
+  test('flip about half of the images if asked to', async () => {
+    const [plain, flipping] = [recordingRuntime(), recordingRuntime()];
+    await train({ runtime: plain, config: { flip: false } });
+    await train({ runtime: flipping, config: { flip: true } });
+    let flipped = 0;
     for (const [run, { images }] of plain.runs.entries()) {
-      const others = mirroring.runs[run]!.images!.data;
+      const others = flipping.runs[run]!.images!.data;
       for (let start = 0; start < images!.data.length; start += 3 * 256) {
         const original = images!.data.subarray(start, start + 3 * 256);
         const other = others.subarray(start, start + 3 * 256);
-        const flipped = original.map((_, i) => original[i - (i % 16) + 15 - (i % 16)]!);
+        const mirrorImage = original.map((_, i) => original[i - (i % 16) + 15 - (i % 16)]!);
         if (other.every((value, i) => value === original[i])) continue;
-        expect(other).toEqual(flipped);
-        mirrored++;
+        expect(other).toEqual(mirrorImage);
+        flipped++;
       }
     }
     // Of 480 pictures, 240 ± 11 (one standard deviation), less the few that are symmetric: five deviations to either side.
-    expect(mirrored).toBeGreaterThan(140);
-    expect(mirrored).toBeLessThan(295);
+    expect(flipped).toBeGreaterThan(140);
+    expect(flipped).toBeLessThan(295);
   });
 });
 

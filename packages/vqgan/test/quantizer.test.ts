@@ -1,12 +1,11 @@
+import { createRandom } from '@dalle-mini/core';
 import {
   add,
-  createRandom,
   grad,
   input,
   mean,
   mul,
   ParameterScope,
-  sampleNormal,
   sizeOf,
   sum,
   type TensorData,
@@ -30,7 +29,7 @@ const float = (data: Iterable<number>, shape: readonly number[]): TensorData => 
 function normals(shape: readonly number[], seed: number): TensorData {
   const random = createRandom(seed);
   return float(
-    Array.from({ length: sizeOf(shape) }, () => sampleNormal(random)),
+    Array.from({ length: sizeOf(shape) }, () => random.normal()),
     shape,
   );
 }

@@ -1,5 +1,5 @@
-import type { RgbImage } from '@dalle-mini/core';
-import { createRandom, initializeParameters, sampleInteger, sampleNormal, type TensorData } from '@dalle-mini/graph';
+import { createRandom, type RgbImage } from '@dalle-mini/core';
+import { initializeParameters, type TensorData } from '@dalle-mini/graph';
 import { type VqganConfig, vqganParameters } from '@dalle-mini/vqgan';
 
 export const tiny: VqganConfig = {
@@ -18,10 +18,10 @@ export const tiny: VqganConfig = {
 /** First values, but for vectors and codes that are as far apart, so that images have many tokens. */
 export function randomParameters(config: VqganConfig, seed: number): Map<string, TensorData> {
   const random = createRandom(seed);
-  const parameters = initializeParameters(vqganParameters(config), random);
+  const parameters = initializeParameters(vqganParameters(config), seed);
   const spread = (name: string, width: number) => {
     const values = parameters.get(name)?.data ?? [];
-    for (let i = 0; i < values.length; i++) values[i] = width * sampleNormal(random);
+    for (let i = 0; i < values.length; i++) values[i] = width * random.normal();
   };
   spread(config.quantizer === 'gumbel' ? 'quantize.embed.weight' : 'quantize.embedding.weight', 1);
   spread('quant_conv.weight', 2);
@@ -31,7 +31,7 @@ export function randomParameters(config: VqganConfig, seed: number): Map<string,
 export function randomImages(count: number, size: number, seed: number): RgbImage[] {
   const random = createRandom(seed);
   return Array.from({ length: count }, () => {
-    const data = Uint8Array.from({ length: 3 * size * size }, () => sampleInteger(random, 256));
+    const data = Uint8Array.from({ length: 3 * size * size }, () => random.integer(256));
     return { width: size, height: size, data };
   });
 }

@@ -1,4 +1,4 @@
-import { integerBelow, shuffled } from '../random.js';
+import { integerBelow, shuffled } from '@dalle-mini/core';
 import type { EmojiVariant, EmojiVendor } from './icons.js';
 
 /** The most captions that a picture gets. */

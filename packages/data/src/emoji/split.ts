@@ -1,4 +1,4 @@
-import { integerBelow, uniform } from '../random.js';
+import { integerBelow, uniform } from '@dalle-mini/core';
 
 /**
  * What a picture is for. `train`: learning. `held-out-drawings`: a drawing of an emoji of which `train` has other drawings.

@@ -1,10 +1,9 @@
 import { readdir } from 'node:fs/promises';
 import { extname, isAbsolute, join, posix, sep } from 'node:path';
-import { object, parseJsonObject, quote, readConfig, string } from '@dalle-mini/core';
+import { hash, object, parseJsonObject, quote, readConfig, string } from '@dalle-mini/core';
 import { checkIndex, type Dataset, type Sample } from '../dataset.js';
 import { fileError, readBytes, readTextIfPresent } from '../files.js';
 import { checkImageSize, type PreprocessOptions, preprocessImage } from '../preprocess.js';
-import { hash } from '../random.js';
 import { captionsFromRecord, captionsFromText, captionsFromValue, imageExtensions } from './captions.js';
 
 /** An image file of the folder, by its path with forward slashes, and its captions if they are listed in one file. */

@@ -1,10 +1,9 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { parseJsonObject } from '@dalle-mini/core';
+import { hash, parseJsonObject } from '@dalle-mini/core';
 import { checkIndex, type Dataset, type Sample } from '../dataset.js';
 import { fileError } from '../files.js';
 import { checkImageSize, type PreprocessOptions, preprocessImage } from '../preprocess.js';
-import { hash } from '../random.js';
 import { captionsFromRecord, captionsFromText, imageExtensions } from './captions.js';
 import { indexTar, readTarMember, type TarMember } from './tar-index.js';
 
