@@ -1,130 +1,163 @@
-import type { RgbImage } from '@dalle-mini/core';
-import { type Executable, type Graph, input, ParameterScope, type Runtime, reshape } from '@dalle-mini/graph';
-import type { StoredTensor } from '@dalle-mini/weights';
-import type { HuggingFaceModel } from '@dalle-mini/weights/node';
+import {
+  abortSignal,
+  boolean,
+  ConfigError,
+  checkImage,
+  type ImageRanker,
+  implementation,
+  integer,
+  OptionError,
+  object,
+  optional,
+  type RankOptions,
+  type RgbImage,
+  readOptions,
+} from '@dalle-mini/core';
+import {
+  type Executable,
+  type Graph,
+  input,
+  ParameterScope,
+  type Runtime,
+  reshape,
+  type StoredParameter,
+} from '@dalle-mini/graph';
 import { clipImageEmbeddings, clipSimilarities, clipTextEmbeddings } from './clip.js';
-import { type ClipConfig, checkClipConfig, parseClipConfig } from './config.js';
+import { type ClipConfig, checkClipConfig } from './config.js';
 import { writeClipPixels } from './pixels.js';
-import { type ClipTokenizer, clipTokenizerJson, loadClipTokenizer } from './tokenizer.js';
-import { clipWeights } from './weights.js';
-
-/** The files of a CLIP, read. */
-export interface ClipFiles {
-  /** What `parseClipConfig` reads from `config.json`, or one of `clipPresets`. */
-  readonly config: ClipConfig;
-  /** The parsed `tokenizer.json`, or what `clipTokenizerJson` makes of `vocab.json` and `merges.txt`. */
-  readonly tokenizer: object;
-  /** The tensors of the checkpoint, in Hugging Face's layout or in OpenAI's; in any floating-point type or in 8 bits with scales. */
-  readonly weights: ReadonlyMap<string, StoredTensor>;
-}
+import type { ClipTokenizer } from './tokenizer.js';
 
 export interface ClipRankerOptions {
-  /** What computes the model. It is not disposed of with the ranker: several models may share it. */
+  /** What computes. */
   readonly runtime: Runtime;
+  /** What `loadClipTokenizer` returns. */
+  readonly tokenizer: ClipTokenizer;
   /** Number of images computed at once. Default 4. */
-  readonly batchSize?: number;
+  readonly batchSize?: number | undefined;
+  /** Whether `dispose` disposes of the runtime too. Default false. */
+  readonly ownsRuntime?: boolean | undefined;
 }
 
-/** Options of work that may take long. */
-export interface RankOptions {
-  /** Cancels the work: the promise rejects with the signal's reason. */
-  readonly signal?: AbortSignal;
+export const batchSizeField = optional(integer({ min: 1, max: 1024 }), 4);
+const makeFields = object<ClipRankerOptions & { readonly batchSize: number }>({
+  runtime: implementation('a runtime', ['compile']),
+  tokenizer: implementation('a tokenizer', ['encode']),
+  batchSize: batchSizeField,
+  ownsRuntime: optional(boolean()),
+});
+const rankFields = object<RankOptions>({ signal: optional(abortSignal()) });
+
+interface Compiled {
+  readonly embedCaption: Executable;
+  readonly scoreImages: Executable;
 }
 
-/** Judges by CLIP how well images show what a caption says. It is an `ImageRanker` of `@dalle-mini/pipeline`. */
-export class ClipRanker {
-  private constructor(
-    private readonly config: ClipConfig,
-    private readonly batchSize: number,
-    private readonly tokenizer: ClipTokenizer,
-    private readonly embedCaption: Executable,
-    private readonly scoreImages: Executable,
-  ) {}
+/** Scores by CLIP how well images match a prompt. The model is compiled on first use. */
+export class ClipRanker implements ImageRanker {
+  private readonly config: ClipConfig;
+  private readonly options: ClipRankerOptions & { readonly batchSize: number };
+  private compiled: Promise<Compiled> | undefined;
+  private disposed = false;
 
   /**
-   * Compiles a model from the files of a Hugging Face repository, such as openai/clip-vit-base-patch32, as
-   * `readHuggingFaceFolder` of `@dalle-mini/weights/node` reads them.
-   * @throws TypeError if `config.json` is not that of a CLIP; and as {@link fromFiles}.
+   * @param parameters What `importClip` returns.
+   * @throws OptionError if an option is wrong; ConfigError if the configuration is not valid, or the tokenizer has more tokens than it.
    */
-  static async fromHuggingFace(model: HuggingFaceModel, options: ClipRankerOptions): Promise<ClipRanker> {
-    const { config, tokenizer, weights } = model;
-    const { vocab, merges } = tokenizer as { vocab: Record<string, number>; merges?: string };
-    const json = merges === undefined ? tokenizer : clipTokenizerJson(vocab, merges);
-    return ClipRanker.fromFiles({ config: parseClipConfig(config), tokenizer: json, weights }, options);
+  constructor(
+    config: ClipConfig,
+    private readonly parameters: ReadonlyMap<string, StoredParameter>,
+    options: ClipRankerOptions,
+  ) {
+    this.config = checkClipConfig(config);
+    this.options = readOptions(makeFields, options, 'new ClipRanker');
+    const { endToken } = this.options.tokenizer;
+    if (endToken >= config.vocabularySize)
+      throw new ConfigError(
+        'CLIP config',
+        'vocabularySize',
+        `must be more than ${endToken}, the largest id of the tokenizer, not ${config.vocabularySize}. Use the tokenizer of the model.`,
+      );
   }
 
   /**
-   * Compiles a model from its files.
-   * @throws RangeError if the configuration or `batchSize` is not sound; CheckpointError if a weight is missing or has another shape;
-   * Error if the tokenizer is none of CLIP's, or has more tokens than the model.
+   * Scores images of any size by exp(logit_scale) · cosine, one number each: the higher, the better the image matches the prompt.
+   * Tokens of the prompt past the model's `maxLength`, 77, are ignored.
+   * @throws OptionError if an image is not RGB; the signal's reason if it aborts.
    */
-  static async fromFiles(files: ClipFiles, options: ClipRankerOptions): Promise<ClipRanker> {
-    const { config } = files;
-    const { runtime, batchSize = 4 } = options;
-    checkClipConfig(config);
-    if (!Number.isInteger(batchSize) || batchSize < 1) {
-      throw new RangeError(`batchSize is ${batchSize}; it must be a whole number of 1 or more.`);
+  async rank(prompt: string, images: readonly RgbImage[], options: RankOptions = {}): Promise<Float32Array> {
+    const { signal } = readOptions(rankFields, options, 'rank');
+    if (typeof prompt !== 'string') throw new OptionError('prompt', 'a string', prompt);
+    for (const [i, image] of images.entries()) checkImage(image, `images[${i}]`);
+    const { batchSize, tokenizer } = this.options;
+    const { imageSize, maxLength } = this.config;
+    const ids = tokenizer.encode([prompt], maxLength);
+    signal?.throwIfAborted();
+    const { embedCaption, scoreImages } = await this.compile();
+    signal?.throwIfAborted();
+    const { caption } = await embedCaption.run({ ids: { dtype: 'int32', shape: [1, maxLength], data: ids } });
+    const scores = new Float32Array(images.length);
+    const size = 3 * imageSize * imageSize;
+    for (let start = 0; start < images.length; start += batchSize) {
+      signal?.throwIfAborted();
+      const batch = images.slice(start, start + batchSize);
+      // Always a full batch; the unused rows are grey.
+      const data = new Float32Array(batchSize * size);
+      for (const [i, image] of batch.entries()) writeClipPixels(image, imageSize, data, i * size);
+      const pixels = { dtype: 'float32', shape: [batchSize, 3, imageSize, imageSize], data } as const;
+      const outputs = await scoreImages.run({ images: pixels, caption: caption! });
+      scores.set(outputs.scores!.data.subarray(0, batch.length), start);
     }
-    const tokenizer = loadClipTokenizer(files.tokenizer);
-    if (tokenizer.endToken >= config.vocabularySize) {
-      throw new Error(
-        `The tokenizer has ids up to ${tokenizer.endToken}, and the model a vocabulary of ${config.vocabularySize}; ` +
-          'give the tokenizer that belongs to the model.',
-      );
+    signal?.throwIfAborted();
+    return scores;
+  }
+
+  /** Frees the model, and its runtime if it owns it. */
+  async dispose(): Promise<void> {
+    this.disposed = true;
+    const compiled = await this.compiled?.catch(() => undefined);
+    this.compiled = undefined;
+    await Promise.all([compiled?.embedCaption.dispose(), compiled?.scoreImages.dispose()]);
+    if (this.options.ownsRuntime) await this.options.runtime.dispose();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
+  private compile(): Promise<Compiled> {
+    if (this.disposed) throw new Error('This ClipRanker was disposed of. Create another one to rank images.');
+    if (!this.compiled) {
+      this.compiled = this.compileGraphs();
+      // The next call tries again.
+      this.compiled.catch(() => {
+        this.compiled = undefined;
+      });
     }
-    const parameters = clipWeights(files.weights, config);
+    return this.compiled;
+  }
+
+  private async compileGraphs(): Promise<Compiled> {
+    const { config, parameters } = this;
+    const { runtime, batchSize } = this.options;
     const embedCaption = await runtime.compile(captionGraph(config), { parameters });
     try {
-      const scoreImages = await runtime.compile(scoreGraph(config, batchSize), { parameters });
-      return new ClipRanker(config, batchSize, tokenizer, embedCaption, scoreImages);
+      return { embedCaption, scoreImages: await runtime.compile(scoreGraph(config, batchSize), { parameters }) };
     } catch (error) {
       await embedCaption.dispose();
       throw error;
     }
   }
-
-  /**
-   * Scores images of any size by exp(logit_scale) · cosine, one number each: the higher, the better the image fits the prompt. Tokens
-   * of the prompt past the model's `maxLength`, 77, are not read.
-   * @throws RangeError if an image has no pixels, or not three bytes for each.
-   */
-  async rank(prompt: string, images: readonly RgbImage[], options: RankOptions = {}): Promise<Float32Array> {
-    const { batchSize } = this;
-    const { imageSize, maxLength } = this.config;
-    const ids = this.tokenizer.encode([prompt], maxLength);
-    options.signal?.throwIfAborted();
-    const { caption } = await this.embedCaption.run({ ids: { dtype: 'int32', shape: [1, maxLength], data: ids } });
-    const scores = new Float32Array(images.length);
-    const size = 3 * imageSize * imageSize;
-    for (let start = 0; start < images.length; start += batchSize) {
-      options.signal?.throwIfAborted();
-      const batch = images.slice(start, start + batchSize);
-      // A full batch always; the rows that are left over are grey.
-      const data = new Float32Array(batchSize * size);
-      for (const [i, image] of batch.entries()) writeClipPixels(image, imageSize, data, i * size);
-      const pixels = { dtype: 'float32', shape: [batchSize, 3, imageSize, imageSize], data } as const;
-      const outputs = await this.scoreImages.run({ images: pixels, caption: caption! });
-      scores.set(outputs.scores!.data.subarray(0, batch.length), start);
-    }
-    options.signal?.throwIfAborted();
-    return scores;
-  }
-
-  /** Frees the model; its runtime stays the caller's. */
-  async dispose(): Promise<void> {
-    await Promise.all([this.embedCaption.dispose(), this.scoreImages.dispose()]);
-  }
 }
 
-/** A caption's `ids`, int32 `[1, maxLength]`, to its embedding, `caption` `[1, projectionSize]`, as a graph. */
+/** Builds the graph of a caption's `ids`, int32 `[1, maxLength]`, to its embedding, `caption` `[1, projectionSize]`. */
 export function captionGraph(config: ClipConfig): Graph {
   const ids = input('ids', [1, config.maxLength], 'int32');
   return { inputs: { ids }, outputs: { caption: clipTextEmbeddings(new ParameterScope(), config, ids) } };
 }
 
 /**
- * `images` `[batchSize, 3, imageSize, imageSize]`, as `writeClipPixels` writes them, and what {@link captionGraph} makes of a caption,
- * to `scores` `[batchSize]`, as a graph.
+ * Builds the graph of `images` `[batchSize, 3, imageSize, imageSize]`, as `writeClipPixels` writes them, and the `caption` of
+ * {@link captionGraph}, to `scores` `[batchSize]`.
  */
 export function scoreGraph(config: ClipConfig, batchSize: number): Graph {
   const scope = new ParameterScope();

@@ -36,7 +36,7 @@ import {
 import type { ClipConfig, ClipTransformerConfig } from './config.js';
 
 /**
- * The text tower's last hidden states: token ids, int32 `[batch, length]`, to `[batch, length, text.hiddenSize]`, normalized. Each
+ * The text tower's last hidden states: token ids, int32 `[batch, length]`, to `[batch, length, text.width]`, normalized. Each
  * token sees those before it and itself, so what follows the end token changes nothing before it.
  * @throws GraphError if `length` is past `maxLength`.
  */
@@ -44,8 +44,8 @@ export function clipTextStates(scope: ParameterScope, config: ClipConfig, ids: T
   const { text: sizes, vocabularySize, maxLength } = config;
   const length = ids.shape[1]!;
   const model = scope.in('text_model');
-  const tokens = embedding(model.in('embeddings').in('token_embedding'), ids, vocabularySize, sizes.hiddenSize);
-  const positions = positionEmbeddings(model, maxLength, sizes.hiddenSize);
+  const tokens = embedding(model.in('embeddings').in('token_embedding'), ids, vocabularySize, sizes.width);
+  const positions = positionEmbeddings(model, maxLength, sizes.width);
   const embedded = add(tokens, sliceAxis(positions, 0, 0, length));
   const states = transformer(model.in('encoder'), sizes, embedded, causalMask(length));
   return layerNorm(model.in('final_layer_norm'), states, { epsilon: sizes.layerNormEpsilon });
@@ -53,7 +53,7 @@ export function clipTextStates(scope: ParameterScope, config: ClipConfig, ids: T
 
 /**
  * Captions to the space that they share with images: ids, int32 `[batch, length]`, to `[batch, projectionSize]`, not normalized. The
- * state at a caption's first end token, the largest id of the vocabulary, stands for all of it.
+ * state at a caption's first end token, the largest id of the vocabulary, represents all of it.
  */
 export function clipTextEmbeddings(scope: ParameterScope, config: ClipConfig, ids: Tensor): Tensor {
   const [batch, length] = ids.shape as [number, number];
@@ -65,31 +65,31 @@ export function clipTextEmbeddings(scope: ParameterScope, config: ClipConfig, id
 
 /**
  * The image tower's last hidden states: images `[batch, 3, imageSize, imageSize]`, normalized as `writeClipPixels` does, to
- * `[batch, 1 + patches, image.hiddenSize]`: the class token, then the patches in raster order.
+ * `[batch, 1 + patches, image.width]`: the class token, then the patches in raster order.
  */
 export function clipImageStates(scope: ParameterScope, config: ClipConfig, images: Tensor): Tensor {
   const { image: sizes, patchSize } = config;
-  const { hiddenSize, layerNormEpsilon: epsilon } = sizes;
+  const { width, layerNormEpsilon: epsilon } = sizes;
   const batch = images.shape[0]!;
   const model = scope.in('vision_model');
   const embeddings = model.in('embeddings');
-  const kernelShape = [hiddenSize, 3, patchSize, patchSize];
+  const kernelShape = [width, 3, patchSize, patchSize];
   const kernel = embeddings
     .in('patch_embedding')
     .parameter('weight', kernelShape, fanInUniform(3 * patchSize * patchSize));
   const grid = conv2d(images, kernel, { stride: patchSize });
-  const patches = transpose(reshape(grid, [batch, hiddenSize, -1]), [0, 2, 1]);
-  const classToken = embeddings.parameter('class_embedding', [hiddenSize], normal(0.02));
-  const tokens = concat([broadcastTo(classToken, [batch, 1, hiddenSize]), patches], 1);
-  const embedded = add(tokens, positionEmbeddings(model, tokens.shape[1]!, hiddenSize));
+  const patches = transpose(reshape(grid, [batch, width, -1]), [0, 2, 1]);
+  const classToken = embeddings.parameter('class_embedding', [width], normal(0.02));
+  const tokens = concat([broadcastTo(classToken, [batch, 1, width]), patches], 1);
+  const embedded = add(tokens, positionEmbeddings(model, tokens.shape[1]!, width));
   // The name is misspelt in the checkpoints.
   return transformer(model.in('encoder'), sizes, layerNorm(model.in('pre_layrnorm'), embedded, { epsilon }));
 }
 
 /** Images `[batch, 3, imageSize, imageSize]` to the space that they share with captions, `[batch, projectionSize]`, not normalized. */
 export function clipImageEmbeddings(scope: ParameterScope, config: ClipConfig, images: Tensor): Tensor {
-  const { hiddenSize, layerNormEpsilon: epsilon } = config.image;
-  const classStates = reshape(sliceAxis(clipImageStates(scope, config, images), 1, 0, 1), [-1, hiddenSize]);
+  const { width, layerNormEpsilon: epsilon } = config.image;
+  const classStates = reshape(sliceAxis(clipImageStates(scope, config, images), 1, 0, 1), [-1, width]);
   const pooled = layerNorm(scope.in('vision_model').in('post_layernorm'), classStates, { epsilon });
   return linear(scope.in('visual_projection'), pooled, config.projectionSize, { bias: false });
 }
@@ -105,11 +105,12 @@ export function clipSimilarities(scope: ParameterScope, captions: Tensor, images
   return mul(cosines, exp(scope.parameter('logit_scale', [], logScale)));
 }
 
-/** The parameters of a CLIP of these sizes, by name: what {@link clipWeights} looks for. */
+/** The parameters of a CLIP of these sizes, by name: what a checkpoint must hold. */
 export function clipParameters(config: ClipConfig): ReadonlyMap<string, Tensor> {
-  const { imageSize, maxLength } = config;
+  const { imageSize } = config;
   const scope = new ParameterScope();
-  const captions = clipTextEmbeddings(scope, config, input('ids', [1, maxLength], 'int32'));
+  // No parameter depends on the length, and the causal mask of a short caption is small.
+  const captions = clipTextEmbeddings(scope, config, input('ids', [1, 2], 'int32'));
   const images = clipImageEmbeddings(scope, config, input('images', [1, 3, imageSize, imageSize]));
   clipSimilarities(scope, captions, images);
   return scope.parameters;
@@ -129,19 +130,19 @@ function transformer(scope: ParameterScope, sizes: ClipTransformerConfig, x: Ten
 
 /** Pre-norm: each half normalizes its input and adds its result to it. */
 function transformerLayer(scope: ParameterScope, sizes: ClipTransformerConfig, x: Tensor, mask?: Tensor): Tensor {
-  const { heads, hiddenSize, intermediateSize, layerNormEpsilon: epsilon } = sizes;
+  const { heads, width, feedForwardWidth, layerNormEpsilon: epsilon } = sizes;
   const attention = scope.in('self_attn');
   const normalized = layerNorm(scope.in('layer_norm1'), x, { epsilon });
   const [queries, keys, values] = ['q_proj', 'k_proj', 'v_proj'].map((name) =>
-    splitHeads(linear(attention.in(name), normalized, hiddenSize), heads),
+    splitHeads(linear(attention.in(name), normalized, width), heads),
   ) as [Tensor, Tensor, Tensor];
   const context = mergeHeads(dotProductAttention(queries, keys, values, mask));
-  const middle = add(x, linear(attention.in('out_proj'), context, hiddenSize));
+  const middle = add(x, linear(attention.in('out_proj'), context, width));
 
   const mlp = scope.in('mlp');
-  const widened = linear(mlp.in('fc1'), layerNorm(scope.in('layer_norm2'), middle, { epsilon }), intermediateSize);
+  const widened = linear(mlp.in('fc1'), layerNorm(scope.in('layer_norm2'), middle, { epsilon }), feedForwardWidth);
   const activated = sizes.activation === 'gelu' ? gelu(widened) : quickGelu(widened);
-  return add(middle, linear(mlp.in('fc2'), activated, hiddenSize));
+  return add(middle, linear(mlp.in('fc2'), activated, width));
 }
 
 /** x · σ(1.702 x), an approximation of the Gaussian error linear unit (Hendrycks and Gimpel 2016). */

@@ -1,10 +1,24 @@
+import {
+  type Field,
+  type Fields,
+  field,
+  integer,
+  number,
+  object,
+  oneOf,
+  optional,
+  readConfig,
+  refuse,
+} from '@dalle-mini/core';
+
 /** Sizes of one of CLIP's two transformers. */
 export interface ClipTransformerConfig {
-  readonly hiddenSize: number;
+  /** Width of the hidden states. */
+  readonly width: number;
   readonly layers: number;
   readonly heads: number;
-  /** Width of the feed-forward layers, usually four times the hidden size. */
-  readonly intermediateSize: number;
+  /** Width inside the feed-forward layers, usually four times `width`. */
+  readonly feedForwardWidth: number;
   /** Between the feed-forward layers: x · σ(1.702 x), as OpenAI trained, or the exact Gaussian error linear unit. */
   readonly activation: 'quick_gelu' | 'gelu';
   readonly layerNormEpsilon: number;
@@ -30,20 +44,20 @@ export interface ClipConfig {
 const base = {
   imageSize: 224,
   image: {
-    hiddenSize: 768,
+    width: 768,
     layers: 12,
     heads: 12,
-    intermediateSize: 3072,
+    feedForwardWidth: 3072,
     activation: 'quick_gelu',
     layerNormEpsilon: 1e-5,
   },
   vocabularySize: 49408,
   maxLength: 77,
   text: {
-    hiddenSize: 512,
+    width: 512,
     layers: 12,
     heads: 8,
-    intermediateSize: 2048,
+    feedForwardWidth: 2048,
     activation: 'quick_gelu',
     layerNormEpsilon: 1e-5,
   },
@@ -52,83 +66,151 @@ const base = {
 
 /** The sizes of OpenAI's checkpoints. */
 export const clipPresets = {
-  /** ViT-B/32, which DALL·E Mini's pictures were ranked with. */
+  /** ViT-B/32, which ranked DALL·E Mini's images. */
   'vit-b-32': { ...base, patchSize: 32 },
   'vit-b-16': { ...base, patchSize: 16 },
 } as const satisfies Record<string, ClipConfig>;
 
+const count = (max: number) => integer({ min: 1, max });
+const largestWidth = 2 ** 17;
+
+// Within bounds that keep a damaged file from taking all memory.
+const towerFields: Fields<ClipTransformerConfig> = {
+  width: count(largestWidth),
+  layers: count(1024),
+  heads: count(1024),
+  feedForwardWidth: count(largestWidth),
+  activation: oneOf(['quick_gelu', 'gelu']),
+  layerNormEpsilon: number({ above: 0, max: 1 }),
+};
+
+const sizeFields = {
+  imageSize: count(8192),
+  patchSize: count(8192),
+  vocabularySize: count(2 ** 24),
+  // A caption has at least its start and its end token.
+  maxLength: integer({ min: 2, max: 2 ** 17 }),
+  projectionSize: count(largestWidth),
+};
+
+const tower = object(towerFields, {
+  check({ width, heads }, at) {
+    if (width % heads !== 0) refuse(at('width'), `a multiple of the ${heads} heads`, width);
+  },
+});
+
+const configFields = object<ClipConfig>(
+  { ...sizeFields, image: tower, text: tower },
+  {
+    check({ imageSize, patchSize }, at) {
+      if (imageSize % patchSize !== 0) refuse(at('imageSize'), `a multiple of patchSize, ${patchSize}`, imageSize);
+      if (imageSize / patchSize > 512)
+        refuse(at('patchSize'), `at least ${Math.ceil(imageSize / 512)}, for at most 512 × 512 patches`, patchSize);
+    },
+  },
+);
+
 /**
  * Checks a configuration.
- * @throws RangeError that names the field.
+ *
+ * @param source What is checked, to begin the message with, such as a file's path.
+ * @throws ConfigError that names the field.
  */
-export function checkClipConfig(config: ClipConfig): void {
-  const fail = (field: string, wanted: string, value: unknown) => {
-    // Not JSON for numbers, where NaN would be null.
-    const given = typeof value === 'number' ? value : JSON.stringify(value);
-    throw new RangeError(`CLIP config: ${field} must be ${wanted}, not ${given}`);
-  };
-  const count = (field: string, value: unknown) => {
-    if (!(Number.isSafeInteger(value) && (value as number) >= 1)) fail(field, 'a positive whole number', value);
-  };
-  for (const field of ['imageSize', 'patchSize', 'vocabularySize', 'maxLength', 'projectionSize'] as const) {
-    count(field, config[field]);
-  }
-  if (config.imageSize % config.patchSize !== 0) {
-    fail('imageSize', `a multiple of the patch size ${config.patchSize}`, config.imageSize);
-  }
-  // A caption is at least its start and its end token.
-  if (config.maxLength < 2) fail('maxLength', '2 or more', config.maxLength);
-  for (const tower of ['image', 'text'] as const) {
-    const sizes = config[tower];
-    for (const field of ['hiddenSize', 'layers', 'heads', 'intermediateSize'] as const) {
-      count(`${tower}.${field}`, sizes[field]);
-    }
-    if (sizes.hiddenSize % sizes.heads !== 0) {
-      fail(`${tower}.hiddenSize`, `divisible by the ${sizes.heads} attention heads`, sizes.hiddenSize);
-    }
-    if (sizes.activation !== 'quick_gelu' && sizes.activation !== 'gelu') {
-      fail(`${tower}.activation`, '"quick_gelu" or "gelu"', sizes.activation);
-    }
-    if (!(sizes.layerNormEpsilon > 0)) fail(`${tower}.layerNormEpsilon`, 'a positive number', sizes.layerNormEpsilon);
-  }
+export function checkClipConfig(config: unknown, source = 'CLIP config'): ClipConfig {
+  return readConfig(configFields, config, source);
 }
+
+/** The part of a Hugging Face `config.json` that describes a tower. */
+interface PublishedTower {
+  readonly hidden_size: number;
+  readonly num_hidden_layers: number;
+  readonly num_attention_heads: number;
+  readonly intermediate_size: number;
+  readonly hidden_act: ClipTransformerConfig['activation'];
+  readonly layer_norm_eps: number;
+}
+
+interface PublishedConfig {
+  readonly model_type: 'clip';
+  readonly vision_config: PublishedTower & { readonly image_size: number; readonly patch_size: number };
+  readonly text_config: PublishedTower & { readonly vocab_size: number; readonly max_position_embeddings: number };
+  readonly projection_dim: number;
+}
+
+const standard = clipPresets['vit-b-32'];
+
+const publishedTower = (sizes: ClipTransformerConfig): Fields<PublishedTower> => ({
+  hidden_size: optional(towerFields.width, sizes.width),
+  num_hidden_layers: optional(towerFields.layers, sizes.layers),
+  num_attention_heads: optional(towerFields.heads, sizes.heads),
+  intermediate_size: optional(towerFields.feedForwardWidth, sizes.feedForwardWidth),
+  hidden_act: optional(towerFields.activation, sizes.activation),
+  layer_norm_eps: optional(towerFields.layerNormEpsilon, sizes.layerNormEpsilon),
+});
+
+// The file has many more fields, which concern training and generation. Its writers give null to those that they leave out.
+const rules = { unknown: 'ignore', nullIsAbsent: true } as const;
+const publishedConfig: Field<PublishedConfig> = object<PublishedConfig>(
+  {
+    model_type: field('"clip"', (value) => value === 'clip'),
+    vision_config: object<PublishedConfig['vision_config'] & { readonly num_channels: 3 }>(
+      {
+        ...publishedTower(standard.image),
+        image_size: optional(sizeFields.imageSize, standard.imageSize),
+        patch_size: optional(sizeFields.patchSize, standard.patchSize),
+        num_channels: optional(oneOf([3]), 3),
+      },
+      rules,
+    ),
+    text_config: object<PublishedConfig['text_config']>(
+      {
+        ...publishedTower(standard.text),
+        vocab_size: optional(sizeFields.vocabularySize, standard.vocabularySize),
+        max_position_embeddings: optional(sizeFields.maxLength, standard.maxLength),
+      },
+      rules,
+    ),
+    projection_dim: optional(sizeFields.projectionSize, standard.projectionSize),
+  },
+  rules,
+);
 
 /**
  * Reads the `config.json` of a Hugging Face `CLIPModel`. What the file leaves out is as in ViT-B/32, as in Hugging Face's own reader.
- * @throws TypeError if it describes another kind of model; RangeError that names the field if a size is not sound.
+ *
+ * @param source What is read, to begin an error message with, such as the file's path.
+ * @throws ConfigError that names a field of the file, also if it describes another kind of model.
  */
-export function parseClipConfig(json: object): ClipConfig {
+export function importClipConfig(json: object, source = 'config.json'): ClipConfig {
   const file = json as Record<string, unknown>;
-  const require = (name: string, value: unknown, expected: unknown) => {
-    if (value !== expected) {
-      throw new TypeError(`config.json has ${name} ${JSON.stringify(value)}; CLIP needs ${JSON.stringify(expected)}.`);
-    }
+  // Older files hold the sizes under a second name, which takes precedence.
+  const part = (name: string) => ({ ...(file[name] as object), ...(file[`${name}_dict`] as object) });
+  const { vision_config, text_config, projection_dim } = readConfig(
+    publishedConfig,
+    { ...file, vision_config: part('vision_config'), text_config: part('text_config') },
+    source,
+  );
+  return checkClipConfig(
+    {
+      imageSize: vision_config.image_size,
+      patchSize: vision_config.patch_size,
+      image: importTower(vision_config),
+      vocabularySize: text_config.vocab_size,
+      maxLength: text_config.max_position_embeddings,
+      text: importTower(text_config),
+      projectionSize: projection_dim,
+    },
+    source,
+  );
+}
+
+function importTower(sizes: PublishedTower): ClipTransformerConfig {
+  return {
+    width: sizes.hidden_size,
+    layers: sizes.num_hidden_layers,
+    heads: sizes.num_attention_heads,
+    feedForwardWidth: sizes.intermediate_size,
+    activation: sizes.hidden_act,
+    layerNormEpsilon: sizes.layer_norm_eps,
   };
-  require('model_type', file.model_type, 'clip');
-  // Older files hold the sizes under a second name, which wins.
-  const part = (name: string) => ({ ...(file[name] as object), ...(file[`${name}_dict`] as object) }) as typeof file;
-  const vision = part('vision_config');
-  const text = part('text_config');
-  require('num_channels', vision.num_channels ?? 3, 3);
-  const standard = clipPresets['vit-b-32'];
-  const transformer = (from: typeof file, assumed: ClipTransformerConfig) =>
-    ({
-      hiddenSize: from.hidden_size ?? assumed.hiddenSize,
-      layers: from.num_hidden_layers ?? assumed.layers,
-      heads: from.num_attention_heads ?? assumed.heads,
-      intermediateSize: from.intermediate_size ?? assumed.intermediateSize,
-      activation: from.hidden_act ?? assumed.activation,
-      layerNormEpsilon: from.layer_norm_eps ?? assumed.layerNormEpsilon,
-    }) as ClipTransformerConfig;
-  const config = {
-    imageSize: vision.image_size ?? standard.imageSize,
-    patchSize: vision.patch_size ?? standard.patchSize,
-    image: transformer(vision, standard.image),
-    vocabularySize: text.vocab_size ?? standard.vocabularySize,
-    maxLength: text.max_position_embeddings ?? standard.maxLength,
-    text: transformer(text, standard.text),
-    projectionSize: file.projection_dim ?? standard.projectionSize,
-  } as ClipConfig;
-  checkClipConfig(config);
-  return config;
 }

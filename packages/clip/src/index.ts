@@ -1,26 +1,12 @@
-export {
-  clipImageEmbeddings,
-  clipImageStates,
-  clipParameters,
-  clipSimilarities,
-  clipTextEmbeddings,
-  clipTextStates,
-} from './clip.js';
-export {
-  type ClipFiles,
-  ClipRanker,
-  type ClipRankerOptions,
-  captionGraph,
-  type RankOptions,
-  scoreGraph,
-} from './clip-ranker.js';
+export { clipImageEmbeddings, clipParameters, clipSimilarities, clipTextEmbeddings } from './clip.js';
+export { ClipRanker, type ClipRankerOptions, captionGraph, scoreGraph } from './clip-ranker.js';
 export {
   type ClipConfig,
   type ClipTransformerConfig,
   checkClipConfig,
   clipPresets,
-  parseClipConfig,
+  importClipConfig,
 } from './config.js';
-export { type PixelWindow, resizeBicubic, writeClipPixels } from './pixels.js';
+export { writeClipPixels } from './pixels.js';
+export { importClip } from './published.js';
 export { type ClipTokenizer, clipTokenizerJson, loadClipTokenizer } from './tokenizer.js';
-export { clipWeights } from './weights.js';

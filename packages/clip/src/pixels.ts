@@ -1,4 +1,4 @@
-import type { RgbImage } from '@dalle-mini/core';
+import { checkImage, type RgbImage } from '@dalle-mini/core';
 
 /** A rectangle of an image, in pixels. */
 export interface PixelWindow {
@@ -9,15 +9,16 @@ export interface PixelWindow {
 }
 
 /** Mean and standard deviation, of red, green and blue in [0, 1], that CLIP's images were normalized by. */
-const MEAN = [0.48145466, 0.4578275, 0.40821073] as const;
-const DEVIATION = [0.26862954, 0.26130258, 0.27577711] as const;
+const mean = [0.48145466, 0.4578275, 0.40821073] as const;
+const deviation = [0.26862954, 0.26130258, 0.27577711] as const;
 
 /**
  * Writes an image of any size as CLIP reads it, `[3, imageSize, imageSize]`, at an offset of an array: scaled so that its shorter
  * side fits, the middle cut out, normalized by CLIP's mean and deviation.
- * @throws RangeError if the image has no pixels, or not three bytes for each.
+ * @throws OptionError if it is not an RGB image.
  */
 export function writeClipPixels(image: RgbImage, imageSize: number, target: Float32Array, offset: number): void {
+  checkImage(image);
   const { width, height } = image;
   const shorter = Math.min(width, height);
   // Cut off, not rounded, and so is the margin: as in transformers.
@@ -30,27 +31,27 @@ export function writeClipPixels(image: RgbImage, imageSize: number, target: Floa
   for (let pixel = 0; pixel < plane; pixel++) {
     for (let channel = 0; channel < 3; channel++) {
       const value = data[3 * pixel + channel]! / 255;
-      target[offset + channel * plane + pixel] = (value - MEAN[channel]!) / DEVIATION[channel]!;
+      target[offset + channel * plane + pixel] = (value - mean[channel]!) / deviation[channel]!;
     }
   }
 }
 
 /** Bits after the point of the weights, as in Pillow: with 8 bits of a channel and 2 for overshooting they fit 32. */
-const PRECISION = 22;
+const precision = 22;
 
 /**
  * Scales an image by bicubic interpolation, to the same bytes as Pillow's `Image.resize` with `BICUBIC`: the kernel of Keys (1981)
  * with a = −0.5, as wide as a pixel of the smaller of the two images, so that what shrinks is not aliased.
- * Columns are scaled before rows, as in the Pillow of CLIP's time. Pillow 13 takes some images the other way round, those more than
- * twice as tall as wide among them; there bytes differ where the first pass overshoots, by up to 22 in images of noise.
- * @param window The part of the scaled image that is computed, and returned; all of it by default.
- * @throws RangeError if the image has no pixels, or not three bytes for each, or if the window is not in the scaled image.
+ * Columns are scaled before rows, as in the Pillow of CLIP's time. Pillow 13 scales the rows of some images first, such as those more
+ * than twice as tall as wide; there bytes differ where the first pass overshoots, by up to 22 in images of noise.
+ * @param part The part of the scaled image that is computed and returned. Default: all of it.
  */
-export function resizeBicubic(image: RgbImage, width: number, height: number, window?: PixelWindow): RgbImage {
-  const whole = { left: 0, top: 0, width, height };
-  const part = window ?? whole;
-  checkImage(image);
-  checkWindow(part, whole);
+export function resizeBicubic(
+  image: RgbImage,
+  width: number,
+  height: number,
+  part: PixelWindow = { left: 0, top: 0, width, height },
+): RgbImage {
   const columns = bicubicTaps(image.width, width, part.left, part.width);
   const rows = bicubicTaps(image.height, height, part.top, part.height);
 
@@ -73,7 +74,7 @@ export function resizeBicubic(image: RgbImage, width: number, height: number, wi
   return { width: part.width, height: part.height, data };
 }
 
-/** What an output pixel is made of along one axis: input pixels from `start` on, with weights of 22 bits after the point. */
+/** The input pixels along one axis that make an output pixel: those from `start`, with weights of 22 bits after the point. */
 interface Taps {
   readonly start: number;
   readonly weights: Int32Array;
@@ -94,7 +95,7 @@ function bicubicTaps(inSize: number, outSize: number, first: number, count: numb
     const total = exact.reduce((sum, weight) => sum + weight, 0);
     // Math.round would round −0.5 up, where Pillow rounds away from zero.
     const fixed = exact.map((weight) => {
-      const bits = (weight / total) * 2 ** PRECISION;
+      const bits = (weight / total) * 2 ** precision;
       return Math.trunc(bits < 0 ? bits - 0.5 : bits + 0.5);
     });
     return { start, weights: Int32Array.from(fixed) };
@@ -109,29 +110,9 @@ function bicubicKernel(position: number): number {
   return 0;
 }
 
-/** The weighted sum of every `stride`-th value from `from` on, rounded; what assigns it to a byte clips it. */
+/** The weighted sum of every `stride`-th value from `from` on, rounded. Assigning it to a byte clips it. */
 function weighted(values: ArrayLike<number>, from: number, stride: number, weights: Int32Array): number {
-  let sum = 2 ** (PRECISION - 1);
+  let sum = 2 ** (precision - 1);
   for (let tap = 0; tap < weights.length; tap++) sum += values[from + tap * stride]! * weights[tap]!;
-  return sum >> PRECISION;
-}
-
-function checkImage({ width, height, data }: RgbImage): void {
-  const sound = Number.isInteger(width) && Number.isInteger(height) && width > 0 && height > 0;
-  if (!sound || data.length !== 3 * width * height) {
-    throw new RangeError(
-      `The image is ${width}×${height} with ${data.length} bytes; it must have pixels, and three bytes for each: RGB.`,
-    );
-  }
-}
-
-function checkWindow(part: PixelWindow, whole: PixelWindow): void {
-  const { left, top, width, height } = part;
-  const sound = [left, top, width, height, whole.width, whole.height].every(Number.isInteger);
-  const inside = left >= 0 && top >= 0 && left + width <= whole.width && top + height <= whole.height;
-  if (!sound || !inside || width < 1 || height < 1) {
-    throw new RangeError(
-      `The window of ${width}×${height} pixels at (${left}, ${top}) is no part of the scaled image, ${whole.width}×${whole.height}.`,
-    );
-  }
+  return sum >> precision;
 }

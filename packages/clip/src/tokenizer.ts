@@ -1,3 +1,4 @@
+import { ConfigError, describeValue, OptionError, quote } from '@dalle-mini/core';
 import { Tokenizer } from '@huggingface/tokenizers';
 
 /** Turns captions into the token ids that CLIP was trained on. */
@@ -8,7 +9,7 @@ export interface ClipTokenizer {
    * Tokenizes captions of any length and content: int32 `[captions, maxLength]`, row-major. Each row is `<|startoftext|>`, the
    * caption's first tokens, and `<|endoftext|>` up to the end of the row: that is CLIP's padding too.
    * @param maxLength Tokens for each caption, 2 at least.
-   * @throws RangeError if `maxLength` is smaller than that, or not a whole number.
+   * @throws OptionError if `maxLength` is smaller than that, or not a whole number.
    */
   encode(captions: readonly string[], maxLength: number): Int32Array;
 }
@@ -19,43 +20,48 @@ interface HuggingFaceTokenizer {
   token_to_id(token: string): number | undefined;
 }
 
-const START = '<|startoftext|>';
-const END = '<|endoftext|>';
+const startText = '<|startoftext|>';
+const endText = '<|endoftext|>';
 
 /**
  * Loads CLIP's tokenizer, byte-level byte-pair encoding of lower-case words, from the parsed `tokenizer.json` of a Hugging Face
- * model, or what {@link clipTokenizerJson} makes. The ids are those of Hugging Face's CLIPTokenizer, but for letters that Unicode
+ * model, or what {@link clipTokenizerJson} makes. The ids are those of Hugging Face's CLIPTokenizer, except for letters that Unicode
  * added after the tables of either were made.
- * @throws Error if the file is no tokenizer of CLIP.
+ * @throws ConfigError if the file is not a tokenizer of CLIP.
  */
 export function loadClipTokenizer(tokenizerJson: object): ClipTokenizer {
   const file = tokenizerJson as TokenizerFile;
   if (file.model?.type !== 'BPE' || file.model.vocab === undefined) {
-    throw new Error(
-      `tokenizer.json has a model of type ${JSON.stringify(file.model?.type)}; CLIP's is a BPE with its vocabulary.`,
+    throw new ConfigError(
+      'tokenizer.json',
+      'model',
+      `must be a BPE with a vocabulary, as CLIP's is, not of type ${describeValue(file.model?.type)}.`,
     );
   }
   const tokenizer: HuggingFaceTokenizer = new Tokenizer(
     { ...file, pre_tokenizer: withReferenceSpaces(file.pre_tokenizer) },
     {},
   );
-  const [startToken, endToken] = [START, END].map((token) => tokenizer.token_to_id(token));
+  const [startToken, endToken] = [startText, endText].map((token) => tokenizer.token_to_id(token));
   if (startToken === undefined || endToken === undefined) {
-    throw new Error(`tokenizer.json has no token ${startToken === undefined ? START : END}; CLIP's has both.`);
+    const missing = startToken === undefined ? startText : endText;
+    throw new ConfigError('tokenizer.json', 'model.vocab', `must have the token ${missing}. Use CLIP's tokenizer.`);
   }
   const added = file.added_tokens?.map(({ id }) => id) ?? [];
   const largest = Object.values(file.model.vocab).reduce((a, b) => Math.max(a, b), Math.max(0, ...added));
   if (largest !== endToken) {
     // The model finds a caption's end by its largest id.
-    throw new Error(
-      `tokenizer.json has ids up to ${largest}, and ${END} is ${endToken}; CLIP needs it to be the largest.`,
+    throw new ConfigError(
+      'tokenizer.json',
+      'model.vocab',
+      `must have ${endText} as its largest id, not ${endToken} of ${largest}. Use CLIP's tokenizer.`,
     );
   }
   return {
     endToken,
     encode(captions, maxLength) {
       if (!Number.isInteger(maxLength) || maxLength < 2) {
-        throw new RangeError(`maxLength is ${maxLength}; it must be a whole number of at least 2 tokens.`);
+        throw new OptionError('maxLength', 'a whole number of at least 2', maxLength);
       }
       const ids = new Int32Array(captions.length * maxLength).fill(endToken);
       captions.forEach((caption, row) => {
@@ -70,17 +76,21 @@ export function loadClipTokenizer(tokenizerJson: object): ClipTokenizer {
 }
 
 /**
- * CLIP's `tokenizer.json` from the parsed `vocab.json` and the text of `merges.txt`, of models that come without one.
- * @throws Error if a line of `merges.txt` is no pair of tokens.
+ * Makes CLIP's `tokenizer.json` from the parsed `vocab.json` and the text of `merges.txt`, for models that come without one.
+ * @throws ConfigError if a line of `merges.txt` is not a pair of tokens.
  */
 export function clipTokenizerJson(vocabulary: Readonly<Record<string, number>>, merges: string): object {
   const lines = merges.split(/\r?\n/).filter((line) => line !== '' && !line.startsWith('#version'));
   const wrong = lines.find((line) => line.split(' ').length !== 2);
   if (wrong !== undefined) {
-    throw new Error(`merges.txt has the line ${JSON.stringify(wrong)}; each line is two tokens with a space between.`);
+    throw new ConfigError(
+      'merges.txt',
+      'each line',
+      `must be two tokens with a space between them, not ${quote(wrong)}.`,
+    );
   }
   return {
-    added_tokens: [START, END].map((content) => ({ id: vocabulary[content], content, special: true })),
+    added_tokens: [startText, endText].map((content) => ({ id: vocabulary[content], content, special: true })),
     normalizer: {
       type: 'Sequence',
       normalizers: [
@@ -92,7 +102,7 @@ export function clipTokenizerJson(vocabulary: Readonly<Record<string, number>>, 
     pre_tokenizer: {
       type: 'Sequence',
       pretokenizers: [
-        { type: 'Split', pattern: { Regex: CLIP_WORDS }, behavior: 'Removed', invert: true },
+        { type: 'Split', pattern: { Regex: clipWords }, behavior: 'Removed', invert: true },
         { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true },
       ],
     },
@@ -100,7 +110,7 @@ export function clipTokenizerJson(vocabulary: Readonly<Record<string, number>>, 
     decoder: { type: 'ByteLevel' },
     model: {
       type: 'BPE',
-      unk_token: END,
+      unk_token: endText,
       continuing_subword_prefix: '',
       end_of_word_suffix: '</w>',
       vocab: vocabulary,
@@ -123,15 +133,15 @@ interface PreTokenizer {
 }
 
 /** How CLIP's tokenizer cuts a caption into words; the names of the special tokens are words in any spelling. */
-const CLIP_WORDS =
+const clipWords =
   "<\\|startoftext\\|>|<\\|endoftext\\|>|'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+";
 
 /** How byte-level BPE cuts a text (Radford et al. 2019). */
-const BYTE_LEVEL_WORDS = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
+const byteLevelWords = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
 /**
  * The same pre-tokenizer with the byte level's own cut as a step before it. There `@huggingface/tokenizers` has JavaScript's
- * `\s`, to which U+FEFF is a space and U+0085 is none; in a step of its own it has the reference's.
+ * `\s`, to which U+FEFF is a space and U+0085 is not; in a step of its own it has the reference's.
  */
 function withReferenceSpaces(preTokenizer: PreTokenizer | null | undefined): PreTokenizer | null {
   if (!preTokenizer) return null;
@@ -140,6 +150,6 @@ function withReferenceSpaces(preTokenizer: PreTokenizer | null | undefined): Pre
     return { ...preTokenizer, pretokenizers: pretokenizers.map((part) => withReferenceSpaces(part)!) };
   }
   if (type !== 'ByteLevel' || !use_regex) return preTokenizer;
-  const cut = { type: 'Split', pattern: { Regex: BYTE_LEVEL_WORDS }, behavior: 'Removed', invert: true };
+  const cut = { type: 'Split', pattern: { Regex: byteLevelWords }, behavior: 'Removed', invert: true };
   return { type: 'Sequence', pretokenizers: [cut, { ...preTokenizer, use_regex: false }] };
 }

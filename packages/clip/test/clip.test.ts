@@ -1,25 +1,24 @@
 import {
   clipImageEmbeddings,
-  clipImageStates,
   clipParameters,
   clipPresets,
   clipSimilarities,
   clipTextEmbeddings,
-  clipTextStates,
-  clipWeights,
+  importClip,
   writeClipPixels,
 } from '@dalle-mini/clip';
 import { GraphError, input, ParameterScope, sizeOf, type Tensor } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { toFloat32, toInt32 } from '@dalle-mini/weights';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
+import { clipImageStates, clipTextStates } from '../src/clip.js';
 import { pictures, relativeError, tinyClip } from './fixtures.js';
 
 const runtime = new OnnxRuntime({ threads: 1 });
 afterAll(() => runtime.dispose());
 
 // Float32 sums in another order: a few units of 2⁻²⁴ for each of some tens of operations.
-const TOLERANCE = 1e-5;
+const tolerance = 1e-5;
 
 describe.each(['patch-16', 'patch-8'] as const)('the CLIP of transformers, fixture %s', (name) => {
   const { config, weights, outputs: expected } = tinyClip(name);
@@ -38,27 +37,27 @@ describe.each(['patch-16', 'patch-8'] as const)('the CLIP of transformers, fixtu
   async function run(outputs: (scope: ParameterScope, ids: Tensor, images: Tensor) => Record<string, Tensor>) {
     const inputs = { ids: input('ids', ids.shape, 'int32'), images: input('images', pixels.shape) };
     const graph = { inputs, outputs: outputs(new ParameterScope(), inputs.ids, inputs.images) };
-    const executable = await runtime.compile(graph, { parameters: clipWeights(weights, config) });
+    const executable = await runtime.compile(graph, { parameters: importClip(weights, config) });
     const result = await executable.run({ ids, images: pixels });
     await executable.dispose();
     return result;
   }
 
-  it('has the same hidden states', async () => {
+  test('has the same hidden states', async () => {
     const { text, image } = await run((scope, ids, images) => ({
       text: clipTextStates(scope, config, ids),
       image: clipImageStates(scope, config, images),
     }));
     const expectedText = toFloat32(expected.get('textStates')!);
-    expect(relativeError(text!.data.subarray(0, expectedText.length), expectedText)).toBeLessThan(TOLERANCE);
+    expect(relativeError(text!.data.subarray(0, expectedText.length), expectedText)).toBeLessThan(tolerance);
     const size = image!.data.length / pictures.length;
     const chosen = [...toInt32(expected.get('pictures')!)].flatMap((picture) => [
       ...image!.data.subarray(picture * size, (picture + 1) * size),
     ]);
-    expect(relativeError(chosen, toFloat32(expected.get('imageStates')!))).toBeLessThan(TOLERANCE);
+    expect(relativeError(chosen, toFloat32(expected.get('imageStates')!))).toBeLessThan(tolerance);
   });
 
-  it('has the same embeddings and similarities', async () => {
+  test('has the same embeddings and similarities', async () => {
     const result = await run((scope, ids, images) => {
       const textEmbeddings = clipTextEmbeddings(scope, config, ids);
       const imageEmbeddings = clipImageEmbeddings(scope, config, images);
@@ -67,23 +66,23 @@ describe.each(['patch-16', 'patch-8'] as const)('the CLIP of transformers, fixtu
     });
     for (const output of ['textEmbeddings', 'imageEmbeddings', 'similarities']) {
       expect(result[output]!.shape, output).toEqual(expected.get(output)!.shape);
-      expect(relativeError(result[output]!.data, toFloat32(expected.get(output)!)), output).toBeLessThan(TOLERANCE);
+      expect(relativeError(result[output]!.data, toFloat32(expected.get(output)!)), output).toBeLessThan(tolerance);
     }
   });
 
-  it('declares the parameters that Hugging Face stores, under the same names and shapes', () => {
+  test('declares the parameters that Hugging Face stores, under the same names and shapes', () => {
     const declared = [...clipParameters(config)].map(([name, { shape }]) => `${name} [${shape}]`);
     expect(declared.sort()).toEqual([...weights].map(([name, { shape }]) => `${name} [${shape}]`).sort());
   });
 
-  it('refuses captions past the last position', () => {
+  test('refuses captions past the last position', () => {
     const long = input('ids', [1, config.maxLength + 1], 'int32');
     expect(() => clipTextStates(new ParameterScope(), config, long)).toThrow(GraphError);
   });
 });
 
 // As many as the published checkpoints hold.
-it.each([
+test.each([
   ['vit-b-32', 151_277_313],
   ['vit-b-16', 149_620_737],
 ] as const)('%s has %i parameters', (name, count) => {

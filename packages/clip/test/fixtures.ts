@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { parseClipConfig } from '@dalle-mini/clip';
+import { importClipConfig } from '@dalle-mini/clip';
 import type { RgbImage } from '@dalle-mini/core';
 import { type Checkpoint, readSafetensors } from '@dalle-mini/weights';
 
@@ -14,7 +14,7 @@ export function tinyClip(name: 'patch-16' | 'patch-8') {
   const file: Record<string, unknown> = json(`${name}/config.json`);
   return {
     file,
-    config: parseClipConfig(file),
+    config: importClipConfig(file),
     weights: tensors(`${name}/model.safetensors`),
     outputs: tensors(`${name}/outputs.safetensors`),
   };

@@ -1,10 +1,10 @@
 import { copyFile, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { fixtureFile } from './fixtures.js';
 
-it('the example of the README runs', async () => {
+test('the example of the README runs', async () => {
   const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8');
   const [, example] = /```js\n(.*?)```/s.exec(readme)!;
   const folder = await mkdtemp(join(tmpdir(), 'clip-'));
@@ -14,7 +14,7 @@ it('the example of the README runs', async () => {
   // A function has no import declarations.
   const body = example!
     .replace(/^import (\{.*\}) from '(.*)';$/gm, "const $1 = await load('$2');")
-    .replaceAll('clip-vit-base-patch32', folder);
+    .replaceAll('openai/clip-vit-base-patch32', folder);
   const AsyncFunction = (async () => undefined).constructor as FunctionConstructor;
   const load = (name: string) => import(name);
   const scores = await new AsyncFunction('load', `${body}; return scores;`)(load);

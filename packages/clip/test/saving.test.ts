@@ -1,7 +1,7 @@
-import { captionGraph, clipWeights, scoreGraph } from '@dalle-mini/clip';
+import { captionGraph, importClip, scoreGraph } from '@dalle-mini/clip';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { fromFloat32, readSafetensors, writeSafetensors } from '@dalle-mini/weights';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { compiledAndReopened } from '../../graph/test/onnx-file.js';
 import { Values } from '../../graph/test/values.js';
 import { openaiWeights, tinyClip } from './fixtures.js';
@@ -10,18 +10,18 @@ const runtime = new OnnxRuntime({ threads: 1 });
 afterAll(() => runtime.dispose());
 
 const { config } = tinyClip('patch-16');
-const parameters = clipWeights(openaiWeights(), config);
+const parameters = importClip(openaiWeights(), config);
 
 describe('a CLIP', () => {
-  it('is saved as safetensors and JSON, and read again to the same values', () => {
+  test('is saved as safetensors and JSON, and read again to the same values', () => {
     const tensors = [...parameters].map(
       ([name, { data, shape }]) => [name, fromFloat32(data as Float32Array, shape)] as const,
     );
     const { tensors: read } = readSafetensors(writeSafetensors(new Map(tensors)));
-    expect(clipWeights(read, JSON.parse(JSON.stringify(config)))).toEqual(parameters);
+    expect(importClip(read, JSON.parse(JSON.stringify(config)))).toEqual(parameters);
   });
 
-  it('is written as ONNX models that give the same scores', async () => {
+  test('is written as ONNX models that give the same scores', async () => {
     const values = new Values(1);
     const ids = values.integers([1, config.maxLength], 1, config.vocabularySize);
     const caption = await compiledAndReopened(runtime, captionGraph(config), parameters, { ids });

@@ -1,10 +1,10 @@
 import { clipTokenizerJson, loadClipTokenizer } from '@dalle-mini/clip';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { captions, tokenizerFiles } from './fixtures.js';
 
 const { tokenizer: file, vocabulary, merges } = tokenizerFiles;
-const [START, END] = [572, 573];
-const LENGTH = 77;
+const [start, end] = [572, 573];
+const maxLength = 77;
 
 describe.each([
   ['tokenizer.json', file],
@@ -12,22 +12,22 @@ describe.each([
 ])("CLIP's tokenizer from %s", (_, json) => {
   const tokenizer = loadClipTokenizer(json);
 
-  it.each(captions.map(({ caption, ids }, i) => [i, caption.slice(0, 40), caption, ids] as const))(
+  test.each(captions.map(({ caption, ids }, i) => [i, caption.slice(0, 40), caption, ids] as const))(
     'gives the ids of CLIPTokenizer for caption %i, %j',
     (_, __, caption, ids) => {
-      expect([...tokenizer.encode([caption], LENGTH)]).toEqual([...ids, ...Array(LENGTH - ids.length).fill(END)]);
+      expect([...tokenizer.encode([caption], maxLength)]).toEqual([...ids, ...Array(maxLength - ids.length).fill(end)]);
     },
   );
 
-  it('puts the captions of a batch one after the other', () => {
-    const rows = captions.flatMap(({ caption }) => [...tokenizer.encode([caption], LENGTH)]);
+  test('puts the captions of a batch one after the other', () => {
+    const rows = captions.flatMap(({ caption }) => [...tokenizer.encode([caption], maxLength)]);
     expect([
       ...tokenizer.encode(
         captions.map(({ caption }) => caption),
-        LENGTH,
+        maxLength,
       ),
     ]).toEqual(rows);
-    expect(tokenizer.encode([], LENGTH)).toHaveLength(0);
+    expect(tokenizer.encode([], maxLength)).toHaveLength(0);
   });
 });
 
@@ -35,44 +35,48 @@ describe('encode', () => {
   const tokenizer = loadClipTokenizer(file);
   const a = vocabulary['a</w>']!;
 
-  it('keeps the start and the end token whatever the length', () => {
-    expect(tokenizer.endToken).toBe(END);
-    expect([...tokenizer.encode(['a a a'], 4)]).toEqual([START, a, a, END]);
-    expect([...tokenizer.encode(['a a a'], 2)]).toEqual([START, END]);
-    expect([...tokenizer.encode([''], 4)]).toEqual([START, END, END, END]);
+  test('keeps the start and the end token whatever the length', () => {
+    expect(tokenizer.endToken).toBe(end);
+    expect([...tokenizer.encode(['a a a'], 4)]).toEqual([start, a, a, end]);
+    expect([...tokenizer.encode(['a a a'], 2)]).toEqual([start, end]);
+    expect([...tokenizer.encode([''], 4)]).toEqual([start, end, end, end]);
   });
 
-  it.each([1, 0, 3.5, Number.NaN])('refuses %d tokens', (maxLength) => {
+  test.each([1, 0, 3.5, Number.NaN])('refuses %d tokens', (maxLength) => {
     expect(() => tokenizer.encode(['a'], maxLength)).toThrow(/whole number of at least 2/);
   });
 
-  it('reads a lone surrogate as U+FFFD', () => {
+  test('reads a lone surrogate as U+FFFD', () => {
     expect(tokenizer.encode(['a\ud83d b \ude00'], 16)).toEqual(tokenizer.encode(['a\ufffd b \ufffd'], 16));
   });
 
-  it.each([
+  test.each([
     ['many words', 'a '.repeat(50_000)],
     ['one word', 'a'.repeat(100_000)],
     ['spaces before the first word', `${' '.repeat(100_000)}a`],
   ])('takes 100,000 characters of %s', (_, caption) => {
-    expect(tokenizer.encode([caption], LENGTH)).toHaveLength(LENGTH);
+    expect(tokenizer.encode([caption], maxLength)).toHaveLength(maxLength);
   });
 });
 
 describe('loadClipTokenizer', () => {
   const model = file.model as object;
 
-  it.each<[string, object, RegExp]>([
-    ['a model of another kind', { ...file, model: { ...model, type: 'WordPiece' } }, /type "WordPiece"/],
+  test.each<[string, object, RegExp]>([
+    [
+      'a model of another kind',
+      { ...file, model: { ...model, type: 'WordPiece' } },
+      /must be a BPE with a vocabulary, as CLIP's is, not of type "WordPiece"/,
+    ],
     [
       'no end token',
       clipTokenizerJson(Object.fromEntries(Object.entries(vocabulary).slice(0, -1)), merges),
-      /no token <\|endoftext\|>/,
+      /must have the token <\|endoftext\|>/,
     ],
     [
       'ids past the end token',
-      clipTokenizerJson({ ...vocabulary, more: END + 1 }, merges),
-      /ids up to 574, and <\|endoftext\|> is 573/,
+      clipTokenizerJson({ ...vocabulary, more: end + 1 }, merges),
+      /must have <\|endoftext\|> as its largest id, not 573 of 574/,
     ],
   ])('refuses a file with %s', (_, json, message) => {
     expect(() => loadClipTokenizer(json)).toThrow(message);
@@ -80,7 +84,9 @@ describe('loadClipTokenizer', () => {
 });
 
 describe('clipTokenizerJson', () => {
-  it('names a line that is no pair', () => {
-    expect(() => clipTokenizerJson(vocabulary, '#version: 0.2\nt h\nthe\n')).toThrow(/the line "the"/);
+  test('names a line that is no pair', () => {
+    expect(() => clipTokenizerJson(vocabulary, '#version: 0.2\nt h\nthe\n')).toThrow(
+      /must be two tokens with a space between them, not "the"/,
+    );
   });
 });

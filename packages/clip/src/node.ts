@@ -1,0 +1,57 @@
+/** What needs a file system: opening a CLIP from its files. */
+import { join } from 'node:path';
+import { implementation, integer, object, optional, readOptions } from '@dalle-mini/core';
+import type { Runtime } from '@dalle-mini/graph';
+import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { type HubOptions, hubFields, huggingFaceFiles, resolveModelFolder } from '@dalle-mini/weights/hub';
+import { readHuggingFaceFolder } from '@dalle-mini/weights/node';
+import { batchSizeField, ClipRanker } from './clip-ranker.js';
+import { importClipConfig } from './config.js';
+import { importClip } from './published.js';
+import { clipTokenizerJson, loadClipTokenizer } from './tokenizer.js';
+
+export interface OpenClipOptions extends HubOptions {
+  /** What computes. The caller disposes of it. Default: an `OnnxRuntime` that is disposed of with the ranker. */
+  readonly runtime?: Runtime | undefined;
+  /** Threads of the default runtime. Default: the number of processor cores. */
+  readonly threads?: number | undefined;
+  /** Number of images computed at once. Default 4. */
+  readonly batchSize?: number | undefined;
+}
+
+const openFields = object<OpenClipOptions>({
+  ...hubFields,
+  runtime: optional(implementation('a runtime', ['compile'])),
+  threads: optional(integer({ min: 1 })),
+  batchSize: batchSizeField,
+});
+
+/**
+ * Opens a CLIP from the folder of a Hugging Face model, or from the hub by a name such as `openai/clip-vit-base-patch32`. The weights
+ * may be in OpenAI's layout.
+ *
+ * @throws ConfigError or CheckpointError if a file is damaged, or the files do not belong together; FileError if a file cannot be
+ * read; HubError if the hub cannot provide it.
+ *
+ * @example
+ * ```ts
+ * import { openClipRanker } from '@dalle-mini/clip/node';
+ *
+ * const ranker = await openClipRanker('openai/clip-vit-base-patch32');
+ * ```
+ */
+export async function openClipRanker(source: string, options: OpenClipOptions = {}): Promise<ClipRanker> {
+  const { runtime, threads, batchSize, ...hub } = readOptions(openFields, options, 'openClipRanker');
+  const folder = await resolveModelFolder(source, huggingFaceFiles, hub);
+  hub.signal?.throwIfAborted();
+  const model = await readHuggingFaceFolder(folder);
+  hub.signal?.throwIfAborted();
+  const config = importClipConfig(model.config, join(folder, 'config.json'));
+  const { vocab, merges } = model.tokenizer as { vocab: Record<string, number>; merges?: string };
+  return new ClipRanker(config, importClip(model.weights, config), {
+    tokenizer: loadClipTokenizer(merges === undefined ? model.tokenizer : clipTokenizerJson(vocab, merges)),
+    runtime: runtime ?? new OnnxRuntime({ threads }),
+    ownsRuntime: runtime === undefined,
+    batchSize,
+  });
+}
