@@ -76,7 +76,7 @@ describe('sources', () => {
 
   test('lead to other names, to parts of a tensor and to transposed matrices', () => {
     const bound = bindParameters(parameters, checkpoint, { sources });
-    const values = (name: string) => [...decodeParameter(bound.get(name) as InMemory<StoredParameter>)];
+    const values = (name: string) => [...decodeParameter(bound.get(name)!)];
     expect(values('query')).toEqual([0, 1, 2, 3, 4, 5]);
     expect(values('value')).toEqual([12, 13, 14, 15, 16, 17]);
     expect(values('output')).toEqual([0, 2, 4, 1, 3, 5]);

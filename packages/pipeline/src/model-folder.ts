@@ -269,7 +269,7 @@ function neededOf<Config>({ config, weights }: PublishedPart<Config>, part: stri
     const needed = matches.flatMap(({ parts }) => parts.map(({ name, tensor }) => [name, tensor] as const));
     return { config, weights: new Map(needed) };
   } catch (error) {
-    fail(`of the ${part}, ${(error as Error).message}`, error);
+    throw new ModelFolderError(`The ${part}: ${(error as Error).message}`, { cause: error });
   }
 }
 

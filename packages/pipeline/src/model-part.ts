@@ -20,7 +20,7 @@ import { type BartConfig, bartGraph, bartParameters, checkBartConfig } from '@da
 import { checkVqganConfig, type VqganConfig, vqganParameters } from '@dalle-mini/vqgan';
 import { type Checkpoint, fromFloat32, type StoredTensor, toFloat32 } from '@dalle-mini/weights';
 import { locateTensors, type TensorLocation, writeCheckpointFile } from '@dalle-mini/weights/node';
-import { fail, inFile, ModelFolderError, readJson, readTensors, writeJson } from './folder.js';
+import { inFile, ModelFolderError, readJson, readTensors, writeJson } from './folder.js';
 
 export const configFile = 'config.json';
 export const weightsFile = 'model.safetensors';
@@ -218,6 +218,6 @@ export function checkPart<Config>(what: string, { config, parameters }: Part<Con
   try {
     checkParameters(kind.parameters(config), parameters);
   } catch (error) {
-    fail(`of the ${what}, ${(error as Error).message}`, error);
+    throw new ModelFolderError(`The ${what}: ${(error as Error).message}`, { cause: error });
   }
 }

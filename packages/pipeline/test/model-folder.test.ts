@@ -330,7 +330,7 @@ describe('writeModelFolder', () => {
       /writes 16×16 grids of 32 tokens, and its VQ-GAN reads 8×8/,
     );
     const incomplete = { ...parts, decoder: { ...parts.decoder, parameters: new Map() } };
-    await expect(writeModelFolder(absent, incomplete)).rejects.toThrow(/of the decoder, .* are missing/);
+    await expect(writeModelFolder(absent, incomplete)).rejects.toThrow(/^The decoder: .* are missing/);
     await expect(stat(absent)).rejects.toThrow('ENOENT');
   });
 

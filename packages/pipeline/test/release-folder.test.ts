@@ -94,7 +94,7 @@ describe('writeModelFolder, of a DALL·E Mini', () => {
     parameters.delete('final_ln.bias');
     const parts = { name: 'own', ...others, textEncoder: { ...textEncoder, parameters } };
     await expect(writeModelFolder(at('incomplete'), parts)).rejects.toThrow(
-      "The model cannot be written: the text encoder's parameter final_ln.bias is missing",
+      'The text encoder: The parameters must be those of the graph: final_ln.bias is missing.',
     );
   });
 });

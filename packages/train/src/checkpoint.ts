@@ -1,7 +1,7 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Shape } from '@dalle-mini/graph';
-import { type Checkpoint, CheckpointError, fromFloat32, toFloat32 } from '@dalle-mini/weights';
+import { bindParameters, decodeParameter, type Shape } from '@dalle-mini/graph';
+import { type Checkpoint, CheckpointError, fromFloat32 } from '@dalle-mini/weights';
 import { FileError, readCheckpointFile, writeCheckpointFile } from '@dalle-mini/weights/node';
 import { differences, type Settings } from './settings.js';
 
@@ -67,15 +67,15 @@ export async function loadCheckpoint(
   if (!newest) return undefined;
   const path = join(folder, newest);
   const from = all.length > 1 ? `from ${all.at(-2)}` : 'from the beginning';
-  const damaged = (what: string, cause?: unknown) =>
-    new ResumeError(
-      `the checkpoint is damaged: ${what}. Delete ${path} and run again: training then goes on ${from}.`,
-      {
-        cause,
-      },
-    );
+  const explained = (error: unknown) =>
+    error instanceof CheckpointError
+      ? new ResumeError(
+          `the checkpoint is damaged: ${error.message.replace(/\.$/, '')}. Delete ${path} and run again: training then goes on ${from}.`,
+          { cause: error },
+        )
+      : error;
   const { tensors, metadata } = await readCheckpointFile(path).catch((error: unknown) => {
-    throw error instanceof CheckpointError ? damaged(error.message.replace(/\.$/, ''), error) : error;
+    throw explained(error);
   });
   const differing = differences(parseSettings(metadata.settings) ?? {}, settings, defaults);
   if (differing.length > 0) {
@@ -84,14 +84,13 @@ export async function loadCheckpoint(
         `Train into another folder, go back to the settings of before, or delete the checkpoints in ${folder} to start anew.`,
     );
   }
+  const declared = new Map([...shapes].map(([name, shape]) => [name, { shape }]));
   const state = new Map<string, Float32Array>();
-  for (const [name, shape] of shapes) {
-    const tensor = tensors.get(name);
-    if (tensor?.dtype !== 'F32' || tensor.shape.join() !== shape.join()) {
-      throw damaged(`it has no tensor ${name} of float32[${shape}]`);
-    }
-    // A copy: the file's own bytes may not be aligned, and are given away to the runtime.
-    state.set(name, toFloat32(tensor).slice());
+  try {
+    // Copies: they are given away to the runtime.
+    for (const [name, value] of bindParameters(declared, tensors)) state.set(name, decodeParameter(value).slice());
+  } catch (error) {
+    throw explained(error);
   }
   return { step: stepOf(newest), tensors: state };
 }

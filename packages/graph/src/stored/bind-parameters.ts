@@ -96,6 +96,16 @@ export function matchParameters<Tensor extends TensorType>(
  */
 export function bindParameters(
   declared: ReadonlyMap<string, { readonly shape: Shape }>,
+  checkpoint: ReadonlyMap<string, StoredTensor>,
+  options?: BindOptions,
+): Map<string, InMemory<StoredParameter>>;
+export function bindParameters(
+  declared: ReadonlyMap<string, { readonly shape: Shape }>,
+  checkpoint: ReadonlyMap<string, CheckpointTensor>,
+  options?: BindOptions,
+): Map<string, StoredParameter>;
+export function bindParameters(
+  declared: ReadonlyMap<string, { readonly shape: Shape }>,
   checkpoint: ReadonlyMap<string, CheckpointTensor>,
   options?: BindOptions,
 ): Map<string, StoredParameter> {

@@ -50,7 +50,7 @@ export function dequantize(checkpoint: ReadonlyMap<string, StoredTensor>): Map<s
   const result = new Map<string, Float32Tensor>();
   for (const [name, value] of parameters) {
     try {
-      const data = decodeParameter(value as InMemory<StoredParameter>);
+      const data = decodeParameter(value);
       result.set(name, { dtype: 'float32', shape: value.shape, data });
     } catch (error) {
       throw new CheckpointError(`The tensor ${name}: ${(error as Error).message}`, { cause: error });
