@@ -36,7 +36,7 @@ import {
 import type { ClipConfig, ClipTransformerConfig } from './config.js';
 
 /**
- * The text tower's last hidden states: token ids, int32 `[batch, length]`, to `[batch, length, text.width]`, normalized. Each
+ * Computes the text tower's last hidden states: token ids, int32 `[batch, length]`, to `[batch, length, text.width]`, normalized. Each
  * token sees those before it and itself, so what follows the end token changes nothing before it.
  * @throws GraphError if `length` is past `maxLength`.
  */
@@ -52,7 +52,7 @@ export function clipTextStates(scope: ParameterScope, config: ClipConfig, ids: T
 }
 
 /**
- * Captions to the space that they share with images: ids, int32 `[batch, length]`, to `[batch, projectionSize]`, not normalized. The
+ * Embeds captions in the space that they share with images: ids, int32 `[batch, length]`, to `[batch, projectionSize]`, not normalized. The
  * state at a caption's first end token, the largest id of the vocabulary, represents all of it.
  */
 export function clipTextEmbeddings(scope: ParameterScope, config: ClipConfig, ids: Tensor): Tensor {
@@ -64,7 +64,7 @@ export function clipTextEmbeddings(scope: ParameterScope, config: ClipConfig, id
 }
 
 /**
- * The image tower's last hidden states: images `[batch, 3, imageSize, imageSize]`, normalized as `writeClipPixels` does, to
+ * Computes the image tower's last hidden states: images `[batch, 3, imageSize, imageSize]`, normalized as `writeClipPixels` does, to
  * `[batch, 1 + patches, image.width]`: the class token, then the patches in raster order.
  */
 export function clipImageStates(scope: ParameterScope, config: ClipConfig, images: Tensor): Tensor {
@@ -86,7 +86,10 @@ export function clipImageStates(scope: ParameterScope, config: ClipConfig, image
   return transformer(model.in('encoder'), sizes, layerNorm(model.in('pre_layrnorm'), embedded, { epsilon }));
 }
 
-/** Images `[batch, 3, imageSize, imageSize]` to the space that they share with captions, `[batch, projectionSize]`, not normalized. */
+/**
+ * Embeds images `[batch, 3, imageSize, imageSize]` in the space that they share with captions: to `[batch, projectionSize]`, not
+ * normalized.
+ */
 export function clipImageEmbeddings(scope: ParameterScope, config: ClipConfig, images: Tensor): Tensor {
   const { width, layerNormEpsilon: epsilon } = config.image;
   const classStates = reshape(sliceAxis(clipImageStates(scope, config, images), 1, 0, 1), [-1, width]);
@@ -95,7 +98,7 @@ export function clipImageEmbeddings(scope: ParameterScope, config: ClipConfig, i
 }
 
 /**
- * exp(logit_scale) · cosine: caption embeddings `[captions, projectionSize]` and image embeddings `[images, projectionSize]` to
+ * Computes exp(logit_scale) · cosine: caption embeddings `[captions, projectionSize]` and image embeddings `[images, projectionSize]` to
  * `[captions, images]`. A softmax along an axis gives the probabilities that CLIP was trained to get right.
  */
 export function clipSimilarities(scope: ParameterScope, captions: Tensor, images: Tensor): Tensor {
@@ -105,7 +108,7 @@ export function clipSimilarities(scope: ParameterScope, captions: Tensor, images
   return mul(cosines, exp(scope.parameter('logit_scale', [], logScale)));
 }
 
-/** The parameters of a CLIP of these sizes, by name: what a checkpoint must hold. */
+/** Returns the parameters of a CLIP of these sizes, by name: what a checkpoint must hold. */
 export function clipParameters(config: ClipConfig): ReadonlyMap<string, Tensor> {
   const { imageSize } = config;
   const scope = new ParameterScope();

@@ -81,7 +81,15 @@ describe.each(['patch-16', 'patch-8'] as const)('the CLIP of transformers, fixtu
   });
 });
 
-// As many as the published checkpoints hold.
+test('parameters are found without a causal mask of the longest caption, which would take all memory', () => {
+  const { config } = tinyClip('patch-16');
+  const positions = clipParameters({ ...config, maxLength: 2 ** 17 }).get(
+    'text_model.embeddings.position_embedding.weight',
+  );
+  expect(positions!.shape[0]).toBe(2 ** 17);
+});
+
+// The same number as in the published checkpoints.
 test.each([
   ['vit-b-32', 151_277_313],
   ['vit-b-16', 149_620_737],

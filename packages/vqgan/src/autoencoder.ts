@@ -15,7 +15,7 @@ import {
 } from '@dalle-mini/graph';
 import type { VqganConfig } from './config.js';
 
-/** Images `[batch, 3, size, size]` in [−1, 1] to `[batch, zChannels, grid, grid]`. */
+/** Encodes images `[batch, 3, size, size]` in [−1, 1] to `[batch, zChannels, grid, grid]`. */
 export function encoder(scope: ParameterScope, x: Tensor, config: VqganConfig): Tensor {
   const { ch, chMult, numResBlocks, zChannels } = config;
   let h = conv(scope.in('conv_in'), x, ch);
@@ -31,7 +31,7 @@ export function encoder(scope: ParameterScope, x: Tensor, config: VqganConfig): 
   return conv(scope.in('conv_out'), swish(norm(scope.in('norm_out'), h, config)), zChannels);
 }
 
-/** `[batch, zChannels, grid, grid]` to images `[batch, 3, size, size]`, about in [−1, 1]. */
+/** Decodes `[batch, zChannels, grid, grid]` to images `[batch, 3, size, size]`, about in [−1, 1]. */
 export function decoder(scope: ParameterScope, z: Tensor, config: VqganConfig): Tensor {
   const { ch, chMult, numResBlocks, inChannels } = config;
   let h = conv(scope.in('conv_in'), z, ch * chMult.at(-1)!);
@@ -47,7 +47,7 @@ export function decoder(scope: ParameterScope, z: Tensor, config: VqganConfig): 
   return conv(scope.in('conv_out'), swish(norm(scope.in('norm_out'), h, config)), inChannels);
 }
 
-/** Told by the sizes that the model was made for: a decoder may be given larger grids. */
+/** Whether a level has attention: by the sizes that the model was trained with, since a decoder may be given larger grids. */
 function hasAttention(level: number, { resolution, attnResolutions }: VqganConfig): boolean {
   return attnResolutions.includes(resolution / 2 ** level);
 }
@@ -66,7 +66,7 @@ function residualBlock(scope: ParameterScope, x: Tensor, outChannels: number, co
   return inLayer(scope.path, () => add(shortcut, h));
 }
 
-/** Self-attention of one head over all pixels. */
+/** Self-attention with one head over all pixels. */
 function attentionBlock(scope: ParameterScope, x: Tensor, config: VqganConfig): Tensor {
   return inLayer(scope.path, () => {
     const [batch, channels, height, width] = x.shape as [number, number, number, number];

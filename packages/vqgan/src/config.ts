@@ -21,13 +21,13 @@ export interface VqganConfig {
   readonly inChannels: number;
   /** Channels of the first level. */
   readonly ch: number;
-  /** Channels of each level as a multiple of `ch`; between two levels the image is halved. */
+  /** Channels of each level as a multiple of `ch`; between two levels the image is halved in width and height. */
   readonly chMult: readonly number[];
-  /** Residual blocks a level of the encoder; the decoder has one more. */
+  /** Residual blocks per level of the encoder; the decoder has one more per level. */
   readonly numResBlocks: number;
   /** Widths of images at which each residual block is followed by self-attention. */
   readonly attnResolutions: readonly number[];
-  /** Channels that the encoder ends in, and the decoder starts from. */
+  /** Channels of the encoder's output and of the decoder's input. */
   readonly zChannels: number;
   /** Width of a code. */
   readonly embedDim: number;
@@ -36,13 +36,13 @@ export interface VqganConfig {
   /** Groups of each group normalization. Default 32. */
   readonly normGroups?: number | undefined;
   /**
-   * How a vector becomes a token. `nearest`, the default, is the nearest code of the codebook, as Taming's `VQModel`; `gumbel` the
-   * largest of `nEmbed` logits, as its `GumbelVQ` without the noise of training. A model with the latter can be used and not trained.
+   * How a vector becomes a token. `nearest`, the default, takes the nearest code of the codebook, as Taming's `VQModel` does; `gumbel`
+   * takes the largest of `nEmbed` logits, as its `GumbelVQ` does without the noise of training. A `gumbel` model cannot be trained.
    */
   readonly quantizer?: 'nearest' | 'gumbel' | undefined;
-  /** Values of a channel's bytes 0 and 255. Default [−1, 1], as Taming; the VQ-GAN of DALL·E Mini has [0, 1]. */
+  /** Pixel values of the bytes 0 and 255. Default [−1, 1], as Taming's; the VQ-GAN of DALL·E Mini has [0, 1]. */
   readonly pixelRange?: readonly [black: number, white: number] | undefined;
-  /** Whether there is only the half that turns tokens into images. Default false. */
+  /** Whether the model has only the half that turns tokens into images. Default false. */
   readonly decoderOnly?: boolean | undefined;
 }
 
@@ -69,11 +69,11 @@ export const vqganPresets = {
   'gumbel-f8-8192': { ...taming, chMult: [1, 1, 2, 4], attnResolutions: [32], nEmbed: 8192, quantizer: 'gumbel' },
   /** DALL·E Mini's image tokenizer: `f16-16384`, which its code decodes to pixels in [0, 1]. */
   'dalle-mini': dalleMini,
-  /** The half of it in min-dalle's `detoker.pt`. */
+  /** The decoder half of it, in min-dalle's `detoker.pt`. */
   'min-dalle': { ...dalleMini, decoderOnly: true },
 } as const satisfies Record<string, VqganConfig>;
 
-/** Width and height of the grid of tokens. */
+/** Returns the width, and height, of the grid of tokens. */
 export function gridSizeOf(config: VqganConfig): number {
   return config.resolution / 2 ** (config.chMult.length - 1);
 }

@@ -20,7 +20,7 @@ import {
 } from '@dalle-mini/graph';
 import type { VqganConfig } from './config.js';
 
-/** The codebook, `[nEmbed, embedDim]`. */
+/** Declares the codebook, `[nEmbed, embedDim]`. */
 export function codebook(scope: ParameterScope, { nEmbed, embedDim, quantizer }: VqganConfig): Tensor {
   return scope
     .in(quantizer === 'gumbel' ? 'embed' : 'embedding')
@@ -28,7 +28,7 @@ export function codebook(scope: ParameterScope, { nEmbed, embedDim, quantizer }:
 }
 
 /**
- * The nearest code of each vector: `[n, embedDim]` to int32 `[n]`.
+ * Finds the nearest code of each vector: `[n, embedDim]` to int32 `[n]`.
  *
  * |z − e|² is smallest where z · e − |e|² / 2 is largest, so that one product and no tensor larger than `[n, nEmbed]` is built.
  */
@@ -37,7 +37,7 @@ export function nearestCode(vectors: Tensor, codes: Tensor): Tensor {
   return argmax(sub(matmul(vectors, codes, { transposeB: true }), halfSquares));
 }
 
-/** The token of each vector of `[batch, embedDim, grid, grid]`: int32 `[batch · grid · grid]`. */
+/** Chooses the token of each vector of `[batch, embedDim, grid, grid]`: int32 `[batch · grid · grid]`. */
 export function chooseTokens(scope: ParameterScope, z: Tensor, config: VqganConfig): Tensor {
   if (config.quantizer !== 'gumbel') return nearestCode(pixelsToRows(z), codebook(scope, config));
   return argmax(pixelsToRows(conv(scope.in('proj'), z, config.nEmbed, { kernelSize: 1 })));
@@ -75,7 +75,7 @@ export function quantize(scope: ParameterScope, z: Tensor, config: VqganConfig):
   };
 }
 
-/** `[batch, width, grid, grid]` to `[batch · grid · grid, width]`. */
+/** Rearranges `[batch, width, grid, grid]` to `[batch · grid · grid, width]`. */
 export function pixelsToRows(z: Tensor): Tensor {
   return reshape(transpose(z, [0, 2, 3, 1]), [-1, z.shape[1]!]);
 }

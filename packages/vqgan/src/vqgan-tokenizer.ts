@@ -21,8 +21,8 @@ import { writePixels } from './pixels.js';
 import { decodeGraph, encodeGraph } from './vqgan.js';
 
 /**
- * Images that one run encodes or decodes; more are cut into runs, so that memory stays bounded and cancelling works. From
- * 256 × 256 pixels on it is one: two at once were no faster, and each number of images is compiled with weights of its own.
+ * Images that one run encodes or decodes. More are split into runs, so that memory stays bounded and a signal can cancel. From
+ * 256 × 256 pixels on it is one: two at once were not faster, and each number of images is compiled with its own copy of the weights.
  */
 const batchSize = (resolution: number) => Math.max(1, Math.min(8, Math.floor(2 ** 16 / resolution ** 2)));
 

@@ -6,7 +6,7 @@ import { gridSizeOf, type VqganConfig } from './config.js';
 import { chooseTokens, codebook, type Quantized, quantize, rowsToPixels } from './quantizer.js';
 
 /**
- * Images `[batch, 3, size, size]` in `pixelRange` to vectors before quantization, `[batch, embedDim, grid, grid]`.
+ * Encodes images `[batch, 3, size, size]` in `pixelRange` to vectors before quantization, `[batch, embedDim, grid, grid]`.
  *
  * @throws ConfigError if the model is a decoder only.
  */
@@ -17,21 +17,21 @@ export function encodeToVectors(scope: ParameterScope, images: Tensor, config: V
   return conv(scope.in('quant_conv'), z, config.embedDim, { kernelSize: 1 });
 }
 
-/** Codes `[batch, embedDim, grid, grid]` to images `[batch, 3, size, size]`, about in `pixelRange`. */
+/** Decodes codes `[batch, embedDim, grid, grid]` to images `[batch, 3, size, size]`, about in `pixelRange`. */
 export function decodeFromVectors(scope: ParameterScope, quantized: Tensor, config: VqganConfig): Tensor {
   const z = conv(scope.in('post_quant_conv'), quantized, config.zChannels, { kernelSize: 1 });
   return decoder(scope.in('decoder'), z, config);
 }
 
-/** Images `[batch, 3, size, size]` in `pixelRange` to tokens: int32 `[batch, grid²]`, in raster order. */
+/** Encodes images `[batch, 3, size, size]` in `pixelRange` to tokens: int32 `[batch, grid²]`, in raster order. */
 export function encodeImages(scope: ParameterScope, images: Tensor, config: VqganConfig): Tensor {
   const vectors = encodeToVectors(scope, images, config);
   return reshape(chooseTokens(scope.in('quantize'), vectors, config), [images.shape[0]!, -1]);
 }
 
 /**
- * Tokens, int32 `[batch, grid²]`, to images `[batch, 3, size, size]`, about in `pixelRange`. Tokens may also be given as
- * `[batch, height, width]`, with more rows and columns than the model was trained with: images are then larger by as much.
+ * Decodes tokens, int32 `[batch, grid²]`, to images `[batch, 3, size, size]`, about in `pixelRange`. Tokens may also be given as
+ * `[batch, height, width]`, with more rows and columns than the model was trained with: images are then larger in proportion.
  */
 export function decodeTokens(scope: ParameterScope, tokens: Tensor, config: VqganConfig): Tensor {
   const grid = gridSizeOf(config);
@@ -42,7 +42,7 @@ export function decodeTokens(scope: ParameterScope, tokens: Tensor, config: Vqga
 }
 
 /**
- * Images to images through the codebook, with what training needs.
+ * Encodes and decodes images through the codebook, and returns what training needs.
  *
  * @throws ConfigError if the model is a decoder only, or its quantizer is `gumbel`.
  */
@@ -56,7 +56,7 @@ export function reconstruct(
   return { ...result, vectors, images: decodeFromVectors(scope, result.quantized, config) };
 }
 
-/** {@link encodeImages} as a graph: `images`, by default one, to `tokens`. */
+/** Builds the graph of {@link encodeImages}: `images`, by default one, to `tokens`. */
 export function encodeGraph(
   config: VqganConfig,
   shape: Shape = [1, config.inChannels, config.resolution, config.resolution],
@@ -65,13 +65,13 @@ export function encodeGraph(
   return { inputs: { images }, outputs: { tokens: encodeImages(new ParameterScope(), images, config) } };
 }
 
-/** {@link decodeTokens} as a graph: `tokens`, by default those of one image, to `images`. */
+/** Builds the graph of {@link decodeTokens}: `tokens`, by default those of one image, to `images`. */
 export function decodeGraph(config: VqganConfig, shape: Shape = [1, gridSizeOf(config) ** 2]): Graph {
   const tokens = input('tokens', shape, 'int32');
   return { inputs: { tokens }, outputs: { images: decodeTokens(new ParameterScope(), tokens, config) } };
 }
 
-/** The parameters of a VQ-GAN of these sizes, by name: what its checkpoint must hold. */
+/** Returns the parameters of a VQ-GAN of these sizes, by name: what its checkpoint must hold. */
 export function vqganParameters(config: VqganConfig): ReadonlyMap<string, Tensor> {
   const scope = new ParameterScope();
   if (!config.decoderOnly) {
