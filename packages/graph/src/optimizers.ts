@@ -58,12 +58,15 @@ export interface AdamOptions {
   readonly epsilon?: number;
 }
 
-export interface AdamWOptions extends AdamOptions {
-  /** Share of a parameter that is lost a step, times the learning rate. Default 0.01. */
+/** Weight decay, decoupled from the gradient: each step takes `learningRate · weightDecay` of a parameter away. */
+export interface WeightDecayOptions {
+  /** Its strength. Default 0.01 in AdamW, 0 in Adafactor. */
   readonly weightDecay?: number;
   /** Which parameters decay. Default those with two axes or more: not biases, nor the scales of norms. */
   readonly decays?: (name: string, shape: Shape) => boolean;
 }
+
+export interface AdamWOptions extends AdamOptions, WeightDecayOptions {}
 
 /** Adam (Kingma and Ba 2015). */
 export function adam(options: AdamOptions = {}): Optimizer {
@@ -73,8 +76,7 @@ export function adam(options: AdamOptions = {}): Optimizer {
 /** Adam with decoupled weight decay (Loshchilov and Hutter 2019). */
 export function adamW(options: AdamWOptions = {}): Optimizer {
   const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0.01 } = options;
-  const mayDecay = options.decays ?? ((_, shape) => shape.length >= 2);
-  const decays = (name: string, shape: Shape) => weightDecay > 0 && mayDecay(name, shape);
+  const decays = decaying({ ...options, weightDecay });
   return {
     slots: (shape) => ({ mean: shape, square: shape }),
     kind: (name, shape) => (decays(name, shape) ? 'decays' : 'stays'),
@@ -86,45 +88,75 @@ export function adamW(options: AdamWOptions = {}): Optimizer {
       const correction2 = sqrt(sub(1, pow(scalar(beta2), step)));
       const rate = div(mul(learningRate, correction2), correction1);
       const change = div(mul(average, rate), add(sqrt(squares), mul(correction2, epsilon)));
-      const decayed = decays(name, shape) ? mul(parameter, sub(1, mul(learningRate, weightDecay))) : parameter;
+      const decayed = decays(name, shape) ? decay(parameter, learningRate, weightDecay) : parameter;
       return { parameter: sub(decayed, change), slots: { mean: average, square: squares } };
     },
   };
 }
 
-export interface AdafactorOptions {
+/** Whether a parameter decays. */
+function decaying({ weightDecay = 0, decays = (_, shape) => shape.length >= 2 }: WeightDecayOptions) {
+  return (name: string, shape: Shape) => weightDecay > 0 && decays(name, shape);
+}
+
+const decay = (parameter: Tensor, learningRate: Tensor, weightDecay: number): Tensor =>
+  mul(parameter, sub(1, mul(learningRate, weightDecay)));
+
+export interface AdafactorOptions extends WeightDecayOptions {
   /** The second moment's decay at step t is 1 − t^decayExponent. Default −0.8. */
   readonly decayExponent?: number;
   /** Updates are scaled down to this root mean square. Default 1. */
   readonly clipThreshold?: number;
   /** Added to squared gradients. Default 1e-30. */
   readonly epsilon?: number;
-  /** As in `AdamWOptions`. Default 0. */
-  readonly weightDecay?: number;
+  /**
+   * The two axes by which the second moments of a parameter are factored: they are kept as their means along the one and along the
+   * other. `undefined` keeps the moments of all elements. Default {@link largestAxes}.
+   */
+  readonly factoredAxes?: (shape: Shape) => readonly [number, number] | undefined;
+}
+
+/** The smallest axis that is worth factoring, as in optax. */
+const smallestFactoredAxis = 128;
+
+/**
+ * Returns the two largest axes of a shape, the largest one last, and the later one of equal axes; or `undefined` if the second largest
+ * has fewer than 128 elements. So optax chooses the axes that Adafactor factors by: a convolution's kernel of `[512, 256, 3, 3]` by its
+ * channels. (PyTorch and Transformers factor any tensor by its last two axes.)
+ */
+export function largestAxes(shape: Shape): readonly [number, number] | undefined {
+  const sorted = [...shape.keys()].sort((a, b) => shape[a]! - shape[b]!);
+  const [second, largest] = sorted.slice(-2);
+  return largest === undefined || shape[second!]! < smallestFactoredAxis ? undefined : [second!, largest];
 }
 
 /**
- * Adafactor without momentum and with the caller's learning rate (Shazeer and Stern 2018, algorithms 4 and 5): the second
- * moments of a matrix are kept as one number a row and one a column.
+ * Adafactor without momentum and with the caller's learning rate (Shazeer and Stern 2018, algorithms 4 and 5): the second moments of a
+ * large matrix are kept as one number per row and one per column.
  */
 export function adafactor(options: AdafactorOptions = {}): Optimizer {
   const { decayExponent = -0.8, clipThreshold = 1, epsilon = 1e-30, weightDecay = 0 } = options;
-  const factored = (shape: Shape) => shape.length >= 2;
+  const { factoredAxes = largestAxes } = options;
+  const decays = decaying(options);
   return {
-    slots: (shape): Record<string, Shape> =>
-      factored(shape)
-        ? { row: [...shape.slice(0, -1), 1], column: [...shape.slice(0, -2), 1, shape.at(-1)!] }
-        : { square: shape },
-    update: ({ parameter, gradient, slots, learningRate, step }) => {
-      const decay = sub(1, pow(step, decayExponent));
-      const blend = (old: Tensor, now: Tensor) => add(mul(old, decay), mul(now, sub(1, decay)));
+    slots(shape): Record<string, Shape> {
+      const axes = factoredAxes(shape);
+      if (axes === undefined) return { square: shape };
+      const [row, column] = axes;
+      return { row: shape.with(column, 1), column: shape.with(row, 1) };
+    },
+    update: ({ name, shape, parameter, gradient, slots, learningRate, step }) => {
+      const memory = sub(1, pow(step, decayExponent));
+      const blend = (old: Tensor, now: Tensor) => add(mul(old, memory), mul(now, sub(1, memory)));
       const squares = add(square(gradient), epsilon);
       let update: Tensor;
       let next: Record<string, Tensor>;
-      if (factored(parameter.shape)) {
-        const row = blend(slots.row!, mean(squares, { axes: [-1], keepDims: true }));
-        const column = blend(slots.column!, mean(squares, { axes: [-2], keepDims: true }));
-        const rowShare = div(row, mean(row, { axes: [-2], keepDims: true }));
+      const axes = factoredAxes(shape);
+      if (axes !== undefined) {
+        const meanAlong = (x: Tensor, axis: number) => mean(x, { axes: [axis], keepDims: true });
+        const row = blend(slots.row!, meanAlong(squares, axes[1]));
+        const column = blend(slots.column!, meanAlong(squares, axes[0]));
+        const rowShare = div(row, meanAlong(row, axes[0]));
         update = mul(mul(gradient, reciprocal(sqrt(rowShare))), reciprocal(sqrt(column)));
         next = { row, column };
       } else {
@@ -134,7 +166,7 @@ export function adafactor(options: AdafactorOptions = {}): Optimizer {
       }
       const rootMeanSquare = sqrt(mean(square(update)));
       const clipped = div(update, maximum(div(rootMeanSquare, clipThreshold), 1));
-      const decayed = weightDecay > 0 ? mul(parameter, sub(1, mul(learningRate, weightDecay))) : parameter;
+      const decayed = decays(name, shape) ? decay(parameter, learningRate, weightDecay) : parameter;
       return { parameter: sub(decayed, mul(clipped, learningRate)), slots: next };
     },
   };

@@ -65,6 +65,9 @@ async function takeSteps(optimizer: g.Optimizer): Promise<Record<string, g.Tenso
   return states;
 }
 
+/** As PyTorch and Transformers factor. */
+const lastAxes = (shape: g.Shape) => (shape.length < 2 ? undefined : ([shape.length - 2, shape.length - 1] as const));
+
 describe('an optimizer steps as its reference does', () => {
   const optimizers: Record<string, g.Optimizer> = {
     sgd: g.sgd(),
@@ -73,11 +76,13 @@ describe('an optimizer steps as its reference does', () => {
     'adam beta1 0.8 beta2 0.95 epsilon 0.01': g.adam({ beta1: 0.8, beta2: 0.95, epsilon: 0.01 }),
     adamW: g.adamW(),
     'adamW weightDecay 0.1 everywhere': g.adamW({ weightDecay: 0.1, decays: () => true }),
-    adafactor: g.adafactor(),
+    adafactor: g.adafactor({ factoredAxes: lastAxes }),
     'adafactor clipThreshold 0.5 decayExponent -0.6 weightDecay 0.1': g.adafactor({
       clipThreshold: 0.5,
       decayExponent: -0.6,
       weightDecay: 0.1,
+      decays: () => true,
+      factoredAxes: lastAxes,
     }),
   };
 
@@ -128,11 +133,14 @@ describe('weight decay', () => {
     expect(await decayed(g.adafactor({ weightDecay: 0.25 }), 'w', [2, 2])).toBe(0.875);
   });
 
-  test('spares parameters of less than two axes, unless told otherwise', async () => {
-    expect(await decayed(g.adamW({ weightDecay: 0.25 }), 'bias', [2])).toBe(1);
+  test.each([
+    ['AdamW', g.adamW],
+    ['Adafactor', g.adafactor],
+  ])('of %s leaves out parameters of less than two axes, unless set otherwise', async (_, optimizer) => {
+    expect(await decayed(optimizer({ weightDecay: 0.25 }), 'bias', [2])).toBe(1);
     const decays = (name: string) => !name.includes('embedding');
-    expect(await decayed(g.adamW({ weightDecay: 0.25, decays }), 'bias', [2])).toBe(0.875);
-    expect(await decayed(g.adamW({ weightDecay: 0.25, decays }), 'embedding.weight', [2, 2])).toBe(1);
+    expect(await decayed(optimizer({ weightDecay: 0.25, decays }), 'bias', [2])).toBe(0.875);
+    expect(await decayed(optimizer({ weightDecay: 0.25, decays }), 'embedding.weight', [2, 2])).toBe(1);
   });
 
   test('is none in Adam', async () => {
@@ -140,10 +148,86 @@ describe('weight decay', () => {
   });
 });
 
-test('Adafactor keeps a matrix’s second moments as one number a row and a column', () => {
-  expect(g.adafactor().slots([30, 20])).toEqual({ row: [30, 1], column: [1, 20] });
-  expect(g.adafactor().slots([8, 30, 20])).toEqual({ row: [8, 30, 1], column: [8, 1, 20] });
-  expect(g.adafactor().slots([20])).toEqual({ square: [20] });
+describe('Adafactor factors second moments', () => {
+  // What `optax._src.factorized._factored_dims` returns.
+  test.each<[g.Shape, readonly [number, number] | undefined]>([
+    [
+      [200, 300],
+      [0, 1],
+    ],
+    [
+      [300, 200],
+      [1, 0],
+    ],
+    [
+      [128, 128],
+      [0, 1],
+    ],
+    [
+      [512, 256, 3, 3],
+      [1, 0],
+    ],
+    [
+      [3, 3, 256, 512],
+      [2, 3],
+    ],
+    [
+      [8, 300, 200],
+      [2, 1],
+    ],
+    [
+      [200, 3, 200, 200],
+      [2, 3],
+    ],
+    [[127, 1000], undefined],
+    [[1000], undefined],
+    [[], undefined],
+  ])('of a parameter of %j by the axes %j', (shape, axes) => {
+    expect(g.largestAxes(shape)).toEqual(axes);
+  });
+
+  test('into one number per row and one per column', () => {
+    expect(g.adafactor().slots([512, 256, 3, 3])).toEqual({ row: [1, 256, 3, 3], column: [512, 1, 3, 3] });
+    expect(g.adafactor().slots([20, 30])).toEqual({ square: [20, 30] });
+  });
+
+  test('along axes that are not the last, as computed by hand', async () => {
+    // A kernel of [3, 2, 1, 2], factored by its first two axes, has two matrices of 3 × 2, one for each place of the last axis.
+    const shape = [3, 2, 1, 2];
+    const optimizer = g.adafactor({ factoredAxes: () => [1, 0], clipThreshold: 1e9 });
+    const [parameter, gradient] = [g.input('parameter', shape), g.input('gradient', shape)];
+    const slots = Object.fromEntries(
+      Object.entries(optimizer.slots(shape)).map(([slot, slotShape]) => [slot, g.fill(slotShape, 0)]),
+    );
+    const updated = optimizer.update({
+      name: 'conv.weight',
+      shape,
+      parameter,
+      gradient,
+      slots,
+      learningRate: g.fill([], 1),
+      step: g.fill([], 1),
+    });
+    const graph = { inputs: { parameter, gradient }, outputs: { y: updated.parameter } };
+    const executable = await runtime.compile(graph);
+    // At the first step the decay is 0, so that the moments are those of this gradient.
+    const first = [1, 2, 3, 4, 5, 6];
+    const second = [2, 2, 2, 1, 1, 1];
+    const { y } = await executable.run({
+      parameter: float32(shape, Array(12).fill(0)),
+      gradient: float32(
+        shape,
+        first.flatMap((x, i) => [x, second[i]!]),
+      ),
+    });
+    // First matrix, of squares [1 4; 9 16; 25 36]: means of columns 35/3 and 56/3, of rows 5/2, 25/2 and 61/2, of all 91/6.
+    const moments = [2.5, 12.5, 30.5].flatMap((row) => [35 / 3, 56 / 3].map((column) => (row * column) / (91 / 6)));
+    // Second matrix, of squares [4 4; 4 1; 1 1]: means of columns 3 and 2, of rows 4, 5/2 and 1, of all 5/2.
+    const others = [4, 2.5, 1].flatMap((row) => [3, 2].map((column) => (row * column) / 2.5));
+    const expected = first.flatMap((x, i) => [-x / Math.sqrt(moments[i]!), -second[i]! / Math.sqrt(others[i]!)]);
+    // A few roundings of float32.
+    expect(relativeError(y!.data, expected)).toBeLessThan(1e-6);
+  });
 });
 
 describe('clipping by the global norm', () => {
