@@ -1,11 +1,13 @@
-/** The command line cannot be understood or asks for what cannot be: exit code 2. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError';
+import { DalleMiniError } from '@dalle-mini/core';
+
+/** The command line is wrong: exit code 2. */
+export class UsageError extends DalleMiniError {
+  static override readonly code = 'USAGE';
 }
 
 /** The user or the system asked to stop. */
-export class InterruptionError extends Error {
-  override readonly name = 'InterruptionError';
+export class InterruptionError extends DalleMiniError {
+  static override readonly code = 'INTERRUPTED';
   /** As shells report it: 128 and the signal's number. */
   readonly exitCode: number;
 

@@ -1,6 +1,5 @@
-import { randomInt } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { OptionError, type SamplingOptions } from '@dalle-mini/core';
+import { makeFolder, writeFileAtomically } from '@dalle-mini/core/node';
 import {
   checkPrompt,
   encodeImage,
@@ -10,19 +9,16 @@ import {
   imageFormats,
   imageGrid,
   type LoadProgress,
-  OptionError,
-  type Sampling,
-  type TextToImage,
 } from '@dalle-mini/pipeline';
-import { writeFileAtomically } from '@dalle-mini/weights/node';
+import { dirname } from 'node:path';
 import { UsageError } from './errors.js';
 import { type Output, planOutput, writeFiles } from './output.js';
 import { duration, ProgressBar } from './progress-bar.js';
 
-export interface GenerateCommand extends Sampling {
+export interface GenerateCommand extends SamplingOptions {
   readonly n: number;
   readonly seed?: number;
-  readonly negative?: string;
+  readonly negativePrompt?: string;
   readonly seamless: boolean;
   readonly out: string;
   readonly format?: ImageFormat;
@@ -32,15 +28,14 @@ export interface GenerateCommand extends Sampling {
   readonly signal: AbortSignal;
 }
 
-/** `dalle-mini generate`: draws, writes, and prints the paths of what it wrote. */
+/** `dalle-mini generate`: generates images, writes them, and prints the paths of the files. */
 export async function generate(prompt: string, command: GenerateCommand): Promise<void> {
   const started = performance.now();
-  const { n, out, format, negative, seamless, json, signal, temperature, topK, topP, guidanceScale } = command;
-  const seed = command.seed ?? randomInt(2 ** 32);
+  const { n, seed, out, format, negativePrompt, seamless, json, signal, temperature, topK, topP, guidanceScale } = command;
   try {
     checkPrompt(prompt);
   } catch (error) {
-    throw error instanceof OptionError ? new UsageError(`the prompt ${error.expectation}`) : error;
+    throw OptionError.isInstance(error) ? new UsageError(error.message) : error;
   }
   const output = await planOutput(out, format);
   const bar = new ProgressBar();
@@ -51,7 +46,6 @@ export async function generate(prompt: string, command: GenerateCommand): Promis
     onProgress: (progress) => showLoading(bar, progress),
   }).finally(() => bar.clear());
   try {
-    await warnIfCut(model, prompt, signal);
     const images = await model.generate(prompt, {
       n,
       seed,
@@ -59,37 +53,39 @@ export async function generate(prompt: string, command: GenerateCommand): Promis
       topK,
       topP,
       guidanceScale,
-      negativePrompt: negative,
+      negativePrompt,
       seamless,
       signal,
-      onProgress: ({ fraction, firstIndex, row, rows }) => {
-        const batch = n > 8 ? `pictures ${firstIndex + 1} to ${Math.min(n, firstIndex + 8)}, ` : '';
-        bar.show(fraction, `${batch}row ${row} of ${rows}`);
+      onProgress: ({ done, total, tokens, firstIndex, row, rows }) => {
+        const batch = n > tokens.length ? `images ${firstIndex + 1} to ${firstIndex + tokens.length}, ` : '';
+        bar.show(done / total, `${batch}row ${row} of ${rows}`);
       },
     });
     bar.clear();
+    const [first] = images as [GeneratedImage, ...GeneratedImage[]];
+    for (const { message } of first.warnings) process.stderr.write(`Warning: ${message}\n`);
     const paths = await write(output, images, seamless, signal);
     const seconds = (performance.now() - started) / 1000;
     if (json) {
       const sampling = { ...model.sampling, ...defined({ temperature, topK, topP, guidanceScale }) };
-      const pictures = images.map(({ image: { width, height }, index }, i) => ({
-        path: paths[output.kind === 'file' ? 0 : i],
-        index,
-        width,
-        height,
-      }));
       const result = {
         prompt,
         model: command.model,
-        seed,
+        seed: first.seed,
         ...sampling,
         seconds: Number(seconds.toFixed(3)),
-        images: pictures,
+        warnings: first.warnings,
+        images: images.map(({ image: { width, height }, index }, i) => ({
+          path: paths[output.kind === 'file' ? 0 : i],
+          index,
+          width,
+          height,
+        })),
       };
       process.stdout.write(`${JSON.stringify(result)}\n`);
     } else {
       process.stdout.write(paths.map((path) => `${path}\n`).join(''));
-      process.stderr.write(`seed ${seed}, ${seconds < 10 ? `${seconds.toFixed(1)} s` : duration(seconds)}\n`);
+      process.stderr.write(`seed ${first.seed}, ${seconds < 10 ? `${seconds.toFixed(1)} s` : duration(seconds)}\n`);
     }
   } finally {
     bar.clear();
@@ -97,25 +93,13 @@ export async function generate(prompt: string, command: GenerateCommand): Promis
   }
 }
 
-function showLoading(bar: ProgressBar, progress: LoadProgress): void {
-  if (progress.stage === 'convert') {
-    bar.show(progress.done / progress.total, `converting ${progress.model}`);
-    return;
-  }
-  const { bytes, total, rate, secondsLeft } = progress;
-  const megabytes = (count: number) => (count / 1e6).toFixed(count < 1e7 ? 1 : 0);
-  const left = secondsLeft === undefined ? '' : `, ${megabytes(rate)} MB/s, ${duration(secondsLeft)} left`;
-  bar.show(total === 0 ? 1 : bytes / total, `downloading ${megabytes(bytes)} of ${megabytes(total)} MB${left}`);
-}
-
-/** Text encoders read a number of tokens; a longer prompt is cut, which nobody should have to guess. */
-async function warnIfCut({ encoder }: TextToImage, prompt: string, signal: AbortSignal): Promise<void> {
-  const { attentionMask, length } = await encoder.encode([prompt], { signal, padding: 'longest' });
-  if (length === encoder.maxLength && attentionMask.every((bit) => bit === 1)) {
-    process.stderr.write(
-      `The model reads ${encoder.maxLength} tokens, about ${Math.round(encoder.maxLength * 0.75)} words, and the prompt fills them: what is beyond them is ignored.\n`,
-    );
-  }
+function showLoading(bar: ProgressBar, { stage, model, done, total, rate, secondsLeft }: LoadProgress): void {
+  const fraction = total === 0 ? 1 : done / total;
+  if (stage === 'convert') return bar.show(fraction, `converting ${model}`);
+  const megabytes = (bytes: number) => (bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0);
+  const left =
+    rate === undefined || secondsLeft === undefined ? '' : `, ${megabytes(rate)} MB/s, ${duration(secondsLeft)} left`;
+  bar.show(fraction, `downloading ${megabytes(done)} of ${megabytes(total)} MB${left}`);
 }
 
 async function write(
@@ -132,7 +116,7 @@ async function write(
   signal.throwIfAborted();
   const [ending] = imageFormats[format];
   if (kind === 'folder') return writeFiles(path, new Map(files.map((file, i) => [`${i + 1}${ending}`, file])));
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolder(dirname(path));
   await writeFileAtomically(path, files[0]!);
   return [path];
 }

@@ -1,105 +1,119 @@
 import { dirname, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { OptionError, abortSignal, callback, type Fields, implementation, type ImageRanker, integer, object, oneOf, optional, readOptions, string, boolean } from '@dalle-mini/core';
+import { isFolder, recoverFolder } from '@dalle-mini/core/node';
 import { DalleMiniDecoder } from '@dalle-mini/decoder';
 import type { Runtime } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { VqganTokenizer } from '@dalle-mini/vqgan';
 import { HubError, isHubName } from '@dalle-mini/weights/hub';
-import { folderError, isFolder, ModelFolderError } from './folder.js';
-import type { ImageRanker } from './image-ranker.js';
+import { folderError, ModelFolderError } from './folder.js';
+import { batchSize } from './generate-options.js';
 import { isModelFolder, readModelDescription } from './model-folder.js';
 import { openDecoder, openVqgan } from './model-part.js';
-import { batchSize, OptionError } from './options.js';
 import { type ProvidedModel, type PublishedModelOptions, provideModel, provideModelOf } from './published-model.js';
+import { dtypes } from './dtype.js';
 import { openTextEncoder } from './text-encoder-part.js';
 import { TextToImage } from './text-to-image.js';
 
 export interface FromPretrainedOptions extends PublishedModelOptions {
-  /** What computes the model. It stays the caller's to dispose of. Default: an `OnnxRuntime` that ends with the model. */
-  readonly runtime?: Runtime;
-  /** Threads of the default runtime. Default: the number of processor cores. */
-  readonly threads?: number;
+  /** What computes the model. The caller disposes of it. Default: an `OnnxRuntime` that is disposed of with the model. */
+  readonly runtime?: Runtime | undefined;
+  /** Threads of the default runtime, 1 to 1024. Default: the number of processor cores. */
+  readonly threads?: number | undefined;
   /**
-   * How many images a call will draw at once, up to 8: what draws as many is compiled in the background while the rest is loaded, so
-   * that the first call need not. 0 leaves it to the first call. Default 1.
+   * The number of images that a call will generate at once, up to 8: the graph for that number is compiled in the background while the
+   * rest is loaded. 0 leaves it to the first call. Default 1.
    */
-  readonly prepare?: number;
+  readonly prepare?: number | undefined;
   /** Puts the best images first; it is disposed of with the model. */
-  readonly ranker?: ImageRanker;
+  readonly ranker?: ImageRanker | undefined;
 }
 
+const fromPretrainedFields = object<FromPretrainedOptions>({
+  runtime: optional(implementation<Runtime>('a Runtime', ['compile', 'dispose'])),
+  threads: optional(integer({ min: 1, max: 1024 })),
+  prepare: optional(integer(), 1),
+  ranker: optional(implementation<ImageRanker>('an ImageRanker', ['rank', 'dispose'])),
+  vqgan: optional(string()),
+  dtype: optional(oneOf(dtypes), 'fp32'),
+  revision: optional(string()),
+  cacheDir: optional(string()),
+  token: optional(string()),
+  endpoint: optional(string()),
+  offline: optional(boolean()),
+  signal: optional(abortSignal()),
+  onProgress: optional(callback()),
+});
+
 /** Models that are npm packages: each has its folder at `model/`. */
-const bundledModels: Readonly<Record<string, string>> = { emoji: '@dalle-mini/emoji' };
+const bundledModels: ReadonlyMap<string, string> = new Map([['emoji', '@dalle-mini/emoji']]);
 
 /**
- * Loads a model:
+ * Opens a model:
  *
  * - a bundled one, by its name, `emoji`;
- * - one in a folder, by its path: a model folder, or a DALL·E Mini as it was released;
+ * - one in a folder, by its path: a model folder, or DALL·E Mini in one of its published layouts;
  * - one of the Hugging Face hub, by its name, such as `dalle-mini/dalle-mini`.
  *
- * A released model is converted once, beside the files that it came in, and what is compiled of it is kept there too.
+ * A published model is converted once, next to the files that it came in, and what is compiled of it is kept there too.
  *
- * @throws ModelFolderError if there is no such model, or if a file of it is missing, damaged or does not belong to the others;
- * HubError if the hub does not give it; the signal's reason if it aborts.
+ * @throws OptionError if an option is unknown or out of its range; ModelFolderError if there is no such model, or if a file of it is
+ * missing, damaged or does not belong to the others; HubError if it cannot be downloaded; the signal's reason if it aborts.
  */
-export async function fromPretrained(model = 'emoji', options: FromPretrainedOptions = {}): Promise<TextToImage> {
-  const { threads, ranker, prepare = 1, signal } = options;
-  if (!Number.isSafeInteger(prepare) || prepare < 0)
-    throw new OptionError('prepare', 'must be a whole number from 0 up', prepare);
+export async function fromPretrained(source = 'emoji', options: FromPretrainedOptions = {}): Promise<TextToImage> {
+  if (typeof source !== 'string') throw new OptionError('source', 'the name or the path of a model', source);
+  const given = readOptions(fromPretrainedFields, options, 'fromPretrained');
+  const { threads, ranker, prepare = 1, signal } = given;
   signal?.throwIfAborted();
-  const found = findModel(model, options);
+  const found = findModel(source, given);
   const cache = found.then((provided) => provided.cache).catch(() => undefined);
-  const own = options.runtime ? undefined : new OnnxRuntime({ threads, cache });
+  const own = given.runtime ? undefined : new OnnxRuntime({ threads, cache });
   own?.start();
-  const runtime = options.runtime ?? own!;
-  // Tells the parts that are still read that they are not needed any more.
+  const runtime = given.runtime ?? own!;
+  // Tells the parts that are still being read that they are not needed any more.
   const failure = new AbortController();
-  let imageTokenDecoder: DalleMiniDecoder | undefined;
+  let decoder: DalleMiniDecoder | undefined;
   try {
     const { folder } = await raceAbort(found, signal);
-    const { imageTokenizer, textEncoder, decoder, sampling } = await readModelDescription(folder);
-    const textEncoderFolder = join(folder, textEncoder.folder);
-    const decoderFolder = join(folder, decoder.folder);
-    // The decoder first, which takes longest to compile: the runtime does it in the background.
+    const description = await readModelDescription(folder);
+    const textEncoderFolder = join(folder, description.textEncoder.folder);
+    const decoderFolder = join(folder, description.decoder.folder);
+    // The decoder first, which takes longest to compile: the runtime compiles it in the background.
     const decoderPart = await raceAbort(openDecoder(decoderFolder), signal);
-    imageTokenDecoder = new DalleMiniDecoder(decoderPart.config, decoderPart.parameters, { runtime });
-    // If it fails, so will the first call, and say why.
-    if (prepare > 0) imageTokenDecoder.prepare(Math.min(prepare, batchSize), sampling).catch(() => undefined);
+    decoder = new DalleMiniDecoder(decoderPart.config, decoderPart.parameters, { runtime });
+    // If this fails, so does the first call, with the reason.
+    if (prepare > 0) decoder.prepare(Math.min(prepare, batchSize), description.sampling).catch(() => undefined);
     await setImmediate();
     const loading = [
-      // One caption at once: of most pictures, only the prompt is new.
-      openTextEncoder(textEncoderFolder, textEncoder, { runtime, batchSize: 1, signal: failure.signal }),
-      openVqgan(join(folder, imageTokenizer.folder)),
+      // One caption at once: of most images, only the prompt is new.
+      openTextEncoder(textEncoderFolder, description.textEncoder, { runtime, batchSize: 1, signal: failure.signal }),
+      openVqgan(join(folder, description.imageTokenizer.folder)),
     ] as const;
-    const [encoder, vqganPart] = await raceAbort(Promise.all(loading), signal);
-    if (encoder.width !== decoderPart.config.textWidth) {
+    const [textEncoder, vqganPart] = await raceAbort(Promise.all(loading), signal);
+    if (textEncoder.width !== decoderPart.config.textWidth) {
       throw new ModelFolderError(
-        `${join(decoderFolder, 'config.json')}: textWidth is ${decoderPart.config.textWidth}, and the hidden states of ` +
-          `${textEncoderFolder} are ${encoder.width} wide: the two do not belong together; fetch or export the model again.`,
+        `${join(decoderFolder, 'config.json')}: textWidth must be ${textEncoder.width}, the width of ${textEncoderFolder}, ` +
+          `not ${decoderPart.config.textWidth}. The two do not belong together; download or export the model again.`,
       );
     }
-    const parts = {
-      tokenizer: new VqganTokenizer(vqganPart.config, vqganPart.parameters, { runtime }),
-      encoder,
-      decoder: imageTokenDecoder,
-    };
+    const imageTokenizer = new VqganTokenizer(vqganPart.config, vqganPart.parameters, { runtime });
     try {
-      return new TextToImage({ ...parts, sampling, ...(ranker ? { ranker } : {}), ...(own ? { runtime: own } : {}) });
+      return new TextToImage({ imageTokenizer, textEncoder, decoder, ranker, sampling: description.sampling, runtime: own });
     } catch (error) {
       throw folderError(folder, error);
     }
   } catch (error) {
     failure.abort();
-    await Promise.all([own?.dispose(), imageTokenDecoder?.dispose()]);
+    await Promise.all([own?.dispose(), decoder?.dispose()]);
     throw error;
   }
 }
 
-/** The model of a name or a path. */
+/** The folder of a model, from its name or its path. */
 async function findModel(model: string, options: PublishedModelOptions): Promise<ProvidedModel> {
-  const packageName = bundledModels[model];
+  const packageName = bundledModels.get(model);
   if (packageName !== undefined) {
     try {
       return { folder: join(dirname(fileURLToPath(import.meta.resolve(`${packageName}/package.json`))), 'model') };
@@ -110,21 +124,22 @@ async function findModel(model: string, options: PublishedModelOptions): Promise
       );
     }
   }
+  if (!(await isFolder(model)) && (await isFolder(dirname(model)))) await recoverFolder(model);
   if (await isFolder(model)) return (await isModelFolder(model)) ? { folder: model } : provideModelOf(model, options);
   if (isHubName(model)) {
     return provideModel(model, options).catch((error: unknown) => {
       if (!(error instanceof HubError)) throw error;
-      throw new HubError(`There is no folder ${model} here, and the hub does not give it: ${error.message}`, {
+      throw new HubError(`There is no folder ${model} here, and it cannot be downloaded: ${error.message}`, {
         cause: error,
       });
     });
   }
   throw new ModelFolderError(
-    `There is no model at ${model}: expected a folder with a model.json, the name of a bundled model (${Object.keys(bundledModels).join(', ')}), or one of the hub's, such as dalle-mini/dalle-mini.`,
+    `There is no model at ${model}: expected a folder with a model.json, the name of a bundled model (${[...bundledModels.keys()].join(', ')}), or one of the hub's, such as dalle-mini/dalle-mini.`,
   );
 }
 
-/** Rejects as soon as a signal aborts; what was under way goes on unheard. */
+/** Rejects as soon as a signal aborts; the work itself continues, and its outcome is ignored. */
 async function raceAbort<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (!signal) return work;
   return new Promise((resolve, reject) => {

@@ -1,9 +1,25 @@
-export type { ImageTokenDecoder, ImageTokenizer, RgbImage, TextEncoder } from '@dalle-mini/core';
+export {
+  type ImageRanker,
+  type ImageTokenDecoder,
+  type ImageTokenizer,
+  OptionError,
+  type Progress,
+  type RgbImage,
+  type SamplingOptions,
+  type TextEncoder,
+  type TextWarning,
+} from '@dalle-mini/core';
 export { ModelFolderError } from './folder.js';
 export { type FromPretrainedOptions, fromPretrained } from './from-pretrained.js';
-export { type EncodeImageOptions, encodeImage, type ImageFormat, imageFormats } from './image-file.js';
-export { type ImageGridOptions, imageGrid } from './image-grid.js';
-export type { ImageRanker, RankOptions } from './image-ranker.js';
+export {
+  decodeImage,
+  type EncodeImageOptions,
+  encodeImage,
+  type ImageFormat,
+  imageFormats,
+  saveImage,
+} from './images/image-file.js';
+export { type ImageGridOptions, imageGrid } from './images/image-grid.js';
 export {
   type ModelDescription,
   type ModelParts,
@@ -14,7 +30,6 @@ export {
   writeVqgan,
 } from './model-folder.js';
 export { type DecoderPart, openDecoder, readDecoder, readVqgan, type StoredAs, type VqganPart } from './model-part.js';
-export { checkDrawingOptions, type DrawingOptions, OptionError, type Sampling } from './options.js';
 export type { LoadProgress, PublishedModelOptions } from './published-model.js';
 export { type ReleaseParts, writeRelease } from './release-folder.js';
 export {
@@ -27,9 +42,11 @@ export {
 } from './text-encoder-part.js';
 export {
   checkPrompt,
-  type GeneratedImage,
+  DisposedError,
+  GeneratedImage,
   type GenerateOptions,
   type GenerateProgress,
+  type GenerateUpdate,
   TextToImage,
   type TextToImageParts,
 } from './text-to-image.js';

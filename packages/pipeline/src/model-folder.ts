@@ -1,20 +1,26 @@
 /** A text-to-image model as a folder of files: the format, its reader and its writer. */
 import { join, resolve } from 'node:path';
+import {
+  describeValue,
+  type Field,
+  field,
+  integer,
+  object,
+  oneOf,
+  optional,
+  readConfig,
+  refuse,
+  type SamplingOptions,
+  samplingFields,
+  string,
+} from '@dalle-mini/core';
+import { exists, makeFolder, writeFolderAtomically, writeJsonFile } from '@dalle-mini/core/node';
 import { checkDecoderConfig, type DecoderConfig } from '@dalle-mini/decoder';
 import { matchParameters } from '@dalle-mini/graph';
 import { type BartConfig, checkBartConfig } from '@dalle-mini/text-encoder';
 import { checkVqganConfig, gridSizeOf, type VqganConfig } from '@dalle-mini/vqgan';
-import { isThere } from '@dalle-mini/weights/node';
-import {
-  checkReplaceable,
-  fail,
-  isObject,
-  ModelFolderError,
-  makeFolder,
-  readJson,
-  writeFolder,
-  writeJson,
-} from './folder.js';
+import type { Dtype } from './dtype.js';
+import { checkReplaceable, fail, folderError, ModelFolderError, readJson } from './folder.js';
 import {
   bartKind,
   checkPart,
@@ -25,14 +31,12 @@ import {
   type PublishedPart,
   readDecoder,
   readVqgan,
-  type StoredAs,
   stored,
   type VqganPart,
   vqganKind,
   weightsFile,
   writePart,
 } from './model-part.js';
-import { checkSampling, type Sampling } from './options.js';
 import {
   type BartPart,
   readTextEncoder,
@@ -52,31 +56,60 @@ export interface ModelDescription {
   readonly version: typeof version;
   readonly name: string;
   /** SPDX identifier of the license of the weights. */
-  readonly license?: string;
+  readonly license?: string | undefined;
   readonly imageTokenizer: { readonly type: 'vqgan'; readonly folder: string };
   readonly textEncoder: TextEncoderDescription;
   readonly decoder: { readonly type: 'dalle-mini'; readonly folder: string };
   /** What suits the model: a call may set other values. */
-  readonly sampling: Sampling;
+  readonly sampling: SamplingOptions;
 }
 
 /** All that a model folder holds, read. */
 export interface ModelParts<TextEncoder = TextEncoderPart> {
   readonly name: string;
-  readonly license?: string;
+  readonly license?: string | undefined;
   readonly imageTokenizer: VqganPart;
   readonly textEncoder: TextEncoder;
   readonly decoder: DecoderPart;
-  readonly sampling?: Sampling;
+  readonly sampling?: SamplingOptions | undefined;
 }
 
 export interface WriteModelOptions {
   /**
    * How weights are stored: as they are, in half precision, or with linear layers of 8 or 4 bits. Those of a text encoder of Hugging Face
-   * stay as they are given. Default `F32`.
+   * stay as they are given. Default `fp32`.
    */
-  readonly dtype?: StoredAs;
+  readonly dtype?: Dtype | undefined;
 }
+
+/** A name, so that a model folder from a stranger cannot lead to files elsewhere. */
+const folderName = field<string>(
+  'the name of a folder next to it',
+  (value) => typeof value === 'string' && /^[\w-][\w.-]*$/.test(value),
+);
+
+const descriptionFields = object<ModelDescription>({
+  format: oneOf([format]),
+  version: oneOf([version]),
+  name: string(),
+  license: optional(string()),
+  imageTokenizer: object<ModelDescription['imageTokenizer']>({ type: oneOf(['vqgan']), folder: folderName }),
+  textEncoder: object<{ type: 'bert' | 'dalle-mini'; folder: string; maxLength: number; tokenizer?: 'bart' | 'min-dalle' }>(
+    {
+      type: oneOf(['bert', 'dalle-mini']),
+      folder: folderName,
+      maxLength: integer({ min: 1, max: 2 ** 17 }),
+      tokenizer: optional(oneOf(['bart', 'min-dalle'])) as Field<'bart' | 'min-dalle'>,
+    },
+    {
+      check: ({ type, tokenizer }, at) => {
+        if (type === 'dalle-mini' && tokenizer === undefined) refuse(at('tokenizer'), '"bart" or "min-dalle"', tokenizer);
+      },
+    },
+  ) as Field<TextEncoderDescription>,
+  decoder: object<ModelDescription['decoder']>({ type: oneOf(['dalle-mini']), folder: folderName }),
+  sampling: object(samplingFields),
+});
 
 /**
  * Reads `model.json`.
@@ -85,50 +118,21 @@ export interface WriteModelOptions {
 export async function readModelDescription(folder: string): Promise<ModelDescription> {
   const path = join(folder, descriptionFile);
   const json = await readJson(path);
-  const fail = (field: string, expected: string, given: unknown): never => {
-    throw new ModelFolderError(`${path}: ${field} must be ${expected}, not ${JSON.stringify(given)}.`);
-  };
-  if (json.format !== format) fail('format', `"${format}"`, json.format);
-  if (json.version !== version) {
+  if (json.format === format && json.version !== version) {
     throw new ModelFolderError(
-      `${path}: it is of version ${JSON.stringify(json.version)} and this program reads version ${version}; update @dalle-mini/pipeline, or fetch the model again.`,
+      `${path}: version must be ${version}, not ${describeValue(json.version)}. Update @dalle-mini/pipeline, or download the model again.`,
     );
   }
-  if (typeof json.name !== 'string' || json.name === '') fail('name', 'a text', json.name);
-  if (json.license !== undefined && typeof json.license !== 'string') fail('license', 'a text', json.license);
-  const part = (field: string, ...types: readonly string[]) => {
-    const value = json[field];
-    if (!isObject(value)) return fail(field, `an object with type and folder`, value);
-    if (!types.includes(value.type as string)) {
-      const known = types.map((type) => `"${type}"`).join(' or ');
-      fail(`${field}.type`, `${known}, which are all that this version knows`, value.type);
-    }
-    // A name, so that a model folder from a stranger cannot lead to files elsewhere.
-    if (typeof value.folder !== 'string' || !/^[\w-][\w.-]*$/.test(value.folder)) {
-      fail(`${field}.folder`, 'the name of a folder beside it', value.folder);
-    }
-    return value;
-  };
-  part('imageTokenizer', 'vqgan');
-  part('decoder', 'dalle-mini');
-  const { type, maxLength, tokenizer } = part('textEncoder', 'bert', 'dalle-mini');
-  if (typeof maxLength !== 'number' || !Number.isSafeInteger(maxLength) || maxLength < 1) {
-    fail('textEncoder.maxLength', 'a whole number of 1 or more', maxLength);
-  }
-  if (type === 'dalle-mini' && tokenizer !== 'bart' && tokenizer !== 'min-dalle')
-    fail('textEncoder.tokenizer', '"bart" or "min-dalle"', tokenizer);
-  if (!isObject(json.sampling)) fail('sampling', 'an object such as {"temperature": 1}', json.sampling);
   try {
-    checkSampling(json.sampling as Sampling);
+    return readConfig(descriptionFields, json, path);
   } catch (error) {
-    throw new ModelFolderError(`${path}: sampling.${(error as Error).message}.`, { cause: error });
+    throw folderError(path, error);
   }
-  return json as unknown as ModelDescription;
 }
 
 /** Whether a folder has a `model.json`. */
 export async function isModelFolder(folder: string): Promise<boolean> {
-  return isThere(join(folder, descriptionFile));
+  return exists(join(folder, descriptionFile));
 }
 
 /**
@@ -204,8 +208,8 @@ export async function writeVqgan(folder: string, part: VqganPart, options: Write
   const target = resolve(folder);
   checkPart('VQ-GAN', part, vqganKind);
   await checkReplaceable(target, [configFile, weightsFile]);
-  await writeFolder(target, (temporary) =>
-    writePart(temporary, stored(part, vqganKind), vqganKind, options.dtype ?? 'F32'),
+  await writeFolderAtomically(target, (temporary) =>
+    writePart(temporary, stored(part, vqganKind), vqganKind, options.dtype ?? 'fp32'),
   );
 }
 
@@ -234,7 +238,7 @@ export async function writeParts(
   folder: string,
   { name, license, textEncoder, sampling }: PublishedDescription,
   parts: PublishedParts,
-  dtype: StoredAs = 'F32',
+  dtype: Dtype = 'fp32',
 ): Promise<void> {
   const description: ModelDescription = {
     format,
@@ -246,7 +250,7 @@ export async function writeParts(
     decoder: { type: 'dalle-mini', folder: 'decoder' },
     sampling,
   };
-  await writeFolder(resolve(folder), async (temporary) => {
+  await writeFolderAtomically(resolve(folder), async (temporary) => {
     const place = (part: string) => join(temporary, part);
     await Promise.all(['vqgan', 'text-encoder', 'decoder'].map((part) => makeFolder(place(part))));
     const write = async <Config extends object>(
@@ -258,7 +262,7 @@ export async function writeParts(
     if (parts.textEncoder) await write('text-encoder', bartKind, parts.textEncoder);
     await parts.textEncoderFiles(place('text-encoder'));
     await write('decoder', decoderKind, parts.decoder);
-    await writeJson(join(temporary, descriptionFile), description);
+    await writeJsonFile(join(temporary, descriptionFile), description);
   });
 }
 
@@ -286,7 +290,7 @@ export function checkParts({
     if (imageTokenizer) checkVqganConfig(imageTokenizer.config);
     checkDecoderConfig(decoder.config);
     if ('config' in textEncoder) checkBartConfig(textEncoder.config);
-    checkSampling(sampling ?? {});
+    readConfig(object(samplingFields), sampling ?? {}, 'sampling');
   } catch (error) {
     fail(`${(error as Error).message}.`, error);
   }

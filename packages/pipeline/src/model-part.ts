@@ -1,6 +1,7 @@
 /** A part of a model in a folder of its own: `config.json`, and the weights in `model.safetensors`. */
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
+import { writeJsonFile } from '@dalle-mini/core/node';
 import { checkDecoderConfig, type DecoderConfig, decoderParameters, rowGraph, textGraph } from '@dalle-mini/decoder';
 import {
   bindParameters,
@@ -20,7 +21,8 @@ import { type BartConfig, bartGraph, bartParameters, checkBartConfig } from '@da
 import { checkVqganConfig, type VqganConfig, vqganParameters } from '@dalle-mini/vqgan';
 import { type Checkpoint, fromFloat32, type StoredTensor, toFloat32 } from '@dalle-mini/weights';
 import { locateTensors, type TensorLocation, writeCheckpointFile } from '@dalle-mini/weights/node';
-import { inFile, ModelFolderError, readJson, readTensors, writeJson } from './folder.js';
+import type { Dtype } from './dtype.js';
+import { inFile, ModelFolderError, readJson, readTensors } from './folder.js';
 
 export const configFile = 'config.json';
 export const weightsFile = 'model.safetensors';
@@ -36,11 +38,6 @@ export interface DecoderPart<Value extends StoredParameter = TensorData> {
   readonly config: DecoderConfig;
   readonly parameters: ReadonlyMap<string, Value>;
 }
-
-/**
- * How weights are stored: in 32 or 16 bits; or, those of linear layers, in 8 or 4 bits with scales, and the others in 32.
- */
-export type StoredAs = 'F32' | 'F16' | 'q8' | 'q4';
 
 /** What a part's `config.json` is, and which parameters it asks for. */
 export interface PartKind<Config> {
@@ -129,12 +126,12 @@ export async function writePart<Config extends object>(
   folder: string,
   { config, weights }: { readonly config: Config; readonly weights: Checkpoint },
   kind: PartKind<Config>,
-  dtype: StoredAs,
+  dtype: Dtype,
 ): Promise<void> {
-  await writeJson(join(folder, configFile), config);
+  await writeJsonFile(join(folder, configFile), config);
   const path = join(folder, weightsFile);
-  if (dtype === 'F32' || dtype === 'F16') {
-    await writeCheckpointFile(path, weights, { format: 'pt' }, { dtype });
+  if (dtype === 'fp32' || dtype === 'fp16') {
+    await writeCheckpointFile(path, weights, { format: 'pt' }, { dtype: dtype === 'fp32' ? 'F32' : 'F16' });
     return;
   }
   const quantizable = kind.quantizable(config);

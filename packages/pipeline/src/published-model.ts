@@ -2,6 +2,8 @@
 import { createHash } from 'node:crypto';
 import { copyFile, readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { Progress, SamplingOptions } from '@dalle-mini/core';
+import { isFolder, recoverFolder } from '@dalle-mini/core/node';
 import { type DecoderConfig, decoderConfigFromRelease, takeDecoder } from '@dalle-mini/decoder';
 import type { CompiledModelCache } from '@dalle-mini/graph/onnxruntime';
 import { type BartConfig, bartConfigFromRelease, takeBart } from '@dalle-mini/text-encoder';
@@ -9,17 +11,18 @@ import { readVqganFiles } from '@dalle-mini/vqgan/node';
 import type { Checkpoint } from '@dalle-mini/weights';
 import { type DownloadOptions, type DownloadProgress, downloadModel } from '@dalle-mini/weights/hub';
 import { locateTensors } from '@dalle-mini/weights/node';
-import { inFile, isFolder, ModelFolderError, readJson, readTensors } from './folder.js';
+import type { Dtype } from './dtype.js';
+import { inFile, ModelFolderError, readJson, readTensors } from './folder.js';
 import { isModelFolder, writeParts } from './model-folder.js';
-import { type StoredAs, weightsFile } from './model-part.js';
-import type { Sampling } from './options.js';
+import { weightsFile } from './model-part.js';
 import { neededTokenizerFiles, wordsFile } from './text-encoder-part.js';
 
-/** What is under way before a published model can be opened. */
-export type LoadProgress =
-  | ({ readonly stage: 'download'; readonly model: string } & DownloadProgress)
-  /** `done` of `total` parts are converted. */
-  | { readonly stage: 'convert'; readonly model: string; readonly done: number; readonly total: number };
+/** How far opening a published model is: the bytes of its download, then the parts that are converted. */
+export interface LoadProgress extends Progress {
+  readonly stage: 'download' | 'convert';
+  /** The name or the folder of the model. */
+  readonly model: string;
+}
 
 export interface PublishedModelOptions
   extends Pick<DownloadOptions, 'revision' | 'cacheDir' | 'token' | 'endpoint' | 'offline' | 'signal'> {
@@ -27,15 +30,15 @@ export interface PublishedModelOptions
    * The VQ-GAN that draws the tokens of a released DALL·E Mini, which comes without: a folder as `openVqganTokenizer` reads it, or
    * the hub's name. Default: the published one, `dalle-mini/vqgan_imagenet_f16_16384`; of min-dalle, the `detoker.pt` beside it.
    */
-  readonly vqgan?: string;
+  readonly vqgan?: string | undefined;
   /**
-   * How a converted model is stored and computed. `F32` need not be read to be opened; `F16` takes half of the disk and computes in float32
+   * How a converted model is stored and computed. `fp32` need not be read to be opened; `fp16` takes half of the disk and computes in float32
    * too; `q8` and `q4` multiply with matrices of 8 and 4 bits, which is faster, `q4` only where few pictures are drawn, and less exact; with `q8`
-   * the pictures of one batch are rounded together, so that one may come out differently in another batch. Default `F32`.
+   * the pictures of one batch are rounded together, so that one may come out differently in another batch. Default `fp32`.
    */
-  readonly dtype?: StoredAs;
+  readonly dtype?: Dtype | undefined;
   /** Called while a model is downloaded and converted. */
-  readonly onProgress?: (progress: LoadProgress) => void;
+  readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
 }
 
 /** The VQ-GAN of the published code, and its commit there. */
@@ -78,12 +81,13 @@ async function provideConverted(
   model: string,
   options: PublishedModelOptions,
 ): Promise<ProvidedModel> {
-  const { vqgan = '', dtype = 'F32' } = options;
+  const { vqgan = '', dtype = 'fp32' } = options;
   const key = createHash('sha256')
     .update(JSON.stringify([conversionVersion, identity, vqgan]))
     .digest('hex')
     .slice(0, 16);
   const target = join(converted, `${key}-${dtype}`);
+  if (!(await isModelFolder(target))) await recoverFolder(target);
   if (!(await isModelFolder(target))) await convert(folder, target, model, options);
   const parts = ['vqgan', 'text-encoder', 'decoder'].map((part) => stat(join(target, part, weightsFile)));
   const bytes = (await Promise.all(parts)).reduce((sum, { size }) => sum + size, 0);
@@ -131,7 +135,7 @@ interface Release {
   readonly takeTextEncoder: () => Promise<Checkpoint>;
   readonly takeDecoder: () => Promise<Checkpoint>;
   readonly vqgan: () => Promise<string>;
-  readonly sampling: Sampling;
+  readonly sampling: SamplingOptions;
 }
 
 async function convert(folder: string, target: string, model: string, options: PublishedModelOptions): Promise<void> {
@@ -140,7 +144,7 @@ async function convert(folder: string, target: string, model: string, options: P
   const vqganFolder = await release.vqgan();
   let done = 0;
   const report = () => {
-    onProgress?.({ stage: 'convert', model, done: done++, total: 3 });
+    onProgress?.({ stage: 'convert', model, done: done++, total: 3, unit: 'files' });
     signal?.throwIfAborted();
   };
   await writeParts(

@@ -1,11 +1,12 @@
 /** A model in the layout of DALL·E Mini's releases, which the published Python code loads. */
 import { join, resolve } from 'node:path';
+import { makeFolder, writeFolderAtomically, writeJsonFile } from '@dalle-mini/core/node';
 import { releaseConfig, releaseDecoder } from '@dalle-mini/decoder';
 import { releaseBart } from '@dalle-mini/text-encoder';
 import { exportVqgan, exportVqganConfig } from '@dalle-mini/vqgan';
 import type { Checkpoint } from '@dalle-mini/weights';
 import { writeFlaxCheckpointFile } from '@dalle-mini/weights/node';
-import { checkReplaceable, makeFolder, writeFolder, writeJson } from './folder.js';
+import { checkReplaceable } from './folder.js';
 import { checkParts } from './model-folder.js';
 import {
   bartKind,
@@ -49,10 +50,10 @@ export async function writeRelease(folder: string, parts: ReleaseParts): Promise
     normalize_text: wordsFile in textEncoder.tokenizerFiles,
   };
   const write = async (place: string, json: object, weights: Checkpoint) => {
-    await writeJson(join(place, configFile), json);
+    await writeJsonFile(join(place, configFile), json);
     await writeFlaxCheckpointFile(join(place, flaxFile), weights);
   };
-  await writeFolder(target, async (temporary) => {
+  await writeFolderAtomically(target, async (temporary) => {
     const released = [
       ...releaseBart(stored(textEncoder, bartKind).weights, textEncoder.config),
       ...releaseDecoder(stored(decoder, decoderKind).weights, decoder.config),

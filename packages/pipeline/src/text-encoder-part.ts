@@ -2,6 +2,7 @@
 
 import { join } from 'node:path';
 import type { TextEncoder } from '@dalle-mini/core';
+import { exists, writeFileAtomically, writeJsonFile } from '@dalle-mini/core/node';
 import type { CheckpointTensor, Runtime, TensorData } from '@dalle-mini/graph';
 import {
   type BartConfig,
@@ -16,13 +17,11 @@ import {
   tokenizerFromBpeFiles,
 } from '@dalle-mini/text-encoder';
 import {
-  isThere,
   locateTensors,
   readHuggingFaceFolder,
   writeCheckpointFile,
-  writeFileAtomically,
 } from '@dalle-mini/weights/node';
-import { folderError, inFile, readJson, readTensors, readText, writeJson } from './folder.js';
+import { folderError, inFile, readJson, readTensors, readText } from './folder.js';
 import { bartKind, configFile, openPart, stayInFile, weightsFile } from './model-part.js';
 
 const tokenizerFile = 'tokenizer.json';
@@ -134,7 +133,7 @@ async function openWeights(path: string): Promise<ReadonlyMap<string, Checkpoint
 /** DALL·E Mini's tokenizer from the files that are in a folder. */
 async function readBartTokenizer(folder: string, kind: 'bart' | 'min-dalle'): Promise<CaptionTokenizer> {
   const at = (name: string) => join(folder, name);
-  const words = (await isThere(at(wordsFile))) ? await readText(at(wordsFile)) : undefined;
+  const words = (await exists(at(wordsFile))) ? await readText(at(wordsFile)) : undefined;
   const json = kind === 'bart' ? await readJson(at(tokenizerFile), 'optional') : undefined;
   const bpe = async () => ({
     vocab: (await readJson(at(vocabFile))) as Record<string, number>,
@@ -157,14 +156,14 @@ export async function readTextEncoder(folder: string): Promise<HuggingFaceFiles>
 }
 
 export async function writeHuggingFaceFiles(folder: string, files: HuggingFaceFiles): Promise<void> {
-  await writeJson(join(folder, configFile), files.config);
-  await writeJson(join(folder, tokenizerFile), files.tokenizer);
-  if (files.tokenizerConfig) await writeJson(join(folder, tokenizerConfigFile), files.tokenizerConfig);
+  await writeJsonFile(join(folder, configFile), files.config);
+  await writeJsonFile(join(folder, tokenizerFile), files.tokenizer);
+  if (files.tokenizerConfig) await writeJsonFile(join(folder, tokenizerConfigFile), files.tokenizerConfig);
   await writeCheckpointFile(join(folder, weightsFile), files.weights, { format: 'pt' });
 }
 
 /** Writes the files of DALL·E Mini's tokenizer into a folder. */
 export async function writeTokenizerFiles(folder: string, files: BartPart['tokenizerFiles']): Promise<void> {
   for (const [name, content] of Object.entries(files))
-    await writeFileAtomically(join(folder, name), new TextEncoder().encode(content));
+    await writeFileAtomically(join(folder, name), content);
 }

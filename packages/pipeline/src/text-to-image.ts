@@ -1,134 +1,127 @@
-import type { ImageTokenDecoder, ImageTokenizer, RgbImage, TextEncoder, TextEncoding } from '@dalle-mini/core';
-import { squareColumns } from './image-grid.js';
-import type { ImageRanker } from './image-ranker.js';
+import {
+  DalleMiniError,
+  type ImageRanker,
+  type ImageTokenDecoder,
+  type ImageTokenizer,
+  OptionError,
+  object,
+  type RgbImage,
+  readOptions,
+  type SamplingOptions,
+  samplingFields,
+  type TextEncoder,
+  type TextEncoding,
+} from '@dalle-mini/core';
 import {
   batchSize,
-  checkDrawingOptions,
-  checkSampling,
-  type DrawingOptions,
-  OptionError,
-  type Sampling,
-} from './options.js';
+  type GenerateOptions,
+  type GenerateProgress,
+  type GenerateUpdate,
+  generateFields,
+} from './generate-options.js';
+import { GeneratedImage } from './generated-image.js';
+import { squareColumns } from './images/image-grid.js';
+import { streamOf } from './stream.js';
 
-export { checkDrawingOptions, type DrawingOptions, OptionError, type Sampling } from './options.js';
+export type { ImageRanker, ImageTokenDecoder, ImageTokenizer, RgbImage, TextEncoder } from '@dalle-mini/core';
+export {
+  type GenerateNumbers,
+  type GenerateOptions,
+  type GenerateProgress,
+  type GenerateUpdate,
+  generateNumbers,
+} from './generate-options.js';
+export { GeneratedImage } from './generated-image.js';
 
 /** What a text-to-image model is made of. Any implementation of the interfaces will do. */
 export interface TextToImageParts {
   /** Turns the decoder's tokens into pixels. */
-  readonly tokenizer: ImageTokenizer;
+  readonly imageTokenizer: ImageTokenizer;
   /** Reads the prompt. */
-  readonly encoder: TextEncoder;
-  /** Writes image tokens. Its grids must be the tokenizer's. */
+  readonly textEncoder: TextEncoder;
+  /** Writes image tokens. Its grids must be the image tokenizer's. */
   readonly decoder: ImageTokenDecoder;
   /** Puts the best images first. */
-  readonly ranker?: ImageRanker;
+  readonly ranker?: ImageRanker | undefined;
   /** The sampling that suits the model: what a call does not set. */
-  readonly sampling?: Sampling;
-  /** What the parts run on, if it is theirs alone: it is disposed of after them. */
-  readonly runtime?: { dispose(): Promise<void> };
+  readonly sampling?: SamplingOptions | undefined;
+  /** What the parts run on, if nothing else does: it is disposed of after them. */
+  readonly runtime?: { dispose(): Promise<void> } | undefined;
 }
 
-/** What has been drawn so far. */
-export interface GenerateProgress {
-  /** Share of the work that is done, in `[0, 1]`. */
-  readonly fraction: number;
-  /** Finished rows of tokens of the images that are being drawn, 1 to `rows`. */
-  readonly row: number;
-  /** Rows of the token grid. */
-  readonly rows: number;
-  /** Index of the first of the images that are being drawn: up to eight are drawn at once. */
-  readonly firstIndex: number;
-  /** Grids of the images that are being drawn: `row · gridSize` tokens each, in raster order. */
-  readonly tokens: readonly Int32Array[];
-  /**
-   * The images so far: rows that are not written yet are white. It takes as long as decoding finished images, and the next row
-   * waits for it.
-   */
-  readonly preview: () => Promise<RgbImage[]>;
-}
-
-export interface GenerateOptions extends DrawingOptions {
-  /** What the images shall not show: guidance steers away from it. It has no effect if `guidanceScale` is 1. Default ''. */
-  readonly negativePrompt?: string;
-  /**
-   * Decodes all images together, so that side by side they are one picture without seams: `imageGrid(images, { gap: 0 })` shows it.
-   * `n` must be a square number, and a ranker leaves the images in their order. As min-dalle's `is_seamless`. Default false.
-   */
-  readonly seamless?: boolean;
-  /** Cancels the work, within a row of tokens: the promise rejects with the signal's reason. */
-  readonly signal?: AbortSignal;
-  /** Called after each row of tokens. The next row waits for the promise that it may return, and an error ends the call. */
-  readonly onProgress?: (progress: GenerateProgress) => void;
-}
-
-/** An image, and how to draw it again. */
-export interface GeneratedImage {
-  readonly image: RgbImage;
-  /** The image as the decoder wrote it: `gridSize²` tokens in raster order. */
-  readonly tokens: Int32Array;
-  /** The seed of the call. */
-  readonly seed: number;
-  /** Which image of this seed it is, from 0: the same whatever `n` is, as long as `n > index`. */
-  readonly index: number;
-  /** The ranker's, where there is one. */
-  readonly score?: number;
+/** A model was used after `dispose()`. */
+export class DisposedError extends DalleMiniError {
+  static override readonly code = 'DISPOSED';
 }
 
 /**
- * Text to images: DALL·E Mini, composed of an encoder of text, a decoder that writes image tokens, a tokenizer that turns
- * tokens into pixels and, if wanted, a ranker.
+ * Text to images: DALL·E Mini, composed of a text encoder, a decoder that writes image tokens, an image tokenizer that turns tokens into
+ * pixels and, optionally, a ranker.
  */
 export class TextToImage implements AsyncDisposable {
-  readonly tokenizer: ImageTokenizer;
-  readonly encoder: TextEncoder;
+  readonly imageTokenizer: ImageTokenizer;
+  readonly textEncoder: TextEncoder;
   readonly decoder: ImageTokenDecoder;
   readonly ranker: ImageRanker | undefined;
-  readonly sampling: Sampling;
+  readonly sampling: SamplingOptions;
   private readonly runtime: { dispose(): Promise<void> } | undefined;
   private disposal: Promise<void> | undefined;
-  /** The last negative prompt, which is empty as a rule. */
+  /** The last negative prompt, which is usually empty. */
   private negative: { readonly prompt: string; readonly encoding: TextEncoding } | undefined;
 
-  /** @throws Error if decoder and tokenizer have different grids or vocabularies; OptionError if `sampling` is out of range. */
-  constructor({ tokenizer, encoder, decoder, ranker, sampling = {}, runtime }: TextToImageParts) {
-    if (decoder.gridSize !== tokenizer.gridSize || decoder.vocabularySize !== tokenizer.vocabularySize) {
+  /** @throws OptionError if decoder and image tokenizer have different grids or vocabularies, or `sampling` is out of range. */
+  constructor({ imageTokenizer, textEncoder, decoder, ranker, sampling = {}, runtime }: TextToImageParts) {
+    if (decoder.gridSize !== imageTokenizer.gridSize || decoder.vocabularySize !== imageTokenizer.vocabularySize) {
       const grid = ({ gridSize, vocabularySize }: { gridSize: number; vocabularySize: number }) =>
-        `${gridSize}×${gridSize} grids of ${vocabularySize} different tokens`;
-      throw new Error(
-        `The decoder writes ${grid(decoder)} and the image tokenizer reads ${grid(tokenizer)}; take a decoder that was trained on this tokenizer's grids.`,
+        `grids of ${gridSize} × ${gridSize} with ${vocabularySize} different tokens`;
+      const expected = `one that writes ${grid(imageTokenizer)}, as the image tokenizer reads`;
+      throw new OptionError(
+        'decoder',
+        expected,
+        decoder,
+        `decoder must be ${expected}, not ${grid(decoder)}. Use a decoder that was trained on the grids of this image tokenizer.`,
       );
     }
-    checkSampling(sampling);
-    this.tokenizer = tokenizer;
-    this.encoder = encoder;
+    this.sampling = readOptions(object(samplingFields), sampling, 'TextToImage');
+    this.imageTokenizer = imageTokenizer;
+    this.textEncoder = textEncoder;
     this.decoder = decoder;
     this.ranker = ranker;
-    this.sampling = sampling;
     this.runtime = runtime;
   }
 
   /**
-   * Draws `n` images of what a prompt says, in the order of their index or, with a ranker, the best first.
+   * Generates `n` images of what a prompt describes, in the order of their index or, with a ranker, the best first.
    *
-   * Image `index` of a seed is the same in every call with the same prompt and sampling: each has a random stream of its own.
-   * (The rounding of the last bit may depend on the size of a batch; it hardly ever changes a token.)
+   * Image `index` of a seed is the same in every call with the same prompt and sampling: each image has a random stream of its own.
+   * (Up to eight images are generated at once, and the last bit may be rounded differently in a batch of another size; that hardly ever
+   * changes a token.)
    *
-   * @param prompt Text of any length and content. What is beyond the encoder's `maxLength` tokens is ignored; halves of
-   *   surrogate pairs count as U+FFFD.
-   * @throws OptionError if the prompt is blank or an option is out of its range; the signal's reason if it aborts.
+   * @param prompt Text of any length and content. What is beyond the text encoder's `maxLength` tokens is ignored, and the images have a
+   *   warning; halves of surrogate pairs count as U+FFFD.
+   * @throws OptionError if the prompt is blank, or an option is unknown or out of its range; DisposedError after `dispose()`; the signal's
+   *   reason if it aborts.
+   *
+   * @example
+   * ```ts
+   * import { fromPretrained } from '@dalle-mini/pipeline';
+   *
+   * await using model = await fromPretrained();
+   * const [picture] = await model.generate('a red apple', { seed: 7 });
+   * await picture?.save('apple.png');
+   * ```
    */
   async generate(prompt: string, options: GenerateOptions = {}): Promise<GeneratedImage[]> {
-    if (this.disposal) throw new Error('This TextToImage was disposed of; make a new one.');
-    const { n = 1, seed = 0, negativePrompt = '', seamless = false, signal, onProgress } = options;
-    checkPrompt(prompt);
-    if (typeof negativePrompt !== 'string') throw new OptionError('negativePrompt', 'must be a string', negativePrompt);
-    checkDrawingOptions(options);
+    if (this.disposal) throw new DisposedError('This model was disposed of. Open it again with fromPretrained().');
+    const text = checkPrompt(prompt);
+    const given = readOptions(generateFields, options, 'generate');
+    const { n = 1, seed = randomSeed(), negativePrompt = '', seamless = false, signal, onProgress } = given;
     const columns = squareColumns(n);
-    if (seamless && columns ** 2 !== n) throw new OptionError('n', 'must be a square number to be seamless', n);
-    const sampling = this.samplingOf(options);
+    if (seamless && columns ** 2 !== n) throw new OptionError('n', 'a square number where seamless is true', n);
+    const sampling = this.samplingOf(given);
     signal?.throwIfAborted();
 
-    const { encoding, unconditional } = await this.read(wellFormed(prompt), wellFormed(negativePrompt), signal);
+    const { encoding, unconditional } = await this.read(text, wellFormed(negativePrompt), signal);
     const grids: Int32Array[] = [];
     const images: RgbImage[] = [];
     for (let firstIndex = 0; firstIndex < n; firstIndex += batchSize) {
@@ -141,7 +134,10 @@ export class TextToImage implements AsyncDisposable {
         signal,
         onProgress: ({ done: row, total: rows, tokens }) =>
           onProgress?.({
-            fraction: (firstIndex + (count * row) / rows) / n,
+            stage: 'generate',
+            unit: 'rows',
+            done: firstIndex * rows + count * row,
+            total: n * rows,
             row,
             rows,
             firstIndex,
@@ -150,19 +146,51 @@ export class TextToImage implements AsyncDisposable {
           }),
       });
       grids.push(...batch);
-      if (!seamless) images.push(...(await this.tokenizer.decode(batch, { signal })));
+      if (!seamless) images.push(...(await this.imageTokenizer.decode(batch, { signal })));
     }
-    if (seamless) images.push(...(await this.tokenizer.decode(grids, { signal, columns })));
-    const generated = images.map((image, index) => ({ image, tokens: grids[index]!, seed, index }));
-    if (!this.ranker) return generated;
-    const scored = await scoreImages(this.ranker, prompt, generated, signal);
-    return seamless ? scored : scored.sort((a, b) => b.score - a.score);
+    if (seamless) images.push(...(await this.imageTokenizer.decode(grids, { signal, columns })));
+    const scores = await this.scoresOf(prompt, images, signal);
+    const generated = images.map(
+      (image, index) =>
+        new GeneratedImage({
+          image,
+          tokens: grids[index]!,
+          seed,
+          index,
+          score: scores?.[index],
+          warnings: encoding.warnings?.[0],
+        }),
+    );
+    return scores && !seamless ? generated.sort((a, b) => b.score! - a.score!) : generated;
   }
 
-  /** Encodes a prompt, and the negative one, unless it is that of the last call. */
+  /**
+   * Generates images as {@link TextToImage.generate} does, and yields the progress after each row of tokens; the last update has the
+   * `images`. Leaving the loop early cancels the work.
+   *
+   * @example
+   * ```ts
+   * import { fromPretrained } from '@dalle-mini/pipeline';
+   *
+   * await using model = await fromPretrained();
+   * for await (const { row, rows, images } of model.stream('a red apple', { seed: 7 })) {
+   *   console.log(`row ${row} of ${rows}`);
+   *   await images?.[0]?.save('apple.png');
+   * }
+   * ```
+   */
+  stream(prompt: string, options: Omit<GenerateOptions, 'onProgress'> = {}): AsyncGenerator<GenerateUpdate, void> {
+    return streamOf<GenerateProgress, GeneratedImage[]>(
+      options.signal,
+      (onProgress, signal) => this.generate(prompt, { ...options, onProgress, signal }),
+      (last, images) => ({ ...last, images }),
+    );
+  }
+
+  /** Encodes a prompt, and the negative prompt, unless it is that of the last call. */
   private async read(prompt: string, negativePrompt: string, signal: AbortSignal | undefined) {
     const known = this.negative?.prompt === negativePrompt ? this.negative.encoding : undefined;
-    const encoding = await this.encoder.encode(known ? [prompt] : [prompt, negativePrompt], {
+    const encoding = await this.textEncoder.encode(known ? [prompt] : [prompt, negativePrompt], {
       signal,
       padding: 'longest',
     });
@@ -173,7 +201,7 @@ export class TextToImage implements AsyncDisposable {
 
   /** Decodes grids of which only the first rows are written. */
   private async preview(tokens: readonly Int32Array[], signal: AbortSignal | undefined): Promise<RgbImage[]> {
-    const { gridSize } = this.tokenizer;
+    const { gridSize } = this.imageTokenizer;
     // What is missing continues the last row, so that the edge of what is there looks as it will.
     const grids = tokens.map((written) => {
       const grid = new Int32Array(gridSize ** 2);
@@ -182,17 +210,37 @@ export class TextToImage implements AsyncDisposable {
       grid.set(written);
       return grid;
     });
-    const images = await this.tokenizer.decode(grids, { signal });
+    const images = await this.imageTokenizer.decode(grids, { signal });
     return images.map(({ width, height, data }, i) => {
       const end = 3 * width * Math.round((height * tokens[i]!.length) / gridSize ** 2);
       return { width, height, data: Uint8ClampedArray.from(data).fill(255, end) };
     });
   }
 
-  /** Frees the parts. What they are computing is rejected; a second call waits for the first. */
+  /** The sampling of the model with what a call sets. A decoder takes `topK` up to the size of its vocabulary. */
+  private samplingOf(options: SamplingOptions): SamplingOptions {
+    const names = Object.keys(samplingFields) as (keyof SamplingOptions)[];
+    const entries = names.map((name) => [name, options[name] ?? this.sampling[name]] as const);
+    const { topK, ...sampling }: SamplingOptions = Object.fromEntries(entries.filter(([, value]) => value !== undefined));
+    return topK === undefined ? sampling : { ...sampling, topK: Math.min(topK, this.decoder.vocabularySize) };
+  }
+
+  private async scoresOf(
+    prompt: string,
+    images: readonly RgbImage[],
+    signal: AbortSignal | undefined,
+  ): Promise<Float32Array | undefined> {
+    const scores = await this.ranker?.rank(prompt, images, { signal });
+    if (scores && scores.length !== images.length)
+      throw new Error(`The ranker returned ${scores.length} scores for ${images.length} images.`);
+    return scores;
+  }
+
+  /** Frees the parts. Calls that are still running reject; a second call of `dispose` waits for the first. */
   dispose(): Promise<void> {
     this.disposal ??= (async () => {
-      await Promise.all([this.tokenizer, this.encoder, this.decoder, this.ranker].map((part) => part?.dispose()));
+      const parts = [this.imageTokenizer, this.textEncoder, this.decoder, this.ranker];
+      await Promise.all(parts.map((part) => part?.dispose()));
       await this.runtime?.dispose();
     })();
     return this.disposal;
@@ -201,36 +249,31 @@ export class TextToImage implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
   }
+}
 
-  /** The model's sampling with what a call sets, as the decoder takes it: 'all' tokens is the size of the vocabulary. */
-  private samplingOf(options: Sampling): Sampling {
-    const { temperature, topK, topP, guidanceScale } = { ...this.sampling, ...withoutUndefined(options) };
-    const kept = topK === undefined ? undefined : Math.min(topK, this.decoder.vocabularySize);
-    return withoutUndefined({ temperature, topK: kept, topP, guidanceScale });
-  }
+/** A random seed of 32 bits. */
+function randomSeed(): number {
+  return crypto.getRandomValues(new Uint32Array(1))[0]!;
 }
 
 /**
- * Refuses a prompt that describes nothing.
- * @throws OptionError if it is no string, or has nothing but spaces and invisible characters.
+ * Checks that a prompt describes something.
+ *
+ * @returns The prompt with U+FFFD for halves of surrogate pairs, which are not characters and have no UTF-8.
+ * @throws OptionError if it is not a string, or has only spaces and invisible characters.
  */
-export function checkPrompt(prompt: string): void {
-  const expectation = 'must describe the picture, such as "a red apple"';
-  if (typeof prompt !== 'string') throw new OptionError('prompt', expectation, prompt);
-  if (!/[^\s\p{Cc}\p{Cf}]/u.test(prompt)) throw new OptionError('prompt', expectation, prompt.slice(0, 20));
+export function checkPrompt(prompt: string): string {
+  const isBlank = typeof prompt !== 'string' || !/[^\s\p{Cc}\p{Cf}]/u.test(prompt);
+  if (isBlank) throw new OptionError('prompt', 'a description of the image, such as "a red apple"', prompt);
+  return wellFormed(prompt);
 }
 
-/** Replaces halves of surrogate pairs, which are no characters and have no UTF-8, by U+FFFD. */
 function wellFormed(text: string): string {
   return text.replace(/\p{Surrogate}/gu, '\ufffd');
 }
 
 /** One caption of an encoding, `count` times. */
-function captionOf(
-  { hiddenStates, attentionMask, length, width }: TextEncoding,
-  index: number,
-  count: number,
-): TextEncoding {
+function captionOf({ hiddenStates, attentionMask, length, width }: TextEncoding, index: number, count: number): TextEncoding {
   const size = length * width;
   const states = hiddenStates.subarray(index * size, (index + 1) * size);
   const mask = attentionMask.subarray(index * length, (index + 1) * length);
@@ -240,24 +283,4 @@ function captionOf(
     repeated.attentionMask.set(mask, i * length);
   }
   return { ...repeated, batch: count, length, width };
-}
-
-async function scoreImages(
-  ranker: ImageRanker,
-  prompt: string,
-  images: readonly GeneratedImage[],
-  signal: AbortSignal | undefined,
-): Promise<(GeneratedImage & { readonly score: number })[]> {
-  const scores = await ranker.rank(
-    prompt,
-    images.map(({ image }) => image),
-    { signal },
-  );
-  if (scores.length !== images.length)
-    throw new Error(`The ranker gave ${scores.length} scores for ${images.length} images.`);
-  return images.map((image, i) => ({ ...image, score: scores[i]! }));
-}
-
-function withoutUndefined<T extends object>(options: T): T {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
 }

@@ -1,5 +1,4 @@
-import type { ImageTokenDecoder, ImageTokenizer, TextEncoder } from '@dalle-mini/core';
-import type { ImageRanker } from '@dalle-mini/pipeline';
+import type { ImageRanker, ImageTokenDecoder, ImageTokenizer, TextEncoder } from '@dalle-mini/core';
 
 type DecoderCall = Parameters<ImageTokenDecoder['generate']>;
 
@@ -13,7 +12,7 @@ export function fakeParts() {
       disposed.push(name);
     },
   });
-  const encoder: TextEncoder = {
+  const textEncoder: TextEncoder = {
     width: 1,
     maxLength: 2,
     async encode(batch) {
@@ -26,7 +25,7 @@ export function fakeParts() {
         width: 1,
       };
     },
-    ...disposable('encoder'),
+    ...disposable('textEncoder'),
   };
   const decoder: ImageTokenDecoder = {
     gridSize: 2,
@@ -46,16 +45,16 @@ export function fakeParts() {
     },
     ...disposable('decoder'),
   };
-  const tokenizer: ImageTokenizer = {
+  const imageTokenizer: ImageTokenizer = {
     imageSize: 1,
     gridSize: 2,
     vocabularySize: 256,
     encode: async (images) => images.map(({ data }) => Int32Array.of(data[0]!, 1, 2, 3)),
     decode: async (grids) => grids.map((grid) => ({ width: 1, height: 1, data: Uint8Array.of(grid[0]!, 0, 0) })),
-    ...disposable('tokenizer'),
+    ...disposable('imageTokenizer'),
   };
   const runtime = disposable('runtime');
-  return { parts: { encoder, decoder, tokenizer, runtime }, captions, decoderCalls, disposed };
+  return { parts: { textEncoder, decoder, imageTokenizer, runtime }, captions, decoderCalls, disposed };
 }
 
 /** Likes every image as much as the red of its first pixel. */

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { encodeImage, fromPretrained, OptionError, type TextToImage } from '@dalle-mini/pipeline';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { temporaryFolder, tinyMaxLength, writeTinyModel } from './tiny-model.js';
 
 let model: TextToImage;
@@ -22,7 +22,7 @@ afterAll(async () => {
 const grids = (images: readonly { tokens: Int32Array }[]) => images.map(({ tokens }) => [...tokens]);
 
 describe('a loaded model', () => {
-  it('draws images of the VQ-GAN’s size from tokens of its vocabulary', async () => {
+  test('draws images of the VQ-GAN’s size from tokens of its vocabulary', async () => {
     const [{ image, tokens }] = (await model.generate('a red apple')) as [
       Awaited<ReturnType<typeof model.generate>>[0],
     ];
@@ -32,7 +32,7 @@ describe('a loaded model', () => {
     expect(tokens.every((token) => token >= 0 && token < 32)).toBe(true);
   });
 
-  it('draws the same bytes for the same seed, and others for another', async () => {
+  test('draws the same bytes for the same seed, and others for another', async () => {
     const digest = async (seed: number) => {
       const hash = createHash('sha256');
       for (const { image } of await model.generate('a red apple', { n: 2, seed }))
@@ -44,14 +44,14 @@ describe('a loaded model', () => {
     expect(await digest(8)).not.toBe(first);
   });
 
-  it('draws image i the same whatever n is, also past the first batch', async () => {
+  test('draws image i the same whatever n is, also past the first batch', async () => {
     const many = grids(await model.generate('a red apple', { n: 11, seed: 3 }));
     expect(new Set(many.map(String)).size).toBe(11);
     for (const n of [1, 3, 9])
       expect(grids(await model.generate('a red apple', { n, seed: 3 }))).toEqual(many.slice(0, n));
   });
 
-  it('heeds the prompt, and with guidance the negative prompt', async () => {
+  test('heeds the prompt, and with guidance the negative prompt', async () => {
     const draw = (prompt: string, options = {}) => model.generate(prompt, { seed: 1, ...options }).then(grids);
     const apple = await draw('a red apple');
     expect(await draw('red')).not.toEqual(apple);
@@ -61,7 +61,7 @@ describe('a loaded model', () => {
     );
   });
 
-  it('ignores what is beyond the tokens that it reads', async () => {
+  test('ignores what is beyond the tokens that it reads', async () => {
     const words = 'red apple '.repeat(tinyMaxLength);
     const seed = 4;
     const long = words + 'a'.repeat(100_000 - words.length);
@@ -69,14 +69,14 @@ describe('a loaded model', () => {
     expect(grids(await model.generate(long, { seed }))).toEqual(grids(await model.generate(words, { seed })));
   });
 
-  it.each(['\ud800', '😀 apple', 'תפוח אדום', '👩‍👩‍👧‍👦', '\u202eelppa', 'e\u0301', '<script>', '\0 red'])(
+  test.each(['\ud800', '😀 apple', 'תפוח אדום', '👩‍👩‍👧‍👦', '\u202eelppa', 'e\u0301', '<script>', '\0 red'])(
     'draws %j',
     async (prompt) => {
       expect(await model.generate(prompt)).toHaveLength(1);
     },
   );
 
-  it('stops within a row of tokens when the signal aborts', async () => {
+  test('stops within a row of tokens when the signal aborts', async () => {
     const stop = new AbortController();
     let rows = 0;
     const generating = model.generate('a red apple', {
@@ -93,12 +93,12 @@ describe('a loaded model', () => {
     expect(await model.generate('a red apple')).toHaveLength(1);
   });
 
-  it('leaves the event loop free while it draws', async () => {
+  test('leaves the event loop free while it draws', async () => {
     await model.generate('a red apple', { n: 8 });
     expect(await longestTurn(() => model.generate('a red apple', { n: 16 }))).toBeLessThan(50);
   });
 
-  it('leaves the caller’s runtime alone when it is disposed of', async () => {
+  test('leaves the caller’s runtime alone when it is disposed of', async () => {
     const runtime = new OnnxRuntime({ threads: 1 });
     const first = await fromPretrained(tiny, { runtime });
     await first.dispose();
@@ -108,7 +108,7 @@ describe('a loaded model', () => {
     await runtime.dispose();
   });
 
-  it('is the same whether the decoder was prepared or not', async () => {
+  test('is the same whether the decoder was prepared or not', async () => {
     const drawn = await Promise.all(
       [0, 1, 2, 9].map(async (prepare) => {
         const own = await fromPretrained(tiny, { prepare, threads: 1 });
@@ -123,7 +123,7 @@ describe('a loaded model', () => {
     );
   });
 
-  it('rejects with the reason of a signal that aborts while it loads', async () => {
+  test('rejects with the reason of a signal that aborts while it loads', async () => {
     const stop = new AbortController();
     const loading = fromPretrained(tiny, { signal: stop.signal });
     setTimeout(() => stop.abort(new Error('changed my mind')), 5);
@@ -160,7 +160,7 @@ describe('a loaded model', () => {
   });
 });
 
-it('leaves the event loop free while the bundled model draws and its pictures are encoded', async () => {
+test('leaves the event loop free while the bundled model draws and its pictures are encoded', async () => {
   const model = await fromPretrained('emoji', { threads: 1 });
   const draw = async () => {
     const images = await model.generate('a red apple', { n: 8 });

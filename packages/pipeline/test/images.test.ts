@@ -1,6 +1,9 @@
-import { encodeImage, imageGrid } from '@dalle-mini/pipeline';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { decodeImage, encodeImage, GeneratedImage, imageGrid } from '@dalle-mini/pipeline';
 import sharp from 'sharp';
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 const plain = (value: number, size = 32) => ({
   width: size,
@@ -11,7 +14,7 @@ const pixel = ({ width, data }: { width: number; data: Uint8Array | Uint8Clamped
   data[3 * (y * width + x)];
 
 describe('imageGrid', () => {
-  it.each([
+  test.each([
     [1, 32, 32],
     [2, 65, 32],
     [4, 65, 65],
@@ -21,28 +24,28 @@ describe('imageGrid', () => {
     expect(imageGrid(Array.from({ length: n }, () => plain(0)))).toMatchObject({ width, height });
   });
 
-  it('puts images in rows, on white', () => {
+  test('puts images in rows, on white', () => {
     const grid = imageGrid([plain(1), plain(2), plain(3)]);
     expect([pixel(grid, 0, 0), pixel(grid, 33, 0), pixel(grid, 64, 31), pixel(grid, 0, 33)]).toEqual([1, 2, 2, 3]);
     expect([pixel(grid, 32, 0), pixel(grid, 0, 32), pixel(grid, 50, 50)]).toEqual([255, 255, 255]);
   });
 
-  it('takes the columns and the gap that it is given', () => {
+  test('takes the columns and the gap that it is given', () => {
     const images = [plain(1), plain(2), plain(3)];
     expect(imageGrid(images, { columns: 3, gap: 0 })).toMatchObject({ width: 96, height: 32 });
     expect(imageGrid(images, { columns: 1 })).toMatchObject({ width: 32, height: 98 });
-    expect(() => imageGrid(images, { columns: 0 })).toThrow('columns is 0; it must be a whole number of 1 or more');
-    expect(() => imageGrid(images, { gap: 0.5 })).toThrow('gap is 0.5; it must be a whole number of 0 or more');
+    expect(() => imageGrid(images, { columns: 0 })).toThrow('columns must be a whole number of at least 1, not 0.');
+    expect(() => imageGrid(images, { gap: 0.5 })).toThrow('gap must be a whole number from 0 to 4096, not 0.5.');
   });
 
-  it('refuses images of several sizes, and none', () => {
-    expect(() => imageGrid([plain(0), plain(0, 16)])).toThrow('Image 1 is 16×16 and image 0 is 32×32');
-    expect(() => imageGrid([])).toThrow('at least one image');
+  test('refuses images of several sizes, and none', () => {
+    expect(() => imageGrid([plain(0), plain(0, 16)])).toThrow('images[1] must be as large as the first image, 32 × 32 pixels, not 16 × 16 pixels.');
+    expect(() => imageGrid([])).toThrow('images must be a list of at least one image');
   });
 });
 
 describe('encodeImage', () => {
-  it.each([
+  test.each([
     [8, 4],
     [1, 1],
     [3, 300],
@@ -54,12 +57,12 @@ describe('encodeImage', () => {
     expect([...read]).toEqual([...data]);
   });
 
-  it('compresses PNG', async () => {
+  test('compresses PNG', async () => {
     const image = plain(7);
     expect((await encodeImage(image)).length).toBeLessThan(image.data.length / 10);
   });
 
-  it.each(['jpeg', 'webp'] as const)('writes %s, smaller where less quality is asked for', async (format) => {
+  test.each(['jpeg', 'webp'] as const)('writes %s, smaller where less quality is asked for', async (format) => {
     const data = Uint8Array.from({ length: 32 * 32 * 3 }, (_, i) => (i * i * 7) % 256);
     const image = { width: 32, height: 32, data };
     const [good, poor] = await Promise.all([90, 10].map((quality) => encodeImage(image, { format, quality })));
@@ -67,16 +70,63 @@ describe('encodeImage', () => {
     expect(poor!.length).toBeLessThan(good!.length);
   });
 
-  it('refuses options that it does not know', async () => {
+  test('refuses options that it does not know', async () => {
     await expect(encodeImage(plain(0), { format: 'gif' as 'png' })).rejects.toThrow(
-      'There is no image format gif; choose one of png, jpeg, webp.',
+      'format must be "png", "jpeg" or "webp", not "gif".',
     );
-    await expect(encodeImage(plain(0), { quality: 0 })).rejects.toThrow('quality is 0; it must be a whole number');
+    await expect(encodeImage(plain(0), { quality: 0 })).rejects.toThrow('quality must be a whole number from 1 to 100, not 0.');
   });
 
-  it('refuses data that do not agree with the size', async () => {
+  test('refuses data that do not agree with the size', async () => {
     await expect(encodeImage({ width: 8, height: 8, data: new Uint8Array(10) })).rejects.toThrow(
-      '192 bytes of RGB, not 10',
+      'image.data must have 192 bytes, 3 for each of 8 × 8 pixels, not 10.',
     );
+  });
+});
+
+describe('a file of an image', () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'images-'));
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  const noise = (width: number, height: number) => ({
+    width,
+    height,
+    data: Uint8Array.from({ length: width * height * 3 }, (_, i) => (i * i * 7) % 256),
+  });
+  const picture = new GeneratedImage({ image: noise(16, 16), tokens: new Int32Array(4), seed: 1, index: 0 });
+
+  test.each(['a.png', 'new/folder/b.JPG', 'c.jpeg', 'd.webp'])('is saved as %s by its ending', async (name) => {
+    const path = join(folder, name);
+    await picture.save(path);
+    const format = { png: 'png', jpg: 'jpeg', jpeg: 'jpeg', webp: 'webp' }[name.split('.').at(-1)!.toLowerCase()];
+    expect(await sharp(await readFile(path)).metadata()).toMatchObject({ format, width: 16, height: 16 });
+  });
+
+  test('is not written under an ending of another format', async () => {
+    const before = await readdir(folder);
+    await expect(picture.save(join(folder, 'a.gif'))).rejects.toThrow('path must be the name of a file that ends in .png');
+    expect(await readdir(folder)).toEqual(before);
+  });
+
+  test('comes back from its bytes and from its path', async () => {
+    const path = join(folder, 'again.png');
+    await picture.save(path);
+    expect(await decodeImage(path, 16)).toEqual(picture.image);
+    expect(await decodeImage(await picture.toBuffer(), 16)).toEqual(picture.image);
+  });
+
+  test('is cut to the square in its middle', async () => {
+    const wide = await encodeImage(noise(40, 10));
+    const { width, height, data } = await decodeImage(wide, 10);
+    expect([width, height]).toEqual([10, 10]);
+    expect([...data.subarray(0, 3)]).toEqual([...noise(40, 10).data.subarray(3 * 15, 3 * 16)]);
+  });
+
+  test('that is missing or is not an image is named', async () => {
+    await expect(decodeImage(join(folder, 'none.png'), 8)).rejects.toThrow(/none\.png: there is no such file/);
+    await expect(decodeImage(Uint8Array.of(1, 2, 3), 8)).rejects.toThrow('Cannot decode the image bytes');
   });
 });

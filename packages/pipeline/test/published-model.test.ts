@@ -7,7 +7,7 @@ import { bartParameters } from '@dalle-mini/text-encoder';
 import { fromFloat32 } from '@dalle-mini/weights';
 import { HubError } from '@dalle-mini/weights/hub';
 import { writeCheckpointFile, writeFlaxCheckpointFile } from '@dalle-mini/weights/node';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { FakeHub } from '../../weights/test/fake-hub.js';
 import { greedy, merges, publishedConfig, publishedTensors, randomVqgan, tokensOf, vocab } from './published-parts.js';
 import { temporaryFolder } from './tiny-model.js';
@@ -44,7 +44,7 @@ const failure = (loading: Promise<unknown>) =>
   );
 
 describe('a DALL·E Mini as it was released', () => {
-  it('draws the tokens that the published code draws, with and without guidance', async () => {
+  test('draws the tokens that the published code draws, with and without guidance', async () => {
     const model = await load();
     expect(await greedy(model, 1)).toEqual(tokensOf('greedy_tokens'));
     expect(await greedy(model, 3)).toEqual(tokensOf('guided_greedy_tokens'));
@@ -54,7 +54,7 @@ describe('a DALL·E Mini as it was released', () => {
     await model.dispose();
   });
 
-  it('is converted once, into a folder of its own', async () => {
+  test('is converted once, into a folder of its own', async () => {
     const stages: LoadProgress[] = [];
     const onProgress = (progress: LoadProgress) => stages.push(progress);
     await (await load({ onProgress })).dispose();
@@ -70,16 +70,16 @@ describe('a DALL·E Mini as it was released', () => {
     await model.dispose();
   });
 
-  it('is converted again when a file has changed', async () => {
+  test('is converted again when a file has changed', async () => {
     await (await load()).dispose();
     await writeFile(at('release', 'config.json'), `${await readFile(at('release', 'config.json'), 'utf8')}\n`);
     await (await load()).dispose();
     expect(await readdir(at('release', 'converted'))).toHaveLength(2);
   });
 
-  it('is stored in fewer bits where that is asked for', async () => {
+  test('is stored in fewer bits where that is asked for', async () => {
     const sizes: number[] = [];
-    for (const dtype of ['F32', 'F16', 'q8'] as const) {
+    for (const dtype of ['fp32', 'fp16', 'q8'] as const) {
       await rm(at('release', 'converted'), { recursive: true, force: true });
       const model = await load({ dtype });
       // Of 16 tokens, those that are drawn by a hair's breadth may differ.
@@ -94,7 +94,7 @@ describe('a DALL·E Mini as it was released', () => {
     expect(sizes[2]! / sizes[1]!).toBeLessThan(0.8);
   });
 
-  it('normalizes captions if its config.json says so', async () => {
+  test('normalizes captions if its config.json says so', async () => {
     const config = JSON.parse(await readFile(at('release', 'config.json'), 'utf8'));
     await writeFile(at('release', 'config.json'), JSON.stringify({ ...config, normalize_text: true }));
     await writeFile(at('release', 'enwiki-words-frequency.txt'), 'hdvo 3\naz 2\n');
@@ -108,13 +108,13 @@ describe('a DALL·E Mini as it was released', () => {
     await model.dispose();
   });
 
-  it('leaves nothing where the conversion is cancelled', async () => {
+  test('leaves nothing where the conversion is cancelled', async () => {
     const abort = new AbortController();
     const error = await failure(
       load({
         signal: abort.signal,
-        onProgress: ({ stage, ...progress }: LoadProgress) => {
-          if (stage === 'convert' && 'done' in progress && progress.done === 2) abort.abort(new Error('enough'));
+        onProgress: ({ stage, done }: LoadProgress) => {
+          if (stage === 'convert' && done === 2) abort.abort(new Error('enough'));
         },
       }),
     );
@@ -123,7 +123,7 @@ describe('a DALL·E Mini as it was released', () => {
     await expect.poll(() => readdir(at('release', 'converted'))).toEqual([]);
   });
 
-  it.each<[string, () => Promise<void>, RegExp]>([
+  test.each<[string, () => Promise<void>, RegExp]>([
     [
       'whose weights are cut',
       async () => {
@@ -171,7 +171,7 @@ describe('a DALL·E Mini as it was released', () => {
 });
 
 describe('a model of min-dalle', () => {
-  it('is told by its files, and its sizes by the shapes of its weights', async () => {
+  test('is told by its files, and its sizes by the shapes of its weights', async () => {
     const sizes = { width: 64, layers: 2, heads: 1, feedForwardWidth: 96 };
     const textEncoder = { vocabularySize: 30, maxLength: 8, ...sizes };
     const decoder = { ...decoderPresets['dalle-mini'], gridSize: 4, ...sizes, textWidth: 64 };
@@ -186,7 +186,7 @@ describe('a model of min-dalle', () => {
 
     const model = await fromPretrained(at('min', 'dalle_bart_mini'), { threads: 1, vqgan: at('large') });
     expect(model.sampling).toEqual({ topK: 256, guidanceScale: 16 });
-    expect(model.encoder).toMatchObject({ width: 64, maxLength: 8 });
+    expect(model.textEncoder).toMatchObject({ width: 64, maxLength: 8 });
     const [picture] = await model.generate('hdvo', { seed: 1 });
     expect(picture!.tokens).toHaveLength(16);
     await model.dispose();
@@ -210,9 +210,11 @@ describe('a model of the hub', () => {
 
   const options = () => ({ threads: 1, vqgan: at('vqgan'), endpoint, cacheDir: at('cache') });
 
-  it('is downloaded and converted once, and then opened offline too', async () => {
+  test('is downloaded and converted once, and then opened offline too', async () => {
     const stages = new Set<string>();
-    const model = await fromPretrained('org/name', { ...options(), onProgress: ({ stage }) => stages.add(stage) });
+    const model = await fromPretrained('org/name', { ...options(), onProgress: ({ stage }) => {
+        stages.add(stage);
+      } });
     expect(await greedy(model, 3)).toEqual(tokensOf('guided_greedy_tokens'));
     await model.dispose();
     expect([...stages]).toEqual(['download', 'convert']);
@@ -229,16 +231,18 @@ describe('a model of the hub', () => {
     const again = await fromPretrained('org/name', {
       ...options(),
       offline: true,
-      onProgress: ({ stage }) => stages.add(stage),
+      onProgress: ({ stage }) => {
+        stages.add(stage);
+      },
     });
     expect(stages.has('convert')).toBe(false);
     await again.dispose();
   });
 
-  it('is an error of the hub where it does not give it', async () => {
+  test('that cannot be downloaded is a HubError', async () => {
     const error = await failure(fromPretrained('org/other', { ...options(), offline: true }));
     expect(error).toBeInstanceOf(HubError);
-    expect(error.message).toMatch(/^There is no folder org\/other here, and the hub does not give it: The cache at/);
+    expect(error.message).toMatch(/^There is no folder org\/other here, and it cannot be downloaded: The cache at/);
     expect(await failure(fromPretrained('a/b/c'))).toBeInstanceOf(ModelFolderError);
   });
 });

@@ -1,10 +1,10 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readModelDescription } from '@dalle-mini/pipeline';
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { temporaryFolder } from './tiny-model.js';
 
-it('the README shows a model.json that is read', async () => {
+test('the README shows a model.json that is read', async () => {
   const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8');
   const [, json] = /```json\n(.*?)```/s.exec(readme)!;
   const { path, remove } = await temporaryFolder();

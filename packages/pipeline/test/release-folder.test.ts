@@ -4,7 +4,7 @@ import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { fromPretrained, ModelFolderError, writeModelFolder, writeRelease } from '@dalle-mini/pipeline';
 import { VqganTokenizer } from '@dalle-mini/vqgan';
 import { readCheckpointFile } from '@dalle-mini/weights/node';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { listed } from '../../text-encoder/test/published-bart.js';
 import { captions, greedy, publishedParts, publishedTensors, tokensOf } from './published-parts.js';
 import { temporaryFolder } from './tiny-model.js';
@@ -19,7 +19,7 @@ afterAll(() => root.remove());
 const readJson = async (path: string) => JSON.parse(await readFile(path, 'utf8'));
 
 describe('writeRelease', () => {
-  it('writes what fromPretrained opens, to the same tokens and pictures', async () => {
+  test('writes what fromPretrained opens, to the same tokens and pictures', async () => {
     const parts = publishedParts();
     await writeRelease(at('release'), parts);
     const model = await fromPretrained(at('release'), { threads: 1, vqgan: at('release', 'vqgan') });
@@ -34,14 +34,14 @@ describe('writeRelease', () => {
     expect(picture!.image).toEqual(image);
   });
 
-  it('writes the tensors of the published release, byte for byte', async () => {
+  test('writes the tensors of the published release, byte for byte', async () => {
     await writeRelease(at('same'), publishedParts());
     const { format, tensors } = await readCheckpointFile(at('same', 'flax_model.msgpack'));
     expect(format).toBe('flax');
     expect(listed(tensors)).toEqual(listed(publishedTensors()));
   });
 
-  it('says that captions are normalized where the file for it is given', async () => {
+  test('says that captions are normalized where the file for it is given', async () => {
     const { textEncoder, decoder } = publishedParts();
     for (const words of [undefined, 'hdvo 3\n']) {
       const files = words === undefined ? {} : { 'enwiki-words-frequency.txt': words };
@@ -54,17 +54,17 @@ describe('writeRelease', () => {
     }
   });
 
-  it('replaces a release, and nothing else', async () => {
+  test('replaces a release, and nothing else', async () => {
     const parts = publishedParts();
     await writeRelease(at('replaced'), parts);
     await mkdir(at('replaced', 'converted'));
     await writeRelease(at('replaced'), parts);
     expect(await readdir(at('replaced'))).not.toContain('converted');
     await writeFile(at('replaced', 'thesis.txt'), 'precious');
-    await expect(writeRelease(at('replaced'), parts)).rejects.toThrow(/holds thesis.txt, which is no part of a model/);
+    await expect(writeRelease(at('replaced'), parts)).rejects.toThrow(/holds thesis.txt, which does not belong to a model/);
   });
 
-  it('refuses parts that do not belong together or that the published code does not have, and writes nothing', async () => {
+  test('refuses parts that do not belong together or that the published code does not have, and writes nothing', async () => {
     const { textEncoder, decoder, imageTokenizer } = publishedParts();
     const narrow = { ...textEncoder, config: { ...textEncoder.config, width: 16 } };
     const refused = writeRelease(at('refused'), { textEncoder: narrow, decoder });
@@ -80,7 +80,7 @@ describe('writeRelease', () => {
 });
 
 describe('writeModelFolder, of a DALL·E Mini', () => {
-  it.each(['F32', 'F16'] as const)('writes what fromPretrained opens, in %s', async (dtype) => {
+  test.each(['fp32', 'fp16'] as const)('writes what fromPretrained opens, in %s', async (dtype) => {
     await writeModelFolder(at(dtype), { name: 'own', ...publishedParts(), sampling: { topK: 5 } }, { dtype });
     const model = await fromPretrained(at(dtype), { threads: 1 });
     expect(model.sampling).toEqual({ topK: 5 });
@@ -88,7 +88,7 @@ describe('writeModelFolder, of a DALL·E Mini', () => {
     await model.dispose();
   });
 
-  it('names a value that is missing', async () => {
+  test('names a value that is missing', async () => {
     const { textEncoder, ...others } = publishedParts();
     const parameters = new Map(textEncoder.parameters);
     parameters.delete('final_ln.bias');

@@ -1,9 +1,9 @@
 import { type ImageTokenizer, OptionError, type RgbImage, TextToImage } from '@dalle-mini/pipeline';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { fakeParts, redRanker } from './fakes.js';
 
 describe('TextToImage', () => {
-  it('encodes the prompt and the negative prompt once, and repeats them for every image', async () => {
+  test('encodes the prompt and the negative prompt once, and repeats them for every image', async () => {
     const { parts, captions, decoderCalls } = fakeParts();
     await new TextToImage(parts).generate('four', { n: 3, negativePrompt: 'ab' });
     expect(captions).toEqual(['four', 'ab']);
@@ -14,20 +14,17 @@ describe('TextToImage', () => {
     expect([...options.unconditional!.hiddenStates]).toEqual([2, 0]);
   });
 
-  it('draws at most eight images at once, each batch with the indices of its images', async () => {
+  test('generates at most eight images at once, each with its own index', async () => {
     const { parts, decoderCalls } = fakeParts();
     const images = await new TextToImage(parts).generate('a cat', { n: 19, seed: 5 });
     expect(decoderCalls.map(({ text }) => text.batch)).toEqual([8, 8, 3]);
-    expect(decoderCalls.map(({ options }) => [options.seed, options.firstIndex])).toEqual([
-      [5, 0],
-      [5, 8],
-      [5, 16],
-    ]);
+    expect(decoderCalls.map(({ options }) => options.seed)).toEqual([5, 5, 5]);
+    expect(decoderCalls.map(({ options }) => options.firstIndex)).toEqual([0, 8, 16]);
     expect(images.map(({ index }) => index)).toEqual(Array.from({ length: 19 }, (_, i) => i));
     expect(images.every(({ seed }) => seed === 5)).toBe(true);
   });
 
-  it('takes the sampling of the call, then that of the model, then that of the decoder', async () => {
+  test('takes the sampling of the call, then that of the model, then that of the decoder', async () => {
     const { parts, decoderCalls } = fakeParts();
     const model = new TextToImage({ ...parts, sampling: { temperature: 0.7, topK: 20 } });
     await model.generate('a cat', { topK: 10, topP: undefined });
@@ -37,13 +34,14 @@ describe('TextToImage', () => {
     expect(decoderCalls[1]!.options.topK).toBe(256);
   });
 
-  it('reports progress over all batches, up to 1', async () => {
+  test('reports progress over all batches, up to 1', async () => {
     const fractions: number[] = [];
     const rows: number[] = [];
     await new TextToImage(fakeParts().parts).generate('a cat', {
       n: 16,
-      onProgress: ({ fraction, row, firstIndex, tokens }) => {
-        fractions.push(fraction);
+      onProgress: ({ stage, unit, done, total, row, firstIndex, tokens }) => {
+        expect({ stage, unit, total }).toEqual({ stage: 'generate', unit: 'rows', total: 32 });
+        fractions.push(done / total);
         rows.push(row);
         expect(tokens).toHaveLength(8);
         expect(firstIndex).toBe(fractions.length > 2 ? 8 : 0);
@@ -53,20 +51,22 @@ describe('TextToImage', () => {
     expect(rows).toEqual([1, 2, 1, 2]);
   });
 
-  it('shows the images so far, white where no row is written yet', async () => {
+  test('shows the images so far, white where no row is written yet', async () => {
     const previews: Promise<readonly RgbImage[]>[] = [];
     const { parts } = fakeParts();
     const decoded: number[][] = [];
-    const tokenizer: ImageTokenizer = {
-      ...parts.tokenizer,
+    const imageTokenizer: ImageTokenizer = {
+      ...parts.imageTokenizer,
       decode: async (grids) => {
         decoded.push(...grids.map((grid) => [...grid]));
         return grids.map((grid) => ({ width: 1, height: 2, data: Uint8Array.of(grid[0]!, 0, 0, grid[2]!, 0, 0) }));
       },
     };
-    await new TextToImage({ ...parts, tokenizer }).generate('a cat', {
+    await new TextToImage({ ...parts, imageTokenizer }).generate('a cat', {
       n: 2,
-      onProgress: ({ preview }) => previews.push(preview()),
+      onProgress: ({ preview }) => {
+        previews.push(preview());
+      },
     });
     const [half, whole] = await Promise.all(previews);
     expect(half!.map(({ data }) => [...data])).toEqual([
@@ -81,48 +81,48 @@ describe('TextToImage', () => {
     expect(decoded[0]).toEqual([0, 1, 0, 1]);
   });
 
-  it('decodes all images together where they are to be seamless, and keeps their order', async () => {
+  test('decodes all images together where they are to be seamless, and keeps their order', async () => {
     const { parts } = fakeParts();
     const calls: { grids: number; columns: number | undefined }[] = [];
-    const tokenizer: ImageTokenizer = {
-      ...parts.tokenizer,
+    const imageTokenizer: ImageTokenizer = {
+      ...parts.imageTokenizer,
       decode: (grids, options) => {
         calls.push({ grids: grids.length, columns: options?.columns });
-        return parts.tokenizer.decode(grids);
+        return parts.imageTokenizer.decode(grids);
       },
     };
-    const model = new TextToImage({ ...parts, tokenizer, ranker: redRanker() });
+    const model = new TextToImage({ ...parts, imageTokenizer, ranker: redRanker() });
     const images = await model.generate('a cat', { n: 9, seamless: true });
     expect(calls).toEqual([{ grids: 9, columns: 3 }]);
     expect(images.map(({ index }) => index)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
     expect(images.map(({ score }) => score)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 0]);
     await expect(model.generate('a cat', { n: 8, seamless: true })).rejects.toThrow(
-      new OptionError('n', 'must be a square number to be seamless', 8),
+      new OptionError('n', 'a square number where seamless is true', 8),
     );
   });
 
-  it('puts the images that a ranker likes best first, with their scores', async () => {
+  test('puts the images that a ranker likes best first, with their scores', async () => {
     const images = await new TextToImage({ ...fakeParts().parts, ranker: redRanker() }).generate('a cat', { n: 3 });
     expect(images.map(({ score }) => score)).toEqual([2, 1, 0]);
     expect(images.map(({ index }) => index)).toEqual([2, 1, 0]);
     expect(images.map(({ tokens }) => tokens[0])).toEqual([2, 1, 0]);
   });
 
-  it('gives no scores without a ranker', async () => {
+  test('gives no scores without a ranker', async () => {
     const [image] = await new TextToImage(fakeParts().parts).generate('a cat');
-    expect(image).not.toHaveProperty('score');
+    expect(image!.score).toBeUndefined();
   });
 
-  it.each(['', '   ', '\n\t', '\u200b\u200d', '\ufeff'])(
-    'refuses the blank prompt %j, and says to describe the picture',
+  test.each(['', '   ', '\n\t', '\u200b\u200d', '\ufeff'])(
+    'refuses the blank prompt %j, and says to describe the image',
     async (prompt) => {
       await expect(new TextToImage(fakeParts().parts).generate(prompt)).rejects.toThrow(
-        /^prompt must describe the picture, such as "a red apple", not /,
+        /^prompt must be a description of the image, such as "a red apple", not /,
       );
     },
   );
 
-  it.each([
+  test.each([
     ['a \ud800 cat', 'a \ufffd cat'],
     ['\udc00\ud83d', '\ufffd\ufffd'],
     ['a 😀 cat', 'a 😀 cat'],
@@ -133,52 +133,133 @@ describe('TextToImage', () => {
     expect(captions[0]).toBe(encoded);
   });
 
-  it.each([
-    ['n', 0, 'n must be a whole number from 1 to 1000, not 0'],
-    ['n', 10_000, 'n must be a whole number from 1 to 1000, not 10000'],
-    ['n', 1.5, 'n must be a whole number from 1 to 1000, not 1.5'],
-    ['seed', -1, 'seed must be a whole number from 0 to 4294967295, not -1'],
-    ['seed', 2 ** 32, 'seed must be a whole number from 0 to 4294967295, not 4294967296'],
-    ['temperature', Number.NaN, 'temperature must be a number of 0 or more, not NaN'],
-    ['temperature', -1, 'temperature must be a number of 0 or more, not -1'],
-    ['temperature', '1', 'temperature must be a number of 0 or more, not "1"'],
-    ['topK', 0, 'topK must be a whole number of 1 or more, not 0'],
-    ['topP', 0, 'topP must be a number above 0 and at most 1, not 0'],
-    ['topP', 1.1, 'topP must be a number above 0 and at most 1, not 1.1'],
-    ['guidanceScale', Number.POSITIVE_INFINITY, 'guidanceScale must be a number of 0 or more, not Infinity'],
-  ])('refuses %s %s before any work', async (option, value, message) => {
+  test.each([
+    [{ n: 0 }, 'n must be a whole number from 1 to 1000, not 0.'],
+    [{ n: 10_000 }, 'n must be a whole number from 1 to 1000, not 10000.'],
+    [{ n: 1.5 }, 'n must be a whole number from 1 to 1000, not 1.5.'],
+    [{ seed: -1 }, 'seed must be a whole number of at least 0, not -1.'],
+    [{ seed: 2 ** 53 }, 'seed must be a whole number of at least 0, not 9007199254740992.'],
+    [{ temperature: Number.NaN }, 'temperature must be a number of at least 0, not NaN.'],
+    [{ temperature: '1' }, 'temperature must be a number of at least 0, not "1".'],
+    [{ topK: 0 }, 'topK must be a whole number of at least 1, not 0.'],
+    [{ topP: 0 }, 'topP must be a number above 0 and of at most 1, not 0.'],
+    [{ topP: 1.1 }, 'topP must be a number above 0 and of at most 1, not 1.1.'],
+    [{ guidanceScale: 1e39 }, 'guidanceScale must be a number of at least 0 and of at most 3.4028234663852886e+38, not 1e+39.'],
+    [{ negativePrompt: 1 }, 'negativePrompt must be a string, not 1.'],
+    [{ seamless: 'yes' }, 'seamless must be true or false, not "yes".'],
+    [{ signal: {} }, 'signal must be an AbortSignal, not an object.'],
+    [{ count: 4 }, 'The option count of generate is not known.'],
+    [{ guidance: 4 }, 'The option guidance of generate is not known. Did you mean guidanceScale?'],
+  ])('refuses %j before any work', async (options, message) => {
     const { parts, captions } = fakeParts();
-    const generating = new TextToImage(parts).generate('a cat', { [option]: value });
-    await expect(generating).rejects.toThrow(new OptionError(option, message.replace(/^\w+ |, not .*$/g, ''), value));
+    const generating = new TextToImage(parts).generate('a cat', options as object);
+    await expect(generating).rejects.toThrow(OptionError);
     await expect(generating).rejects.toThrow(message);
     expect(captions).toEqual([]);
   });
 
-  it('rejects with the reason of a signal that has aborted, before any work', async () => {
+  test('draws a random seed where none is given, and returns it', async () => {
+    const { parts, decoderCalls } = fakeParts();
+    const model = new TextToImage(parts);
+    const seeds = [];
+    for (let i = 0; i < 3; i++) seeds.push((await model.generate('a cat', { seed: undefined }))[0]!.seed);
+    expect(decoderCalls.map(({ options }) => options.seed)).toEqual(seeds);
+    // Three equal ones come once in 2⁶⁴ runs.
+    expect(new Set(seeds).size).toBeGreaterThan(1);
+  });
+
+  test('passes on what the text encoder warns of', async () => {
+    const { parts } = fakeParts();
+    const warning = { kind: 'truncated', message: 'The prompt is too long.' } as const;
+    const textEncoder = {
+      ...parts.textEncoder,
+      encode: async (captions: readonly string[]) => ({
+        ...(await parts.textEncoder.encode(captions)),
+        warnings: [[warning], []],
+      }),
+    };
+    const [picture] = await new TextToImage({ ...parts, textEncoder }).generate('a long prompt');
+    expect(picture!.warnings).toEqual([warning]);
+  });
+
+  test.each([
+    [
+      'throws',
+      () => {
+        throw new Error('no more');
+      },
+    ],
+    ['rejects', () => Promise.reject(new Error('no more'))],
+  ])('rejects when its callback %s', async (_, onProgress) => {
+    await expect(new TextToImage(fakeParts().parts).generate('a cat', { onProgress })).rejects.toThrow('no more');
+  });
+
+  test('rejects with the reason of a signal that has aborted, before any work', async () => {
     const { parts, captions } = fakeParts();
     const signal = AbortSignal.abort(new Error('no more'));
     await expect(new TextToImage(parts).generate('a cat', { signal })).rejects.toThrow('no more');
     expect(captions).toEqual([]);
   });
 
-  it('refuses a decoder whose grids are not those of the tokenizer', () => {
+  test('refuses a decoder whose grids are not those of the tokenizer', () => {
     const { parts } = fakeParts();
     const decoder = { ...parts.decoder, gridSize: 16 };
     expect(() => new TextToImage({ ...parts, decoder })).toThrow(
-      'The decoder writes 16×16 grids of 256 different tokens and the image tokenizer reads 2×2 grids of 256 different tokens',
+      'decoder must be one that writes grids of 2 × 2 with 256 different tokens, as the image tokenizer reads, not grids of 16 × 16 with 256',
     );
   });
 
-  it('refuses a sampling that no call could use', () => {
+  test('refuses a sampling that no call could use', () => {
     expect(() => new TextToImage({ ...fakeParts().parts, sampling: { topP: 2 } })).toThrow(/^topP must be/);
   });
 
-  it('disposes of its parts once, of the runtime last, and then refuses to work', async () => {
+  test('disposes of its parts once, of the runtime last, and then refuses to work', async () => {
     const { parts, disposed } = fakeParts();
     const model = new TextToImage(parts);
     await Promise.all([model.dispose(), model[Symbol.asyncDispose]()]);
-    expect(disposed.toSorted()).toEqual(['decoder', 'encoder', 'runtime', 'tokenizer']);
+    expect(disposed.toSorted()).toEqual(['decoder', 'imageTokenizer', 'runtime', 'textEncoder']);
     expect(disposed.at(-1)).toBe('runtime');
-    await expect(model.generate('a cat')).rejects.toThrow('This TextToImage was disposed of');
+    await expect(model.generate('a cat')).rejects.toThrow('This model was disposed of');
+  });
+});
+
+describe('stream', () => {
+  test('yields the progress after each row, and the images at the end', async () => {
+    const rows: number[] = [];
+    const images: (number | undefined)[] = [];
+    for await (const update of new TextToImage(fakeParts().parts).stream('a cat', { n: 2, seed: 3 })) {
+      rows.push(update.row);
+      images.push(update.images?.length);
+    }
+    expect(rows).toEqual([1, 2]);
+    expect(images).toEqual([undefined, 2]);
+  });
+
+  test('throws what generating throws', async () => {
+    const model = new TextToImage(fakeParts().parts);
+    await expect(model.stream('a cat', { n: 0 }).next()).rejects.toThrow('n must be');
+    const signal = AbortSignal.abort(new Error('no more'));
+    await expect(model.stream('a cat', { signal }).next()).rejects.toThrow('no more');
+  });
+
+  test('cancels the work when the loop is left', async () => {
+    const { parts } = fakeParts();
+    let aborted: unknown;
+    const decoder: typeof parts.decoder = {
+      ...parts.decoder,
+      async generate(text, options = {}) {
+        const progress = { stage: 'generate', unit: 'rows', total: 2, tokens: [Int32Array.of(1, 2)] } as const;
+        options.onProgress?.({ ...progress, done: 1 });
+        options.onProgress?.({ ...progress, done: 2 });
+        await new Promise((resolve) => options.signal!.addEventListener('abort', resolve));
+        aborted = options.signal!.aborted;
+        return parts.decoder.generate(text);
+      },
+    };
+    for await (const { row } of new TextToImage({ ...parts, decoder }).stream('a cat')) {
+      expect(row).toBe(1);
+      break;
+    }
+    expect(aborted).toBe(true);
   });
 });

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 
 /** Runs a program in a Node that cannot find the packages with native code; returns what it prints. */
 function withoutNativePackages(program: string): string {
@@ -13,7 +13,7 @@ function withoutNativePackages(program: string): string {
   return execFileSync(process.execPath, flags, { cwd: import.meta.dirname, encoding: 'utf8' });
 }
 
-it('writes PNG where sharp and ONNX Runtime cannot be loaded, and says what to install when sharp is needed', () => {
+test('writes PNG where sharp and ONNX Runtime cannot be loaded, and says what to install when sharp is needed', () => {
   const program = `
     import { encodeImage, imageGrid } from '@dalle-mini/pipeline';
     const image = imageGrid([{ width: 1, height: 1, data: new Uint8Array(3) }]);
@@ -24,7 +24,7 @@ it('writes PNG where sharp and ONNX Runtime cannot be loaded, and says what to i
   );
 });
 
-it('has an entry of its own for TextToImage, which needs nothing of Node', () => {
+test('has an entry of its own for TextToImage, which needs nothing of Node', () => {
   const program = `
     import { register } from 'node:module';
     const hooks = \`import { isBuiltin } from 'node:module';

@@ -4,16 +4,16 @@ import type { RgbImage } from '@dalle-mini/core';
 
 const signature = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 
-/** A PNG file of 8 bits a channel (https://www.w3.org/TR/png-3). Compresses off the calling thread. */
+/** Encodes a PNG file of 8 bits per channel (https://www.w3.org/TR/png-3), and compresses off the calling thread. */
 export async function encodePng({ width, height, data }: RgbImage): Promise<Uint8Array> {
   const header = Buffer.alloc(13);
   header.writeUInt32BE(width, 0);
   header.writeUInt32BE(height, 4);
-  // Bits a channel, and RGB; then the only methods that there are of compression and filtering, and no interlacing.
+  // Bits per channel, RGB, the only methods of compression and filtering that exist, and no interlacing.
   header.set([8, 2, 0, 0, 0], 8);
 
-  // Each row after a 0, which says that its bytes are as they are. The differences of neighbours, which PNG can store instead, compress
-  // to less, but take as long as compressing does, and on the calling thread.
+  // Each row begins with a 0: no filter. The differences of neighbours, which PNG can store instead, compress
+  // better, but computing them takes as long as compressing does, on the calling thread.
   const rowBytes = 3 * width;
   const rows = new Uint8Array(height * (1 + rowBytes));
   for (let y = 0; y < height; y++) rows.set(data.subarray(y * rowBytes, (y + 1) * rowBytes), y * (1 + rowBytes) + 1);
@@ -21,7 +21,7 @@ export async function encodePng({ width, height, data }: RgbImage): Promise<Uint
   return Buffer.concat([Buffer.from(signature), chunk('IHDR', header), chunk('IDAT', pixels), chunk('IEND')]);
 }
 
-/** A piece of a PNG file: its length, its type, its data and their checksum. */
+/** Encodes a chunk of a PNG file: its length, its type, its data and their checksum. */
 function chunk(type: string, data: Buffer = Buffer.alloc(0)): Buffer {
   const length = Buffer.alloc(4);
   length.writeUInt32BE(data.length);
@@ -31,14 +31,14 @@ function chunk(type: string, data: Buffer = Buffer.alloc(0)): Buffer {
   return Buffer.concat([length, typed, checksum]);
 }
 
-/** For each byte, what the checksum becomes after it: PNG's annex D. */
+/** The checksum after each byte: PNG, annex D. */
 const checksums = Uint32Array.from({ length: 256 }, (_, byte) => {
   let checksum = byte;
   for (let bit = 0; bit < 8; bit++) checksum = checksum & 1 ? 0xedb88320 ^ (checksum >>> 1) : checksum >>> 1;
   return checksum;
 });
 
-/** That of `node:zlib` came with Node.js 20.15. */
+/** `crc32` of `node:zlib` came with Node.js 20.15, after the oldest version that is supported. */
 function crc32(data: Uint8Array): number {
   let checksum = 0xffffffff;
   for (const byte of data) checksum = checksums[(checksum ^ byte) & 0xff]! ^ (checksum >>> 8);

@@ -1,0 +1,56 @@
+import type { RgbImage, TextWarning } from '@dalle-mini/core';
+import type { EncodeImageOptions, ImageFormat } from './images/image-file.js';
+
+/** A generated image, and what is needed to generate it again. */
+export class GeneratedImage {
+  /** The pixels. */
+  readonly image: RgbImage;
+  /** The image as the decoder wrote it: `gridSize²` tokens in raster order. */
+  readonly tokens: Int32Array;
+  /** The seed of the call. */
+  readonly seed: number;
+  /** Which image of this seed it is, from 0: the same whatever `n` is, as long as `n > index`. */
+  readonly index: number;
+  /** The ranker's score; `undefined` without a ranker. */
+  readonly score: number | undefined;
+  /** What the model could not read of the prompt: that it was truncated, or has unknown words. Usually empty. */
+  readonly warnings: readonly TextWarning[];
+
+  constructor(parts: {
+    readonly image: RgbImage;
+    readonly tokens: Int32Array;
+    readonly seed: number;
+    readonly index: number;
+    readonly score?: number | undefined;
+    readonly warnings?: readonly TextWarning[] | undefined;
+  }) {
+    this.image = parts.image;
+    this.tokens = parts.tokens;
+    this.seed = parts.seed;
+    this.index = parts.index;
+    this.score = parts.score;
+    this.warnings = parts.warnings ?? [];
+  }
+
+  /**
+   * Writes the image to a file, whole or not at all. The ending of the name sets the format: `.png`, `.jpg`, `.jpeg` or `.webp`.
+   *
+   * @throws OptionError if the ending is another one; FileError if the file cannot be written.
+   */
+  async save(path: string, options: Omit<EncodeImageOptions, 'format'> = {}): Promise<void> {
+    // Not loaded with this module, which runs in browsers too.
+    const { saveImage } = await import('./images/image-file.js');
+    await saveImage(this.image, path, options);
+  }
+
+  /**
+   * Encodes the image as a file.
+   *
+   * @param format Default `png`.
+   * @returns The bytes of the file, such as the body of an HTTP response.
+   */
+  async toBuffer(format: ImageFormat = 'png', options: Omit<EncodeImageOptions, 'format'> = {}): Promise<Uint8Array> {
+    const { encodeImage } = await import('./images/image-file.js');
+    return encodeImage(this.image, { ...options, format });
+  }
+}

@@ -1,0 +1,52 @@
+import { checkImage, integer, OptionError, object, optional, type RgbImage, readOptions } from '@dalle-mini/core';
+
+export interface ImageGridOptions {
+  /** Images in a row. Default: as nearly square as their number allows. */
+  readonly columns?: number | undefined;
+  /** White pixels between images. Default 1/32 of their width; 0 for images that were generated without seams. */
+  readonly gap?: number | undefined;
+}
+
+const gridFields = object<ImageGridOptions>({
+  columns: optional(integer({ min: 1 })),
+  gap: optional(integer({ min: 0, max: 4096 })),
+});
+
+/** Returns the columns of a grid that is as nearly square as the number of images allows. */
+export function squareColumns(images: number): number {
+  return Math.ceil(Math.sqrt(images));
+}
+
+/**
+ * Puts images of one size side by side, row by row, on white. A single image is returned as it is.
+ *
+ * @throws OptionError if there is no image, if sizes differ, or if an option is out of its range.
+ */
+export function imageGrid(images: readonly RgbImage[], options: ImageGridOptions = {}): RgbImage {
+  const given = readOptions(gridFields, options, 'imageGrid');
+  const [first] = images;
+  if (first === undefined) throw new OptionError('images', 'a list of at least one image', images);
+  for (const [i, image] of images.entries()) {
+    checkImage(image, `images[${i}]`);
+    if (image.width !== first.width || image.height !== first.height) {
+      const size = ({ width, height }: RgbImage) => `${width} × ${height} pixels`;
+      const expected = `as large as the first image, ${size(first)}`;
+      throw new OptionError(`images[${i}]`, expected, image, `images[${i}] must be ${expected}, not ${size(image)}.`);
+    }
+  }
+  if (images.length === 1) return first;
+  const { width, height } = first;
+  const { columns = squareColumns(images.length), gap = Math.max(1, Math.round(width / 32)) } = given;
+  const rows = Math.ceil(images.length / columns);
+  const gridWidth = columns * (width + gap) - gap;
+  const gridHeight = rows * (height + gap) - gap;
+  const data = new Uint8Array(gridWidth * gridHeight * 3).fill(255);
+  for (const [i, image] of images.entries()) {
+    const left = (i % columns) * (width + gap);
+    const top = Math.floor(i / columns) * (height + gap);
+    for (let y = 0; y < height; y++) {
+      data.set(image.data.subarray(3 * y * width, 3 * (y + 1) * width), 3 * ((top + y) * gridWidth + left));
+    }
+  }
+  return { width: gridWidth, height: gridHeight, data };
+}
