@@ -22,13 +22,13 @@ async function readResults(folder) {
 
 /** The command behind each file of results. */
 const commands = {
-  mini: 'generate -- --work MODELS --images 1 --rounds 3 --dtype F32 --dtype q8 --dtype q4 --python PYTHON --min-dalle CLONE',
-  'mini-four': 'generate -- --work MODELS --images 4 --dtype F32 --dtype q8',
-  'mini-nine': 'generate -- --work MODELS --images 9 --dtype F32 --dtype q8 --python PYTHON --min-dalle CLONE',
+  mini: 'generate -- --work MODELS --images 1 --rounds 3 --dtype fp32 --dtype q8 --dtype q4 --python PYTHON --min-dalle CLONE',
+  'mini-four': 'generate -- --work MODELS --images 4 --dtype fp32 --dtype q8',
+  'mini-nine': 'generate -- --work MODELS --images 9 --dtype fp32 --dtype q8 --python PYTHON --min-dalle CLONE',
   mega: 'generate -- --work MODELS --size mega --dtype q8 --dtype q4',
   'mega-more': 'generate -- --work MODELS --size mega --images 4 --images 9 --dtype q8',
   tokenize: 'tokenize -- --python PYTHON',
-  'start-mini': 'start -- --work MODELS --dtype F32 --dtype q8',
+  'start-mini': 'start -- --work MODELS --dtype fp32 --dtype q8',
   'start-mega': 'start -- --work MODELS --size mega --dtype q8',
   bundled: 'bundled --',
   'dtype-loss': 'dtype-loss --',
@@ -42,7 +42,7 @@ function contenders(measured = []) {
   const find = (engine) => measured.find((contender) => contender.engine.startsWith(engine));
   return {
     here: (dtype) =>
-      measured.find(({ engine, dtype: own = 'F32' }) => engine.startsWith('this project') && own === dtype),
+      measured.find(({ engine, dtype: own = 'fp32' }) => engine.startsWith('this project') && own === dtype),
     minDalle: find('min-dalle'),
     transformers: find('transformers'),
   };
@@ -75,8 +75,8 @@ function tokenRoofline(results, images, dtype) {
 }
 
 /** The VQ-GAN alone, in turns with PyTorch: medians of the rounds. */
-function tokenizing(results, task, dtype = 'F32') {
-  const found = results.tokenize?.results.find((result) => result.task === task && (result.dtype ?? 'F32') === dtype);
+function tokenizing(results, task, dtype = 'fp32') {
+  const found = results.tokenize?.results.find((result) => result.task === task && (result.dtype ?? 'fp32') === dtype);
   if (!found) return {};
   const side = (index) => found.rounds.flatMap((round) => (round[index] ? [timeOf(round[index], task)] : []));
   const [here, peer] = [side(0), side(1)];
@@ -139,16 +139,16 @@ function targets(results) {
     [`${guided}, q8: a token`, milliseconds, atMost(18), token(one, 1, 'q8')],
     [`${guided}, q8: a token`, milliseconds, timesFaster(10, 'min-dalle'), token(one, 1, 'q8', 'minDalle')],
     [`${guided}, q8: a token`, milliseconds, timesFaster(2.5, 'transformers'), token(one, 1, 'q8', 'transformers')],
-    [`${guided}, F32: a token`, milliseconds, timesFaster(5, 'min-dalle'), token(one, 1, 'F32', 'minDalle')],
-    [`${guided}, F32: a token`, milliseconds, timesFaster(1.2, 'transformers'), token(one, 1, 'F32', 'transformers')],
-    ['Mini, nine pictures, F32: a token', milliseconds, timesFaster(6, 'min-dalle'), token(nine, 9, 'F32', 'minDalle')],
-    ['Mini, nine pictures, F32: a token', milliseconds, ofRoofline(1.35), token(nine, 9, 'F32')],
+    [`${guided}, fp32: a token`, milliseconds, timesFaster(5, 'min-dalle'), token(one, 1, 'fp32', 'minDalle')],
+    [`${guided}, fp32: a token`, milliseconds, timesFaster(1.2, 'transformers'), token(one, 1, 'fp32', 'transformers')],
+    ['Mini, nine pictures, fp32: a token', milliseconds, timesFaster(6, 'min-dalle'), token(nine, 9, 'fp32', 'minDalle')],
+    ['Mini, nine pictures, fp32: a token', milliseconds, ofRoofline(1.35), token(nine, 9, 'fp32')],
     ['VQ-GAN f16-16384: decode one picture', milliseconds, timesFaster(1.2, 'PyTorch'), tokenizing(results, 'decode')],
     [
       'VQ-GAN f16-16384: decode one picture, 16-bit weights',
       milliseconds,
       sharper(1.6, 40, 'PyTorch'),
-      tokenizing(results, 'decode', 'F16'),
+      tokenizing(results, 'decode', 'fp16'),
     ],
     [
       'VQ-GAN f16-16384: encode eight pictures',
@@ -176,7 +176,7 @@ function targets(results) {
     ],
     ['Mega, q8: peak memory', gigabytes, atMost(5), { here: memoryOf(mega.here('q8')) }],
     ['Mega, q4: peak memory', gigabytes, atMost(3.5), { here: memoryOf(mega.here('q4')) }],
-    ...['F32', 'q8'].map((dtype) => [
+    ...['fp32', 'q8'].map((dtype) => [
       `Mini, ${dtype}: start of the process to the first token`,
       seconds,
       atMost(1500),
@@ -357,7 +357,7 @@ ${linesWithAvx512.join('\n')}
 - **A token with 8-bit weights**: ${aloneText(1, 'q8')}, at two thirds of the rate at which one vector is multiplied with a large matrix. The rest are 420 small operations, which ONNX Runtime takes about 10 µs each for, whatever the weights' bits, and the reading
   of keys and values. Joined matrices of queries, keys and values and of the gate, sums joined with the norms after them, and the caption's attention as one
   operation were tried, and were no faster beyond doubt. A token took 21 to 27 ms in the slower and faster hours of this virtual machine.
-- **Nine pictures**: ${aloneText(9, 'F32')}, ${divide(alone(9, 'F32'), tokenRoofline(results, 9, 'F32'))?.toFixed(2) ?? ''} times the roofline, which is for large square matrices. Eighteen sequences are few rows: the library's kernels
+- **Nine pictures**: ${aloneText(9, 'fp32')}, ${divide(alone(9, 'fp32'), tokenRoofline(results, 9, 'fp32'))?.toFixed(2) ?? ''} times the roofline, which is for large square matrices. Eighteen sequences are few rows: the library's kernels
   take them six at a time, and read the weights from memory with the first six without computing meanwhile. A token also reads the keys and values of nine pictures, 0.23 GB
   on average.
 
@@ -380,7 +380,7 @@ ${startLines.join('\n') || '| not measured |'}
 
 The bundled model beside itself in float32, on ${losses ? `the ${losses.positions} tokens that it drew for ${losses.prompts} prompts` : 'tokens that it drew'}: the divergence of the next token's distribution
 (Kullback-Leibler, nats a token), how often the likeliest token is the same, both with guidance too; the least cosine between hidden states of
-the text; the pixels. Its weights were published in 16 bits, so \`F16\` takes nothing from them, and its text encoder, Hugging Face's,
+the text; the pixels. Its weights were published in 16 bits, so \`fp16\` takes nothing from them, and its text encoder, Hugging Face's,
 stays as it is. With \`q8\` most products round what they multiply with one scale for all of it: here that is one for a picture's
 tokens, and one for a single token when it is drawn, so that more is lost here.
 

@@ -26,7 +26,7 @@ import {
   type ModelParts,
   openDecoder,
   readModelFolder,
-  type StoredAs,
+  type Dtype,
   type TextToImage,
   writeModelFolder,
 } from '@dalle-mini/pipeline';
@@ -51,7 +51,7 @@ if (options.help) {
 
 /** A model of some dtype, opened. */
 interface Model {
-  readonly dtype: StoredAs;
+  readonly dtype: Dtype;
   readonly megabytes: number;
   readonly parts: TextToImage;
   readonly config: DecoderConfig;
@@ -74,12 +74,12 @@ try {
   const bundled = await readModelFolder(
     fileURLToPath(new URL('.', import.meta.resolve('@dalle-mini/emoji/model/model.json'))),
   );
-  const exactModel = await open(bundled, 'F32');
+  const exactModel = await open(bundled, 'fp32');
   const grids = await draw(exactModel);
   const exact = await read(exactModel, grids);
   const { vocabularySize } = exactModel.config;
   const losses: DtypeLoss[] = [];
-  for (const dtype of ['F16', 'q8', 'q4'] as const) {
+  for (const dtype of ['fp16', 'q8', 'q4'] as const) {
     const model = await open(bundled, dtype);
     const found = await read(model, grids);
     losses.push({
@@ -104,7 +104,7 @@ try {
   await rm(work, { recursive: true });
 }
 
-async function open(bundled: ModelParts, dtype: StoredAs): Promise<Model> {
+async function open(bundled: ModelParts, dtype: Dtype): Promise<Model> {
   const folder = join(work, dtype);
   await writeModelFolder(folder, bundled, { dtype });
   const decoderFolder = join(folder, 'decoder');
@@ -118,13 +118,13 @@ async function open(bundled: ModelParts, dtype: StoredAs): Promise<Model> {
 }
 
 /** One picture for each prompt, as the model draws. */
-async function draw({ parts: { encoder, decoder, sampling } }: Model): Promise<Int32Array[]> {
-  const [text, unconditional] = await Promise.all([encoder.encode(samplePrompts), encoder.encode([''])]);
+async function draw({ parts: { textEncoder, decoder, sampling } }: Model): Promise<Int32Array[]> {
+  const [text, unconditional] = await Promise.all([textEncoder.encode(samplePrompts), textEncoder.encode([''])]);
   return decoder.generate(text, { ...sampling, unconditional, seed: 1 });
 }
 
 async function read({ parts, config, parameters }: Model, grids: readonly Int32Array[]): Promise<Reading> {
-  const text = await parts.encoder.encode(samplePrompts.flatMap((prompt) => [prompt, '']));
+  const text = await parts.textEncoder.encode(samplePrompts.flatMap((prompt) => [prompt, '']));
   const { length, width, hiddenStates, attentionMask } = text;
   const graph = readingGraph(config, length, parts.sampling.guidanceScale ?? 1);
   const executable = await runtime.compile(graph, { parameters });
@@ -146,7 +146,7 @@ async function read({ parts, config, parameters }: Model, grids: readonly Int32A
     guided.set(read.guided!.data, i * size);
   }
   await executable.dispose();
-  const pictures = await parts.tokenizer.decode(grids);
+  const pictures = await parts.imageTokenizer.decode(grids);
   return { text, plain, guided, pictures };
 }
 
@@ -210,7 +210,7 @@ function meanPsnr(exact: readonly RgbImage[], found: readonly RgbImage[]): numbe
 }
 
 function printTable({ prompts, positions, decoder_mb, losses }: DtypeLosses): void {
-  console.log(`${prompts} prompts, ${positions} tokens; the decoder has ${decoder_mb.toFixed(1)} MB in F32\n`);
+  console.log(`${prompts} prompts, ${positions} tokens; the decoder has ${decoder_mb.toFixed(1)} MB in fp32\n`);
   console.log(
     '| dtype | decoder, MB | KL a token, nats | same greedy token | KL, guided | same, guided | text, least cosine | pixels, PSNR |',
   );

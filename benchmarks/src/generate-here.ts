@@ -1,8 +1,8 @@
 /** Draws with this project, in a process of its own: prints the time of each stage as one JSON line, as the programs in `peers/` do. */
 
 import { parseArgs } from 'node:util';
+import { encodeImage, fromPretrained, type Dtype } from '@dalle-mini/pipeline';
 import type { TextEncoding } from '@dalle-mini/core';
-import { encodeImage, fromPretrained, type StoredAs } from '@dalle-mini/pipeline';
 import type { GenerateMeasurement } from './measurement.js';
 import { measureStages } from './stages.js';
 
@@ -10,7 +10,7 @@ const { values: options } = parseArgs({
   options: {
     model: { type: 'string' },
     vqgan: { type: 'string' },
-    dtype: { type: 'string', default: 'F32' },
+    dtype: { type: 'string', default: 'fp32' },
     images: { type: 'string', default: '1' },
     threads: { type: 'string' },
     rounds: { type: 'string', default: '1' },
@@ -22,13 +22,13 @@ const [images, threads, rounds] = [options.images, options.threads, options.roun
   number,
 ];
 
-const dtype = options.dtype as StoredAs;
+const dtype = options.dtype as Dtype;
 const prompt = 'a red apple';
 const started = performance.now();
 // The pipeline draws no more than eight at once, and these are drawn together.
 const prepare = images > 8 ? 0 : images;
 const model = await fromPretrained(options.model, { threads, dtype, prepare, vqgan: options.vqgan });
-const { encoder, decoder, tokenizer, sampling } = model;
+const { textEncoder, decoder, imageTokenizer, sampling } = model;
 const loadMs = performance.now() - started;
 /** The pipeline reads the negative prompt once too, and without padding. */
 let unconditional: TextEncoding | undefined;
@@ -59,14 +59,14 @@ async function draw(): Promise<Record<string, number>> {
   };
   const text = await timed('encode text', async () => {
     const captions = unconditional ? [prompt] : [prompt, ''];
-    const encoding = await encoder.encode(captions, { padding: 'longest' });
+    const encoding = await textEncoder.encode(captions, { padding: 'longest' });
     unconditional ??= caption(encoding, 1, 1);
     return caption(encoding, 0, images);
   });
   const grids = await timed(`${decoder.gridSize ** 2} tokens`, () =>
     decoder.generate(text, { ...sampling, topK: 256, unconditional, seed: 1 }),
   );
-  const pictures = await timed('decode pixels', () => tokenizer.decode(grids));
+  const pictures = await timed('decode pixels', () => imageTokenizer.decode(grids));
   await timed('PNG', () => Promise.all(pictures.map((picture) => encodeImage(picture))));
   return stages;
 }

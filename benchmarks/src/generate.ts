@@ -13,7 +13,7 @@ const usage = `Usage: npm run -w benchmarks generate -- --work FOLDER [options]
 
   --work FOLDER           where models of random weights are made and kept: 4 GB for mini, 16 GB for mega
   --size NAME             mini or mega. Default mini
-  --dtype NAME            how this project stores the weights: F32, F16, q8 or q4; may be given several times. Default F32
+  --dtype NAME            how this project stores the weights: fp32, fp16, q8 or q4; may be given several times. Default fp32
   --images N              pictures that are drawn at once; may be given several times. Default 1
   --rounds N              drawings that are timed, after one that is not. Default 1
   --threads N             threads of each side. Default the number of processor cores
@@ -25,7 +25,7 @@ const { values: options } = parseArgs({
   options: {
     work: { type: 'string' },
     size: { type: 'string', default: 'mini' },
-    dtype: { type: 'string', multiple: true, default: ['F32'] },
+    dtype: { type: 'string', multiple: true, default: ['fp32'] },
     images: { type: 'string', multiple: true, default: ['1'] },
     rounds: { type: 'string', default: '1' },
     threads: { type: 'string', default: String(availableParallelism()) },

@@ -18,7 +18,7 @@ import {
   type TensorData,
 } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
-import { openDecoder, readModelDescription, type StoredAs } from '@dalle-mini/pipeline';
+import { openDecoder, readModelDescription, type Dtype } from '@dalle-mini/pipeline';
 import { type BartConfig, bartGraph, tokenizerFromBpeFiles } from '@dalle-mini/text-encoder';
 import { decodeGraph, type VqganConfig } from '@dalle-mini/vqgan';
 import { locateTensors } from '@dalle-mini/weights/node';
@@ -36,7 +36,7 @@ export interface Stages {
 export interface Drawing {
   /** The folder of a release that was converted. */
   readonly release: string;
-  readonly dtype: StoredAs;
+  readonly dtype: Dtype;
   readonly images: number;
   readonly prompt: string;
   /** Tokens of the prompt. */
@@ -83,7 +83,7 @@ export async function measureStages({ release, dtype, images, prompt, length, th
 }
 
 /** Where a release was converted to last. */
-async function convertedFolder(release: string, dtype: StoredAs): Promise<string> {
+async function convertedFolder(release: string, dtype: Dtype): Promise<string> {
   const converted = join(release, 'converted');
   const names = (await readdir(converted)).filter((name) => name.endsWith(`-${dtype}`));
   const folders = await Promise.all(

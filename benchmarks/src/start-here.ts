@@ -3,7 +3,7 @@
  * start of the process, and how much memory loading took, as one JSON line.
  */
 import { parseArgs } from 'node:util';
-import { fromPretrained, type StoredAs } from '@dalle-mini/pipeline';
+import { fromPretrained, type Dtype } from '@dalle-mini/pipeline';
 import type { StartMeasurement } from './measurement.js';
 
 const { values: options } = parseArgs({
@@ -19,7 +19,7 @@ let converted = false;
 const model = await fromPretrained(options.model, {
   threads: Number(options.threads),
   vqgan: options.vqgan,
-  dtype: options.dtype as StoredAs,
+  dtype: options.dtype as Dtype,
   onProgress: () => {
     converted = true;
   },

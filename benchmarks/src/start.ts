@@ -11,7 +11,7 @@ const usage = `Usage: npm run -w benchmarks start -- --work FOLDER [options]
 
   --work FOLDER           where models of random weights are made and kept
   --size NAME             mini or mega. Default mini
-  --dtype NAME            F32, F16, q8 or q4; may be given several times. Default F32
+  --dtype NAME            fp32, fp16, q8 or q4; may be given several times. Default fp32
   --rounds N              starts that are timed: the median one counts. Default 5
   --threads N             Default the number of processor cores
   --out FILE              writes everything that was measured as JSON`;
@@ -20,7 +20,7 @@ const { values: options } = parseArgs({
   options: {
     work: { type: 'string' },
     size: { type: 'string', default: 'mini' },
-    dtype: { type: 'string', multiple: true, default: ['F32'] },
+    dtype: { type: 'string', multiple: true, default: ['fp32'] },
     rounds: { type: 'string', default: '5' },
     threads: { type: 'string', default: String(availableParallelism()) },
     out: { type: 'string' },

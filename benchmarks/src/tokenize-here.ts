@@ -11,7 +11,7 @@ const { values: options } = parseArgs({
   options: {
     task: { type: 'string' },
     images: { type: 'string' },
-    dtype: { type: 'string', default: 'F32' },
+    dtype: { type: 'string', default: 'fp32' },
     threads: { type: 'string' },
     calls: { type: 'string' },
   },
@@ -23,14 +23,14 @@ const [count, threads, calls] = [options.images, options.threads, options.calls]
 ];
 const task = options.task as 'encode' | 'decode';
 
-const dtype = options.dtype as 'F32' | 'F16';
+const dtype = options.dtype as 'fp32' | 'fp16';
 
 const config = vqganPresets['f16-16384'];
 const seed = 0;
 const random = createRandom(seed);
 const integers = (length: number, below: number) => Array.from({ length }, () => random.integer(below));
 const drawn = initializeParameters(vqganParameters(config), seed);
-const parameters = dtype === 'F32' ? drawn : rounded(drawn);
+const parameters = dtype === 'fp32' ? drawn : rounded(drawn);
 const { resolution: size, nEmbed } = config;
 const images = Array.from({ length: count }, () => ({
   width: size,
@@ -60,7 +60,7 @@ const measurement = {
   peak_rss_mb: process.resourceUsage().maxRSS / 1024,
 };
 const result: TokenizeMeasurement =
-  task === 'decode' && dtype !== 'F32' ? { ...measurement, ...(await pixelLoss()) } : measurement;
+  task === 'decode' && dtype !== 'fp32' ? { ...measurement, ...(await pixelLoss()) } : measurement;
 console.log(JSON.stringify(result));
 await tokenizer.dispose();
 await runtime.dispose();

@@ -34,9 +34,9 @@ if (options.help) {
 }
 const { python, calls, threads } = options;
 const tasks = [
-  { task: 'decode', dtype: 'F32', images: 1, graph: decodeGraph },
-  { task: 'decode', dtype: 'F16', images: 1, graph: decodeGraph },
-  { task: 'encode', dtype: 'F32', images: 8, graph: encodeGraph },
+  { task: 'decode', dtype: 'fp32', images: 1, graph: decodeGraph },
+  { task: 'decode', dtype: 'fp16', images: 1, graph: decodeGraph },
+  { task: 'encode', dtype: 'fp32', images: 8, graph: encodeGraph },
 ] as const;
 
 const machine = run<Machine>(process.execPath, 'machine.js', { threads });
@@ -70,7 +70,7 @@ for (const { task, dtype, images, gflops, psnr, pixel_deviation, rounds } of res
     const memory = median(rounds.map((round) => round[side]!.peak_rss_mb)) / 1024;
     const ratios = python !== undefined && side === 0 ? times(0).map((own, i) => times(1)[i]! / own) : [];
     const cells = [
-      `${task} | ${side === 0 ? dtype : 'F32'} | ${images} | ${gflops.toFixed(0)} | ${engine} | ${milliseconds.toFixed(0)} | ${speed.toFixed(0)}`,
+      `${task} | ${side === 0 ? dtype : 'fp32'} | ${images} | ${gflops.toFixed(0)} | ${engine} | ${milliseconds.toFixed(0)} | ${speed.toFixed(0)}`,
       `${((100 * speed) / peak).toFixed(0)} % | ${memory.toFixed(2)}`,
       ratios.length > 0
         ? `${median(ratios).toFixed(2)} (${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)})`

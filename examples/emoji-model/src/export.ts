@@ -33,7 +33,7 @@ await writeModelFolder(
     decoder: { config: recipe.decoder, parameters: await loadParameters(join(run, 'decoder.safetensors')) },
     sampling: recipe.sampling,
   },
-  { dtype: 'F16' },
+  { dtype: 'fp16' },
 );
 for (const part of ['vqgan', 'decoder', 'model.json']) {
   await cp(join(whole, part), join(target, part), { recursive: true });

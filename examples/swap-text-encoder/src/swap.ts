@@ -7,20 +7,20 @@ import { BagOfWords } from './bag-of-words.js';
 import { colorDataset } from './colors.js';
 
 const bundled = await fromPretrained();
-const { tokenizer } = bundled;
-const encoder = new BagOfWords(64, 6);
+const { imageTokenizer } = bundled;
+const textEncoder = new BagOfWords(64, 6);
 
 // A decoder understands the hidden states that it was trained on, so a new encoder needs a new decoder: here a tiny one,
 // trained in seconds on pictures of one color.
-const dataset = await colorDataset(tokenizer);
+const dataset = await colorDataset(imageTokenizer);
 const config: DecoderConfig = {
-  vocabularySize: tokenizer.vocabularySize,
-  gridSize: tokenizer.gridSize,
+  vocabularySize: imageTokenizer.vocabularySize,
+  gridSize: imageTokenizer.gridSize,
   width: 64,
   layers: 1,
   heads: 2,
   feedForwardWidth: 128,
-  textWidth: encoder.width,
+  textWidth: textEncoder.width,
 };
 const runtime = new OnnxRuntime();
 await rm('output', { recursive: true, force: true });
@@ -35,12 +35,16 @@ const parameters = await trainDecoder({
   dataset,
   evaluation: dataset,
   order: (position) => position % dataset.length,
-  textEncoder: { kind: 'frozen', encoder },
+  textEncoder: { kind: 'frozen', encoder: textEncoder },
   onProgress: ({ step, loss }) => step % 50 === 0 && console.log(`step ${step}, loss ${loss.toFixed(3)}`),
 });
 
 // The swap: whatever implements TextEncoder takes BERT's place.
-const model = new TextToImage({ tokenizer, encoder, decoder: new DalleMiniDecoder(config, parameters, { runtime }) });
+const model = new TextToImage({
+  imageTokenizer,
+  textEncoder,
+  decoder: new DalleMiniDecoder(config, parameters, { runtime }),
+});
 for (const prompt of ['blue', 'a yellow picture', 'GREEN']) {
   const pictures = await model.generate(prompt, { n: 4, seed: 1, temperature: 0.5 });
   const path = `output/${prompt.replace(/\W+/g, '-')}.png`;

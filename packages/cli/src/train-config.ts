@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { emojiVendors } from '@dalle-mini/data/emoji';
 import type { DecoderConfig } from '@dalle-mini/decoder';
-import type { Sampling } from '@dalle-mini/pipeline';
+import type { SamplingOptions } from '@dalle-mini/core';
 import { bartChoices } from '@dalle-mini/text-encoder';
 import type { DecoderTrainingConfig, VqganTrainingConfig } from '@dalle-mini/train';
 import type { VqganConfig } from '@dalle-mini/vqgan';
@@ -92,7 +92,7 @@ const samplingSchema = z.strictObject({
   topK: count.optional(),
   topP: z.number().gt(0).max(1).optional(),
   guidanceScale: z.number().min(0).optional(),
-}) satisfies z.ZodType<Sampling>;
+}) satisfies z.ZodType<SamplingOptions>;
 
 /** A new model by its sizes, or one to fine-tune by its folder. */
 const oneStart = {

@@ -1,7 +1,7 @@
 import { dirname, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { OptionError, abortSignal, callback, type Fields, implementation, type ImageRanker, integer, object, oneOf, optional, readOptions, string, boolean } from '@dalle-mini/core';
+import { OptionError, abortSignal, callback, implementation, type ImageRanker, integer, object, oneOf, optional, readOptions, string, boolean } from '@dalle-mini/core';
 import { isFolder, recoverFolder } from '@dalle-mini/core/node';
 import { DalleMiniDecoder } from '@dalle-mini/decoder';
 import type { Runtime } from '@dalle-mini/graph';

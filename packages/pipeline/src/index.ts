@@ -9,6 +9,7 @@ export {
   type TextEncoder,
   type TextWarning,
 } from '@dalle-mini/core';
+export { type Dtype, dtypes } from './dtype.js';
 export { ModelFolderError } from './folder.js';
 export { type FromPretrainedOptions, fromPretrained } from './from-pretrained.js';
 export {
@@ -29,7 +30,7 @@ export {
   writeModelFolder,
   writeVqgan,
 } from './model-folder.js';
-export { type DecoderPart, openDecoder, readDecoder, readVqgan, type StoredAs, type VqganPart } from './model-part.js';
+export { type DecoderPart, openDecoder, readDecoder, readVqgan, type VqganPart } from './model-part.js';
 export type { LoadProgress, PublishedModelOptions } from './published-model.js';
 export { type ReleaseParts, writeRelease } from './release-folder.js';
 export {

@@ -9,7 +9,7 @@ import type { CompiledModelCache } from '@dalle-mini/graph/onnxruntime';
 import { type BartConfig, bartConfigFromRelease, takeBart } from '@dalle-mini/text-encoder';
 import { readVqganFiles } from '@dalle-mini/vqgan/node';
 import type { Checkpoint } from '@dalle-mini/weights';
-import { type DownloadOptions, type DownloadProgress, downloadModel } from '@dalle-mini/weights/hub';
+import { type DownloadOptions, downloadModel } from '@dalle-mini/weights/hub';
 import { locateTensors } from '@dalle-mini/weights/node';
 import type { Dtype } from './dtype.js';
 import { inFile, ModelFolderError, readJson, readTensors } from './folder.js';
@@ -109,7 +109,7 @@ async function download(
     endpoint,
     offline,
     signal,
-    onProgress: onProgress && ((progress) => onProgress({ stage: 'download', model, ...progress })),
+    onProgress: onProgress && ((progress) => onProgress({ ...progress, model })),
   });
 }
 

@@ -130,7 +130,7 @@ describe('a loaded model', () => {
     await expect(loading).rejects.toThrow('changed my mind');
   });
 
-  it('settles whenever it is aborted while it loads, or the model is disposed of while it draws', () => {
+  test('settles whenever it is aborted while it loads, or the model is disposed of while it draws', () => {
     // Replies of the workers arrive while the main thread is blocked, and are read after the abort.
     const program = `
       import { setTimeout } from 'node:timers/promises';

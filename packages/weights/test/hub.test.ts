@@ -829,21 +829,23 @@ describe('progress', () => {
     await download({ files: ['config.json', 'model.safetensors'], onProgress });
     const total = weights.byteLength + config.byteLength;
     expect(reports.every((report) => report.total === total)).toBe(true);
-    const bytes = reports.map((report) => report.bytes);
+    const bytes = reports.map((report) => report.done);
     expect(bytes).toEqual([...bytes].sort((a, b) => a - b));
     expect(bytes.length).toBeGreaterThan(2);
-    expect(reports.at(-1)).toMatchObject({ bytes: total, secondsLeft: 0 });
+    expect(reports.at(-1)).toMatchObject({ stage: 'download', unit: 'bytes', done: total, total, secondsLeft: 0 });
     // 200 kB after 200 and 400 ms; a busy machine makes it slower.
-    const { rate, secondsLeft } = reports.at(-2)!;
+    const { rate = Number.NaN, secondsLeft } = reports.at(-2)!;
     expect(rate).toBeGreaterThan(1e4);
     expect(rate).toBeLessThan(5e6);
-    expect(secondsLeft).toBeCloseTo((total - reports.at(-2)!.bytes) / rate, 5);
+    expect(secondsLeft).toBeCloseTo((total - reports.at(-2)!.done) / rate, 5);
   });
 
   it('tells of a model that is there, too', async () => {
     await download();
     const onProgress = vi.fn();
     await download({ onProgress });
-    expect(onProgress.mock.calls).toEqual([[{ bytes: 300_000, total: 300_000, rate: 0, secondsLeft: undefined }]]);
+    expect(onProgress.mock.calls).toEqual([
+      [{ stage: 'download', unit: 'bytes', done: 300_000, total: 300_000, rate: undefined, secondsLeft: undefined }],
+    ]);
   });
 });

@@ -25,7 +25,7 @@ export async function downloadBlob(
   hub: HubClient,
   file: StoredFile,
   cache: ModelCache,
-  progress: Progress,
+  progress: DownloadMeter,
 ): Promise<void> {
   const partial = await cache.claimPartial(file.etag);
   try {
@@ -52,7 +52,7 @@ async function receiveRest(
   hub: HubClient,
   file: StoredFile,
   partial: string,
-  progress: Progress,
+  progress: DownloadMeter,
   reached: Reached,
   recovered: () => void,
 ): Promise<void> {

@@ -6,7 +6,7 @@ import { HubClient } from './client.js';
 import { downloadBlob } from './download-file.js';
 import { HubError, UnavailableError } from './error.js';
 import { checkPath, type HubFile, readListing, type StoredFile } from './listing.js';
-import { type DownloadProgress, Progress } from './progress.js';
+import { type DownloadProgress, DownloadMeter } from './progress.js';
 import { RETRIES } from './retries.js';
 import { cacheFolder, hubEndpoint, hubTimeout, hubToken, isOffline } from './settings.js';
 
@@ -85,7 +85,7 @@ export async function downloadModel(repo: string, options: DownloadOptions): Pro
     const { commit } = listing;
     const names = choose(wanted, listing.files);
     const blobs = blobsOf(names, listing.files, what);
-    const progress = new Progress(
+    const progress = new DownloadMeter(
       blobs.reduce((sum, [{ size }]) => sum + size, 0),
       options.onProgress,
     );
@@ -140,7 +140,7 @@ async function provide(
   commit: string,
   cache: ModelCache,
   hub: HubClient,
-  progress: Progress,
+  progress: DownloadMeter,
 ): Promise<void> {
   const [{ etag, size }] = files;
   const absent: StoredFile[] = [];
