@@ -378,8 +378,8 @@ describe('a download that is interrupted', () => {
     });
     const controller = new AbortController();
     const reason = new Error('changed my mind');
-    const onProgress = ({ bytes }: DownloadProgress) => {
-      if (bytes > 50_000) controller.abort(reason);
+    const onProgress = ({ done }: DownloadProgress) => {
+      if (done > 50_000) controller.abort(reason);
     };
     await expect(download({ signal: controller.signal, onProgress })).rejects.toBe(reason);
     const { oid } = hub.files.get('model.safetensors')!;

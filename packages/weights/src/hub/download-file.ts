@@ -5,7 +5,7 @@ import type { ModelCache } from './cache.js';
 import type { HubClient } from './client.js';
 import { HubError, UnavailableError } from './error.js';
 import type { StoredFile } from './listing.js';
-import type { Progress } from './progress.js';
+import type { DownloadMeter } from './progress.js';
 import { withRetries } from './retries.js';
 
 /** New bytes after which a connection that breaks counts as one that worked. */
