@@ -20,6 +20,12 @@ function sources() {
   });
 }
 
+/** Resolves packages of this repository to their sources. */
+const packagesFromSources = {
+  name: 'packages-from-sources',
+  resolveId: (name: string) => sources().find(({ find }) => find.test(name))?.replacement,
+};
+
 /** Node.js runs no TypeScript, and a worker thread is a program of its own: bundles it where a source says which file it starts. */
 const workerThreads: Plugin = {
   name: 'worker-threads',
@@ -32,7 +38,8 @@ const workerThreads: Plugin = {
     const bundle = await rolldown({
       input: join(dirname(id), `${name}.ts`),
       platform: 'node',
-      external: (module) => !/^[./]/.test(module),
+      external: (module) => !/^([./]|@dalle-mini\/)/.test(module),
+      plugins: [packagesFromSources],
     });
     const { output } = await bundle.generate({ format: 'esm', sourcemap: 'inline', codeSplitting: false });
     for (const module of output[0].moduleIds) this.addWatchFile(module);

@@ -141,7 +141,12 @@ function targets(results) {
     [`${guided}, q8: a token`, milliseconds, timesFaster(2.5, 'transformers'), token(one, 1, 'q8', 'transformers')],
     [`${guided}, fp32: a token`, milliseconds, timesFaster(5, 'min-dalle'), token(one, 1, 'fp32', 'minDalle')],
     [`${guided}, fp32: a token`, milliseconds, timesFaster(1.2, 'transformers'), token(one, 1, 'fp32', 'transformers')],
-    ['Mini, nine pictures, fp32: a token', milliseconds, timesFaster(6, 'min-dalle'), token(nine, 9, 'fp32', 'minDalle')],
+    [
+      'Mini, nine pictures, fp32: a token',
+      milliseconds,
+      timesFaster(6, 'min-dalle'),
+      token(nine, 9, 'fp32', 'minDalle'),
+    ],
     ['Mini, nine pictures, fp32: a token', milliseconds, ofRoofline(1.35), token(nine, 9, 'fp32')],
     ['VQ-GAN f16-16384: decode one picture', milliseconds, timesFaster(1.2, 'PyTorch'), tokenizing(results, 'decode')],
     [

@@ -22,11 +22,11 @@ import {
 } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import {
+  type Dtype,
   fromPretrained,
   type ModelParts,
   openDecoder,
   readModelFolder,
-  type Dtype,
   type TextToImage,
   writeModelFolder,
 } from '@dalle-mini/pipeline';

@@ -1,8 +1,8 @@
 /** Draws with this project, in a process of its own: prints the time of each stage as one JSON line, as the programs in `peers/` do. */
 
 import { parseArgs } from 'node:util';
-import { encodeImage, fromPretrained, type Dtype } from '@dalle-mini/pipeline';
 import type { TextEncoding } from '@dalle-mini/core';
+import { type Dtype, encodeImage, fromPretrained } from '@dalle-mini/pipeline';
 import type { GenerateMeasurement } from './measurement.js';
 import { measureStages } from './stages.js';
 

@@ -18,7 +18,7 @@ import {
   type TensorData,
 } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
-import { openDecoder, readModelDescription, type Dtype } from '@dalle-mini/pipeline';
+import { type Dtype, openDecoder, readModelDescription } from '@dalle-mini/pipeline';
 import { type BartConfig, bartGraph, tokenizerFromBpeFiles } from '@dalle-mini/text-encoder';
 import { decodeGraph, type VqganConfig } from '@dalle-mini/vqgan';
 import { locateTensors } from '@dalle-mini/weights/node';

@@ -3,7 +3,7 @@
  * start of the process, and how much memory loading took, as one JSON line.
  */
 import { parseArgs } from 'node:util';
-import { fromPretrained, type Dtype } from '@dalle-mini/pipeline';
+import { type Dtype, fromPretrained } from '@dalle-mini/pipeline';
 import type { StartMeasurement } from './measurement.js';
 
 const { values: options } = parseArgs({

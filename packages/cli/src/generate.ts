@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import { OptionError, type SamplingOptions } from '@dalle-mini/core';
 import { makeFolder, writeFileAtomically } from '@dalle-mini/core/node';
 import {
@@ -10,7 +11,6 @@ import {
   imageGrid,
   type LoadProgress,
 } from '@dalle-mini/pipeline';
-import { dirname } from 'node:path';
 import { UsageError } from './errors.js';
 import { type Output, planOutput, writeFiles } from './output.js';
 import { duration, ProgressBar } from './progress-bar.js';
@@ -31,7 +31,8 @@ export interface GenerateCommand extends SamplingOptions {
 /** `dalle-mini generate`: generates images, writes them, and prints the paths of the files. */
 export async function generate(prompt: string, command: GenerateCommand): Promise<void> {
   const started = performance.now();
-  const { n, seed, out, format, negativePrompt, seamless, json, signal, temperature, topK, topP, guidanceScale } = command;
+  const { n, seed, out, format, negativePrompt, seamless, json, signal, temperature, topK, topP, guidanceScale } =
+    command;
   try {
     checkPrompt(prompt);
   } catch (error) {
@@ -95,7 +96,10 @@ export async function generate(prompt: string, command: GenerateCommand): Promis
 
 function showLoading(bar: ProgressBar, { stage, model, done, total, rate, secondsLeft }: LoadProgress): void {
   const fraction = total === 0 ? 1 : done / total;
-  if (stage === 'convert') return bar.show(fraction, `converting ${model}`);
+  if (stage === 'convert') {
+    bar.show(fraction, `converting ${model}`);
+    return;
+  }
   const megabytes = (bytes: number) => (bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0);
   const left =
     rate === undefined || secondsLeft === undefined ? '' : `, ${megabytes(rate)} MB/s, ${duration(secondsLeft)} left`;

@@ -20,13 +20,19 @@ program
   .description('Generate images from a prompt.')
   .argument('<prompt>', 'a description of the image, such as "a red apple"')
   .option('--n <count>', 'number of images, 1 to 1000', numberOption('n'), 1)
-  .option('--seed <number>', 'seed: the same one gives the same images (default: random, and printed)', numberOption('seed'))
+  .option(
+    '--seed <number>',
+    'seed: the same one gives the same images (default: random, and printed)',
+    numberOption('seed'),
+  )
   .option(
     '--out <path>',
     'a .png, .jpg or .webp file for all images side by side, or a folder for 1.png, 2.png, …',
     'picture.png',
   )
-  .addOption(new Option('--format <name>', 'format of the files in a folder (default: png)').choices(['png', 'jpeg', 'webp']))
+  .addOption(
+    new Option('--format <name>', 'format of the files in a folder (default: png)').choices(['png', 'jpeg', 'webp']),
+  )
   .option('--model <name>', 'a bundled model, the path of a folder, or a model of the Hugging Face hub', 'emoji')
   .option('--revision <name>', 'a branch, tag or commit of a hub model (default: main)')
   .option(
@@ -40,7 +46,11 @@ program
     'sample among the smallest set of tokens with this total probability, above 0 to 1',
     numberOption('topP'),
   )
-  .option('--guidance-scale <number>', 'how closely to follow the prompt; 1 turns guidance off', numberOption('guidanceScale'))
+  .option(
+    '--guidance-scale <number>',
+    'how closely to follow the prompt; 1 turns guidance off',
+    numberOption('guidanceScale'),
+  )
   .option('--negative-prompt <text>', 'what the images must not show; needs a guidance scale other than 1')
   .option('--seamless', 'generate images that join without a seam side by side; --n must be a square number', false)
   .option('--json', 'print one JSON object instead of text', false)

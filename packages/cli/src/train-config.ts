@@ -1,9 +1,9 @@
 /** The settings of a training run, as a JSON file. */
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import type { SamplingOptions } from '@dalle-mini/core';
 import { emojiVendors } from '@dalle-mini/data/emoji';
 import type { DecoderConfig } from '@dalle-mini/decoder';
-import type { SamplingOptions } from '@dalle-mini/core';
 import { bartChoices } from '@dalle-mini/text-encoder';
 import type { DecoderTrainingConfig, VqganTrainingConfig } from '@dalle-mini/train';
 import type { VqganConfig } from '@dalle-mini/vqgan';

@@ -21,7 +21,7 @@ export interface DecodeOptions extends SamplingOptions {
   /** What guidance steers away from, as a batch of 1: the encoding of the empty caption or of a negative prompt, of any length. Required if `guidanceScale` is not 1. */
   readonly unconditional?: TextEncoding | undefined;
   /** Called after each row of tokens. The next row waits for the promise that it may return, and an error ends the call. */
-  readonly onProgress?: ((progress: DecodeProgress) => void | Promise<void>) | undefined;
+  readonly onProgress?: ((progress: DecodeProgress) => unknown) | undefined;
   /** Cancels between two rows: the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }

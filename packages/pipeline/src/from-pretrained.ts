@@ -1,19 +1,32 @@
 import { dirname, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { OptionError, abortSignal, callback, implementation, type ImageRanker, integer, object, oneOf, optional, readOptions, string, boolean } from '@dalle-mini/core';
+import {
+  abortSignal,
+  boolean,
+  callback,
+  type ImageRanker,
+  implementation,
+  integer,
+  OptionError,
+  object,
+  oneOf,
+  optional,
+  readOptions,
+  string,
+} from '@dalle-mini/core';
 import { isFolder, recoverFolder } from '@dalle-mini/core/node';
 import { DalleMiniDecoder } from '@dalle-mini/decoder';
 import type { Runtime } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { VqganTokenizer } from '@dalle-mini/vqgan';
 import { HubError, isHubName } from '@dalle-mini/weights/hub';
+import { dtypes } from './dtype.js';
 import { folderError, ModelFolderError } from './folder.js';
 import { batchSize } from './generate-options.js';
 import { isModelFolder, readModelDescription } from './model-folder.js';
 import { openDecoder, openVqgan } from './model-part.js';
 import { type ProvidedModel, type PublishedModelOptions, provideModel, provideModelOf } from './published-model.js';
-import { dtypes } from './dtype.js';
 import { openTextEncoder } from './text-encoder-part.js';
 import { TextToImage } from './text-to-image.js';
 
@@ -100,7 +113,14 @@ export async function fromPretrained(source = 'emoji', options: FromPretrainedOp
     }
     const imageTokenizer = new VqganTokenizer(vqganPart.config, vqganPart.parameters, { runtime });
     try {
-      return new TextToImage({ imageTokenizer, textEncoder, decoder, ranker, sampling: description.sampling, runtime: own });
+      return new TextToImage({
+        imageTokenizer,
+        textEncoder,
+        decoder,
+        ranker,
+        sampling: description.sampling,
+        runtime: own,
+      });
     } catch (error) {
       throw folderError(folder, error);
     }

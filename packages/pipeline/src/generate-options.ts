@@ -1,7 +1,7 @@
 import {
   abortSignal,
-  callback,
   boolean,
+  callback,
   type Fields,
   integer,
   object,
@@ -65,7 +65,7 @@ export interface GenerateOptions extends GenerateNumbers {
   /** Cancels the work, within a row of tokens: the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
   /** Called after each row of tokens. The next row waits for the promise that it may return, and an error ends the call. */
-  readonly onProgress?: ((progress: GenerateProgress) => void | Promise<void>) | undefined;
+  readonly onProgress?: ((progress: GenerateProgress) => unknown) | undefined;
 }
 
 /** The range of each option that is a number: the command line checks its flags by it. */

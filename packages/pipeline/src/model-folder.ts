@@ -94,7 +94,12 @@ const descriptionFields = object<ModelDescription>({
   name: string(),
   license: optional(string()),
   imageTokenizer: object<ModelDescription['imageTokenizer']>({ type: oneOf(['vqgan']), folder: folderName }),
-  textEncoder: object<{ type: 'bert' | 'dalle-mini'; folder: string; maxLength: number; tokenizer?: 'bart' | 'min-dalle' }>(
+  textEncoder: object<{
+    type: 'bert' | 'dalle-mini';
+    folder: string;
+    maxLength: number;
+    tokenizer?: 'bart' | 'min-dalle';
+  }>(
     {
       type: oneOf(['bert', 'dalle-mini']),
       folder: folderName,
@@ -103,7 +108,8 @@ const descriptionFields = object<ModelDescription>({
     },
     {
       check: ({ type, tokenizer }, at) => {
-        if (type === 'dalle-mini' && tokenizer === undefined) refuse(at('tokenizer'), '"bart" or "min-dalle"', tokenizer);
+        if (type === 'dalle-mini' && tokenizer === undefined)
+          refuse(at('tokenizer'), '"bart" or "min-dalle"', tokenizer);
       },
     },
   ) as Field<TextEncoderDescription>,

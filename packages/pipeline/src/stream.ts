@@ -15,13 +15,10 @@ export async function* streamOf<Item, Result, Yielded extends Item = Item>(
   let wake = () => {};
   let result: { readonly value: Result } | undefined;
   let failure: { readonly error: unknown } | undefined;
-  const running = work(
-    (item) => {
-      items.push(item);
-      wake();
-    },
-    left.signal,
-  )
+  const running = work((item) => {
+    items.push(item);
+    wake();
+  }, left.signal)
     .then(
       (value) => {
         result = { value };

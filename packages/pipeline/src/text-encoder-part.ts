@@ -16,11 +16,7 @@ import {
   TextNormalizer,
   tokenizerFromBpeFiles,
 } from '@dalle-mini/text-encoder';
-import {
-  locateTensors,
-  readHuggingFaceFolder,
-  writeCheckpointFile,
-} from '@dalle-mini/weights/node';
+import { locateTensors, readHuggingFaceFolder, writeCheckpointFile } from '@dalle-mini/weights/node';
 import { folderError, inFile, readJson, readTensors, readText } from './folder.js';
 import { bartKind, configFile, openPart, stayInFile, weightsFile } from './model-part.js';
 
@@ -164,6 +160,5 @@ export async function writeHuggingFaceFiles(folder: string, files: HuggingFaceFi
 
 /** Writes the files of DALL·E Mini's tokenizer into a folder. */
 export async function writeTokenizerFiles(folder: string, files: BartPart['tokenizerFiles']): Promise<void> {
-  for (const [name, content] of Object.entries(files))
-    await writeFileAtomically(join(folder, name), content);
+  for (const [name, content] of Object.entries(files)) await writeFileAtomically(join(folder, name), content);
 }

@@ -221,7 +221,9 @@ export class TextToImage implements AsyncDisposable {
   private samplingOf(options: SamplingOptions): SamplingOptions {
     const names = Object.keys(samplingFields) as (keyof SamplingOptions)[];
     const entries = names.map((name) => [name, options[name] ?? this.sampling[name]] as const);
-    const { topK, ...sampling }: SamplingOptions = Object.fromEntries(entries.filter(([, value]) => value !== undefined));
+    const { topK, ...sampling }: SamplingOptions = Object.fromEntries(
+      entries.filter(([, value]) => value !== undefined),
+    );
     return topK === undefined ? sampling : { ...sampling, topK: Math.min(topK, this.decoder.vocabularySize) };
   }
 
@@ -273,7 +275,11 @@ function wellFormed(text: string): string {
 }
 
 /** One caption of an encoding, `count` times. */
-function captionOf({ hiddenStates, attentionMask, length, width }: TextEncoding, index: number, count: number): TextEncoding {
+function captionOf(
+  { hiddenStates, attentionMask, length, width }: TextEncoding,
+  index: number,
+  count: number,
+): TextEncoding {
   const size = length * width;
   const states = hiddenStates.subarray(index * size, (index + 1) * size);
   const mask = attentionMask.subarray(index * length, (index + 1) * length);

@@ -34,7 +34,7 @@ export function fakeParts() {
       decoderCalls.push({ text, options });
       const grids = Array.from({ length: text.batch }, (_, i) => Int32Array.of(i, 1, 2, 3));
       for (const row of [1, 2])
-        options.onProgress?.({
+        await options.onProgress?.({
           stage: 'generate',
           unit: 'rows',
           done: row,

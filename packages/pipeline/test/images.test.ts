@@ -39,7 +39,9 @@ describe('imageGrid', () => {
   });
 
   test('refuses images of several sizes, and none', () => {
-    expect(() => imageGrid([plain(0), plain(0, 16)])).toThrow('images[1] must be as large as the first image, 32 × 32 pixels, not 16 × 16 pixels.');
+    expect(() => imageGrid([plain(0), plain(0, 16)])).toThrow(
+      'images[1] must be as large as the first image, 32 × 32 pixels, not 16 × 16 pixels.',
+    );
     expect(() => imageGrid([])).toThrow('images must be a list of at least one image');
   });
 });
@@ -74,7 +76,9 @@ describe('encodeImage', () => {
     await expect(encodeImage(plain(0), { format: 'gif' as 'png' })).rejects.toThrow(
       'format must be "png", "jpeg" or "webp", not "gif".',
     );
-    await expect(encodeImage(plain(0), { quality: 0 })).rejects.toThrow('quality must be a whole number from 1 to 100, not 0.');
+    await expect(encodeImage(plain(0), { quality: 0 })).rejects.toThrow(
+      'quality must be a whole number from 1 to 100, not 0.',
+    );
   });
 
   test('refuses data that do not agree with the size', async () => {
@@ -107,7 +111,9 @@ describe('a file of an image', () => {
 
   test('is not written under an ending of another format', async () => {
     const before = await readdir(folder);
-    await expect(picture.save(join(folder, 'a.gif'))).rejects.toThrow('path must be the name of a file that ends in .png');
+    await expect(picture.save(join(folder, 'a.gif'))).rejects.toThrow(
+      'path must be the name of a file that ends in .png',
+    );
     expect(await readdir(folder)).toEqual(before);
   });
 

@@ -104,7 +104,7 @@ describe('a model folder that is not whole', () => {
     const text = await readFile(inCopy(file), 'utf8');
     for (const cut of [text.slice(0, -10), '', '[1]', 'null']) {
       await writeFile(inCopy(file), cut);
-      expect(await failure(file)).toMatch(/it is not JSON|must hold an object/);
+      expect(await failure(file)).toMatch(/must be JSON|must be a JSON object|must hold a JSON object/);
     }
   });
 
@@ -142,7 +142,10 @@ describe('a model folder that is not whole', () => {
     ],
     [{ decoder: { type: 'dalle-mini', folder: '..' } }, 'decoder.folder must be the name of a folder next to it'],
     [{ decoder: undefined }, 'decoder is missing; it must be an object.'],
-    [{ textEncoder: { type: 'bert', folder: 'text-encoder' } }, 'textEncoder.maxLength is missing; it must be a whole number from 1 to'],
+    [
+      { textEncoder: { type: 'bert', folder: 'text-encoder' } },
+      'textEncoder.maxLength is missing; it must be a whole number from 1 to',
+    ],
     [{ sampling: { temperature: -1 } }, 'sampling.temperature must be a number of at least 0, not -1.'],
     [{ sampling: { topk: 5 } }, 'sampling.topk is not known. Did you mean topK?'],
   ])('names what is wrong in a model.json with %j', async (change, message) => {
@@ -318,7 +321,9 @@ describe('writeModelFolder', () => {
     const other = join(folder.path, 'other');
     await mkdir(other);
     await writeFile(join(other, 'thesis.txt'), 'precious');
-    await expect(writeModelFolder(other, tinyModel())).rejects.toThrow(/holds thesis.txt, which does not belong to a model/);
+    await expect(writeModelFolder(other, tinyModel())).rejects.toThrow(
+      /holds thesis.txt, which does not belong to a model/,
+    );
     expect(await readdir(other)).toEqual(['thesis.txt']);
   });
 

@@ -212,9 +212,12 @@ describe('a model of the hub', () => {
 
   test('is downloaded and converted once, and then opened offline too', async () => {
     const stages = new Set<string>();
-    const model = await fromPretrained('org/name', { ...options(), onProgress: ({ stage }) => {
+    const model = await fromPretrained('org/name', {
+      ...options(),
+      onProgress: ({ stage }) => {
         stages.add(stage);
-      } });
+      },
+    });
     expect(await greedy(model, 3)).toEqual(tokensOf('guided_greedy_tokens'));
     await model.dispose();
     expect([...stages]).toEqual(['download', 'convert']);

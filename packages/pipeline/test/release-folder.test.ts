@@ -61,7 +61,9 @@ describe('writeRelease', () => {
     await writeRelease(at('replaced'), parts);
     expect(await readdir(at('replaced'))).not.toContain('converted');
     await writeFile(at('replaced', 'thesis.txt'), 'precious');
-    await expect(writeRelease(at('replaced'), parts)).rejects.toThrow(/holds thesis.txt, which does not belong to a model/);
+    await expect(writeRelease(at('replaced'), parts)).rejects.toThrow(
+      /holds thesis.txt, which does not belong to a model/,
+    );
   });
 
   test('refuses parts that do not belong together or that the published code does not have, and writes nothing', async () => {

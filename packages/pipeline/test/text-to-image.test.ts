@@ -144,7 +144,10 @@ describe('TextToImage', () => {
     [{ topK: 0 }, 'topK must be a whole number of at least 1, not 0.'],
     [{ topP: 0 }, 'topP must be a number above 0 and of at most 1, not 0.'],
     [{ topP: 1.1 }, 'topP must be a number above 0 and of at most 1, not 1.1.'],
-    [{ guidanceScale: 1e39 }, 'guidanceScale must be a number of at least 0 and of at most 3.4028234663852886e+38, not 1e+39.'],
+    [
+      { guidanceScale: 1e39 },
+      'guidanceScale must be a number of at least 0 and of at most 3.4028234663852886e+38, not 1e+39.',
+    ],
     [{ negativePrompt: 1 }, 'negativePrompt must be a string, not 1.'],
     [{ seamless: 'yes' }, 'seamless must be true or false, not "yes".'],
     [{ signal: {} }, 'signal must be an AbortSignal, not an object.'],

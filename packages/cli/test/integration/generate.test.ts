@@ -308,23 +308,26 @@ describe('an output path that cannot be written', () => {
     expect(await readFile(file, 'utf8')).toBe('precious');
   });
 
-  test.each(['picture.png', 'pictures'])('is told if the disk takes no more, and nothing of %s is left', async (out) => {
-    // No file may grow past 0 bytes: what a full disk does, without one.
-    const limits = "trap '' XFSZ; ulimit -f 0";
-    const result = await dalleMiniAfter(folder, limits, [
-      'generate',
-      'a red apple',
-      '--model',
-      tiny,
-      '--n',
-      '2',
-      '--out',
-      out,
-    ]);
-    expect(result.stderr).toMatch(/^dalle-mini: Cannot write .*pictures?.*\n$/);
-    expect(result.code).toBe(1);
-    expect((await readdir(folder, { recursive: true })).filter((name) => name !== 'pictures')).toEqual([]);
-  });
+  test.each(['picture.png', 'pictures'])(
+    'is told if the disk takes no more, and nothing of %s is left',
+    async (out) => {
+      // No file may grow past 0 bytes: what a full disk does, without one.
+      const limits = "trap '' XFSZ; ulimit -f 0";
+      const result = await dalleMiniAfter(folder, limits, [
+        'generate',
+        'a red apple',
+        '--model',
+        tiny,
+        '--n',
+        '2',
+        '--out',
+        out,
+      ]);
+      expect(result.stderr).toMatch(/^dalle-mini: Cannot write .*pictures?.*\n$/);
+      expect(result.code).toBe(1);
+      expect((await readdir(folder, { recursive: true })).filter((name) => name !== 'pictures')).toEqual([]);
+    },
+  );
 
   test('leaves the picture that was there before', async () => {
     await generate('a red apple');

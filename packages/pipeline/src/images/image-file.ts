@@ -1,4 +1,13 @@
-import { checkImage, integer, OptionError, object, oneOf, optional, type RgbImage, readOptions } from '@dalle-mini/core';
+import {
+  checkImage,
+  integer,
+  OptionError,
+  object,
+  oneOf,
+  optional,
+  type RgbImage,
+  readOptions,
+} from '@dalle-mini/core';
 import { encodePng } from './png.js';
 
 /** The image formats that are written, with the endings of their file names. */

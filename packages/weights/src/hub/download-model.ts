@@ -6,7 +6,7 @@ import { HubClient } from './client.js';
 import { downloadBlob } from './download-file.js';
 import { HubError, UnavailableError } from './error.js';
 import { checkPath, type HubFile, readListing, type StoredFile } from './listing.js';
-import { type DownloadProgress, DownloadMeter } from './progress.js';
+import { DownloadMeter, type DownloadProgress } from './progress.js';
 import { RETRIES } from './retries.js';
 import { cacheFolder, hubEndpoint, hubTimeout, hubToken, isOffline } from './settings.js';
 
