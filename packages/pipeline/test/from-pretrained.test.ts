@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
-import { encodeImage, fromPretrained, OptionError, type TextToImage } from '@dalle-mini/pipeline';
+import { encodeImage, fromPretrained, type TextToImage } from '@dalle-mini/pipeline';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { temporaryFolder, tinyMaxLength, writeTinyModel } from './tiny-model.js';
 

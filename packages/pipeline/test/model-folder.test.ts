@@ -104,7 +104,7 @@ describe('a model folder that is not whole', () => {
     const text = await readFile(inCopy(file), 'utf8');
     for (const cut of [text.slice(0, -10), '', '[1]', 'null']) {
       await writeFile(inCopy(file), cut);
-      expect(await failure(file)).toMatch(/must be JSON|must be a JSON object|must hold a JSON object/);
+      expect(await failure(file)).toMatch(/must be JSON|is not JSON|must be a JSON object|must hold an object/);
     }
   });
 
