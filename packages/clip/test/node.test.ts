@@ -1,4 +1,4 @@
-import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ClipRanker, importClip, loadClipTokenizer } from '@dalle-mini/clip';
@@ -6,6 +6,7 @@ import { openClipRanker } from '@dalle-mini/clip/node';
 import { ConfigError } from '@dalle-mini/core';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { afterAll, afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { FakeHub } from '../../weights/test/fake-hub.js';
 import { fixtureFile, pictures, tinyClip, tokenizerFiles } from './fixtures.js';
 
 const runtime = new OnnxRuntime({ threads: 1 });
@@ -36,6 +37,16 @@ test('a folder is opened, and scores images as a ranker that was made', async ()
   expect(await opened.rank('a red square', images)).toEqual(await made.rank('a red square', images));
   await opened.dispose();
   await made.dispose();
+});
+
+test('a model of the hub is downloaded by its name', async () => {
+  const hub = new FakeHub();
+  await hub.start();
+  for (const name of await readdir(folder)) hub.add(name, await readFile(join(folder, name)));
+  const opened = await openClipRanker('org/name', { runtime, endpoint: hub.url, cacheDir: join(folder, 'cache') });
+  await hub.stop();
+  expect(await opened.rank('a red square', images)).toHaveLength(2);
+  await opened.dispose();
 });
 
 test('a given runtime stays, and its own one is disposed of with the ranker', async () => {

@@ -58,17 +58,17 @@ describe('importClip', () => {
     [
       'has one of another shape',
       new Map([...weights, ['logit_scale', fromFloat32(new Float32Array(2), [2])]]),
-      /logit_scale must be F32\[\], not F32\[2\]/,
+      /logit_scale must have shape \[\], not \[2\]/,
     ],
     [
       "has one of OpenAI's of another shape",
       new Map([...openaiWeights(), [fused, fromFloat32(new Float32Array(24), [24])]]),
-      /in_proj_bias must be F32\[72\], not F32\[24\]/,
+      /in_proj_bias must have shape \[72\], not \[24\]/,
     ],
     [
       'has a projection that is not transposed',
       new Map([...openaiWeights(), ['visual.proj', fromFloat32(new Float32Array(12 * 24), [12, 24])]]),
-      /visual.proj must be F32\[24, 12\], not F32\[12, 24\]/,
+      /visual.proj must have shape \[24, 12\], not \[12, 24\]/,
     ],
     [
       'is of another model',

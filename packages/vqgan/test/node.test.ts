@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ConfigError } from '@dalle-mini/core';
@@ -9,6 +9,7 @@ import { openVqganTokenizer } from '@dalle-mini/vqgan/node';
 import { type Checkpoint, CheckpointError, fromFloat32 } from '@dalle-mini/weights';
 import { writeCheckpointFile } from '@dalle-mini/weights/node';
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { FakeHub } from '../../weights/test/fake-hub.js';
 import { randomImages, randomParameters, tiny } from './tiny.js';
 
 const runtime = new OnnxRuntime();
@@ -105,6 +106,21 @@ describe('openVqganTokenizer', () => {
     );
   });
 
+  test('downloads a model of the hub by its name, and none but the files that it needs', async () => {
+    await write();
+    const hub = new FakeHub();
+    await hub.start();
+    for (const name of ['config.json', 'model.safetensors']) hub.add(name, await readFile(path(name)));
+    hub.add('flax_model.msgpack', Buffer.from('not needed'));
+    const opened = await openVqganTokenizer('org/name', { runtime, endpoint: hub.url, cacheDir: path('cache') });
+    await hub.stop();
+    const made = new VqganTokenizer(tiny, parameters, { runtime });
+    expect(await opened.encode(images)).toEqual(await made.encode(images));
+    expect(hub.received.map(({ path }) => path).join()).not.toContain('msgpack');
+    await opened.dispose();
+    await made.dispose();
+  });
+
   test('stops when its signal aborts', async () => {
     await write();
     await expect(openVqganTokenizer(folder, { signal: AbortSignal.abort('enough') })).rejects.toBe('enough');
@@ -175,7 +191,7 @@ describe('openVqganTokenizer', () => {
     );
     await write({ ...tiny, nEmbed: 64 });
     expect((await failure()).message).toBe(
-      `${path('model.safetensors')}: The weights must be those that the configuration describes: quantize.embedding.weight must be F32[64, 4], not F32[32, 4]. Give the weights and the configuration of one model.`,
+      `${path('model.safetensors')}: The weights must be those that the configuration describes: quantize.embedding.weight must have shape [64, 4], not [32, 4]. Give the weights and the configuration of one model.`,
     );
   });
 
