@@ -21,14 +21,14 @@ import type { Runtime } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { VqganTokenizer } from '@dalle-mini/vqgan';
 import { HubError, isHubName } from '@dalle-mini/weights/hub';
-import { dtypes } from './dtype.js';
-import { folderError, ModelFolderError } from './folder.js';
-import { batchSize } from './generate-options.js';
-import { isModelFolder, readModelDescription } from './model-folder.js';
-import { openDecoder, openVqgan } from './model-part.js';
-import { type ProvidedModel, type PublishedModelOptions, provideModel, provideModelOf } from './published-model.js';
-import { openTextEncoder } from './text-encoder-part.js';
-import { TextToImage } from './text-to-image.js';
+import { batchSize } from './generate/options.js';
+import { TextToImage } from './generate/text-to-image.js';
+import { dtypes } from './model-folder/dtype.js';
+import { folderError, ModelFolderError } from './model-folder/files.js';
+import { isModelFolder, readModelDescription } from './model-folder/model-folder.js';
+import { openDecoder, openVqgan } from './model-folder/part.js';
+import { openTextEncoder } from './model-folder/text-encoder.js';
+import { type ProvidedModel, type PublishedModelOptions, provideModel, provideModelOf } from './published/provide.js';
 
 export interface FromPretrainedOptions extends PublishedModelOptions {
   /** What computes the model. The caller disposes of it. Default: an `OnnxRuntime` that is disposed of with the model. */

@@ -9,38 +9,7 @@ export {
   type TextEncoder,
   type TextWarning,
 } from '@dalle-mini/core';
-export { type Dtype, dtypes } from './dtype.js';
-export { ModelFolderError } from './folder.js';
 export { type FromPretrainedOptions, fromPretrained } from './from-pretrained.js';
-export {
-  decodeImage,
-  type EncodeImageOptions,
-  encodeImage,
-  type ImageFormat,
-  imageFormats,
-  saveImage,
-} from './images/image-file.js';
-export { type ImageGridOptions, imageGrid } from './images/image-grid.js';
-export {
-  type ModelDescription,
-  type ModelParts,
-  readModelDescription,
-  readModelFolder,
-  type WriteModelOptions,
-  writeModelFolder,
-  writeVqgan,
-} from './model-folder.js';
-export { type DecoderPart, openDecoder, readDecoder, readVqgan, type VqganPart } from './model-part.js';
-export type { LoadProgress, PublishedModelOptions } from './published-model.js';
-export { type ReleaseParts, writeRelease } from './release-folder.js';
-export {
-  type BartPart,
-  openTextEncoder,
-  readTextEncoder,
-  type TextEncoderDescription,
-  type TextEncoderPart,
-  type TokenizerFileName,
-} from './text-encoder-part.js';
 export {
   checkPrompt,
   DisposedError,
@@ -50,4 +19,35 @@ export {
   type GenerateUpdate,
   TextToImage,
   type TextToImageParts,
-} from './text-to-image.js';
+} from './generate/text-to-image.js';
+export {
+  decodeImage,
+  type EncodeImageOptions,
+  encodeImage,
+  type ImageFormat,
+  imageFormats,
+  saveImage,
+} from './images/image-file.js';
+export { type ImageGridOptions, imageGrid } from './images/image-grid.js';
+export { type Dtype, dtypes } from './model-folder/dtype.js';
+export { ModelFolderError } from './model-folder/files.js';
+export {
+  type ModelDescription,
+  type ModelParts,
+  readModelDescription,
+  readModelFolder,
+  type WriteModelOptions,
+  writeModelFolder,
+  writeVqgan,
+} from './model-folder/model-folder.js';
+export { type DecoderPart, openDecoder, readDecoder, readVqgan, type VqganPart } from './model-folder/part.js';
+export {
+  type BartPart,
+  openTextEncoder,
+  readTextEncoder,
+  type TextEncoderDescription,
+  type TextEncoderPart,
+  type TokenizerFileName,
+} from './model-folder/text-encoder.js';
+export type { LoadProgress, PublishedModelOptions } from './published/provide.js';
+export { type ReleaseParts, writeRelease } from './published/write.js';

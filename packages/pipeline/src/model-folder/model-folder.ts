@@ -20,7 +20,7 @@ import { matchParameters } from '@dalle-mini/graph';
 import { type BartConfig, checkBartConfig } from '@dalle-mini/text-encoder';
 import { checkVqganConfig, gridSizeOf, type VqganConfig } from '@dalle-mini/vqgan';
 import type { Dtype } from './dtype.js';
-import { checkReplaceable, fail, folderError, ModelFolderError, readJson } from './folder.js';
+import { checkReplaceable, fail, folderError, ModelFolderError, readJson } from './files.js';
 import {
   bartKind,
   checkPart,
@@ -36,7 +36,7 @@ import {
   vqganKind,
   weightsFile,
   writePart,
-} from './model-part.js';
+} from './part.js';
 import {
   type BartPart,
   readTextEncoder,
@@ -44,7 +44,7 @@ import {
   type TextEncoderPart,
   writeHuggingFaceFiles,
   writeTokenizerFiles,
-} from './text-encoder-part.js';
+} from './text-encoder.js';
 
 const format = 'dalle-mini-model';
 const version = 1;

@@ -17,8 +17,8 @@ import {
   tokenizerFromBpeFiles,
 } from '@dalle-mini/text-encoder';
 import { locateTensors, readHuggingFaceFolder, writeCheckpointFile } from '@dalle-mini/weights/node';
-import { folderError, inFile, readJson, readTensors, readText } from './folder.js';
-import { bartKind, configFile, openPart, stayInFile, weightsFile } from './model-part.js';
+import { folderError, inFile, readJson, readTensors, readText } from './files.js';
+import { bartKind, configFile, openPart, stayInFile, weightsFile } from './part.js';
 
 const tokenizerFile = 'tokenizer.json';
 const tokenizerConfigFile = 'tokenizer_config.json';

@@ -6,8 +6,8 @@ import { releaseBart } from '@dalle-mini/text-encoder';
 import { exportVqgan, exportVqganConfig } from '@dalle-mini/vqgan';
 import type { Checkpoint } from '@dalle-mini/weights';
 import { writeFlaxCheckpointFile } from '@dalle-mini/weights/node';
-import { checkReplaceable } from './folder.js';
-import { checkParts } from './model-folder.js';
+import { checkReplaceable } from '../model-folder/files.js';
+import { checkParts } from '../model-folder/model-folder.js';
 import {
   bartKind,
   configFile,
@@ -16,8 +16,8 @@ import {
   stored,
   type VqganPart,
   vqganKind,
-} from './model-part.js';
-import { type BartPart, tokenizerFiles, wordsFile, writeTokenizerFiles } from './text-encoder-part.js';
+} from '../model-folder/part.js';
+import { type BartPart, tokenizerFiles, wordsFile, writeTokenizerFiles } from '../model-folder/text-encoder.js';
 
 /** What a release is made of. The text encoder is DALL·E Mini's own: the published code has no other. */
 export interface ReleaseParts {

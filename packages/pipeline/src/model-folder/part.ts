@@ -22,7 +22,7 @@ import { checkVqganConfig, type VqganConfig, vqganParameters } from '@dalle-mini
 import { type Checkpoint, fromFloat32, type StoredTensor, toFloat32 } from '@dalle-mini/weights';
 import { locateTensors, type TensorLocation, writeCheckpointFile } from '@dalle-mini/weights/node';
 import type { Dtype } from './dtype.js';
-import { inFile, ModelFolderError, readJson, readTensors } from './folder.js';
+import { inFile, ModelFolderError, readJson, readTensors } from './files.js';
 
 export const configFile = 'config.json';
 export const weightsFile = 'model.safetensors';

@@ -11,11 +11,11 @@ import { readVqganFiles } from '@dalle-mini/vqgan/node';
 import type { Checkpoint } from '@dalle-mini/weights';
 import { type DownloadOptions, downloadModel } from '@dalle-mini/weights/hub';
 import { locateTensors } from '@dalle-mini/weights/node';
-import type { Dtype } from './dtype.js';
-import { inFile, ModelFolderError, readJson, readTensors } from './folder.js';
-import { isModelFolder, writeParts } from './model-folder.js';
-import { weightsFile } from './model-part.js';
-import { neededTokenizerFiles, wordsFile } from './text-encoder-part.js';
+import type { Dtype } from '../model-folder/dtype.js';
+import { inFile, ModelFolderError, readJson, readTensors } from '../model-folder/files.js';
+import { isModelFolder, writeParts } from '../model-folder/model-folder.js';
+import { weightsFile } from '../model-folder/part.js';
+import { neededTokenizerFiles, wordsFile } from '../model-folder/text-encoder.js';
 
 /** How far opening a published model is: the bytes of its download, then the parts that are converted. */
 export interface LoadProgress extends Progress {

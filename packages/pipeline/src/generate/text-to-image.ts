@@ -12,26 +12,26 @@ import {
   type TextEncoder,
   type TextEncoding,
 } from '@dalle-mini/core';
+import { squareColumns } from '../images/image-grid.js';
+import { GeneratedImage } from './generated-image.js';
 import {
   batchSize,
   type GenerateOptions,
   type GenerateProgress,
   type GenerateUpdate,
   generateFields,
-} from './generate-options.js';
-import { GeneratedImage } from './generated-image.js';
-import { squareColumns } from './images/image-grid.js';
+} from './options.js';
 import { streamOf } from './stream.js';
 
 export type { ImageRanker, ImageTokenDecoder, ImageTokenizer, RgbImage, TextEncoder } from '@dalle-mini/core';
+export { GeneratedImage } from './generated-image.js';
 export {
   type GenerateNumbers,
   type GenerateOptions,
   type GenerateProgress,
   type GenerateUpdate,
   generateNumbers,
-} from './generate-options.js';
-export { GeneratedImage } from './generated-image.js';
+} from './options.js';
 
 /** What a text-to-image model is made of. Any implementation of the interfaces will do. */
 export interface TextToImageParts {

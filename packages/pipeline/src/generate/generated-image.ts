@@ -1,5 +1,5 @@
 import type { RgbImage, TextWarning } from '@dalle-mini/core';
-import type { EncodeImageOptions, ImageFormat } from './images/image-file.js';
+import type { EncodeImageOptions, ImageFormat } from '../images/image-file.js';
 
 /** A generated image, and what is needed to generate it again. */
 export class GeneratedImage {
@@ -39,7 +39,7 @@ export class GeneratedImage {
    */
   async save(path: string, options: Omit<EncodeImageOptions, 'format'> = {}): Promise<void> {
     // Not loaded with this module, which runs in browsers too.
-    const { saveImage } = await import('./images/image-file.js');
+    const { saveImage } = await import('../images/image-file.js');
     await saveImage(this.image, path, options);
   }
 
@@ -50,7 +50,7 @@ export class GeneratedImage {
    * @returns The bytes of the file, such as the body of an HTTP response.
    */
   async toBuffer(format: ImageFormat = 'png', options: Omit<EncodeImageOptions, 'format'> = {}): Promise<Uint8Array> {
-    const { encodeImage } = await import('./images/image-file.js');
+    const { encodeImage } = await import('../images/image-file.js');
     return encodeImage(this.image, { ...options, format });
   }
 }
