@@ -1,9 +1,9 @@
-export { ResumeError } from './checkpoint.js';
-export { peakSignalToNoise } from './images.js';
-export { type MetricsRecord, readMetrics } from './metrics.js';
-export { writeSampleSheet } from './sample-sheet.js';
-export type { FrozenTextEncoder, TrainedTextEncoder } from './text-source.js';
+export { peakSignalToNoise } from './evaluation/peak-signal-to-noise.js';
+export { writeSampleSheet } from './evaluation/sample-sheet.js';
+export { ResumeError } from './run/checkpoint.js';
+export { type MetricsRecord, readMetrics } from './run/metrics.js';
+export type { TrainingConfig } from './run/options.js';
+export { DivergenceError, type RunOptions, type TrainingProgress } from './run/trainer.js';
+export type { FrozenTextEncoder, TrainedTextEncoder } from './text/text-source.js';
 export * from './train-decoder.js';
 export * from './train-vqgan.js';
-export { DivergenceError, type RunOptions, type TrainingProgress } from './trainer.js';
-export type { TrainingConfig } from './training-config.js';

@@ -12,10 +12,20 @@ import {
   type Tensor,
   type TensorData,
 } from '@dalle-mini/graph';
-import { fileStep } from './checkpoint.js';
-import { spread } from './evaluation.js';
-import { writeSampleSheet } from './sample-sheet.js';
-import { withDefaults } from './settings.js';
+import { writeSampleSheet } from './evaluation/sample-sheet.js';
+import { spread } from './evaluation/spread.js';
+import { fileStep } from './run/checkpoint.js';
+import {
+  checkCount,
+  checkField,
+  checkTrainingConfig,
+  learningRateOf,
+  type TrainingConfig,
+  trainingDefaults,
+} from './run/options.js';
+import { withDefaults } from './run/settings.js';
+import { type RunOptions, runTraining } from './run/trainer.js';
+import { whenAll } from './run/when-all.js';
 import {
   type BatchShapes,
   type BatchTensors,
@@ -26,17 +36,7 @@ import {
   textSource,
   toData,
   toInputs,
-} from './text-source.js';
-import { type RunOptions, runTraining } from './trainer.js';
-import {
-  checkCount,
-  checkField,
-  checkTrainingConfig,
-  learningRateOf,
-  type TrainingConfig,
-  trainingDefaults,
-} from './training-config.js';
-import { whenAll } from './when-all.js';
+} from './text/text-source.js';
 
 /** What decides how a decoder is trained. The default weight decay is 0.05 with `adamw` and 0 with `adafactor`. */
 export interface DecoderTrainingConfig extends TrainingConfig {

@@ -24,20 +24,20 @@ import {
   VqganTokenizer,
   writePixels,
 } from '@dalle-mini/vqgan';
-import { fileStep } from './checkpoint.js';
-import { spread } from './evaluation.js';
-import { peakSignalToNoise } from './images.js';
-import { writeSampleSheet } from './sample-sheet.js';
-import { type WithDefaults, withDefaults } from './settings.js';
-import { type RunOptions, runTraining } from './trainer.js';
+import { peakSignalToNoise } from './evaluation/peak-signal-to-noise.js';
+import { writeSampleSheet } from './evaluation/sample-sheet.js';
+import { spread } from './evaluation/spread.js';
+import { fileStep } from './run/checkpoint.js';
 import {
   checkField,
   checkTrainingConfig,
   learningRateOf,
   type TrainingConfig,
   trainingDefaults,
-} from './training-config.js';
-import { whenAll } from './when-all.js';
+} from './run/options.js';
+import { type WithDefaults, withDefaults } from './run/settings.js';
+import { type RunOptions, runTraining } from './run/trainer.js';
+import { whenAll } from './run/when-all.js';
 
 /** What decides how a VQ-GAN is trained. The default weight decay is 0. */
 export interface VqganTrainingConfig extends TrainingConfig {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { CaptionCache } from '../src/caption-cache.js';
+import { CaptionCache } from '../src/text/caption-cache.js';
 import { wordEncoder } from './tiny.mjs';
 
 describe('a caption cache', () => {

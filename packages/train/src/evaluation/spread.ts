@@ -1,5 +1,5 @@
 import type { Dataset } from '@dalle-mini/data';
-import { whenAll } from './when-all.js';
+import { whenAll } from '../run/when-all.js';
 
 /** At most `count` samples of a dataset, evenly spread over it. */
 export function spread<Sample>(dataset: Dataset<Sample>, count: number): Promise<Sample[]> {

@@ -1,8 +1,8 @@
 import type { TextEncoder, TextEncoding } from '@dalle-mini/core';
 import { input, ParameterScope, type Runtime, type Tensor, type TensorData } from '@dalle-mini/graph';
 import { type BertConfig, bert, type CaptionTokenizer } from '@dalle-mini/text-encoder';
+import type { Settings } from '../run/settings.js';
 import { CaptionCache } from './caption-cache.js';
-import type { Settings } from './settings.js';
 
 /** A text encoder as it is, whose hidden states are computed once a caption and remembered. */
 export interface FrozenTextEncoder {
