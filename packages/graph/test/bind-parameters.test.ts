@@ -82,6 +82,13 @@ describe('sources', () => {
     expect(values('output')).toEqual([0, 2, 4, 1, 3, 5]);
   });
 
+  test('are named once where several parameters are parts of one tensor', () => {
+    const others = new Map(checkpoint).set('attention.in', fromFloat32(count(6), [6]));
+    expect(() => matchParameters(parameters, others, { sources })).toThrow(
+      'describes: attention.in must have shape [6, 3], not [6]. Give',
+    );
+  });
+
   test('are matched by the shape that the checkpoint has', () => {
     const others = new Map(checkpoint).set('attention.out/kernel', fromFloat32(count(6), [2, 3]));
     expect(() => matchParameters(parameters, others, { sources })).toThrow(

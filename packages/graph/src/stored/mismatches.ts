@@ -23,7 +23,9 @@ export class Mismatches {
   }
 }
 
-function list(items: readonly string[], separator: string): string {
+function list(faults: readonly string[], separator: string): string {
+  // Several parameters may be parts of one tensor.
+  const items = [...new Set(faults)];
   const more = items.length > listed ? ` and ${items.length - listed} more` : '';
   return items.slice(0, listed).join(separator) + more;
 }

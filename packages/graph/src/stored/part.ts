@@ -18,7 +18,7 @@ export type Part<Values extends Elements> = Values | FileRegion;
 /** A stored parameter whose parts are all in memory. */
 export type InMemory<Value> = { readonly [Key in keyof Value]: Exclude<Value[Key], FileRegion> };
 
-/** A part of a stored parameter of this type, which may be in memory always. */
+/** A part of a stored parameter of this type: in memory, if all of its parts are. */
 export type PartIn<Value> = Value extends InMemory<Value> ? Elements : Part<Elements>;
 
 /** The fields of a stored parameter that are its parts. */

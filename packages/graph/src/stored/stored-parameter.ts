@@ -19,10 +19,11 @@ import { type QuantizedRows, quantizedRows } from './quantized-rows.js';
 /** A parameter's values as they are stored: as they are, in half precision or quantized; each part of them in memory or in a file. */
 export type StoredParameter = Dense | Fp16 | QuantizedRows | QuantizedColumns | QuantizedBlocks;
 
+/** In the order in which a checkpoint is asked for them. */
 const kinds = {
-  dense,
   fp16,
   rows: quantizedRows,
+  dense,
   columns: quantizedColumns,
   blocks: quantizedBlocks,
 } satisfies Record<NonNullable<StoredParameter['kind']>, unknown>;
@@ -45,7 +46,7 @@ export function findStored(
   shape: Shape,
   tensors: ReadonlyMap<string, TensorType>,
 ): StoredDescription | undefined {
-  for (const kind of [fp16, quantizedRows, dense, quantizedColumns, quantizedBlocks]) {
+  for (const kind of Object.values(kinds)) {
     const found = kind.find(name, shape, tensors);
     if (found) return found;
   }
