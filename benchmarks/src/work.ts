@@ -2,6 +2,7 @@
 import {
   type Graph,
   isOperation,
+  matchParameters,
   parametersOf,
   quantizableParameters,
   sizeOf,
@@ -25,15 +26,13 @@ export function rooflineOf({ bytes, flops }: Work, { bytesPerSecond, flopsPerSec
 /** The products of `rows` vectors with all linear layers of a graph, whose weights are stored in a file. */
 export function linearWork(graph: Graph, tensors: ReadonlyMap<string, TensorLocation>, rows: number): Work {
   const linear = quantizableParameters(graph);
+  const declared = [...parametersOf(Object.values(graph.outputs))].filter(([name]) => linear.has(name));
   let [weights, bytes] = [0, 0];
-  for (const [name, { shape }] of parametersOf(Object.values(graph.outputs))) {
-    if (!linear.has(name)) continue;
-    if (tensors.has(name)) weights += sizeOf(shape);
-    for (const suffix of ['', '.blocks', '.columns', '.scales']) {
-      const tensor = tensors.get(name + suffix);
-      // What is stored in 16 bits is widened when it is opened.
-      if (tensor) bytes += sizeOf(tensor.shape) * (tensor.dtype === 'U8' ? 1 : 4);
-    }
+  for (const { description, parts } of matchParameters(new Map(declared), tensors).values()) {
+    const { kind = 'dense', shape } = description;
+    if (kind !== 'blocks' && kind !== 'columns') weights += sizeOf(shape);
+    // What is stored in 16 bits is widened when it is opened.
+    for (const { tensor } of parts) bytes += sizeOf(tensor.shape) * (tensor.dtype === 'U8' ? 1 : 4);
   }
   return { bytes, flops: 2 * rows * weights };
 }
