@@ -7,8 +7,9 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { writeFileAtomically } from '@dalle-mini/core/node';
 import { quantize } from '@dalle-mini/graph';
-import { readCheckpointFile, writeCheckpointFile, writeFileAtomically } from '@dalle-mini/weights/node';
+import { readCheckpointFile, writeCheckpointFile } from '@dalle-mini/weights/node';
 
 const source = process.argv[2];
 if (source === undefined) {

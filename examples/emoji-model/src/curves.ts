@@ -1,8 +1,8 @@
 /** Draws the training curves of the model card: `npm run curves -- [run folder] [file.svg]`. */
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { writeFileAtomically } from '@dalle-mini/core/node';
 import { type MetricsRecord, readMetrics } from '@dalle-mini/train';
-import { writeFileAtomically } from '@dalle-mini/weights/node';
 
 const run = resolve(process.argv[2] ?? '../../runs/emoji');
 const target = resolve(
@@ -79,5 +79,5 @@ const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${panels.length * wi
 ${groups.join('\n')}
 </svg>
 `;
-await writeFileAtomically(target, new TextEncoder().encode(svg));
+await writeFileAtomically(target, svg);
 console.log(target);

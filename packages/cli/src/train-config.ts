@@ -2,12 +2,12 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { SamplingOptions } from '@dalle-mini/core';
+import { FileError } from '@dalle-mini/core/node';
 import { emojiVendors } from '@dalle-mini/data/emoji';
 import type { DecoderConfig } from '@dalle-mini/decoder';
 import { bartChoices } from '@dalle-mini/text-encoder';
 import type { DecoderTrainingConfig, VqganTrainingConfig } from '@dalle-mini/train';
 import type { VqganConfig } from '@dalle-mini/vqgan';
-import { FileError } from '@dalle-mini/weights/node';
 import { z } from 'zod';
 
 const count = z.int().min(1);

@@ -1,10 +1,11 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { FileError } from '@dalle-mini/core/node';
 import type { Runtime } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { type DecoderTraining, DivergenceError, readMetrics, trainDecoder, trainVqgan } from '@dalle-mini/train';
 import { toFloat32 } from '@dalle-mini/weights';
-import { FileError, readCheckpointFile } from '@dalle-mini/weights/node';
+import { readCheckpointFile } from '@dalle-mini/weights/node';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
 import { contentOf, temporaryFolder } from './folders.js';
 import { recordingRuntime } from './recording-runtime.js';

@@ -1,5 +1,4 @@
 /** Downloads of published models. */
-export { FileError } from './errors/file-error.js';
 export { huggingFaceFiles } from './files/hugging-face-folder.js';
 export { type DownloadedModel, type DownloadOptions, downloadModel } from './hub/download-model.js';
 export { HubError } from './hub/error.js';

@@ -1,6 +1,4 @@
 /** What needs a file system. */
-export { FileError } from './errors/file-error.js';
-export { writeFileAtomically } from './files/atomic-write.js';
 export {
   locateTensors,
   readCheckpointFile,
@@ -9,4 +7,3 @@ export {
   writeFlaxCheckpointFile,
 } from './files/checkpoint-file.js';
 export { type HuggingFaceModel, readHuggingFaceFolder } from './files/hugging-face-folder.js';
-export { isThere, readJsonFile, readTextFile } from './files/read-file.js';

@@ -2,12 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { lstat, mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { FileError } from '@dalle-mini/core/node';
 import {
   type DownloadedModel,
   type DownloadOptions,
   type DownloadProgress,
   downloadModel,
-  FileError,
   HubError,
 } from '@dalle-mini/weights/hub';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';

@@ -1,5 +1,5 @@
 import type { RgbImage } from '@dalle-mini/core';
-import { writeFileAtomically } from '@dalle-mini/weights/node';
+import { writeFileAtomically } from '@dalle-mini/core/node';
 import sharp from 'sharp';
 
 /** Pixels between two pictures of a sheet, and around it. */

@@ -1,8 +1,9 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { FileError } from '@dalle-mini/core/node';
 import { bindParameters, decodeParameter, type Shape } from '@dalle-mini/graph';
 import { type Checkpoint, CheckpointError, fromFloat32 } from '@dalle-mini/weights';
-import { FileError, readCheckpointFile, writeCheckpointFile } from '@dalle-mini/weights/node';
+import { readCheckpointFile, writeCheckpointFile } from '@dalle-mini/weights/node';
 import { differences, type Settings } from './settings.js';
 
 /** All that a training run needs to go on as if it had never stopped. */

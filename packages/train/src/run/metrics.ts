@@ -1,5 +1,5 @@
 import { open, readFile } from 'node:fs/promises';
-import { FileError, writeFileAtomically } from '@dalle-mini/weights/node';
+import { FileError, writeFileAtomically } from '@dalle-mini/core/node';
 
 /** One line of a metrics file: a step and what was measured at it. */
 export interface MetricsRecord {
@@ -22,7 +22,7 @@ export async function truncateMetrics(path: string, step: number): Promise<void>
   const text = await readText(path);
   const kept = parse(text, path).filter(({ record }) => record.step <= step);
   const keptText = kept.map(({ line }) => `${line}\n`).join('');
-  if (keptText !== text) await writeFileAtomically(path, new TextEncoder().encode(keptText));
+  if (keptText !== text) await writeFileAtomically(path, keptText);
 }
 
 /**

@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { FileError } from '@dalle-mini/core/node';
 import {
   checkParameters,
   initializeParameters,
@@ -13,7 +14,6 @@ import {
   type TrainingOptions,
   trainingGraph,
 } from '@dalle-mini/graph';
-import { FileError } from '@dalle-mini/weights/node';
 import { deleteUnfinishedFiles, loadCheckpoint, saveCheckpoint, type TrainingState } from './checkpoint.js';
 import { appendMetrics, type MetricsRecord, truncateMetrics } from './metrics.js';
 import { digestOf, type Settings } from './settings.js';

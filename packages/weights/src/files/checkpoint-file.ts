@@ -2,8 +2,8 @@ import { readSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { quote } from '@dalle-mini/core';
+import { withFileErrors, writeFileAtomically } from '@dalle-mini/core/node';
 import { CheckpointError } from '../errors/checkpoint-error.js';
-import { FileError, isSystemError } from '../errors/file-error.js';
 import type { ByteSource } from '../formats/byte-source.js';
 import { type FlaxWriteOptions, flaxParts } from '../formats/flax/writer.js';
 import {
@@ -16,7 +16,9 @@ import {
 import { checkpointLayout } from '../formats/read-checkpoint.js';
 import { type SafetensorsWriteOptions, safetensorsParts } from '../formats/safetensors/writer.js';
 import type { Checkpoint, StoredDtype, StoredTensor } from '../tensors/stored-tensor.js';
-import { BYTES_PER_CALL, writeParts } from './atomic-write.js';
+
+/** Bytes of one call of the system, which takes less than 2 GiB. */
+const chunk = 2 ** 26;
 
 /**
  * Reads a checkpoint file of any size, in any format of `readCheckpoint`, which its content shows and not its name. Each
@@ -34,18 +36,19 @@ async function withCheckpoint<Result>(
   path: string,
   use: (layout: CheckpointLayout, file: FileHandle, size: number) => Promise<Result>,
 ): Promise<Result> {
-  try {
+  return withFileErrors('read', path, async () => {
     const file = await open(path, 'r');
     try {
       const { size } = await file.stat();
       return await use(checkpointLayout(fileSource(file, size)), file, size);
+    } catch (error) {
+      throw error instanceof CheckpointError
+        ? new CheckpointError(`${path}: ${error.message}`, { cause: error })
+        : error;
     } finally {
       await file.close();
     }
-  } catch (error) {
-    if (error instanceof CheckpointError) throw new CheckpointError(`${path}: ${error.message}`, { cause: error });
-    throw isSystemError(error) ? new FileError('read', path, error) : error;
-  }
+  });
 }
 
 /** Where a tensor's values lie in a file: little-endian, row-major, in one piece. */
@@ -102,7 +105,7 @@ function fileSource({ fd }: FileHandle, size: number): ByteSource {
     read(position, length) {
       const bytes = new Uint8Array(length);
       for (let filled = 0; filled < length; ) {
-        const bytesRead = readSync(fd, bytes, filled, Math.min(BYTES_PER_CALL, length - filled), position + filled);
+        const bytesRead = readSync(fd, bytes, filled, Math.min(chunk, length - filled), position + filled);
         if (bytesRead === 0) throw shrunk(position + filled, size);
         filled += bytesRead;
       }
@@ -116,7 +119,7 @@ async function readRanges(file: FileHandle, size: number, { name, ranges }: Tens
   let filled = 0;
   for (const { begin, end } of ranges) {
     for (let position = begin; position < end; ) {
-      const { bytesRead } = await file.read(bytes, filled, Math.min(BYTES_PER_CALL, end - position), position);
+      const { bytesRead } = await file.read(bytes, filled, Math.min(chunk, end - position), position);
       if (bytesRead === 0) throw shrunk(position, size);
       filled += bytesRead;
       position += bytesRead;
@@ -152,7 +155,7 @@ export async function writeCheckpointFile(
   metadata: Readonly<Record<string, string>> = {},
   options: SafetensorsWriteOptions = {},
 ): Promise<void> {
-  await writeParts(path, safetensorsParts(tensors, metadata, options));
+  await writeFileAtomically(path, safetensorsParts(tensors, metadata, options));
 }
 
 /**
@@ -164,5 +167,5 @@ export async function writeFlaxCheckpointFile(
   tensors: ReadonlyMap<string, StoredTensor>,
   options: FlaxWriteOptions = {},
 ): Promise<void> {
-  await writeParts(path, flaxParts(tensors, options));
+  await writeFileAtomically(path, flaxParts(tensors, options));
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
+import { exists, readJsonFile, readTextFile } from '@dalle-mini/core/node';
 import type { Checkpoint } from '../tensors/stored-tensor.js';
 import { readCheckpointFile } from './checkpoint-file.js';
-import { isThere, readJsonFile, readTextFile } from './read-file.js';
 
 /** The files of a Hugging Face model, read. */
 export interface HuggingFaceModel<Weights = Checkpoint> {
@@ -25,7 +25,8 @@ const VOCABULARIES = ['tokenizer.json', 'vocab.json', 'vocab.txt'];
  * Reads a model from its folder: `config.json`; `tokenizer.json`, or `vocab.json` and `merges.txt`, or `vocab.txt`; and the weights,
  * `model.safetensors`, `pytorch_model.bin` or `flax_model.msgpack`.
  * @param readWeights how the file of the weights is read, by its path. Default: all of it, into memory.
- * @throws FileError if a file is missing or cannot be read; CheckpointError, with the path in its message, if it is damaged.
+ * @throws FileError if a file is missing or cannot be read; ConfigError or CheckpointError, with the path in its message, if it is
+ *   damaged.
  */
 export async function readHuggingFaceFolder<Weights = Checkpoint>(
   folder: string,
@@ -35,7 +36,7 @@ export async function readHuggingFaceFolder<Weights = Checkpoint>(
   const [vocabulary, weightsName, hasTokenizerConfig] = await Promise.all([
     first(folder, VOCABULARIES),
     first(folder, WEIGHTS),
-    isThere(tokenizerConfigPath),
+    exists(tokenizerConfigPath),
   ]);
   const [config, tokenizer, tokenizerConfig, weights] = await Promise.all([
     readJsonFile(join(folder, 'config.json')),
@@ -73,6 +74,6 @@ async function readTokenizer(folder: string, vocabulary: string): Promise<object
 
 /** The first of some names that a folder has; the very first, to be missed by name, if it has none. */
 async function first(folder: string, names: readonly string[]): Promise<string> {
-  for (const name of names) if (await isThere(join(folder, name))) return name;
+  for (const name of names) if (await exists(join(folder, name))) return name;
   return names[0]!;
 }

@@ -1,8 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { copyFile, link, mkdir, readdir, readFile, rename, rm, stat, symlink, utimes } from 'node:fs/promises';
+import { copyFile, link, readdir, readFile, rename, rm, stat, symlink, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join, relative, resolve, sep } from 'node:path';
-import { writeFileAtomically } from '../files/atomic-write.js';
+import { makeFolder, writeFileAtomically } from '@dalle-mini/core/node';
 import { type HubFile, isCommit } from './listing.js';
 
 /**
@@ -46,8 +46,8 @@ export class ModelCache {
   /** Remembers which commit a branch or tag is. */
   async setCommit(revision: string, commit: string): Promise<void> {
     if (revision === commit || (await this.commitOf(revision)) === commit) return;
-    await mkdir(dirname(this.ref(revision)), { recursive: true });
-    await writeFileAtomically(this.ref(revision), Buffer.from(commit));
+    await makeFolder(dirname(this.ref(revision)));
+    await writeFileAtomically(this.ref(revision), commit);
   }
 
   private ref(revision: string): string {
@@ -69,7 +69,7 @@ export class ModelCache {
     const blob = this.blob(etag);
     const path = this.path(commit, name);
     const folder = dirname(path);
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     const temporary = join(folder, `.${randomUUID()}.tmp`);
     try {
       // Windows reserves symbolic links for developers, and some file systems have no links at all.
@@ -88,7 +88,7 @@ export class ModelCache {
    * left, or a new one.
    */
   async claimPartial(etag: string): Promise<string> {
-    await mkdir(this.blobs, { recursive: true });
+    await makeFolder(this.blobs);
     const path = join(this.blobs, `${etag}.${HOST}-${process.pid}-${++claims}.incomplete`);
     claimed.add(path);
     for (const left of await this.leftPartials(etag)) {

@@ -1,5 +1,5 @@
 import { quote } from '@dalle-mini/core';
-import { FileError, isSystemError } from '../errors/file-error.js';
+import { FileError, isSystemError } from '@dalle-mini/core/node';
 import { listNames } from '../errors/lists.js';
 import { fileSize, ModelCache } from './cache.js';
 import { HubClient } from './client.js';
