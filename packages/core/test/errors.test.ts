@@ -30,9 +30,7 @@ describe('an error', () => {
     const cause = Object.assign(new Error('ENOENT: …'), { code: 'ENOENT', syscall: 'open' });
     const file = new FileError('read', 'a.json', cause);
     expect(file).toMatchObject({ code: 'FILE', systemCode: 'ENOENT', path: 'a.json', cause });
-    expect(file.message).toBe(
-      'Cannot read a.json: there is no such file. Check the path, or download the model first.',
-    );
+    expect(file.message).toBe('Cannot read a.json: there is no such file. Check the path.');
   });
 });
 

@@ -1,10 +1,13 @@
+import { execFile } from 'node:child_process';
 import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { ConfigError } from '@dalle-mini/core';
 import {
   exists,
   FileError,
+  readBytes,
   readJsonFile,
   readTextFile,
   writeFileAtomically,
@@ -50,6 +53,18 @@ describe('a file', () => {
       /none\/a: its folder does not exist/,
     );
     await expect(readTextFile(join(folder, 'b'))).rejects.toThrow(FileError);
+  });
+
+  test('is refused if it is a folder or a pipe, which could be read for ever', async () => {
+    await expect(readTextFile(folder)).rejects.toThrow(/it is a folder/);
+    if (process.platform === 'win32') return;
+    await promisify(execFile)('mkfifo', [join(folder, 'pipe')]);
+    await expect(readTextFile(join(folder, 'pipe'))).rejects.toThrow(/pipe: it is a pipe or a device/);
+  });
+
+  test('larger than its limit is refused before it is read', async () => {
+    await writeFile(join(folder, 'a'), 'four');
+    await expect(readBytes(join(folder, 'a'), 3)).rejects.toThrow('it must have at most 3 bytes, not 4.');
   });
 
   test('of text may begin with a byte order mark', async () => {

@@ -1,4 +1,4 @@
-import type { RgbImage } from '@dalle-mini/core';
+import { OptionError, type RgbImage } from '@dalle-mini/core';
 
 /** An image and the captions that describe it. */
 export interface Sample {
@@ -15,7 +15,7 @@ export interface Sample {
 export interface Dataset<S = Sample> {
   readonly length: number;
   /**
-   * Reads the sample at `index`, in `[0, length)`. Throws a `RangeError` outside of it.
+   * Reads the sample at `index`, in `[0, length)`. Throws an `OptionError` outside of it.
    *
    * @param variation Names the random choices that a dataset makes on reading (crop, flip), 0 by default: the same
    *   index and variation give the same sample.
@@ -23,9 +23,9 @@ export interface Dataset<S = Sample> {
   get(index: number, variation?: number): Promise<S>;
 }
 
-/** Throws a `RangeError` unless `index` is an integer in `[0, length)`. */
+/** @throws OptionError unless `index` is a whole number in `[0, length)`. */
 export function checkIndex(index: number, length: number): void {
   if (!Number.isInteger(index) || index < 0 || index >= length) {
-    throw new RangeError(`Index ${index} is outside the dataset: expected an integer from 0 to ${length - 1}.`);
+    throw new OptionError('index', `a whole number from 0 to ${length - 1}`, index);
   }
 }

@@ -1,16 +1,17 @@
 import type { RgbImage } from '@dalle-mini/core';
-import { uniform } from '@dalle-mini/core';
+import { boolean, integer, object, oneOf, optional, readOptions, seedField, uniform } from '@dalle-mini/core';
 import sharp from 'sharp';
+import { DataError } from './data-error.js';
 
 export interface PreprocessOptions {
   /** Width and height of the result in pixels, 1 to 8192. */
   readonly imageSize: number;
   /** Which square of the picture is kept: its middle (default), or any, evenly. */
-  readonly crop?: 'center' | 'random';
+  readonly crop?: 'center' | 'random' | undefined;
   /** Flips half of the images horizontally, if all their captions allow it (see {@link mayFlip}); `false` by default. */
-  readonly flip?: boolean;
+  readonly flip?: boolean | undefined;
   /** Names the random choices of crop and flip; 0 by default. */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
 }
 
 /** Words that are false of a flipped picture: sides, writing, and things whose mirror image is another thing. */
@@ -64,8 +65,7 @@ export async function preprocessImage(
   options: PreprocessOptions,
   captions: readonly string[] = [],
 ): Promise<RgbImage> {
-  const { imageSize, crop = 'center', flip = false, seed = 0 } = options;
-  checkImageSize(imageSize);
+  const { imageSize, crop, flip, seed = 0 } = readOptions(preprocessFields, options, 'preprocessImage');
   try {
     // 'error' accepts harmless oddities that decoders warn of, and refuses files that are cut short.
     const source = sharp(encoded, { failOn: 'error' });
@@ -91,15 +91,16 @@ export async function preprocessImage(
     return { width: imageSize, height: imageSize, data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
   } catch (error) {
     const reason = (error as Error).message.split('\n')[0];
-    throw new Error(`Cannot decode the image ${name}: ${reason}. Replace the file or remove it from the dataset.`, {
+    throw new DataError(`Cannot decode the image ${name}: ${reason}. Replace the file or remove it from the dataset.`, {
       cause: error,
     });
   }
 }
 
-/** Throws a `RangeError` unless the size is an integer from 1 to 8192. */
-export function checkImageSize(imageSize: number): void {
-  if (!Number.isInteger(imageSize) || imageSize < 1 || imageSize > 8192) {
-    throw new RangeError(`imageSize is ${imageSize}; expected an integer from 1 to 8192.`);
-  }
-}
+/** The fields of {@link PreprocessOptions}. */
+export const preprocessFields = object<PreprocessOptions>({
+  imageSize: integer({ min: 1, max: 8192 }),
+  crop: optional(oneOf(['center', 'random']), 'center'),
+  flip: optional(boolean(), false),
+  seed: optional(seedField, 0),
+});

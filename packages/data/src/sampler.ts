@@ -1,4 +1,15 @@
-import { integerBelow, permutation, uniform } from '@dalle-mini/core';
+import {
+  integer,
+  integerBelow,
+  number,
+  OptionError,
+  object,
+  optional,
+  permutation,
+  readOptions,
+  seedField,
+  uniform,
+} from '@dalle-mini/core';
 
 export interface SamplerOptions {
   /** Chooses the order. */
@@ -29,17 +40,17 @@ export function createSampler(
   const groups = 'groups' in options ? options.groups : undefined;
   const epochLength = 'groups' in options ? options.groups.length : options.length;
   if (!Number.isInteger(epochLength) || epochLength < 1) {
-    throw new RangeError(`Cannot sample from ${epochLength} samples or groups: expected at least 1.`);
+    throw new OptionError(groups ? 'groups' : 'length', 'at least one sample or group', epochLength);
   }
   const empty = groups?.findIndex((members) => members.length === 0) ?? -1;
-  if (empty !== -1) throw new RangeError(`Group ${empty} is empty: expected at least one sample in each.`);
+  if (empty !== -1) throw new OptionError(`groups[${empty}]`, 'a list of at least one sample', []);
 
   let cached: { readonly epoch: number; readonly order: Uint32Array } | undefined;
   return {
     epochLength,
     at(position) {
       if (!Number.isSafeInteger(position) || position < 0) {
-        throw new RangeError(`The position is ${position}; expected an integer of at least 0.`);
+        throw new OptionError('position', 'a whole number of at least 0', position);
       }
       const epoch = Math.floor(position / epochLength);
       if (cached?.epoch !== epoch) cached = { epoch, order: permutation(epochLength, 'epoch', seed, epoch) };
@@ -72,14 +83,19 @@ export interface CaptionChoice {
   /** Position of the sampler: each position draws anew. */
   readonly position: number;
   /** Probability of the empty caption, 0 to 1, which classifier-free guidance learns from; 0 by default. */
-  readonly dropout?: number;
+  readonly dropout?: number | undefined;
 }
 
-/** Chooses one of a sample's captions, evenly, or `''` with the probability `dropout`. The same choice always for the same seed and position. */
-export function chooseCaption(captions: readonly string[], { seed, position, dropout = 0 }: CaptionChoice): string {
-  if (!(dropout >= 0 && dropout <= 1))
-    throw new RangeError(`dropout is ${dropout}; expected a probability from 0 to 1.`);
-  if (captions.length === 0) throw new RangeError('There is no caption to choose from: expected at least one.');
+const choiceFields = object<CaptionChoice>({
+  seed: seedField,
+  position: integer(),
+  dropout: optional(number({ min: 0, max: 1 }), 0),
+});
+
+/** Chooses one of a sample's captions, evenly, or `''` with the probability `dropout`. The same seed and position give the same choice. */
+export function chooseCaption(captions: readonly string[], choice: CaptionChoice): string {
+  const { seed, position, dropout = 0 } = readOptions(choiceFields, choice, 'chooseCaption');
+  if (captions.length === 0) throw new OptionError('captions', 'a list of at least one caption', captions);
   if (uniform('caption-dropout', seed, position) < dropout) return '';
   return captions[integerBelow(captions.length, 'caption', seed, position)]!;
 }

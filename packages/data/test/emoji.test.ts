@@ -118,10 +118,12 @@ describe('prepareEmoji', () => {
 
   it('says how to mend impossible wishes', async () => {
     const folder = await temporaryFolder();
-    await expect(prepareEmoji(folder, { ...few, imageSize: 4 })).rejects.toThrow('expected an integer from 8 to 512');
+    await expect(prepareEmoji(folder, { ...few, imageSize: 4 })).rejects.toThrow(
+      'imageSize must be a whole number from 8 to 512, not 4.',
+    );
     const vendors = ['openmoji'] as never;
     await expect(prepareEmoji(folder, { ...few, vendors })).rejects.toThrow(
-      /no emoji set named 'openmoji'; choose from noto/,
+      /vendors\[0\] must be "noto", .*, not "openmoji"\./,
     );
     await expect(prepareEmoji(folder, { ...few, concepts: ['apple'] })).rejects.toThrow(
       /expected hexcodes such as '1F34E'/,
@@ -131,7 +133,7 @@ describe('prepareEmoji', () => {
     );
     const file = join(folder, 'file');
     await writeFile(file, '');
-    await expect(prepareEmoji(join(file, 'sub'), few)).rejects.toThrow(/a part of the path is a file/);
+    await expect(prepareEmoji(join(file, 'sub'), few)).rejects.toThrow(/a part of its path is a file/);
   });
 });
 
@@ -214,7 +216,7 @@ describe('EmojiDataset', () => {
     const whole = await dataset.get(dataset.entries.findIndex(({ key }) => key === flags.entries[2]!.key));
     expect(await flags.get(2)).toEqual(whole);
     expect(await flags.subset(({ vendor }) => vendor === whole.vendor).get(0)).toEqual(whole);
-    await expect(flags.get(3)).rejects.toThrow('expected an integer from 0 to 2');
+    await expect(flags.get(3)).rejects.toThrow('index must be a whole number from 0 to 2, not 3.');
     const splits = (['train', 'held-out-drawings', 'unseen-concepts'] as const).map(
       (split) => dataset.subset(split).length,
     );

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { OptionError } from '@dalle-mini/core';
 import { describe, expect, it } from 'vitest';
 import { openImageFolder } from '../src/sources/image-folder.js';
 import { pixelAt, temporaryFolder, twoColoredPng } from './folders.js';
@@ -72,7 +73,7 @@ describe('openImageFolder', () => {
   it('says how to mend a folder that is missing, empty or without captions', async () => {
     const empty = await temporaryFolder();
     await expect(openImageFolder(join(empty, 'none'), options)).rejects.toThrow(
-      /none: it does not exist; check the path/,
+      /none: there is no such file. Check the path/,
     );
     await expect(openImageFolder(empty, options)).rejects.toThrow('holds no images: expected files ending in .jpg');
     const bare = await folderWith({ 'a.png': await twoColoredPng(8, 8, red, red) });
@@ -161,13 +162,13 @@ describe('openImageFolder', () => {
         execFileSync('mkfifo', [join(folder, name)]);
       }
       await expect(openImageFolder(folder, options)).rejects.toThrow(
-        /captions\.json must be a file, not a pipe or device\. Check the path/,
+        /captions\.json: it is a pipe or a device, not a file\. Check the path/,
       );
       await rm(join(folder, 'captions.json'));
       const dataset = await openImageFolder(folder, options);
-      await expect(dataset.get(0)).rejects.toThrow(/a\.txt must be a file/);
+      await expect(dataset.get(0)).rejects.toThrow(/a\.txt: it is a pipe or a device/);
       await writeFile(join(folder, 'captions.json'), '{"a.png": "x"}');
-      await expect((await openImageFolder(folder, options)).get(0)).rejects.toThrow(/a\.png must be a file/);
+      await expect((await openImageFolder(folder, options)).get(0)).rejects.toThrow(/a\.png: it is a pipe or a device/);
     },
   );
 
@@ -175,6 +176,6 @@ describe('openImageFolder', () => {
     const folder = await folderWith({ 'a.png': 'not a picture', 'a.txt': 'x' });
     const dataset = await openImageFolder(folder, options);
     await expect(dataset.get(0)).rejects.toThrow(/Cannot decode the image .*a\.png/);
-    await expect(dataset.get(1)).rejects.toThrow(RangeError);
+    await expect(dataset.get(1)).rejects.toThrow(OptionError);
   });
 });

@@ -90,7 +90,9 @@ describe('preprocessImage', () => {
   });
 
   it('refuses a size that is no size', async () => {
-    await expect(preprocessImage(Buffer.alloc(0), 'x', { imageSize: 0 })).rejects.toThrow('expected an integer from 1');
+    await expect(preprocessImage(Buffer.alloc(0), 'x', { imageSize: 0 })).rejects.toThrow(
+      'imageSize must be a whole number from 1 to 8192, not 0.',
+    );
   });
 });
 

@@ -47,10 +47,14 @@ describe('createSampler', () => {
   });
 
   it('refuses nothing to sample, empty groups and impossible positions', () => {
-    expect(() => createSampler({ length: 0, seed: 0 })).toThrow('expected at least 1');
-    expect(() => createSampler({ groups: [[1], []], seed: 0 })).toThrow('Group 1 is empty');
-    expect(() => createSampler({ length: 3, seed: 0 }).at(-1)).toThrow('expected an integer of at least 0');
-    expect(() => createSampler({ length: 3, seed: 0 }).at(0.5)).toThrow('expected an integer of at least 0');
+    expect(() => createSampler({ length: 0, seed: 0 })).toThrow('length must be at least one sample or group, not 0.');
+    expect(() => createSampler({ groups: [[1], []], seed: 0 })).toThrow(
+      'groups[1] must be a list of at least one sample, not [].',
+    );
+    expect(() => createSampler({ length: 3, seed: 0 }).at(-1)).toThrow('position must be a whole number of at least 0');
+    expect(() => createSampler({ length: 3, seed: 0 }).at(0.5)).toThrow(
+      'position must be a whole number of at least 0',
+    );
   });
 });
 
@@ -80,7 +84,11 @@ describe('chooseCaption', () => {
   });
 
   it('refuses a dropout that is no probability, and no captions', () => {
-    expect(() => chooseCaption(captions, { seed: 1, position: 0, dropout: 1.5 })).toThrow('probability from 0 to 1');
-    expect(() => chooseCaption([], { seed: 1, position: 0 })).toThrow('no caption to choose from');
+    expect(() => chooseCaption(captions, { seed: 1, position: 0, dropout: 1.5 })).toThrow(
+      'dropout must be a number of at least 0 and of at most 1, not 1.5.',
+    );
+    expect(() => chooseCaption([], { seed: 1, position: 0 })).toThrow(
+      'captions must be a list of at least one caption, not [].',
+    );
   });
 });

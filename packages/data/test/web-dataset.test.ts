@@ -205,7 +205,7 @@ describe('openWebDataset', () => {
   it.skipIf(process.platform === 'win32')('does not wait for a pipe that is named like an archive', async () => {
     const path = join(await temporaryFolder(), 'shard-0.tar');
     execFileSync('mkfifo', [path]);
-    await expect(openWebDataset(path, options)).rejects.toThrow(/shard-0\.tar must be a file, not a pipe or device/);
+    await expect(openWebDataset(path, options)).rejects.toThrow(/shard-0\.tar: it is a pipe or a device, not a file/);
   });
 
   it('says which sample lacks its image or its caption', async () => {
@@ -229,8 +229,8 @@ describe('openWebDataset', () => {
 
   it('says what is missing: the path, or tar files in a folder', async () => {
     const folder = await temporaryFolder();
-    await expect(openWebDataset(folder, options)).rejects.toThrow('holds no tar archives');
-    await expect(openWebDataset(join(folder, 'none.tar'), options)).rejects.toThrow(/none\.tar: it does not exist/);
+    await expect(openWebDataset(folder, options)).rejects.toThrow('must hold tar archives');
+    await expect(openWebDataset(join(folder, 'none.tar'), options)).rejects.toThrow(/none\.tar: there is no such file/);
   });
 
   it('names the image that is corrupt', async () => {

@@ -3,7 +3,7 @@ import { DalleMiniError } from '../errors.js';
 /** What to do about a system error, by its code. */
 const actions: Readonly<Record<'read' | 'write', Readonly<Record<string, string>>>> = {
   read: {
-    ENOENT: 'there is no such file. Check the path, or download the model first.',
+    ENOENT: 'there is no such file. Check the path.',
     EISDIR: 'it is a folder. Pass the path of a file in it, such as model.safetensors.',
     EACCES: 'permission is denied. Allow this user to read it.',
     EPERM: 'permission is denied. Allow this user to read it.',
@@ -27,17 +27,18 @@ const actions: Readonly<Record<'read' | 'write', Readonly<Record<string, string>
 /** A file or a folder cannot be read or written. The message names the path, the reason, and what to do. */
 export class FileError extends DalleMiniError {
   static override readonly code = 'FILE';
-  /** The system's code, such as `ENOENT`. */
+  /** The system's code, such as `ENOENT`; empty where the system reported no error. */
   readonly systemCode: string;
 
+  /** @param cause The system's error; or, where there is none, the reason in words. */
   constructor(
     doing: 'read' | 'write',
     readonly path: string,
-    override readonly cause: NodeJS.ErrnoException,
+    cause: NodeJS.ErrnoException | string,
   ) {
-    const systemCode = cause.code ?? 'unknown';
-    super(`Cannot ${doing} ${path}: ${actions[doing][systemCode] ?? cause.message}`, { cause });
-    this.systemCode = systemCode;
+    const { code = '', message } = typeof cause === 'string' ? { message: cause } : cause;
+    super(`Cannot ${doing} ${path}: ${actions[doing][code] ?? message}`, typeof cause === 'string' ? {} : { cause });
+    this.systemCode = code;
   }
 }
 
@@ -49,7 +50,7 @@ export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
 /** Checks whether an error says that a file or a folder does not exist. */
 export function isMissing(error: unknown): boolean {
   const cause = error instanceof FileError ? error.cause : error;
-  const code = (cause as NodeJS.ErrnoException | undefined)?.code;
+  const { code } = (cause ?? {}) as NodeJS.ErrnoException;
   return code === 'ENOENT' || code === 'ENOTDIR';
 }
 

@@ -1,14 +1,61 @@
-import { access, readFile, stat } from 'node:fs/promises';
+import { access, type FileHandle, open, stat } from 'node:fs/promises';
 import { parseJsonObject } from '../json.js';
-import { withFileErrors } from './file-error.js';
+import { FileError, isMissing, withFileErrors } from './file-error.js';
+
+/** The longest string of Node.js is a little longer. */
+const longestText = 500 * 2 ** 20;
+
+/**
+ * Opens a file for reading.
+ * @throws FileError if it cannot be opened, or is a folder, a pipe or a device, whose reading may never end.
+ */
+export async function openFile(path: string): Promise<FileHandle> {
+  return withFileErrors('read', path, async () => {
+    const status = await stat(path);
+    // Before it is opened: opening a pipe waits for its writer.
+    if (!status.isFile() && !status.isDirectory())
+      throw new FileError('read', path, 'it is a pipe or a device, not a file. Check the path.');
+    const file = await open(path, 'r');
+    if (status.isFile()) return file;
+    await file.close();
+    throw new FileError('read', path, 'it is a folder. Pass the path of a file in it.');
+  });
+}
+
+/**
+ * Reads a whole file.
+ * @param byteLimit The largest size that is accepted. Default 2³¹ − 1.
+ * @throws FileError if it cannot be read, or is larger.
+ */
+export async function readBytes(path: string, byteLimit = 2 ** 31 - 1): Promise<Uint8Array> {
+  const file = await openFile(path);
+  try {
+    const { size } = await file.stat();
+    if (size > byteLimit)
+      throw new FileError('read', path, `it must have at most ${byteLimit} bytes, not ${size}. Split or replace it.`);
+    return await withFileErrors('read', path, () => file.readFile());
+  } finally {
+    await file.close();
+  }
+}
 
 /**
  * Reads a text file as UTF-8, without its byte order mark.
  * @throws FileError if it cannot be read.
  */
 export async function readTextFile(path: string): Promise<string> {
-  const text = await withFileErrors('read', path, () => readFile(path, 'utf8'));
-  return text.startsWith('\ufeff') ? text.slice(1) : text;
+  return new TextDecoder().decode(await readBytes(path, longestText));
+}
+
+/**
+ * Reads a text file as {@link readTextFile} does, or returns `undefined` if it does not exist.
+ * @throws FileError if it exists and cannot be read.
+ */
+export async function readTextIfPresent(path: string): Promise<string | undefined> {
+  return readTextFile(path).catch((error: unknown) => {
+    if (isMissing(error)) return undefined;
+    throw error;
+  });
 }
 
 /**

@@ -13,8 +13,9 @@ import {
   readConfig,
   string,
 } from '@dalle-mini/core';
+import { openFile, readTextIfPresent, withFileErrors } from '@dalle-mini/core/node';
+import { DataError } from '../data-error.js';
 import { checkIndex, type Dataset, type Sample } from '../dataset.js';
-import { fileError, openFile, readTextIfPresent } from '../files.js';
 import { type EmojiVendor, emojiVendors } from './icons.js';
 import { type EmojiSplit, emojiSplits } from './split.js';
 
@@ -112,11 +113,9 @@ export class EmojiDataset implements Dataset<EmojiSample> {
     const size = this.imageSize ** 2 * 3;
     const data = new Uint8Array(size);
     const position = (this.positions?.[index] ?? index) * size;
-    const { bytesRead } = await this.pictures.read(data, 0, size, position).catch((error: unknown) => {
-      throw fileError('read', this.path, error);
-    });
+    const { bytesRead } = await withFileErrors('read', this.path, () => this.pictures.read(data, 0, size, position));
     if (bytesRead !== size) {
-      throw new Error(`${this.path} ends before picture ${index}. ${prepareAgain}`);
+      throw new DataError(`${this.path} ends before picture ${index}. ${prepareAgain}`);
     }
     return { ...this.entries[index]!, image: { width: this.imageSize, height: this.imageSize, data } };
   }
@@ -150,10 +149,10 @@ export async function readManifest(folder: string): Promise<Manifest | undefined
 /** Reads the entries of a prepared folder, one a line. */
 async function readEntries(path: string, length: number): Promise<EmojiEntry[]> {
   const text = await readTextIfPresent(path);
-  if (text === undefined) throw new Error(`${path} is missing. ${prepareAgain}`);
+  if (text === undefined) throw new DataError(`${path} is missing. ${prepareAgain}`);
   const lines = text.split('\n').filter((line) => line !== '');
   if (lines.length !== length) {
-    throw new Error(`${path} must have ${length} lines, not ${lines.length}. ${prepareAgain}`);
+    throw new DataError(`${path} must have ${length} lines, not ${lines.length}. ${prepareAgain}`);
   }
   const keys = new Set<string>();
   return lines.map((line, number) => {
@@ -174,7 +173,7 @@ async function readEntries(path: string, length: number): Promise<EmojiEntry[]> 
 export async function openEmoji(folder: string): Promise<EmojiDataset> {
   const manifest = await readManifest(folder);
   if (!manifest)
-    throw new Error(`${folder} holds no prepared emoji: call prepareEmoji('${folder}', { imageSize }) first.`);
+    throw new DataError(`${folder} holds no prepared emoji: call prepareEmoji('${folder}', { imageSize }) first.`);
   const entries = await readEntries(join(folder, manifest.index), manifest.length);
   const path = join(folder, manifest.pictures);
   const pictures = await openFile(path);
@@ -182,7 +181,7 @@ export async function openEmoji(folder: string): Promise<EmojiDataset> {
   const expected = manifest.length * manifest.imageSize ** 2 * 3;
   if (size !== expected) {
     await pictures.close();
-    throw new Error(`${path} must have ${expected} bytes, not ${size}. ${prepareAgain}`);
+    throw new DataError(`${path} must have ${expected} bytes, not ${size}. ${prepareAgain}`);
   }
   return new EmojiDataset(pictures, path, manifest.imageSize, entries);
 }

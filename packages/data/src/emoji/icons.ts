@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { fileError } from '../files.js';
+import { readTextFile } from '@dalle-mini/core/node';
+import { DataError } from '../data-error.js';
 import { fxemojiCodePoints } from './fxemoji-code-points.js';
 
 /** The open-licensed Iconify sets that the emoji dataset draws from, in the order of its pictures. */
@@ -89,21 +89,21 @@ export async function readPackageJson<T>(packageName: string, file: string): Pro
   try {
     location = require.resolve(path);
   } catch (error) {
-    throw new Error(
+    throw new DataError(
       `The emoji dataset needs ${path}, which was not found. Install the sets that it draws from:\n` +
         `  npm install emojibase-data ${emojiVendors.map((vendor) => `@iconify-json/${vendor}`).join(' ')}`,
       { cause: error },
     );
   }
   try {
-    return JSON.parse(await readFile(location, 'utf8')) as T;
+    return JSON.parse(await readTextFile(location)) as T;
   } catch (error) {
     if (error instanceof SyntaxError) {
-      throw new Error(`${location} is not valid JSON; reinstall it: npm install --force ${packageName}`, {
+      throw new DataError(`${location} is not valid JSON; reinstall it: npm install --force ${packageName}`, {
         cause: error,
       });
     }
-    throw fileError('read', location, error);
+    throw error;
   }
 }
 

@@ -1,10 +1,24 @@
 import { createHash } from 'node:crypto';
-import { open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { open, readdir, rename, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import type { RgbImage } from '@dalle-mini/core';
+import {
+  abortSignal,
+  callback,
+  integer,
+  list,
+  object,
+  oneOf,
+  optional,
+  type Progress,
+  type RgbImage,
+  readOptions,
+  seedField,
+  string,
+} from '@dalle-mini/core';
+import { exists, FileError, isSystemError, makeFolder, writeFileAtomically } from '@dalle-mini/core/node';
 import sharp from 'sharp';
-import { fileError, isMissing, makeFolder, writeFileAtomically } from '../files.js';
+import { DataError } from '../data-error.js';
 import { emojiCaptions } from './captions.js';
 import {
   type EmojiDataset,
@@ -31,16 +45,31 @@ export interface PrepareEmojiOptions {
   /** Width and height of the pictures in pixels, 8 to 512. */
   readonly imageSize: number;
   /** Sets to draw from; all of them by default. */
-  readonly vendors?: readonly EmojiVendor[];
+  readonly vendors?: readonly EmojiVendor[] | undefined;
   /** Draw only these concepts, such as `1F34E`; all by default. */
-  readonly concepts?: readonly string[];
+  readonly concepts?: readonly string[] | undefined;
   /** Chooses what is held out; 0 by default. Another seed does not draw again. */
-  readonly seed?: number;
-  /** Stops the drawing: the promise rejects with the signal's reason; a later call goes on where it stopped. */
-  readonly signal?: AbortSignal;
-  /** Called after each few pictures with how many of `total` are drawn. */
-  readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void;
+  readonly seed?: number | undefined;
+  /** Stops the drawing: the promise rejects with the signal's reason; a later call continues where it stopped. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called after every few pictures. */
+  readonly onProgress?: ((progress: PrepareProgress) => unknown) | undefined;
 }
+
+/** How many emoji are drawn. */
+export interface PrepareProgress extends Progress {
+  readonly stage: 'prepare';
+  readonly unit: 'samples';
+}
+
+const prepareFields = object<PrepareEmojiOptions>({
+  imageSize: integer({ min: 8, max: 512 }),
+  vendors: optional(list(oneOf(emojiVendors), { min: 1, max: emojiVendors.length })),
+  concepts: optional(list(string())),
+  seed: optional(seedField, 0),
+  signal: optional(abortSignal()),
+  onProgress: optional(callback()),
+});
 
 /** Raise when captions, splits or matching change: prepared folders get a new index. */
 const indexVersion = 7;
@@ -59,15 +88,8 @@ const batchSize = 32;
  * signal's reason when it aborts.
  */
 export async function prepareEmoji(folder: string, options: PrepareEmojiOptions): Promise<EmojiDataset> {
-  const { imageSize, vendors = emojiVendors, concepts, seed = 0, signal } = options;
-  if (!Number.isInteger(imageSize) || imageSize < 8 || imageSize > 512) {
-    throw new RangeError(`imageSize is ${imageSize}; expected an integer from 8 to 512.`);
-  }
-  for (const vendor of vendors) {
-    if (!emojiVendors.includes(vendor)) {
-      throw new RangeError(`There is no emoji set named '${vendor}'; choose from ${emojiVendors.join(', ')}.`);
-    }
-  }
+  const given = readOptions(prepareFields, options, 'prepareEmoji');
+  const { imageSize, vendors = emojiVendors, concepts, seed = 0, signal } = given;
   signal?.throwIfAborted();
   const versions = await emojiPackageVersions(vendors);
   const source = digest(JSON.stringify([indexVersion, drawingVersion, imageSize, versions, concepts ?? 'all', seed]));
@@ -87,7 +109,7 @@ export async function prepareEmoji(folder: string, options: PrepareEmojiOptions)
     listed.push(...(await readIcons(vendor)).map(({ svg: _, ...icon }) => icon));
   }
   if (listed.length === 0) {
-    throw new Error(`No emoji has a concept among ${JSON.stringify(concepts)}; expected hexcodes such as '1F34E'.`);
+    throw new DataError(`No emoji has a concept among ${JSON.stringify(concepts)}; expected hexcodes such as '1F34E'.`);
   }
 
   const identity = JSON.stringify([
@@ -162,7 +184,7 @@ async function drawOnce(
           const drawn = await drawAll(batch, imageSize);
           await file.write(drawn, 0, drawn.length, done * size);
           done += batch.length;
-          onProgress?.({ done, total });
+          await onProgress?.({ stage: 'prepare', unit: 'samples', done, total });
         }
         first += icons.length;
       }
@@ -173,7 +195,7 @@ async function drawOnce(
     }
     await rename(partial, path);
   } catch (error) {
-    throw fileError('write', partial, error);
+    throw isSystemError(error) ? new FileError('write', partial, error) : error;
   }
 }
 
@@ -192,7 +214,7 @@ async function readColors(path: string, count: number, imageSize: number): Promi
       await file.close();
     }
   } catch (error) {
-    throw fileError('read', path, error);
+    throw isSystemError(error) ? new FileError('read', path, error) : error;
   }
   return colors;
 }
@@ -208,7 +230,7 @@ async function drawAll(icons: readonly EmojiIcon[], imageSize: number): Promise<
       try {
         pixels.set((await drawSvg(svg, imageSize)).data, index * size);
       } catch (error) {
-        throw new Error(
+        throw new DataError(
           `Cannot draw ${vendor}/${name}: ${(error as Error).message}. Reinstall its set: npm install @iconify-json/${vendor}`,
           { cause: error },
         );
@@ -237,14 +259,4 @@ async function drawSvg(svg: string, size: number): Promise<RgbImage> {
   const raw = { width: info.width, height: info.height, channels: info.channels };
   const data = await sharp(drawn, { raw }).resize(size, size, { fit: 'fill', kernel: 'lanczos3' }).raw().toBuffer();
   return { width: size, height: size, data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch (error) {
-    if (isMissing(error)) return false;
-    throw fileError('read', path, error);
-  }
 }

@@ -1,9 +1,10 @@
 import { readdir } from 'node:fs/promises';
 import { extname, isAbsolute, join, posix, sep } from 'node:path';
-import { hash, object, parseJsonObject, quote, readConfig, string } from '@dalle-mini/core';
+import { hash, object, parseJsonObject, quote, readConfig, readOptions, string } from '@dalle-mini/core';
+import { readBytes, readTextIfPresent, withFileErrors } from '@dalle-mini/core/node';
+import { DataError } from '../data-error.js';
 import { checkIndex, type Dataset, type Sample } from '../dataset.js';
-import { fileError, readBytes, readTextIfPresent } from '../files.js';
-import { checkImageSize, type PreprocessOptions, preprocessImage } from '../preprocess.js';
+import { type PreprocessOptions, preprocessFields, preprocessImage } from '../preprocess.js';
 import { captionsFromRecord, captionsFromText, captionsFromValue, imageExtensions } from './captions.js';
 
 /** An image file of the folder, by its path with forward slashes, and its captions if they are listed in one file. */
@@ -25,14 +26,14 @@ interface ListedImage {
  * @throws If the folder is missing, holds no images, names files outside itself, or if an image has no caption.
  */
 export async function openImageFolder(folder: string, options: PreprocessOptions): Promise<Dataset> {
-  checkImageSize(options.imageSize);
+  const preprocessing = readOptions(preprocessFields, options, 'openImageFolder');
   const files = await listFiles(folder);
   const listed =
     (await readMetadataLines(folder, files)) ??
     (await readCaptionsFile(folder, files)) ??
     listCaptionedImages(folder, files);
   if (listed.length === 0) {
-    throw new Error(`${folder} holds no images: expected files ending in ${[...imageExtensions].join(', ')}.`);
+    throw new DataError(`${folder} holds no images: expected files ending in ${[...imageExtensions].join(', ')}.`);
   }
   return {
     length: listed.length,
@@ -41,35 +42,31 @@ export async function openImageFolder(folder: string, options: PreprocessOptions
       const { name, captions = await readCaptions(folder, name) } = listed[index]!;
       const path = join(folder, name);
       const encoded = await readBytes(path);
-      const seed = hash(options.seed ?? 0, index, variation);
-      return { key: name, image: await preprocessImage(encoded, path, { ...options, seed }, captions), captions };
+      const seed = hash(preprocessing.seed ?? 0, index, variation);
+      return { key: name, image: await preprocessImage(encoded, path, { ...preprocessing, seed }, captions), captions };
     },
   };
 }
 
 /** Paths of all files below a folder, with forward slashes, sorted. */
 async function listFiles(folder: string): Promise<ReadonlySet<string>> {
-  try {
-    const found = await readdir(folder, { recursive: true, withFileTypes: true });
-    const names = found
-      .filter((entry) => !entry.isDirectory())
-      .map((entry) => join(entry.parentPath, entry.name).slice(join(folder, sep).length).replaceAll(sep, '/'));
-    return new Set(names.sort());
-  } catch (error) {
-    throw fileError('list the folder', folder, error);
-  }
+  const found = await withFileErrors('read', folder, () => readdir(folder, { recursive: true, withFileTypes: true }));
+  const names = found
+    .filter((entry) => !entry.isDirectory())
+    .map((entry) => join(entry.parentPath, entry.name).slice(join(folder, sep).length).replaceAll(sep, '/'));
+  return new Set(names.sort());
 }
 
 /** Throws unless a listed name stays inside the folder and is there. */
 function checkListedName(name: string, place: string, files: ReadonlySet<string>): string {
   const normal = posix.normalize(name.replaceAll('\\', '/'));
   if (isAbsolute(name) || normal.startsWith('/') || normal.split('/').includes('..') || /^[a-z]:/i.test(name)) {
-    throw new Error(
+    throw new DataError(
       `A file name in ${place} must be a path inside the folder, not ${quote(name)}. List only files inside it.`,
     );
   }
   if (!files.has(normal)) {
-    throw new Error(
+    throw new DataError(
       `A file name in ${place} must be that of a file in the folder, not ${quote(name)}. Add the file or remove its name.`,
     );
   }
@@ -91,7 +88,7 @@ async function readMetadataLines(folder: string, files: ReadonlySet<string>): Pr
     const name = checkListedName(file_name, place, files);
     const captions = captionsFromRecord(record);
     if (!captions?.length) {
-      throw new Error(
+      throw new DataError(
         `${place} gives no caption for ${name}: expected "text", "caption" or "captions" that is not blank.`,
       );
     }
@@ -107,7 +104,7 @@ async function readCaptionsFile(folder: string, files: ReadonlySet<string>): Pro
     const name = checkListedName(listedName, path, files);
     const captions = captionsFromValue(value);
     if (!captions?.length)
-      throw new Error(`${path} gives no caption for ${name}: expected a string or an array of strings.`);
+      throw new DataError(`${path} gives no caption for ${name}: expected a string or an array of strings.`);
     return { name, captions };
   });
 }
@@ -116,7 +113,7 @@ function listCaptionedImages(folder: string, files: ReadonlySet<string>): Listed
   const images = [...files].filter((name) => imageExtensions.has(extname(name).toLowerCase()));
   const bare = images.filter((name) => !files.has(captionFile(name)));
   if (bare.length > 0) {
-    throw new Error(
+    throw new DataError(
       `${bare.length} of ${images.length} images in ${folder} have no caption, such as ${bare[0]}: ` +
         `write it into ${captionFile(bare[0]!)}, or list all captions in metadata.jsonl or captions.json.`,
     );
@@ -131,6 +128,6 @@ function captionFile(imageName: string): string {
 async function readCaptions(folder: string, imageName: string): Promise<string[]> {
   const path = join(folder, captionFile(imageName));
   const captions = captionsFromText((await readTextIfPresent(path)) ?? '');
-  if (captions.length === 0) throw new Error(`${path} holds no caption; write one a line into it.`);
+  if (captions.length === 0) throw new DataError(`${path} holds no caption; write one a line into it.`);
   return captions;
 }

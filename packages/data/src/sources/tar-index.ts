@@ -1,5 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
-import { fileError, openFile } from '../files.js';
+import { openFile, withFileErrors } from '@dalle-mini/core/node';
+import { DataError } from '../data-error.js';
 
 /** A plain file inside a tar archive: its bytes are `[offset, offset + size)` of the archive. */
 export interface TarMember {
@@ -25,9 +26,7 @@ const extendedHeaderLimit = 64 * 1024;
 export async function indexTar(path: string): Promise<TarMember[]> {
   const file = await openFile(path);
   try {
-    return await readHeaders(file, path);
-  } catch (error) {
-    throw fileError('read', path, error);
+    return await withFileErrors('read', path, () => readHeaders(file, path));
   } finally {
     await file.close();
   }
@@ -37,9 +36,7 @@ export async function indexTar(path: string): Promise<TarMember[]> {
 export async function readTarMember(path: string, member: TarMember): Promise<Uint8Array> {
   const file = await openFile(path);
   try {
-    return await readExactly(file, path, member.offset, member.size);
-  } catch (error) {
-    throw fileError('read', path, error);
+    return await withFileErrors('read', path, () => readExactly(file, path, member.offset, member.size));
   } finally {
     await file.close();
   }
@@ -57,14 +54,14 @@ async function readExactly(file: FileHandle, path: string, offset: number, size:
 }
 
 function cutShort(path: string, detail: string): Error {
-  return new Error(`${path} is cut short: it ${detail}. Download or copy it again.`);
+  return new DataError(`${path} is cut short: it ${detail}. Download or copy it again.`);
 }
 
 async function readHeaders(file: FileHandle, path: string): Promise<TarMember[]> {
   const { size: archiveSize } = await file.stat();
   const magic = await readExactly(file, path, 0, Math.min(4, archiveSize));
   if (compressedMagics.some((bytes) => bytes.every((byte, index) => magic[index] === byte))) {
-    throw new Error(`${path} is compressed; random access needs plain tar: unpack it first (gunzip or zstd -d).`);
+    throw new DataError(`${path} is compressed; random access needs plain tar: unpack it first (gunzip or zstd -d).`);
   }
   const members: TarMember[] = [];
   /** What extended headers say of the next member. */
@@ -78,7 +75,7 @@ async function readHeaders(file: FileHandle, path: string): Promise<TarMember[]>
     const type = String.fromCharCode(header[156]!);
     const size = type !== 'x' && type !== 'L' && next.size !== undefined ? next.size : readNumber(header, 124, 12);
     if (!Number.isSafeInteger(size) || size < 0) {
-      throw new Error(
+      throw new DataError(
         `${path} is damaged: the file at byte ${position} claims ${size} bytes. Download or copy it again.`,
       );
     }
@@ -88,7 +85,7 @@ async function readHeaders(file: FileHandle, path: string): Promise<TarMember[]>
 
     if (type === 'x' || type === 'L') {
       if (size > extendedHeaderLimit)
-        throw new Error(`${path} holds an extended header of ${size} bytes; repack it with tar.`);
+        throw new DataError(`${path} holds an extended header of ${size} bytes; repack it with tar.`);
       const bytes = await readExactly(file, path, offset, size);
       next =
         type === 'x'
@@ -101,10 +98,12 @@ async function readHeaders(file: FileHandle, path: string): Promise<TarMember[]>
     // Directories and global headers hold nothing that a dataset needs.
     if (type === '5' || type === 'g') continue;
     if (type !== '0' && type !== '\0' && type !== '7') {
-      throw new Error(`${path} holds ${JSON.stringify(name)}, a link or device; repack it with plain files only.`);
+      throw new DataError(`${path} holds ${JSON.stringify(name)}, a link or device; repack it with plain files only.`);
     }
     if (!isHarmless(name)) {
-      throw new Error(`${path} holds ${JSON.stringify(name)}, a name that leads out of its folder; repack it without.`);
+      throw new DataError(
+        `${path} holds ${JSON.stringify(name)}, a name that leads out of its folder; repack it without.`,
+      );
     }
     members.push({ name: name.replace(/^(\.\/)+/, ''), offset, size });
   }
@@ -122,7 +121,7 @@ function checkHeader(header: Uint8Array, path: string, position: number): void {
     sum += index >= 148 && index < 156 ? 32 : byte;
   });
   if (sum === readNumber(header, 148, 8)) return;
-  throw new Error(
+  throw new DataError(
     `${path} is not a tar archive, or damaged: the header at byte ${position} does not fit its checksum. ` +
       'Download or copy it again.',
   );
@@ -160,7 +159,7 @@ function readPaxRecords(bytes: Uint8Array, path: string, position: number): { na
     const space = bytes.indexOf(32, start);
     const length = space === -1 ? Number.NaN : Number(readText(bytes, start, space - start));
     if (!Number.isInteger(length) || length <= space - start || start + length > bytes.length) {
-      throw new Error(
+      throw new DataError(
         `${path} is damaged: the extended header before byte ${position} is not a list of records. ` +
           'Download or copy it again.',
       );

@@ -1,9 +1,10 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { hash, parseJsonObject } from '@dalle-mini/core';
+import { hash, parseJsonObject, readOptions } from '@dalle-mini/core';
+import { withFileErrors } from '@dalle-mini/core/node';
+import { DataError } from '../data-error.js';
 import { checkIndex, type Dataset, type Sample } from '../dataset.js';
-import { fileError } from '../files.js';
-import { checkImageSize, type PreprocessOptions, preprocessImage } from '../preprocess.js';
+import { type PreprocessOptions, preprocessFields, preprocessImage } from '../preprocess.js';
 import { captionsFromRecord, captionsFromText, imageExtensions } from './captions.js';
 import { indexTar, readTarMember, type TarMember } from './tar-index.js';
 
@@ -24,7 +25,7 @@ const captionByteLimit = 1024 ** 2;
  *   sample lacks its image or its caption.
  */
 export async function openWebDataset(source: string | readonly string[], options: PreprocessOptions): Promise<Dataset> {
-  checkImageSize(options.imageSize);
+  const preprocessing = readOptions(preprocessFields, options, 'openWebDataset');
   const shards: ShardSamples[] = [];
   /** Index of each shard's first sample, and at the end the number of samples. */
   const starts = [0];
@@ -34,7 +35,8 @@ export async function openWebDataset(source: string | readonly string[], options
     starts.push(starts.at(-1)! + shard.length);
   }
   const length = starts.at(-1)!;
-  if (length === 0) throw new Error(`${[source].flat().join(', ')} holds no samples: expected images with captions.`);
+  if (length === 0)
+    throw new DataError(`${[source].flat().join(', ')} holds no samples: expected images with captions.`);
   return {
     length,
     async get(index: number, variation = 0): Promise<Sample> {
@@ -43,9 +45,9 @@ export async function openWebDataset(source: string | readonly string[], options
       const { path, key, image, caption } = shards[number]!.get(index - starts[number]!);
       const captions = readCaptions(await readTarMember(path, caption), caption.name, path);
       const encoded = await readTarMember(path, image);
-      const seed = hash(options.seed ?? 0, index, variation);
+      const seed = hash(preprocessing.seed ?? 0, index, variation);
       const name = `${image.name} in ${path}`;
-      return { key, image: await preprocessImage(encoded, name, { ...options, seed }, captions), captions };
+      return { key, image: await preprocessImage(encoded, name, { ...preprocessing, seed }, captions), captions };
     },
   };
 }
@@ -114,14 +116,14 @@ function shardName(path: string): string {
 
 async function listShards(source: string | readonly string[]): Promise<readonly string[]> {
   if (typeof source !== 'string') return source;
-  try {
-    if (!(await stat(source)).isDirectory()) return [source];
-    const names = (await readdir(source)).filter((name) => name.endsWith('.tar')).sort();
-    if (names.length === 0) throw new Error(`${source} holds no tar archives; expected files ending in .tar.`);
-    return names.map((name) => join(source, name));
-  } catch (error) {
-    throw fileError('read', source, error);
-  }
+  const files = await withFileErrors('read', source, async () =>
+    (await stat(source)).isDirectory() ? readdir(source) : undefined,
+  );
+  if (files === undefined) return [source];
+  const names = files.filter((name) => name.endsWith('.tar')).sort();
+  if (names.length === 0)
+    throw new DataError(`${source} must hold tar archives, files that end in .tar. Check the path.`);
+  return names.map((name) => join(source, name));
 }
 
 function groupMembers(shard: string, members: readonly TarMember[]): MemberPair[] {
@@ -131,7 +133,7 @@ function groupMembers(shard: string, members: readonly TarMember[]): MemberPair[
     if (stem === undefined || extension === undefined) continue;
     const group = groups.get(stem) ?? new Map<string, TarMember>();
     const part = extension.toLowerCase();
-    if (group.has(part)) throw new Error(`${shard} holds ${member.name} twice; repack it with unique names.`);
+    if (group.has(part)) throw new DataError(`${shard} holds ${member.name} twice; repack it with unique names.`);
     group.set(part, member);
     groups.set(stem, group);
   }
@@ -142,12 +144,12 @@ function groupMembers(shard: string, members: readonly TarMember[]): MemberPair[
     // Shards often carry files of their own, such as statistics.
     if (!image && !caption) continue;
     if (!image)
-      throw new Error(`${shard} holds captions of ${stem} but no image (${[...imageExtensions].join(', ')}).`);
+      throw new DataError(`${shard} holds captions of ${stem} but no image (${[...imageExtensions].join(', ')}).`);
     if (!caption)
-      throw new Error(`${shard} holds ${image.name} but no caption for it: add ${stem}.txt or ${stem}.json.`);
+      throw new DataError(`${shard} holds ${image.name} but no caption for it: add ${stem}.txt or ${stem}.json.`);
     for (const [member, limit] of [[image, imageByteLimit] as const, [caption, captionByteLimit] as const]) {
       if (member.size > limit)
-        throw new Error(`${member.name} in ${shard} has ${member.size} bytes; at most ${limit} are read.`);
+        throw new DataError(`${member.name} in ${shard} has ${member.size} bytes; at most ${limit} are read.`);
     }
     pairs.push({ stem, image, caption });
   }
@@ -160,6 +162,7 @@ function readCaptions(bytes: Uint8Array, name: string, shard: string): string[] 
   const captions = /\.json$/i.test(name)
     ? captionsFromRecord(parseJsonObject(text, place, 'Repack the archive with JSON such as {"caption": "a cat"}.'))
     : captionsFromText(text);
-  if (!captions?.length) throw new Error(`${place} holds no caption: expected a line of text, or JSON with "caption".`);
+  if (!captions?.length)
+    throw new DataError(`${place} holds no caption: expected a line of text, or JSON with "caption".`);
   return captions;
 }

@@ -13,7 +13,7 @@ import {
   refuse,
   string,
 } from '@dalle-mini/core';
-import { readTextIfPresent } from '../files.js';
+import { readTextIfPresent } from '@dalle-mini/core/node';
 
 interface ShardRecord {
   /** Base name of its two files: `<name>.tokens` and `<name>.jsonl`. */

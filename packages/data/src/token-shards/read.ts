@@ -1,14 +1,18 @@
 import { join } from 'node:path';
+import { integer, object, optional, readOptions } from '@dalle-mini/core';
+import { readTextIfPresent } from '@dalle-mini/core/node';
+import { DataError } from '../data-error.js';
 import { checkIndex, type Dataset } from '../dataset.js';
-import { readTextIfPresent } from '../files.js';
 import { groupIndices } from '../sampler.js';
 import { indexName, partialName, readIndex, type ShardIndex } from './index-file.js';
 import { readShard, type Shard, type TokenSample } from './shard.js';
 
 export interface OpenTokenShardsOptions {
-  /** Bytes of shards that stay in memory, least recently used first out; 256 MiB by default. One shard always stays. */
-  readonly cacheBytes?: number;
+  /** Bytes of shards that stay in memory; the least recently used is dropped first, and one always stays. Default 256 MiB. */
+  readonly cacheBytes?: number | undefined;
 }
+
+const openFields = object<OpenTokenShardsOptions>({ cacheBytes: optional(integer(), 256 * 2 ** 20) });
 
 /** Encoded samples on disk. */
 export interface TokenDataset extends Dataset<TokenSample> {
@@ -26,11 +30,11 @@ export interface TokenDataset extends Dataset<TokenSample> {
  * @throws If the folder holds no finished token shards, or a field of its index is wrong. Reading throws if a shard is damaged.
  */
 export async function openTokenShards(folder: string, options: OpenTokenShardsOptions = {}): Promise<TokenDataset> {
-  const { cacheBytes = 256 * 1024 ** 2 } = options;
+  const { cacheBytes = 0 } = readOptions(openFields, options, 'openTokenShards');
   const index = await readIndex(folder, indexName);
   if (!index) {
     const unfinished = (await readTextIfPresent(join(folder, partialName))) !== undefined;
-    throw new Error(
+    throw new DataError(
       unfinished
         ? `${folder} holds token shards that are not finished: run writeTokenShards again, it goes on where it was.`
         : `${folder} holds no token shards (${indexName} is missing): write them with writeTokenShards.`,

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { list, object, optional, parseJsonObject, readConfig, string } from '@dalle-mini/core';
-import { readBytes } from '../files.js';
+import { readBytes } from '@dalle-mini/core/node';
+import { DataError } from '../data-error.js';
 import { bytesPerToken, indexName, type ShardIndex, sha256, writeAgain } from './index-file.js';
 
 /** A sample whose image has been encoded. */
@@ -38,12 +39,12 @@ export class Shard {
     const count = length * gridSize ** 2;
     const byteLength = count * bytesPerToken[tokenType];
     if (tokenBytes.length !== byteLength) {
-      throw new Error(`${path}.tokens must have ${byteLength} bytes, not ${tokenBytes.length}. ${writeAgain}`);
+      throw new DataError(`${path}.tokens must have ${byteLength} bytes, not ${tokenBytes.length}. ${writeAgain}`);
     }
     const token = tokenReader(tokenBytes, tokenType);
     for (let place = 0; place < count; place++) {
       if (token(place) < vocabularySize) continue;
-      throw new Error(
+      throw new DataError(
         `Token ${place} of ${path}.tokens must be below the vocabulary size ${vocabularySize}, not ${token(place)}. ${writeAgain}`,
       );
     }
@@ -51,11 +52,11 @@ export class Shard {
     let end = 0;
     for (let line = 1; line <= length; line++) {
       end = captionBytes.indexOf(10, end) + 1;
-      if (end === 0) throw new Error(`${path}.jsonl must have ${length} lines, not ${line - 1}. ${writeAgain}`);
+      if (end === 0) throw new DataError(`${path}.jsonl must have ${length} lines, not ${line - 1}. ${writeAgain}`);
       this.lineStarts[line] = end;
     }
     if (end !== captionBytes.length)
-      throw new Error(`${path}.jsonl must have ${length} lines, not more. ${writeAgain}`);
+      throw new DataError(`${path}.jsonl must have ${length} lines, not more. ${writeAgain}`);
   }
 
   get byteLength(): number {
@@ -90,7 +91,7 @@ export async function readShard(folder: string, index: ShardIndex, number: numbe
   const read = async (path: string, expected: string) => {
     const bytes = await readBytes(path);
     if (verify && sha256(bytes) !== expected) {
-      throw new Error(
+      throw new DataError(
         `${path} is damaged: its SHA-256 is not the one in ${indexName}. Copy it again, or delete ${folder} and write the token shards again.`,
       );
     }

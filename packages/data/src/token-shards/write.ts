@@ -1,8 +1,18 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ImageTokenizer } from '@dalle-mini/core';
+import {
+  abortSignal,
+  callback,
+  type ImageTokenizer,
+  integer,
+  object,
+  optional,
+  type Progress,
+  readOptions,
+} from '@dalle-mini/core';
+import { makeFolder, writeFileAtomically } from '@dalle-mini/core/node';
+import { DataError } from '../data-error.js';
 import type { Dataset, Sample } from '../dataset.js';
-import { makeFolder, writeFileAtomically } from '../files.js';
 import {
   bytesPerToken,
   indexFormat,
@@ -16,15 +26,28 @@ import {
 import { readShard } from './shard.js';
 
 export interface WriteTokenShardsOptions {
-  /** Images that the tokenizer encodes at once; 8 by default. */
-  readonly batchSize?: number;
-  /** Samples a shard; 4096 by default. What a killed run loses, and what a reader holds in memory at least. */
-  readonly shardSize?: number;
-  /** Stops the work: the promise rejects with the signal's reason; a later call goes on after the last whole shard. */
-  readonly signal?: AbortSignal;
-  /** Called after each batch with how many of `total` samples are encoded. */
-  readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void;
+  /** Images that the tokenizer encodes at once. Default 8. */
+  readonly batchSize?: number | undefined;
+  /** Samples per shard: what a killed run loses, and what a reader holds in memory at least. Default 4096. */
+  readonly shardSize?: number | undefined;
+  /** Stops the work: the promise rejects with the signal's reason; a later call continues after the last whole shard. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called after each batch. */
+  readonly onProgress?: ((progress: EncodeProgress) => unknown) | undefined;
 }
+
+/** How many samples of a dataset are encoded. */
+export interface EncodeProgress extends Progress {
+  readonly stage: 'encode';
+  readonly unit: 'samples';
+}
+
+const writeFields = object<WriteTokenShardsOptions>({
+  batchSize: optional(integer({ min: 1, max: 4096 }), 8),
+  shardSize: optional(integer({ min: 1, max: 2 ** 24 }), 4096),
+  signal: optional(abortSignal()),
+  onProgress: optional(callback()),
+});
 
 /**
  * Encodes every image of a dataset once and writes the tokens, with captions, into `folder`: for each shard a `.tokens` file (tokens
@@ -43,13 +66,10 @@ export async function writeTokenShards(
   folder: string,
   options: WriteTokenShardsOptions = {},
 ): Promise<void> {
-  const { batchSize = 8, shardSize = 4096, signal, onProgress } = options;
-  for (const [name, value] of Object.entries({ batchSize, shardSize })) {
-    if (!Number.isInteger(value) || value < 1)
-      throw new RangeError(`${name} is ${value}; expected an integer of at least 1.`);
-  }
+  const given = readOptions(writeFields, options, 'writeTokenShards');
+  const { batchSize = 8, shardSize = 4096, signal, onProgress } = given;
   signal?.throwIfAborted();
-  if (dataset.length === 0) throw new Error('The dataset is empty: there is nothing to encode.');
+  if (dataset.length === 0) throw new DataError('The dataset is empty: there is nothing to encode.');
   await makeFolder(folder);
   const finished = await readIndex(folder, indexName);
   const earlier = finished ?? (await readIndex(folder, partialName));
@@ -84,7 +104,7 @@ export async function writeTokenShards(
         tokens.set(grid, (position - start + offset) * gridSize ** 2);
       });
       lines.push(...samples.map(({ key, captions, group }) => `${JSON.stringify({ key, captions, group })}\n`));
-      onProgress?.({ done: following, total: dataset.length });
+      await onProgress?.({ stage: 'encode', unit: 'samples', done: following, total: dataset.length });
     }
     const name = shardName(shards.length);
     const tokenBytes = toBytes(tokens, index.tokenType);
@@ -109,7 +129,9 @@ async function checkContinues(
   const mend = `Choose another folder, or delete ${folder} to write all anew.`;
   for (const field of ['gridSize', 'vocabularySize', 'tokenType', 'length', 'shardSize'] as const) {
     if (earlier[field] === index[field]) continue;
-    throw new Error(`${folder} holds token shards with ${field} ${earlier[field]}, now it is ${index[field]}. ${mend}`);
+    throw new DataError(
+      `${folder} holds token shards with ${field} ${earlier[field]}, now it is ${index[field]}. ${mend}`,
+    );
   }
   const number = earlier.shards.length - 1;
   if (number < 0) return;
@@ -117,13 +139,15 @@ async function checkContinues(
   const written = shard.sample(shard.length - 1);
   const sample = await dataset.get(number * earlier.shardSize + shard.length - 1);
   if (written.key !== sample.key) {
-    throw new Error(`${folder} holds token shards of other data: ${written.key} where ${sample.key} is now. ${mend}`);
+    throw new DataError(
+      `${folder} holds token shards of other data: ${written.key} where ${sample.key} is now. ${mend}`,
+    );
   }
   const [grid] = await encode(tokenizer, [sample]);
   const equal = written.tokens.filter((token, place) => token === grid![place]).length;
   // Machines round differently, which may change a few tokens; another tokenizer changes nearly all.
   if (equal < written.tokens.length / 2) {
-    throw new Error(
+    throw new DataError(
       `${folder} holds token shards of another tokenizer: it wrote ${sample.key} in other tokens. ${mend}`,
     );
   }
@@ -142,10 +166,10 @@ async function encode(
   const { imageSize, gridSize, vocabularySize } = tokenizer;
   for (const { key, image, captions } of samples) {
     if (captions.length === 0) {
-      throw new Error(`The image ${key} must have at least one caption, not none. Add one or remove the image.`);
+      throw new DataError(`The image ${key} must have at least one caption, not none. Add one or remove the image.`);
     }
     if (image.width === imageSize && image.height === imageSize) continue;
-    throw new Error(
+    throw new DataError(
       `The image ${key} is ${image.width}×${image.height}, the tokenizer reads ${imageSize}×${imageSize}: ` +
         `open the dataset with imageSize ${imageSize}.`,
     );
@@ -158,7 +182,7 @@ async function encode(
     const bad =
       grid.length === gridSize ** 2 ? grid.find((token) => token < 0 || token >= vocabularySize) : grid.length;
     if (bad === undefined) return;
-    throw new Error(
+    throw new DataError(
       `The tokenizer encoded ${samples[position]!.key} as ${grid.length} tokens, one of them ${bad}: ` +
         `expected ${gridSize ** 2} tokens from 0 to ${vocabularySize - 1}.`,
     );
