@@ -10,6 +10,7 @@ export {
 } from './sampler.js';
 export { openImageFolder } from './sources/image-folder.js';
 export { openWebDataset } from './sources/web-dataset.js';
+export { type HeldOut, type HoldOutOptions, holdOut, subset } from './subset.js';
 export { type OpenTokenShardsOptions, openTokenShards, type TokenDataset } from './token-shards/read.js';
 export type { TokenSample } from './token-shards/shard.js';
 export { type WriteTokenShardsOptions, writeTokenShards } from './token-shards/write.js';
