@@ -29,11 +29,10 @@ const runtime = new OnnxRuntime({ threads: Number(process.env.THREADS ?? 2) });
 const startedAt = Date.now();
 const say = (text: string) => console.log(`${((Date.now() - startedAt) / 1000).toFixed(0).padStart(6)} s  ${text}`);
 const report = (name: string) => (progress: TrainingProgress) => {
-  if (progress.step % 100 !== 0) return;
-  const left = (progress.steps - progress.step) / progress.stepsPerSecond / 60;
-  say(
-    `${name} ${progress.step}/${progress.steps}  loss ${progress.loss.toFixed(4)}  ${progress.stepsPerSecond.toFixed(2)} steps/s  ${left.toFixed(0)} min left`,
-  );
+  const { done, total, rate, secondsLeft, loss } = progress;
+  if (done % 100 !== 0) return;
+  const minutes = (secondsLeft / 60).toFixed(0);
+  say(`${name} ${done}/${total}  loss ${loss.toFixed(4)}  ${rate.toFixed(2)} steps/s  ${minutes} min left`);
 };
 
 /** Parameters that are trained once: a run that finds them in the folder goes on with them. */
@@ -61,17 +60,17 @@ const emoji = await prepareEmoji(join(folder, 'pictures'), { imageSize: recipe.i
 const train = emoji.subset((entry) => recipe.splitOf(entry) === 'train');
 
 const vqgan = await trained('vqgan', ({ onProgress }) => {
-  const order = createSampler({ groups: groupIndices(train.entries), seed: recipe.seed });
+  const { steps, ...config } = recipe.vqganTraining;
   return trainVqgan({
     folder: join(folder, 'vqgan'),
     runtime,
-    config: recipe.vqganTraining,
-    steps: recipe.vqganTraining.steps,
+    config,
+    steps,
     seed: recipe.seed,
     checkpointEvery: 250,
     evaluateEvery: 500,
     dataset: train,
-    order: (position) => order.at(position),
+    order: createSampler({ groups: groupIndices(train.entries), seed: recipe.seed }),
     evaluation: emoji.subset((entry) => recipe.splitOf(entry) !== 'train'),
     signal,
     onProgress,
@@ -96,14 +95,14 @@ const shards = async (split: EmojiSplit) => {
 const tokens = await shards('train');
 const evaluation = await shards('held-out-drawings');
 
-const tokenOrder = createSampler({ groups: await tokens.groups(), seed: recipe.seed });
+const order = createSampler({ groups: await tokens.groups(), seed: recipe.seed });
 // A runtime of its own, so that captions are encoded beside the training steps.
 const textRuntime = new OnnxRuntime({ threads: 1 });
 const encoder = await loadMiniLM(textRuntime);
 /** One round of training the decoder, from the parameters given. */
 const round = (
   name: string,
-  config: typeof recipe.decoderTraining,
+  { steps, ...config }: typeof recipe.decoderTraining,
   parameters: Map<string, TensorData>,
   seed: number,
 ) =>
@@ -112,16 +111,16 @@ const round = (
       folder: join(folder, name),
       runtime,
       config,
-      steps: config.steps,
+      steps,
       seed,
       checkpointEvery: 200,
       evaluateEvery: 1000,
       dataset: tokens,
-      order: (position) => tokenOrder.at(position),
+      order,
       textEncoder: { kind: 'frozen', encoder },
       parameters,
       evaluation,
-      samples: { prompts: recipe.samplePrompts, tokenizer, sampling: recipe.sampling },
+      samples: { prompts: recipe.samplePrompts, imageTokenizer: tokenizer, sampling: recipe.sampling },
       signal,
       onProgress,
     }),

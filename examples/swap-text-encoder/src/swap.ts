@@ -36,7 +36,7 @@ const parameters = await trainDecoder({
   evaluation: dataset,
   order: (position) => position % dataset.length,
   textEncoder: { kind: 'frozen', encoder: textEncoder },
-  onProgress: ({ step, loss }) => step % 50 === 0 && console.log(`step ${step}, loss ${loss.toFixed(3)}`),
+  onProgress: ({ done, loss }) => done % 50 === 0 && console.log(`step ${done}, loss ${loss.toFixed(3)}`),
 });
 
 // The swap: whatever implements TextEncoder takes BERT's place.

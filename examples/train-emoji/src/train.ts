@@ -36,11 +36,10 @@ const say = (text: string) =>
   console.log(`${((performance.now() - startedAt) / 1000).toFixed(0).padStart(4)} s  ${text}`);
 
 /** Prints about ten lines over a run. */
-function report({ step, steps, stepsPerSecond, loss }: TrainingProgress): void {
-  if (step % (steps / 10) !== 0) return;
-  const left = (steps - step) / stepsPerSecond;
+function report({ done, total, rate, secondsLeft, loss }: TrainingProgress): void {
+  if (done % (total / 10) !== 0) return;
   say(
-    `  step ${step} of ${steps}, loss ${loss.toFixed(3)}, ${stepsPerSecond.toFixed(1)} steps/s, ${left.toFixed(0)} s left`,
+    `  step ${done} of ${total}, loss ${loss.toFixed(3)}, ${rate.toFixed(1)} steps/s, ${secondsLeft.toFixed(0)} s left`,
   );
 }
 
@@ -65,19 +64,19 @@ say(`  ${training.length} for training, ${heldOut.length} held out`);
 // All cores train; captions are encoded beside that.
 const runtime = new OnnxRuntime();
 const textRuntime = new OnnxRuntime({ threads: 1 });
-const pictureOrder = createSampler({ groups: groupIndices(training.entries), seed });
 
 say('training the VQ-GAN, which turns a picture into 8×8 tokens and back');
+const { steps: vqganSteps, ...vqganConfig } = vqganRecipe;
 const vqgan = await trainVqgan({
   folder: join(folder, 'vqgan'),
   runtime,
-  config: vqganRecipe,
-  steps: vqganRecipe.steps,
+  config: vqganConfig,
+  steps: vqganSteps,
   seed,
   checkpointEvery: vqganRecipe.steps / 5,
   evaluateEvery: vqganRecipe.steps / 5,
   dataset: training,
-  order: (position) => pictureOrder.at(position),
+  order: createSampler({ groups: groupIndices(training.entries), seed }),
   evaluation: heldOut,
   onProgress: report,
 });
@@ -99,17 +98,17 @@ const textFiles = await readTextEncoder(
 );
 const encoder = await BertTextEncoder.fromFiles(textFiles, { runtime: textRuntime, maxLength, batchSize: 16 });
 const decoderConfig = { ...decoderRecipe.model, textWidth: encoder.width };
-const tokenOrder = createSampler({ groups: await tokens.groups(), seed });
+const { steps: decoderSteps, ...decoderTraining } = decoderRecipe;
 const decoder = await trainDecoder({
   folder: join(folder, 'decoder'),
   runtime,
-  config: { ...decoderRecipe, model: decoderConfig },
-  steps: decoderRecipe.steps,
+  config: { ...decoderTraining, model: decoderConfig },
+  steps: decoderSteps,
   seed,
   checkpointEvery: decoderRecipe.steps / 5,
   evaluateEvery: decoderRecipe.steps / 5,
   dataset: tokens,
-  order: (position) => tokenOrder.at(position),
+  order: createSampler({ groups: await tokens.groups(), seed }),
   textEncoder: { kind: 'frozen', encoder },
   evaluation: heldOutTokens,
   onProgress: report,

@@ -1,7 +1,7 @@
 /** The settings of a training run, as a JSON file. */
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import type { SamplingOptions } from '@dalle-mini/core';
+import { DalleMiniError, type SamplingOptions } from '@dalle-mini/core';
 import { FileError } from '@dalle-mini/core/node';
 import { emojiVendors } from '@dalle-mini/data/emoji';
 import type { DecoderConfig } from '@dalle-mini/decoder';
@@ -34,7 +34,7 @@ const runFields = {
   /** Samples that an evaluation uses. */
   evaluationSize: count.optional(),
   dataset: datasetSchema,
-  /** Default: what an emoji dataset holds out, or every twentieth sample. */
+  /** Default: what an emoji dataset holds out, or one in twenty samples. */
   evaluation: datasetSchema.optional(),
 };
 
@@ -147,8 +147,8 @@ export type VqganSettings = z.infer<typeof vqganSchema>;
 export type DecoderSettings = z.infer<typeof decoderSchema>;
 
 /** The settings of a file are wrong. The message names the file and each wrong field. */
-export class SettingsError extends Error {
-  override readonly name = 'SettingsError';
+export class SettingsError extends DalleMiniError {
+  static override readonly code = 'SETTINGS';
 }
 
 /** Reads the settings of a VQ-GAN's training; paths in it become absolute. Throws SettingsError or FileError. */

@@ -1,8 +1,10 @@
-import { basename, join, resolve } from 'node:path';
+import { basename, isAbsolute, join, resolve } from 'node:path';
+import { ConfigError, OptionError } from '@dalle-mini/core';
 import {
   createSampler,
   type Dataset,
   groupIndices,
+  holdOut,
   openImageFolder,
   openTokenShards,
   openWebDataset,
@@ -57,14 +59,22 @@ export async function trainFromConfig(kind: 'vqgan' | 'decoder', command: TrainC
     bar.clear();
     process.stdout.write(`${result}\n`);
   } catch (error) {
-    // Options that do not fit each other, which the trainers check.
-    throw error instanceof RangeError
-      ? new SettingsError(`${command.config}: ${error.message}`, { cause: error })
-      : error;
+    throw isOfSettings(error) ? new SettingsError(`${command.config}: ${inSettings(error)}`, { cause: error }) : error;
   } finally {
     bar.clear();
     await Promise.all([runtime.dispose(), textRuntime.dispose()]);
   }
+}
+
+/** Whether an error is about the trainers' options, which come from the settings, and not about a file. */
+function isOfSettings(error: unknown): error is Error {
+  if (error instanceof ConfigError) return !isAbsolute(error.source);
+  return error instanceof OptionError || error instanceof RangeError;
+}
+
+/** The message of an error, with the names that fields have in the settings. */
+function inSettings({ message }: Error): string {
+  return message.replace(/^config\.model\b/, 'model').replace(/\bconfig\./, 'training.');
 }
 
 async function trainVqganFrom(
@@ -82,8 +92,8 @@ async function trainVqganFrom(
     ...runOptions(settings, folder, signal, bar),
     runtime,
     config: { ...settings.training, model },
-    dataset: inOrder(data.training, sampler(data, settings.seed)),
-    order: (position) => position,
+    dataset: data.training,
+    order: sampler(data, settings.seed),
     evaluation: data.evaluation,
     ...(start ? { parameters: start.parameters } : {}),
   });
@@ -129,18 +139,17 @@ async function trainDecoderFrom(
   const evaluation = await encode(data.evaluation, 'evaluation');
   await data.close();
 
-  const order = createSampler({ groups: await dataset.groups(), seed: settings.seed });
   const textEncoder = await textEncoderOf(files, settings.textEncoder, textRuntime);
   const trained = await trainDecoder({
     ...runOptions(settings, folder, signal, bar),
     runtime,
     config: { ...settings.training, model },
     dataset,
-    order: (position) => order.at(position),
+    order: createSampler({ groups: await dataset.groups(), seed: settings.seed }),
     textEncoder,
     evaluation,
     ...(settings.samplePrompts
-      ? { samples: { prompts: settings.samplePrompts, tokenizer, sampling: settings.sampling ?? {} } }
+      ? { samples: { prompts: settings.samplePrompts, imageTokenizer: tokenizer, sampling: settings.sampling ?? {} } }
       : {}),
     ...(start ? { parameters: start.parameters } : {}),
   });
@@ -195,12 +204,12 @@ function runOptions(
 /** Shows progress on a terminal; elsewhere, writes a line to stderr now and then. */
 function reporter(bar: ProgressBar): (progress: TrainingProgress) => void {
   let last = Number.NEGATIVE_INFINITY;
-  return ({ step, steps, stepsPerSecond, loss }) => {
-    const left = step === steps ? '' : `, ${duration((steps - step) / stepsPerSecond)} left`;
-    const text = `step ${step} of ${steps}, loss ${loss.toPrecision(4)}, ${stepsPerSecond.toPrecision(3)} steps/s${left}`;
-    if (process.stderr.isTTY) return bar.show(step / steps, text);
+  return ({ done, total, rate, secondsLeft, loss }) => {
+    const left = done === total ? '' : `, ${duration(secondsLeft)} left`;
+    const text = `step ${done} of ${total}, loss ${loss.toPrecision(4)}, ${rate.toPrecision(3)} steps/s${left}`;
+    if (process.stderr.isTTY) return bar.show(done / total, text);
     const now = performance.now();
-    if (now - last < 30_000 && step < steps) return;
+    if (now - last < 30_000 && done < total) return;
     last = now;
     process.stderr.write(`${text}\n`);
   };
@@ -233,13 +242,13 @@ async function openData(
 }
 
 /**
- * Opens pictures. An emoji dataset always holds some out for evaluation; of others, `holdOut` does so with every twentieth
- * sample, and without it all are for training or, as the case may be, for evaluation.
+ * Opens images. An emoji dataset always holds some out for evaluation; another one only if it `isSplit`, or else all of its images are
+ * for training and for evaluation.
  */
 async function openDataset(
   settings: DatasetSettings,
   imageSize: number,
-  holdOut: boolean,
+  isSplit: boolean,
   signal: AbortSignal,
   bar: ProgressBar,
 ): Promise<TrainingData> {
@@ -261,41 +270,11 @@ async function openDataset(
   const open = settings.type === 'folder' ? openImageFolder : openWebDataset;
   const all = await open(settings.path, { imageSize, ...(settings.crop ? { crop: settings.crop } : {}) });
   const close = async () => undefined;
-  if (!holdOut || all.length === 1) return { training: all, evaluation: all, close };
-  const every = Math.min(20, all.length);
-  const indices = Array.from({ length: all.length }, (_, i) => i);
-  const isHeldOut = (index: number) => index % every === every - 1;
-  return {
-    training: subset(
-      all,
-      indices.filter((index) => !isHeldOut(index)),
-    ),
-    evaluation: subset(all, indices.filter(isHeldOut)),
-    close,
-  };
-}
-
-function subset(dataset: Dataset, indices: readonly number[]): Dataset {
-  return {
-    length: indices.length,
-    get: async (index, variation) => {
-      const chosen = indices[index];
-      if (chosen === undefined) throw new RangeError(`Sample ${index} of ${indices.length} was asked for.`);
-      return dataset.get(chosen, variation);
-    },
-  };
+  return isSplit && all.length > 1 ? { ...holdOut(all), close } : { training: all, evaluation: all, close };
 }
 
 function sampler({ training, groups }: TrainingData, seed: number): Sampler {
   return createSampler(groups ? { groups, seed } : { length: training.length, seed });
-}
-
-/** A dataset by position in training instead of by index: each epoch varies what is random in reading. */
-function inOrder(dataset: Dataset, order: Sampler): Dataset {
-  return {
-    length: dataset.length,
-    get: (position) => dataset.get(order.at(position), Math.floor(position / order.epochLength)),
-  };
 }
 
 async function textEncoderOf(

@@ -1,5 +1,21 @@
 import { join } from 'node:path';
-import { createRandom, type ImageTokenizer, type Random, type SamplingOptions } from '@dalle-mini/core';
+import {
+  createRandom,
+  type ImageTokenizer,
+  implementation,
+  integer,
+  list,
+  number,
+  OptionError,
+  object,
+  oneOf,
+  optional,
+  type Random,
+  readOptions,
+  type SamplingOptions,
+  samplingFields,
+  string,
+} from '@dalle-mini/core';
 import { chooseCaption, type TokenDataset, type TokenSample } from '@dalle-mini/data';
 import { checkDecoderConfig, DalleMiniDecoder, type DecoderConfig, teacherForced } from '@dalle-mini/decoder';
 import {
@@ -16,15 +32,18 @@ import { writeSampleSheet } from './evaluation/sample-sheet.js';
 import { spread } from './evaluation/spread.js';
 import { fileStep } from './run/checkpoint.js';
 import {
-  checkCount,
-  checkField,
-  checkTrainingConfig,
+  anyObject,
+  checkRun,
   learningRateOf,
+  type RunOptions,
+  runFields,
   type TrainingConfig,
+  trainingConfigFields,
   trainingDefaults,
 } from './run/options.js';
+import { sampleAt } from './run/order.js';
 import { withDefaults } from './run/settings.js';
-import { type RunOptions, runTraining } from './run/trainer.js';
+import { runTraining } from './run/trainer.js';
 import { whenAll } from './run/when-all.js';
 import {
   type BatchShapes,
@@ -38,24 +57,23 @@ import {
   toInputs,
 } from './text/text-source.js';
 
-/** What decides how a decoder is trained. The default weight decay is 0.05 with `adamw` and 0 with `adafactor`. */
+/** How a decoder is trained. The default weight decay is 0.05 with `adamw` and 0 with `adafactor`. */
 export interface DecoderTrainingConfig extends TrainingConfig {
   readonly model: DecoderConfig;
   /** Batches whose gradients are averaged before a step. Default 1. */
-  readonly accumulation?: number;
+  readonly accumulation?: number | undefined;
   /** Default `adamw`. */
-  readonly optimizer?: 'adamw' | 'adafactor';
+  readonly optimizer?: 'adamw' | 'adafactor' | undefined;
   /**
-   * Share of the captions, 0 to 1, that are replaced by the empty one, so that guidance has something to steer from.
-   * Default 0.1.
+   * Share of the captions, 0 to 1, that are replaced by the empty one, which classifier-free guidance needs. Default 0.1.
    */
-  readonly captionDropout?: number;
+  readonly captionDropout?: number | undefined;
   /**
-   * Largest share of the tokens before each token, 0 to 1, that are replaced by any token; each picture's share is drawn evenly
-   * from 0 to it. Without, a small set of pictures is told apart by its first tokens, and the caption is hardly learned: the
-   * more of them cannot be trusted, the more there is to learn from the caption. Default 0.
+   * Largest share of the tokens before each token, 0 to 1, that are replaced by random ones; the share of an image is uniform from 0 to
+   * it. Without noise, the first tokens of an image identify it in a small dataset, and the model hardly learns from the caption.
+   * Default 0.
    */
-  readonly tokenNoise?: number;
+  readonly tokenNoise?: number | undefined;
 }
 
 const defaultsOf = ({ optimizer }: DecoderTrainingConfig) => ({
@@ -67,53 +85,69 @@ const defaultsOf = ({ optimizer }: DecoderTrainingConfig) => ({
   tokenNoise: 0,
 });
 
-/** Pictures that are drawn at each evaluation, to be looked at. */
+/** Images that are generated at each evaluation, to look at. */
 export interface DecoderSamples {
-  /** Captions, one at least: one picture each. */
+  /** Captions, one at least: one image each. */
   readonly prompts: readonly string[];
   /** The tokenizer that the dataset was encoded with. */
-  readonly tokenizer: ImageTokenizer;
-  readonly sampling?: SamplingOptions;
+  readonly imageTokenizer: ImageTokenizer;
+  readonly sampling?: SamplingOptions | undefined;
 }
 
 export interface DecoderTraining extends RunOptions {
   readonly config: DecoderTrainingConfig;
   readonly dataset: TokenDataset;
-  /**
-   * Which sample comes at a position of the endless stream of training samples. Position = step · accumulation · batchSize + place.
-   */
-  readonly order: (position: number) => number;
   readonly textEncoder: FrozenTextEncoder | TrainedTextEncoder;
-  /** Samples that training does not see, one at least: their loss is measured with their first captions. */
+  /** Samples that training does not see, one at least: their loss is measured with their first captions, in whole batches. */
   readonly evaluation: TokenDataset;
-  /** Samples of `evaluation` that are used, evenly spread, rounded down to whole batches. Default 256. */
-  readonly evaluationSize?: number;
-  readonly samples?: DecoderSamples;
-  /** Parameters to start from, named as in kuprel/min-dalle: fine-tuning. Those that the model does not have are left alone. */
-  readonly parameters?: ReadonlyMap<string, TensorData>;
+  readonly samples?: DecoderSamples | undefined;
 }
+
+const share = number({ min: 0, max: 1 });
+const tokenDataset = implementation<TokenDataset>('a dataset of tokens', ['get']);
+
+const optionsField = object<DecoderTraining>(
+  {
+    ...runFields,
+    config: object<DecoderTrainingConfig>({
+      ...trainingConfigFields,
+      model: anyObject('a decoder configuration'),
+      accumulation: optional(integer({ min: 1 })),
+      optimizer: optional(oneOf(['adamw', 'adafactor'])),
+      captionDropout: optional(share),
+      tokenNoise: optional(share),
+    }),
+    dataset: tokenDataset,
+    evaluation: tokenDataset,
+    textEncoder: anyObject('a frozen or a trained text encoder'),
+    samples: optional(
+      object<DecoderSamples>({
+        prompts: list(string({ minLength: 0 }), { min: 1 }),
+        imageTokenizer: implementation<ImageTokenizer>('an image tokenizer', ['decode']),
+        sampling: optional(object(samplingFields)),
+      }),
+    ),
+  },
+  { check: checkRun },
+);
 
 /**
  * Trains or fine-tunes a decoder on token grids and captions, by the cross entropy of each token given those before it and
- * the caption. The folder gets checkpoints, `metrics.jsonl`, and at every evaluation a sheet of pictures for the sample prompts.
+ * the caption. The folder gets checkpoints, `metrics.jsonl`, and at every evaluation a sheet of images for the sample prompts.
  *
- * Resolves to the parameters: the decoder's, named as in kuprel/min-dalle, and those of a trained text encoder.
- *
- * @throws RangeError if the configuration, the data or the text encoder do not fit; GraphError if `parameters` do not;
- *   ResumeError if the folder's checkpoint is damaged or of other settings; DivergenceError; FileError if the disk refuses; and
- *   the signal's reason when aborted, after a checkpoint was saved.
+ * @returns The parameters: the decoder's, named as in kuprel/min-dalle, as those to start from are; and those of a trained text encoder.
+ * @throws OptionError if an option, the data or the text encoder do not fit; ConfigError if the model's configuration is wrong;
+ *   GraphError if `parameters` do not fit; ResumeError if the folder's checkpoint is damaged or of other settings; DivergenceError;
+ *   FileError if the disk refuses; and the signal's reason when aborted, after a checkpoint was saved.
  */
-export async function trainDecoder(options: DecoderTraining): Promise<Map<string, TensorData>> {
-  const { dataset, order, parameters, runtime, samples, seed, steps } = options;
+export async function trainDecoder(given: DecoderTraining): Promise<Map<string, TensorData>> {
+  const options = readOptions(optionsField, given, 'trainDecoder');
+  const { dataset, parameters, runtime, samples, seed, steps } = options;
   const defaults = defaultsOf(options.config);
   const config = withDefaults(options.config, defaults);
   const { model, batchSize, accumulation, stepsPerRun, captionDropout, tokenNoise, weightDecay, averageDecay } = config;
   const text = textSource(options.textEncoder);
   checkDecoderConfig(model);
-  checkTrainingConfig(config, steps);
-  checkCount('accumulation', accumulation);
-  checkField('captionDropout', captionDropout, captionDropout >= 0 && captionDropout <= 1, 'a number from 0 to 1');
-  checkField('tokenNoise', tokenNoise, tokenNoise >= 0 && tokenNoise <= 1, 'a number from 0 to 1');
   checkData(options, text);
   const perStep = batchSize * accumulation;
   return runTraining({
@@ -133,7 +167,7 @@ export async function trainDecoder(options: DecoderTraining): Promise<Map<string
     defaults: { config: defaults },
     batch: async (step) => {
       const positions = Array.from({ length: perStep }, (_, i) => step * perStep + i);
-      const batch = await whenAll(positions.map((position) => dataset.get(order(position))));
+      const batch = await whenAll(positions.map((position) => dataset.get(sampleAt(options, position).index)));
       const captions = batch.map((sample, i) =>
         chooseCaption(sample.captions, { seed, position: positions[i]!, dropout: captionDropout }),
       );
@@ -146,7 +180,7 @@ export async function trainDecoder(options: DecoderTraining): Promise<Map<string
     evaluate: async (trained, step) => {
       const evaluationLoss = await measureLoss(options, trained, text);
       if (samples) {
-        const images = await drawSamples(model, samples, seed, trained, text, runtime);
+        const images = await generateSamples(model, samples, seed, trained, text, runtime);
         await writeSampleSheet(join(options.folder, `samples-${fileStep(step)}.png`), images, 8);
       }
       return { evaluationLoss };
@@ -154,30 +188,25 @@ export async function trainDecoder(options: DecoderTraining): Promise<Map<string
   });
 }
 
-/** Refuses data, samples and text encoders that belong to another model. */
+/** Checks that data, samples and text encoder belong to the model. */
 function checkData({ config: { model }, dataset, evaluation, samples }: DecoderTraining, text: TextSource): void {
-  const grids = [
-    ['the data are', dataset],
-    ['the evaluation data are', evaluation],
-    ...(samples ? ([['the tokenizer of the samples reads', samples.tokenizer]] as const) : []),
-  ] as const;
-  for (const [what, { gridSize, vocabularySize }] of grids) {
-    if (gridSize === model.gridSize && vocabularySize === model.vocabularySize) continue;
-    throw new RangeError(
-      `${what} ${gridSize}×${gridSize} grids of ${vocabularySize} different tokens, and the model writes ` +
-        `${model.gridSize}×${model.gridSize} grids of ${model.vocabularySize}: use the VQ-GAN that belongs to this model`,
+  const grids = { dataset, evaluation, ...(samples ? { 'samples.imageTokenizer': samples.imageTokenizer } : {}) };
+  const words = ({ gridSize, vocabularySize }: Pick<DecoderConfig, 'gridSize' | 'vocabularySize'>) =>
+    `${gridSize}×${gridSize} grids of ${vocabularySize} different tokens`;
+  for (const [name, found] of Object.entries(grids)) {
+    if (words(found) === words(model)) continue;
+    throw new OptionError(
+      name,
+      words(model),
+      found,
+      `${name} must have ${words(model)}, as the model, not ${words(found)}. Use the VQ-GAN that belongs to this model.`,
     );
   }
-  if (text.width !== model.textWidth) {
-    throw new RangeError(
-      `the text encoder's hidden states are ${text.width} wide, and the model reads ${model.textWidth}: set textWidth`,
-    );
-  }
-  if (evaluation.length === 0) throw new RangeError('evaluation has no samples: hold some out from training');
-  if (samples?.prompts.length === 0) throw new RangeError('samples has no prompts: give one at least, or leave it out');
+  if (text.width !== model.textWidth)
+    throw new OptionError('config.model.textWidth', `${text.width}, the width of the text encoder`, model.textWidth);
 }
 
-/** `tokens` are those to predict, `given` those that stand before them. */
+/** `tokens` are those to predict, `given` those before them. */
 function batchShapes(model: DecoderConfig, text: TextSource, batchSize: number): BatchShapes {
   const grids = { shape: [batchSize, model.gridSize ** 2], dtype: 'int32' } as const;
   return { tokens: grids, given: grids, ...text.shapes(batchSize) };
@@ -207,7 +236,7 @@ function meanLoss(scope: ParameterScope, model: DecoderConfig, batch: BatchTenso
   return mean(crossEntropy(teacherForced(scope, model, batch.given!, text.read(scope, batch)), batch.tokens!));
 }
 
-/** Mean cross entropy of a token, in nats, on pictures that training does not see. */
+/** Mean cross entropy of a token, in nats, on images that training does not see. */
 async function measureLoss(
   { config, evaluation, evaluationSize = 256, runtime }: DecoderTraining,
   parameters: ReadonlyMap<string, TensorData>,
@@ -234,10 +263,10 @@ async function measureLoss(
   }
 }
 
-/** Draws a picture for each of the sample prompts. */
-async function drawSamples(
+/** Generates an image for each of the sample prompts. */
+async function generateSamples(
   model: DecoderConfig,
-  { prompts, tokenizer, sampling }: DecoderSamples,
+  { prompts, imageTokenizer, sampling }: DecoderSamples,
   seed: number,
   parameters: ReadonlyMap<string, TensorData>,
   text: TextSource,
@@ -247,7 +276,7 @@ async function drawSamples(
   try {
     const encoding = await text.encode(prompts, parameters, runtime);
     const unconditional = await text.encode([''], parameters, runtime);
-    return await tokenizer.decode(await decoder.generate(encoding, { seed, ...sampling, unconditional }));
+    return await imageTokenizer.decode(await decoder.generate(encoding, { seed, ...sampling, unconditional }));
   } finally {
     await decoder.dispose();
   }

@@ -1,5 +1,18 @@
 import { join } from 'node:path';
-import { createRandom, type Random, uniform } from '@dalle-mini/core';
+import {
+  boolean,
+  createRandom,
+  implementation,
+  integer,
+  number,
+  OptionError,
+  object,
+  optional,
+  type Random,
+  readOptions,
+  refuse,
+  uniform,
+} from '@dalle-mini/core';
 import { type Dataset, flipHorizontally } from '@dalle-mini/data';
 import {
   abs,
@@ -29,30 +42,34 @@ import { writeSampleSheet } from './evaluation/sample-sheet.js';
 import { spread } from './evaluation/spread.js';
 import { fileStep } from './run/checkpoint.js';
 import {
-  checkField,
-  checkTrainingConfig,
+  anyObject,
+  checkRun,
   learningRateOf,
+  type RunOptions,
+  runFields,
   type TrainingConfig,
+  trainingConfigFields,
   trainingDefaults,
 } from './run/options.js';
+import { sampleAt } from './run/order.js';
 import { type WithDefaults, withDefaults } from './run/settings.js';
-import { type RunOptions, runTraining } from './run/trainer.js';
+import { runTraining } from './run/trainer.js';
 import { whenAll } from './run/when-all.js';
 
-/** What decides how a VQ-GAN is trained. The default weight decay is 0. */
+/** How a VQ-GAN is trained. The default weight decay is 0. */
 export interface VqganTrainingConfig extends TrainingConfig {
   readonly model: VqganConfig;
-  /** Weight of the mean absolute error beside the mean squared error, which weighs 1. Default 0. */
-  readonly absoluteErrorWeight?: number;
-  /** Weight of the commitment loss beside the codebook loss, which weighs 1. Default 0.25 (van den Oord et al. 2017). */
-  readonly commitmentWeight?: number;
+  /** Weight of the mean absolute error; that of the mean squared error is 1. Default 0. */
+  readonly absoluteErrorWeight?: number | undefined;
+  /** Weight of the commitment loss; that of the codebook loss is 1. Default 0.25 (van den Oord et al. 2017). */
+  readonly commitmentWeight?: number | undefined;
   /**
    * Codes that no vector chose over this many steps start again from a vector of the last batch: a multiple of `stepsPerRun`,
    * or 0 for never. None do in the last fifth of the run. Default ten runs of the graph.
    */
-  readonly restartEvery?: number;
+  readonly restartEvery?: number | undefined;
   /** Whether half of the images are flipped horizontally, chosen anew in each epoch. Default false. */
-  readonly flip?: boolean;
+  readonly flip?: boolean | undefined;
 }
 
 const defaultsOf = ({ stepsPerRun = trainingDefaults.stepsPerRun }: VqganTrainingConfig) => ({
@@ -68,36 +85,58 @@ type CompleteConfig = WithDefaults<VqganTrainingConfig, keyof ReturnType<typeof 
 
 export interface VqganTraining extends RunOptions {
   readonly config: VqganTrainingConfig;
-  /** Pictures of the model's resolution. */
+  /**
+   * Images of the model's resolution. Each is read with the number of its epoch as the variation, so that random crops differ from epoch
+   * to epoch.
+   */
   readonly dataset: Dataset;
-  /** Which picture comes at a position of the endless stream of training pictures. Position = step · batchSize + place. */
-  readonly order: (position: number) => number;
-  /** Pictures that training does not see, for evaluation: one at least. */
+  /** Images that training does not see, for evaluation: one at least. */
   readonly evaluation: Dataset;
-  /** Pictures of `evaluation` that are used, evenly spread. Default 256. */
-  readonly evaluationSize?: number;
-  /** Parameters to start from, named as in Taming's checkpoints: fine-tuning. Those that the model does not have are left alone. */
-  readonly parameters?: ReadonlyMap<string, TensorData>;
 }
 
+const optionsField = object<VqganTraining>(
+  {
+    ...runFields,
+    config: object<VqganTrainingConfig>(
+      {
+        ...trainingConfigFields,
+        model: anyObject('a VQ-GAN configuration'),
+        absoluteErrorWeight: optional(number({ min: 0 })),
+        commitmentWeight: optional(number({ min: 0 })),
+        restartEvery: optional(integer()),
+        flip: optional(boolean()),
+      },
+      {
+        check({ model, stepsPerRun = trainingDefaults.stepsPerRun, restartEvery = 0 }, at) {
+          checkVqganConfig(model, at('model'));
+          if (model.inChannels !== 3) refuse(`${at('model')}.inChannels`, '3, as images have', model.inChannels);
+          if (restartEvery % stepsPerRun !== 0)
+            refuse(at('restartEvery'), `a multiple of stepsPerRun, ${stepsPerRun}, or 0`, restartEvery);
+        },
+      },
+    ),
+    dataset: implementation<Dataset>('a dataset', ['get']),
+    evaluation: implementation<Dataset>('a dataset', ['get']),
+  },
+  { check: checkRun },
+);
+
 /**
- * Trains or fine-tunes a VQ-GAN on pictures: mean squared and absolute error, with the codebook's and the commitment loss
- * (van den Oord et al. 2017). The folder gets checkpoints, `metrics.jsonl`, and at every evaluation a sheet of pictures, each
+ * Trains or fine-tunes a VQ-GAN on images: mean squared and absolute error, with the codebook's and the commitment loss
+ * (van den Oord et al. 2017). The folder gets checkpoints, `metrics.jsonl`, and at every evaluation a sheet of images, each
  * followed by its reconstruction.
  *
- * Resolves to the parameters, named as in Taming's checkpoints.
- *
- * @throws RangeError if the configuration or a picture does not fit; GraphError if `parameters` do not; ResumeError if the
- *   folder's checkpoint is damaged or of other settings; DivergenceError; FileError if the disk refuses; and the signal's
- *   reason when aborted, after a checkpoint was saved.
+ * @returns The parameters, named as in Taming's checkpoints, as those to start from are.
+ * @throws OptionError if an option or an image does not fit; ConfigError if the model's configuration is wrong; GraphError if
+ *   `parameters` do not fit; ResumeError if the folder's checkpoint is damaged or of other settings; DivergenceError; FileError if the
+ *   disk refuses; and the signal's reason when aborted, after a checkpoint was saved.
  */
-export async function trainVqgan(options: VqganTraining): Promise<Map<string, TensorData>> {
-  const { dataset, evaluation, order, parameters, seed, steps } = options;
+export async function trainVqgan(given: VqganTraining): Promise<Map<string, TensorData>> {
+  const options = readOptions(optionsField, given, 'trainVqgan');
+  const { dataset, parameters, seed, steps } = options;
   const defaults = defaultsOf(options.config);
   const config = withDefaults(options.config, defaults);
   const { model, batchSize, stepsPerRun, restartEvery, averageDecay } = config;
-  checkConfig(config, steps);
-  if (evaluation.length === 0) throw new RangeError('evaluation has no pictures: hold some out from training');
   const size = model.resolution;
   const imageLength = 3 * size * size;
 
@@ -107,10 +146,15 @@ export async function trainVqgan(options: VqganTraining): Promise<Map<string, Te
       Array.from({ length: batchSize }, async (_, i) => {
         const position = step * batchSize + i;
         const isFlipped = config.flip && uniform('flip', seed, position) < 0.5;
-        const { key, image } = await dataset.get(order(position));
+        const { index, epoch } = sampleAt(options, position);
+        const { key, image } = await dataset.get(index, epoch);
         if (image.width !== size || image.height !== size) {
-          throw new RangeError(
-            `${key} is ${image.width}×${image.height}, and the model reads ${size}×${size}: open the dataset with imageSize ${size}`,
+          throw new OptionError(
+            'dataset',
+            `images of ${size}×${size} pixels`,
+            image,
+            `${key} must be an image of ${size}×${size} pixels, as the model reads, not of ${image.width}×${image.height}. ` +
+              `Open the dataset with imageSize ${size}.`,
           );
         }
         writePixels(isFlipped ? flipHorizontally(image) : image, images, i * imageLength, model.pixelRange);
@@ -139,23 +183,12 @@ export async function trainVqgan(options: VqganTraining): Promise<Map<string, Te
       const counts = state.get(codeCounts)!;
       for (const [i, count] of outputs.codeCounts!.data.entries()) counts[i % model.nEmbed]! += count;
       if (restartEvery === 0 || step % restartEvery !== 0) return;
-      // Codes that move late have no time to settle.
+      // Codes that move late have no time to converge.
       if (step <= 0.8 * steps) restartCodes(state, outputs.vectors!, createRandom('restart', seed, step));
       counts.fill(0);
     },
     evaluate: (trained, step) => evaluateVqgan(options, trained, step),
   });
-}
-
-function checkConfig(config: CompleteConfig, steps: number): void {
-  const { model, restartEvery, stepsPerRun, absoluteErrorWeight, commitmentWeight } = config;
-  checkVqganConfig(model);
-  checkField('inChannels', model.inChannels, model.inChannels === 3, '3, as pictures have');
-  checkTrainingConfig(config, steps);
-  const restarts = Number.isSafeInteger(restartEvery) && restartEvery >= 0 && restartEvery % stepsPerRun === 0;
-  checkField('restartEvery', restartEvery, restarts, `a multiple of stepsPerRun, ${stepsPerRun}, or 0`);
-  checkField('absoluteErrorWeight', absoluteErrorWeight, absoluteErrorWeight >= 0, 'a number from 0 up');
-  checkField('commitmentWeight', commitmentWeight, commitmentWeight >= 0, 'a number from 0 up');
 }
 
 /** The loss of a batch of images `[batch, 3, size, size]`, with how often each code was chosen and the vectors before quantization. */
@@ -183,7 +216,7 @@ const codeCounts = 'memory/codeCounts';
 const embedding = 'quantize.embedding.weight';
 
 /**
- * Moves the codes that were not chosen to vectors of the last batch, so that the whole codebook serves (Dhariwal et al. 2020).
+ * Moves the codes that were not chosen to vectors of the last batch, so that the whole codebook is used (Dhariwal et al. 2020).
  *
  * @param vectors `[steps, vectors of a batch, embedDim]`.
  */
@@ -201,11 +234,11 @@ function restartCodes(state: ReadonlyMap<string, Float32Array>, vectors: TensorD
   }
 }
 
-/** The ratio, in decibels, that a picture counts as if it comes back exactly: more than 8 bits can show otherwise. */
+/** The ratio, in decibels, that stands for an exact reconstruction: more than 8 bits can have otherwise. */
 const exactRatio = 100;
 
 /**
- * Mean peak signal-to-noise ratio in decibels, and the share of the codes that serve, on pictures that training does not see;
+ * Measures the mean peak signal-to-noise ratio in decibels, and the share of the codes in use, on images that training does not see;
  * writes a sheet of the first 32.
  */
 async function evaluateVqgan(

@@ -75,7 +75,7 @@ describe('a disk that is full', () => {
     const whole = await temporaryFolder();
     await train(whole, { runtime });
     const folder = await temporaryFolder();
-    const onProgress = ({ step }: { step: number }) => {
+    const onProgress = ({ done: step }: { done: number }) => {
       if (step === 20) Object.assign(fault, { write: 'ENOSPC', files: temporaryFiles });
     };
     const full = train(folder, { runtime, onProgress });
@@ -93,7 +93,7 @@ describe('a disk that is full', () => {
 
   test('leaves no half-written line of metrics', async () => {
     const folder = await temporaryFolder();
-    const onProgress = ({ step }: { step: number }) => {
+    const onProgress = ({ done: step }: { done: number }) => {
       if (step === 15) Object.assign(fault, { write: 'ENOSPC', files: metricsFile });
     };
     await expect(train(folder, { onProgress })).rejects.toThrow(/metrics.jsonl: the disk is full/);
@@ -119,7 +119,7 @@ describe('training that diverges', () => {
     const diverging = train(folder, { runtime, config, checkpointEvery: 1 });
     await expect(diverging).rejects.toThrow(DivergenceError);
     await expect(diverging).rejects.toThrow(
-      /training diverged: \w+ is (NaN|Infinity) at step \d+. Lower the learning rate or warm up over more steps, and train into a new folder/,
+      /Training diverged: \w+ is (NaN|Infinity) at step \d+. Lower the learning rate or warm up over more steps, and train into a new folder\./,
     );
     for (const record of await readMetrics(join(folder, 'metrics.jsonl'))) {
       for (const value of Object.values(record)) expect(Number.isFinite(value)).toBe(true);
@@ -137,7 +137,7 @@ describe('training that diverges', () => {
     const broken = recordingRuntime((outputs) => {
       outputs[name]!.data[1] = Number.NaN;
     });
-    await expect(train(folder, { runtime: broken })).rejects.toThrow(`training diverged: ${name} is NaN at step 2.`);
+    await expect(train(folder, { runtime: broken })).rejects.toThrow(`Training diverged: ${name} is NaN at step 2.`);
     expect(await readdir(folder)).toEqual([]);
   });
 });

@@ -17,7 +17,7 @@ afterAll(() => runtime.dispose());
 interface Changes {
   readonly runtime?: OnnxRuntime | ReturnType<typeof recordingRuntime>;
   readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: { step: number }) => void;
+  readonly onProgress?: (progress: { done: number }) => void;
   readonly seed?: number;
   readonly steps?: number;
   readonly learningRate?: number;
@@ -44,13 +44,13 @@ describe.each(['vqgan', 'decoder'] as const)('an interrupted run of %s training'
     const folder = await temporaryFolder();
     const controller = new AbortController();
     const reason = new Error('enough for today');
-    const onProgress = ({ step }: { step: number }) => {
+    const onProgress = ({ done: step }: { done: number }) => {
       if (step === 25) controller.abort(reason);
     };
     await expect(train(folder, { signal: controller.signal, onProgress })).rejects.toBe(reason);
     expect(await readdir(folder)).toContain('checkpoint-00000025.safetensors');
     const steps: number[] = [];
-    await train(folder, { onProgress: ({ step }) => steps.push(step) });
+    await train(folder, { onProgress: ({ done }) => steps.push(done) });
     expect(steps).toEqual([30, 35, 40, 45, 50, 55, 60]);
     expect(await contentOf(folder)).toEqual(expected);
   });
@@ -63,7 +63,7 @@ describe.each(['vqgan', 'decoder'] as const)('an interrupted run of %s training'
     const resumed = train(folder);
     await expect(resumed).rejects.toThrow(ResumeError);
     await expect(resumed).rejects.toThrow(
-      `Delete ${newest} and run again: training then goes on from checkpoint-00000050`,
+      `Delete ${newest} and run again: training then resumes from checkpoint-00000050`,
     );
     await rm(newest);
     await train(folder);
@@ -76,7 +76,7 @@ describe('a run that resumes', () => {
   async function stoppedRun(): Promise<string> {
     const folder = await temporaryFolder();
     const controller = new AbortController();
-    const onProgress = ({ step }: { step: number }) => {
+    const onProgress = ({ done: step }: { done: number }) => {
       if (step === 20) controller.abort(new Error('stopped'));
     };
     const stopped = kinds.decoder(folder, { runtime: recordingRuntime(), signal: controller.signal, onProgress });
@@ -92,9 +92,21 @@ describe('a run that resumes', () => {
     await expect(resumed).rejects.toThrow(
       `${join(folder, 'checkpoint-00000020.safetensors')} belongs to a run with other settings: ` +
         'config.learningRate is 0.01 there and 0.5 here; seed is 3 there and 4 here; steps is 60 there and 80 here. ' +
-        `Train into another folder, go back to the settings of before, or delete the checkpoints in ${folder}`,
+        `Train into another folder, restore the previous settings, or delete the checkpoints in ${folder}`,
     );
     expect(await contentOf(folder)).toEqual(before);
+  });
+
+  test('ends with what onProgress throws, or rejects with', async () => {
+    const run = async (onProgress: () => unknown) =>
+      kinds.decoder(await temporaryFolder(), { runtime: recordingRuntime(), onProgress });
+    const failure = new Error('no more room for a line of the log');
+    await expect(
+      run(() => {
+        throw failure;
+      }),
+    ).rejects.toBe(failure);
+    await expect(run(() => Promise.reject(failure))).rejects.toBe(failure);
   });
 
   test('is refused as another kind of training', async () => {
@@ -167,7 +179,9 @@ describe('a run that resumes', () => {
     const folder = await stoppedRun();
     const path = join(folder, 'metrics.jsonl');
     await writeFile(path, `not JSON\n${await readFile(path, 'utf8')}`);
-    await expect(kinds.decoder(folder, { runtime: recordingRuntime() })).rejects.toThrow(`${path}: line 1 is not JSON`);
+    await expect(kinds.decoder(folder, { runtime: recordingRuntime() })).rejects.toThrow(
+      `${path}: line 1 must be JSON`,
+    );
   });
 
   test('deletes the file that a killed process was writing, and nothing else', async () => {

@@ -54,7 +54,7 @@ describe('a trained decoder', () => {
   let parameters: Map<string, TensorData>;
   let metrics: MetricsRecord[];
   beforeAll(async () => {
-    const samples = { prompts, tokenizer: grayTokenizer, sampling: { temperature: 0 } };
+    const samples = { prompts, imageTokenizer: grayTokenizer, sampling: { temperature: 0 } };
     ({ folder, parameters, metrics } = await train({ steps: 150, evaluateEvery: 50, samples }));
   });
 
@@ -186,7 +186,7 @@ describe('a text encoder', () => {
 
   test('changes with the decoder when it is trained along', async () => {
     const textEncoder = { kind: 'trained', config, tokenizer, maxLength: 6, parameters: pretrained } as const;
-    const samples = { prompts: ['red circle'], tokenizer: grayTokenizer };
+    const samples = { prompts: ['red circle'], imageTokenizer: grayTokenizer };
     const { folder, parameters, metrics } = await train({ ...run, textEncoder, samples });
     expect(meanLoss(metrics.slice(-5))).toBeLessThan(meanLoss(metrics.slice(0, 5)));
     const trained = (name: string) => parameters.get(`text_encoder.${name}`)!.data;
@@ -213,37 +213,49 @@ describe('refuses', () => {
     [
       'grids of another size',
       { config: { model: { ...model, gridSize: 8 } } },
-      /the data are 4×4 grids of 16 .* the model writes 8×8 grids of 16/,
+      /dataset must have 8×8 grids of 16 different tokens, as the model, not 4×4 grids of 16/,
     ],
     [
       'tokens of another vocabulary',
       { config: { model: { ...model, vocabularySize: 32 } } },
-      /the data are 4×4 grids of 16 .* the model writes 4×4 grids of 32/,
+      /dataset must have 4×4 grids of 32 different tokens, as the model, not 4×4 grids of 16/,
     ],
     [
       'evaluation data of another vocabulary',
       { evaluation: { ...grids(4), vocabularySize: 8 } },
-      /the evaluation data are 4×4 grids of 8/,
+      /evaluation must have .*, not 4×4 grids of 8 different tokens/,
     ],
     [
       'a tokenizer of another vocabulary',
-      { samples: { prompts: ['a'], tokenizer: { ...grayTokenizer, vocabularySize: 8 } } },
-      /the tokenizer of the samples reads 4×4 grids of 8/,
+      { samples: { prompts: ['a'], imageTokenizer: { ...grayTokenizer, vocabularySize: 8 } } },
+      /samples.imageTokenizer must have .*, not 4×4 grids of 8 different tokens/,
     ],
     [
       'text of another width',
       { config: { model: { ...model, textWidth: 12 } } },
-      /hidden states are 8 wide, and the model reads 12: set textWidth/,
+      /config.model.textWidth must be 8, the width of the text encoder, not 12\./,
     ],
-    ['an empty evaluation', { evaluation: grids(0) }, /evaluation has no samples/],
-    ['samples without prompts', { samples: { prompts: [], tokenizer: grayTokenizer } }, /samples has no prompts/],
+    ['an empty evaluation', { evaluation: grids(0) }, /evaluation.length must be at least 1, not 0\./],
+    [
+      'samples without prompts',
+      { samples: { prompts: [], imageTokenizer: grayTokenizer } },
+      /samples.prompts must be a list of 1 to \d+ values, not \[\]\./,
+    ],
     [
       'a dropout that is no share',
       { config: { captionDropout: 10 } },
-      /captionDropout must be a number from 0 to 1, not 10/,
+      /config.captionDropout must be a number of at least 0 and of at most 1, not 10\./,
     ],
-    ['noise that is no share', { config: { tokenNoise: -1 } }, /tokenNoise must be a number from 0 to 1, not -1/],
-    ['an accumulation of none', { config: { accumulation: 0 } }, /accumulation must be a positive whole number, not 0/],
+    [
+      'noise that is no share',
+      { config: { tokenNoise: -1 } },
+      /config.tokenNoise must be a number of at least 0 and of at most 1, not -1\./,
+    ],
+    [
+      'an accumulation of none',
+      { config: { accumulation: 0 } },
+      /config.accumulation must be a whole number of at least 1, not 0\./,
+    ],
     [
       'a pretrained text encoder without its parameters',
       { textEncoder: { kind: 'trained', config, tokenizer, maxLength: 6, parameters: new Map() } },

@@ -202,16 +202,36 @@ describe('codes', () => {
 });
 
 describe('batches', () => {
+  const order = vqganRun.order as (position: number) => number;
+
   test('take pictures in the given order, [3, 16, 16] with values from −1 to 1', async () => {
     const recording = recordingRuntime();
     await train({ runtime: recording, config: { flip: false } });
     const { shape, data } = recording.runs[1]!.images!;
     expect(shape).toEqual([5, 1, 8, 3, 16, 16]);
     // The second run of the graph takes steps 6 to 10. Its seventh picture is the one at position 5 · 8 + 6.
-    const { image } = await vqganRun.dataset.get(vqganRun.order(46));
+    const { image } = await vqganRun.dataset.get(order(46));
     const given = data.subarray(6 * 3 * 256, 7 * 3 * 256);
     const expected = Float32Array.from(given, (_, i) => image.data[3 * (i % 256) + Math.floor(i / 256)]! / 127.5 - 1);
     expect(given).toEqual(expected);
+  });
+
+  test('vary from epoch to epoch, by the position or by the sampler’s epochs', async () => {
+    const { dataset } = vqganRun;
+    const variations = async (changes: Changes) => {
+      const seen = new Set<string>();
+      const get = (index: number, variation = 0) => {
+        seen.add(`${index} ${variation}`);
+        return dataset.get(index);
+      };
+      const run = { steps: 30, evaluateEvery: 30, runtime: recordingRuntime() };
+      await train({ ...run, dataset: { length: dataset.length, get }, ...changes });
+      return seen;
+    };
+    // 240 positions of 96 images: epochs 0, 1 and half of epoch 2.
+    expect((await variations({ order })).size).toBe(240);
+    const byEpochs = await variations({ order: { epochLength: 48, at: (position) => position % 48 } });
+    expect(byEpochs).toEqual(new Set(Array.from({ length: 240 }, (_, i) => `${i % 48} ${Math.floor(i / 48)}`)));
   });
 
   test('flip about half of the images if asked to', async () => {
@@ -241,33 +261,37 @@ describe('refuses', () => {
     [
       'pictures of another size',
       { config: { model: { ...vqganRun.config.model, resolution: 32 } } },
-      /shape-\d+ is 16×16, and the model reads 32×32: .*imageSize 32/,
+      /shape-\d+ must be an image of 32×32 pixels, as the model reads, not of 16×16\. .*imageSize 32/,
     ],
     [
       'pictures without color',
       { config: { model: { ...vqganRun.config.model, inChannels: 1 } } },
-      /inChannels must be 3/,
+      /config.model.inChannels must be 3, as images have, not 1\./,
     ],
-    ['an empty evaluation', { evaluation: pictures(0) }, /evaluation has no pictures/],
+    ['an empty evaluation', { evaluation: pictures(0) }, /evaluation.length must be at least 1, not 0\./],
     [
       'a warm-up as long as the run',
       { config: { warmUpSteps: 60 } },
-      /warmUpSteps must be a whole number from 0 to 59/,
+      /config.warmUpSteps must be less than steps, 60, not 60\./,
     ],
-    ['a batch of none', { config: { batchSize: 0 } }, /batchSize must be a positive whole number, not 0/],
-    ['a negative learning rate', { config: { learningRate: -1 } }, /learningRate must be a number above 0, not -1/],
-    ['an average that never moves', { config: { averageDecay: 1 } }, /averageDecay must be .* below 1, not 1/],
+    ['a batch of none', { config: { batchSize: 0 } }, /config.batchSize must be a whole number of at least 1, not 0\./],
+    [
+      'a negative learning rate',
+      { config: { learningRate: -1 } },
+      /config.learningRate must be a number above 0, not -1\./,
+    ],
+    ['an average that never moves', { config: { averageDecay: 1 } }, /config.averageDecay must be .* below 1, not 1\./],
     [
       'restarts within a run of the graph',
       { config: { restartEvery: 12 } },
-      /restartEvery must be a multiple of stepsPerRun, 5, or 0, not 12/,
+      /config.restartEvery must be a multiple of stepsPerRun, 5, or 0, not 12\./,
     ],
     [
       'steps that runs of the graph do not divide',
       { steps: 62 },
-      /steps must be a positive multiple of stepsPerRun, 5, not 62/,
+      /steps must be a multiple of config.stepsPerRun, 5, not 62\./,
     ],
-    ['checkpoints within a run of the graph', { checkpointEvery: 3 }, /checkpointEvery must be a positive multiple/],
+    ['checkpoints within a run of the graph', { checkpointEvery: 3 }, /checkpointEvery must be a multiple/],
     ['a seed that is no whole number', { seed: 0.5 }, /seed must be a whole number/],
     ['parameters of another model', { parameters: new Map() }, /\S+ and \d+ more are missing/],
   ];

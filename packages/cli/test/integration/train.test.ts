@@ -191,12 +191,8 @@ describe('settings that are wrong', () => {
     ['vqgan', { dataset: { type: 'video', path: 'pictures' } }, 'dataset.type: '],
     ['vqgan', { startFrom: 'tiny/vqgan' }, 'give either model, the sizes of a new model, or startFrom'],
     ['vqgan', { model: undefined }, 'give either model, the sizes of a new model, or startFrom'],
-    ['vqgan', { steps: 5 }, 'steps must be a positive multiple of stepsPerRun, 2, not 5'],
-    [
-      'vqgan',
-      { model: { ...vqganSettings.model, normGroups: 3 } },
-      'ch and chMult give 8 channels, which do not divide into 3 groups',
-    ],
+    ['vqgan', { steps: 5 }, 'steps must be a multiple of training.stepsPerRun, 2, not 5.'],
+    ['vqgan', { model: { ...vqganSettings.model, normGroups: 3 } }, 'model: normGroups must be a divisor of 8, '],
     ['decoder', { sampling: { topP: 2 } }, 'sampling.topP: '],
     ['decoder', { model: { ...decoderSettings.model, heads: 3 } }, 'width must be a multiple of the 3 heads'],
   ] as const)('name the field: %s %j', async (kind, change, message) => {

@@ -1,14 +1,14 @@
-import type { RgbImage } from '@dalle-mini/core';
+import { OptionError, type RgbImage } from '@dalle-mini/core';
 
 /**
- * Peak signal-to-noise ratio of two images of one size, in decibels: 10 · log₁₀(255² / mean squared error). Infinite if they
+ * Returns the peak signal-to-noise ratio of two images of one size, in decibels: 10 · log₁₀(255² / mean squared error). Infinite if they
  * are equal.
  *
- * @throws RangeError if their sizes differ.
+ * @throws OptionError if their sizes differ.
  */
 export function peakSignalToNoise(a: RgbImage, b: RgbImage): number {
   if (a.width !== b.width || a.height !== b.height) {
-    throw new RangeError(`images of ${a.width}×${a.height} and ${b.width}×${b.height} pixels cannot be compared`);
+    throw new OptionError('b', `an image of ${a.width}×${a.height} pixels, as a`, `${b.width}×${b.height}`);
   }
   let squares = 0;
   for (let i = 0; i < a.data.length; i++) squares += (a.data[i]! - b.data[i]!) ** 2;

@@ -1,20 +1,20 @@
-import type { RgbImage } from '@dalle-mini/core';
+import { OptionError, type RgbImage } from '@dalle-mini/core';
 import { writeFileAtomically } from '@dalle-mini/core/node';
 import sharp from 'sharp';
 
-/** Pixels between two pictures of a sheet, and around it. */
+/** Pixels between two images of a sheet, and around it. */
 const gap = 2;
 const background = 192;
 
 /**
- * Writes pictures of one size as a grid, row by row, to a PNG file: `columns · (width + 2) + 2` pixels wide, and as high as
- * its rows need.
+ * Writes images of one size as a grid, row by row, to a PNG file: `columns · (width + 2) + 2` pixels wide, and as high as its rows
+ * need.
  *
- * @throws RangeError if there are no pictures, or of different sizes; FileError if the disk refuses.
+ * @throws OptionError if there are no images, or of different sizes; FileError if the disk refuses.
  */
 export async function writeSampleSheet(path: string, images: readonly RgbImage[], columns: number): Promise<void> {
   const first = images[0];
-  if (!first) throw new RangeError('a sheet needs a picture at least');
+  if (!first) throw new OptionError('images', 'a list of at least one image', images);
   const { width, height } = first;
   const rows = Math.ceil(images.length / columns);
   const sheetWidth = columns * (width + gap) + gap;
@@ -22,7 +22,11 @@ export async function writeSampleSheet(path: string, images: readonly RgbImage[]
   const pixels = new Uint8Array(sheetWidth * sheetHeight * 3).fill(background);
   for (const [i, image] of images.entries()) {
     if (image.width !== width || image.height !== height) {
-      throw new RangeError(`picture ${i} is ${image.width}×${image.height}, the first ${width}×${height}`);
+      throw new OptionError(
+        `images[${i}]`,
+        `${width}×${height} pixels, as the first`,
+        `${image.width}×${image.height}`,
+      );
     }
     const left = gap + (i % columns) * (width + gap);
     const top = gap + Math.floor(i / columns) * (height + gap);

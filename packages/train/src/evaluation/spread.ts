@@ -1,7 +1,7 @@
 import type { Dataset } from '@dalle-mini/data';
 import { whenAll } from '../run/when-all.js';
 
-/** At most `count` samples of a dataset, evenly spread over it. */
+/** Reads at most `count` samples of a dataset, evenly spread over it. */
 export function spread<Sample>(dataset: Dataset<Sample>, count: number): Promise<Sample[]> {
   const length = Math.min(count, dataset.length);
   const stride = dataset.length / length;

@@ -1,12 +1,13 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { FileError } from '@dalle-mini/core/node';
+import { DalleMiniError } from '@dalle-mini/core';
+import { withFileErrors } from '@dalle-mini/core/node';
 import { bindParameters, decodeParameter, type Shape } from '@dalle-mini/graph';
 import { type Checkpoint, CheckpointError, fromFloat32 } from '@dalle-mini/weights';
 import { readCheckpointFile, writeCheckpointFile } from '@dalle-mini/weights/node';
 import { differences, type Settings } from './settings.js';
 
-/** All that a training run needs to go on as if it had never stopped. */
+/** All that a training run needs to resume as if it had never stopped. */
 export interface TrainingState {
   /** Steps taken. */
   readonly step: number;
@@ -14,19 +15,19 @@ export interface TrainingState {
   readonly tensors: Map<string, Float32Array>;
 }
 
-/** The run that would resume from a checkpoint cannot. The message says why and how to mend it. */
-export class ResumeError extends Error {
-  override readonly name = 'ResumeError';
+/** A run cannot resume from a checkpoint. The message names the reason, and what to do. */
+export class ResumeError extends DalleMiniError {
+  static override readonly code = 'RESUME';
 }
 
-/** A step as the names of files have it, so that they sort by it. */
+/** A step as it is in the names of files, so that they sort by it. */
 export const fileStep = (step: number): string => String(step).padStart(8, '0');
 
 const filePattern = /^checkpoint-(\d{8,})\.safetensors$/;
 const stepOf = (name: string) => Number(filePattern.exec(name)?.[1]);
 /** The newest, and one to fall back on. */
 const keptCheckpoints = 2;
-/** What `writeCheckpointFile` and `writeFileAtomically` write under until it is whole: it stays when they are killed. */
+/** Names of the files that `writeCheckpointFile` and `writeFileAtomically` had not finished when they were killed. */
 const unfinishedPattern = /^\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/;
 
 /**
@@ -71,7 +72,7 @@ export async function loadCheckpoint(
   const explained = (error: unknown) =>
     error instanceof CheckpointError
       ? new ResumeError(
-          `the checkpoint is damaged: ${error.message.replace(/\.$/, '')}. Delete ${path} and run again: training then goes on ${from}.`,
+          `The checkpoint is damaged: ${error.message.replace(/\.$/, '')}. Delete ${path} and run again: training then resumes ${from}.`,
           { cause: error },
         )
       : error;
@@ -82,7 +83,7 @@ export async function loadCheckpoint(
   if (differing.length > 0) {
     throw new ResumeError(
       `${path} belongs to a run with other settings: ${differing.join('; ')}. ` +
-        `Train into another folder, go back to the settings of before, or delete the checkpoints in ${folder} to start anew.`,
+        `Train into another folder, restore the previous settings, or delete the checkpoints in ${folder} to start again.`,
     );
   }
   const declared = new Map([...shapes].map(([name, shape]) => [name, { shape }]));
@@ -108,12 +109,8 @@ async function checkpointsIn(folder: string): Promise<string[]> {
   return names.sort((a, b) => stepOf(a) - stepOf(b));
 }
 
-async function namesIn(folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder);
-  } catch (error) {
-    throw new FileError('read', folder, error as NodeJS.ErrnoException);
-  }
+function namesIn(folder: string): Promise<string[]> {
+  return withFileErrors('read', folder, () => readdir(folder));
 }
 
 function parseSettings(json: string | undefined): Settings | undefined {

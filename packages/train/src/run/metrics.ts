@@ -1,7 +1,8 @@
-import { open, readFile } from 'node:fs/promises';
-import { FileError, writeFileAtomically } from '@dalle-mini/core/node';
+import { open } from 'node:fs/promises';
+import { ConfigError } from '@dalle-mini/core';
+import { isMissing, readTextFile, withFileErrors, writeFileAtomically } from '@dalle-mini/core/node';
 
-/** One line of a metrics file: a step and what was measured at it. */
+/** One line of a metrics file: a step, and the figures of it. */
 export interface MetricsRecord {
   /** Steps taken. */
   readonly step: number;
@@ -9,15 +10,15 @@ export interface MetricsRecord {
 }
 
 /**
- * Reads a metrics file, JSON lines, or nothing if there is none. A last line that was cut off is left out.
+ * Reads a metrics file, JSON lines; none if there is no such file. A last line that was cut off is left out.
  *
- * @throws FileError if it cannot be read; Error that names the line that is not JSON.
+ * @throws FileError if it cannot be read; ConfigError that names a line that is not JSON.
  */
 export async function readMetrics(path: string): Promise<MetricsRecord[]> {
   return parse(await readText(path), path).map(({ record }) => record);
 }
 
-/** Drops what was written after a step, and a last line that was cut off: a resumed run writes them again. */
+/** Drops the lines after a step, and a last line that was cut off: a resumed run writes them again. */
 export async function truncateMetrics(path: string, step: number): Promise<void> {
   const text = await readText(path);
   const kept = parse(text, path).filter(({ record }) => record.step <= step);
@@ -31,7 +32,7 @@ export async function truncateMetrics(path: string, step: number): Promise<void>
  * @throws FileError if the disk refuses: no part of them remains.
  */
 export async function appendMetrics(path: string, records: readonly MetricsRecord[]): Promise<void> {
-  try {
+  await withFileErrors('write', path, async () => {
     const file = await open(path, 'a');
     try {
       const { size } = await file.stat();
@@ -46,19 +47,14 @@ export async function appendMetrics(path: string, records: readonly MetricsRecor
     } finally {
       await file.close();
     }
-  } catch (error) {
-    throw new FileError('write', path, error as NodeJS.ErrnoException);
-  }
+  });
 }
 
 async function readText(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    const cause = error as NodeJS.ErrnoException;
-    if (cause.code === 'ENOENT') return '';
-    throw new FileError('read', path, cause);
-  }
+  return readTextFile(path).catch((error: unknown) => {
+    if (isMissing(error)) return '';
+    throw error;
+  });
 }
 
 function parse(text: string, path: string): { line: string; record: MetricsRecord }[] {
@@ -67,8 +63,8 @@ function parse(text: string, path: string): { line: string; record: MetricsRecor
   return lines.map((line, i) => {
     try {
       return { line, record: JSON.parse(line) as MetricsRecord };
-    } catch (error) {
-      throw new Error(`${path}: line ${i + 1} is not JSON; delete it or the file.`, { cause: error });
+    } catch {
+      throw new ConfigError(path, `line ${i + 1}`, 'must be JSON, and is not. Delete the line or the file.');
     }
   });
 }

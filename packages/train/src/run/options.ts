@@ -1,48 +1,135 @@
-import { cosineDecay, linearDecay, type Schedule, warmUp } from '@dalle-mini/graph';
+import {
+  abortSignal,
+  callback,
+  type Fields,
+  field,
+  implementation,
+  integer,
+  number,
+  oneOf,
+  optional,
+  type Progress,
+  refuse,
+  seedField,
+  string,
+} from '@dalle-mini/core';
+import type { Dataset } from '@dalle-mini/data';
+import { cosineDecay, linearDecay, type Runtime, type Schedule, type TensorData, warmUp } from '@dalle-mini/graph';
+import { type Order, orderField } from './order.js';
+
+/** How far a training is: reported after each run of the graph. */
+export interface TrainingProgress extends Progress {
+  readonly stage: 'train';
+  readonly unit: 'steps';
+  /** Steps per second in the last run of the graph, with the wait for its batches and without evaluation. */
+  readonly rate: number;
+  readonly secondsLeft: number;
+  /** Loss of the last batch. */
+  readonly loss: number;
+}
+
+/** Options that every kind of training has. */
+export interface RunOptions {
+  /**
+   * Where checkpoints, metrics and samples go; it is created if need be. A run that finds a checkpoint of its own there resumes from
+   * it. No two runs may use a folder at once.
+   */
+  readonly folder: string;
+  readonly runtime: Runtime;
+  /** Steps to take in all; a multiple of `stepsPerRun`. */
+  readonly steps: number;
+  /** Seeds everything: first values, choice of captions, flips. A whole number from 0 to 2⁵³ − 1. */
+  readonly seed: number;
+  /** Steps between two checkpoints; a multiple of `stepsPerRun`. */
+  readonly checkpointEvery: number;
+  /** Steps between two evaluations; a multiple of `stepsPerRun`. */
+  readonly evaluateEvery: number;
+  /**
+   * Which sample comes at a position of the endless stream of training samples: a sampler, or a function from the position to an index
+   * into the dataset. Position = step · samples per step + place in the step.
+   */
+  readonly order: Order;
+  /** Samples of `evaluation` that are used, evenly spread. Default 256. */
+  readonly evaluationSize?: number | undefined;
+  /** Parameters to start from: fine-tuning. Those that the model does not have are ignored. */
+  readonly parameters?: ReadonlyMap<string, TensorData> | undefined;
+  /** Stops the run after the steps under way and saves a checkpoint: the promise rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called after each run of the graph. What it throws, or rejects with, ends the run. */
+  readonly onProgress?: ((progress: TrainingProgress) => void) | undefined;
+}
 
 /** What every kind of training is configured by. */
 export interface TrainingConfig {
-  /** Samples a batch. */
+  /** Samples per batch. */
   readonly batchSize: number;
-  /** Steps that one run of the graph takes, without a look outside. Default 10. */
-  readonly stepsPerRun?: number;
+  /** Steps that one run of the graph takes. Default 10. */
+  readonly stepsPerRun?: number | undefined;
   /** The highest learning rate, above 0. */
   readonly learningRate: number;
   /** Steps over which the learning rate rises: 0 or more, and fewer than the run takes. */
   readonly warmUpSteps: number;
   /** How it falls from there, to a twentieth at the end. Default `cosine`. */
-  readonly schedule?: 'cosine' | 'linear';
-  /** Share of a matrix that is lost a step, times the learning rate: 0 or more. */
-  readonly weightDecay?: number;
+  readonly schedule?: 'cosine' | 'linear' | undefined;
+  /** Strength of the decay of matrices, 0 or more: a step takes `learningRate · weightDecay` of them away. */
+  readonly weightDecay?: number | undefined;
   /** Decay of the moving average of the parameters that is the result, above 0 and below 1. Default none. */
-  readonly averageDecay?: number;
+  readonly averageDecay?: number | undefined;
 }
 
 export const trainingDefaults = { stepsPerRun: 10, schedule: 'cosine' } as const;
 
-/** Refuses a value by its name, with what it may be. */
-export function checkField(name: string, value: number, ok: boolean, wanted: string): void {
-  if (!ok) throw new RangeError(`${name} must be ${wanted}, not ${value}`);
+const count = integer({ min: 1 });
+
+export const trainingConfigFields: Fields<TrainingConfig> = {
+  batchSize: count,
+  stepsPerRun: optional(count),
+  learningRate: number({ above: 0 }),
+  warmUpSteps: integer(),
+  schedule: optional(oneOf(['cosine', 'linear'])),
+  weightDecay: optional(number({ min: 0 })),
+  averageDecay: optional(number({ above: 0, below: 1 })),
+};
+
+export const runFields: Fields<RunOptions> = {
+  folder: string(),
+  runtime: implementation<Runtime>('a runtime', ['compile']),
+  steps: count,
+  seed: seedField,
+  checkpointEvery: count,
+  evaluateEvery: count,
+  order: orderField,
+  evaluationSize: optional(count),
+  parameters: optional(field('a Map of tensors by name', (value) => value instanceof Map)),
+  signal: optional(abortSignal()),
+  onProgress: optional(callback()),
+};
+
+/** An object whose own fields are read elsewhere. */
+export const anyObject = <T extends object>(expected: string) =>
+  field<T>(expected, (value) => typeof value === 'object' && value !== null);
+
+/** Checks the options of a run against each other. */
+export function checkRun(
+  options: RunOptions & {
+    readonly config: TrainingConfig;
+    readonly dataset: Dataset<unknown>;
+    readonly evaluation: Dataset<unknown>;
+  },
+): void {
+  const { steps, config, dataset, evaluation } = options;
+  const { stepsPerRun = trainingDefaults.stepsPerRun, warmUpSteps } = config;
+  for (const name of ['steps', 'checkpointEvery', 'evaluateEvery'] as const) {
+    if (options[name] % stepsPerRun !== 0)
+      refuse(name, `a multiple of config.stepsPerRun, ${stepsPerRun}`, options[name]);
+  }
+  if (warmUpSteps >= steps) refuse('config.warmUpSteps', `less than steps, ${steps}`, warmUpSteps);
+  for (const [name, { length }] of Object.entries({ dataset, evaluation })) {
+    if (length < 1) refuse(`${name}.length`, 'at least 1', length);
+  }
 }
 
-export function checkCount(name: string, value: number): void {
-  checkField(name, value, Number.isSafeInteger(value) && value >= 1, 'a positive whole number');
-}
-
-/** @throws RangeError that names the field, what it may be, and what it is. */
-export function checkTrainingConfig(config: TrainingConfig, steps: number): void {
-  const { batchSize, stepsPerRun, learningRate, warmUpSteps, weightDecay = 0, averageDecay = 0.5 } = config;
-  checkCount('steps', steps);
-  checkCount('batchSize', batchSize);
-  checkCount('stepsPerRun', stepsPerRun ?? trainingDefaults.stepsPerRun);
-  checkField('learningRate', learningRate, learningRate > 0 && Number.isFinite(learningRate), 'a number above 0');
-  const rises = Number.isSafeInteger(warmUpSteps) && warmUpSteps >= 0 && warmUpSteps < steps;
-  checkField('warmUpSteps', warmUpSteps, rises, `a whole number from 0 to ${steps - 1}, fewer than the steps`);
-  checkField('weightDecay', weightDecay, weightDecay >= 0 && Number.isFinite(weightDecay), 'a number from 0 up');
-  checkField('averageDecay', averageDecay, averageDecay > 0 && averageDecay < 1, 'a number above 0 and below 1');
-}
-
-/** The learning rate at each step: a rise along a line, and then a fall to a twentieth at the last step. */
+/** Returns the learning rate at each step: a rise along a line, and then a fall to a twentieth at the last step. */
 export function learningRateOf(config: TrainingConfig, steps: number): Schedule {
   const { learningRate, warmUpSteps, schedule } = config;
   const fall = schedule === 'linear' ? linearDecay : cosineDecay;

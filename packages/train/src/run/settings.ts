@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { TensorData } from '@dalle-mini/graph';
 
-/** What decides the outcome of a run, as plain JSON: it is kept in each checkpoint, and a run resumes only under the same. */
+/** Everything that decides the outcome of a run, as plain JSON. Each checkpoint has it, and a run resumes only with the same. */
 export type Settings = Readonly<Record<string, unknown>>;
 
-/** Fields that have a value after all. */
+/** `Given` with values for the fields that have a default. */
 export type WithDefaults<Given, Field extends PropertyKey> = Given & {
   readonly [F in Field & keyof Given]-?: Exclude<Given[F], undefined>;
 };
@@ -19,10 +19,9 @@ export function withDefaults<Given extends object, Field extends PropertyKey>(
 }
 
 /**
- * Says of each setting that two runs do not share what it is in either, such as `config.learningRate is 0.001 there and 0.01
- * here`.
+ * Lists the settings that differ between two runs, such as `config.learningRate is 0.001 there and 0.01 here`.
  *
- * @param defaults What settings are that were not there yet when the other run was made.
+ * @param defaults Values of settings that did not exist yet when the other run was made.
  */
 export function differences(there: Settings, here: Settings, defaults: Settings): string[] {
   const a = new Map([...flatten(defaults), ...flatten(there)]);
@@ -45,7 +44,7 @@ function flatten(settings: Settings, path = ''): Map<string, string> {
   return new Map(entries);
 }
 
-/** A hash of parameters: of their names, shapes and bytes. */
+/** Hashes the names, shapes and bytes of parameters. */
 export function digestOf(parameters: ReadonlyMap<string, TensorData>): string {
   const hash = createHash('sha256');
   for (const name of [...parameters.keys()].sort()) {

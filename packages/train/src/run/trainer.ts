@@ -1,11 +1,10 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { FileError } from '@dalle-mini/core/node';
+import { DalleMiniError } from '@dalle-mini/core';
+import { makeFolder } from '@dalle-mini/core/node';
 import {
   checkParameters,
   initializeParameters,
   initialState,
-  type Runtime,
   type Schedule,
   type Shape,
   sizeOf,
@@ -16,59 +15,27 @@ import {
 } from '@dalle-mini/graph';
 import { deleteUnfinishedFiles, loadCheckpoint, saveCheckpoint, type TrainingState } from './checkpoint.js';
 import { appendMetrics, type MetricsRecord, truncateMetrics } from './metrics.js';
+import type { RunOptions } from './options.js';
 import { digestOf, type Settings } from './settings.js';
 import { whenAll } from './when-all.js';
 
-/** What a caller may watch: told after each run of the graph. */
-export interface TrainingProgress {
-  /** Steps taken. */
-  readonly step: number;
-  /** Steps to take in all. */
-  readonly steps: number;
-  /** Steps a second in the last run of the graph, with the wait for its batches and without evaluation. */
-  readonly stepsPerSecond: number;
-  /** Loss of the last batch. */
-  readonly loss: number;
+/** Training failed: the loss or another figure is not a finite number any more. */
+export class DivergenceError extends DalleMiniError {
+  static override readonly code = 'DIVERGENCE';
 }
 
-/** Settings that every kind of training has. */
-export interface RunOptions {
-  /**
-   * Where checkpoints, metrics and samples go; it is created if need be. A run that finds a checkpoint of its own there goes
-   * on from it. No two runs may use a folder at once.
-   */
-  readonly folder: string;
-  readonly runtime: Runtime;
-  /** Steps to take in all; a multiple of `stepsPerRun`. */
-  readonly steps: number;
-  /** Seeds everything: first values, choice of captions, flips. A whole number. */
-  readonly seed: number;
-  /** Steps between two checkpoints; a multiple of `stepsPerRun`. */
-  readonly checkpointEvery: number;
-  /** Steps between two evaluations; a multiple of `stepsPerRun`. */
-  readonly evaluateEvery: number;
-  /** Stops the run after the steps under way and saves a checkpoint: the promise rejects with the signal's reason. */
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: TrainingProgress) => void;
-}
-
-/** Training lost its way: the loss or something else that is measured is no finite number any more. */
-export class DivergenceError extends Error {
-  override readonly name = 'DivergenceError';
-}
-
-export interface TrainerOptions extends RunOptions {
+export interface TrainerOptions extends Omit<RunOptions, 'order' | 'evaluationSize' | 'parameters'> {
   readonly training: Omit<TrainingOptions, 'trains'>;
   readonly learningRate: Schedule;
   /** Values that parameters start from instead of random ones; all whose names begin with `prefix` must have one. */
   readonly start?: { readonly prefix: string; readonly values: ReadonlyMap<string, TensorData> } | undefined;
-  /** What decides the outcome, but for `seed`, `steps` and `start`: a checkpoint made under other settings is refused. */
+  /** What decides the outcome, except `seed`, `steps` and `start`: a checkpoint made under other settings is refused. */
   readonly settings: Settings;
-  /** What of the settings is a default: a checkpoint that was made before there was such a setting is taken to have it. */
+  /** Defaults of the settings: a checkpoint that was made before there was such a setting is taken to have it. */
   readonly defaults: Settings;
   /** The inputs of one step, each `[accumulation, …]` as one array: a function of the step alone, so that runs can resume. */
   readonly batch: (step: number) => Promise<Readonly<Record<string, Float32Array | Int32Array>>>;
-  /** What `afterRun` remembers beside what the graph carries: by name and shape, zeros at first, saved in checkpoints. */
+  /** State that only `afterRun` uses: its tensors by name and shape, zeros at first, saved in checkpoints. */
   readonly memory?: ReadonlyMap<string, Shape>;
   /**
    * May change the state between two runs of the graph; must depend on its arguments alone. `step` counts steps taken, and
@@ -92,20 +59,12 @@ export interface TrainerOptions extends RunOptions {
  *
  * The same options give the same bytes on the same machine, whether or not the run was interrupted.
  *
- * @throws RangeError if an option is out of its range; GraphError if `start` does not fit the model; ResumeError if the
- *   folder's checkpoint is damaged or of other settings; DivergenceError; FileError if the disk refuses; and the signal's
- *   reason when aborted, after a checkpoint was saved.
+ * @throws GraphError if `start` does not fit the model; ResumeError if the folder's checkpoint is damaged or of other settings;
+ *   DivergenceError; FileError if the disk refuses; and the signal's reason when aborted, after a checkpoint was saved.
  */
 export async function runTraining(options: TrainerOptions): Promise<Map<string, TensorData>> {
   const { folder, runtime, steps, seed, signal, start } = options;
   const { stepsPerRun } = options.training;
-  for (const field of ['steps', 'checkpointEvery', 'evaluateEvery'] as const) {
-    if (!Number.isSafeInteger(options[field]) || options[field] < 1 || options[field] % stepsPerRun !== 0) {
-      throw new RangeError(
-        `${field} must be a positive multiple of stepsPerRun, ${stepsPerRun}, not ${options[field]}`,
-      );
-    }
-  }
   signal?.throwIfAborted();
   const training = trainingGraph(options.training);
   const initial = initializeParameters(training.parameters, seed);
@@ -147,7 +106,7 @@ export async function runTraining(options: TrainerOptions): Promise<Map<string, 
       const inputs = { ...toInputs(state.tensors, training), ...(await batches) };
       const running = executable.run(inputs, { transfer: true });
       const step: number = state.step + stepsPerRun;
-      // The next batches are made while this run computes.
+      // The next batches are loaded while this run computes.
       if (step < steps) batches = startLoading(options, training, step);
       const outputs = await running;
       const seconds = (performance.now() - started) / 1000;
@@ -165,23 +124,17 @@ export async function runTraining(options: TrainerOptions): Promise<Map<string, 
       }
       await appendMetrics(metricsPath, records);
       if (step % options.checkpointEvery === 0 || step === steps) await save(state);
-      const { loss } = records.at(-1)!;
-      options.onProgress?.({ step, steps, stepsPerSecond: stepsPerRun / seconds, loss: loss! });
+      const rate = stepsPerRun / seconds;
+      const secondsLeft = (steps - step) / rate;
+      const loss = records.at(-1)!.loss!;
+      await options.onProgress?.({ stage: 'train', unit: 'steps', done: step, total: steps, rate, secondsLeft, loss });
     }
   } finally {
-    // Nothing is read any more when the caller takes over: it may close the dataset now.
+    // Nothing is read after the call, so that the caller may close the dataset.
     await batches.catch(() => undefined);
     await executable.dispose();
   }
   return trainedParameters(state.tensors, training);
-}
-
-async function makeFolder(folder: string): Promise<void> {
-  try {
-    await mkdir(folder, { recursive: true });
-  } catch (error) {
-    throw new FileError('write', folder, error as NodeJS.ErrnoException);
-  }
 }
 
 /** The model's parameters, in their averaged form where there is one. */
@@ -203,7 +156,7 @@ function toInputs(state: ReadonlyMap<string, Float32Array>, training: TrainingGr
   return Object.fromEntries(inputs);
 }
 
-/** Loads the inputs of one run of the graph. A failure is seen by whoever awaits it, and by nobody if the run ended before. */
+/** Loads the inputs of one run of the graph. A failure is reported to the caller that awaits it, and to nobody if the run ended before. */
 function startLoading(
   options: TrainerOptions,
   training: TrainingGraph,
@@ -254,7 +207,7 @@ function checkFinite(record: MetricsRecord, folder: string): void {
   const broken = Object.entries(record).find(([, value]) => !Number.isFinite(value));
   if (!broken) return;
   throw new DivergenceError(
-    `training diverged: ${broken[0]} is ${broken[1]} at step ${record.step}. Lower the learning rate or warm up over more steps, ` +
-      `and train into a new folder; checkpoints in ${folder} are from before.`,
+    `Training diverged: ${broken[0]} is ${broken[1]} at step ${record.step}. Lower the learning rate or warm up over more steps, ` +
+      `and train into a new folder. The checkpoints in ${folder} are from before.`,
   );
 }

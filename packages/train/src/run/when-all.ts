@@ -1,4 +1,4 @@
-/** As `Promise.all`, but rejects only when nothing is under way any more, so that what is read from may be closed then. */
+/** As `Promise.all`, but rejects only when all promises are settled, so that the caller may close the files that they read. */
 export async function whenAll<Value>(promises: readonly Promise<Value>[]): Promise<Value[]> {
   const results = await Promise.allSettled(promises);
   return results.map((result) => {
