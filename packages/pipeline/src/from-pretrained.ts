@@ -2,8 +2,6 @@ import { dirname, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import {
-  abortSignal,
-  boolean,
   callback,
   type ImageRanker,
   implementation,
@@ -20,7 +18,7 @@ import { DalleMiniDecoder } from '@dalle-mini/decoder';
 import type { Runtime } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { VqganTokenizer } from '@dalle-mini/vqgan';
-import { HubError, isHubName } from '@dalle-mini/weights/hub';
+import { HubError, hubFields, isHubName } from '@dalle-mini/weights/hub';
 import { batchSize } from './generate/options.js';
 import { TextToImage } from './generate/text-to-image.js';
 import { dtypes } from './model-folder/dtype.js';
@@ -45,18 +43,13 @@ export interface FromPretrainedOptions extends PublishedModelOptions {
 }
 
 const fromPretrainedFields = object<FromPretrainedOptions>({
+  ...hubFields,
   runtime: optional(implementation<Runtime>('a Runtime', ['compile', 'dispose'])),
   threads: optional(integer({ min: 1, max: 1024 })),
   prepare: optional(integer(), 1),
   ranker: optional(implementation<ImageRanker>('an ImageRanker', ['rank', 'dispose'])),
   vqgan: optional(string()),
   dtype: optional(oneOf(dtypes), 'fp32'),
-  revision: optional(string()),
-  cacheDir: optional(string()),
-  token: optional(string()),
-  endpoint: optional(string()),
-  offline: optional(boolean()),
-  signal: optional(abortSignal()),
   onProgress: optional(callback()),
 });
 

@@ -1,6 +1,7 @@
-import { mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { OptionError } from '@dalle-mini/core';
 import { FileError } from '@dalle-mini/core/node';
 import { CheckpointError, fromFloat32, fromInt32, toFloat32, writeSafetensors } from '@dalle-mini/weights';
 import { locateTensors, readCheckpointFile, writeCheckpointFile } from '@dalle-mini/weights/node';
@@ -71,6 +72,14 @@ describe('readCheckpointFile', () => {
     expect(writeSafetensors(given, {}, { dtype: 'F16' })).toEqual(
       new Uint8Array(await readFile(at('model.safetensors'))),
     );
+  });
+
+  it('is not written with an option that does not exist', async () => {
+    const options = { dtype: 'F8' as 'F16' };
+    expect(() => writeSafetensors(tensors, {}, options)).toThrow(OptionError);
+    const writing = writeCheckpointFile(at('model.safetensors'), tensors, {}, options);
+    await expect(writing).rejects.toThrow('dtype must be "F32", "F16" or "BF16", not "F8".');
+    expect(await readdir(folder)).toEqual([]);
   });
 
   it('says which file is not sound, and why', async () => {

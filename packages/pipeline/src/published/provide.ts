@@ -9,7 +9,7 @@ import type { CompiledModelCache } from '@dalle-mini/graph/onnxruntime';
 import { type BartConfig, bartConfigFromRelease, takeBart } from '@dalle-mini/text-encoder';
 import { readVqganFiles } from '@dalle-mini/vqgan/node';
 import type { Checkpoint } from '@dalle-mini/weights';
-import { type DownloadOptions, downloadModel } from '@dalle-mini/weights/hub';
+import { type DownloadOptions, downloadModel, type HubOptions } from '@dalle-mini/weights/hub';
 import { locateTensors } from '@dalle-mini/weights/node';
 import type { Dtype } from '../model-folder/dtype.js';
 import { inFile, ModelFolderError, readJson, readTensors } from '../model-folder/files.js';
@@ -24,8 +24,7 @@ export interface LoadProgress extends Progress {
   readonly model: string;
 }
 
-export interface PublishedModelOptions
-  extends Pick<DownloadOptions, 'revision' | 'cacheDir' | 'token' | 'endpoint' | 'offline' | 'signal'> {
+export interface PublishedModelOptions extends Omit<HubOptions, 'onProgress'> {
   /**
    * The VQ-GAN that draws the tokens of a released DALL·E Mini, which comes without: a folder as `openVqganTokenizer` reads it, or
    * the hub's name. Default: the published one, `dalle-mini/vqgan_imagenet_f16_16384`; of min-dalle, the `detoker.pt` beside it.

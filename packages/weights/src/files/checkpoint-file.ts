@@ -1,11 +1,11 @@
 import { readSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
-import { quote } from '@dalle-mini/core';
+import { quote, readOptions } from '@dalle-mini/core';
 import { withFileErrors, writeFileAtomically } from '@dalle-mini/core/node';
 import { CheckpointError } from '../errors/checkpoint-error.js';
 import type { ByteSource } from '../formats/byte-source.js';
-import { type FlaxWriteOptions, flaxParts } from '../formats/flax/writer.js';
+import { type FlaxWriteOptions, flaxParts, flaxWriteFields } from '../formats/flax/writer.js';
 import {
   type ByteRange,
   type CheckpointFile,
@@ -14,7 +14,11 @@ import {
   type TensorPlace,
 } from '../formats/layout.js';
 import { checkpointLayout } from '../formats/read-checkpoint.js';
-import { type SafetensorsWriteOptions, safetensorsParts } from '../formats/safetensors/writer.js';
+import {
+  type SafetensorsWriteOptions,
+  safetensorsParts,
+  safetensorsWriteFields,
+} from '../formats/safetensors/writer.js';
 import type { Checkpoint, StoredDtype, StoredTensor } from '../tensors/stored-tensor.js';
 
 /** Bytes of one call of the system, which takes less than 2 GiB. */
@@ -155,7 +159,10 @@ export async function writeCheckpointFile(
   metadata: Readonly<Record<string, string>> = {},
   options: SafetensorsWriteOptions = {},
 ): Promise<void> {
-  await writeFileAtomically(path, safetensorsParts(tensors, metadata, options));
+  await writeFileAtomically(
+    path,
+    safetensorsParts(tensors, metadata, readOptions(safetensorsWriteFields, options, 'writeCheckpointFile')),
+  );
 }
 
 /**
@@ -167,5 +174,5 @@ export async function writeFlaxCheckpointFile(
   tensors: ReadonlyMap<string, StoredTensor>,
   options: FlaxWriteOptions = {},
 ): Promise<void> {
-  await writeFileAtomically(path, flaxParts(tensors, options));
+  await writeFileAtomically(path, flaxParts(tensors, readOptions(flaxWriteFields, options, 'writeFlaxCheckpointFile')));
 }

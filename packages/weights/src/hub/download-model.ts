@@ -1,35 +1,31 @@
-import { quote } from '@dalle-mini/core';
+import { field, integer, OptionError, object, optional, quote, readOptions } from '@dalle-mini/core';
 import { FileError, isSystemError } from '@dalle-mini/core/node';
 import { listNames } from '../errors/lists.js';
 import { fileSize, ModelCache } from './cache.js';
 import { HubClient } from './client.js';
 import { downloadBlob } from './download-file.js';
 import { HubError, UnavailableError } from './error.js';
-import { checkPath, type HubFile, readListing, type StoredFile } from './listing.js';
-import { DownloadMeter, type DownloadProgress } from './progress.js';
+import { type HubFile, readListing, type StoredFile } from './listing.js';
+import { type HubOptions, hubFields } from './options.js';
+import { DownloadMeter } from './progress.js';
 import { RETRIES } from './retries.js';
 import { cacheFolder, hubEndpoint, hubTimeout, hubToken, isOffline } from './settings.js';
 
-export interface DownloadOptions {
+export interface DownloadOptions extends HubOptions {
   /** The names of the files; or a function that chooses them, from all files of the repository. */
   readonly files: readonly string[] | ((listing: readonly HubFile[]) => readonly string[]);
-  /** A branch, a tag or a commit. Default: `main`. */
-  readonly revision?: string;
-  /** The folder of all models. Default: `HF_HUB_CACHE`, or `hub` in `HF_HOME`, or `~/.cache/huggingface/hub`. */
-  readonly cacheDir?: string;
-  /** The hub's address, or a mirror's. Default: `HF_ENDPOINT`, or `https://huggingface.co`. */
-  readonly endpoint?: string;
-  /** Access token. Default: `HF_TOKEN`, or the one that `hf auth login` left. */
-  readonly token?: string;
-  /** Cancels the download: the promise rejects with the signal's reason. What has arrived stays for the next call. */
-  readonly signal?: AbortSignal;
-  /** Hears of the bytes, up to ten times a second, and once at the end. */
-  readonly onProgress?: (progress: DownloadProgress) => void;
-  /** Takes what the cache holds, and asks no hub. Default: whether `HF_HUB_OFFLINE` is 1. */
-  readonly offline?: boolean;
-  /** Files that are downloaded at once. Default: 4. */
-  readonly parallel?: number;
+  /** Number of files downloaded at once, 1 to 64. Default 4. */
+  readonly parallel?: number | undefined;
 }
+
+const downloadFields = object<DownloadOptions>({
+  ...hubFields,
+  files: field(
+    'a list of file names, or a function that returns one',
+    (value) => typeof value === 'function' || (Array.isArray(value) && value.every((name) => typeof name === 'string')),
+  ),
+  parallel: optional(integer({ min: 1, max: 64 })),
+});
 
 export interface DownloadedModel {
   /** The folder that holds the files, by their names; and maybe others of the same commit. */
@@ -52,47 +48,52 @@ export interface DownloadedModel {
  * @throws HubError if the hub does not give a file, or not as listed; FileError if the system refuses to write; the signal's reason.
  */
 export async function downloadModel(repo: string, options: DownloadOptions): Promise<DownloadedModel> {
-  const { files: wanted, revision = 'main', parallel = 4, offline = isOffline() } = options;
-  if (!/^\w[\w.-]*(\/\w[\w.-]*)?$/.test(repo) || /--|\.\./.test(repo)) {
-    throw new HubError(`There is no repository ${quote(repo)}; names are such as dalle-mini/dalle-mini.`);
-  }
-  checkPath(revision, 'There is no revision');
-  if (!(parallel >= 1)) throw new HubError(`parallel is ${parallel}; at least 1 file has to come at a time.`);
+  const {
+    files,
+    revision = 'main',
+    parallel = 4,
+    cacheDir,
+    offline = isOffline(),
+    ...given
+  } = readOptions(downloadFields, options, 'downloadModel');
+  if (typeof repo !== 'string' || !/^\w[\w.-]*(\/\w[\w.-]*)?$/.test(repo) || /--|\.\./.test(repo))
+    throw new OptionError('repo', 'a name such as "dalle-mini/dalle-mini"', repo);
   const what = `${repo} at ${revision}`;
-  const cache = new ModelCache(options.cacheDir ?? cacheFolder(), repo);
+  const cache = new ModelCache(cacheDir ?? cacheFolder(), repo);
   // Aborts with the first error, for the files that are still coming.
   const failure = new AbortController();
-  const signal = AbortSignal.any(options.signal ? [options.signal, failure.signal] : [failure.signal]);
+  const signal = AbortSignal.any(given.signal ? [given.signal, failure.signal] : [failure.signal]);
   signal.throwIfAborted();
   try {
     const cached = await cache.commitOf(revision);
     if (offline) {
       const why = new HubError('No hub is asked, offline: download it once without HF_HUB_OFFLINE.');
-      return await cachedModel(cache, cached, what, wanted, why);
+      return await cachedModel(cache, cached, what, files, why);
     }
 
-    const hub = new HubClient(hubEndpoint(options.endpoint), await hubToken(options.token), hubTimeout(), signal);
+    const hub = new HubClient(hubEndpoint(given.endpoint), await hubToken(given.token), hubTimeout(), signal);
     let listing: Awaited<ReturnType<typeof readListing>>;
     try {
       listing = await readListing(hub, repo, revision, cached === undefined ? RETRIES : 0);
     } catch (error) {
       if (!(error instanceof UnavailableError) || cached === undefined) throw error;
       // Files that are in the cache need not wait for a network that is down. Missing ones do.
-      const model = await cachedModel(cache, cached, what, wanted, error).catch(() => undefined);
+      const model = await cachedModel(cache, cached, what, files, error).catch(() => undefined);
       if (model !== undefined) return model;
       listing = await readListing(hub, repo, revision, RETRIES);
     }
     const { commit } = listing;
-    const names = choose(wanted, listing.files);
+    const names = choose(files, listing.files);
     const blobs = blobsOf(names, listing.files, what);
     const progress = new DownloadMeter(
       blobs.reduce((sum, [{ size }]) => sum + size, 0),
-      options.onProgress,
+      given.onProgress,
+      (error) => failure.abort(error),
     );
     const queue = blobs.values();
     const work = async () => {
       try {
-        for (const files of queue) await provide(files, commit, cache, hub, progress);
+        for (const same of queue) await provide(same, commit, cache, hub, progress);
       } catch (error) {
         failure.abort(error);
       }
@@ -100,7 +101,8 @@ export async function downloadModel(repo: string, options: DownloadOptions): Pro
     await Promise.all(Array.from({ length: Math.min(parallel, blobs.length) }, work));
     signal.throwIfAborted();
     await cache.setCommit(revision, commit);
-    progress.report();
+    await progress.finish();
+    signal.throwIfAborted();
     return downloadedModel(cache, commit, names, 'hub');
   } catch (error) {
     if (!isSystemError(error)) throw error;

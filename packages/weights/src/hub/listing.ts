@@ -70,7 +70,11 @@ export async function readListing(
 function storedFile(entry: unknown, contents: string, what: string): StoredFile {
   const { path, size, oid, lfs } = (entry ?? {}) as Record<string, unknown>;
   if (typeof path !== 'string') throw new HubError(`${what}: the hub lists a file without a name. Check HF_ENDPOINT.`);
-  checkPath(path, `${what}: the hub lists the file`);
+  if (!isInsideFolder(path)) {
+    throw new HubError(
+      `${what}: the hub lists the file ${quote(path)}, which may lead out of its folder. Nothing was written. Do not trust this repository.`,
+    );
+  }
   if (!Number.isSafeInteger(size) || (size as number) < 0) {
     throw new HubError(`${what}: the hub lists ${quote(path)} without a size. Check HF_ENDPOINT.`);
   }
@@ -82,15 +86,8 @@ function storedFile(entry: unknown, contents: string, what: string): StoredFile 
   return { name: path, size: size as number, etag, url };
 }
 
-/**
- * Refuses what, as a path below a folder, would lead out of it on any system: strangers choose names. `what` names it in the message.
- * @throws HubError
- */
-export function checkPath(path: string, what: string): void {
+/** Checks whether a path, of a name that a stranger chose, stays inside its folder on every system. */
+export function isInsideFolder(path: string): boolean {
   // Windows takes segments of dots and spaces for `..`, and `C:` for a drive.
-  if (path.split('/').some((segment) => /^([. ]*|[a-z]:.*)$/i.test(segment)) || /[\\\p{Cc}]/u.test(path)) {
-    throw new HubError(
-      `${what} ${quote(path)}, which may lead out of its folder; nothing was written. Do not trust it.`,
-    );
-  }
+  return !path.split('/').some((segment) => /^([. ]*|[a-z]:.*)$/i.test(segment)) && !/[\\\p{Cc}]/u.test(path);
 }

@@ -21,17 +21,25 @@ export class DownloadMeter {
 
   constructor(
     private readonly total: number,
-    private readonly listener: (progress: DownloadProgress) => void = () => undefined,
+    private readonly listener: (progress: DownloadProgress) => unknown = () => undefined,
+    /** Called with the error of a listener whose promise rejects. */
+    private readonly fail: (error: unknown) => void = () => undefined,
   ) {}
 
   /** Records that a file has `position` bytes in place, of which `arrived` have just come. */
   update(etag: string, position: number, arrived = 0): void {
     this.positions.set(etag, position);
     this.arrived += arrived;
-    if (performance.now() - this.reported >= interval * 1000) this.report();
+    if (performance.now() - this.reported >= interval * 1000) Promise.resolve(this.report()).catch(this.fail);
   }
 
-  report(): void {
+  /** Reports a last time, and waits for the listener. */
+  async finish(): Promise<void> {
+    await this.report();
+  }
+
+  /** Returns what the listener returns, which may be a promise. */
+  private report(): unknown {
     const now = performance.now();
     const seconds = (now - this.reported) / 1000;
     if (this.arrived > 0 && seconds > 0) {
@@ -43,6 +51,6 @@ export class DownloadMeter {
     const { total, rate } = this;
     const done = [...this.positions.values()].reduce((sum, position) => sum + position, 0);
     const secondsLeft = rate === undefined ? undefined : (total - done) / rate;
-    this.listener({ stage: 'download', unit: 'bytes', done, total, rate, secondsLeft });
+    return this.listener({ stage: 'download', unit: 'bytes', done, total, rate, secondsLeft });
   }
 }

@@ -1,21 +1,8 @@
-import { abortSignal, boolean, callback, type Fields, OptionError, optional, string } from '@dalle-mini/core';
+import { OptionError } from '@dalle-mini/core';
 import { isFolder } from '@dalle-mini/core/node';
 import { type DownloadOptions, downloadModel } from './download-model.js';
 import { HubError } from './error.js';
-
-/** How a model is downloaded that is given by its name. A model in a folder needs none of these. */
-export type HubOptions = Omit<DownloadOptions, 'files' | 'parallel'>;
-
-/** The fields of {@link HubOptions}, for the options of calls that open a model. */
-export const hubFields: Fields<HubOptions> = {
-  revision: optional(string()),
-  cacheDir: optional(string()),
-  endpoint: optional(string()),
-  token: optional(string()),
-  offline: optional(boolean()),
-  signal: optional(abortSignal()),
-  onProgress: optional(callback()),
-};
+import type { HubOptions } from './options.js';
 
 /** Checks whether a text has the form of a name of the Hugging Face hub, `owner/name`, and is not the path of a model file. */
 export function isHubName(text: string): boolean {

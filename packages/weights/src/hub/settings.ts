@@ -6,10 +6,10 @@ import { HubError } from './error.js';
 
 // The variables, and what they default to, are those of huggingface_hub in Python.
 
-const DEFAULT_ENDPOINT = 'https://huggingface.co';
+const defaultEndpoint = 'https://huggingface.co';
 
 /** Seconds. */
-const DEFAULT_TIMEOUT = 10;
+const defaultTimeout = 10;
 
 /** The first of some environment variables that is set to a text. */
 function variable(...names: readonly string[]): string | undefined {
@@ -31,11 +31,15 @@ export function cacheFolder(): string {
   return folder === undefined ? join(hubHome(), 'hub') : expanded(folder);
 }
 
-/** @throws HubError unless the address is one of the web. */
-export function hubEndpoint(endpoint = variable('HF_ENDPOINT') ?? DEFAULT_ENDPOINT): string {
-  if (!/^https?:\/\//.test(endpoint) || !URL.canParse(endpoint)) {
+export function isWebAddress(value: unknown): boolean {
+  return typeof value === 'string' && /^https?:\/\//.test(value) && URL.canParse(value);
+}
+
+/** @throws HubError if `HF_ENDPOINT` is not a web address. */
+export function hubEndpoint(endpoint = variable('HF_ENDPOINT') ?? defaultEndpoint): string {
+  if (!isWebAddress(endpoint)) {
     throw new HubError(
-      `The hub's endpoint is ${quote(endpoint)}; set HF_ENDPOINT to an address such as ${DEFAULT_ENDPOINT}.`,
+      `HF_ENDPOINT must be a web address such as ${defaultEndpoint}, not ${quote(endpoint)}. Correct it.`,
     );
   }
   return endpoint.replace(/\/+$/, '');
@@ -48,7 +52,7 @@ export function isOffline(): boolean {
 /** Milliseconds without a byte after which a connection is given up. */
 export function hubTimeout(): number {
   const seconds = Number(variable('HF_HUB_DOWNLOAD_TIMEOUT'));
-  return 1000 * (seconds > 0 ? seconds : DEFAULT_TIMEOUT);
+  return 1000 * (seconds > 0 ? seconds : defaultTimeout);
 }
 
 /** @throws HubError if the token cannot be sent. */

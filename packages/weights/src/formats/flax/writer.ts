@@ -1,11 +1,11 @@
-import { quote } from '@dalle-mini/core';
+import { integer, object, optional, quote, readOptions } from '@dalle-mini/core';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
 import { BYTES_PER_ELEMENT, checkTensor, type StoredDtype, type StoredTensor } from '../../tensors/stored-tensor.js';
 import { checkName, concatenate, joinName, MAX_DEPTH } from '../layout.js';
 import { ARRAY, CHUNKED, DTYPES } from './format.js';
 
 /** Bytes past which Flax splits an array. */
-const CHUNK_BYTES = 2 ** 30;
+const flaxChunkBytes = 2 ** 30;
 
 /**
  * The bytes of a file that `flax.serialization.msgpack_restore` and `from_bytes` read. `/` in a name separates the keys of nested
@@ -17,13 +17,17 @@ export function writeFlaxMsgpack(
   tensors: ReadonlyMap<string, StoredTensor>,
   options: FlaxWriteOptions = {},
 ): Uint8Array {
-  return concatenate(flaxParts(tensors, options));
+  return concatenate(flaxParts(tensors, readOptions(flaxWriteFields, options, 'writeFlaxMsgpack')));
 }
 
 export interface FlaxWriteOptions {
   /** Arrays of more bytes are split. From 8 to 2³⁰, which is what Flax itself takes and the default. */
-  readonly chunkBytes?: number;
+  readonly chunkBytes?: number | undefined;
 }
+
+export const flaxWriteFields = object<FlaxWriteOptions>({
+  chunkBytes: optional(integer({ min: 8, max: flaxChunkBytes })),
+});
 
 /** Tensors by key, nested. */
 type Tree = Map<string, StoredTensor | Tree>;
@@ -31,11 +35,8 @@ type Tree = Map<string, StoredTensor | Tree>;
 /** The file that {@link writeFlaxMsgpack} makes, as the pieces to write one after the other. */
 export function flaxParts(
   tensors: ReadonlyMap<string, StoredTensor>,
-  { chunkBytes = CHUNK_BYTES }: FlaxWriteOptions,
+  { chunkBytes = flaxChunkBytes }: FlaxWriteOptions,
 ): Uint8Array[] {
-  if (!(Number.isInteger(chunkBytes) && chunkBytes >= 8 && chunkBytes <= CHUNK_BYTES)) {
-    throw new CheckpointError(`chunkBytes is ${chunkBytes}; pass a whole number from 8 to ${CHUNK_BYTES}.`);
-  }
   if (tensors.size === 0) throw new CheckpointError('There are no tensors to write; pass a checkpoint that has some.');
   const writer = new FlaxWriter(chunkBytes);
   writer.map(tree(tensors));

@@ -1,4 +1,4 @@
-import { quote } from '@dalle-mini/core';
+import { object, oneOf, optional, quote, readOptions } from '@dalle-mini/core';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
 import {
   BYTES_PER_ELEMENT,
@@ -13,8 +13,12 @@ import { PREFIX_LENGTH } from './header.js';
 
 export interface SafetensorsWriteOptions {
   /** Stores floats of other widths as this type. Each tensor is converted when it is written. Default: all as they are. */
-  readonly dtype?: 'F32' | 'F16' | 'BF16';
+  readonly dtype?: 'F32' | 'F16' | 'BF16' | undefined;
 }
+
+export const safetensorsWriteFields = object<SafetensorsWriteOptions>({
+  dtype: optional(oneOf(['F32', 'F16', 'BF16'])),
+});
 
 /**
  * The bytes of a safetensors file. The same tensors and metadata give the same bytes, whatever their order, and the same
@@ -26,7 +30,9 @@ export function writeSafetensors(
   metadata: Readonly<Record<string, string>> = {},
   options: SafetensorsWriteOptions = {},
 ): Uint8Array {
-  return concatenate([...safetensorsParts(tensors, metadata, options)]);
+  return concatenate([
+    ...safetensorsParts(tensors, metadata, readOptions(safetensorsWriteFields, options, 'writeSafetensors')),
+  ]);
 }
 
 /** The file that {@link writeSafetensors} makes, as the pieces to write one after the other: the header, then each tensor. */
