@@ -13,19 +13,20 @@ import {
 } from '@dalle-mini/data';
 import { prepareEmoji } from '@dalle-mini/data/emoji';
 import type { DecoderConfig } from '@dalle-mini/decoder';
-import { dequantize, type Runtime, type TensorData } from '@dalle-mini/graph';
+import type { Runtime } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { readDecoder, readTextEncoder, readVqgan, writeModelFolder, writeVqgan } from '@dalle-mini/pipeline';
-import { type BertFiles, BertTextEncoder, loadTokenizer, parseBertConfig } from '@dalle-mini/text-encoder';
+import { BertTextEncoder, parseBertConfig } from '@dalle-mini/text-encoder';
 import {
   type FrozenTextEncoder,
   type TrainedTextEncoder,
   type TrainingProgress,
+  textEncoderWeights,
   trainDecoder,
+  trainedTextEncoder,
   trainVqgan,
 } from '@dalle-mini/train';
 import { VqganTokenizer } from '@dalle-mini/vqgan';
-import { fromFloat32 } from '@dalle-mini/weights';
 import { UsageError } from './errors.js';
 import { duration, ProgressBar } from './progress-bar.js';
 import {
@@ -139,7 +140,10 @@ async function trainDecoderFrom(
   const evaluation = await encode(data.evaluation, 'evaluation');
   await data.close();
 
-  const textEncoder = await textEncoderOf(files, settings.textEncoder, textRuntime);
+  const { maxLength } = settings.textEncoder;
+  const textEncoder: FrozenTextEncoder | TrainedTextEncoder = settings.textEncoder.train
+    ? await trainedTextEncoder(files, maxLength)
+    : { kind: 'frozen', encoder: await BertTextEncoder.fromFiles(files, { runtime: textRuntime, maxLength }) };
   const trained = await trainDecoder({
     ...runOptions(settings, folder, signal, bar),
     runtime,
@@ -160,7 +164,7 @@ async function trainDecoderFrom(
     imageTokenizer: vqgan,
     textEncoder: {
       files: textEncoder.kind === 'trained' ? { ...files, weights: textEncoderWeights(trained) } : files,
-      maxLength: settings.textEncoder.maxLength,
+      maxLength,
     },
     decoder: { config: model, parameters: trained },
     sampling: settings.sampling ?? {},
@@ -275,27 +279,4 @@ async function openDataset(
 
 function sampler({ training, groups }: TrainingData, seed: number): Sampler {
   return createSampler(groups ? { groups, seed } : { length: training.length, seed });
-}
-
-async function textEncoderOf(
-  files: BertFiles,
-  { maxLength, train }: DecoderSettings['textEncoder'],
-  runtime: Runtime,
-): Promise<FrozenTextEncoder | TrainedTextEncoder> {
-  if (!train) return { kind: 'frozen', encoder: await BertTextEncoder.fromFiles(files, { runtime, maxLength }) };
-  const tokenizer = await loadTokenizer(files.tokenizer, files.tokenizerConfig);
-  // Checkpoints of models with a head have the names under `bert.`.
-  const parameters = new Map(
-    [...dequantize(files.weights)].map(([name, value]) => [name.replace(/^bert\./, ''), value as TensorData]),
-  );
-  return { kind: 'trained', config: parseBertConfig(files.config), tokenizer, maxLength, parameters };
-}
-
-/** The weights of a text encoder that was trained along, as its checkpoint names them. */
-function textEncoderWeights(trained: ReadonlyMap<string, TensorData>): BertFiles['weights'] {
-  const prefix = 'text_encoder.';
-  const own = [...trained].filter(([name]) => name.startsWith(prefix));
-  return new Map(
-    own.map(([name, { data, shape }]) => [name.slice(prefix.length), fromFloat32(data as Float32Array, shape)]),
-  );
 }

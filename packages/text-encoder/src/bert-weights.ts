@@ -1,4 +1,11 @@
-import { bindParameters, type CheckpointTensor, parametersOf, type StoredParameter } from '@dalle-mini/graph';
+import {
+  bindParameters,
+  type CheckpointTensor,
+  type InMemory,
+  parametersOf,
+  type StoredParameter,
+} from '@dalle-mini/graph';
+import type { StoredTensor } from '@dalle-mini/weights';
 import { type BertConfig, bertGraph } from './bert.js';
 import { releasedNames } from './bert-names.js';
 
@@ -6,6 +13,14 @@ import { releasedNames } from './bert-names.js';
  * Binds the parameters of `bert` to the tensors of a checkpoint: `HuggingFaceFiles` documents which. What is not needed is ignored.
  * @throws CheckpointError that lists those that are missing or have another shape.
  */
+export function bertWeights(
+  weights: ReadonlyMap<string, StoredTensor>,
+  config: BertConfig,
+): Map<string, InMemory<StoredParameter>>;
+export function bertWeights(
+  weights: ReadonlyMap<string, CheckpointTensor>,
+  config: BertConfig,
+): Map<string, StoredParameter>;
 export function bertWeights(
   weights: ReadonlyMap<string, CheckpointTensor>,
   config: BertConfig,

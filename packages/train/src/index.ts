@@ -5,6 +5,7 @@ export { type MetricsRecord, readMetrics } from './run/metrics.js';
 export type { RunOptions, TrainingConfig, TrainingProgress } from './run/options.js';
 export type { Order } from './run/order.js';
 export { DivergenceError } from './run/trainer.js';
+export { textEncoderWeights, trainedTextEncoder } from './text/pretrained.js';
 export type { FrozenTextEncoder, TrainedTextEncoder } from './text/text-source.js';
 export * from './train-decoder.js';
 export * from './train-vqgan.js';

@@ -17,7 +17,7 @@ export interface TrainedTextEncoder {
   readonly tokenizer: CaptionTokenizer;
   /** Tokens that every caption is cut or padded to, at most `config.positions`. */
   readonly maxLength: number;
-  /** Its pretrained parameters, by the names that they have in its checkpoint. */
+  /** Its pretrained parameters, named as `bert` declares them. */
   readonly parameters: ReadonlyMap<string, TensorData>;
 }
 
@@ -45,7 +45,8 @@ export interface TextSource {
   ) => Promise<TextEncoding>;
 }
 
-const prefix = 'text_encoder';
+/** The names of a trained text encoder's parameters begin with it. */
+export const textEncoderPrefix = 'text_encoder';
 
 export function textSource(given: FrozenTextEncoder | TrainedTextEncoder): TextSource {
   return given.kind === 'frozen' ? frozenSource(given) : trainedSource(given);
@@ -81,13 +82,16 @@ function trainedSource({ config, tokenizer, maxLength, parameters }: TrainedText
     return { ids, attentionMask };
   };
   const read = (scope: ParameterScope, { ids, attentionMask }: BatchTensors) => ({
-    hiddenStates: bert(scope.in(prefix), config, ids!, attentionMask!),
+    hiddenStates: bert(scope.in(textEncoderPrefix), config, ids!, attentionMask!),
     attentionMask: attentionMask!,
   });
   return {
     width,
     settings: { kind: 'trained', config, maxLength },
-    start: { prefix, values: new Map([...parameters].map(([name, value]) => [`${prefix}.${name}`, value])) },
+    start: {
+      prefix: textEncoderPrefix,
+      values: new Map([...parameters].map(([name, value]) => [`${textEncoderPrefix}.${name}`, value])),
+    },
     shapes,
     values: async (captions) => values(captions),
     read,

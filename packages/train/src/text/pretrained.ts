@@ -1,0 +1,34 @@
+import { decodeParameter, type TensorData } from '@dalle-mini/graph';
+import { bertWeights, type HuggingFaceFiles, parseBertConfig, tokenizerFromFiles } from '@dalle-mini/text-encoder';
+import { type Checkpoint, fromFloat32 } from '@dalle-mini/weights';
+import { type TrainedTextEncoder, textEncoderPrefix } from './text-source.js';
+
+/**
+ * Prepares a pretrained text encoder, in any of the layouts that `HuggingFaceFiles` documents, to be trained along with a decoder.
+ *
+ * @param maxLength Tokens that every caption is cut or padded to.
+ * @throws CheckpointError if the weights do not fit the configuration; whatever `parseBertConfig` and `tokenizerFromFiles` throw.
+ */
+export async function trainedTextEncoder(files: HuggingFaceFiles, maxLength: number): Promise<TrainedTextEncoder> {
+  const config = parseBertConfig(files.config);
+  const tokenizer = await tokenizerFromFiles(files.tokenizer, files.tokenizerConfig);
+  const parameters = new Map<string, TensorData>();
+  for (const [name, value] of bertWeights(files.weights, config)) {
+    parameters.set(name, { dtype: 'float32', shape: value.shape, data: decodeParameter(value) });
+  }
+  return { kind: 'trained', config, tokenizer, maxLength, parameters };
+}
+
+/**
+ * Returns the weights of a text encoder that was trained along with a decoder, named as in a PyTorch checkpoint of its kind.
+ *
+ * @param trained What `trainDecoder` returned.
+ */
+export function textEncoderWeights(trained: ReadonlyMap<string, TensorData>): Checkpoint {
+  const weights: Checkpoint = new Map();
+  for (const [name, { data, shape }] of trained) {
+    if (name.startsWith(`${textEncoderPrefix}.`))
+      weights.set(name.slice(textEncoderPrefix.length + 1), fromFloat32(data as Float32Array, shape));
+  }
+  return weights;
+}
