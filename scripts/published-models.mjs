@@ -20,10 +20,10 @@ const rows = [
     compared:
       'hidden states and logits at every position, gradients, greedy tokens with and without super conditioning',
     tests: [
-      tests('text-encoder/test/bart', "DALL·E Mini's published text encoder", 'takeBart'),
+      tests('text-encoder/test/bart', "DALL·E Mini's published text encoder", 'importTextEncoder'),
       tests('text-encoder/test/bart-text-encoder'),
       tests('decoder/test/dalle-mini'),
-      tests('decoder/test/release', 'takeDecoder'),
+      tests('decoder/test/release', 'importDecoder'),
       tests('text-encoder/test/vocabulary-files', 'the tokenizer of BartTokenizerFast'),
       tests('pipeline/test/published-model', 'a DALL·E Mini as it was released'),
     ],
@@ -35,8 +35,8 @@ const rows = [
     tests: [
       tests('decoder/test/options'),
       tests('text-encoder/test/bart', "DALL·E Mini's published text encoder gives the same hidden states, variant"),
-      tests('decoder/test/release', 'decoderConfigFromRelease'),
-      tests('text-encoder/test/bart', 'bartConfigFromRelease'),
+      tests('decoder/test/release', 'importDecoderConfig'),
+      tests('text-encoder/test/bart', 'importTextEncoderConfig'),
     ],
   },
   {

@@ -7,9 +7,9 @@ import { mkdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createRandom } from '@dalle-mini/core';
-import { decoderParameters, decoderPresets, releaseConfig, releaseDecoder } from '@dalle-mini/decoder';
+import { decoderParameters, decoderPresets, exportConfig, exportDecoder } from '@dalle-mini/decoder';
 import { sizeOf, type Tensor } from '@dalle-mini/graph';
-import { bartParameters, bartPresets, releaseBart } from '@dalle-mini/text-encoder';
+import { bartParameters, bartPresets, exportTextEncoder } from '@dalle-mini/text-encoder';
 import { exportVqgan, exportVqganConfig, vqganParameters, vqganPresets } from '@dalle-mini/vqgan';
 import { type Checkpoint, fromFloat32 } from '@dalle-mini/weights';
 import { writeFlaxCheckpointFile } from '@dalle-mini/weights/node';
@@ -51,15 +51,15 @@ function randomWeights(parameters: ReadonlyMap<string, Tensor>, dtype: 'F32' | '
 const textEncoder = bartPresets[size];
 const decoder = { ...decoderPresets[size], textLength: textEncoder.maxLength };
 await mkdir(folder, { recursive: true });
-await writeFile(join(folder, 'config.json'), JSON.stringify(releaseConfig(textEncoder, decoder)));
+await writeFile(join(folder, 'config.json'), JSON.stringify(exportConfig(textEncoder, decoder)));
 // A tokenizer of bytes: the ids are those of the model, if not of its captions.
 const bytes = Array.from({ length: 256 }, (_, byte) => byteLetter(byte));
 const tokens = ['<s>', '<pad>', '</s>', '<unk>', '<mask>', ...bytes, 'Ġa'];
 await writeFile(join(folder, 'vocab.json'), JSON.stringify(Object.fromEntries(tokens.map((token, id) => [token, id]))));
 await writeFile(join(folder, 'merges.txt'), '#version: 0.2\nĠ a\n');
 const released = [
-  ...releaseBart(randomWeights(bartParameters(textEncoder), dtype), textEncoder),
-  ...releaseDecoder(randomWeights(decoderParameters(decoder), dtype), decoder),
+  ...exportTextEncoder(randomWeights(bartParameters(textEncoder), dtype), textEncoder),
+  ...exportDecoder(randomWeights(decoderParameters(decoder), dtype), decoder),
 ];
 await writeFlaxCheckpointFile(join(folder, 'flax_model.msgpack'), new Map(released));
 

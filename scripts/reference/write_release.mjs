@@ -8,11 +8,11 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createRandom } from '@dalle-mini/core';
-import { decoderConfigFromRelease, teacherForced } from '@dalle-mini/decoder';
+import { importDecoderConfig, teacherForced } from '@dalle-mini/decoder';
 import { initializeParameters, input, ParameterScope } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { writeRelease } from '@dalle-mini/pipeline';
-import { BartTextEncoder, bartConfigFromRelease, bartParameters } from '@dalle-mini/text-encoder';
+import { BartTextEncoder, bartParameters, importTextEncoderConfig } from '@dalle-mini/text-encoder';
 import { trainDecoder, trainVqgan } from '@dalle-mini/train';
 import { decodeGraph, encodeGraph } from '@dalle-mini/vqgan';
 import { fromFloat32, fromInt32 } from '@dalle-mini/weights';
@@ -109,8 +109,8 @@ const captions = ['a red circle', 'blue'];
 
 for (const [name, options] of Object.entries(variants)) {
   const json = { ...base, ...options };
-  const config = bartConfigFromRelease(json);
-  const decoderConfig = decoderConfigFromRelease(json);
+  const config = importTextEncoderConfig(json);
+  const decoderConfig = importDecoderConfig(json);
   const textParameters = randomized(initializeParameters(bartParameters(config), 1));
   const encoder = await BartTextEncoder.fromParts({ config, tokenizer, weights: textParameters }, { runtime });
   const trained = await trainDecoder({

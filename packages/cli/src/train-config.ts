@@ -5,8 +5,8 @@ import { DalleMiniError, type SamplingOptions } from '@dalle-mini/core';
 import { FileError } from '@dalle-mini/core/node';
 import { emojiVendors } from '@dalle-mini/data/emoji';
 import type { DecoderConfig } from '@dalle-mini/decoder';
-import { bartChoices } from '@dalle-mini/text-encoder';
 import type { DecoderTrainingConfig, VqganTrainingConfig } from '@dalle-mini/train';
+import { activationNames, normPositions } from '@dalle-mini/transformer';
 import type { VqganConfig } from '@dalle-mini/vqgan';
 import { z } from 'zod';
 
@@ -68,9 +68,9 @@ const decoderModelSchema = z.strictObject({
   layers: count,
   heads: count,
   feedForwardWidth: count,
-  normPositions: z.enum(bartChoices.normPositions).optional(),
-  norm: z.enum(bartChoices.norm).optional(),
-  activation: z.enum(bartChoices.activation).optional(),
+  normPositions: z.enum(normPositions).optional(),
+  norm: z.enum(['layernorm', 'rmsnorm']).optional(),
+  activation: z.enum(activationNames).optional(),
   forceNormScale: flag,
   finalNorm: flag,
   gated: flag,

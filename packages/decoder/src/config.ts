@@ -1,24 +1,23 @@
-import { type BartBlockConfig, checkBartBlock, checkSizes, refuseField } from '@dalle-mini/text-encoder';
-
-export type { BartActivation, NormPositions } from '@dalle-mini/text-encoder';
+import { boolean, type Field, integer, object, optional, readConfig, refuse } from '@dalle-mini/core';
+import { checkTransformer, sizeFields, type TransformerConfig, transformerFields } from '@dalle-mini/transformer';
 
 /** The sizes and options of a decoder. Options that are left out have DALL·E Mini's published values. */
-export interface DecoderConfig extends BartBlockConfig {
+export interface DecoderConfig extends TransformerConfig {
   /** Number of different image tokens. The begin token comes after them. */
   readonly vocabularySize: number;
   /**
    * Rows of the token embeddings and columns of the logits: image tokens, the begin token, and padding that nothing uses.
    * Default `vocabularySize + 1`.
    */
-  readonly paddedVocabularySize?: number;
+  readonly paddedVocabularySize?: number | undefined;
   /** Width and height of the token grid: `gridSize²` tokens are written. */
   readonly gridSize: number;
   /** Width of the text encoder's hidden states. */
   readonly textWidth: number;
   /** The longest caption, in tokens. Needed with `relativePositions`, where each pair of an image token and a caption token has a bias. */
-  readonly textLength?: number;
+  readonly textLength?: number | undefined;
   /** Whether the head's weights are those of the token embeddings. Default false. */
-  readonly tieEmbeddings?: boolean;
+  readonly tieEmbeddings?: boolean | undefined;
 }
 
 /** The decoders of the published models: `tools/train/config` of the published code, and kuprel/min-dalle. */
@@ -46,22 +45,34 @@ export const decoderPresets = {
   },
 } as const satisfies Record<string, DecoderConfig>;
 
+const decoderConfig: Field<DecoderConfig> = object<DecoderConfig>(
+  {
+    ...transformerFields,
+    vocabularySize: sizeFields.vocabularySize,
+    paddedVocabularySize: optional(integer({ min: 2, max: 2 ** 25 })),
+    gridSize: sizeFields.gridSize,
+    textWidth: sizeFields.width,
+    textLength: optional(sizeFields.length),
+    tieEmbeddings: optional(boolean()),
+  },
+  {
+    check(config, at) {
+      checkTransformer(config, at);
+      const { vocabularySize, paddedVocabularySize, relativePositions, textLength } = config;
+      if (paddedVocabularySize !== undefined && paddedVocabularySize <= vocabularySize)
+        refuse(at('paddedVocabularySize'), `more than the ${vocabularySize} image tokens`, paddedVocabularySize);
+      if (relativePositions && textLength === undefined)
+        refuse(at('textLength'), 'given where relativePositions is true', textLength);
+    },
+  },
+);
+
 /**
- * Checks a configuration read from a file.
+ * Checks a configuration, such as one that was read from a file, and returns it.
  *
- * @throws RangeError that names the field, what it may be, and what it is.
+ * @param source What is read, to begin an error with: the path of a file.
+ * @throws ConfigError that names the field, what it must be, and what it is.
  */
-export function checkDecoderConfig(config: DecoderConfig): void {
-  const what = 'decoder config';
-  const { vocabularySize, paddedVocabularySize, textLength, tieEmbeddings, relativePositions = false } = config;
-  checkSizes(what, config, ['vocabularySize', 'gridSize', 'textWidth']);
-  checkBartBlock(what, config);
-  if (
-    paddedVocabularySize !== undefined &&
-    !(Number.isSafeInteger(paddedVocabularySize) && paddedVocabularySize > vocabularySize)
-  )
-    refuseField(what, config, 'paddedVocabularySize', `a whole number above the ${vocabularySize} image tokens`);
-  if (relativePositions || textLength !== undefined) checkSizes(what, config, ['textLength']);
-  if (tieEmbeddings !== undefined && typeof tieEmbeddings !== 'boolean')
-    refuseField(what, config, 'tieEmbeddings', 'true or false');
+export function checkDecoderConfig(config: unknown, source = 'decoder config'): DecoderConfig {
+  return readConfig(decoderConfig, config, source);
 }

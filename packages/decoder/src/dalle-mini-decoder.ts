@@ -46,20 +46,21 @@ type Executables = Readonly<Record<'text' | 'row', Executable>>;
 export class DalleMiniDecoder implements ImageTokenDecoder {
   readonly gridSize: number;
   readonly vocabularySize: number;
+  private readonly config: DecoderConfig;
   private readonly runtime: Runtime;
   private readonly compiled = new Map<string, Promise<Executables>>();
   private disposed = false;
 
   /**
    * @param parameters Named as in kuprel/min-dalle. Parameters that it does not need are ignored.
-   * @throws RangeError if the configuration is not sound.
+   * @throws ConfigError that names a wrong field of the configuration.
    */
   constructor(
-    private readonly config: DecoderConfig,
+    config: DecoderConfig,
     private readonly parameters: ReadonlyMap<string, StoredParameter>,
     { runtime }: DalleMiniDecoderOptions,
   ) {
-    checkDecoderConfig(config);
+    this.config = checkDecoderConfig(config);
     this.runtime = runtime;
     this.gridSize = config.gridSize;
     this.vocabularySize = config.vocabularySize;

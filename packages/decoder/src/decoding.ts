@@ -1,7 +1,6 @@
 /** Autoregressive decoding as graphs: one that reads the caption once, and one that writes a row of tokens a run. */
 import {
   add,
-  cast,
   concat,
   fill,
   type Graph,
@@ -10,20 +9,18 @@ import {
   type InputOptions,
   input,
   loop,
-  matmul,
   mul,
   ParameterScope,
+  parametersOf,
   range,
   reshape,
-  scaleQueries,
   sliceAxis,
-  softmax,
   type Tensor,
   transpose,
-  update,
 } from '@dalle-mini/graph';
+import { type KeysAndValues, paddingMask, readText, type TextMemory } from '@dalle-mini/transformer';
 import type { DecoderConfig } from './config.js';
-import { decoder, type KeysAndValues, readText, type SelfAttention, type TextMemory, textMask } from './decoder.js';
+import { decoder, decoderStack } from './decoder.js';
 import { guide, sample } from './sampling.js';
 
 /** What a row of tokens is computed for. */
@@ -54,7 +51,11 @@ export function textGraph(config: DecoderConfig, shape: RowShape): Graph {
   const size = [sequencesOf(shape), shape.textLength, config.textWidth];
   const hiddenStates = input('hiddenStates', size, 'float32', dynamicText(config, 1));
   const outputs: Record<string, Tensor> = {};
-  for (const [layer, { keys, values }] of readText(new ParameterScope(), config, hiddenStates).entries()) {
+  for (const [layer, { keys, values }] of readText(
+    new ParameterScope(),
+    decoderStack(config),
+    hiddenStates,
+  ).entries()) {
     outputs[textName('keys', layer)] = keys;
     outputs[textName('values', layer)] = values;
   }
@@ -86,7 +87,7 @@ export function rowGraph(config: DecoderConfig, shape: RowShape): Graph {
       values: declare(name('values', layer), shape, 'float32', options),
     }));
   const text: TextMemory = {
-    mask: textMask(declare('textMask', [sequences, textLength], 'int32', dynamicText(config, 1))),
+    mask: paddingMask(declare('textMask', [sequences, textLength], 'int32', dynamicText(config, 1))),
     layers: eachLayer(textName, [sequences, heads, textLength, size], dynamicText(config, 2)),
   };
   const caches = eachLayer(cacheName, [sequences, heads, gridSize ** 2, size], { dynamic: 2 });
@@ -136,12 +137,9 @@ export interface DecodingState {
 }
 
 /**
- * Writes one row of tokens: at each column, `choose` gets the logits `[sequences, paddedVocabularySize]` and the column
- * (int32 scalar), and returns the tokens, int32 `[images]`, and what is to be stacked along the columns. The row's own keys and
- * values are returned, `[sequences, heads, gridSize, size]`.
- *
- * They stand apart from the caches until the row is finished. To write each token's into the caches would copy the caches at
- * every token, which took longer than the rest of the model when nine images were written at once.
+ * Writes one row of tokens: at each column, `choose` gets the logits `[sequences, paddedVocabularySize]` and the column (int32 scalar), and
+ * returns the tokens, int32 `[images]`, and what is to be stacked along the columns. The keys and values of the row itself are returned,
+ * `[sequences, heads, gridSize, size]`.
  */
 export function writeRow(
   scope: ParameterScope,
@@ -150,63 +148,45 @@ export function writeRow(
   choose: (logits: Tensor, column: Tensor) => { token: Tensor; stacked: Tensor[] },
 ): { token: Tensor; caches: KeysAndValues[]; stacked: Tensor[] } {
   const { gridSize, heads, layers, width } = config;
-  const size = width / heads;
   const sequences = caches[0]!.keys.shape[0]!;
   const start = mul(row, gridSize);
-  const positionsOfRow = add(start, range(gridSize));
-  // Of biases for all positions, [1, heads, 1, gridSize²], those of some: [heads, 1, n].
-  const biasesAt = (bias: Tensor, some: Tensor) =>
-    transpose(gather(transpose(reshape(bias, [heads, 1, gridSize ** 2]), [2, 0, 1]), some), [1, 2, 0]);
-  const blank = fill([sequences, heads, gridSize, size], 0);
+  const positionsOf = { row: add(start, range(gridSize)), before: positions };
+  const blank = fill([sequences, heads, gridSize, width / heads], 0);
 
   const initial = [token, ...Array.from({ length: 2 * layers }, () => blank)];
   const { carried, stacked } = loop(gridSize, initial, (column, [previous, ...ofRow]) => {
-    const next = [...ofRow];
     const unwritten = greater(range(gridSize), column);
-    const attention: SelfAttention = (layer, queries, given, bias) => {
-      const keys = update(ofRow[2 * layer]!, given.keys, column);
-      const values = update(ofRow[2 * layer + 1]!, given.values, column);
-      next[2 * layer] = keys;
-      next[2 * layer + 1] = values;
-      return attendToBoth(
-        queries,
-        { keys, values, unwritten, bias: bias && biasesAt(bias, positionsOfRow) },
-        { ...caches[layer]!, bias: bias && biasesAt(bias, positions!) },
-      );
-    };
+    const rowCaches = pairs(ofRow).map((ofLayer, layer) => ({
+      row: ofLayer,
+      before: caches[layer]!,
+      column,
+      unwritten,
+      positions: positionsOf,
+    }));
     const { shape } = previous!;
     const tokens = reshape(shape[0] === sequences ? previous! : concat([previous!, previous!], 0), [sequences, 1]);
     const position = reshape(add(start, column), [1]);
-    const logits = decoder(scope, config, tokens, position, text, attention);
+    const { logits, written } = decoder(scope, config, tokens, position, text, rowCaches);
     const chosen = choose(reshape(logits, [sequences, -1]), column);
+    const next = written.flatMap(({ keys, values }) => [keys, values]);
     return { carried: [chosen.token, ...next], stacked: chosen.stacked };
   });
 
   const [last, ...written] = carried;
-  return {
-    token: last!,
-    caches: caches.map((_, layer) => ({ keys: written[2 * layer]!, values: written[2 * layer + 1]! })),
-    stacked,
-  };
+  return { token: last!, caches: pairs(written), stacked };
 }
 
-/** `bartAttend` over a row that is being written and the positions before it, without joining their keys and values. */
-function attendToBoth(
-  queries: Tensor,
-  row: KeysAndValues & { readonly unwritten: Tensor; readonly bias?: Tensor },
-  before: KeysAndValues & { readonly bias?: Tensor },
-): Tensor {
-  const scaled = scaleQueries(queries);
-  const scoresOf = ({ keys, bias }: KeysAndValues & { readonly bias?: Tensor }) => {
-    const products = matmul(scaled, keys, { transposeB: true });
-    return bias ? add(products, bias) : products;
-  };
-  const ofRow = add(scoresOf(row), mul(cast(row.unwritten, 'float32'), -1e9));
-  // Those before last: only a slice that reaches to the end needs not know how many they are.
-  const weights = softmax(concat([ofRow, scoresOf(before)], 3));
-  const length = ofRow.shape[3]!;
-  return add(
-    matmul(sliceAxis(weights, 3, 0, length), row.values),
-    matmul(sliceAxis(weights, 3, length, weights.shape[3]!), before.values),
-  );
+/** The keys and values of each layer, of a list in which they alternate. */
+function pairs(tensors: readonly Tensor[]): KeysAndValues[] {
+  return Array.from({ length: tensors.length / 2 }, (_, layer) => ({
+    keys: tensors[2 * layer]!,
+    values: tensors[2 * layer + 1]!,
+  }));
+}
+
+/** The parameters of a decoder of these sizes, by name: what its checkpoint must hold. */
+export function decoderParameters(config: DecoderConfig): ReadonlyMap<string, Tensor> {
+  const shape = { images: 1, guided: false, textLength: config.textLength ?? 1 };
+  const graphs = [textGraph(config, shape), rowGraph(config, shape)];
+  return parametersOf(graphs.flatMap(({ outputs }) => Object.values(outputs)));
 }

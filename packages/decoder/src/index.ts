@@ -1,6 +1,6 @@
-export * from './config.js';
-export * from './dalle-mini-decoder.js';
-export * from './decoder.js';
-export { type RowShape, rowGraph, textGraph } from './decoding.js';
-export * from './release.js';
-export * from './sampling.js';
+export { checkDecoderConfig, type DecoderConfig, decoderPresets } from './config.js';
+export { DalleMiniDecoder, type DalleMiniDecoderOptions } from './dalle-mini-decoder.js';
+export { type TextInput, teacherForced } from './decoder.js';
+export { decoderParameters, type RowShape, rowGraph, textGraph } from './decoding.js';
+export { exportConfig, exportDecoder, importDecoder, importDecoderConfig } from './published.js';
+export { distribution, guide, type SamplingInputs, sample } from './sampling.js';

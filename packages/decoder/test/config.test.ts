@@ -1,4 +1,11 @@
-import { checkDecoderConfig, type DecoderConfig, decoderParameters, decoderPresets } from '@dalle-mini/decoder';
+import { ConfigError } from '@dalle-mini/core';
+import {
+  checkDecoderConfig,
+  DalleMiniDecoder,
+  type DecoderConfig,
+  decoderParameters,
+  decoderPresets,
+} from '@dalle-mini/decoder';
 import { sizeOf } from '@dalle-mini/graph';
 import { describe, expect, test } from 'vitest';
 import { tiny } from './tiny.js';
@@ -38,7 +45,34 @@ describe('the presets', () => {
 });
 
 describe('checkDecoderConfig', () => {
-  const sizes = ['vocabularySize', 'gridSize', 'width', 'layers', 'heads', 'feedForwardWidth', 'textWidth'] as const;
+  const check = (changes: Record<string, unknown>) => () => checkDecoderConfig({ ...tiny, ...changes });
+  const refused = (changes: Record<string, unknown>, message: string) => {
+    expect(check(changes)).toThrow(ConfigError);
+    expect(check(changes)).toThrow(`decoder config: ${message}`);
+  };
+
+  const sizes = {
+    vocabularySize: 2 ** 24,
+    gridSize: 512,
+    width: 2 ** 17,
+    layers: 1024,
+    heads: 1024,
+    feedForwardWidth: 2 ** 17,
+    textWidth: 2 ** 17,
+  };
+  test.each(Object.entries(sizes))('refuses %s unless it is a whole number from 1 to %d', (field, max) => {
+    for (const [value, given] of [
+      [0, '0'],
+      [2.5, '2.5'],
+      [Number.NaN, 'NaN'],
+      ['8', '"8"'],
+      [null, 'null'],
+      [max + 1, String(max + 1)],
+    ])
+      refused({ [field]: value }, `${field} must be a whole number from 1 to ${max}, not ${given}.`);
+    refused({ [field]: undefined }, `${field} is missing; it must be a whole number from 1 to ${max}.`);
+  });
+
   const flags = [
     'forceNormScale',
     'finalNorm',
@@ -51,73 +85,44 @@ describe('checkDecoderConfig', () => {
     'deepnetScaling',
     'sublnInit',
     'tieEmbeddings',
-  ] as const;
-
-  const check = (changes: Record<string, unknown>) => () => checkDecoderConfig({ ...tiny, ...changes });
-
-  test.each(sizes)('refuses %s unless it is a positive whole number', (field) => {
-    for (const [value, given] of [
-      [0, '0'],
-      [-4, '-4'],
-      [2.5, '2.5'],
-      [Number.NaN, 'NaN'],
-      ['8', '"8"'],
-      [null, 'null'],
-      [undefined, 'undefined'],
-    ]) {
-      expect(check({ [field as string]: value })).toThrow(
-        new RangeError(`decoder config: ${field} must be a positive whole number, not ${given}`),
-      );
-    }
-  });
-
+  ];
   test.each(flags)('refuses %s unless it is true or false, or left out', (field) => {
-    expect(check({ [field]: 1 })).toThrow(new RangeError(`decoder config: ${field} must be true or false, not 1`));
-    expect(check({ [field]: null })).toThrow(`${field} must be true or false, not null`);
+    refused({ [field]: 1 }, `${field} must be true or false, not 1.`);
+    refused({ [field]: null }, `${field} must be true or false, not null.`);
     for (const value of [true, false, undefined]) expect(check({ [field]: value })).not.toThrow();
   });
 
-  test.each([
-    ['normPositions', 'deepnet', 'one of normformer, preln, postln, cogview, swinv2, subln'],
-    ['norm', 'batchnorm', 'one of layernorm, rmsnorm'],
-    ['activation', 'tanh', 'one of gelu, gelu_new, quick_gelu, relu, silu, smelu, swish'],
-  ])('refuses %s "%s"', (field, value, choices) => {
-    expect(check({ [field]: value })).toThrow(
-      new RangeError(`decoder config: ${field} must be ${choices}, not "${value}"`),
-    );
-  });
+  test.each<[Record<string, unknown>, string]>([
+    [
+      { normPositions: 'deepnet' },
+      'normPositions must be "normformer", "preln", "postln", "cogview", "swinv2" or "subln"',
+    ],
+    [{ norm: 'batchnorm' }, 'norm must be "layernorm" or "rmsnorm", not "batchnorm".'],
+    [{ activation: 'tanh' }, 'activation must be "gelu", "gelu_new", "quick_gelu", "relu", "silu", "smelu" or "swish"'],
+    [{ heads: 3 }, 'width must be a multiple of the 3 heads, not 16.'],
+    [{ paddedVocabularySize: 24 }, 'paddedVocabularySize must be more than the 24 image tokens, not 24.'],
+    [{ paddedVocabularySize: 25.5 }, 'paddedVocabularySize must be a whole number from 2 to 33554432, not 25.5.'],
+    [{ tau: 0 }, 'tau must be a number above 0, not 0.'],
+    [{ initStd: Number.POSITIVE_INFINITY }, 'initStd must be a number above 0, not Infinity.'],
+    [{ relativePositions: 1 }, 'relativePositions must be true or false, not 1.'],
+    [{ relativePositions: true }, 'textLength must be given where relativePositions is true, not undefined.'],
+    [{ textLength: 2 ** 18 }, 'textLength must be a whole number from 1 to 131072, not 262144.'],
+    [
+      { normPositions: 'postln', finalNorm: false },
+      'finalNorm must be true where normPositions is "postln", not false.',
+    ],
+    [{ relativePosition: true }, 'relativePosition is not known. Did you mean relativePositions?'],
+  ])('refuses %j', refused);
 
-  test('refuses a width that the heads do not divide', () => {
-    expect(check({ heads: 3 })).toThrow(
-      new RangeError('decoder config: width must be a multiple of the 3 heads, not 16'),
-    );
+  test('takes what is sound, and gives it back', () => {
+    const config = { ...tiny, paddedVocabularySize: 25, relativePositions: true, textLength: 5 };
+    expect(checkDecoderConfig(config)).toEqual(config);
   });
+});
 
-  test('refuses a padded vocabulary without room for the begin token', () => {
-    expect(check({ paddedVocabularySize: 25 })).not.toThrow();
-    for (const value of [24, 25.5, '32']) {
-      expect(check({ paddedVocabularySize: value })).toThrow(
-        'decoder config: paddedVocabularySize must be a whole number above the 24 image tokens, not',
-      );
-    }
-  });
-
-  test.each(['tau', 'initStd'])('refuses %s unless it is a number above 0', (field) => {
-    for (const value of [0, -1, Number.NaN, Number.POSITIVE_INFINITY, '0.1', null])
-      expect(check({ [field]: value })).toThrow(`decoder config: ${field} must be a number above 0, not `);
-  });
-
-  test('demands the length of captions with relative positions', () => {
-    expect(check({ relativePositions: true, textLength: 5 })).not.toThrow();
-    expect(check({ relativePositions: true })).toThrow(
-      new RangeError('decoder config: textLength must be a positive whole number, not undefined'),
-    );
-    expect(check({ relativePositions: 1 })).toThrow('relativePositions must be true or false, not 1');
-  });
-
-  test('refuses postln without its last norm, as the published code does', () => {
-    expect(check({ normPositions: 'postln', finalNorm: false })).toThrow(
-      new RangeError('decoder config: finalNorm must be true where normPositions is postln, not false'),
-    );
-  });
+test('a decoder of a million layers is refused before its graph is built', () => {
+  const runtime = { compile: () => Promise.reject(new Error('not reached')), dispose: async () => undefined, name: '' };
+  expect(() => new DalleMiniDecoder({ ...tiny, layers: 1e6 }, new Map(), { runtime })).toThrow(
+    'decoder config: layers must be a whole number from 1 to 1024, not 1000000.',
+  );
 });

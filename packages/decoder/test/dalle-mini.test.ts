@@ -1,4 +1,4 @@
-import { DalleMiniDecoder, decoderConfigFromRelease, decoderParameters, teacherForced } from '@dalle-mini/decoder';
+import { DalleMiniDecoder, decoderParameters, importDecoderConfig, teacherForced } from '@dalle-mini/decoder';
 import { crossEntropy, grad, input, mean, ParameterScope, type TensorData } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { toFloat32, toInt32 } from '@dalle-mini/weights';
@@ -10,7 +10,7 @@ const runtime = new OnnxRuntime();
 afterAll(() => runtime.dispose());
 
 const { description, tensors } = await fixture('dalle-mini');
-const config = decoderConfigFromRelease((description as { config: object }).config);
+const config = importDecoderConfig((description as { config: object }).config);
 const weights = parametersOf(tensors, config);
 const tensor = (name: string) => tensors.get(name)!;
 

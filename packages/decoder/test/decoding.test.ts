@@ -1,13 +1,5 @@
 import { createRandom } from '@dalle-mini/core';
-import {
-  type DecoderConfig,
-  decoderParameters,
-  type NormPositions,
-  readText,
-  rowGraph,
-  teacherForced,
-  textGraph,
-} from '@dalle-mini/decoder';
+import { type DecoderConfig, decoderParameters, rowGraph, teacherForced, textGraph } from '@dalle-mini/decoder';
 import {
   add,
   type Executable,
@@ -23,9 +15,10 @@ import {
   topologicalOrder,
 } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { normPositions, paddingMask, readText } from '@dalle-mini/transformer';
 import { afterAll, describe, expect, test } from 'vitest';
 // How a row is written with other tokens than drawn ones is not public; all else comes from the built packages.
-import { beginToken, textMask } from '../src/decoder.js';
+import { beginToken, decoderStack } from '../src/decoder.js';
 import { writeRow } from '../src/decoding.js';
 import { relativeError } from './compare.js';
 import { randomParameters, randomText, tiny } from './tiny.js';
@@ -79,7 +72,7 @@ async function cachedLogits(
     scope,
     config,
     {
-      text: { layers: readText(scope, config, text.hiddenStates), mask: textMask(text.attentionMask) },
+      text: { layers: readText(scope, decoderStack(config), text.hiddenStates), mask: paddingMask(text.attentionMask) },
       caches: cacheNames.map(([keys, values]) => ({ keys: cacheInputs[keys]!, values: cacheInputs[values]! })),
       ...relative,
       ...ofRow,
@@ -132,21 +125,20 @@ async function cachedLogits(
   return { dtype: 'float32', shape: [captions, length, columns], data: all };
 }
 
-const positions: NormPositions[] = ['normformer', 'preln', 'postln', 'cogview', 'swinv2', 'subln'];
 const options: Record<string, Partial<DecoderConfig>> = {
   'as published': {},
-  ...Object.fromEntries(positions.map((normPositions) => [normPositions, { normPositions }])),
+  ...Object.fromEntries(normPositions.map((positions) => [positions, { normPositions: positions }])),
   ...Object.fromEntries(
-    positions.map((normPositions) => [
-      `${normPositions}, rms norms, not gated, biases`,
-      { normPositions, norm: 'rmsnorm', gated: false, bias: true } as const,
+    normPositions.map((positions) => [
+      `${positions}, rms norms, not gated, biases`,
+      { normPositions: positions, norm: 'rmsnorm', gated: false, bias: true } as const,
     ]),
   ),
   ...Object.fromEntries(
-    positions.map((normPositions) => [
-      `${normPositions}, head scales, all norms with scales, tied and scaled embeddings, swish`,
+    normPositions.map((positions) => [
+      `${positions}, head scales, all norms with scales, tied and scaled embeddings, swish`,
       {
-        normPositions,
+        normPositions: positions,
         headScale: true,
         forceNormScale: true,
         tieEmbeddings: true,

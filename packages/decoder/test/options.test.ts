@@ -1,8 +1,8 @@
 import {
   DalleMiniDecoder,
   type DecoderConfig,
-  decoderConfigFromRelease,
   decoderParameters,
+  importDecoderConfig,
   teacherForced,
 } from '@dalle-mini/decoder';
 import { grad, type Initializer, input, mean, ParameterScope, square, type TensorData } from '@dalle-mini/graph';
@@ -23,7 +23,7 @@ const { base, variants, initialGains } = description as {
 };
 
 describe.each(Object.entries(variants))("DALL·E Mini's published decoder, variant %s", (name, variant) => {
-  const config = decoderConfigFromRelease({ ...base, ...variant });
+  const config = importDecoderConfig({ ...base, ...variant });
   // Which checks that they are exactly the parameters of the published code.
   const weights = parametersOf(tensors, config, `${name}/`);
   const tensor = (what: string) => tensors.get(`${name}/${what}`)!;
@@ -51,7 +51,7 @@ describe.each(Object.entries(variants))("DALL·E Mini's published decoder, varia
 test.each(Object.entries(initialGains))(
   'first weights are as wide as the published ones, variant %s',
   (name, gains) => {
-    const parameters = decoderParameters(decoderConfigFromRelease({ ...base, ...variants[name] }));
+    const parameters = decoderParameters(importDecoderConfig({ ...base, ...variants[name] }));
     const wide = (parameter: string) => {
       const { attributes } = parameters.get(parameter)!.operation;
       return (attributes as { initializer: Initializer }).initializer.scale;
@@ -75,7 +75,7 @@ test.each(Object.entries(initialGains))(
 );
 
 test('has gradients with cosine attention where hidden states are zero, as those of padding may be', async () => {
-  const config = decoderConfigFromRelease({ ...base, ...variants['cosine-attention'] });
+  const config = importDecoderConfig({ ...base, ...variants['cosine-attention'] });
   const scope = new ParameterScope();
   const inputs = {
     tokens: input('tokens', [1, 9], 'int32'),

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { type DecoderConfig, takeDecoder } from '@dalle-mini/decoder';
+import { type DecoderConfig, importDecoder } from '@dalle-mini/decoder';
 import { dequantize, type TensorData } from '@dalle-mini/graph';
 import { type Checkpoint, readSafetensors, type StoredTensor, toFloat32 } from '@dalle-mini/weights';
 import { integers, listed, released } from '../../text-encoder/test/published-bart.js';
@@ -14,7 +14,7 @@ export async function fixture(name: string): Promise<{ description: never; tenso
 
 /** The decoder's parameters among the tensors of a fixture. */
 export function parametersOf(tensors: Checkpoint, config: DecoderConfig, prefix = ''): Map<string, TensorData> {
-  return dequantize(takeDecoder(released(tensors, prefix), config));
+  return dequantize(importDecoder(released(tensors, prefix), config));
 }
 
 export const floats = (tensor: StoredTensor): TensorData => ({

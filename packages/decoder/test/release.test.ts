@@ -1,12 +1,19 @@
+import { ConfigError } from '@dalle-mini/core';
 import {
   type DecoderConfig,
-  decoderConfigFromRelease,
   decoderPresets,
-  releaseConfig,
-  releaseDecoder,
-  takeDecoder,
+  exportConfig,
+  exportDecoder,
+  importDecoder,
+  importDecoderConfig,
 } from '@dalle-mini/decoder';
-import { type BartConfig, bartConfigFromRelease, bartPresets, releaseBart, takeBart } from '@dalle-mini/text-encoder';
+import {
+  type BartConfig,
+  bartPresets,
+  exportTextEncoder,
+  importTextEncoder,
+  importTextEncoderConfig,
+} from '@dalle-mini/text-encoder';
 import { toFloat32 } from '@dalle-mini/weights';
 import { describe, expect, test } from 'vitest';
 import { fixture, listed, released } from './published.js';
@@ -14,10 +21,10 @@ import { fixture, listed, released } from './published.js';
 const options = await fixture('options');
 const { base, variants } = options.description as { base: object; variants: Record<string, object> };
 
-describe('decoderConfigFromRelease', () => {
+describe('importDecoderConfig', () => {
   test('reads the configuration of DALL·E Mega', () => {
     // The fields of tools/train/config/mega/config.json that differ from the defaults.
-    const config = decoderConfigFromRelease({
+    const config = importDecoderConfig({
       d_model: 2048,
       decoder_attention_heads: 32,
       decoder_ffn_dim: 4096,
@@ -33,7 +40,7 @@ describe('decoderConfigFromRelease', () => {
   });
 
   test('has the defaults of the published code for what is left out, or null', () => {
-    expect(decoderConfigFromRelease({ use_scan: null, decoder_layers: null })).toEqual({
+    expect(importDecoderConfig({ use_scan: null, decoder_layers: null })).toEqual({
       vocabularySize: 16384,
       paddedVocabularySize: 16385,
       gridSize: 16,
@@ -64,46 +71,51 @@ describe('decoderConfigFromRelease', () => {
   });
 
   test.each<[object, string]>([
-    [{ model_type: 'bart' }, 'model_type must be "dallebart", not "bart"'],
+    [{ model_type: 'bart' }, 'model_type must be "dallebart", not "bart".'],
     [{ is_encoder_decoder: false }, 'is_encoder_decoder must be true, not false'],
-    [{ use_alibi: true }, 'use_alibi must be false: the published code does not have it either, not true'],
+    [{ use_alibi: true }, 'use_alibi must be false, not true.'],
     [{ image_length: 250 }, 'image_length must be a square number: images are as high as they are wide, not 250'],
     [{ decoder_start_token_id: 16385 }, 'decoder_start_token_id must be at most image_vocab_size, 16384, not 16385'],
-    [{ ln_type: 'batchnorm' }, 'ln_type must be one of layernorm, rmsnorm, not "batchnorm"'],
-    [{ ln_positions: 'midln' }, 'ln_positions must be one of normformer, preln, postln, cogview, swinv2, subln, not'],
+    [{ ln_type: 'batchnorm' }, 'ln_type must be "layernorm" or "rmsnorm", not "batchnorm".'],
+    [
+      { ln_positions: 'midln' },
+      'ln_positions must be "normformer", "preln", "postln", "cogview", "swinv2", "subln" or',
+    ],
     [
       { activation_function: 'tanh' },
-      'activation_function must be one of gelu, gelu_new, quick_gelu, relu, silu, smelu',
+      'activation_function must be "gelu", "gelu_new", "quick_gelu", "relu", "silu", "smelu"',
     ],
     [{ ln_positions: 'swinv2', use_scan: true }, 'use_scan must be false where ln_positions is "swinv2"'],
     [{ ln_positions: 'deepnet', use_final_ln_encoder: false }, 'use_final_ln_encoder must be true where ln_positions'],
     [{ use_glu: 'yes' }, 'use_glu must be true or false, not "yes"'],
-    [{ d_model: '1024' }, 'd_model must be a number, not "1024"'],
-    [{ decoder_attention_heads: 3 }, 'width must be a multiple of the 3 heads, not 1024'],
+    [{ d_model: '1024' }, 'd_model must be a whole number from 1 to 131072, not "1024".'],
+    [{ decoder_layers: 1e6 }, 'decoder_layers must be a whole number from 1 to 1024, not 1000000.'],
+    [{ encoder_layers: 1e6 }, 'encoder_layers must be a whole number from 1 to 1024, not 1000000.'],
+    [{ decoder_attention_heads: 3 }, 'd_model must be a multiple of the 3 heads of decoder_attention_heads, not 1024.'],
   ])('refuses %j', (change, message) => {
-    expect(() => decoderConfigFromRelease(change)).toThrow(RangeError);
-    expect(() => decoderConfigFromRelease(change)).toThrow(message);
+    expect(() => importDecoderConfig(change)).toThrow(ConfigError);
+    expect(() => importDecoderConfig(change)).toThrow(`config.json: ${message}`);
   });
 });
 
-describe('takeDecoder', async () => {
+describe('importDecoder', async () => {
   const { description, tensors } = await fixture('dalle-mini');
   const json = (description as { config: object }).config;
-  const config = decoderConfigFromRelease(json);
+  const config = importDecoderConfig(json);
   const ofRelease = () => {
     const all = released(tensors);
     return new Map([...all].filter(([name]) => /^(model|lm_head)\//.test(name)));
   };
 
-  test('and takeBart take everything, in either order', () => {
+  test('and importTextEncoder take everything, in either order', () => {
     for (const takes of [
-      [takeDecoder, takeBart],
-      [takeBart, takeDecoder],
+      [importDecoder, importTextEncoder],
+      [importTextEncoder, importDecoder],
     ]) {
       const checkpoint = ofRelease();
       for (const take of takes) {
-        if (take === takeDecoder) takeDecoder(checkpoint, config);
-        else takeBart(checkpoint, bartConfigFromRelease(json));
+        if (take === importDecoder) importDecoder(checkpoint, config);
+        else importTextEncoder(checkpoint, importTextEncoderConfig(json));
       }
       expect(checkpoint.size).toBe(0);
     }
@@ -112,7 +124,7 @@ describe('takeDecoder', async () => {
   test('needs no other memory than that of the release', () => {
     const checkpoint = ofRelease();
     const given = new Set([...checkpoint.values()].map(({ bytes }) => bytes.buffer));
-    for (const { bytes } of takeDecoder(checkpoint, config).values()) expect(given).toContain(bytes.buffer);
+    for (const { bytes } of importDecoder(checkpoint, config).values()) expect(given).toContain(bytes.buffer);
   });
 
   test('transposes each layer of a stacked kernel, in 16 bits too, wherever its bytes lie', () => {
@@ -125,7 +137,7 @@ describe('takeDecoder', async () => {
     const unaligned = new Uint8Array(halves.byteLength + 1).subarray(1);
     unaligned.set(new Uint8Array(halves.buffer));
     checkpoint.set(name, { dtype: 'BF16', shape, bytes: unaligned });
-    const taken = takeDecoder(checkpoint, config).get(`layers.${layers - 1}.glu.fc0.weight`)!;
+    const taken = importDecoder(checkpoint, config).get(`layers.${layers - 1}.glu.fc0.weight`)!;
     expect(taken.shape).toEqual([columns, rows]);
     const at = (layer: number, row: number, column: number) => halves[(layer * rows + row) * columns + column];
     const result = new Uint16Array(Uint8Array.from(taken.bytes).buffer);
@@ -138,58 +150,58 @@ describe('takeDecoder', async () => {
     const change = (edit: (checkpoint: ReturnType<typeof ofRelease>) => void) => () => {
       const checkpoint = ofRelease();
       edit(checkpoint);
-      takeDecoder(checkpoint, config);
+      importDecoder(checkpoint, config);
     };
     const bias = { dtype: 'F32', shape: [2], bytes: new Uint8Array(8) } as const;
-    expect(change((c) => c.delete('lm_head/kernel'))).toThrow('the released decoder has nothing for lm_head.weight');
+    expect(change((c) => c.delete('lm_head/kernel'))).toThrow('The published decoder has nothing for lm_head.weight');
     expect(change((c) => c.set('lm_head/kernel', bias))).toThrow('has lm_head.weight of shape [2]');
     expect(change((c) => c.set('lm_head/bias', bias))).toThrow('has lm_head/bias, which a model of this config.json');
     expect(change((c) => c.set('model/decoder/layers/FlaxBartDecoderLayer_0/FlaxBartAttention_0/tau', bias))).toThrow(
-      'the released decoder has model/decoder/layers/FlaxBartDecoderLayer_0/FlaxBartAttention_0/tau, which',
+      'The published decoder has model/decoder/layers/FlaxBartDecoderLayer_0/FlaxBartAttention_0/tau, which',
     );
   });
 });
 
-describe('releaseDecoder', () => {
+describe('exportDecoder', () => {
   test.each(Object.entries(variants))('gives the tensors back that were taken, variant %s', (name, variant) => {
-    const config = decoderConfigFromRelease({ ...base, ...variant });
+    const config = importDecoderConfig({ ...base, ...variant });
     const original = () =>
       new Map([...released(options.tensors, `${name}/`)].filter(([path]) => /^(model|lm_head)\//.test(path)));
     const { use_scan: scan } = variant as { use_scan?: boolean };
-    expect(listed(releaseDecoder(takeDecoder(original(), config), config, { scan }))).toEqual(listed(original()));
+    expect(listed(exportDecoder(importDecoder(original(), config), config, { scan }))).toEqual(listed(original()));
   });
 
-  test('and releaseBart give a whole release back', async () => {
+  test('and exportTextEncoder give a whole release back', async () => {
     const { description, tensors } = await fixture('dalle-mini');
     const { config: json } = description as { config: object };
     const original = () => new Map([...released(tensors)].filter(([name]) => /^(model|lm_head)\//.test(name)));
-    const [textEncoder, decoder] = [bartConfigFromRelease(json), decoderConfigFromRelease(json)];
+    const [textEncoder, decoder] = [importTextEncoderConfig(json), importDecoderConfig(json)];
     const again = new Map([
-      ...releaseBart(takeBart(original(), textEncoder), textEncoder),
-      ...releaseDecoder(takeDecoder(original(), decoder), decoder),
+      ...exportTextEncoder(importTextEncoder(original(), textEncoder), textEncoder),
+      ...exportDecoder(importDecoder(original(), decoder), decoder),
     ]);
     expect(listed(again)).toEqual(listed(original()));
   });
 });
 
-describe('releaseConfig', () => {
+describe('exportConfig', () => {
   test.each(Object.entries(variants))('is what the configurations were read from, variant %s', (_, variant) => {
     const published = { ...base, ...variant } as { use_scan?: boolean; ln_positions?: string };
-    const [textEncoder, decoder] = [bartConfigFromRelease(published), decoderConfigFromRelease(published)];
-    const json = releaseConfig(textEncoder, decoder, { scan: published.use_scan });
+    const [textEncoder, decoder] = [importTextEncoderConfig(published), importDecoderConfig(published)];
+    const json = exportConfig(textEncoder, decoder, { scan: published.use_scan });
     const { dropout, gradient_checkpointing, ...fields } = published as Record<string, unknown>;
     expect(json).toMatchObject({
       ...fields,
       ...(fields.ln_positions === 'deepnet' ? { ln_positions: 'postln' } : {}),
       use_scan: published.use_scan ?? published.ln_positions !== 'swinv2',
     });
-    expect(bartConfigFromRelease(json)).toEqual(textEncoder);
-    expect(decoderConfigFromRelease(json)).toEqual(decoder);
+    expect(importTextEncoderConfig(json)).toEqual(textEncoder);
+    expect(importDecoderConfig(json)).toEqual(decoder);
   });
 
   test('has the values of DALL·E Mega, whose tables are padded', () => {
     // tools/train/config/mega/config.json
-    expect(releaseConfig(bartPresets['dalle-mega'], decoderPresets['dalle-mega'])).toMatchObject({
+    expect(exportConfig(bartPresets['dalle-mega'], decoderPresets['dalle-mega'])).toMatchObject({
       model_type: 'dallebart',
       is_encoder_decoder: true,
       d_model: 2048,
@@ -219,19 +231,19 @@ describe('releaseConfig', () => {
       'd_model must be one for both, not 16 for the text encoder and 8 for the decoder',
     ],
     [{}, { bias: true }, 'use_bias must be one for both, not false for the text encoder and true for the decoder'],
-    [{}, { textWidth: 16 }, 'textWidth must be 8, as wide as the text encoder, not 16'],
-    [{}, { textLength: 7 }, "textLength must be 6, as long as the text encoder's captions, not 7"],
-    [{ decoderLayers: 3 }, {}, "decoderLayers must be 2, the decoder's layers, not 3"],
-    [{ heads: 3 }, {}, 'width must be a multiple of the 3 heads, not 8'],
+    [{}, { textWidth: 16 }, 'textWidth must be 8, the width of the text encoder, not 16.'],
+    [{}, { textLength: 7 }, 'textLength must be 6, the maxLength of the text encoder, not 7.'],
+    [{ decoderLayers: 3 }, {}, 'decoderLayers must be 2, the layers of the decoder, not 3.'],
+    [{ heads: 3 }, {}, 'd_model must be a multiple of the 3 heads of encoder_attention_heads, not 8.'],
   ])('refuses a text encoder with %j and a decoder with %j', (ofEncoder, ofDecoder, message) => {
-    const call = () => releaseConfig({ ...textEncoder, ...ofEncoder }, { ...decoder, ...ofDecoder });
-    expect(call).toThrow(RangeError);
+    const call = () => exportConfig({ ...textEncoder, ...ofEncoder }, { ...decoder, ...ofDecoder });
+    expect(call).toThrow(ConfigError);
     expect(call).toThrow(message);
   });
 
   test('refuses to stack layers that differ', () => {
     const swin = { normPositions: 'swinv2' } as const;
-    expect(() => releaseConfig({ ...textEncoder, ...swin }, { ...decoder, ...swin }, { scan: true })).toThrow(
+    expect(() => exportConfig({ ...textEncoder, ...swin }, { ...decoder, ...swin }, { scan: true })).toThrow(
       'use_scan must be false where ln_positions is "swinv2"',
     );
   });

@@ -1,8 +1,8 @@
 import { createRandom } from '@dalle-mini/core';
-import { decoderConfigFromRelease, takeDecoder } from '@dalle-mini/decoder';
+import { importDecoder, importDecoderConfig } from '@dalle-mini/decoder';
 import { dequantize, initializeParameters } from '@dalle-mini/graph';
 import type { BartPart, DecoderPart, TextToImage, VqganPart } from '@dalle-mini/pipeline';
-import { bartConfigFromRelease, takeBart } from '@dalle-mini/text-encoder';
+import { importTextEncoder, importTextEncoderConfig } from '@dalle-mini/text-encoder';
 import { type VqganConfig, vqganParameters } from '@dalle-mini/vqgan';
 import { type Checkpoint, toInt32 } from '@dalle-mini/weights';
 import { released, whole } from '../../text-encoder/test/published-bart.js';
@@ -59,17 +59,17 @@ export function randomVqgan(nEmbed = 20): VqganPart {
 
 /** What the published model is made of, with a VQ-GAN of its own. */
 export function publishedParts() {
-  const config = bartConfigFromRelease(publishedConfig);
-  const decoderConfig = decoderConfigFromRelease(publishedConfig);
+  const config = importTextEncoderConfig(publishedConfig);
+  const decoderConfig = importDecoderConfig(publishedConfig);
   const textEncoder: BartPart = {
     config,
-    parameters: dequantize(takeBart(publishedTensors(), config)),
+    parameters: dequantize(importTextEncoder(publishedTensors(), config)),
     tokenizer: 'bart',
     tokenizerFiles: { 'vocab.json': JSON.stringify(vocab), 'merges.txt': merges },
   };
   const decoder: DecoderPart = {
     config: decoderConfig,
-    parameters: dequantize(takeDecoder(publishedTensors(), decoderConfig)),
+    parameters: dequantize(importDecoder(publishedTensors(), decoderConfig)),
   };
   return { textEncoder, decoder, imageTokenizer: randomVqgan() };
 }

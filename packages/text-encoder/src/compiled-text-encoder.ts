@@ -10,7 +10,7 @@ import {
   type TextEncoding,
 } from '@dalle-mini/core';
 import type { Executable, TensorData } from '@dalle-mini/graph';
-import type { CaptionTokenizer } from './tokenizer.js';
+import type { TextTokenizer } from './tokenizers/text-tokenizer.js';
 
 const encodeOptions = object<TextEncodeOptions>({
   signal: optional(abortSignal()),
@@ -25,7 +25,7 @@ export class CompiledTextEncoder implements TextEncoder {
     private readonly batchSize: number,
     /** Whether the model takes captions that are shorter than `maxLength` too. */
     private readonly lengthVaries: boolean,
-    private readonly tokenizer: CaptionTokenizer,
+    private readonly tokenizer: TextTokenizer,
     private readonly executable: Executable,
   ) {}
 

@@ -3,10 +3,10 @@ import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import {
   BartTextEncoder,
   type BartTextEncoderOptions,
-  bartConfigFromRelease,
   bartParameters,
-  type CaptionTokenizer,
-  takeBart,
+  importTextEncoder,
+  importTextEncoderConfig,
+  type TextTokenizer,
 } from '@dalle-mini/text-encoder';
 import { toFloat32, toInt32 } from '@dalle-mini/weights';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -15,13 +15,13 @@ import { released, whole } from './published-bart.js';
 const runtime = new OnnxRuntime();
 afterAll(() => runtime.dispose());
 
-const config = bartConfigFromRelease(whole.description.config);
-const parameters = dequantize(takeBart(released(whole.tensors), config));
+const config = importTextEncoderConfig(whole.description.config);
+const parameters = dequantize(importTextEncoder(released(whole.tensors), config));
 const ids = toInt32(whole.tensors.get('text_tokens')!);
 const mask = toInt32(whole.tensors.get('text_mask')!);
 
 /** Caption «0» has the first caption's tokens of the fixture, «1» the second's. */
-const tokenizer: CaptionTokenizer = {
+const tokenizer: TextTokenizer = {
   encode(captions, maxLength) {
     const rows = (values: Int32Array) =>
       Int32Array.from(

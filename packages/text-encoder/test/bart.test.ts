@@ -1,14 +1,15 @@
+import { ConfigError, OptionError } from '@dalle-mini/core';
 import { GraphError, grad, type Initializer, input, mean, ParameterScope, sizeOf, square } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import {
   type BartConfig,
   bart,
-  bartConfigFromRelease,
   bartParameters,
   bartPresets,
   checkBartConfig,
-  releaseBart,
-  takeBart,
+  exportTextEncoder,
+  importTextEncoder,
+  importTextEncoderConfig,
 } from '@dalle-mini/text-encoder';
 import { type Checkpoint, fromFloat32, fromInt32 } from '@dalle-mini/weights';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -37,7 +38,7 @@ const tiny: BartConfig = { vocabularySize: 9, maxLength: 6, width: 8, layers: 2,
 
 describe("DALL·E Mini's published text encoder", () => {
   it('gives the same hidden states as released', async () => {
-    const config = bartConfigFromRelease(whole.description.config);
+    const config = importTextEncoderConfig(whole.description.config);
     const hiddenStates = await hiddenStatesOf(runtime, config, parametersOf(whole.tensors, config), {
       ids: integers(whole.tensors.get('text_tokens')!),
       attentionMask: integers(whole.tensors.get('text_mask')!),
@@ -46,7 +47,7 @@ describe("DALL·E Mini's published text encoder", () => {
   });
 
   it.each(Object.entries(variants))('gives the same hidden states, variant %s', async (name, variant) => {
-    const config = bartConfigFromRelease({ ...base, ...variant });
+    const config = importTextEncoderConfig({ ...base, ...variant });
     // Which checks that they are exactly the parameters of the published code.
     const parameters = parametersOf(tensors, config, `${name}/`);
     const hiddenStates = await hiddenStatesOf(runtime, config, parameters, {
@@ -57,7 +58,7 @@ describe("DALL·E Mini's published text encoder", () => {
   });
 
   it.each(Object.entries(initialGains))('has first weights as wide, variant %s', (name, gains) => {
-    const parameters = bartParameters(bartConfigFromRelease({ ...base, ...variants[name] }));
+    const parameters = bartParameters(importTextEncoderConfig({ ...base, ...variants[name] }));
     const wide = (parameter: string) => {
       const { attributes } = parameters.get(parameter)!.operation;
       return (attributes as { initializer: Initializer }).initializer.scale;
@@ -137,31 +138,35 @@ describe('the presets', () => {
 
 describe('checkBartConfig', () => {
   it.each<[Record<string, unknown>, string]>([
-    [{ vocabularySize: 0 }, 'vocabularySize must be a positive whole number, not 0'],
-    [{ maxLength: undefined }, 'maxLength must be a positive whole number, not undefined'],
+    [{ vocabularySize: 0 }, 'vocabularySize must be a whole number from 1 to 16777216, not 0.'],
+    [{ layers: 1e6 }, 'layers must be a whole number from 1 to 1024, not 1000000.'],
+    [{ maxLength: undefined }, 'maxLength is missing; it must be a whole number from 1 to 131072.'],
     [{ heads: 3 }, 'width must be a multiple of the 3 heads, not 8'],
     [
       { normPositions: 'deepnet' },
-      'normPositions must be one of normformer, preln, postln, cogview, swinv2, subln, not',
+      'normPositions must be "normformer", "preln", "postln", "cogview", "swinv2" or "subln", not "deepnet".',
     ],
-    [{ normPositions: 'postln', finalNorm: false }, 'finalNorm must be true where normPositions is postln, not false'],
+    [
+      { normPositions: 'postln', finalNorm: false },
+      'finalNorm must be true where normPositions is "postln", not false.',
+    ],
     [{ tau: 0 }, 'tau must be a number above 0, not 0'],
-    [{ sinkhornIterations: 0 }, 'sinkhornIterations must be a positive whole number, not 0'],
+    [{ sinkhornIterations: 0 }, 'sinkhornIterations must be a whole number from 1 to 1024, not 0.'],
     [{ gated: 1 }, 'gated must be true or false, not 1'],
     [
       { sublnInit: true },
-      'decoderLayers must be given with deepnetScaling or sublnInit, which depend on it, not undefined',
+      'decoderLayers must be given where deepnetScaling or sublnInit is true, which depend on it, not undefined.',
     ],
   ])('refuses %j', (change, message) => {
-    expect(() => checkBartConfig({ ...tiny, ...change })).toThrow(RangeError);
+    expect(() => checkBartConfig({ ...tiny, ...change })).toThrow(ConfigError);
     expect(() => checkBartConfig({ ...tiny, ...change })).toThrow(`text encoder config: ${message}`);
   });
 });
 
-describe('bartConfigFromRelease', () => {
+describe('importTextEncoderConfig', () => {
   it('reads the configuration of DALL·E Mega', () => {
     // The fields of tools/train/config/mega/config.json that differ from the defaults.
-    const config = bartConfigFromRelease({
+    const config = importTextEncoderConfig({
       d_model: 2048,
       decoder_layers: 24,
       encoder_attention_heads: 32,
@@ -175,94 +180,106 @@ describe('bartConfigFromRelease', () => {
   });
 
   it('refuses Sinkhorn without iterations', () => {
-    expect(() => bartConfigFromRelease({ sinkhorn_iters: 0 })).toThrow('sinkhornIterations must be a positive whole');
+    expect(() => importTextEncoderConfig({ sinkhorn_iters: 0 })).toThrow(
+      'config.json: sinkhorn_iters must be a whole number from 1 to 1024, not 0.',
+    );
   });
 });
 
-describe('takeBart', () => {
-  const config = bartConfigFromRelease(whole.description.config);
+describe('importTextEncoder', () => {
+  const config = importTextEncoderConfig(whole.description.config);
 
   it("leaves the decoder's tensors", () => {
     const checkpoint = released(whole.tensors);
     const others = [...checkpoint.keys()].filter((name) => !name.startsWith('model/encoder/'));
-    takeBart(checkpoint, config);
+    importTextEncoder(checkpoint, config);
     expect([...checkpoint.keys()]).toEqual(others);
   });
 
   it('takes the tree with its root, params, too', () => {
     const checkpoint = new Map([...released(whole.tensors)].map(([name, tensor]) => [`params/${name}`, tensor]));
-    expect(takeBart(checkpoint, config)).toEqual(takeBart(released(whole.tensors), config));
+    expect(importTextEncoder(checkpoint, config)).toEqual(importTextEncoder(released(whole.tensors), config));
   });
 
   it('names what is missing, also when it was taken before', () => {
     const checkpoint = released(whole.tensors);
-    takeBart(checkpoint, config);
-    expect(() => takeBart(checkpoint, config)).toThrow('the released encoder has nothing for embed_tokens.weight');
+    importTextEncoder(checkpoint, config);
+    expect(() => importTextEncoder(checkpoint, config)).toThrow(
+      'The published encoder has nothing for embed_tokens.weight',
+    );
   });
 });
 
-describe('releaseBart', () => {
+describe('exportTextEncoder', () => {
   const variant = (name: string, options: object = variants[name]!) => {
-    const config = bartConfigFromRelease({ ...base, ...options });
+    const config = importTextEncoderConfig({ ...base, ...options });
     const original = () =>
       new Map([...released(tensors, `${name}/`)].filter(([path]) => path.startsWith('model/encoder/')));
-    return { config, original, weights: takeBart(original(), config) };
+    return { config, original, weights: importTextEncoder(original(), config) };
   };
 
   it.each(Object.entries(variants))('gives the tensors back that were taken, variant %s', (name, options) => {
     const { config, original, weights } = variant(name);
     const { use_scan: scan } = options as { use_scan?: boolean };
-    expect(listed(releaseBart(weights, config, { scan }))).toEqual(listed(original()));
+    expect(listed(exportTextEncoder(weights, config, { scan }))).toEqual(listed(original()));
   });
 
   it('leaves what it is given as it was, and out what the model does not have', () => {
     const { config, original, weights } = variant('released');
     const more: Checkpoint = new Map([...weights, ['lm_head.weight', fromFloat32(Float32Array.of(1), [1])]]);
-    for (let i = 0; i < 2; i++) expect(listed(releaseBart(more, config))).toEqual(listed(original()));
+    for (let i = 0; i < 2; i++) expect(listed(exportTextEncoder(more, config))).toEqual(listed(original()));
   });
 
   it('stacks layers or does not, whichever it is told', () => {
     const { config, weights } = variant('released-per-layer');
-    expect(takeBart(releaseBart(weights, config, { scan: true }), config)).toEqual(weights);
-    expect([...releaseBart(weights, config, { scan: true }).keys()]).toEqual([
-      ...releaseBart(variant('released').weights, config).keys(),
+    expect(importTextEncoder(exportTextEncoder(weights, config, { scan: true }), config)).toEqual(weights);
+    expect([...exportTextEncoder(weights, config, { scan: true }).keys()]).toEqual([
+      ...exportTextEncoder(variant('released').weights, config).keys(),
     ]);
   });
 
   it('refuses to stack layers that differ', () => {
     const { config, weights } = variant('swinv2');
-    expect(() => releaseBart(weights, config, { scan: true })).toThrow(RangeError);
-    expect(() => releaseBart(weights, config, { scan: true })).toThrow('scan must be false where normPositions is');
+    expect(() => exportTextEncoder(weights, config, { scan: true })).toThrow(OptionError);
+    expect(() => exportTextEncoder(weights, config, { scan: true })).toThrow(
+      'scan must be false where normPositions is',
+    );
   });
 
   it("refuses a last norm's scale that has no place where layers are not stacked", () => {
     const { config, weights } = variant('postln');
     const last = 'layers.1.final_layer_norm.weight';
-    expect(() => releaseBart(weights, config, { scan: false })).toThrow(`the encoder's ${last} is not 1, and without`);
+    expect(() => exportTextEncoder(weights, config, { scan: false })).toThrow(
+      `${last} of the encoder must be 1 where layers are not stacked`,
+    );
     weights.set(last, fromFloat32(new Float32Array(16).fill(1), [16]));
-    expect(releaseBart(weights, config, { scan: false }).size).toBe(variant('postln-per-layer').original().size);
+    expect(exportTextEncoder(weights, config, { scan: false }).size).toBe(variant('postln-per-layer').original().size);
   });
 
   it.each<[string, (weights: Checkpoint) => void, string]>([
-    ['missing', (weights) => weights.delete('layernorm_embedding.bias'), 'floats of shape [16], and it is missing'],
+    [
+      'missing',
+      (weights) => weights.delete('layernorm_embedding.bias'),
+      'of the encoder must be floats of shape [16], not missing.',
+    ],
     [
       'of another shape',
       (weights) => weights.set('layernorm_embedding.bias', fromFloat32(new Float32Array(2), [2])),
-      'floats of shape [16], and it is F32 of shape [2]',
+      'of the encoder must be floats of shape [16], not F32 of shape [2].',
     ],
     [
       'of another type',
       (weights) => weights.set('layernorm_embedding.bias', fromInt32(new Int32Array(16), [16])),
-      'floats of shape [16], and it is I32 of shape [16]',
+      'of the encoder must be floats of shape [16], not I32 of shape [16].',
     ],
     [
       'of another type than those that it is stacked with',
       (weights) => weights.set('layers.1.glu.ln0.bias', fromFloat32(new Float32Array(16), [16])),
-      'layers of model/encoder/layers/FlaxBartEncoderLayers/GLU_0/LayerNorm_0/bias are F16 and F32',
+      'The layers of model/encoder/layers/FlaxBartEncoderLayers/GLU_0/LayerNorm_0/bias must have one type, not F16 and F32.',
     ],
   ])('names a tensor that is %s', (_, change, message) => {
     const { config, weights } = variant('released');
     change(weights);
-    expect(() => releaseBart(weights, config)).toThrow(message);
+    expect(() => exportTextEncoder(weights, config)).toThrow(message);
   });
 });

@@ -1,3 +1,4 @@
+import { ConfigError } from '@dalle-mini/core';
 import { parseBertConfig } from '@dalle-mini/text-encoder';
 import { describe, expect, it } from 'vitest';
 import { type Family, readModel } from './hugging-face.js';
@@ -21,37 +22,42 @@ describe('parseBertConfig', () => {
   });
 
   it.each<[Family, Record<string, unknown>, string]>([
+    ['bert', { model_type: 'xlm-roberta' }, 'model_type must be "bert", "roberta", "distilbert" or "bart", not "xlm-'],
+    ['bert', { model_type: undefined }, 'model_type is missing; it must be "bert", "roberta", "distilbert" or "bart".'],
+    ['bert', { hidden_act: 'mish' }, 'hidden_act must be "gelu", "gelu_fast", "gelu_new", "gelu_pytorch_tanh"'],
+    ['roberta', { hidden_act: 'toString' }, 'hidden_act must be "gelu"'],
+    ['distilbert', { activation: 'mish' }, 'activation must be "gelu"'],
+    ['bart', { activation_function: 'smelu' }, 'activation_function must be "gelu"'],
+    ['bert', { position_embedding_type: 'relative_key' }, 'position_embedding_type must be "absolute", not "relative_'],
+    ['roberta', { is_decoder: true }, 'is_decoder must be false, not true.'],
     [
-      'bert',
-      { model_type: 'xlm-roberta' },
-      'config.json has model_type "xlm-roberta", which is not supported; ' +
-        'give a model where it is "bert" or "roberta" or "distilbert" or "bart".',
+      'distilbert',
+      { pruned_heads: { 0: [1] } },
+      'pruned_heads must be empty, for a model with all of its heads, not an',
     ],
-    ['bert', { model_type: undefined }, 'model_type undefined, which is not supported'],
-    ['bert', { hidden_act: 'mish' }, 'hidden_act "mish", which is not supported; give a model where it is "gelu" or'],
-    ['roberta', { hidden_act: 'toString' }, 'hidden_act "toString", which is not supported'],
-    ['distilbert', { activation: 'mish' }, 'activation "mish", which is not supported'],
-    ['bart', { activation_function: 'smelu' }, 'activation_function "smelu", which is not supported'],
-    ['bert', { position_embedding_type: 'relative_key' }, 'give a model where it is "absolute"'],
-    ['roberta', { is_decoder: true }, 'is_decoder true, which is not supported; give a model where it is false'],
-    ['distilbert', { pruned_heads: { 0: [1] } }, 'pruned_heads {"0":[1]}; it must be empty: give a model with all'],
-    ['distilbert', { sinusoidal_pos_embds: 'yes' }, 'sinusoidal_pos_embds "yes"'],
-    ['bart', { normalize_before: true }, 'normalize_before true, which is not supported'],
-    ['bart', { add_final_layer_norm: true }, 'add_final_layer_norm true'],
-    ['bart', { normalize_embedding: false }, 'normalize_embedding false'],
-    ['bart', { static_position_embeddings: true }, 'static_position_embeddings true'],
-    ['bart', { extra_pos_embeddings: 0 }, 'extra_pos_embeddings 0'],
-    ['bart', { scale_embedding: 1 }, 'scale_embedding 1'],
-    ['bert', { hidden_size: undefined }, 'hidden_size undefined; it must be a whole number of 1 or more'],
-    ['distilbert', { dim: '12' }, 'dim "12"; it must be a whole number of 1 or more'],
-    ['bart', { encoder_layers: 1.5 }, 'encoder_layers 1.5; it must be a whole number of 1 or more'],
-    ['bert', { layer_norm_eps: -1 }, 'layer_norm_eps -1; it must be a positive number'],
-    ['roberta', { pad_token_id: -1 }, 'pad_token_id -1; it must be a whole number of 0 or more'],
-    ['roberta', { pad_token_id: 15 }, "max_position_embeddings 16; it must be more than the 16 up to padding's"],
-    ['bart', { encoder_attention_heads: 5 }, 'd_model 12; it must be a multiple of the 5 attention heads'],
+    ['distilbert', { sinusoidal_pos_embds: 'yes' }, 'sinusoidal_pos_embds must be true or false, not "yes".'],
+    ['bart', { normalize_before: true }, 'normalize_before must be false, not true.'],
+    ['bart', { add_final_layer_norm: true }, 'add_final_layer_norm must be false, not true.'],
+    ['bart', { normalize_embedding: false }, 'normalize_embedding must be true, not false.'],
+    ['bart', { static_position_embeddings: true }, 'static_position_embeddings must be false, not true.'],
+    ['bart', { extra_pos_embeddings: 0 }, 'extra_pos_embeddings must be 2, not 0.'],
+    ['bart', { scale_embedding: 1 }, 'scale_embedding must be true or false, not 1.'],
+    ['bert', { hidden_size: undefined }, 'hidden_size is missing; it must be a whole number from 1 to 131072.'],
+    ['distilbert', { dim: '12' }, 'dim must be a whole number from 1 to 131072, not "12".'],
+    ['bart', { encoder_layers: 1.5 }, 'encoder_layers must be a whole number from 1 to 1024, not 1.5.'],
+    ['bert', { num_hidden_layers: 1e5 }, 'num_hidden_layers must be a whole number from 1 to 1024, not 100000.'],
+    ['distilbert', { n_layers: 1e5 }, 'n_layers must be a whole number from 1 to 1024, not 100000.'],
+    ['bert', { layer_norm_eps: -1 }, 'layer_norm_eps must be a number above 0, not -1.'],
+    ['roberta', { pad_token_id: -1 }, 'pad_token_id must be a whole number from 0 to 16777215, not -1.'],
+    [
+      'roberta',
+      { pad_token_id: 15 },
+      'max_position_embeddings must be more than the 16 up to that of padding, not 16.',
+    ],
+    ['bart', { encoder_attention_heads: 5 }, 'd_model must be a multiple of the 5 attention heads, not 12.'],
   ])('refuses %s with %j', (family, change, message) => {
     const config = { ...readModel(family).config, ...change };
-    expect(() => parseBertConfig(config)).toThrow(TypeError);
-    expect(() => parseBertConfig(config)).toThrow(message);
+    expect(() => parseBertConfig(config)).toThrow(ConfigError);
+    expect(() => parseBertConfig(config)).toThrow(`config.json: ${message}`);
   });
 });

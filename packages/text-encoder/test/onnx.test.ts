@@ -1,5 +1,5 @@
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
-import { bartConfigFromRelease, bartGraph, bertGraph, bertWeights, parseBertConfig } from '@dalle-mini/text-encoder';
+import { bartGraph, bertGraph, bertWeights, importTextEncoderConfig, parseBertConfig } from '@dalle-mini/text-encoder';
 import { afterAll, describe, expect, it } from 'vitest';
 import { compiledAndReopened } from '../../graph/test/onnx-file.js';
 import { int32, Values } from '../../graph/test/values.js';
@@ -25,7 +25,7 @@ describe('a text encoder, written as an ONNX model, gives the same hidden states
   });
 
   it("DALL·E Mini's own", async () => {
-    const config = bartConfigFromRelease(whole.description.config);
+    const config = importTextEncoderConfig(whole.description.config);
     const inputs = {
       ids: integers(whole.tensors.get('text_tokens')!),
       attentionMask: integers(whole.tensors.get('text_mask')!),

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { dequantize, input, ParameterScope, type Runtime, type TensorData } from '@dalle-mini/graph';
-import { type BartConfig, bart, takeBart } from '@dalle-mini/text-encoder';
+import { type BartConfig, bart, importTextEncoder } from '@dalle-mini/text-encoder';
 import { type Checkpoint, readSafetensors, type StoredTensor, toFloat32, toInt32 } from '@dalle-mini/weights';
 
 /** A fixture of the published flax code, by its path without extension: see scripts/reference. */
@@ -35,7 +35,7 @@ export function listed(checkpoint: Checkpoint): unknown[] {
 
 /** The encoder's parameters among the tensors of a fixture. */
 export function parametersOf(tensors: Checkpoint, config: BartConfig, prefix = ''): Map<string, TensorData> {
-  return dequantize(takeBart(released(tensors, prefix), config));
+  return dequantize(importTextEncoder(released(tensors, prefix), config));
 }
 
 export const integers = (tensor: StoredTensor): TensorData => ({

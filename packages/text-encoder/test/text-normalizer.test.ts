@@ -1,10 +1,10 @@
 import { TextNormalizer } from '@dalle-mini/text-encoder';
 import { describe, expect, it } from 'vitest';
-import { demojize } from '../src/demojize.js';
-import { fixText } from '../src/fix-text.js';
-import { unescapeHtml } from '../src/html-entities.js';
-import { transliterate } from '../src/transliterate.js';
-import { WordSplitter } from '../src/word-splitter.js';
+import { demojize } from '../src/captions/demojize.js';
+import { fixText } from '../src/captions/fix-text.js';
+import { unescapeHtml } from '../src/captions/html-entities.js';
+import { transliterate } from '../src/captions/transliterate.js';
+import { WordSplitter } from '../src/captions/word-splitter.js';
 import { rows, wordFrequencies } from './captions.js';
 
 const normalizer = new TextNormalizer(wordFrequencies);

@@ -2,10 +2,10 @@ import { createRandom } from '@dalle-mini/core';
 import { toInt32 } from '@dalle-mini/weights';
 import { Tokenizer } from '@huggingface/tokenizers';
 import { describe, expect, it, vi } from 'vitest';
-import { loadTokenizer } from '../src/tokenizer.js';
+import { loadTextTokenizer } from '../src/tokenizers/text-tokenizer.js';
 import { minilm, reference } from './minilm.js';
 
-const tokenizer = await loadTokenizer(minilm.tokenizer);
+const tokenizer = await loadTextTokenizer(minilm.tokenizer);
 const CLS = 101;
 const SEP = 102;
 const UNK = 100;
@@ -106,7 +106,7 @@ describe('a caption of 100,000 characters', () => {
   });
 });
 
-describe('loadTokenizer', () => {
+describe('loadTextTokenizer', () => {
   const { padding: _, ...withoutPadding } = minilm.tokenizer as Record<string, unknown>;
 
   it.each([
@@ -114,13 +114,13 @@ describe('loadTokenizer', () => {
     ['tokenizer_config.json', { pad_token: '[PAD]' }],
     ['tokenizer_config.json, as an object', { pad_token: { content: '[PAD]' } }],
   ])('finds the padding token by %s', async (_name, config) => {
-    const { ids } = (await loadTokenizer(withoutPadding, config)).encode([''], 3);
+    const { ids } = (await loadTextTokenizer(withoutPadding, config)).encode([''], 3);
     expect([...ids]).toEqual([CLS, SEP, 0]);
   });
 
   it('refuses a tokenizer that has no such token', async () => {
-    await expect(loadTokenizer(withoutPadding, { pad_token: '<pad>' })).rejects.toThrow(/no padding token "<pad>"/);
-    await expect(loadTokenizer({ ...withoutPadding, added_tokens: [] })).rejects.toThrow(/no padding token; give/);
+    await expect(loadTextTokenizer(withoutPadding, { pad_token: '<pad>' })).rejects.toThrow(/no padding token "<pad>"/);
+    await expect(loadTextTokenizer({ ...withoutPadding, added_tokens: [] })).rejects.toThrow(/no padding token; give/);
   });
 
   it('lets the event loop turn while it reads a large vocabulary', async () => {
@@ -128,7 +128,7 @@ describe('loadTokenizer', () => {
     const more = Array.from({ length: 200_000 }, (_, i) => [`word ${i}`, 30_522 + i] as const);
     let turns = 0;
     const counting = setInterval(() => turns++);
-    await loadTokenizer({
+    await loadTextTokenizer({
       ...minilm.tokenizer,
       model: { ...model, vocab: { ...model.vocab, ...Object.fromEntries(more) } },
     });
@@ -137,6 +137,6 @@ describe('loadTokenizer', () => {
   });
 
   it('refuses what is not a tokenizer', async () => {
-    await expect(loadTokenizer({ padding: null })).rejects.toThrow();
+    await expect(loadTextTokenizer({ padding: null })).rejects.toThrow();
   });
 });

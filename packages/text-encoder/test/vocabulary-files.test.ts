@@ -1,9 +1,9 @@
 import {
-  type CaptionTokenizer,
-  loadTokenizer,
+  loadTextTokenizer,
   minDalleTokenizer,
   normalizingTokenizer,
   TextNormalizer,
+  type TextTokenizer,
   tokenizerFromBpeFiles,
   tokenizerFromFiles,
   tokenizerFromWordPieceFiles,
@@ -17,13 +17,13 @@ const minDalle = await minDalleTokenizer(bpeFiles);
 const { vocab, merges } = bpeFiles;
 const wordPiece = (name: string, lowercase: boolean) =>
   tokenizerFromWordPieceFiles({ vocab: read(`${name}/vocab.txt`), lowercase });
-const ids = (tokenizer: CaptionTokenizer, caption: string, length = maxLength) => [
+const ids = (tokenizer: TextTokenizer, caption: string, length = maxLength) => [
   ...tokenizer.encode([caption], length).ids,
 ];
 
-describe.each<[string, keyof Row['tokens'], CaptionTokenizer, number]>([
+describe.each<[string, keyof Row['tokens'], TextTokenizer, number]>([
   ['BartTokenizerFast, from vocab.json and merges.txt', 'bpe', bpe, vocab['<pad>']!],
-  ['BartTokenizerFast, from tokenizer.json', 'bpe', await loadTokenizer(JSON.parse(read('bpe/tokenizer.json'))), 1],
+  ['BartTokenizerFast, from tokenizer.json', 'bpe', await loadTextTokenizer(JSON.parse(read('bpe/tokenizer.json'))), 1],
   ['BertTokenizerFast in lower case', 'uncased', await wordPiece('uncased', true), 0],
   ['BertTokenizerFast', 'cased', await wordPiece('cased', false), 0],
   ['min-dalle', 'minDalle', minDalle, 1],
@@ -49,7 +49,7 @@ describe.each<[string, keyof Row['tokens'], CaptionTokenizer, number]>([
 
 describe("Hugging Face's tokenizers", () => {
   const { captions, maxTokens, tokenizers } = tokens;
-  const idsOf = (tokenizer: CaptionTokenizer) =>
+  const idsOf = (tokenizer: TextTokenizer) =>
     captions.map((caption) => {
       const { ids, attentionMask } = tokenizer.encode([caption], maxTokens);
       return [...ids.subarray(0, attentionMask.lastIndexOf(1) + 1)];

@@ -1,5 +1,5 @@
 import { initializeParameters, input, ParameterScope, type TensorData } from '@dalle-mini/graph';
-import { bert, loadTokenizer, parseBertConfig } from '@dalle-mini/text-encoder';
+import { bert, loadTextTokenizer, parseBertConfig } from '@dalle-mini/text-encoder';
 import { type Checkpoint, fromFloat32 } from '@dalle-mini/weights';
 import { decoderModel } from './tiny.mjs';
 
@@ -47,6 +47,6 @@ const weights: Checkpoint = new Map(
 export const tinyBert = {
   files: { config, tokenizer, weights },
   config: parseBertConfig(config),
-  tokenizer: await loadTokenizer(tokenizer),
+  tokenizer: await loadTextTokenizer(tokenizer),
   parameters,
 };

@@ -7,13 +7,13 @@ import type { CheckpointTensor, Runtime, TensorData } from '@dalle-mini/graph';
 import {
   type BartConfig,
   BartTextEncoder,
-  type CaptionTokenizer,
   type HuggingFaceFiles,
   HuggingFaceTextEncoder,
-  loadTokenizer,
+  loadTextTokenizer,
   minDalleTokenizer,
   normalizingTokenizer,
   TextNormalizer,
+  type TextTokenizer,
   tokenizerFromBpeFiles,
 } from '@dalle-mini/text-encoder';
 import { locateTensors, readHuggingFaceFolder, writeCheckpointFile } from '@dalle-mini/weights/node';
@@ -127,7 +127,7 @@ async function openWeights(path: string): Promise<ReadonlyMap<string, Checkpoint
 }
 
 /** DALL·E Mini's tokenizer from the files that are in a folder. */
-async function readBartTokenizer(folder: string, kind: 'bart' | 'min-dalle'): Promise<CaptionTokenizer> {
+async function readBartTokenizer(folder: string, kind: 'bart' | 'min-dalle'): Promise<TextTokenizer> {
   const at = (name: string) => join(folder, name);
   const words = (await exists(at(wordsFile))) ? await readText(at(wordsFile)) : undefined;
   const json = kind === 'bart' ? await readJson(at(tokenizerFile), 'optional') : undefined;
@@ -136,7 +136,7 @@ async function readBartTokenizer(folder: string, kind: 'bart' | 'min-dalle'): Pr
     merges: await readText(at(mergesFile)),
   });
   const tokenizer = json
-    ? await loadTokenizer(json, (await readJson(at(tokenizerConfigFile), 'optional')) ?? {})
+    ? await loadTextTokenizer(json, (await readJson(at(tokenizerConfigFile), 'optional')) ?? {})
     : kind === 'bart'
       ? await tokenizerFromBpeFiles(await bpe())
       : await minDalleTokenizer(await bpe());

@@ -4,9 +4,9 @@ import { copyFile, readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Progress, SamplingOptions } from '@dalle-mini/core';
 import { isFolder, recoverFolder } from '@dalle-mini/core/node';
-import { type DecoderConfig, decoderConfigFromRelease, takeDecoder } from '@dalle-mini/decoder';
+import { type DecoderConfig, importDecoder, importDecoderConfig } from '@dalle-mini/decoder';
 import type { CompiledModelCache } from '@dalle-mini/graph/onnxruntime';
-import { type BartConfig, bartConfigFromRelease, takeBart } from '@dalle-mini/text-encoder';
+import { type BartConfig, importTextEncoder, importTextEncoderConfig } from '@dalle-mini/text-encoder';
 import { readVqganFiles } from '@dalle-mini/vqgan/node';
 import type { Checkpoint } from '@dalle-mini/weights';
 import { type DownloadOptions, downloadModel, type HubOptions } from '@dalle-mini/weights/hub';
@@ -132,7 +132,7 @@ interface Release {
   readonly textEncoder: BartConfig;
   readonly decoder: DecoderConfig;
   readonly takeTextEncoder: () => Promise<Checkpoint>;
-  readonly takeDecoder: () => Promise<Checkpoint>;
+  readonly importDecoder: () => Promise<Checkpoint>;
   readonly vqgan: () => Promise<string>;
   readonly sampling: SamplingOptions;
 }
@@ -165,7 +165,7 @@ async function convert(folder: string, target: string, model: string, options: P
       },
       async decoder() {
         report();
-        return { config: release.decoder, weights: await release.takeDecoder() };
+        return { config: release.decoder, weights: await release.importDecoder() };
       },
       async textEncoderFiles(to) {
         for (const name of release.tokenizerFiles) await copyFile(join(folder, name), join(to, name));
@@ -194,8 +194,8 @@ async function openFlaxRelease(
 ): Promise<Release> {
   const json = await readJson(join(folder, 'config.json'));
   const configs = await inFile(join(folder, 'config.json'), () => ({
-    textEncoder: bartConfigFromRelease(json),
-    decoder: decoderConfigFromRelease(json),
+    textEncoder: importTextEncoderConfig(json),
+    decoder: importDecoderConfig(json),
   }));
   const path = join(folder, 'flax_model.msgpack');
   // Both parts are taken out of one file: what is taken is let go.
@@ -210,8 +210,8 @@ async function openFlaxRelease(
     tokenizer: 'bart',
     tokenizerFiles: neededTokenizerFiles(names).filter((name) => normalized || name !== wordsFile),
     ...configs,
-    takeTextEncoder: () => take((all) => takeBart(all, configs.textEncoder)),
-    takeDecoder: () => take((all) => takeDecoder(all, configs.decoder)),
+    takeTextEncoder: () => take((all) => importTextEncoder(all, configs.textEncoder)),
+    importDecoder: () => take((all) => importDecoder(all, configs.decoder)),
     vqgan: () => findVqgan(options),
     // As the published notebook draws: it names no top-k, and transformers takes 50 then.
     sampling: { topK: 50, guidanceScale: 10 },
@@ -246,7 +246,7 @@ async function openMinDalle(
       textLength: encoder.positions,
     },
     takeTextEncoder: () => readTensors(encoderPath),
-    takeDecoder: () => readTensors(decoderPath),
+    importDecoder: () => readTensors(decoderPath),
     vqgan: async () => {
       if (options.vqgan !== undefined) return findVqgan(options);
       return names.includes('detoker.pt') ? folder : join(dirname(folder), 'vqgan');

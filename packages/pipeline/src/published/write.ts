@@ -1,8 +1,8 @@
 /** A model in the layout of DALL·E Mini's releases, which the published Python code loads. */
 import { join, resolve } from 'node:path';
 import { makeFolder, writeFolderAtomically, writeJsonFile } from '@dalle-mini/core/node';
-import { releaseConfig, releaseDecoder } from '@dalle-mini/decoder';
-import { releaseBart } from '@dalle-mini/text-encoder';
+import { exportConfig, exportDecoder } from '@dalle-mini/decoder';
+import { exportTextEncoder } from '@dalle-mini/text-encoder';
 import { exportVqgan, exportVqganConfig } from '@dalle-mini/vqgan';
 import type { Checkpoint } from '@dalle-mini/weights';
 import { writeFlaxCheckpointFile } from '@dalle-mini/weights/node';
@@ -46,7 +46,7 @@ export async function writeRelease(folder: string, parts: ReleaseParts): Promise
   // What fromPretrained converted the release before to is of no use with this one.
   await checkReplaceable(target, [configFile, flaxFile, ...tokenizerFiles, vqganFolder, 'converted']);
   const config = {
-    ...releaseConfig(textEncoder.config, decoder.config),
+    ...exportConfig(textEncoder.config, decoder.config),
     normalize_text: wordsFile in textEncoder.tokenizerFiles,
   };
   const write = async (place: string, json: object, weights: Checkpoint) => {
@@ -55,8 +55,8 @@ export async function writeRelease(folder: string, parts: ReleaseParts): Promise
   };
   await writeFolderAtomically(target, async (temporary) => {
     const released = [
-      ...releaseBart(stored(textEncoder, bartKind).weights, textEncoder.config),
-      ...releaseDecoder(stored(decoder, decoderKind).weights, decoder.config),
+      ...exportTextEncoder(stored(textEncoder, bartKind).weights, textEncoder.config),
+      ...exportDecoder(stored(decoder, decoderKind).weights, decoder.config),
     ];
     await write(temporary, config, new Map(released));
     await writeTokenizerFiles(temporary, textEncoder.tokenizerFiles);

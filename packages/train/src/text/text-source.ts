@@ -1,6 +1,6 @@
 import type { TextEncoder, TextEncoding } from '@dalle-mini/core';
 import { input, ParameterScope, type Runtime, type Tensor, type TensorData } from '@dalle-mini/graph';
-import { type BertConfig, bert, type CaptionTokenizer } from '@dalle-mini/text-encoder';
+import { type BertConfig, bert, type TextTokenizer } from '@dalle-mini/text-encoder';
 import type { Settings } from '../run/settings.js';
 import { CaptionCache } from './caption-cache.js';
 
@@ -14,7 +14,7 @@ export interface FrozenTextEncoder {
 export interface TrainedTextEncoder {
   readonly kind: 'trained';
   readonly config: BertConfig;
-  readonly tokenizer: CaptionTokenizer;
+  readonly tokenizer: TextTokenizer;
   /** Tokens that every caption is cut or padded to, at most `config.positions`. */
   readonly maxLength: number;
   /** Its pretrained parameters, named as `bert` declares them. */

@@ -1,6 +1,6 @@
+import { demojize } from '../captions/demojize.js';
 import { createTokenizer } from './create-tokenizer.js';
-import { demojize } from './demojize.js';
-import type { CaptionTokenizer } from './tokenizer.js';
+import type { TextTokenizer } from './text-tokenizer.js';
 import { type BpeFiles, checkVocab, parseMerges } from './vocabulary-files.js';
 
 /** What stands for the space before a word in the vocabulary. */
@@ -21,7 +21,7 @@ const PAD_ID = 1;
  *
  * @throws Error if the files are none of a BPE tokenizer, do not belong together, or lack `<s>`, `</s>` or `<unk>`.
  */
-export async function minDalleTokenizer({ vocab, merges }: BpeFiles): Promise<CaptionTokenizer> {
+export async function minDalleTokenizer({ vocab, merges }: BpeFiles): Promise<TextTokenizer> {
   await checkVocab(vocab, ['<s>', '</s>', '<unk>']);
   const file = {
     added_tokens: [],

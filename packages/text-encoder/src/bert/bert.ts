@@ -22,9 +22,8 @@ import {
   splitHeads,
   type Tensor,
 } from '@dalle-mini/graph';
-import { activations } from './activations.js';
-import { type BertFamily, bertNames } from './bert-names.js';
-import { tokenPositions } from './token-positions.js';
+import { activations, tokenPositions } from '@dalle-mini/transformer';
+import { type BertFamily, bertNames } from './names.js';
 
 /** The activations of {@link BertConfig}: `gelu` is exact; `gelu_fast`, `gelu_new` and `gelu_pytorch_tanh` are one, by tanh. */
 export const bertActivations = [

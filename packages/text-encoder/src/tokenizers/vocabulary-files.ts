@@ -1,5 +1,5 @@
 import { forEachInTurns } from '@dalle-mini/core';
-import { type CaptionTokenizer, loadTokenizer } from './tokenizer.js';
+import { loadTextTokenizer, type TextTokenizer } from './text-tokenizer.js';
 
 /** The files of a byte-level BPE tokenizer, as GPT-2, RoBERTa, BART and DALL·E Mini have it. */
 export interface BpeFiles {
@@ -24,10 +24,10 @@ export async function tokenizerFromBpeFiles({
   vocab,
   merges,
   addPrefixSpace = false,
-}: BpeFiles): Promise<CaptionTokenizer> {
+}: BpeFiles): Promise<TextTokenizer> {
   await checkVocab(vocab, ['<s>', '</s>', '<pad>']);
   const special = BART_SPECIAL_TOKENS.filter((token) => token in vocab);
-  return loadTokenizer({
+  return loadTextTokenizer({
     added_tokens: special.map((content) => addedToken(content, vocab[content]!, content === '<mask>')),
     normalizer: null,
     pre_tokenizer: { type: 'ByteLevel', add_prefix_space: addPrefixSpace, trim_offsets: true, use_regex: true },
@@ -61,7 +61,7 @@ export interface WordPieceFiles {
  * `DistilBertTokenizerFast` too: WordPiece between `[CLS]` and `[SEP]`, padded with `[PAD]`.
  * @throws Error if the file is no such vocabulary, or lacks one of these or `[UNK]`.
  */
-export async function tokenizerFromWordPieceFiles(files: WordPieceFiles): Promise<CaptionTokenizer> {
+export async function tokenizerFromWordPieceFiles(files: WordPieceFiles): Promise<TextTokenizer> {
   const { vocab: text, lowercase, stripAccents = null, separateIdeographs = true } = files;
   const lines = typeof text === 'string' ? text.split(/\r?\n/) : [];
   if (lines.at(-1) === '') lines.pop();
@@ -69,7 +69,7 @@ export async function tokenizerFromWordPieceFiles(files: WordPieceFiles): Promis
   if (lines.length < 2) throw new Error('The vocabulary has no lines; give the text of vocab.txt, a token a line.');
   checkTokens(vocab, ['[PAD]', '[UNK]', '[CLS]', '[SEP]'], 'vocab.txt');
   const special = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'].filter((token) => token in vocab);
-  return loadTokenizer({
+  return loadTextTokenizer({
     added_tokens: special.map((content) => addedToken(content, vocab[content]!)),
     normalizer: {
       type: 'BertNormalizer',
@@ -105,8 +105,8 @@ interface TokenizerConfig {
  * `vocab.json`, the text of `merges.txt`) or `{ vocab }` (the text of `vocab.txt`), and its parsed `tokenizer_config.json`.
  * @throws Error if the files are none of a tokenizer, or name no padding token.
  */
-export async function tokenizerFromFiles(files: object, tokenizerConfig: object = {}): Promise<CaptionTokenizer> {
-  if (!('vocab' in files)) return loadTokenizer(files, tokenizerConfig);
+export async function tokenizerFromFiles(files: object, tokenizerConfig: object = {}): Promise<TextTokenizer> {
+  if (!('vocab' in files)) return loadTextTokenizer(files, tokenizerConfig);
   const config: TokenizerConfig = tokenizerConfig;
   if ('merges' in files || typeof files.vocab !== 'string')
     return tokenizerFromBpeFiles({ ...(files as BpeFiles), addPrefixSpace: config.add_prefix_space });

@@ -1,11 +1,11 @@
 import { nextTurn } from '@dalle-mini/core';
 import type { CheckpointTensor, Runtime } from '@dalle-mini/graph';
 import type { StoredTensor } from '@dalle-mini/weights';
+import { CompiledTextEncoder, checkBatches } from '../compiled-text-encoder.js';
+import { tokenizerFromFiles } from '../tokenizers/vocabulary-files.js';
 import { bertGraph } from './bert.js';
-import { parseBertConfig } from './bert-config.js';
-import { bertWeights } from './bert-weights.js';
-import { CompiledTextEncoder, checkBatches } from './compiled-text-encoder.js';
-import { tokenizerFromFiles } from './vocabulary-files.js';
+import { parseBertConfig } from './config.js';
+import { bertWeights } from './weights.js';
 
 /** The files of a Hugging Face model, read. */
 export interface HuggingFaceFiles<Weight = StoredTensor> {
@@ -41,9 +41,9 @@ export interface HuggingFaceTextEncoderOptions {
 export class HuggingFaceTextEncoder extends CompiledTextEncoder {
   /**
    * Loads a model from the files of its repository. Its weights may also stay in their file, laid out as in PyTorch.
-   * @throws RangeError if `maxLength` is past the model's positions, or `batchSize` is not a whole number of 1 or more;
-   * TypeError if `config.json` describes another kind of model, or an option that is not supported; Error if the tokenizer's files
-   * are none, or a weight is missing or has another shape.
+   * @throws OptionError if `maxLength` is more than the positions of the model, or `batchSize` is not a whole number of at least 1;
+   * ConfigError if `config.json` describes another kind of model, or an option that is not supported; CheckpointError if a weight is
+   * missing or has another shape; Error if the files are not those of a tokenizer.
    */
   static async fromFiles(
     files: HuggingFaceFiles<CheckpointTensor>,

@@ -1,14 +1,14 @@
 import { nextTurn } from '@dalle-mini/core';
 import type { Runtime, StoredParameter } from '@dalle-mini/graph';
+import { CompiledTextEncoder, checkBatches } from '../compiled-text-encoder.js';
+import type { TextTokenizer } from '../tokenizers/text-tokenizer.js';
 import { type BartConfig, bartGraph, bartPaddingIsFree, checkBartConfig } from './bart.js';
-import { CompiledTextEncoder, checkBatches } from './compiled-text-encoder.js';
-import type { CaptionTokenizer } from './tokenizer.js';
 
 /** What DALL·E Mini's text encoder is made of. */
 export interface BartParts {
   readonly config: BartConfig;
   /** The one that the model was trained with: its normalization of text is part of it. */
-  readonly tokenizer: CaptionTokenizer;
+  readonly tokenizer: TextTokenizer;
   /** Named as in kuprel/min-dalle. What is not needed is ignored. */
   readonly parameters: ReadonlyMap<string, StoredParameter>;
 }
@@ -25,12 +25,12 @@ export interface BartTextEncoderOptions {
 /** DALL·E Mini's own text encoder. */
 export class BartTextEncoder extends CompiledTextEncoder {
   /**
-   * @throws RangeError if the configuration is not sound, `maxLength` is past the model's positions, or `batchSize` is not a
-   * whole number of 1 or more; GraphError if a parameter is missing or has another shape.
+   * @throws ConfigError that names a wrong field of the configuration; OptionError if `maxLength` is more than the positions of the model,
+   * or `batchSize` is not a whole number of at least 1; GraphError if a parameter is missing or has another shape.
    */
   static async fromParts(parts: BartParts, options: BartTextEncoderOptions): Promise<BartTextEncoder> {
-    const { config, tokenizer, parameters } = parts;
-    checkBartConfig(config);
+    const { tokenizer, parameters } = parts;
+    const config = checkBartConfig(parts.config);
     const { runtime, maxLength = config.maxLength, batchSize = 4 } = options;
     checkBatches(maxLength, batchSize, config.maxLength);
     await nextTurn();

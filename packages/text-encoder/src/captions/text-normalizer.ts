@@ -1,7 +1,6 @@
 import { demojize } from './demojize.js';
 import { fixText } from './fix-text.js';
 import { unescapeHtml } from './html-entities.js';
-import type { CaptionTokenizer } from './tokenizer.js';
 import { transliterate } from './transliterate.js';
 import { type WordFrequencies, WordSplitter } from './word-splitter.js';
 
@@ -70,13 +69,4 @@ export class TextNormalizer {
       return ` ${PERSONS_UP_TO.find(({ count }) => chosen < count)!.name} `;
     });
   }
-}
-
-/**
- * A tokenizer that normalizes captions first, as DALL·E Mini's processor does. The empty caption stays as it is: it stands for no
- * condition, whose tokens the processor makes without normalizing.
- */
-export function normalizingTokenizer(tokenizer: CaptionTokenizer, normalizer: TextNormalizer): CaptionTokenizer {
-  const normalize = (caption: string) => (caption === '' ? '' : normalizer.normalize(caption));
-  return { encode: (captions, maxLength) => tokenizer.encode(captions.map(normalize), maxLength) };
 }

@@ -7,7 +7,7 @@ import {
 } from '@dalle-mini/graph';
 import type { StoredTensor } from '@dalle-mini/weights';
 import { type BertConfig, bertGraph } from './bert.js';
-import { releasedNames } from './bert-names.js';
+import { releasedNames } from './names.js';
 
 /**
  * Binds the parameters of `bert` to the tensors of a checkpoint: `HuggingFaceFiles` documents which. What is not needed is ignored.

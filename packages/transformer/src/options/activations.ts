@@ -31,3 +31,6 @@ export const activations = {
   swish,
   tanh,
 };
+
+/** Those of the published code. `silu` is `swish`. */
+export const activationNames = ['gelu', 'gelu_new', 'quick_gelu', 'relu', 'silu', 'smelu', 'swish'] as const;

@@ -9,7 +9,7 @@ export interface TokenBatch {
 }
 
 /** Turns captions into the token ids that a pretrained text encoder was trained on. */
-export interface CaptionTokenizer {
+export interface TextTokenizer {
   /**
    * Tokenizes captions of any length and content. A caption that is too long loses its last tokens, never the special tokens
    * around it; a lone surrogate counts as U+FFFD.
@@ -37,7 +37,7 @@ interface TokenizerFile {
  * differ for 658, rare marks and punctuation that Unicode added or changed after the reference's tables were made.)
  * @throws Error if the files are not a tokenizer, or name no padding token.
  */
-export async function loadTokenizer(tokenizerJson: object, tokenizerConfig: object = {}): Promise<CaptionTokenizer> {
+export async function loadTextTokenizer(tokenizerJson: object, tokenizerConfig: object = {}): Promise<TextTokenizer> {
   const file = tokenizerJson as TokenizerFile;
   const tokenizer = await createTokenizer(tokenizerJson, tokenizerConfig);
   const padId = findPadId(file, tokenizerConfig);

@@ -1,0 +1,156 @@
+import { boolean, field, number, object, oneOf, optional, readConfig, refuse } from '@dalle-mini/core';
+import { sizeFields } from '@dalle-mini/transformer';
+import { type BertConfig, bertActivations } from './bert.js';
+import type { BertFamily } from './names.js';
+
+/**
+ * Reads the parsed `config.json` of a BERT, RoBERTa, DistilBERT or BART of Hugging Face.
+ *
+ * @param source What is read, to begin an error with: the path of the file.
+ * @throws ConfigError that names the field of the file which is missing, out of its range, or not what {@link bert} computes.
+ */
+export function parseBertConfig(json: object, source = 'config.json'): BertConfig {
+  const { model_type } = readConfig(familyFile, json, source);
+  return { family: model_type, ...readers[model_type](json, source) };
+}
+
+/** Files have many other fields, of training and of generating; what is null counts as left out. */
+const rules = { unknown: 'ignore', nullIsAbsent: true } as const;
+
+const familyFile = object({ model_type: oneOf<BertFamily>(['bert', 'roberta', 'distilbert', 'bart']) }, rules);
+
+const commonFields = {
+  vocab_size: sizeFields.vocabularySize,
+  max_position_embeddings: sizeFields.length,
+  is_decoder: optional(oneOf([false])),
+  position_embedding_type: optional(oneOf(['absolute'])),
+  pruned_heads: optional(
+    field('empty, for a model with all of its heads', (heads) => Object.keys(Object(heads)).length === 0),
+  ),
+};
+
+const activation = optional(oneOf(bertActivations), 'gelu');
+
+const bertFields = {
+  ...commonFields,
+  hidden_size: sizeFields.width,
+  num_hidden_layers: sizeFields.layers,
+  num_attention_heads: sizeFields.heads,
+  intermediate_size: sizeFields.width,
+  hidden_act: activation,
+  type_vocab_size: sizeFields.vocabularySize,
+  layer_norm_eps: number({ above: 0 }),
+};
+
+const bertFile = object(bertFields, {
+  ...rules,
+  check: (file, at) => checkHeads(file.hidden_size, file.num_attention_heads, at('hidden_size')),
+});
+
+const robertaFile = object(
+  { ...bertFields, pad_token_id: optional(sizeFields.tokenId, 1) },
+  {
+    ...rules,
+    check(file, at) {
+      checkHeads(file.hidden_size, file.num_attention_heads, at('hidden_size'));
+      const { max_position_embeddings: rows, pad_token_id } = file;
+      if (rows <= pad_token_id + 1)
+        refuse(at('max_position_embeddings'), `more than the ${pad_token_id + 1} up to that of padding`, rows);
+    },
+  },
+);
+
+const distilbertFile = object(
+  {
+    ...commonFields,
+    dim: sizeFields.width,
+    n_layers: sizeFields.layers,
+    n_heads: sizeFields.heads,
+    hidden_dim: sizeFields.width,
+    activation,
+    sinusoidal_pos_embds: optional(boolean(), false),
+  },
+  { ...rules, check: (file, at) => checkHeads(file.dim, file.n_heads, at('dim')) },
+);
+
+const bartFile = object(
+  {
+    ...commonFields,
+    d_model: sizeFields.width,
+    encoder_layers: sizeFields.layers,
+    encoder_attention_heads: sizeFields.heads,
+    encoder_ffn_dim: sizeFields.width,
+    activation_function: activation,
+    scale_embedding: optional(boolean(), false),
+    // Options of BART's first code in transformers, which today's does not have.
+    normalize_before: optional(oneOf([false])),
+    add_final_layer_norm: optional(oneOf([false])),
+    static_position_embeddings: optional(oneOf([false])),
+    normalize_embedding: optional(oneOf([true])),
+    extra_pos_embeddings: optional(oneOf([2])),
+  },
+  { ...rules, check: (file, at) => checkHeads(file.d_model, file.encoder_attention_heads, at('d_model')) },
+);
+
+function checkHeads(width: number, heads: number, path: string): void {
+  if (width % heads !== 0) refuse(path, `a multiple of the ${heads} attention heads`, width);
+}
+
+const readers: Record<BertFamily, (json: object, source: string) => Omit<BertConfig, 'family'>> = {
+  bert(json, source) {
+    const file = readConfig(bertFile, json, source);
+    return { ...bertSizes(file), positions: file.max_position_embeddings };
+  },
+
+  roberta(json, source) {
+    const file = readConfig(robertaFile, json, source);
+    const paddingId = file.pad_token_id;
+    return { ...bertSizes(file), paddingId, positions: file.max_position_embeddings - paddingId - 1 };
+  },
+
+  distilbert(json, source) {
+    const file = readConfig(distilbertFile, json, source);
+    return {
+      vocabularySize: file.vocab_size,
+      positions: file.max_position_embeddings,
+      width: file.dim,
+      layers: file.n_layers,
+      heads: file.n_heads,
+      feedForwardWidth: file.hidden_dim,
+      activation: file.activation,
+      sinusoidalPositions: file.sinusoidal_pos_embds,
+      tokenTypes: 0,
+      // Its code has no option for the norms.
+      layerNormEpsilon: 1e-12,
+    };
+  },
+
+  bart(json, source) {
+    const file = readConfig(bartFile, json, source);
+    return {
+      vocabularySize: file.vocab_size,
+      positions: file.max_position_embeddings,
+      width: file.d_model,
+      layers: file.encoder_layers,
+      heads: file.encoder_attention_heads,
+      feedForwardWidth: file.encoder_ffn_dim,
+      activation: file.activation_function,
+      tokenTypes: 0,
+      layerNormEpsilon: 1e-5,
+      scaleEmbedding: file.scale_embedding,
+    };
+  },
+};
+
+function bertSizes(file: ReturnType<typeof bertFile.read>): Omit<BertConfig, 'family' | 'positions'> {
+  return {
+    vocabularySize: file.vocab_size,
+    width: file.hidden_size,
+    layers: file.num_hidden_layers,
+    heads: file.num_attention_heads,
+    feedForwardWidth: file.intermediate_size,
+    activation: file.hidden_act,
+    tokenTypes: file.type_vocab_size,
+    layerNormEpsilon: file.layer_norm_eps,
+  };
+}

@@ -1,0 +1,19 @@
+export {
+  checkTransformer,
+  normPositions,
+  sizeFields,
+  type TransformerConfig,
+  transformerFields,
+} from './config.js';
+export type { KeysAndValues, RowCache } from './key-value-cache.js';
+export { activationNames, activations } from './options/activations.js';
+export { type ExportOptions, exportTransformer, importTransformer } from './published/checkpoint.js';
+export {
+  exportTransformerConfig,
+  importTransformerConfig,
+  type PublishedConfig,
+  publishedConfig,
+} from './published/config.js';
+export { createStack, type Stack, type StackInput } from './stack.js';
+export { tokenPositions } from './token-positions.js';
+export { decoder, encoder, paddingMask, readText, type TextMemory } from './transformer.js';
