@@ -1,0 +1,69 @@
+/**
+ * A plugin of TypeDoc: names modules as they are imported, names guides by their headings, and makes relative links of the Markdown files
+ * work in the documentation.
+ */
+import { statSync } from 'node:fs';
+import { relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Application, ReflectionKind } from 'typedoc';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const repository = 'https://github.com/dalle-mini/dalle-mini-ts';
+
+/** @param {Application} app */
+export function load(app) {
+  app.on(Application.EVENT_PROJECT_REVIVE, (project) => {
+    for (const module of project.children ?? []) {
+      nameEntryPoints(module);
+      const folder = resolve(root, 'packages', module.name.replace(/^.*\//, ''));
+      for (const path of [folder, resolve(folder, 'README.md')]) project.files.registerReflectionPath(path, module);
+    }
+    project.files.registerReflectionPath(resolve(root, 'README.md'), project);
+    // In the order of `projectDocuments`, which is the reading order.
+    const guides = app.options.getValue('projectDocuments').map((path) => resolve(root, path));
+    const place = (document) => guides.indexOf(project.files.getReflectionPath(document));
+    project.documents?.sort((a, b) => place(a) - place(b));
+    for (const document of project.documents ?? []) nameByHeading(document);
+
+    for (const reflection of Object.values(project.reflections)) {
+      const { summary = [], blockTags = [] } = reflection.comment ?? {};
+      const parts = [
+        summary,
+        ...blockTags.map((tag) => tag.content),
+        reflection.readme ?? [],
+        reflection.content ?? [],
+      ];
+      for (const part of parts.flat()) linkToRepository(part, project);
+    }
+    for (const part of project.readme ?? []) linkToRepository(part, project);
+  });
+}
+
+/** `@dalle-mini/graph/onnxruntime` for the entry point `./onnxruntime` of `@dalle-mini/graph`, `@dalle-mini/graph` for its `.`. */
+function nameEntryPoints(module) {
+  for (const child of module.children ?? []) {
+    if (child.kind === ReflectionKind.Module)
+      child.name = child.name === '' ? module.name : `${module.name}/${child.name}`;
+  }
+}
+
+/** Takes the first heading of a guide as its name: as the title of a page, it would be there twice. */
+function nameByHeading(document) {
+  const [first] = document.content;
+  const heading = /^\s*# (.+)\n/.exec(first.text);
+  if (!heading) throw new Error(`The guide ${document.name} must begin with a heading.`);
+  document.name = heading[1];
+  first.text = first.text.slice(heading[0].length);
+}
+
+/** Links to folders and Markdown files that are not part of the documentation lead to the repository on GitHub. */
+function linkToRepository(part, project) {
+  if (part.kind !== 'relative-link' || typeof part.target !== 'number') return;
+  const path = project.files.resolve(part.target, project);
+  if (typeof path !== 'string') return;
+  const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory();
+  if (!isFolder && !path.endsWith('.md')) return;
+  const anchor = part.targetAnchor ? `#${part.targetAnchor}` : '';
+  part.text = `${repository}/${isFolder ? 'tree' : 'blob'}/main/${relative(root, path)}${anchor}`;
+  part.kind = 'text';
+}
