@@ -46,11 +46,11 @@ export interface TrainCommand {
   readonly signal: AbortSignal;
 }
 
-/** `dalle-mini train`: trains, or goes on where a run was stopped, and prints the path of the result. */
+/** `dalle-mini train`: trains a model, or resumes a run that was stopped, and prints the path of the result. */
 export async function trainFromConfig(kind: 'vqgan' | 'decoder', command: TrainCommand): Promise<void> {
   const bar = new ProgressBar();
   const runtime = new OnnxRuntime();
-  // A runtime of its own, so that captions are encoded beside the training steps.
+  // A runtime of its own, so that captions are encoded while training steps are computed.
   const textRuntime = new OnnxRuntime({ threads: 1 });
   try {
     const result =
@@ -70,7 +70,7 @@ export async function trainFromConfig(kind: 'vqgan' | 'decoder', command: TrainC
 /** Whether an error is about the trainers' options, which come from the settings, and not about a file. */
 function isOfSettings(error: unknown): error is Error {
   if (error instanceof ConfigError) return !isAbsolute(error.source);
-  return error instanceof OptionError || error instanceof RangeError;
+  return error instanceof OptionError;
 }
 
 /** The message of an error, with the names that fields have in the settings. */
@@ -96,7 +96,7 @@ async function trainVqganFrom(
     dataset: data.training,
     order: sampler(data, settings.seed),
     evaluation: data.evaluation,
-    ...(start ? { parameters: start.parameters } : {}),
+    parameters: start?.parameters,
   });
   await data.close();
   const result = join(folder, 'vqgan');
@@ -152,10 +152,12 @@ async function trainDecoderFrom(
     order: createSampler({ groups: await dataset.groups(), seed: settings.seed }),
     textEncoder,
     evaluation,
-    ...(settings.samplePrompts
-      ? { samples: { prompts: settings.samplePrompts, imageTokenizer: tokenizer, sampling: settings.sampling ?? {} } }
-      : {}),
-    ...(start ? { parameters: start.parameters } : {}),
+    samples: settings.samplePrompts && {
+      prompts: settings.samplePrompts,
+      imageTokenizer: tokenizer,
+      sampling: settings.sampling,
+    },
+    parameters: start?.parameters,
   });
   const result = join(folder, 'model');
   await writeModelFolder(result, {
@@ -178,7 +180,7 @@ function folderOf(settings: { readonly folder?: string | undefined }, command: T
   return folder;
 }
 
-/** What both kinds of training are told. */
+/** Options of both kinds of training. */
 function runOptions(
   { steps, seed, training, evaluationSize, ...settings }: VqganSettings | DecoderSettings,
   folder: string,
@@ -199,7 +201,7 @@ function runOptions(
     seed,
     checkpointEvery,
     evaluateEvery,
-    ...(evaluationSize === undefined ? {} : { evaluationSize }),
+    evaluationSize,
     signal,
     onProgress: reporter(bar),
   };
@@ -222,7 +224,7 @@ function reporter(bar: ProgressBar): (progress: TrainingProgress) => void {
 interface TrainingData {
   readonly training: Dataset;
   readonly evaluation: Dataset;
-  /** Indices of the samples that are variants of one picture, where they are known. */
+  /** Indices of the samples that are variants of one image, where they are known. */
   readonly groups?: readonly (readonly number[])[];
   close(): Promise<void>;
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import {
   createRandom,
+  type Fields,
   type ImageTokenizer,
   implementation,
   integer,
@@ -104,19 +105,22 @@ export interface DecoderTraining extends RunOptions {
 }
 
 const share = number({ min: 0, max: 1 });
+
+/** The fields of a {@link DecoderTrainingConfig} without its model. */
+export const decoderTrainingFields: Fields<Omit<DecoderTrainingConfig, 'model'>> = {
+  ...trainingConfigFields,
+  accumulation: optional(integer({ min: 1 })),
+  optimizer: optional(oneOf(['adamw', 'adafactor'])),
+  captionDropout: optional(share),
+  tokenNoise: optional(share),
+};
+
 const tokenDataset = implementation<TokenDataset>('a dataset of tokens', ['get']);
 
 const optionsField = object<DecoderTraining>(
   {
     ...runFields,
-    config: object<DecoderTrainingConfig>({
-      ...trainingConfigFields,
-      model: anyObject('a decoder configuration'),
-      accumulation: optional(integer({ min: 1 })),
-      optimizer: optional(oneOf(['adamw', 'adafactor'])),
-      captionDropout: optional(share),
-      tokenNoise: optional(share),
-    }),
+    config: object<DecoderTrainingConfig>({ ...decoderTrainingFields, model: anyObject('a decoder configuration') }),
     dataset: tokenDataset,
     evaluation: tokenDataset,
     textEncoder: anyObject('a frozen or a trained text encoder'),
@@ -147,7 +151,7 @@ export async function trainDecoder(given: DecoderTraining): Promise<Map<string, 
   const config = withDefaults(options.config, defaults);
   const { model, batchSize, accumulation, stepsPerRun, captionDropout, tokenNoise, weightDecay, averageDecay } = config;
   const text = textSource(options.textEncoder);
-  checkDecoderConfig(model);
+  checkDecoderConfig(model, 'config.model');
   checkData(options, text);
   const perStep = batchSize * accumulation;
   return runTraining({

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import {
   boolean,
   createRandom,
+  type Fields,
   implementation,
   integer,
   number,
@@ -94,18 +95,20 @@ export interface VqganTraining extends RunOptions {
   readonly evaluation: Dataset;
 }
 
+/** The fields of a {@link VqganTrainingConfig} without its model. */
+export const vqganTrainingFields: Fields<Omit<VqganTrainingConfig, 'model'>> = {
+  ...trainingConfigFields,
+  absoluteErrorWeight: optional(number({ min: 0 })),
+  commitmentWeight: optional(number({ min: 0 })),
+  restartEvery: optional(integer()),
+  flip: optional(boolean()),
+};
+
 const optionsField = object<VqganTraining>(
   {
     ...runFields,
     config: object<VqganTrainingConfig>(
-      {
-        ...trainingConfigFields,
-        model: anyObject('a VQ-GAN configuration'),
-        absoluteErrorWeight: optional(number({ min: 0 })),
-        commitmentWeight: optional(number({ min: 0 })),
-        restartEvery: optional(integer()),
-        flip: optional(boolean()),
-      },
+      { ...vqganTrainingFields, model: anyObject('a VQ-GAN configuration') },
       {
         check({ model, stepsPerRun = trainingDefaults.stepsPerRun, restartEvery = 0 }, at) {
           checkVqganConfig(model, at('model'));

@@ -180,7 +180,7 @@ describe('a run that resumes', () => {
     const path = join(folder, 'metrics.jsonl');
     await writeFile(path, `not JSON\n${await readFile(path, 'utf8')}`);
     await expect(kinds.decoder(folder, { runtime: recordingRuntime() })).rejects.toThrow(
-      `${path}: line 1 must be JSON`,
+      `${path}, line 1: the text must be JSON`,
     );
   });
 

@@ -94,7 +94,8 @@ export const sizeFields = {
   nEmbed: count(2 ** 24),
 };
 
-const configFields = object<VqganConfig>(
+/** A field that reads a configuration. */
+export const vqganConfigField = object<VqganConfig>(
   {
     ...sizeFields,
     normGroups: optional(count(channels)),
@@ -139,5 +140,5 @@ const configFields = object<VqganConfig>(
  * @throws ConfigError that names the field.
  */
 export function checkVqganConfig(config: unknown, source = 'VQ-GAN config'): VqganConfig {
-  return readConfig(configFields, config, source);
+  return readConfig(vqganConfigField, config, source);
 }

@@ -1,4 +1,4 @@
-export { checkVqganConfig, gridSizeOf, type VqganConfig, vqganPresets } from './config.js';
+export { checkVqganConfig, gridSizeOf, type VqganConfig, vqganConfigField, vqganPresets } from './config.js';
 export { writePixels } from './pixels.js';
 export { exportVqgan, exportVqganConfig, importVqgan, importVqganConfig } from './published.js';
 export { pixelsToRows, type Quantized } from './quantizer.js';

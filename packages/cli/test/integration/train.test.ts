@@ -183,18 +183,34 @@ describe('dalle-mini train decoder', () => {
 
 describe('settings that are wrong', () => {
   it.each([
-    ['vqgan', { steps: 0 }, 'steps: '],
-    ['vqgan', { step: 5 }, '"step"'],
-    ['vqgan', { model: { ...vqganSettings.model, ch: '8' } }, 'model.ch: '],
-    ['vqgan', { training: { ...vqganSettings.training, learningRate: -1 } }, 'training.learningRate: '],
-    ['vqgan', { training: { ...vqganSettings.training, optimizer: 'adamw' } }, 'training: '],
-    ['vqgan', { dataset: { type: 'video', path: 'pictures' } }, 'dataset.type: '],
-    ['vqgan', { startFrom: 'tiny/vqgan' }, 'give either model, the sizes of a new model, or startFrom'],
-    ['vqgan', { model: undefined }, 'give either model, the sizes of a new model, or startFrom'],
+    ['vqgan', { steps: 0 }, 'steps must be a whole number of at least 1, not 0.'],
+    ['vqgan', { step: 5 }, 'step is not known. Did you mean steps?'],
+    ['vqgan', { model: { ...vqganSettings.model, ch: '8' } }, 'model.ch must be a whole number from 1 to '],
+    [
+      'vqgan',
+      { training: { ...vqganSettings.training, learningRate: -1 } },
+      'training.learningRate must be a number above 0, not -1.',
+    ],
+    ['vqgan', { training: { ...vqganSettings.training, optimizer: 'adamw' } }, 'training.optimizer is not known. '],
+    [
+      'vqgan',
+      { dataset: { type: 'video', path: 'pictures' } },
+      'dataset.type must be "folder", "webdataset" or "emoji", not "video".',
+    ],
+    ['vqgan', { startFrom: 'tiny/vqgan' }, 'model must be left out where startFrom is set, not an object.'],
+    [
+      'vqgan',
+      { model: undefined },
+      'model must be the sizes of a new model, unless startFrom names one to fine-tune, ',
+    ],
     ['vqgan', { steps: 5 }, 'steps must be a multiple of training.stepsPerRun, 2, not 5.'],
-    ['vqgan', { model: { ...vqganSettings.model, normGroups: 3 } }, 'model: normGroups must be a divisor of 8, '],
-    ['decoder', { sampling: { topP: 2 } }, 'sampling.topP: '],
-    ['decoder', { model: { ...decoderSettings.model, heads: 3 } }, 'width must be a multiple of the 3 heads'],
+    ['vqgan', { model: { ...vqganSettings.model, normGroups: 3 } }, 'model.normGroups must be a divisor of 8, '],
+    ['decoder', { sampling: { topP: 2 } }, 'sampling.topP must be a number above 0 and of at most 1, not 2.'],
+    [
+      'decoder',
+      { model: { ...decoderSettings.model, heads: 3 } },
+      'model.width must be a multiple of the 3 heads, not 16.',
+    ],
   ] as const)('name the field: %s %j', async (kind, change, message) => {
     const settings = { ...(kind === 'vqgan' ? vqganSettings : decoderSettings), ...change };
     const { code, stdout, stderr } = await train(kind, settings, 'wrong');
@@ -214,7 +230,9 @@ describe('settings that are wrong', () => {
     const broken = await dalleMini(root.path, ['train', 'vqgan', '--config', 'broken.json']);
     expect(broken).toMatchObject({
       code: 1,
-      stderr: expect.stringMatching(/^dalle-mini: broken.json: it is not JSON: [^\n]+\n$/),
+      stderr: expect.stringMatching(
+        /^dalle-mini: broken.json: the text must be JSON, and is not [^\n]+\. Correct it\.\n$/,
+      ),
     });
   });
 

@@ -1,5 +1,5 @@
 import { open } from 'node:fs/promises';
-import { ConfigError } from '@dalle-mini/core';
+import { parseJsonObject } from '@dalle-mini/core';
 import { isMissing, readTextFile, withFileErrors, writeFileAtomically } from '@dalle-mini/core/node';
 
 /** One line of a metrics file: a step, and the figures of it. */
@@ -61,10 +61,7 @@ function parse(text: string, path: string): { line: string; record: MetricsRecor
   const whole = text.slice(0, text.lastIndexOf('\n') + 1);
   const lines = whole.split('\n').slice(0, -1);
   return lines.map((line, i) => {
-    try {
-      return { line, record: JSON.parse(line) as MetricsRecord };
-    } catch {
-      throw new ConfigError(path, `line ${i + 1}`, 'must be JSON, and is not. Delete the line or the file.');
-    }
+    const record = parseJsonObject(line, `${path}, line ${i + 1}`, 'Delete the line or the file.');
+    return { line, record: record as MetricsRecord };
   });
 }
