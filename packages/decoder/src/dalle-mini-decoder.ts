@@ -1,10 +1,12 @@
 import {
   abortSignal,
+  boolean,
   callback,
   createRandom,
   type DecodeOptions,
   field,
   type ImageTokenDecoder,
+  implementation,
   integer,
   nextTurn,
   OptionError,
@@ -22,9 +24,16 @@ import { beginToken } from './decoder.js';
 import { type RowShape, rowGraph, textGraph } from './decoding.js';
 
 export interface DalleMiniDecoderOptions {
-  /** Computes the model. The decoder does not dispose of it: several models may share it. */
+  /** What computes. Several models may share it. */
   readonly runtime: Runtime;
+  /** Whether `dispose` disposes of the runtime too. Default false. */
+  readonly ownsRuntime?: boolean | undefined;
 }
+
+const makeFields = object<DalleMiniDecoderOptions>({
+  runtime: implementation('a runtime', ['compile']),
+  ownsRuntime: optional(boolean()),
+});
 
 const samplingOptions = object(samplingFields);
 
@@ -47,21 +56,21 @@ export class DalleMiniDecoder implements ImageTokenDecoder {
   readonly gridSize: number;
   readonly vocabularySize: number;
   private readonly config: DecoderConfig;
-  private readonly runtime: Runtime;
+  private readonly options: DalleMiniDecoderOptions;
   private readonly compiled = new Map<string, Promise<Executables>>();
   private disposed = false;
 
   /**
    * @param parameters Named as in kuprel/min-dalle. Parameters that it does not need are ignored.
-   * @throws ConfigError that names a wrong field of the configuration.
+   * @throws OptionError if an option is wrong; ConfigError that names a wrong field of the configuration.
    */
   constructor(
     config: DecoderConfig,
     private readonly parameters: ReadonlyMap<string, StoredParameter>,
-    { runtime }: DalleMiniDecoderOptions,
+    options: DalleMiniDecoderOptions,
   ) {
     this.config = checkDecoderConfig(config);
-    this.runtime = runtime;
+    this.options = readOptions(makeFields, options, 'new DalleMiniDecoder');
     this.gridSize = config.gridSize;
     this.vocabularySize = config.vocabularySize;
   }
@@ -165,12 +174,18 @@ export class DalleMiniDecoder implements ImageTokenDecoder {
     return { images, guided: isGuided(options), textLength, candidates };
   }
 
+  /** Frees the model, and its runtime if it owns it. */
   async dispose(): Promise<void> {
     this.disposed = true;
     const all = await Promise.allSettled(this.compiled.values());
     this.compiled.clear();
     const executables = all.flatMap((result) => (result.status === 'fulfilled' ? Object.values(result.value) : []));
     await Promise.all(executables.map((executable) => executable.dispose()));
+    if (this.options.ownsRuntime) await this.options.runtime.dispose();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
   }
 
   private compile(shape: RowShape): Promise<Executables> {
@@ -185,7 +200,8 @@ export class DalleMiniDecoder implements ImageTokenDecoder {
   }
 
   private async compileGraphs(shape: RowShape): Promise<Executables> {
-    const { config, parameters, runtime } = this;
+    const { config, parameters } = this;
+    const { runtime } = this.options;
     // Turns of the event loop: to build a graph and to hand it over took 30 ms together, where neither had been done before.
     const graph = rowGraph(config, shape);
     await nextTurn();

@@ -138,7 +138,7 @@ describe('a DALL·E Mini as it was released', () => {
         const config = JSON.parse(await readFile(at('release', 'config.json'), 'utf8'));
         await writeFile(at('release', 'config.json'), JSON.stringify({ ...config, decoder_ffn_dim: 40 }));
       },
-      /flax_model\.msgpack: the released decoder has .* this config\.json asks for/,
+      /flax_model\.msgpack: The published decoder has .* this config\.json asks for/,
     ],
     [
       'with an option that is not known',

@@ -1,6 +1,8 @@
 import {
   abortSignal,
-  OptionError,
+  boolean,
+  implementation,
+  integer,
   object,
   oneOf,
   optional,
@@ -9,8 +11,35 @@ import {
   type TextEncoder,
   type TextEncoding,
 } from '@dalle-mini/core';
-import type { Executable, TensorData } from '@dalle-mini/graph';
+import type { Executable, Runtime, TensorData } from '@dalle-mini/graph';
 import type { TextTokenizer } from './tokenizers/text-tokenizer.js';
+
+export interface CompiledTextEncoderOptions {
+  /** What computes. Several models may share it. */
+  readonly runtime: Runtime;
+  /** Whether `dispose` disposes of the runtime too. Default false. */
+  readonly ownsRuntime?: boolean | undefined;
+  /** Number of tokens that captions are truncated or padded to. Default: the positions of the model. */
+  readonly maxLength?: number | undefined;
+  /** Number of captions computed at once. Default 4. */
+  readonly batchSize?: number | undefined;
+}
+
+/**
+ * Reads the options of making a text encoder.
+ *
+ * @param positions The longest caption that the model reads, in tokens.
+ * @throws OptionError if an option is unknown or out of its range.
+ */
+export function readMakeOptions(options: CompiledTextEncoderOptions, positions: number, call: string) {
+  const fields = object<Required<CompiledTextEncoderOptions>>({
+    runtime: implementation('a runtime', ['compile']),
+    ownsRuntime: optional(boolean(), false),
+    maxLength: optional(integer({ min: 1, max: positions }), positions),
+    batchSize: optional(integer({ min: 1 }), 4),
+  });
+  return readOptions(fields, options, call);
+}
 
 const encodeOptions = object<TextEncodeOptions>({
   signal: optional(abortSignal()),
@@ -27,6 +56,7 @@ export class CompiledTextEncoder implements TextEncoder {
     private readonly lengthVaries: boolean,
     private readonly tokenizer: TextTokenizer,
     private readonly executable: Executable,
+    private readonly ownRuntime: Runtime | undefined,
   ) {}
 
   async encode(captions: readonly string[], options: TextEncodeOptions = {}): Promise<TextEncoding> {
@@ -52,8 +82,14 @@ export class CompiledTextEncoder implements TextEncoder {
     return { hiddenStates, attentionMask, batch, length, width };
   }
 
+  /** Frees the model, and its runtime if it owns it. */
   async dispose(): Promise<void> {
     await this.executable.dispose();
+    await this.ownRuntime?.dispose();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
   }
 
   /** Captions `start` to `end` as one full batch; the rows that are left over are all padding. */
@@ -79,12 +115,4 @@ function cut(values: Int32Array, from: number, to: number): Int32Array {
     { length: (values.length / from) * to },
     (_, i) => values[Math.floor(i / to) * from + (i % to)]!,
   );
-}
-
-/** @throws OptionError if `maxLength` is more than the positions of the model, or `batchSize` is not a whole number of at least 1. */
-export function checkBatches(maxLength: number, batchSize: number, positions: number): void {
-  if (!Number.isInteger(maxLength) || maxLength < 1 || maxLength > positions)
-    throw new OptionError('maxLength', `a whole number from 1 to ${positions}, the positions of this model`, maxLength);
-  if (!Number.isInteger(batchSize) || batchSize < 1)
-    throw new OptionError('batchSize', 'a whole number of at least 1', batchSize);
 }

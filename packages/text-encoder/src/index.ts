@@ -5,13 +5,12 @@ export {
   type HuggingFaceFiles as BertFiles,
   HuggingFaceTextEncoder,
   HuggingFaceTextEncoder as BertTextEncoder,
-  type HuggingFaceTextEncoderOptions,
-  type HuggingFaceTextEncoderOptions as BertTextEncoderOptions,
 } from './bert/hugging-face-text-encoder.js';
 export type { BertFamily } from './bert/names.js';
 export { bertWeights } from './bert/weights.js';
 export { TextNormalizer, type TextNormalizerOptions } from './captions/text-normalizer.js';
 export type { WordFrequencies } from './captions/word-splitter.js';
+export { CompiledTextEncoder, type CompiledTextEncoderOptions } from './compiled-text-encoder.js';
 export {
   type BartConfig,
   bart,
@@ -20,7 +19,7 @@ export {
   bartPresets,
   checkBartConfig,
 } from './dalle-mini/bart.js';
-export { type BartParts, BartTextEncoder, type BartTextEncoderOptions } from './dalle-mini/bart-text-encoder.js';
+export { type BartParts, BartTextEncoder } from './dalle-mini/bart-text-encoder.js';
 export { exportTextEncoder, importTextEncoder, importTextEncoderConfig } from './dalle-mini/published.js';
 export { minDalleTokenizer } from './tokenizers/min-dalle-tokenizer.js';
 export { normalizingTokenizer } from './tokenizers/normalizing-tokenizer.js';

@@ -2,8 +2,8 @@ import { dequantize, initializeParameters } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import {
   BartTextEncoder,
-  type BartTextEncoderOptions,
   bartParameters,
+  type CompiledTextEncoderOptions,
   importTextEncoder,
   importTextEncoderConfig,
   type TextTokenizer,
@@ -34,7 +34,7 @@ const tokenizer: TextTokenizer = {
   },
 };
 
-const load = (options: Partial<BartTextEncoderOptions> = {}, parts: object = {}) =>
+const load = (options: Partial<CompiledTextEncoderOptions> = {}, parts: object = {}) =>
   BartTextEncoder.fromParts({ config, tokenizer, parameters, ...parts }, { runtime, ...options });
 
 describe('BartTextEncoder', () => {
@@ -87,9 +87,7 @@ describe('BartTextEncoder', () => {
   });
 
   it('refuses what does not fit, by name', async () => {
-    await expect(load({ maxLength: 9 })).rejects.toThrow(
-      'maxLength must be a whole number from 1 to 8, the positions of this model, not 9.',
-    );
+    await expect(load({ maxLength: 9 })).rejects.toThrow('maxLength must be a whole number from 1 to 8, not 9.');
     await expect(load({ batchSize: 0 })).rejects.toThrow('batchSize must be a whole number of at least 1, not 0.');
     await expect(load({}, { config: { ...config, tau: -1 } })).rejects.toThrow('text encoder config: tau must be');
     const some = new Map([...parameters].filter(([name]) => name !== 'layers.1.glu.fc1.weight'));

@@ -100,11 +100,15 @@ describe('fromFiles', () => {
   });
 
   it.each([0, 17, 2.5])('refuses %d tokens where the model has 16 positions', async (maxLength) => {
-    await expect(load({}, { maxLength })).rejects.toThrow(/positions for 1 to 16 tokens/);
+    await expect(load({}, { maxLength })).rejects.toThrow(
+      `maxLength must be a whole number from 1 to 16, not ${maxLength}.`,
+    );
   });
 
   it.each([0, 1.5])('refuses batches of %d', async (batchSize) => {
-    await expect(load({}, { batchSize })).rejects.toThrow(RangeError);
+    await expect(load({}, { batchSize })).rejects.toThrow(
+      `batchSize must be a whole number of at least 1, not ${batchSize}.`,
+    );
   });
 
   it('names a weight that is missing, or of another shape', async () => {

@@ -2,56 +2,24 @@
 
 import { join } from 'node:path';
 import type { TextEncoder } from '@dalle-mini/core';
-import { exists, writeFileAtomically, writeJsonFile } from '@dalle-mini/core/node';
+import { writeFileAtomically, writeJsonFile } from '@dalle-mini/core/node';
 import type { CheckpointTensor, Runtime, TensorData } from '@dalle-mini/graph';
 import {
   type BartConfig,
   BartTextEncoder,
   type HuggingFaceFiles,
   HuggingFaceTextEncoder,
-  loadTextTokenizer,
-  minDalleTokenizer,
-  normalizingTokenizer,
-  TextNormalizer,
-  type TextTokenizer,
-  tokenizerFromBpeFiles,
 } from '@dalle-mini/text-encoder';
+import { type dalleMiniTokenizerFiles, readDalleMiniTokenizer } from '@dalle-mini/text-encoder/node';
 import { locateTensors, readHuggingFaceFolder, writeCheckpointFile } from '@dalle-mini/weights/node';
-import { folderError, inFile, readJson, readTensors, readText } from './files.js';
+import { folderError, inFile, readTensors } from './files.js';
 import { bartKind, configFile, openPart, stayInFile, weightsFile } from './part.js';
 
 const tokenizerFile = 'tokenizer.json';
 const tokenizerConfigFile = 'tokenizer_config.json';
-const vocabFile = 'vocab.json';
-const mergesFile = 'merges.txt';
-/** By which hashtags of captions are split: where it is, captions are normalized. */
-export const wordsFile = 'enwiki-words-frequency.txt';
 
 /** The name of a file of a tokenizer. */
-export type TokenizerFileName =
-  | 'tokenizer.json'
-  | 'tokenizer_config.json'
-  | 'vocab.json'
-  | 'merges.txt'
-  | 'enwiki-words-frequency.txt';
-
-/** The files that a tokenizer of DALL·E Mini may have. */
-export const tokenizerFiles: readonly TokenizerFileName[] = [
-  tokenizerFile,
-  tokenizerConfigFile,
-  vocabFile,
-  mergesFile,
-  wordsFile,
-];
-
-/** Of the files that are there, those that a tokenizer of DALL·E Mini is read from. */
-export function neededTokenizerFiles(names: readonly string[]): TokenizerFileName[] {
-  const vocabulary: readonly TokenizerFileName[] = names.includes(tokenizerFile)
-    ? [tokenizerFile, tokenizerConfigFile]
-    : [vocabFile, mergesFile];
-  const files: TokenizerFileName[] = [...vocabulary, wordsFile];
-  return files.filter((name) => names.includes(name));
-}
+export type TokenizerFileName = (typeof dalleMiniTokenizerFiles)[number];
 
 /** `maxLength` is the number of tokens that captions were cut or padded to in training. */
 export type TextEncoderDescription =
@@ -106,7 +74,7 @@ export async function openTextEncoder(
     }
     const [{ config, parameters }, tokenizer] = await Promise.all([
       openPart(folder, bartKind),
-      readBartTokenizer(folder, description.tokenizer),
+      readDalleMiniTokenizer(folder, { kind: description.tokenizer }),
     ]);
     signal?.throwIfAborted();
     return await BartTextEncoder.fromParts({ config, tokenizer, parameters }, { ...options, maxLength });
@@ -124,23 +92,6 @@ async function openWeights(path: string): Promise<ReadonlyMap<string, Checkpoint
   const weights = [...located].filter(([, { dtype }]) => dtype === 'I8' || /F/.test(dtype));
   const transposed = weights.some(([name]) => name.endsWith('/kernel'));
   return !transposed && stayInFile(weights.map(([, tensor]) => tensor)) ? located : readTensors(path);
-}
-
-/** DALL·E Mini's tokenizer from the files that are in a folder. */
-async function readBartTokenizer(folder: string, kind: 'bart' | 'min-dalle'): Promise<TextTokenizer> {
-  const at = (name: string) => join(folder, name);
-  const words = (await exists(at(wordsFile))) ? await readText(at(wordsFile)) : undefined;
-  const json = kind === 'bart' ? await readJson(at(tokenizerFile), 'optional') : undefined;
-  const bpe = async () => ({
-    vocab: (await readJson(at(vocabFile))) as Record<string, number>,
-    merges: await readText(at(mergesFile)),
-  });
-  const tokenizer = json
-    ? await loadTextTokenizer(json, (await readJson(at(tokenizerConfigFile), 'optional')) ?? {})
-    : kind === 'bart'
-      ? await tokenizerFromBpeFiles(await bpe())
-      : await minDalleTokenizer(await bpe());
-  return words === undefined ? tokenizer : normalizingTokenizer(tokenizer, new TextNormalizer(words));
 }
 
 /**

@@ -7,6 +7,7 @@ import { isFolder, recoverFolder } from '@dalle-mini/core/node';
 import { type DecoderConfig, importDecoder, importDecoderConfig } from '@dalle-mini/decoder';
 import type { CompiledModelCache } from '@dalle-mini/graph/onnxruntime';
 import { type BartConfig, importTextEncoder, importTextEncoderConfig } from '@dalle-mini/text-encoder';
+import { neededTokenizerFiles, wordsFile } from '@dalle-mini/text-encoder/node';
 import { readVqganFiles } from '@dalle-mini/vqgan/node';
 import type { Checkpoint } from '@dalle-mini/weights';
 import { type DownloadOptions, downloadModel, type HubOptions } from '@dalle-mini/weights/hub';
@@ -15,7 +16,6 @@ import type { Dtype } from '../model-folder/dtype.js';
 import { inFile, ModelFolderError, readJson, readTensors } from '../model-folder/files.js';
 import { isModelFolder, writeParts } from '../model-folder/model-folder.js';
 import { weightsFile } from '../model-folder/part.js';
-import { neededTokenizerFiles, wordsFile } from '../model-folder/text-encoder.js';
 
 /** How far opening a published model is: the bytes of its download, then the parts that are converted. */
 export interface LoadProgress extends Progress {

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { makeFolder, writeFolderAtomically, writeJsonFile } from '@dalle-mini/core/node';
 import { exportConfig, exportDecoder } from '@dalle-mini/decoder';
 import { exportTextEncoder } from '@dalle-mini/text-encoder';
+import { dalleMiniTokenizerFiles, wordsFile } from '@dalle-mini/text-encoder/node';
 import { exportVqgan, exportVqganConfig } from '@dalle-mini/vqgan';
 import type { Checkpoint } from '@dalle-mini/weights';
 import { writeFlaxCheckpointFile } from '@dalle-mini/weights/node';
@@ -17,7 +18,7 @@ import {
   type VqganPart,
   vqganKind,
 } from '../model-folder/part.js';
-import { type BartPart, tokenizerFiles, wordsFile, writeTokenizerFiles } from '../model-folder/text-encoder.js';
+import { type BartPart, writeTokenizerFiles } from '../model-folder/text-encoder.js';
 
 /** What a release is made of. The text encoder is DALL·E Mini's own: the published code has no other. */
 export interface ReleaseParts {
@@ -44,7 +45,7 @@ export async function writeRelease(folder: string, parts: ReleaseParts): Promise
   const target = resolve(folder);
   checkParts(parts);
   // What fromPretrained converted the release before to is of no use with this one.
-  await checkReplaceable(target, [configFile, flaxFile, ...tokenizerFiles, vqganFolder, 'converted']);
+  await checkReplaceable(target, [configFile, flaxFile, ...dalleMiniTokenizerFiles, vqganFolder, 'converted']);
   const config = {
     ...exportConfig(textEncoder.config, decoder.config),
     normalize_text: wordsFile in textEncoder.tokenizerFiles,

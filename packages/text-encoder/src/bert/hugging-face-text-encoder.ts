@@ -1,7 +1,7 @@
 import { nextTurn } from '@dalle-mini/core';
-import type { CheckpointTensor, Runtime } from '@dalle-mini/graph';
+import type { CheckpointTensor } from '@dalle-mini/graph';
 import type { StoredTensor } from '@dalle-mini/weights';
-import { CompiledTextEncoder, checkBatches } from '../compiled-text-encoder.js';
+import { CompiledTextEncoder, type CompiledTextEncoderOptions, readMakeOptions } from '../compiled-text-encoder.js';
 import { tokenizerFromFiles } from '../tokenizers/vocabulary-files.js';
 import { bertGraph } from './bert.js';
 import { parseBertConfig } from './config.js';
@@ -28,15 +28,6 @@ export interface HuggingFaceFiles<Weight = StoredTensor> {
   readonly weights: ReadonlyMap<string, Weight>;
 }
 
-export interface HuggingFaceTextEncoderOptions {
-  /** What computes the model. It is not disposed of with the encoder: several models may share it. */
-  readonly runtime: Runtime;
-  /** Number of tokens that every caption is cut or padded to, at most as many as the model has positions. */
-  readonly maxLength: number;
-  /** Number of captions computed at once. Default 4. */
-  readonly batchSize?: number;
-}
-
 /** A pretrained BERT, RoBERTa, DistilBERT or encoder of a BART, or one of their kin such as MiniLM, that reads captions. */
 export class HuggingFaceTextEncoder extends CompiledTextEncoder {
   /**
@@ -47,15 +38,16 @@ export class HuggingFaceTextEncoder extends CompiledTextEncoder {
    */
   static async fromFiles(
     files: HuggingFaceFiles<CheckpointTensor>,
-    options: HuggingFaceTextEncoderOptions,
+    options: CompiledTextEncoderOptions,
   ): Promise<HuggingFaceTextEncoder> {
-    const { runtime, maxLength, batchSize = 4 } = options;
     const config = parseBertConfig(files.config);
+    const given = readMakeOptions(options, config.positions, 'HuggingFaceTextEncoder.fromFiles');
+    const { runtime, ownsRuntime, maxLength, batchSize } = given;
     const tokenizer = await tokenizerFromFiles(files.tokenizer, files.tokenizerConfig);
-    checkBatches(maxLength, batchSize, config.positions);
     await nextTurn();
     const graph = bertGraph(config, batchSize, maxLength);
     const executable = await runtime.compile(graph, { parameters: bertWeights(files.weights, config) });
-    return new HuggingFaceTextEncoder(config.width, maxLength, batchSize, true, tokenizer, executable);
+    const own = ownsRuntime ? runtime : undefined;
+    return new HuggingFaceTextEncoder(config.width, maxLength, batchSize, true, tokenizer, executable, own);
   }
 }

@@ -1,0 +1,58 @@
+/** What needs a file system: opening a decoder from its files. */
+import { join } from 'node:path';
+import { implementation, integer, object, optional, readOptions } from '@dalle-mini/core';
+import { readJsonFile } from '@dalle-mini/core/node';
+import { bindParameters, type Runtime } from '@dalle-mini/graph';
+import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { type HubOptions, hubFields, resolveModelFolder } from '@dalle-mini/weights/hub';
+import { readCheckpointFile } from '@dalle-mini/weights/node';
+import { checkDecoderConfig } from './config.js';
+import { DalleMiniDecoder } from './dalle-mini-decoder.js';
+import { decoderParameters } from './decoding.js';
+import { importDecoder, importDecoderConfig } from './published.js';
+
+export interface OpenDecoderOptions extends HubOptions {
+  /** What computes. The caller disposes of it. Default: an `OnnxRuntime` that is disposed of with the decoder. */
+  readonly runtime?: Runtime | undefined;
+  /** Threads of the default runtime. Default: the number of processor cores. */
+  readonly threads?: number | undefined;
+}
+
+const openFields = object<OpenDecoderOptions>({
+  ...hubFields,
+  runtime: optional(implementation('a runtime', ['compile'])),
+  threads: optional(integer({ min: 1 })),
+});
+
+/**
+ * Opens a decoder from a folder, or from the Hugging Face hub by a name such as `dalle-mini/dalle-mini`: that of a DALL·E Mini as it was
+ * published (`config.json` and `flax_model.msgpack`), or as it is in the folder `decoder` of a model (`config.json` and
+ * `model.safetensors`).
+ *
+ * @throws ConfigError or CheckpointError if a file is damaged, or the two do not belong together; FileError if a file cannot be read;
+ * HubError if the hub cannot provide it; OptionError if an option is wrong.
+ */
+export async function openDecoder(source: string, options: OpenDecoderOptions = {}): Promise<DalleMiniDecoder> {
+  const { runtime, threads, ...hub } = readOptions(openFields, options, 'openDecoder');
+  const folder = await resolveModelFolder(source, filesToDownload, hub);
+  hub.signal?.throwIfAborted();
+  const path = join(folder, 'config.json');
+  const json = await readJsonFile(path);
+  const isPublished = json.model_type === 'dallebart' || 'd_model' in json;
+  // The configuration first: a wrong one is refused before memory is taken.
+  const config = isPublished ? importDecoderConfig(json, path) : checkDecoderConfig(json, path);
+  const { tensors } = await readCheckpointFile(join(folder, isPublished ? publishedWeights : ownWeights));
+  hub.signal?.throwIfAborted();
+  const weights = isPublished ? importDecoder(tensors, config) : tensors;
+  return new DalleMiniDecoder(config, bindParameters(decoderParameters(config), weights), {
+    runtime: runtime ?? new OnnxRuntime({ threads }),
+    ownsRuntime: runtime === undefined,
+  });
+}
+
+const publishedWeights = 'flax_model.msgpack';
+const ownWeights = 'model.safetensors';
+
+function filesToDownload(listing: readonly { readonly name: string }[]): string[] {
+  return ['config.json', listing.some(({ name }) => name === publishedWeights) ? publishedWeights : ownWeights];
+}

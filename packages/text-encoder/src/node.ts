@@ -1,0 +1,129 @@
+/** What needs a file system: opening a text encoder from its files. */
+import { join } from 'node:path';
+import { implementation, integer, object, oneOf, optional, readOptions } from '@dalle-mini/core';
+import { readJsonFile } from '@dalle-mini/core/node';
+import { bindParameters, type Runtime } from '@dalle-mini/graph';
+import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { type HubOptions, hubFields, huggingFaceFiles, resolveModelFolder } from '@dalle-mini/weights/hub';
+import { readCheckpointFile, readHuggingFaceFolder } from '@dalle-mini/weights/node';
+import { parseBertConfig } from './bert/config.js';
+import { HuggingFaceTextEncoder } from './bert/hugging-face-text-encoder.js';
+import type { CompiledTextEncoder, CompiledTextEncoderOptions } from './compiled-text-encoder.js';
+import { bartParameters, checkBartConfig } from './dalle-mini/bart.js';
+import { BartTextEncoder } from './dalle-mini/bart-text-encoder.js';
+import { importTextEncoder, importTextEncoderConfig } from './dalle-mini/published.js';
+import { neededTokenizerFiles, readDalleMiniTokenizer, wordsFile } from './tokenizers/dalle-mini-files.js';
+
+export {
+  type DalleMiniTokenizerOptions,
+  dalleMiniTokenizerFiles,
+  neededTokenizerFiles,
+  readDalleMiniTokenizer,
+  wordsFile,
+} from './tokenizers/dalle-mini-files.js';
+
+export interface OpenTextEncoderOptions extends HubOptions {
+  /** What computes. The caller disposes of it. Default: an `OnnxRuntime` that is disposed of with the text encoder. */
+  readonly runtime?: Runtime | undefined;
+  /** Threads of the default runtime. Default: the number of processor cores. */
+  readonly threads?: number | undefined;
+  /** Number of tokens that captions are truncated or padded to. Default 64, or the positions of the model if it has fewer. */
+  readonly maxLength?: number | undefined;
+  /** Number of captions computed at once. Default 4. */
+  readonly batchSize?: number | undefined;
+  /** How the tokenizer of a DALL·E Mini is read: as the published code does, or as kuprel/min-dalle. Default `bart`. */
+  readonly tokenizer?: 'bart' | 'min-dalle' | undefined;
+}
+
+const openFields = object<OpenTextEncoderOptions>({
+  ...hubFields,
+  runtime: optional(implementation('a runtime', ['compile'])),
+  threads: optional(integer({ min: 1 })),
+  maxLength: optional(integer({ min: 1 })),
+  batchSize: optional(integer({ min: 1 })),
+  tokenizer: optional(oneOf(['bart', 'min-dalle'])),
+});
+
+/** The published captions' length. */
+const usualLength = 64;
+
+/**
+ * Opens a text encoder from a folder, or from the Hugging Face hub by a name such as `sentence-transformers/all-MiniLM-L6-v2`:
+ *
+ * - a BERT, RoBERTa, DistilBERT or BART of Hugging Face;
+ * - that of a DALL·E Mini, as it was published, or as it is in the folder `text-encoder` of a model.
+ *
+ * @throws ConfigError or CheckpointError if a file is damaged, or the files do not belong together; FileError if a file cannot be
+ * read; HubError if the hub cannot provide it; OptionError if an option is wrong.
+ *
+ * @example
+ * ```ts
+ * import { openTextEncoder } from '@dalle-mini/text-encoder/node';
+ *
+ * const textEncoder = await openTextEncoder('sentence-transformers/all-MiniLM-L6-v2', { maxLength: 32 });
+ * const { hiddenStates } = await textEncoder.encode(['a red apple']);
+ * await textEncoder.dispose();
+ * ```
+ */
+export async function openTextEncoder(
+  source: string,
+  options: OpenTextEncoderOptions = {},
+): Promise<CompiledTextEncoder> {
+  const { runtime, threads, tokenizer, batchSize, maxLength, ...hub } = readOptions(
+    openFields,
+    options,
+    'openTextEncoder',
+  );
+  const folder = await resolveModelFolder(source, filesToDownload, hub);
+  hub.signal?.throwIfAborted();
+  const own = runtime === undefined ? new OnnxRuntime({ threads }) : undefined;
+  const encoderOptions = { runtime: runtime ?? own!, ownsRuntime: own !== undefined, batchSize, maxLength };
+  try {
+    const json = await readJsonFile(join(folder, 'config.json'));
+    return json.model_type === undefined || json.model_type === 'dallebart'
+      ? await openDalleMini(folder, json, tokenizer, encoderOptions)
+      : await openHuggingFace(folder, json, encoderOptions);
+  } catch (error) {
+    await own?.dispose();
+    throw error;
+  }
+}
+
+async function openHuggingFace(
+  folder: string,
+  json: object,
+  options: CompiledTextEncoderOptions,
+): Promise<HuggingFaceTextEncoder> {
+  const { positions } = parseBertConfig(json, join(folder, 'config.json'));
+  const { maxLength = Math.min(usualLength, positions) } = options;
+  return HuggingFaceTextEncoder.fromFiles(await readHuggingFaceFolder(folder), { ...options, maxLength });
+}
+
+async function openDalleMini(
+  folder: string,
+  json: Readonly<Record<string, unknown>>,
+  kind: 'bart' | 'min-dalle' | undefined,
+  options: CompiledTextEncoderOptions,
+): Promise<BartTextEncoder> {
+  const path = join(folder, 'config.json');
+  const isPublished = json.model_type === 'dallebart' || 'd_model' in json;
+  const config = isPublished ? importTextEncoderConfig(json, path) : checkBartConfig(json, path);
+  // The published code normalizes captions only where its file says so.
+  const normalize = !isPublished || json.normalize_text === true;
+  const [tokenizer, { tensors }] = await Promise.all([
+    readDalleMiniTokenizer(folder, { kind, normalize }),
+    readCheckpointFile(join(folder, isPublished ? 'flax_model.msgpack' : 'model.safetensors')),
+  ]);
+  const weights = isPublished ? importTextEncoder(tensors, config) : tensors;
+  const parameters = bindParameters(bartParameters(config), weights);
+  const { maxLength = Math.min(usualLength, config.maxLength) } = options;
+  return BartTextEncoder.fromParts({ config, tokenizer, parameters }, { ...options, maxLength });
+}
+
+function filesToDownload(listing: readonly { readonly name: string }[]): string[] {
+  const names = listing.map(({ name }) => name);
+  // Only DALL·E Mini has a list of words.
+  return names.includes(wordsFile) && names.includes('flax_model.msgpack')
+    ? ['config.json', 'flax_model.msgpack', ...neededTokenizerFiles(names)]
+    : huggingFaceFiles(listing);
+}

@@ -1,0 +1,127 @@
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ConfigError, OptionError } from '@dalle-mini/core';
+import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import {
+  BartTextEncoder,
+  HuggingFaceTextEncoder,
+  importTextEncoder,
+  importTextEncoderConfig,
+} from '@dalle-mini/text-encoder';
+import { type OpenTextEncoderOptions, openTextEncoder } from '@dalle-mini/text-encoder/node';
+import { fromFloat32, type StoredTensor, toFloat32 } from '@dalle-mini/weights';
+import { writeCheckpointFile, writeFlaxCheckpointFile } from '@dalle-mini/weights/node';
+import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { FakeHub } from '../../weights/test/fake-hub.js';
+import { readModel } from './hugging-face.js';
+import { released, whole } from './published-bart.js';
+
+const runtime = new OnnxRuntime({ threads: 1 });
+afterAll(() => runtime.dispose());
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'text-encoder-'));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+const fixture = (path: string) => new URL(`fixtures/hugging-face/${path}`, import.meta.url);
+const open = (options: OpenTextEncoderOptions = {}) => openTextEncoder(folder, { runtime, ...options });
+
+describe('openTextEncoder', () => {
+  const bert = readModel('bert');
+  const writeBert = async () => {
+    for (const file of ['config.json', 'model.safetensors', 'tokenizer.json'])
+      await cp(fixture(`bert/${file}`), join(folder, file));
+  };
+
+  test('opens the folder of a Hugging Face model, and reads captions as the model from its files', async () => {
+    await writeBert();
+    const opened = await open({ maxLength: bert.maxLength });
+    const made = await HuggingFaceTextEncoder.fromFiles(
+      { config: bert.config, tokenizer: bert.tokenizer, weights: bert.readWeights('model.safetensors') },
+      { runtime, maxLength: bert.maxLength },
+    );
+    expect(await opened.encode(bert.captions)).toEqual(await made.encode(bert.captions));
+    await opened.dispose();
+    await made.dispose();
+  });
+
+  test('takes as many tokens as the model has positions, if they are fewer than 64', async () => {
+    await writeBert();
+    const opened = await open();
+    expect(opened.maxLength).toBe(14);
+    await opened.dispose();
+  });
+
+  test('downloads a model of the hub by its name', async () => {
+    const hub = new FakeHub();
+    await hub.start();
+    for (const file of ['config.json', 'model.safetensors', 'tokenizer.json'])
+      hub.add(file, await readFile(fixture(`bert/${file}`)));
+    const opened = await openTextEncoder('org/name', { runtime, endpoint: hub.url, cacheDir: folder });
+    await hub.stop();
+    expect(opened.width).toBe(12);
+    await opened.dispose();
+  });
+
+  describe("DALL·E Mini's own", () => {
+    const json = whole.description.config;
+    const config = importTextEncoderConfig(json);
+    const vocabulary = { '<s>': 0, '<pad>': 1, '</s>': 2, '<unk>': 3, a: 4, b: 5, ab: 6 };
+    const writeTokenizer = async () => {
+      await writeFile(join(folder, 'vocab.json'), JSON.stringify(vocabulary));
+      await writeFile(join(folder, 'merges.txt'), 'a b\n');
+    };
+    const hiddenStates = async () => {
+      const opened = await open();
+      expect(opened).toBeInstanceOf(BartTextEncoder);
+      const text = await opened.encode(['ab', 'b']);
+      await opened.dispose();
+      return text;
+    };
+
+    test('is opened as it was published and as a part of a model, with the same hidden states', async () => {
+      await writeTokenizer();
+      await writeFile(join(folder, 'config.json'), JSON.stringify(json));
+      await writeFlaxCheckpointFile(join(folder, 'flax_model.msgpack'), released(whole.tensors));
+      const published = await hiddenStates();
+      await writeFile(join(folder, 'config.json'), JSON.stringify(config));
+      const floats = ({ shape, ...tensor }: StoredTensor) => fromFloat32(toFloat32({ shape, ...tensor }), shape);
+      const weights = [...importTextEncoder(released(whole.tensors), config)];
+      await writeCheckpointFile(
+        join(folder, 'model.safetensors'),
+        new Map(weights.map(([name, tensor]) => [name, floats(tensor)])),
+      );
+      await rm(join(folder, 'flax_model.msgpack'));
+      expect(published).toMatchObject({ width: 32, length: 8, batch: 2 });
+      expect(await hiddenStates()).toEqual(published);
+    });
+
+    test('is refused by the field of its config.json before its weights are read', async () => {
+      await writeFile(join(folder, 'config.json'), JSON.stringify({ ...json, encoder_layers: 1e6 }));
+      const message = `${join(folder, 'config.json')}: encoder_layers must be a whole number from 1 to 1024, not 1000000.`;
+      await expect(open()).rejects.toThrow(ConfigError);
+      await expect(open()).rejects.toThrow(message);
+    });
+  });
+
+  test('disposes of its own runtime with the text encoder, or when it fails, and of no other', async () => {
+    await writeBert();
+    const dispose = vi.spyOn(OnnxRuntime.prototype, 'dispose');
+    await (await open())[Symbol.asyncDispose]();
+    expect(dispose).not.toHaveBeenCalled();
+    await (await openTextEncoder(folder, { threads: 1 }))[Symbol.asyncDispose]();
+    expect(dispose).toHaveBeenCalledTimes(1);
+    await rm(join(folder, 'model.safetensors'));
+    await expect(openTextEncoder(folder, { threads: 1 })).rejects.toThrow('model.safetensors');
+    expect(dispose).toHaveBeenCalledTimes(2);
+    dispose.mockRestore();
+  });
+
+  test('refuses options that it does not know', async () => {
+    await expect(open({ length: 3 } as OpenTextEncoderOptions)).rejects.toThrow(OptionError);
+    await expect(open({ tokenizer: 'bert' } as never)).rejects.toThrow('tokenizer must be "bart" or "min-dalle"');
+  });
+});
