@@ -21,9 +21,10 @@ export {
 } from './dalle-mini/bart.js';
 export { type BartParts, BartTextEncoder } from './dalle-mini/bart-text-encoder.js';
 export { exportTextEncoder, importTextEncoder, importTextEncoderConfig } from './dalle-mini/published.js';
+export { emojiNamingTokenizer } from './tokenizers/emoji-naming-tokenizer.js';
 export { minDalleTokenizer } from './tokenizers/min-dalle-tokenizer.js';
 export { normalizingTokenizer } from './tokenizers/normalizing-tokenizer.js';
-export { loadTextTokenizer, type TextTokenizer, type TokenBatch } from './tokenizers/text-tokenizer.js';
+export { loadTextTokenizer, type TextTokenizer, type TokenBatch, type Unread } from './tokenizers/text-tokenizer.js';
 export {
   type BpeFiles,
   tokenizerFromBpeFiles,

@@ -45,9 +45,9 @@ function buildTree(): EmojiTree {
 
 /**
  * Replaces emoji by their English names: `demojize` of the Python package emoji 2.16, for any text.
- * @param delimiter What stands before and after a name; `:face_with_tears_of_joy:` without it.
+ * @param write Writes a name, such as `face_with_tears_of_joy`. Default: with a colon on each side.
  */
-export function demojize(text: string, delimiter = ':'): string {
+export function demojize(text: string, write = (name: string) => `:${name}:`): string {
   if (/^[\0-\x7f]*$/.test(text)) return text;
   tree ??= buildTree();
   const root = tree;
@@ -59,7 +59,7 @@ export function demojize(text: string, delimiter = ':'): string {
   const isEmoji = ({ start, name }: Token) => (name ?? root.next.get(characters[start]!)?.name) !== undefined;
   const flush = () => {
     for (const { start, end, name } of tokens) {
-      done.push(name === undefined ? characters.slice(start, end).join('') : delimiter + name + delimiter);
+      done.push(name === undefined ? characters.slice(start, end).join('') : write(name));
     }
     tokens = [];
   };

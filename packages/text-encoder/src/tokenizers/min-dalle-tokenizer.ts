@@ -1,6 +1,7 @@
+import { OptionError } from '@dalle-mini/core';
 import { demojize } from '../captions/demojize.js';
 import { createTokenizer } from './create-tokenizer.js';
-import type { TextTokenizer } from './text-tokenizer.js';
+import type { TextTokenizer, Unread } from './text-tokenizer.js';
 import { type BpeFiles, checkVocab, parseMerges } from './vocabulary-files.js';
 
 /** What stands for the space before a word in the vocabulary. */
@@ -36,10 +37,10 @@ export async function minDalleTokenizer({ vocab, merges }: BpeFiles): Promise<Te
   return {
     encode(captions, maxLength) {
       if (!Number.isInteger(maxLength) || maxLength < 2) {
-        throw new RangeError(`maxLength is ${maxLength}; it must be a whole number of at least 2 tokens.`);
+        throw new OptionError('maxLength', 'a whole number of at least 2', maxLength);
       }
       const ids = new Int32Array(captions.length * maxLength).fill(PAD_ID);
-      captions.forEach((caption, index) => {
+      const unread = captions.map((caption, index): Unread => {
         const tokens = [vocab['<s>']!];
         for (const word of lowerCaseAscii(caption).split(' ')) {
           if (tokens.length >= maxLength) break;
@@ -49,14 +50,15 @@ export async function minDalleTokenizer({ vocab, merges }: BpeFiles): Promise<Te
         }
         tokens.push(vocab['</s>']!);
         ids.set(tokens.slice(0, maxLength), index * maxLength);
+        return { isTruncated: tokens.length > maxLength, unknownWords: [] };
       });
-      return { ids, attentionMask: ids.map((id) => (id === PAD_ID ? 0 : 1)) };
+      return { ids, unread, attentionMask: ids.map((id) => (id === PAD_ID ? 0 : 1)) };
     },
   };
 }
 
 function lowerCaseAscii(caption: string): string {
-  return demojize(caption, '')
+  return demojize(caption, (name) => name)
     .toLowerCase()
     .replace(/[^\0-\x7f]/g, '');
 }

@@ -1,11 +1,22 @@
+import { OptionError } from '@dalle-mini/core';
 import { createTokenizer, type HuggingFaceTokenizer } from './create-tokenizer.js';
 
 /** Token ids of a batch of captions, all of one length. */
 export interface TokenBatch {
   /** `[batch, maxLength]`, row-major; padded at the end. */
   readonly ids: Int32Array;
-  /** `[batch, maxLength]`: 1 where a token stands, 0 where there is padding. */
+  /** `[batch, maxLength]`: 1 for a token, 0 for padding. */
   readonly attentionMask: Int32Array;
+  /** What is lost of each caption; absent where the tokenizer does not know. */
+  readonly unread?: readonly Unread[] | undefined;
+}
+
+/** What a tokenizer loses of a caption. */
+export interface Unread {
+  /** Whether the caption has more tokens than fit. */
+  readonly isTruncated: boolean;
+  /** Words in which there is a character that the vocabulary lacks; at most eight. */
+  readonly unknownWords: readonly string[];
 }
 
 /** Turns captions into the token ids that a pretrained text encoder was trained on. */
@@ -14,7 +25,7 @@ export interface TextTokenizer {
    * Tokenizes captions of any length and content. A caption that is too long loses its last tokens, never the special tokens
    * around it; a lone surrogate counts as U+FFFD.
    * @param maxLength Tokens for each caption, at least as many as the special tokens that surround it (2 for BERT).
-   * @throws RangeError if `maxLength` is smaller than that, or not a whole number.
+   * @throws OptionError if `maxLength` is smaller than that, or not a whole number.
    */
   encode(captions: readonly string[], maxLength: number): TokenBatch;
 }
@@ -47,6 +58,7 @@ export async function loadTextTokenizer(tokenizerJson: object, tokenizerConfig: 
   const wordsAreSeparate =
     SEPARATE_WORDS.has(file.pre_tokenizer?.type ?? '') && !file.added_tokens?.some(({ content }) => /\s/.test(content));
 
+  const unknownId = tokenizer.model.unk_token_id;
   const firstTokens = (caption: string, count: number): number[] => {
     const text = normalize(caption.replace(LONE_SURROGATE, '\ufffd'));
     // Most captions fit in the first piece. Pieces grow by factors, so that all the work on a text without end stays linear.
@@ -57,23 +69,37 @@ export async function loadTextTokenizer(tokenizerJson: object, tokenizerConfig: 
     }
   };
 
+  const unknownWordsOf = (caption: string, count: number): string[] => {
+    // Each word has a token at least, unless it is removed.
+    const words = new Set(caption.slice(0, longestRead).split(/\s+/, 2 * count));
+    return [...words].filter((word) => word !== '' && firstTokens(word, count).includes(unknownId!)).slice(0, 8);
+  };
+
   return {
     encode(captions, maxLength) {
-      if (!Number.isInteger(maxLength) || maxLength < specials) {
-        throw new RangeError(`maxLength is ${maxLength}; it must be a whole number of at least ${specials} tokens.`);
-      }
+      if (!Number.isInteger(maxLength) || maxLength < specials)
+        throw new OptionError('maxLength', `a whole number of at least ${specials}, the special tokens`, maxLength);
       const ids = new Int32Array(captions.length * maxLength).fill(padId);
       const attentionMask = new Int32Array(captions.length * maxLength);
-      captions.forEach((caption, index) => {
-        const tokens = [...before, ...firstTokens(caption, maxLength - specials), ...after];
+      const count = maxLength - specials;
+      const unread = captions.map((caption, index): Unread => {
+        // One more than fit, which shows whether the caption is truncated.
+        const found = firstTokens(caption, count + 1);
+        const own = found.slice(0, count);
+        const tokens = [...before, ...own, ...after];
         const start = index * maxLength;
         ids.set(tokens, start);
         attentionMask.fill(1, start, start + tokens.length);
+        const hasUnknown = unknownId !== undefined && own.includes(unknownId);
+        return { isTruncated: found.length > count, unknownWords: hasUnknown ? unknownWordsOf(caption, count) : [] };
       });
-      return { ids, attentionMask };
+      return { ids, attentionMask, unread };
     },
   };
 }
+
+/** Characters among which unknown words are searched. */
+const longestRead = 10_000;
 
 const LONE_SURROGATE = /\p{Surrogate}/gu;
 
