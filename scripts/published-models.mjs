@@ -124,8 +124,8 @@ const rows = [
   },
   {
     model: 'writing',
-    files: 'the releases of DALL·E Mini and of vqgan-jax, safetensors, ONNX',
-    compared: 'every name, shape and byte against the release; the outputs of what is read again',
+    files: 'the published layouts of DALL·E Mini and of vqgan-jax, safetensors, ONNX',
+    compared: 'names, shapes and bytes as in the published files; outputs after reading them again',
     tests: [
       tests('decoder/test/release'),
       tests('vqgan/test/release'),
@@ -140,13 +140,14 @@ const rows = [
   {
     model: 'the hub',
     files: '',
-    compared: "downloads from a server that cuts, lies and refuses; the layout of the Python libraries' cache",
+    compared:
+      "downloads from a server that cuts connections, sends wrong bytes and refuses; the layout of the Python libraries' cache",
     tests: [tests('weights/test/hub'), tests('pipeline/test/published-model', 'a model of the hub')],
   },
   {
     model: 'damaged and hostile files',
     files: 'every format above',
-    compared: 'each ends well or with an error that says what is wrong',
+    compared: 'each loads, or fails with an error that names the fault',
     tests: [
       tests('weights/test/fuzz'),
       tests('weights/test/pytorch'),
@@ -182,9 +183,13 @@ const lines = rows.map(
 
 const page = `# Published models
 
-What was published loads as it was published. Each row is green if all of its tests passed; the page is made from their results.
+Which published models load, and what is compared with the published code. A row is green if all of its tests passed; this page is made from
+their results.
 
-References are outputs of the published Python code itself, on small random weights that the original library saved in the released format:
+**The published weights themselves were never run here**: they cannot be downloaded where this project is developed. What is tested is the published code
+with small random weights, in files of the same formats and with the same names. If a published file does not load for you, please open an issue.
+
+References are outputs of the published Python code itself, on small random weights that the original library saved in the published format:
 the scripts in \`scripts/reference\` say which repository and packages they need. Hidden states, logits and pixels agree to 1e-4
 relative or better in float32; tokens and token ids are equal.
 
