@@ -18,6 +18,7 @@ import {
   samplingFields,
   seedField,
   string,
+  variant,
 } from '@dalle-mini/core';
 import { readTextFile } from '@dalle-mini/core/node';
 import { type EmojiVendor, emojiVendors } from '@dalle-mini/data/emoji';
@@ -92,7 +93,7 @@ function settingsFields(file: string) {
     ...string(),
     read: (value, at) => resolve(dirname(file), string().read(value, at)),
   };
-  const datasets: Readonly<Record<DatasetSettings['type'], Field<DatasetSettings>>> = {
+  const dataset = variant<DatasetSettings, 'type'>('type', {
     folder: object<DatasetSettings>({ type: oneOf(['folder']), path, crop }),
     webdataset: object<DatasetSettings>({ type: oneOf(['webdataset']), path, crop }),
     emoji: object<DatasetSettings>({
@@ -100,12 +101,7 @@ function settingsFields(file: string) {
       path,
       vendors: optional(list(oneOf(emojiVendors), { min: 1 })),
     }),
-  };
-  const anyDataset = object({ type: oneOf(['folder', 'webdataset', 'emoji']) }, { unknown: 'ignore' });
-  const dataset: Field<DatasetSettings> = {
-    ...anyDataset,
-    read: (value, at) => datasets[anyDataset.read(value, at).type].read(value, at),
-  };
+  });
   const run: Fields<RunSettings> = {
     folder: optional(path),
     seed: optional(seedField, 0),

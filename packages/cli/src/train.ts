@@ -1,5 +1,5 @@
-import { basename, isAbsolute, join, resolve } from 'node:path';
-import { ConfigError, OptionError } from '@dalle-mini/core';
+import { basename, join, resolve } from 'node:path';
+import { OptionError } from '@dalle-mini/core';
 import {
   createSampler,
   type Dataset,
@@ -60,21 +60,17 @@ export async function trainFromConfig(kind: 'vqgan' | 'decoder', command: TrainC
     bar.clear();
     process.stdout.write(`${result}\n`);
   } catch (error) {
-    throw isOfSettings(error) ? new SettingsError(`${command.config}: ${inSettings(error)}`, { cause: error }) : error;
+    throw error instanceof OptionError
+      ? new SettingsError(`${command.config}: ${inSettings(error)}`, { cause: error })
+      : error;
   } finally {
     bar.clear();
     await Promise.all([runtime.dispose(), textRuntime.dispose()]);
   }
 }
 
-/** Whether an error is about the trainers' options, which come from the settings, and not about a file. */
-function isOfSettings(error: unknown): error is Error {
-  if (error instanceof ConfigError) return !isAbsolute(error.source);
-  return error instanceof OptionError;
-}
-
-/** The message of an error, with the names that fields have in the settings. */
-function inSettings({ message }: Error): string {
+/** The message of an error about the options of training, with the names that fields have in the settings. */
+function inSettings({ message }: OptionError): string {
   return message.replace(/^config\.model\b/, 'model').replace(/\bconfig\./, 'training.');
 }
 

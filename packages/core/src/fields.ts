@@ -206,6 +206,16 @@ export function object<T extends object>(fields: Fields<T>, rules: ObjectRules<T
   };
 }
 
+/** An object of one of several kinds, which the value of its property `tag` names: a union of TypeScript with a tag. */
+export function variant<T extends object, Tag extends keyof T & string>(
+  tag: Tag,
+  kinds: { readonly [Kind in T[Tag] & string]: Field<T> },
+): Field<T> {
+  const names = Object.keys(kinds) as (T[Tag] & string)[];
+  const kindOf = object({ [tag]: oneOf(names) }, { unknown: 'ignore' });
+  return { ...kindOf, read: (value, path) => kinds[kindOf.read(value, path)[tag]!].read(value, path) };
+}
+
 function unknownField(path: string, name: string, known: readonly string[]): FieldProblem {
   const simple = (text: string) => text.toLowerCase().replace(/[^a-z0-9]/g, '');
   const given = simple(name);

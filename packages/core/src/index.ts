@@ -21,6 +21,7 @@ export {
   refuse,
   string,
   type ValueOf,
+  variant,
 } from './fields.js';
 export { checkImage, type RgbImage } from './image.js';
 export type { ImageRanker, RankOptions } from './image-ranker.js';

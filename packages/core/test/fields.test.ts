@@ -14,6 +14,7 @@ import {
   refuse,
   samplingFields,
   string,
+  variant,
 } from '@dalle-mini/core';
 import { describe, expect, test } from 'vitest';
 
@@ -132,4 +133,32 @@ test('guidance beyond float32 is refused, since models compute in it', () => {
   const sampling = object(samplingFields);
   expect(readOptions(sampling, { guidanceScale: 3.4028234663852886e38 }, 'generate')).toBeDefined();
   expect(() => readOptions(sampling, { guidanceScale: 1e39 }, 'generate')).toThrow('guidanceScale must be');
+});
+
+describe('an object of one of several kinds', () => {
+  type Figure =
+    | { readonly kind: 'circle'; readonly radius: number }
+    | { readonly kind: 'square'; readonly side: number };
+  const size = number({ above: 0 });
+  const figure = variant<Figure, 'kind'>('kind', {
+    circle: object<Figure & { kind: 'circle' }>({ kind: oneOf(['circle']), radius: size }),
+    square: object<Figure & { kind: 'square' }>({ kind: oneOf(['square']), side: size }),
+  });
+  const shape = object<{ figure: Figure }>({ figure });
+  const read = (value: unknown) => readConfig(shape, { figure: value }, 'x.json').figure;
+
+  test('has the fields of its kind', () => {
+    expect(read({ kind: 'square', side: 2 })).toEqual({ kind: 'square', side: 2 });
+  });
+
+  test.each([
+    [{ kind: 'circle', side: 2 }, 'x.json: figure.side is not known. The known ones are kind, radius.'],
+    [{ kind: 'circle', radius: 0 }, 'x.json: figure.radius must be a number above 0, not 0.'],
+    [{ kind: 'line' }, 'x.json: figure.kind must be "circle" or "square", not "line".'],
+    [{ kind: 'constructor' }, 'x.json: figure.kind must be "circle" or "square", not "constructor".'],
+    [{ side: 2 }, 'x.json: figure.kind is missing; it must be "circle" or "square".'],
+    [7, 'x.json: figure must be an object, not 7.'],
+  ])('is refused where a field is wrong: %j', (value, message) => {
+    expect(() => read(value)).toThrow(message);
+  });
 });

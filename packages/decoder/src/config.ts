@@ -45,7 +45,8 @@ export const decoderPresets = {
   },
 } as const satisfies Record<string, DecoderConfig>;
 
-const decoderConfig: Field<DecoderConfig> = object<DecoderConfig>(
+/** A field that reads a configuration. */
+export const decoderConfigField: Field<DecoderConfig> = object<DecoderConfig>(
   {
     ...transformerFields,
     vocabularySize: sizeFields.vocabularySize,
@@ -74,5 +75,5 @@ const decoderConfig: Field<DecoderConfig> = object<DecoderConfig>(
  * @throws ConfigError that names the field, what it must be, and what it is.
  */
 export function checkDecoderConfig(config: unknown, source = 'decoder config'): DecoderConfig {
-  return readConfig(decoderConfig, config, source);
+  return readConfig(decoderConfigField, config, source);
 }

@@ -18,7 +18,7 @@ import {
   string,
 } from '@dalle-mini/core';
 import { chooseCaption, type TokenDataset, type TokenSample } from '@dalle-mini/data';
-import { checkDecoderConfig, DalleMiniDecoder, type DecoderConfig, teacherForced } from '@dalle-mini/decoder';
+import { DalleMiniDecoder, type DecoderConfig, decoderConfigField, teacherForced } from '@dalle-mini/decoder';
 import {
   adafactor,
   adamW,
@@ -33,7 +33,6 @@ import { writeSampleSheet } from './evaluation/sample-sheet.js';
 import { spread } from './evaluation/spread.js';
 import { fileStep } from './run/checkpoint.js';
 import {
-  anyObject,
   checkRun,
   learningRateOf,
   type RunOptions,
@@ -53,6 +52,7 @@ import {
   type FrozenTextEncoder,
   type TextSource,
   type TrainedTextEncoder,
+  textEncoderField,
   textSource,
   toData,
   toInputs,
@@ -120,10 +120,10 @@ const tokenDataset = implementation<TokenDataset>('a dataset of tokens', ['get']
 const optionsField = object<DecoderTraining>(
   {
     ...runFields,
-    config: object<DecoderTrainingConfig>({ ...decoderTrainingFields, model: anyObject('a decoder configuration') }),
+    config: object<DecoderTrainingConfig>({ ...decoderTrainingFields, model: decoderConfigField }),
     dataset: tokenDataset,
     evaluation: tokenDataset,
-    textEncoder: anyObject('a frozen or a trained text encoder'),
+    textEncoder: textEncoderField,
     samples: optional(
       object<DecoderSamples>({
         prompts: list(string({ minLength: 0 }), { min: 1 }),
@@ -140,8 +140,7 @@ const optionsField = object<DecoderTraining>(
  * the caption. The folder gets checkpoints, `metrics.jsonl`, and at every evaluation a sheet of images for the sample prompts.
  *
  * @returns The parameters: the decoder's, named as in kuprel/min-dalle, as those to start from are; and those of a trained text encoder.
- * @throws OptionError if an option, the data or the text encoder do not fit; ConfigError if the model's configuration is wrong;
- *   GraphError if `parameters` do not fit; ResumeError if the folder's checkpoint is damaged or of other settings; DivergenceError;
+ * @throws OptionError if an option, the data or the text encoder do not fit; GraphError if `parameters` do not fit; ResumeError if the folder's checkpoint is damaged or of other settings; DivergenceError;
  *   FileError if the disk refuses; and the signal's reason when aborted, after a checkpoint was saved.
  */
 export async function trainDecoder(given: DecoderTraining): Promise<Map<string, TensorData>> {
@@ -151,7 +150,6 @@ export async function trainDecoder(given: DecoderTraining): Promise<Map<string, 
   const config = withDefaults(options.config, defaults);
   const { model, batchSize, accumulation, stepsPerRun, captionDropout, tokenNoise, weightDecay, averageDecay } = config;
   const text = textSource(options.textEncoder);
-  checkDecoderConfig(model, 'config.model');
   checkData(options, text);
   const perStep = batchSize * accumulation;
   return runTraining({

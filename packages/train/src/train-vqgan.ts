@@ -31,11 +31,11 @@ import {
   type TensorData,
 } from '@dalle-mini/graph';
 import {
-  checkVqganConfig,
   pixelsToRows,
   reconstruct,
   type VqganConfig,
   VqganTokenizer,
+  vqganConfigField,
   writePixels,
 } from '@dalle-mini/vqgan';
 import { peakSignalToNoise } from './evaluation/peak-signal-to-noise.js';
@@ -43,7 +43,6 @@ import { writeSampleSheet } from './evaluation/sample-sheet.js';
 import { spread } from './evaluation/spread.js';
 import { fileStep } from './run/checkpoint.js';
 import {
-  anyObject,
   checkRun,
   learningRateOf,
   type RunOptions,
@@ -108,10 +107,9 @@ const optionsField = object<VqganTraining>(
   {
     ...runFields,
     config: object<VqganTrainingConfig>(
-      { ...vqganTrainingFields, model: anyObject('a VQ-GAN configuration') },
+      { ...vqganTrainingFields, model: vqganConfigField },
       {
         check({ model, stepsPerRun = trainingDefaults.stepsPerRun, restartEvery = 0 }, at) {
-          checkVqganConfig(model, at('model'));
           if (model.inChannels !== 3) refuse(`${at('model')}.inChannels`, '3, as images have', model.inChannels);
           if (restartEvery % stepsPerRun !== 0)
             refuse(at('restartEvery'), `a multiple of stepsPerRun, ${stepsPerRun}, or 0`, restartEvery);
@@ -130,7 +128,7 @@ const optionsField = object<VqganTraining>(
  * followed by its reconstruction.
  *
  * @returns The parameters, named as in Taming's checkpoints, as those to start from are.
- * @throws OptionError if an option or an image does not fit; ConfigError if the model's configuration is wrong; GraphError if
+ * @throws OptionError if an option or an image does not fit; GraphError if
  *   `parameters` do not fit; ResumeError if the folder's checkpoint is damaged or of other settings; DivergenceError; FileError if the
  *   disk refuses; and the signal's reason when aborted, after a checkpoint was saved.
  */

@@ -252,6 +252,22 @@ describe('refuses', () => {
       /config.tokenNoise must be a number of at least 0 and of at most 1, not -1\./,
     ],
     [
+      'a text encoder of an unknown kind',
+      { textEncoder: { kind: 'thawed' } as never },
+      /textEncoder.kind must be "frozen" or "trained", not "thawed"\./,
+    ],
+    [
+      'captions longer than the positions of a trained text encoder',
+      { textEncoder: { kind: 'trained', config, tokenizer, maxLength: 9, parameters: new Map() } },
+      /textEncoder.maxLength must be at most 8, the positions of the encoder, not 9\./,
+    ],
+    ['an option that is not known', { decay: 1 } as Changes, /The option decay of trainDecoder is not known\./],
+    [
+      'a model of no layers',
+      { config: { model: { ...model, layers: 0 } } },
+      /config.model.layers must be a whole number from 1 to 1024, not 0\./,
+    ],
+    [
       'an accumulation of none',
       { config: { accumulation: 0 } },
       /config.accumulation must be a whole number of at least 1, not 0\./,

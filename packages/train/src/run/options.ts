@@ -91,6 +91,11 @@ export const trainingConfigFields: Fields<TrainingConfig> = {
   averageDecay: optional(number({ above: 0, below: 1 })),
 };
 
+export const parametersField = field<ReadonlyMap<string, TensorData>>(
+  'a Map of tensors by name',
+  (value) => value instanceof Map,
+);
+
 export const runFields: Fields<RunOptions> = {
   folder: string(),
   runtime: implementation<Runtime>('a runtime', ['compile']),
@@ -100,14 +105,10 @@ export const runFields: Fields<RunOptions> = {
   evaluateEvery: count,
   order: orderField,
   evaluationSize: optional(count),
-  parameters: optional(field('a Map of tensors by name', (value) => value instanceof Map)),
+  parameters: optional(parametersField),
   signal: optional(abortSignal()),
   onProgress: optional(callback()),
 };
-
-/** An object whose own fields are read elsewhere. */
-export const anyObject = <T extends object>(expected: string) =>
-  field<T>(expected, (value) => typeof value === 'object' && value !== null);
 
 /** Checks the options of a run against each other. */
 export function checkRun(

@@ -1,16 +1,27 @@
-import type { TextEncoder, TextEncoding } from '@dalle-mini/core';
+import {
+  field,
+  implementation,
+  integer,
+  object,
+  oneOf,
+  refuse,
+  type TextEncoder,
+  type TextEncoding,
+  variant,
+} from '@dalle-mini/core';
 import { input, ParameterScope, type Runtime, type Tensor, type TensorData } from '@dalle-mini/graph';
 import { type BertConfig, bert, type TextTokenizer } from '@dalle-mini/text-encoder';
+import { parametersField } from '../run/options.js';
 import type { Settings } from '../run/settings.js';
 import { CaptionCache } from './caption-cache.js';
 
-/** A text encoder as it is, whose hidden states are computed once a caption and remembered. */
+/** A text encoder that is not trained. Its hidden states are computed once per caption, and cached. */
 export interface FrozenTextEncoder {
   readonly kind: 'frozen';
   readonly encoder: TextEncoder;
 }
 
-/** A BERT that is trained along with the decoder: its parameters come back with names that start with `text_encoder.`. */
+/** A text encoder that is trained along with the decoder; `trainedTextEncoder` makes it. The names of its trained parameters begin with `text_encoder.`. */
 export interface TrainedTextEncoder {
   readonly kind: 'trained';
   readonly config: BertConfig;
@@ -20,6 +31,29 @@ export interface TrainedTextEncoder {
   /** Its pretrained parameters, named as `bert` declares them. */
   readonly parameters: ReadonlyMap<string, TensorData>;
 }
+
+/** Either of them. */
+export const textEncoderField = variant<FrozenTextEncoder | TrainedTextEncoder, 'kind'>('kind', {
+  frozen: object<FrozenTextEncoder>({
+    kind: oneOf(['frozen']),
+    encoder: implementation<TextEncoder>('a text encoder', ['encode']),
+  }),
+  trained: object<TrainedTextEncoder>(
+    {
+      kind: oneOf(['trained']),
+      config: field('a configuration of parseBertConfig', (value) => typeof value === 'object' && value !== null),
+      tokenizer: implementation<TextTokenizer>('a text tokenizer', ['encode']),
+      maxLength: integer({ min: 1 }),
+      parameters: parametersField,
+    },
+    {
+      check({ maxLength, config: { positions } }, at) {
+        if (maxLength > positions)
+          refuse(at('maxLength'), `at most ${positions}, the positions of the encoder`, maxLength);
+      },
+    },
+  ),
+});
 
 /** Captions as a training graph takes them: inputs of one batch by name, their shapes and types. */
 export type BatchShapes = Record<string, { readonly shape: readonly number[]; readonly dtype: 'float32' | 'int32' }>;
