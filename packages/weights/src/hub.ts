@@ -1,4 +1,4 @@
-/** Downloads of published models. */
+/** Downloads models of the Hugging Face hub. */
 export { huggingFaceFiles } from './files/hugging-face-folder.js';
 export { type DownloadedModel, type DownloadOptions, downloadModel } from './hub/download-model.js';
 export { HubError } from './hub/error.js';

@@ -1,4 +1,4 @@
-/** What needs a file system. */
+/** Reads and writes checkpoint files. */
 export {
   locateTensors,
   readCheckpointFile,

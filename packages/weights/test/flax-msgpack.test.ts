@@ -66,9 +66,9 @@ describe('writeFlaxMsgpack', () => {
       ]),
       /both a tensor and a map/,
     ],
-    ['bytes that do not fit', new Map([['a', { ...one, shape: [2] }]]), /Tensor "a" holds 4 bytes/],
-    ['names of prototypes', new Map([['a/__proto__/b', one]]), /prototypes/],
-    ['names that nest too deep', new Map([['a/'.repeat(70), one]]), /nests deeper/],
+    ['bytes that do not fit', new Map([['a', { ...one, shape: [2] }]]), /Tensor "a" has 4 bytes/],
+    ['names of prototypes', new Map([['a/__proto__/b', one]]), /must not contain __proto__/],
+    ['names that nest too deep', new Map([['a/'.repeat(70), one]]), /must have at most 63 parts/],
     ['names without end', new Map([['a'.repeat(600), one]]), /600 characters/],
   ])('refuses %s', (_, tensors, message) => {
     expect(() => writeFlaxMsgpack(tensors)).toThrow(CheckpointError);
@@ -101,21 +101,25 @@ describe('a file of Flax', () => {
   });
 
   it.each<[string, Uint8Array, RegExp]>([
-    ['data that are shorter than the shape', file([0x91, 2]), /holds 4 bytes, but F32 of shape \[2\] takes 8/],
-    ['a negative axis', file([0x91, 0xff]), /axis of size -1/],
+    ['data that are shorter than the shape', file([0x91, 2]), /has 4 bytes, but F32 of shape \[2\] takes 8/],
+    ['a negative axis', file([0x91, 0xff]), /axes whose sizes are whole numbers of at least 0, not -1/],
     ['2^60 elements', file(bytesOf(0x91, uint64(2n ** 60n))), /whole number in the shape/],
-    ['2^52 · 2^52 elements', file(bytesOf(0x92, uint64(2n ** 52n), uint64(2n ** 52n))), /more elements than any file/],
+    ['2^52 · 2^52 elements', file(bytesOf(0x92, uint64(2n ** 52n), uint64(2n ** 52n))), /more elements than a file/],
     ['an axis that is no number', file([0x91, 0xa1, 0x31]), /whole number in the shape/],
-    ['a fraction of an axis', file([0x91, 0xca, 0x3f, 0, 0, 0]), /axis of size 0.5/],
+    [
+      'a fraction of an axis',
+      file([0x91, 0xca, 0x3f, 0, 0, 0]),
+      /axes whose sizes are whole numbers of at least 0, not 0.5/,
+    ],
     ['an axis of text', file([0xa1, 0x31]), /the shape of Array "w"/],
-    ['100 axes', file(bytesOf(0xdc, 0, 100, new Uint8Array(100).fill(1))), /100 axes, past the limit/],
-    ['a dtype of NumPy that is not known', file([0x91, 1], 'complex64'), /dtype "complex64"; this reader knows bool/],
-    ['a dtype that is a name of JavaScript', file([0x91, 1], 'constructor'), /dtype "constructor"/],
-    ['a complex number', file([0x91, 1], 'float32', undefined, 2), /extension type 2/],
+    ['100 axes', file(bytesOf(0xdc, 0, 100, new Uint8Array(100).fill(1))), /at most 64 axes, not 100/],
+    ['a dtype of NumPy that is not known', file([0x91, 1], 'complex64'), /one of the dtypes bool, .* not "complex64"/],
+    ['a dtype that is a name of JavaScript', file([0x91, 1], 'constructor'), /dtypes .* not "constructor"/],
+    ['a complex number', file([0x91, 1], 'float32', undefined, 2), /extension type .* not 2/],
     [
       'data that announce 4 GB',
       file([0x91, 1], 'float32', bytesOf(0xc6, 0xff, 0xff, 0xff, 0xff)),
-      /holds 4294967295 bytes/,
+      /has 4294967295 bytes/,
     ],
     [
       'data of 4 GB, and a shape that agrees',
@@ -131,31 +135,27 @@ describe('a file of Flax', () => {
     ['bytes behind the parameters', bytesOf(file([0x91, 1]), 0), /1 bytes follow the parameters/],
     ['a key that is no text', bytesOf(0x81, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01), /text as a key/],
     ['a key twice', bytesOf(0x82, file([0x91, 1]).subarray(1), file([0x91, 1]).subarray(1)), /"w" appears twice/],
-    ['a key of a prototype', bytesOf(0x81, 0xa9, '__proto__', file([0x91, 1])), /prototypes/],
+    ['a key of a prototype', bytesOf(0x81, 0xa9, '__proto__', file([0x91, 1])), /must not contain __proto__/],
     ['a key that is not UTF-8', bytesOf(0x81, 0xa2, 0xc3, 0x28, 0x01, 0x01, 0x01, 0x01), /not UTF-8/],
     ['a key of 4 GB', bytesOf(0x81, 0xdb, 0xff, 0xff, 0xff, 0xff, 'key'), /4294967295 bytes, but only 3 follow/],
     ['2^32 - 1 entries', bytesOf(0xdf, 0xff, 0xff, 0xff, 0xff, 0xa1, 'a', 0xc0), /only 0 follow/],
     ['bytes as a value', bytesOf(0x81, 0xa1, 'w', 0xc4, 2, 1, 2), /the msgpack type 0xc4/],
     ['the type that msgpack never uses', bytesOf(0x81, 0xa1, 'w', 0xc1, 0, 0, 0, 0), /the msgpack type 0xc1/],
-    [
-      'maps nested a million deep',
-      bytesOf(Buffer.alloc(3_000_000, Buffer.of(0x81, 0xa1, 0x61))),
-      /nests deeper than 64/,
-    ],
+    ['maps nested a million deep', bytesOf(Buffer.alloc(3_000_000, Buffer.of(0x81, 0xa1, 0x61))), /at most 64 levels/],
     [
       'lists nested a million deep',
       bytesOf(0x81, 0xa1, 'a', new Uint8Array(1_000_000).fill(0x91)),
-      /nests deeper than 64/,
+      /at most 64 levels/,
     ],
     [
       'ten million empty maps',
       bytesOf(0x81, 0xa1, 'a', 0xdd, 0, 0x98, 0x96, 0x80, new Uint8Array(10_000_000).fill(0x80)),
-      /more than 1600000 values/,
+      /at most 1600000 values/,
     ],
     [
       'a million numbers',
       bytesOf(0x81, 0xa1, 'a', 0xdd, 0, 0x0f, 0x42, 0x40, new Uint8Array(1_000_000)),
-      /more than 100000 entries/,
+      /at most 100000 entries/,
     ],
     ['no array', bytesOf(0x81, 0xa4, 'none', 0xc0, 0xc0), /bytes follow the parameters/],
   ])('is refused with %s', (_, bytes, message) => {
@@ -191,7 +191,7 @@ describe('a file of Flax', () => {
       chunked(3, 0xa6, 'chunks', 0x81, 0xa1, '0', array, 0xa6, 'chunks', 0x81, 0xa1, '0', array),
       /lacks its shape/,
     ],
-    ['a chunk', chunked(3, shape, 0xa6, 'chunks', 0x81, 0xa1, '1', array), /lacks the number 0 of 1/],
+    ['a chunk', chunked(3, shape, 0xa6, 'chunks', 0x81, 0xa1, '1', array), /lacks part 0 of 1/],
     ['any chunk', chunked(3, shape, 0xa6, 'chunks', 0x80), /lacks its shape or its chunks/],
     ['a field', chunked(2, shape), /not the first of three/],
     [

@@ -90,7 +90,7 @@ describe('a file of torch.save', () => {
     expectRefusal(bytesOf(bytes.subarray(0, end), zip64End, pointing), /64-bit fields that are not there/);
     expectRefusal(
       bytesOf(bytes.subarray(0, end), zip64End, locator.with(15, 0x7f), pointing),
-      /more than any file can hold/,
+      /more than a file can have/,
     );
   });
 });
@@ -123,14 +123,14 @@ it('a tensor past 4 GB of a legacy file is read without what lies before it', as
 
 describe('names that a state dict does not need are refused by name', () => {
   it.each<[string, Uint8Array, RegExp]>([
-    ['in the place of a tensor', fileOf(evil), /asks for posix\.system, which/],
+    ['in the place of a tensor', fileOf(evil), /calls posix\.system, which/],
     ['thrown away', torchFile(program(evil, POP, dict())), /posix\.system/],
     ['as the whole', torchFile(program(evil)), /posix\.system/],
     ['named, and not called', fileOf(global('builtins', 'eval')), /builtins\.eval/],
     ['by text on the stack', fileOf(bytesOf(text('os'), text('system'), 0x93)), /os\.system/],
     ['as a class', fileOf(bytesOf(global('__main__', 'Model'), ')', 0x81)), /__main__\.Model/],
     ['a class with keywords', fileOf(bytesOf(global('__main__', 'Model'), ')}', 0x92)), /__main__\.Model/],
-    ['several', fileOf(bytesOf(evil, POP, global('a', 'b'))), /posix\.system \(and for 1 others\)/],
+    ['several', fileOf(bytesOf(evil, POP, global('a', 'b'))), /posix\.system \(and 1 others\)/],
     [
       'one that resembles a known one',
       fileOf(call(global('torch', '_utils._rebuild_tensor_v2 '))),
@@ -139,15 +139,15 @@ describe('names that a state dict does not need are refused by name', () => {
     [
       'within the state dict of Lightning',
       torchFile(program(dict(text('state_dict'), dict(text('w'), evil)))),
-      /posix\.system under "w"/,
+      /"w" of the state dict must be .* not posix\.system/,
     ],
     [
       'a model as a whole',
       torchFile(program(call(global('dalle', 'VQModel')))),
       /dalle\.VQModel.*model\.state_dict\(\)/,
     ],
-    ['a name of two lines', fileOf(call(bytesOf(text('a'), text('b\nc'), 0x93))), /asks for "a\.b\\nc", which/],
-    ['a name without end', fileOf(bytesOf('c', 'x'.repeat(1e6))), /a name without end/],
+    ['a name of two lines', fileOf(call(bytesOf(text('a'), text('b\nc'), 0x93))), /calls "a\.b\\nc", which/],
+    ['a name without end', fileOf(bytesOf('c', 'x'.repeat(1e6))), /a name without an end/],
   ])('%s', (_, bytes, message) => {
     expectRefusal(bytes, message);
   });
@@ -157,29 +157,33 @@ describe('a pickle is refused with', () => {
   const repeat = (count: number, code: string) => Buffer.alloc(count * code.length, code, 'latin1');
 
   it.each<[string, Uint8Array, RegExp]>([
-    ['no dict', torchFile(program(integer(1))), /holds the number 1, not a dict/],
-    ['a tensor alone', torchFile(program(tensor(storage('0', 4), [4], [1])), { 0: four }), /not a dict of tensors/],
-    ['a dict that contains itself', torchFile(program('}q\x00', text('a'), 'h\x00s')), /nests deeper than 64/],
+    ['no dict', torchFile(program(integer(1))), /must hold a dict of tensors, not the number 1/],
+    [
+      'a tensor alone',
+      torchFile(program(tensor(storage('0', 4), [4], [1])), { 0: four }),
+      /must hold a dict of tensors, not a tensor/,
+    ],
+    ['a dict that contains itself', torchFile(program('}q\x00', text('a'), 'h\x00s')), /at most 64 levels/],
     [
       'lists that double 64 times',
       torchFile(program('}', text('a'), ']', repeat(70, '2\x86'), 's')),
-      /more than 400000/,
+      /at most .* 400000 values/,
     ],
-    ['nesting a million deep', torchFile(program(repeat(400_000, ']'), repeat(399_999, 'a'))), /a list, not a dict/],
+    [
+      'nesting a million deep',
+      torchFile(program(repeat(400_000, ']'), repeat(399_999, 'a'))),
+      /must hold a dict of tensors, not a list/,
+    ],
     [
       'dicts a hundred thousand deep',
       torchFile(program(repeat(100_000, '}N'), '}', repeat(100_000, 's'))),
-      /the key None/,
+      /must be text or a number, not None/,
     ],
-    ['a million dicts', torchFile(program(repeat(1_000_000, '}'))), /more than 1000000 instructions/],
-    ['ten million lists', torchFile(program(repeat(10_000_000, ']'))), /more than 1000000 instructions/],
-    ['ten million marks', torchFile(program(repeat(10_000_000, MARK))), /more than 1000000 instructions/],
-    [
-      'a million values to recall',
-      torchFile(program('}', repeat(2_000_000, '2\x94'))),
-      /more than 1000000 instructions/,
-    ],
-    ['40 MB', torchFile(program(repeat(40_000_000, 'N'))), /more than 33554432 bytes/],
+    ['a million dicts', torchFile(program(repeat(1_000_000, '}'))), /at most 1000000 instructions/],
+    ['ten million lists', torchFile(program(repeat(10_000_000, ']'))), /at most 1000000 instructions/],
+    ['ten million marks', torchFile(program(repeat(10_000_000, MARK))), /at most 1000000 instructions/],
+    ['a million values to recall', torchFile(program('}', repeat(2_000_000, '2\x94'))), /at most 1000000 instructions/],
+    ['40 MB', torchFile(program(repeat(40_000_000, 'N'))), /at most 33554432 bytes/],
     [
       'one list in many dicts',
       torchFile(
@@ -207,12 +211,12 @@ describe('a pickle is refused with', () => {
     ['nothing on the stack', torchFile(program()), /empty stack/],
     ['values below a mark', torchFile(program('N', MARK, 'a')), /empty stack/],
     ['a mark that was not set', torchFile(program('t')), /closes a mark/],
-    ['a value that was not stored', torchFile(program('h\x05')), /recalls the value 5/],
-    ['items of what is no dict', torchFile(program('NNNs')), /no dict/],
+    ['a value that was not stored', torchFile(program('h\x05')), /reads the memo 5/],
+    ['items of what is no dict', torchFile(program('NNNs')), /not a dict/],
     ['a key without a value', torchFile(program('}', MARK, 'Nu')), /a key without a value/],
-    ['items for what is no list', torchFile(program('NNa')), /no list/],
-    ['arguments that are no tuple', torchFile(program(global('torch', 'Size'), 'NR')), /no tuple/],
-    ['a name that is no text', torchFile(program('NN', 0x93)), /by what is no text/],
+    ['items for what is no list', torchFile(program('NNa')), /not a list/],
+    ['arguments that are no tuple', torchFile(program(global('torch', 'Size'), 'NR')), /not a tuple/],
+    ['a name that is no text', torchFile(program('NN', 0x93)), /with something other than text/],
     ['opcodes of protocol 0', torchFile(program('I1\n')), /opcode 0x49/],
     ['an instance by opcode', torchFile(program(MARK, 'ios\nsystem\n')), /opcode 0x69/],
     ['an extension registry', torchFile(program(0x82, 1)), /opcode 0x82/],
@@ -223,11 +227,19 @@ describe('a pickle is refused with', () => {
     [
       'a key that is a tensor',
       torchFile(program(dict(tensor(storage('0', 4), [4], [1]), 'N')), { 0: four }),
-      /the key a tensor/,
+      /must be text or a number, not a tensor/,
     ],
-    ['a key of a prototype', torchFile(program(dict(text('a'), dict(text('__proto__'), integer(1))))), /prototypes/],
+    [
+      'a key of a prototype',
+      torchFile(program(dict(text('a'), dict(text('__proto__'), integer(1))))),
+      /must not contain __proto__/,
+    ],
     ['a key twice', torchFile(program(dict(text('a'), integer(1), text('a'), integer(1)))), /"a" appears twice/],
-    ['a key without end', torchFile(program(dict(text('a'.repeat(1e6)), integer(1)))), /past the limit of 512/],
+    [
+      'a key without end',
+      torchFile(program(dict(text('a'.repeat(1e6)), integer(1)))),
+      /must have at most 512 characters/,
+    ],
   ])('%s', (_, bytes, message) => {
     expectRefusal(bytes, message);
   });
@@ -239,18 +251,18 @@ describe('a tensor is refused with', () => {
   it.each<[string, Uint8Array, RegExp]>([
     ['more elements than its storage', tensor(storage('0', 4), [5], [1]), /past the 4 elements/],
     ['an offset past its storage', tensor(storage('0', 4), [1], [1], 4), /offset 4, past the 4/],
-    ['a negative offset', tensor(storage('0', 4), [1], [1], -1), /whole numbers of 0 or more/],
-    ['an offset of 2^60', tensor(storage('0', 4), [1], [1], two60), /whole numbers of 0 or more/],
-    ['an axis of 2^60', tensor(storage('0', 4), [two60], [0]), /whole numbers of 0 or more/],
-    ['2^52 · 2^52 elements', tensor(storage('0', 4), [2 ** 52, 2 ** 52], [0, 0]), /more elements than any file/],
-    ['2^53 - 1 elements in one place', tensor(storage('0', 4), [2 ** 53 - 1], [0]), /more elements than any file/],
+    ['a negative offset', tensor(storage('0', 4), [1], [1], -1), /whole numbers of at least 0/],
+    ['an offset of 2^60', tensor(storage('0', 4), [1], [1], two60), /whole numbers of at least 0/],
+    ['an axis of 2^60', tensor(storage('0', 4), [two60], [0]), /whole numbers of at least 0/],
+    ['2^52 · 2^52 elements', tensor(storage('0', 4), [2 ** 52, 2 ** 52], [0, 0]), /more elements than a file/],
+    ['2^53 - 1 elements in one place', tensor(storage('0', 4), [2 ** 53 - 1], [0]), /more elements than a file/],
     [
       '2^40 elements in one place',
       tensor(storage('0', 4), [2 ** 40], [0]),
       /tensors overlap and would take 4398046511108/,
     ],
-    ['a negative axis', tensor(storage('0', 4), [-1], [1]), /whole numbers of 0 or more/],
-    ['a negative stride', tensor(storage('0', 4), [2], [-1], 3), /whole numbers of 0 or more/],
+    ['a negative axis', tensor(storage('0', 4), [-1], [1]), /whole numbers of at least 0/],
+    ['a negative stride', tensor(storage('0', 4), [2], [-1], 3), /whole numbers of at least 0/],
     ['strides that leave its storage', tensor(storage('0', 4), [2, 2], [2, 2]), /past the 4 elements/],
     ['a stride of 2^53 - 1', tensor(storage('0', 4), [4, 4], [2 ** 53 - 1, 1]), /past the 4 elements/],
     ['fewer strides than axes', tensor(storage('0', 4), [2, 2], [1]), /at most 64 whole numbers/],
@@ -262,23 +274,23 @@ describe('a tensor is refused with', () => {
       tensor(storage('../data.pkl', 4), [1], [1]),
       /lacks the storage "\.\.\/data\.pkl"/,
     ],
-    ['a storage that is longer than its entry', tensor(storage('0', 5), [1], [1]), /16 bytes, but its tensors say 20/],
-    ['a storage of 2^60 elements', tensor(storage('0', two60), [1], [1]), /a persistent id that is no storage/],
-    ['a storage of -1 elements', tensor(storage('0', -1), [1], [1]), /a persistent id that is no storage/],
+    ['a storage that is longer than its entry', tensor(storage('0', 5), [1], [1]), /16 bytes, but its tensors need 20/],
+    ['a storage of 2^60 elements', tensor(storage('0', two60), [1], [1]), /a persistent id that is not a storage/],
+    ['a storage of -1 elements', tensor(storage('0', -1), [1], [1]), /a persistent id that is not a storage/],
     [
       'a storage of another type',
       tensor(storage('0', 4, 'ComplexFloatStorage'), [1], [1]),
-      /torch\.ComplexFloatStorage; this reader/,
+      /torch\.ComplexFloatStorage, which is not supported/,
     ],
     [
       'a storage of a type by trickery',
       tensor(storage('0', 4, 'constructor'), [1], [1]),
-      /torch\.constructor; this reader/,
+      /torch\.constructor, which is not supported/,
     ],
     [
       'a storage of two types',
       tuple(tensor(storage('0', 4), [1], [1]), tensor(storage('0', 2, 'LongStorage'), [1], [1])),
-      /4 elements of F32 and 2 of I64/,
+      /4 elements of F32, and also 2 of I64/,
     ],
     ['an id that is no tuple', bytesOf('NQ'), /a persistent id that is None/],
     [
@@ -326,11 +338,7 @@ describe('a zip archive is refused with', () => {
     ['encrypted entries', zip([main, { ...data, flags: 1 }]), /is encrypted/],
     ['two sizes', zip([main, { ...data, size: 4000, compressedSize: 16 }]), /two sizes: 4000 and 16/],
     ['an entry that is longer than the file', zip([main, { ...data, size: 0xfffffffe }]), /reaches past/],
-    [
-      'an entry of 2^62 bytes',
-      zip([main, { ...data, zip64: { size: 2n ** 62n, position: 0n } }]),
-      /more than any file/,
-    ],
+    ['an entry of 2^62 bytes', zip([main, { ...data, zip64: { size: 2n ** 62n, position: 0n } }]), /more than a file/],
     [
       'an entry of 2^52 bytes',
       zip([main, { ...data, zip64: { size: 2n ** 52n, position: 0n } }]),
@@ -341,19 +349,23 @@ describe('a zip archive is refused with', () => {
     [
       'overlapping entries',
       zip([main, data, { ...data, name: 'a/data/1', position: 0 }]),
-      /overlaps the one before it/,
+      /overlaps the entry before it/,
     ],
-    ['a name that climbs', zip([main, data, { ...data, name: '../../etc/passwd' }]), /leaves the archive/],
-    ['a name that climbs within', zip([main, data, { ...data, name: 'a/../../b' }]), /leaves the archive/],
-    ['an absolute name', zip([main, data, { ...data, name: '/etc/passwd' }]), /leaves the archive/],
-    ['a name of Windows', zip([main, data, { ...data, name: 'C:\\x' }]), /leaves the archive/],
-    ['a name with a backslash', zip([main, data, { ...data, name: 'a\\..\\x' }]), /leaves the archive/],
-    ['a name with a zero', zip([main, data, { ...data, name: 'a\0b' }]), /leaves the archive/],
+    ['a name that climbs', zip([main, data, { ...data, name: '../../etc/passwd' }]), /leads out of the archive/],
+    ['a name that climbs within', zip([main, data, { ...data, name: 'a/../../b' }]), /leads out of the archive/],
+    ['an absolute name', zip([main, data, { ...data, name: '/etc/passwd' }]), /leads out of the archive/],
+    ['a name of Windows', zip([main, data, { ...data, name: 'C:\\x' }]), /leads out of the archive/],
+    ['a name with a backslash', zip([main, data, { ...data, name: 'a\\..\\x' }]), /leads out of the archive/],
+    ['a name with a zero', zip([main, data, { ...data, name: 'a\0b' }]), /leads out of the archive/],
     ['a name twice', zip([main, data, data]), /appears twice/],
     ['no data.pkl', zip([data]), /no data\.pkl/],
     ['two data.pkl', zip([main, { ...main, name: 'b/data.pkl' }]), /more than one data\.pkl/],
     ['no entries', zip([]), /no data\.pkl/],
-    ['a big-endian byte order', zip([main, data, { name: 'a/byteorder', content: bytesOf('big') }]), /big-endian/],
+    [
+      'a big-endian byte order',
+      zip([main, data, { name: 'a/byteorder', content: bytesOf('big') }]),
+      /little-endian machine/,
+    ],
     ['more entries than its directory has', zip([main, data], { count: 3 }), /announces 3 entries.*has 2/],
     ['a directory past the end', zip([main, data], { position: 0xfffffff0 }), /does not fit/],
     ['a directory of 4 GB', zip([main, data], { length: 0xfffffff0 }), /does not fit/],
@@ -403,27 +415,31 @@ describe('the legacy format is refused with', () => {
   );
 
   it.each<[string, (Uint8Array | string)[], RegExp]>([
-    ['another protocol', [program(integer(1000)), system, content, keys('7'), body], /protocol the number 1000/],
+    ['another protocol', [program(integer(1000)), system, content, keys('7'), body], /protocol .* not the number 1000/],
     [
       'a big-endian system',
       [version, program(dict(text('little_endian'), bytesOf(0x89))), content, keys('7'), body],
-      /big-endian/,
+      /little-endian machine/,
     ],
-    ['no system', [version, program('N'), content, keys('7'), body], /big-endian/],
+    ['no system', [version, program('N'), content, keys('7'), body], /little-endian machine/],
     ['an unknown name', [version, system, program(evil), keys(), ''], /posix\.system/],
-    ['an unknown name in its keys', [version, system, content, program(evil), body], /list of storages.*none/],
+    [
+      'an unknown name in its keys',
+      [version, system, content, program(evil), body],
+      /not followed by the list of storages/,
+    ],
     ['no storages', [version, system, content, keys()], /has 0 storages, but its tensors need 1/],
-    ['a storage that no tensor has', [version, system, content, keys('8'), body], /the text "8", that no tensor has/],
-    ['a storage twice', [version, system, content, keys('7', '7'), body, body], /listed before/],
+    ['a storage that no tensor has', [version, system, content, keys('8'), body], /the text "8", that no tensor uses/],
+    ['a storage twice', [version, system, content, keys('7', '7'), body, body], /lists it twice/],
     [
       'a storage of another length',
       [version, system, content, keys('7'), little(3, 8), four],
-      /has 12 bytes, but its tensors say 16/,
+      /has 12 bytes, but its tensors need 16/,
     ],
     [
       'a storage of 2^63 elements',
       [version, system, content, keys('7'), little(2n ** 63n, 8), four],
-      /more than any file/,
+      /more than a file/,
     ],
     ['a storage that ends early', [version, system, content, keys('7'), body.subarray(0, -1)], /truncated/],
     ['bytes behind its storages', [version, system, content, keys('7'), body, 'x'], /1 bytes follow the last storage/],

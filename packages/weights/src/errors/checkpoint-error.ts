@@ -1,6 +1,11 @@
 import { DalleMiniError } from '@dalle-mini/core';
 
-/** A checkpoint that cannot be read or written as it is. The message says what is wrong and how to mend it. */
+/** A checkpoint cannot be read or written. The message names the problem and what to do. */
 export class CheckpointError extends DalleMiniError {
   static override readonly code = 'CHECKPOINT';
+}
+
+/** Creates the error of a file that contradicts itself, from a sentence without its full stop. */
+export function corrupt(problem: string): CheckpointError {
+  return new CheckpointError(`${problem}. The file is corrupt. Download it again.`);
 }

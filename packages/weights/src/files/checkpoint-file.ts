@@ -25,17 +25,17 @@ import type { Checkpoint, StoredDtype, StoredTensor } from '../tensors/stored-te
 const chunk = 2 ** 26;
 
 /**
- * Reads a checkpoint file of any size, in any format of `readCheckpoint`, which its content shows and not its name. Each
- * tensor has memory of its own, which is freed with the last reference to it; tied tensors share theirs. None is reserved before
- * the file's structure has been checked against its size, and none is held twice, but for one tensor at a time that PyTorch stored
- * transposed.
- * @throws FileError if the file cannot be read; CheckpointError, with the path in its message, if it is not a sound checkpoint.
+ * Reads a checkpoint file of any size, in any format of `readCheckpoint`. The format is recognized by the content, not
+ * by the name. Each tensor has its own memory; tied tensors share it. Memory is reserved after the structure of the
+ * file is checked against its size. No tensor is in memory twice, except one at a time that PyTorch stored transposed.
+ *
+ * @throws FileError if the file cannot be read; CheckpointError, with the path in its message, if it is damaged.
  */
 export async function readCheckpointFile(path: string): Promise<CheckpointFile> {
   return withCheckpoint(path, readTensors);
 }
 
-/** Opens a checkpoint file for `use`, and names it in the errors of both. */
+/** Opens a checkpoint file for `use`, and names it in errors. */
 async function withCheckpoint<Result>(
   path: string,
   use: (layout: CheckpointLayout, file: FileHandle, size: number) => Promise<Result>,
@@ -55,7 +55,7 @@ async function withCheckpoint<Result>(
   });
 }
 
-/** Where a tensor's values lie in a file: little-endian, row-major, in one piece. */
+/** The position of a tensor's values in a file: little-endian, row-major, in one piece. */
 export interface TensorLocation {
   readonly dtype: StoredDtype;
   readonly shape: readonly number[];
@@ -67,9 +67,10 @@ export interface TensorLocation {
 }
 
 /**
- * Reads where the tensors of a checkpoint file lie, and none of their values. A tensor that is not stored in one piece and in row-major
- * order, as PyTorch may store it, is left out.
- * @throws as {@link readCheckpointFile}.
+ * Reads the positions of the tensors of a checkpoint file, without their values. A tensor that is not in one piece or
+ * not row-major, as PyTorch and Flax may store it, is left out.
+ *
+ * @throws FileError if the file cannot be read; CheckpointError, with the path in its message, if it is damaged.
  */
 export async function locateTensors(path: string): Promise<Map<string, TensorLocation>> {
   return withCheckpoint(path, async ({ places }) => {
@@ -90,19 +91,19 @@ async function readTensors(
   size: number,
 ): Promise<CheckpointFile> {
   const tensors: Checkpoint = new Map();
-  // By where they lie: tied tensors are read once.
+  // By position: tied tensors are read once.
   const read = new Map<string, Uint8Array>();
   for (const place of places) {
     const key = place.ranges.map(({ begin, end }) => `${begin}-${end}`).join();
     const bytes = read.get(key) ?? (await readRanges(file, size, place));
-    // What is copied into another order is not kept besides.
+    // A tensor that is copied into another order is not kept in this one.
     if (place.strides === undefined) read.set(key, bytes);
     tensors.set(place.name, storedTensor(place, bytes));
   }
   return { format, tensors, metadata };
 }
 
-/** The file's structure is little and read at once; its tensors are large and read without blocking. */
+/** Reads the structure of a file, which is small, synchronously. Its tensors are read asynchronously. */
 function fileSource({ fd }: FileHandle, size: number): ByteSource {
   return {
     size,
@@ -138,20 +139,21 @@ function reserve(name: string, ranges: readonly ByteRange[]): Uint8Array {
     return new Uint8Array(length);
   } catch (cause) {
     throw new CheckpointError(
-      `Tensor ${quote(name)} takes ${length} bytes, more than this process can reserve; free memory, or split the tensor.`,
+      `Tensor ${quote(name)} takes ${length} bytes, more than this process can reserve. Free memory, or split the tensor.`,
       { cause },
     );
   }
 }
 
 function shrunk(position: number, size: number): CheckpointError {
-  return new CheckpointError(`The file ended at byte ${position} of ${size} while it was read; fetch it again.`);
+  return new CheckpointError(`The file ended at byte ${position} of ${size} while it was read. Download it again.`);
 }
 
 /**
- * Writes a safetensors file with {@link writeFileAtomically}, without a copy of the tensors in memory but for the one that
- * is converted.
- * @throws FileError if the file cannot be written; CheckpointError if a tensor or a name is not sound.
+ * Writes a safetensors file, like `writeSafetensors` but without a copy of the tensors in memory, except the one that
+ * is converted. A reader finds either the old file or the new one, whole.
+ *
+ * @throws FileError if the file cannot be written; CheckpointError if a tensor or a name is not allowed; OptionError.
  */
 export async function writeCheckpointFile(
   path: string,
@@ -166,8 +168,10 @@ export async function writeCheckpointFile(
 }
 
 /**
- * Writes the file of `writeFlaxMsgpack` with {@link writeFileAtomically}, without a copy of the tensors in memory.
- * @throws FileError if the file cannot be written; CheckpointError if a tensor or a name is not sound.
+ * Writes a Flax file, like `writeFlaxMsgpack` but without a copy of the tensors in memory. A reader finds either the
+ * old file or the new one, whole.
+ *
+ * @throws FileError if the file cannot be written; CheckpointError if a tensor or a name is not allowed; OptionError.
  */
 export async function writeFlaxCheckpointFile(
   path: string,

@@ -3,30 +3,31 @@ import { exists, readJsonFile, readTextFile } from '@dalle-mini/core/node';
 import type { Checkpoint } from '../tensors/stored-tensor.js';
 import { readCheckpointFile } from './checkpoint-file.js';
 
-/** The files of a Hugging Face model, read. */
+/** The content of a Hugging Face model. */
 export interface HuggingFaceModel<Weights = Checkpoint> {
   /** The parsed `config.json`. */
   readonly config: object;
   /**
-   * The parsed `tokenizer.json`. Of a model that has none: `{ vocab, merges }`, the parsed `vocab.json` and the text of `merges.txt`, or
-   * `{ vocab }`, the text of `vocab.txt`.
+   * The parsed `tokenizer.json`. Of a model without one, `{ vocab, merges }`, the parsed `vocab.json` and the text of
+   * `merges.txt`, or `{ vocab }`, the text of `vocab.txt`.
    */
   readonly tokenizer: object;
-  /** The parsed `tokenizer_config.json`, where there is one. */
-  readonly tokenizerConfig?: object;
+  /** The parsed `tokenizer_config.json`, if there is one. */
+  readonly tokenizerConfig?: object | undefined;
   readonly weights: Weights;
 }
 
-/** Of the files that a folder may have, the first that is there is read. */
-const WEIGHTS = ['model.safetensors', 'pytorch_model.bin', 'flax_model.msgpack'];
-const VOCABULARIES = ['tokenizer.json', 'vocab.json', 'vocab.txt'];
+/** The first of these files that a folder has is read. */
+const weightsFiles = ['model.safetensors', 'pytorch_model.bin', 'flax_model.msgpack'];
+const vocabularyFiles = ['tokenizer.json', 'vocab.json', 'vocab.txt'];
 
 /**
- * Reads a model from its folder: `config.json`; `tokenizer.json`, or `vocab.json` and `merges.txt`, or `vocab.txt`; and the weights,
- * `model.safetensors`, `pytorch_model.bin` or `flax_model.msgpack`.
- * @param readWeights how the file of the weights is read, by its path. Default: all of it, into memory.
- * @throws FileError if a file is missing or cannot be read; ConfigError or CheckpointError, with the path in its message, if it is
- *   damaged.
+ * Reads a Hugging Face model from its folder: `config.json`; `tokenizer.json`, or `vocab.json` and `merges.txt`, or
+ * `vocab.txt`; and the weights, `model.safetensors`, `pytorch_model.bin` or `flax_model.msgpack`.
+ *
+ * @param readWeights Reads the weights from the path of their file. Default: reads all tensors into memory.
+ * @throws FileError if a file is missing or cannot be read; ConfigError or CheckpointError, with the path in its
+ *   message, if it is damaged.
  */
 export async function readHuggingFaceFolder<Weights = Checkpoint>(
   folder: string,
@@ -34,8 +35,8 @@ export async function readHuggingFaceFolder<Weights = Checkpoint>(
 ): Promise<HuggingFaceModel<Weights | Checkpoint>> {
   const tokenizerConfigPath = join(folder, 'tokenizer_config.json');
   const [vocabulary, weightsName, hasTokenizerConfig] = await Promise.all([
-    first(folder, VOCABULARIES),
-    first(folder, WEIGHTS),
+    first(folder, vocabularyFiles),
+    first(folder, weightsFiles),
     exists(tokenizerConfigPath),
   ]);
   const [config, tokenizer, tokenizerConfig, weights] = await Promise.all([
@@ -51,16 +52,19 @@ async function readTensors(path: string): Promise<Checkpoint> {
   return (await readCheckpointFile(path)).tensors;
 }
 
-/** The files that {@link readHuggingFaceFolder} needs, of those that a repository has: as `files` of `downloadModel`. */
+/**
+ * Chooses the files that `readHuggingFaceFolder` needs, of those that a repository has. Pass it as `files` of
+ * `downloadModel`.
+ */
 export function huggingFaceFiles(listing: readonly { readonly name: string }[]): string[] {
   const names = new Set(listing.map(({ name }) => name));
-  const vocabulary = VOCABULARIES.find((name) => names.has(name)) ?? VOCABULARIES[0]!;
+  const vocabulary = vocabularyFiles.find((name) => names.has(name)) ?? vocabularyFiles[0]!;
   return [
     'config.json',
     vocabulary,
     ...(vocabulary === 'vocab.json' ? ['merges.txt'] : []),
     ...(names.has('tokenizer_config.json') ? ['tokenizer_config.json'] : []),
-    WEIGHTS.find((name) => names.has(name)) ?? WEIGHTS[0]!,
+    weightsFiles.find((name) => names.has(name)) ?? weightsFiles[0]!,
   ];
 }
 
@@ -72,7 +76,10 @@ async function readTokenizer(folder: string, vocabulary: string): Promise<object
   return { vocab, merges };
 }
 
-/** The first of some names that a folder has; the very first, to be missed by name, if it has none. */
+/**
+ * Returns the first of some names that a folder has. If it has none, returns the first name, which an error then
+ * reports.
+ */
 async function first(folder: string, names: readonly string[]): Promise<string> {
   for (const name of names) if (await exists(join(folder, name))) return name;
   return names[0]!;

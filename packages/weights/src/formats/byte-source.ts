@@ -1,9 +1,9 @@
-import { CheckpointError } from '../errors/checkpoint-error.js';
+import { CheckpointError, corrupt } from '../errors/checkpoint-error.js';
 
-/** Bytes that are read by range, so that a file's structure can be read without the file. */
+/** Bytes that are read by range, so that the structure of a file can be read without its tensors. */
 export interface ByteSource {
   readonly size: number;
-  /** Exactly `length` bytes; the caller has checked that they lie within `size`. May be a view. */
+  /** Returns exactly `length` bytes. The caller checks that they are within `size`. May be a view. */
   read(position: number, length: number): Uint8Array;
 }
 
@@ -11,12 +11,15 @@ export function memorySource(bytes: Uint8Array): ByteSource {
   return { size: bytes.byteLength, read: (position, length) => bytes.subarray(position, position + length) };
 }
 
-/** Bytes fetched at once: the structure comes in small pieces between tensors of megabytes. */
-const WINDOW = 2 ** 16;
+/** Bytes read at once: the structure is in small pieces between tensors of megabytes. */
+const windowLength = 2 ** 16;
 
-const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** Reads a source piece by piece from `position` up to `end`; what would reach past `end` is refused before it is reserved. */
+/**
+ * Reads a source piece by piece from `position` to `end`. A length that reaches past `end` is refused before memory is
+ * reserved.
+ */
 export class Cursor {
   private window: Uint8Array = new Uint8Array();
   private windowStart = 0;
@@ -27,13 +30,13 @@ export class Cursor {
     readonly end = source.size,
   ) {}
 
-  /** The next `length` bytes, a view that stays valid. */
+  /** Returns the next `length` bytes, a view that stays valid. */
   take(length: number): Uint8Array {
     const start = this.position;
     this.skip(length);
     let offset = start - this.windowStart;
     if (offset < 0 || offset + length > this.window.byteLength) {
-      this.window = this.source.read(start, Math.min(Math.max(length, WINDOW), this.end - start));
+      this.window = this.source.read(start, Math.min(Math.max(length, windowLength), this.end - start));
       this.windowStart = start;
       offset = 0;
     }
@@ -43,8 +46,8 @@ export class Cursor {
   skip(length: number): void {
     if (length > this.end - this.position) {
       throw new CheckpointError(
-        `At byte ${this.position} the file announces ${length} bytes, but only ${this.end - this.position} follow; ` +
-          'it is truncated or corrupt. Fetch it again.',
+        `At byte ${this.position} the file announces ${length} bytes, but only ${this.end - this.position} follow. ` +
+          'It is truncated or corrupt. Download it again.',
       );
     }
     this.position += length;
@@ -62,26 +65,28 @@ export class Cursor {
     return new DataView(bytes.buffer, bytes.byteOffset, length);
   }
 
-  /** UTF-8 text of `length` bytes. */
+  /** Reads UTF-8 text of `length` bytes. */
   text(length: number): string {
     const start = this.position;
     const bytes = this.take(length);
     try {
-      return UTF8.decode(bytes);
+      return utf8.decode(bytes);
     } catch {
-      throw new CheckpointError(`The text at byte ${start} is not UTF-8; the file is corrupt.`);
+      throw corrupt(`The text at byte ${start} is not UTF-8`);
     }
   }
 }
 
 /**
- * The unsigned 64-bit integer at `offset`.
- * @throws CheckpointError past 2⁵³ − 1, which no size and no position in a file reaches; `what` names it in the message.
+ * Reads the unsigned 64-bit integer at `offset`.
+ *
+ * @param what Names the integer in the message.
+ * @throws CheckpointError past 2⁵³ − 1, which no size and no position in a file reaches.
  */
 export function uint64(view: DataView, offset: number, littleEndian: boolean, what: string): number {
   const value = view.getBigUint64(offset, littleEndian);
   if (value > BigInt(Number.MAX_SAFE_INTEGER)) {
-    throw new CheckpointError(`${what} is ${value}, more than any file can hold; the file is corrupt.`);
+    throw corrupt(`${what} is ${value}, more than a file can have`);
   }
   return Number(value);
 }

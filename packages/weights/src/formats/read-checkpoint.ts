@@ -2,29 +2,43 @@ import { CheckpointError } from '../errors/checkpoint-error.js';
 import { type ByteSource, memorySource } from './byte-source.js';
 import { flaxLayout } from './flax/reader.js';
 import { type CheckpointFile, type CheckpointLayout, loadFromMemory } from './layout.js';
-import { LEGACY_MAGIC, pytorchLegacyLayout, pytorchZipLayout } from './pytorch/reader.js';
+import { legacyMagic, pytorchLegacyLayout, pytorchZipLayout } from './pytorch/reader.js';
 import { safetensorsLayout } from './safetensors/reader.js';
 
 /**
- * Reads a checkpoint from memory, whichever of these formats its content shows: safetensors; Flax's msgpack
- * (`flax_model.msgpack`); PyTorch's zip archive and its legacy format, with a state dict or, as in Lightning's `.ckpt`, a dict
- * that has one under `state_dict`. Nothing in a file is ever run.
+ * Reads a checkpoint from memory. The format is recognized by the content:
  *
- * The tensors are views of `bytes`, but for transposed ones of PyTorch and for arrays that Flax split.
- * @throws CheckpointError if the file is of no such format, truncated, inconsistent or hostile in any way.
+ * - safetensors;
+ * - Flax's msgpack (`flax_model.msgpack`);
+ * - PyTorch's zip archive and its legacy format, with a state dict or a dict that has one under `state_dict`
+ *   (Lightning's `.ckpt`).
+ *
+ * Code in a file is never run. The tensors are views of `bytes`, except transposed ones of PyTorch and arrays that Flax
+ * split.
+ *
+ * @throws CheckpointError if the file has another format, or is truncated, inconsistent or hostile.
+ *
+ * @example
+ * ```ts
+ * import { fromFloat32, readCheckpoint, writeSafetensors } from '@dalle-mini/weights';
+ *
+ * const bytes = writeSafetensors(new Map([['bias', fromFloat32(Float32Array.of(1, 2), [2])]]));
+ * console.log(readCheckpoint(bytes).tensors.get('bias')!.shape); // [ 2 ]
+ * ```
  */
 export function readCheckpoint(bytes: Uint8Array): CheckpointFile {
   return loadFromMemory(bytes, checkpointLayout(memorySource(bytes)));
 }
 
-/** Where the tensors of a checkpoint lie, whichever its format. */
+/** Reads the layout of a checkpoint of any format. */
 export function checkpointLayout(source: ByteSource): CheckpointLayout {
-  const head = source.read(0, Math.min(HEAD_LENGTH, source.size));
-  // A safetensors header is below 2³² bytes long and begins with a brace, which no file of the other formats has in this place.
+  const head = source.read(0, Math.min(headLength, source.size));
+  // A safetensors header is shorter than 2³² bytes and begins with a brace. Files of the other formats have no brace at
+  // this position.
   if (startsWith(head.subarray(4), [0, 0, 0, 0, 0x7b])) return safetensorsLayout(source);
   if (startsWith(head, [0x50, 0x4b, 3, 4]) || startsWith(head, [0x50, 0x4b, 5, 6])) return pytorchZipLayout(source);
-  if (startsWith(head, LEGACY_MAGIC)) return pytorchLegacyLayout(source);
-  for (const [start, message] of MISTAKEN) {
+  if (startsWith(head, legacyMagic)) return pytorchLegacyLayout(source);
+  for (const [start, message] of mistakenFiles) {
     if (startsWith(head, typeof start === 'string' ? new TextEncoder().encode(start) : start)) {
       throw new CheckpointError(message);
     }
@@ -32,31 +46,31 @@ export function checkpointLayout(source: ByteSource): CheckpointLayout {
   const first = head[0] ?? 0;
   // Maps of msgpack, short and long.
   if ((first & 0xf0) === 0x80 || first === 0xde || first === 0xdf) return flaxLayout(source);
-  // Files too short to tell, and headers that are not what they should be: this reader says it best.
+  // A file that is too short, or a header that is wrong: this reader has the clearest errors.
   return safetensorsLayout(source);
 }
 
-const HEAD_LENGTH = 32;
+const headLength = 32;
 
-const WEB_PAGE = 'The file is a web page, not a checkpoint. Fetch it from the address that downloads the file itself.';
-const PICKLE =
+const webPage = 'The file is a web page, not a checkpoint. Download it from the address of the file itself.';
+const pickle =
   'The file is a Python pickle that torch.save did not write. Load it in Python and save it as safetensors.';
 
-/** What is often found in a checkpoint's place, by its first bytes. */
-const MISTAKEN: readonly (readonly [start: string | readonly number[], message: string])[] = [
+/** Files that are often mistaken for checkpoints, by their first bytes. */
+const mistakenFiles: readonly (readonly [start: string | readonly number[], message: string])[] = [
   [
     'version https://git-lfs',
-    'The file is a Git LFS pointer, text in the place of the checkpoint. Fetch the file itself: git lfs pull.',
+    'The file is a Git LFS pointer, not a checkpoint. Download the file itself: git lfs pull.',
   ],
-  ['<!DOCTYPE', WEB_PAGE],
-  ['<!doctype', WEB_PAGE],
-  ['<html', WEB_PAGE],
-  [[0x1f, 0x8b], 'The file is compressed with gzip. Unpack it and pass the checkpoint that is in it.'],
-  [[0x89, 0x48, 0x44, 0x46], 'The file is HDF5, as Keras writes. Convert it to safetensors.'],
-  [[0x80, 2], PICKLE],
-  [[0x80, 3], PICKLE],
-  [[0x80, 4], PICKLE],
-  [[0x80, 5], PICKLE],
+  ['<!DOCTYPE', webPage],
+  ['<!doctype', webPage],
+  ['<html', webPage],
+  [[0x1f, 0x8b], 'The file is compressed with gzip. Unpack it, and pass the checkpoint in it.'],
+  [[0x89, 0x48, 0x44, 0x46], 'The file is HDF5, a format of Keras. Convert it to safetensors.'],
+  [[0x80, 2], pickle],
+  [[0x80, 3], pickle],
+  [[0x80, 4], pickle],
+  [[0x80, 5], pickle],
 ];
 
 function startsWith(bytes: Uint8Array, start: ArrayLike<number>): boolean {

@@ -6,10 +6,10 @@ import { makeFolder, writeFileAtomically } from '@dalle-mini/core/node';
 import { type HubFile, isCommit } from './listing.js';
 
 /**
- * A model in the cache that huggingface_hub, in Python, shares:
+ * A model in the cache of huggingface_hub in Python:
  *
  *     models--org--name/blobs/<etag>                  contents
- *     models--org--name/refs/<revision>               the commit that a branch or tag was, when it was last downloaded
+ *     models--org--name/refs/<revision>               the commit of a branch or tag at its last download
  *     models--org--name/snapshots/<commit>/<file>     links to the blobs
  */
 export class ModelCache {
@@ -33,7 +33,7 @@ export class ModelCache {
     return join(this.blobs, etag);
   }
 
-  /** The commit of a revision, if something of it is here. */
+  /** Returns the commit of a revision, if the cache has files of it. */
   async commitOf(revision: string): Promise<string | undefined> {
     const commit = isCommit(revision) ? revision : await readFile(this.ref(revision), 'utf8').catch(() => '');
     if (!isCommit(commit)) return undefined;
@@ -43,7 +43,7 @@ export class ModelCache {
     );
   }
 
-  /** Remembers which commit a branch or tag is. */
+  /** Stores the commit of a branch or tag. */
   async setCommit(revision: string, commit: string): Promise<void> {
     if (revision === commit || (await this.commitOf(revision)) === commit) return;
     await makeFolder(dirname(this.ref(revision)));
@@ -54,7 +54,7 @@ export class ModelCache {
     return join(this.folder, 'refs', revision);
   }
 
-  /** The files of a commit that are here. */
+  /** Lists the files of a commit in the cache. */
   async files(commit: string): Promise<HubFile[]> {
     const files: HubFile[] = [];
     for (const path of await readdir(this.snapshot(commit), { recursive: true })) {
@@ -64,7 +64,7 @@ export class ModelCache {
     return files;
   }
 
-  /** Gives a blob its name in a snapshot. */
+  /** Creates a file of a snapshot: a link to a blob. */
   async link(etag: string, commit: string, name: string): Promise<void> {
     const blob = this.blob(etag);
     const path = this.path(commit, name);
@@ -72,24 +72,24 @@ export class ModelCache {
     await makeFolder(folder);
     const temporary = join(folder, `.${randomUUID()}.tmp`);
     try {
-      // Windows reserves symbolic links for developers, and some file systems have no links at all.
+      // Windows allows symbolic links for developers only, and some file systems have no links.
       await symlink(relative(folder, blob), temporary)
         .catch(() => link(blob, temporary))
         .catch(() => copyFile(blob, temporary));
       await rename(temporary, path);
     } finally {
-      // A file system does not rename a hard link to another one of the same file.
+      // Renaming a hard link to another one of the same file does nothing.
       await rm(temporary, { force: true });
     }
   }
 
   /**
-   * A file for a blob's bytes as they arrive, which no other download writes until `releasePartial`: what an ended download of it
-   * left, or a new one.
+   * Returns a file for the bytes of a blob as they arrive, which no other download writes until `releasePartial`: the
+   * file of an earlier download of the blob, or a new one.
    */
   async claimPartial(etag: string): Promise<string> {
     await makeFolder(this.blobs);
-    const path = join(this.blobs, `${etag}.${HOST}-${process.pid}-${++claims}.incomplete`);
+    const path = join(this.blobs, `${etag}.${thisHost}-${process.pid}-${++claims}.incomplete`);
     claimed.add(path);
     for (const left of await this.leftPartials(etag)) {
       try {
@@ -105,7 +105,7 @@ export class ModelCache {
     return path;
   }
 
-  /** Makes a blob of a partial that is whole. Others of the same blob, which nobody writes any more, are removed. */
+  /** Turns a complete partial file into a blob. Removes abandoned partial files of the same blob. */
   async keepPartial(partial: string, etag: string): Promise<void> {
     await rename(partial, this.blob(etag));
     for (const left of await this.leftPartials(etag)) await rm(left, { force: true });
@@ -115,11 +115,11 @@ export class ModelCache {
     claimed.delete(partial);
   }
 
-  /** The partials of a blob whose downloads have ended. */
+  /** Lists the partial files of a blob whose downloads have ended. */
   private async leftPartials(etag: string): Promise<string[]> {
     const left: string[] = [];
     for (const name of await readdir(this.blobs)) {
-      const [, owned, host, pid] = PARTIAL.exec(name) ?? [];
+      const [, owned, host, pid] = partialName.exec(name) ?? [];
       const path = join(this.blobs, name);
       if (owned === etag && !claimed.has(path) && !(await isWritten(path, host!, Number(pid)))) left.push(path);
     }
@@ -127,31 +127,33 @@ export class ModelCache {
   }
 }
 
-/** The names of partials tell who writes them, as Node.js has no locks that end with their process. */
-const PARTIAL = /^([0-9a-f]+)\.([0-9a-f]{8})-(\d+)-\d+\.incomplete$/;
+/**
+ * The names of partial files contain their host and process, because Node.js has no locks that end with their process.
+ */
+const partialName = /^([0-9a-f]+)\.([0-9a-f]{8})-(\d+)-\d+\.incomplete$/;
 
-/** Computers, and containers, may share a cache, and not their process numbers. */
-const HOST = createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
+/** Computers and containers may share a cache, but they have different process numbers. */
+const thisHost = createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
 
-/** The partials that downloads of this process write. */
+/** The partial files that downloads of this process write. */
 const claimed = new Set<string>();
 let claims = 0;
 
-/** Milliseconds; a download that goes on is never silent for so long. */
-const ABANDONED = 300_000;
+/** Milliseconds without a byte after which a download has certainly ended. */
+const abandonedAfter = 300_000;
 
 async function isWritten(path: string, host: string, pid: number): Promise<boolean> {
-  if (host === HOST && (pid === process.pid || !isRunning(pid))) return false;
+  if (host === thisHost && (pid === process.pid || !isRunning(pid))) return false;
   const modified = await stat(path).then(
     ({ mtimeMs }) => mtimeMs,
     () => 0,
   );
-  return Date.now() - modified < ABANDONED;
+  return Date.now() - modified < abandonedAfter;
 }
 
 function isRunning(pid: number): boolean {
   try {
-    // Signal 0 only asks.
+    // Signal 0 only checks.
     process.kill(pid, 0);
     return true;
   } catch (error) {
@@ -159,7 +161,7 @@ function isRunning(pid: number): boolean {
   }
 }
 
-/** The size of a file in bytes, of what a link leads to; undefined if there is no such file. */
+/** Returns the size of a file in bytes, following links, or undefined if there is no such file. */
 export async function fileSize(path: string): Promise<number | undefined> {
   try {
     const found = await stat(path);

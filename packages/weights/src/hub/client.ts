@@ -2,38 +2,41 @@ import { quote } from '@dalle-mini/core';
 import { HubError, UnavailableError } from './error.js';
 import { withRetries } from './retries.js';
 
-const MAX_REDIRECTS = 10;
+const maxRedirects = 10;
 
-/** Bytes of a JSON document. A page of the listing has 1000 files, some hundred kilobytes. */
-const MAX_JSON = 2 ** 26;
+/** The largest JSON document, in bytes. A page of the listing has 1000 files, a few hundred kilobytes. */
+const maxJsonBytes = 2 ** 26;
 
-/** Bytes in a second. A body that is slower would take days for a model. */
-const MIN_RATE = 1000;
+/** Bytes per second. A slower body would take days for a model. */
+const minRate = 1000;
 
-/** What follows is in units of the timeout. The rate of a body is averaged over this long. */
-const RATE_PERIOD = 2;
+/** Time over which the rate of a body is averaged, in units of the timeout. */
+const ratePeriod = 2;
 
-/** A JSON document must be complete after this long. */
-const JSON_DEADLINE = 6;
+/** Time in which a JSON document must be complete, in units of the timeout. */
+const jsonDeadline = 6;
 
-/** The API of a hub: of huggingface.co, or of a mirror. */
+/** A client of the API of huggingface.co or of a mirror. */
 export class HubClient {
-  /** Hosts that have answered. A fault of the network that is permanent elsewhere is a passing one here. */
+  /** Hosts that have answered. A network fault that is permanent for other hosts is temporary for these. */
   private readonly answered = new Set<string>();
 
   constructor(
     /** Without a slash at the end. */
     readonly endpoint: string,
     private readonly token: string | undefined,
-    /** Milliseconds without a byte after which a connection is given up. */
+    /** Milliseconds without a byte after which a connection is closed. */
     readonly timeout: number,
     readonly signal: AbortSignal,
   ) {}
 
   /**
-   * GETs `url` and gives the answer to `read`, its body as it arrives. The connection ends with `read`, at the latest.
+   * Sends a GET request to `url`, and passes the answer to `read`, with its body as it arrives. The connection is
+   * closed when `read` ends.
+   *
    * @param deadline Milliseconds after which the whole answer must have been read.
-   * @throws UnavailableError if the network fails, stalls or is too slow; HubError for redirects that lead nowhere; the reason of `signal`.
+   * @throws UnavailableError if the network fails, stalls or is too slow; HubError for a wrong redirect; the reason of
+   *   `signal`.
    */
   async get<T>(
     url: URL,
@@ -42,25 +45,25 @@ export class HubClient {
     deadline?: number,
   ): Promise<T> {
     const connection = new AbortController();
-    const giveUp = (fault: string, retries?: number) => {
+    const close = (fault: string, retries?: number) => {
       const action = 'Check the network, or raise HF_HUB_DOWNLOAD_TIMEOUT (seconds).';
       connection.abort(new UnavailableError(`${url.host} ${fault}. ${action}`, { retries }));
     };
-    const silence = setTimeout(() => giveUp(`sent nothing for ${this.timeout / 1000} s`), this.timeout);
+    const silence = setTimeout(() => close(`sent nothing for ${this.timeout / 1000} s`), this.timeout);
     const end =
       deadline === undefined
         ? undefined
-        : setTimeout(() => giveUp(`took more than ${deadline / 1000} s for an answer`, 1), deadline);
+        : setTimeout(() => close(`took more than ${deadline / 1000} s for an answer`, 1), deadline);
     const signal = AbortSignal.any([this.signal, connection.signal]);
-    const period = RATE_PERIOD * this.timeout;
+    const period = ratePeriod * this.timeout;
     let [waited, received] = [0, 0];
     const arrived = (bytes: number, milliseconds: number) => {
       silence.refresh();
       waited += milliseconds;
       received += bytes;
       if (waited < period) return;
-      if (received < (MIN_RATE * waited) / 1000) {
-        giveUp(`sent only ${received} bytes in ${Math.round(waited / 1000)} s`, 1);
+      if (received < (minRate * waited) / 1000) {
+        close(`sent only ${received} bytes in ${Math.round(waited / 1000)} s`, 1);
       }
       [waited, received] = [0, 0];
     };
@@ -76,18 +79,20 @@ export class HubClient {
   }
 
   /**
-   * The JSON at `url`, and the address of the next page if there is one. `what` names it in messages.
+   * Downloads the JSON at `url`, and returns it and the address of the next page if there is one.
+   *
+   * @param what Names the JSON in messages.
    * @throws HubError if the hub refuses or answers something else.
    */
   async json(url: URL, what: string, retries?: number): Promise<{ value: unknown; next: URL | undefined }> {
-    const deadline = JSON_DEADLINE * this.timeout;
+    const deadline = jsonDeadline * this.timeout;
     const read = async (response: Response, body: AsyncIterable<Uint8Array>) => {
       this.expectSuccess(response, what);
       const chunks: Uint8Array[] = [];
       let size = 0;
       for await (const chunk of body) {
         size += chunk.byteLength;
-        if (size > MAX_JSON) throw malformed(url, what);
+        if (size > maxJsonBytes) throw malformed(url, what);
         chunks.push(chunk);
       }
       const next = /<([^>]+)>;\s*rel="?next"?/.exec(response.headers.get('link') ?? '')?.[1];
@@ -102,23 +107,29 @@ export class HubClient {
     return withRetries(attempt, this.signal, retries);
   }
 
-  /** @throws HubError for the status of a failure. `what` names what was asked for. */
+  /**
+   * Checks the status of an answer.
+   *
+   * @param what Names the file in the message.
+   * @throws HubError for the status of a failure.
+   */
   expectSuccess(response: Response, what: string): void {
     const { status } = response;
     if (response.ok) return;
     if (isTemporary(status)) {
       const wait = retryAfter(response);
       const action = `Try again ${wait === undefined ? 'later' : `in ${Math.ceil(wait / 1000)} s`}`;
-      const limited = this.token === undefined ? ', or set HF_TOKEN: users with a token may ask more often' : '';
+      const limited = this.token === undefined ? ', or set HF_TOKEN: users with a token may send more requests' : '';
       throw new UnavailableError(
         `${what}: ${status === 429 ? `too many requests (429). ${action}${limited}` : `the hub failed (${status}). ${action}`}.`,
         { retryAfter: wait },
       );
     }
     if (!this.isHub(new URL(response.url))) {
-      const message = `${what}: its store, ${new URL(response.url).host}, refuses (${status}). Try again later.`;
-      // The hub redirects to addresses that expire. The next attempt gets a new one; a store that refuses that, too, will not change.
-      throw EXPIRED.has(status) ? new UnavailableError(message, { retries: 1 }) : new HubError(message);
+      const message = `${what}: its store, ${new URL(response.url).host}, refused the request (${status}). Try again later.`;
+      // The hub redirects to addresses that expire. The next attempt gets a new one; if the store refuses that too,
+      // further attempts do not help.
+      throw expiredStatuses.has(status) ? new UnavailableError(message, { retries: 1 }) : new HubError(message);
     }
     throw new HubError(`${what}: ${this.refusal(status, response.headers.get('x-error-code'))}`);
   }
@@ -131,7 +142,7 @@ export class HubClient {
     }
     if (status !== 401 && status !== 403) return `the hub answered with status ${status}. Check HF_ENDPOINT.`;
     const licence = `accept the model's licence on its page at ${this.endpoint}, if it has one`;
-    // Without a token, a hub says so of repositories that do not exist, too.
+    // Without a token, a hub gives the same answer for repositories that do not exist.
     return this.token === undefined
       ? `access is denied (${status}). Check the name; if it is right, ${licence}, and set HF_TOKEN to your access token.`
       : `access is denied to this token (${status}). Check HF_TOKEN; if it is right, ${licence}.`;
@@ -139,8 +150,8 @@ export class HubClient {
 
   private async follow(start: URL, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Response> {
     let url = start;
-    for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
-      // The token is the hub's alone: its files lie with other hosts.
+    for (let redirects = 0; redirects <= maxRedirects; redirects++) {
+      // Only the hub gets the token: its files are on other hosts.
       const authorization = this.isHub(url) && this.token && `Bearer ${this.token}`;
       let response: Response;
       try {
@@ -159,11 +170,13 @@ export class HubClient {
       await response.body?.cancel();
       const target = URL.canParse(location, url.href) ? new URL(location, url) : undefined;
       if (target === undefined || !/^https?:$/.test(target.protocol)) {
-        throw new HubError(`${url.host} redirects to ${quote(location)}, which is no web address. Check HF_ENDPOINT.`);
+        throw new HubError(
+          `${url.host} redirects to ${quote(location)}, which is not a web address. Check HF_ENDPOINT.`,
+        );
       }
       url = target;
     }
-    throw new HubError(`${start.host} redirects more than ${MAX_REDIRECTS} times. Check HF_ENDPOINT.`);
+    throw new HubError(`${start.host} redirects more than ${maxRedirects} times. Check HF_ENDPOINT.`);
   }
 
   private isHub(url: URL): boolean {
@@ -171,7 +184,7 @@ export class HubClient {
   }
 }
 
-/** The body's chunks. `arrived` is told of each one's bytes, and of the milliseconds that it was waited for. */
+/** Yields the chunks of a body. `arrived` receives the bytes of each one, and the milliseconds of waiting for it. */
 async function* receive(
   response: Response,
   arrived: (bytes: number, milliseconds: number) => void,
@@ -190,16 +203,18 @@ async function* receive(
   }
 }
 
-/** Statuses that may be gone at the next attempt. */
+/** Checks whether another attempt may get another status. */
 function isTemporary(status: number): boolean {
   return [408, 425, 429].includes(status) || (status >= 500 && ![501, 505, 511].includes(status));
 }
 
 /** The statuses with which stores refuse an address that has expired. */
-const EXPIRED: ReadonlySet<number> = new Set([400, 401, 403, 410]);
+const expiredStatuses: ReadonlySet<number> = new Set([400, 401, 403, 410]);
 
-/** The faults that a host which never answered keeps, by their codes, and what to do about them. */
-const PERMANENT: readonly (readonly [code: RegExp, fault: string, action: string])[] = [
+/**
+ * Faults that another attempt does not change if the host never answered, by their codes, and what to do about them.
+ */
+const permanentFaults: readonly (readonly [code: RegExp, fault: string, action: string])[] = [
   [/^ENOTFOUND$/, 'has no address', 'Check HF_ENDPOINT and the network'],
   [
     /CERT|SIGNATURE|HOSTNAME_MISMATCH|^INVALID_(CA|PURPOSE)$|^PATH_LENGTH_EXCEEDED$/,
@@ -208,18 +223,18 @@ const PERMANENT: readonly (readonly [code: RegExp, fault: string, action: string
   ],
   [
     /^(ERR_SSL_(WRONG_VERSION|PACKET_LENGTH|UNSUPPORTED|NO_|.*(HANDSHAKE_FAILURE|PROTOCOL_VERSION|UNRECOGNIZED_NAME))|EPROTO$)/,
-    'does not speak HTTPS as this computer does',
+    'does not support the HTTPS of this computer',
     'Check HF_ENDPOINT',
   ],
-  [/^(HPE_|UND_ERR_HEADERS_OVERFLOW$)/, 'does not speak HTTP', 'Check HF_ENDPOINT'],
-  [/^(bad port|E(ADDRNOTAVAIL|ACCES|PERM))$/, 'may not be connected to', 'Check HF_ENDPOINT and the firewall'],
+  [/^(HPE_|UND_ERR_HEADERS_OVERFLOW$)/, 'does not answer in HTTP', 'Check HF_ENDPOINT'],
+  [/^(bad port|E(ADDRNOTAVAIL|ACCES|PERM))$/, 'cannot be connected to', 'Check HF_ENDPOINT and the firewall'],
 ];
 
 function networkError(error: unknown, { host }: URL, signal: AbortSignal, answered: boolean): unknown {
   if (signal.aborted) return signal.reason;
   const { cause } = error as { cause?: { code?: string; message?: string } };
   const reason = cause?.code ?? cause?.message ?? String(error);
-  for (const [code, fault, action] of PERMANENT) {
+  for (const [code, fault, action] of permanentFaults) {
     if (!answered && code.test(reason)) {
       return new UnavailableError(`${host} ${fault} (${reason}). ${action}.`, { cause: error, retries: 0 });
     }
@@ -231,10 +246,13 @@ function networkError(error: unknown, { host }: URL, signal: AbortSignal, answer
 }
 
 function malformed(url: URL, what: string, options?: ErrorOptions): HubError {
-  return new HubError(`${what}: ${url.host} answers something else than a hub's JSON. Check HF_ENDPOINT.`, options);
+  return new HubError(
+    `${what}: ${url.host} must answer with the JSON of a hub, and did not. Check HF_ENDPOINT.`,
+    options,
+  );
 }
 
-/** Milliseconds, from a number of seconds or a date. */
+/** Reads the milliseconds to wait, from a number of seconds or a date. */
 function retryAfter(response: Response): number | undefined {
   const value = response.headers.get('retry-after');
   if (value === null) return undefined;

@@ -8,18 +8,21 @@ import type { StoredFile } from './listing.js';
 import type { DownloadMeter } from './progress.js';
 import { withRetries } from './retries.js';
 
-/** New bytes after which a connection that breaks counts as one that worked. */
-const GOOD_START = 2 ** 20;
+/** Number of new bytes after which a broken connection counts as one that worked. */
+const goodStart = 2 ** 20;
 
-/** How far a file's connections have come, together. Who begins anew brings nothing new up to there. */
+/**
+ * The position that the connections of a file have reached. A connection that restarts brings no new bytes before it.
+ */
 interface Reached {
   position: number;
 }
 
 /**
- * Downloads a file's content to its blob in the cache. What an earlier download left is continued; what this one leaves stays for
- * the next one, unless it is wrong.
- * @throws HubError if the hub refuses, offers another size than it listed, or sends a content of another checksum twice.
+ * Downloads the content of a file to its blob in the cache. Resumes an earlier download. If this one is interrupted,
+ * its bytes stay for the next one, unless they are wrong.
+ *
+ * @throws HubError if the hub refuses, sends another size than it listed, or sends content with another checksum twice.
  */
 export async function downloadBlob(
   hub: HubClient,
@@ -37,7 +40,7 @@ export async function downloadBlob(
       progress.update(file.etag, 0);
       if (fresh) {
         throw new HubError(
-          `${file.name} came twice with a checksum that the hub did not list. Check the network and HF_ENDPOINT, and try again.`,
+          `${file.name} arrived twice with a checksum that the hub did not list. Check the network and HF_ENDPOINT, and try again.`,
         );
       }
     }
@@ -47,7 +50,7 @@ export async function downloadBlob(
   }
 }
 
-/** Appends to `partial` what is missing in it. */
+/** Appends the missing bytes to `partial`. */
 async function receiveRest(
   hub: HubClient,
   file: StoredFile,
@@ -72,13 +75,14 @@ async function receiveRest(
           await handle.appendFile(chunk);
           progress.update(file.etag, position, chunk.byteLength);
           reached.position = Math.max(known, position);
-          // A host that ignores ranges has to get twice as far each time, so that what arrives in all stays a few times the file.
-          if (position - known > Math.max(GOOD_START, repeated)) recovered();
+          // A host that ignores ranges must get twice as far each time, so that the total stays a few times the size of
+          // the file.
+          if (position - known > Math.max(goodStart, repeated)) recovered();
         }
       });
       if (position < file.size) {
         throw new UnavailableError(
-          `${file.name} ended after ${position} of ${file.size} bytes. Try again: it resumes there.`,
+          `${file.name} ended after ${position} of ${file.size} bytes. Try again: the download resumes there.`,
         );
       }
     }
@@ -88,7 +92,7 @@ async function receiveRest(
   }
 }
 
-/** The position at which the body of an answer begins; what `handle` holds ends there. */
+/** Returns the position at which the body of an answer begins, and truncates the file of `handle` to it. */
 async function begin(
   hub: HubClient,
   response: Response,
@@ -98,9 +102,9 @@ async function begin(
 ): Promise<number> {
   const [, first, total] = /^bytes (\d+)-\d+\/(\d+)$/.exec(response.headers.get('content-range') ?? '') ?? [];
   if (response.status === 416 || (response.status === 206 && Number(first) !== position)) {
-    // The next try asks for no range.
+    // The next attempt asks for the whole file.
     await handle.truncate(0);
-    throw new UnavailableError(`${file.name} cannot be continued at byte ${position}. Try again: it restarts.`);
+    throw new UnavailableError(`${file.name} cannot be resumed at byte ${position}. Try again: the download restarts.`);
   }
   hub.expectSuccess(response, file.name);
   const start = response.status === 206 ? position : 0;
@@ -114,11 +118,11 @@ async function begin(
 
 function otherSize(file: StoredFile, size: string): HubError {
   return new HubError(
-    `${file.name} has ${size} bytes, and the hub listed ${file.size}. Check HF_ENDPOINT, or try again later.`,
+    `${file.name} must have ${file.size} bytes, as the hub listed, not ${size}. Check HF_ENDPOINT, or try again later.`,
   );
 }
 
-/** What the content of a file should be called: git hashes a header before it. */
+/** Computes the checksum of a file. Git hashes a header before the content. */
 async function checksum(path: string, { etag, size }: StoredFile, signal: AbortSignal): Promise<string> {
   const hash = etag.length === 64 ? createHash('sha256') : createHash('sha1').update(`blob ${size}\0`);
   for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20 })) {

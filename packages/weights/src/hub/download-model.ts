@@ -8,11 +8,11 @@ import { HubError, UnavailableError } from './error.js';
 import { type HubFile, readListing, type StoredFile } from './listing.js';
 import { type HubOptions, hubFields } from './options.js';
 import { DownloadMeter } from './progress.js';
-import { RETRIES } from './retries.js';
+import { maxRetries } from './retries.js';
 import { cacheFolder, hubEndpoint, hubTimeout, hubToken, isOffline } from './settings.js';
 
 export interface DownloadOptions extends HubOptions {
-  /** The names of the files; or a function that chooses them, from all files of the repository. */
+  /** The names of the files, or a function that chooses them from all files of the repository. */
   readonly files: readonly string[] | ((listing: readonly HubFile[]) => readonly string[]);
   /** Number of files downloaded at once, 1 to 64. Default 4. */
   readonly parallel?: number | undefined;
@@ -28,24 +28,32 @@ const downloadFields = object<DownloadOptions>({
 });
 
 export interface DownloadedModel {
-  /** The folder that holds the files, by their names; and maybe others of the same commit. */
+  /** The folder of the files. It may have other files of the same commit. */
   readonly folder: string;
   /** The commit, 40 hexadecimal digits. */
   readonly revision: string;
-  /** The path of each file that was asked for, by its name. */
+  /** The path of each requested file, by its name. */
   readonly files: ReadonlyMap<string, string>;
-  /** `cache` if the hub was not asked, or could not be reached: a branch may have moved on. */
+  /** `cache` if the hub was not asked or could not be reached: a branch may have changed since. */
   readonly source: 'hub' | 'cache';
 }
 
 /**
- * Downloads files of a model into the cache that huggingface_hub, in Python, shares, unless they are there. A download that
- * was stopped, or killed, goes on where it was. A file gets its name once it is whole and its checksum is that of the hub's listing.
+ * Downloads files of a model into the cache, unless they are there. The cache is that of huggingface_hub in Python. An
+ * interrupted download resumes. A file gets its name when it is complete and has the checksum of the hub's listing.
  *
- * Where the hub cannot be reached, the commit that the revision was at the last download does, if the cache holds the files.
+ * If the hub cannot be reached, the commit of the last download of the revision is used, if the cache has the files.
  *
- * @param repo The repository, `organization/name`.
- * @throws HubError if the hub does not give a file, or not as listed; FileError if the system refuses to write; the signal's reason.
+ * @param repo The name of the repository, `organization/name`.
+ * @throws HubError if the hub does not provide a file, or another one than it listed; FileError if the disk refuses;
+ *   OptionError; the signal's reason.
+ *
+ * @example
+ * ```ts
+ * import { downloadModel, huggingFaceFiles } from '@dalle-mini/weights/hub';
+ *
+ * const { folder } = await downloadModel('openai/clip-vit-base-patch32', { files: huggingFaceFiles });
+ * ```
  */
 export async function downloadModel(repo: string, options: DownloadOptions): Promise<DownloadedModel> {
   const {
@@ -60,27 +68,29 @@ export async function downloadModel(repo: string, options: DownloadOptions): Pro
     throw new OptionError('repo', 'a name such as "dalle-mini/dalle-mini"', repo);
   const what = `${repo} at ${revision}`;
   const cache = new ModelCache(cacheDir ?? cacheFolder(), repo);
-  // Aborts with the first error, for the files that are still coming.
+  // The first error aborts the downloads of the other files.
   const failure = new AbortController();
   const signal = AbortSignal.any(given.signal ? [given.signal, failure.signal] : [failure.signal]);
   signal.throwIfAborted();
   try {
     const cached = await cache.commitOf(revision);
     if (offline) {
-      const why = new HubError('No hub is asked, offline: download it once without HF_HUB_OFFLINE.');
+      const why = new HubError(
+        'The network is not used in offline mode. Download the model once without HF_HUB_OFFLINE.',
+      );
       return await cachedModel(cache, cached, what, files, why);
     }
 
     const hub = new HubClient(hubEndpoint(given.endpoint), await hubToken(given.token), hubTimeout(), signal);
     let listing: Awaited<ReturnType<typeof readListing>>;
     try {
-      listing = await readListing(hub, repo, revision, cached === undefined ? RETRIES : 0);
+      listing = await readListing(hub, repo, revision, cached === undefined ? maxRetries : 0);
     } catch (error) {
       if (!(error instanceof UnavailableError) || cached === undefined) throw error;
-      // Files that are in the cache need not wait for a network that is down. Missing ones do.
+      // Files in the cache do not wait for a network that is down. Missing files do.
       const model = await cachedModel(cache, cached, what, files, error).catch(() => undefined);
       if (model !== undefined) return model;
-      listing = await readListing(hub, repo, revision, RETRIES);
+      listing = await readListing(hub, repo, revision, maxRetries);
     }
     const { commit } = listing;
     const names = choose(files, listing.files);
@@ -115,10 +125,10 @@ function choose(wanted: DownloadOptions['files'], listing: readonly HubFile[]): 
   return [...new Set(names)];
 }
 
-/** Files of one content, of which there is at least one. */
+/** One or more files with the same content. */
 type SameContent = readonly [StoredFile, ...StoredFile[]];
 
-/** The files of these names, by their content. */
+/** Groups the files of these names by their content. */
 function blobsOf(names: readonly string[], listing: readonly StoredFile[], what: string): SameContent[] {
   const byName = new Map(listing.map((file) => [file.name, file]));
   const blobs = new Map<string, [StoredFile, ...StoredFile[]]>();
@@ -126,7 +136,7 @@ function blobsOf(names: readonly string[], listing: readonly StoredFile[], what:
     const file = byName.get(name);
     if (file === undefined) {
       throw new HubError(
-        `${what} has no file ${quote(name)}. Choose among its ${byName.size} files: ${listNames([...byName.keys()])}.`,
+        `${what} has no file ${quote(name)}. Choose from its ${byName.size} files: ${listNames([...byName.keys()])}.`,
       );
     }
     const blob = blobs.get(file.etag);
@@ -136,7 +146,7 @@ function blobsOf(names: readonly string[], listing: readonly StoredFile[], what:
   return [...blobs.values()];
 }
 
-/** Sees to it that the cache has the files of a content, whole. */
+/** Puts the files of one content into the cache, unless they are there. */
 async function provide(
   files: SameContent,
   commit: string,
@@ -155,7 +165,12 @@ async function provide(
   for (const { name } of absent) await cache.link(etag, commit, name);
 }
 
-/** @throws HubError, with `why` the hub does not help, unless the cache holds all that is wanted. */
+/**
+ * Finds the files in the cache.
+ *
+ * @param why Why the hub is not used.
+ * @throws HubError with `why` if a file is missing.
+ */
 async function cachedModel(
   cache: ModelCache,
   commit: string | undefined,
@@ -164,12 +179,12 @@ async function cachedModel(
   why: HubError,
 ): Promise<DownloadedModel> {
   if (commit === undefined) {
-    throw new HubError(`The cache at ${cache.folder} holds nothing of ${what}. ${why.message}`, { cause: why });
+    throw new HubError(`The cache at ${cache.folder} has no files of ${what}. ${why.message}`, { cause: why });
   }
   const listing = await cache.files(commit);
-  const held = new Set(listing.map(({ name }) => name));
+  const cached = new Set(listing.map(({ name }) => name));
   const names = choose(wanted, listing);
-  const missing = names.filter((name) => !held.has(name));
+  const missing = names.filter((name) => !cached.has(name));
   if (missing.length > 0) {
     const lacks = `The cache at ${cache.folder} lacks ${listNames(missing)} of ${what}.`;
     throw new HubError(`${lacks} ${why.message}`, { cause: why });

@@ -1,15 +1,15 @@
 import { DalleMiniError } from '@dalle-mini/core';
 
-/** A model that the hub does not give, or not as it should be. The message, one line, names the cause and what to do. */
+/** A model cannot be downloaded from the hub. The message, one line, names the reason and what to do. */
 export class HubError extends DalleMiniError {
   static override readonly code: string = 'HUB';
 }
 
-/** A hub that cannot be reached, or that has too much to do: a cache may take its place, and another attempt may succeed. */
+/** The hub cannot be reached, or is overloaded: the cache may replace it, and another attempt may succeed. */
 export class UnavailableError extends HubError {
-  /** Further attempts that make sense, at most. */
+  /** The largest number of further attempts that make sense. */
   readonly retries: number;
-  /** Milliseconds that the hub asks to wait for. */
+  /** Milliseconds that the hub asks to wait. */
   readonly retryAfter: number | undefined;
 
   constructor(message: string, options: ErrorOptions & { retries?: number; retryAfter?: number | undefined } = {}) {

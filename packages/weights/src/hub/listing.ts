@@ -10,29 +10,34 @@ export interface HubFile {
   readonly size: number;
 }
 
-/** A file as a hub stores it. */
+/** A file and its content on the hub. */
 export interface StoredFile extends HubFile {
-  /** The name of its content: the SHA-256 of a large file (Git LFS), git's SHA-1 of another; in hexadecimal digits. */
+  /**
+   * The checksum of its content: the SHA-256 of a large file (Git LFS), git's SHA-1 of another; in hexadecimal digits.
+   */
   readonly etag: string;
   readonly url: URL;
 }
 
-const SHA1 = /^[0-9a-f]{40}$/;
-const SHA256 = /^[0-9a-f]{64}$/;
+const sha1 = /^[0-9a-f]{40}$/;
+const sha256 = /^[0-9a-f]{64}$/;
 
-/** Pages of a listing, of up to 1000 files each. */
-const MAX_PAGES = 1000;
+/** The largest number of pages of a listing, of up to 1000 files each. */
+const maxPages = 1000;
 
-/** How long a listing may take before its next page, in units of the timeout. */
-const LISTING_DEADLINE = 60;
+/** Time in which the last page of a listing must begin, in units of the timeout. */
+const listingDeadline = 60;
 
+/** Checks whether a revision is a commit. */
 export function isCommit(revision: string): boolean {
-  return SHA1.test(revision);
+  return sha1.test(revision);
 }
 
 /**
- * Asks a hub which commit a revision is, and which files are in it.
- * @throws HubError if the hub refuses, or if what it says is no listing or holds a name that is not safe as a path.
+ * Asks the hub for the commit of a revision, and for its files.
+ *
+ * @throws HubError if the hub refuses, sends something other than a listing, or lists a name that is not safe as a
+ *   path.
  */
 export async function readListing(
   hub: HubClient,
@@ -45,20 +50,23 @@ export async function readListing(
   const { value } = await hub.json(new URL(`${api}/revision/${encodeURIComponent(revision)}`), what, retries);
   const commit = (value as { sha?: unknown } | null)?.sha;
   if (typeof commit !== 'string' || !isCommit(commit)) {
-    throw new HubError(`${what}: the hub names no commit of 40 hexadecimal digits. Check HF_ENDPOINT.`);
+    throw new HubError(
+      `${what}: the hub must return a commit of 40 hexadecimal digits, and did not. Check HF_ENDPOINT.`,
+    );
   }
   if (isCommit(revision) && commit !== revision) {
-    throw new HubError(`${what}: the hub has another commit, ${commit}. Check HF_ENDPOINT.`);
+    throw new HubError(`${what}: the hub returned another commit, ${commit}. Check HF_ENDPOINT.`);
   }
   const contents = `${hub.endpoint}/${repo}/resolve/${commit}`;
   const files: StoredFile[] = [];
   let page: URL | undefined = new URL(`${api}/tree/${commit}?recursive=true`);
-  const end = performance.now() + LISTING_DEADLINE * hub.timeout;
+  const end = performance.now() + listingDeadline * hub.timeout;
   for (let pages = 0; page !== undefined; pages++) {
-    if (pages === MAX_PAGES || performance.now() > end)
+    if (pages === maxPages || performance.now() > end)
       throw new HubError(`${what}: the listing has no end. Check HF_ENDPOINT.`);
     const { value, next }: { value: unknown; next: URL | undefined } = await hub.json(page, what, retries);
-    if (!Array.isArray(value)) throw new HubError(`${what}: the hub's listing is no list. Check HF_ENDPOINT.`);
+    if (!Array.isArray(value))
+      throw new HubError(`${what}: the hub's listing must be a list, and is not. Check HF_ENDPOINT.`);
     for (const entry of value) {
       if (entry?.type !== 'directory') files.push(storedFile(entry, contents, what));
     }
@@ -79,14 +87,14 @@ function storedFile(entry: unknown, contents: string, what: string): StoredFile 
     throw new HubError(`${what}: the hub lists ${quote(path)} without a size. Check HF_ENDPOINT.`);
   }
   const etag = lfs ? (lfs as Record<string, unknown>).oid : oid;
-  if (typeof etag !== 'string' || !(lfs ? SHA256 : SHA1).test(etag)) {
+  if (typeof etag !== 'string' || !(lfs ? sha256 : sha1).test(etag)) {
     throw new HubError(`${what}: the hub lists ${quote(path)} without a checksum. Check HF_ENDPOINT.`);
   }
   const url = new URL(`${contents}/${path.split('/').map(encodeURIComponent).join('/')}`);
   return { name: path, size: size as number, etag, url };
 }
 
-/** Checks whether a path, of a name that a stranger chose, stays inside its folder on every system. */
+/** Checks whether a path stays inside its folder on every system. Names from the hub are not trusted. */
 export function isInsideFolder(path: string): boolean {
   // Windows takes segments of dots and spaces for `..`, and `C:` for a drive.
   return !path.split('/').some((segment) => /^([. ]*|[a-z]:.*)$/i.test(segment)) && !/[\\\p{Cc}]/u.test(path);

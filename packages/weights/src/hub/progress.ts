@@ -1,6 +1,6 @@
 import type { Progress } from '@dalle-mini/core';
 
-/** How far a download is. `done` counts bytes in place: those that the cache held before, too. */
+/** How far a download is. `done` includes the bytes that were in the cache before. */
 export interface DownloadProgress extends Progress {
   readonly stage: 'download';
   readonly unit: 'bytes';
@@ -12,7 +12,7 @@ const interval = 0.1;
 /** Seconds over which the rate is averaged. */
 const averagedOver = 5;
 
-/** Adds up the bytes of files that are downloaded at once, and reports them, not more often than a display can show. */
+/** Adds up the bytes of files that are downloaded at once, and reports them up to ten times a second. */
 export class DownloadMeter {
   private readonly positions = new Map<string, number>();
   private arrived = 0;
@@ -26,7 +26,7 @@ export class DownloadMeter {
     private readonly fail: (error: unknown) => void = () => undefined,
   ) {}
 
-  /** Records that a file has `position` bytes in place, of which `arrived` have just come. */
+  /** Records that `position` bytes of a file are in place, of which `arrived` have just been received. */
   update(etag: string, position: number, arrived = 0): void {
     this.positions.set(etag, position);
     this.arrived += arrived;

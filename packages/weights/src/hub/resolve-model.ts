@@ -4,7 +4,9 @@ import { type DownloadOptions, downloadModel } from './download-model.js';
 import { HubError } from './error.js';
 import type { HubOptions } from './options.js';
 
-/** Checks whether a text has the form of a name of the Hugging Face hub, `owner/name`, and is not the path of a model file. */
+/**
+ * Checks whether a text looks like a name of the Hugging Face hub, `owner/name`, and not like the path of a model file.
+ */
 export function isHubName(text: string): boolean {
   return /^[\w-][\w.-]*\/[\w-][\w.-]*$/.test(text) && !/\.(json|safetensors|pt|msgpack)$/.test(text);
 }
@@ -14,7 +16,7 @@ export function isHubName(text: string): boolean {
  *
  * @param source A folder, or a name such as `dalle-mini/dalle-mini`.
  * @param files The files to download: see {@link DownloadOptions}.
- * @throws OptionError if it is neither; as {@link downloadModel}.
+ * @throws OptionError if it is neither, or an option is wrong; HubError and FileError like {@link downloadModel}.
  */
 export async function resolveModelFolder(
   source: string,

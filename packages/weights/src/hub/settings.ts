@@ -4,19 +4,19 @@ import { join } from 'node:path';
 import { quote } from '@dalle-mini/core';
 import { HubError } from './error.js';
 
-// The variables, and what they default to, are those of huggingface_hub in Python.
+// The variables and their defaults are those of huggingface_hub in Python.
 
 const defaultEndpoint = 'https://huggingface.co';
 
-/** Seconds. */
+/** Seconds without a byte. */
 const defaultTimeout = 10;
 
-/** The first of some environment variables that is set to a text. */
+/** Returns the first of some environment variables that is set and not empty. */
 function variable(...names: readonly string[]): string | undefined {
   return names.map((name) => process.env[name]).find((value) => value !== undefined && value !== '');
 }
 
-/** A path that may begin with the user's folder. */
+/** Replaces `~` at the beginning of a path with the user's folder. */
 function expanded(path: string): string {
   return path.replace(/^~(?=[/\\]|$)/, homedir());
 }
@@ -26,16 +26,22 @@ function hubHome(): string {
   return expanded(home ?? join(variable('XDG_CACHE_HOME') ?? '~/.cache', 'huggingface'));
 }
 
+/** Returns the folder of the cache. */
 export function cacheFolder(): string {
   const folder = variable('HF_HUB_CACHE', 'HUGGINGFACE_HUB_CACHE');
   return folder === undefined ? join(hubHome(), 'hub') : expanded(folder);
 }
 
+/** Checks whether a value is the address of a website. */
 export function isWebAddress(value: unknown): boolean {
   return typeof value === 'string' && /^https?:\/\//.test(value) && URL.canParse(value);
 }
 
-/** @throws HubError if `HF_ENDPOINT` is not a web address. */
+/**
+ * Returns the address of the hub, without a slash at the end.
+ *
+ * @throws HubError if `HF_ENDPOINT` is not a web address.
+ */
 export function hubEndpoint(endpoint = variable('HF_ENDPOINT') ?? defaultEndpoint): string {
   if (!isWebAddress(endpoint)) {
     throw new HubError(
@@ -45,28 +51,33 @@ export function hubEndpoint(endpoint = variable('HF_ENDPOINT') ?? defaultEndpoin
   return endpoint.replace(/\/+$/, '');
 }
 
+/** Returns whether the environment forbids the network. */
 export function isOffline(): boolean {
   return /^(1|on|yes|true)$/i.test(variable('HF_HUB_OFFLINE', 'TRANSFORMERS_OFFLINE') ?? '');
 }
 
-/** Milliseconds without a byte after which a connection is given up. */
+/** Returns the milliseconds without a byte after which a connection is closed. */
 export function hubTimeout(): number {
   const seconds = Number(variable('HF_HUB_DOWNLOAD_TIMEOUT'));
   return 1000 * (seconds > 0 ? seconds : defaultTimeout);
 }
 
-/** @throws HubError if the token cannot be sent. */
+/**
+ * Returns the access token, or undefined if there is none.
+ *
+ * @throws HubError if the token cannot be sent.
+ */
 export async function hubToken(given: string | undefined): Promise<string | undefined> {
   const token = (given ?? variable('HF_TOKEN', 'HUGGING_FACE_HUB_TOKEN') ?? (await tokenFile())).trim();
   if (/[^\x21-\x7e]/.test(token)) {
     throw new HubError(
-      'The access token holds characters that no token has. Set HF_TOKEN to one that begins with hf_.',
+      'The access token must have letters, digits and punctuation only. Set HF_TOKEN to one that begins with hf_.',
     );
   }
   return token === '' ? undefined : token;
 }
 
-/** Where Python's `login` leaves the token. */
+/** Reads the token that `hf auth login` stored. */
 async function tokenFile(): Promise<string> {
   const path = variable('HF_TOKEN_PATH');
   return readFile(path === undefined ? join(hubHome(), 'token') : expanded(path), 'utf8').catch(() => '');

@@ -1,11 +1,12 @@
 /**
- * Conversions between float32 and the two 16-bit floating-point formats: IEEE 754 binary16 (F16: 5 bits of exponent, 10 of
- * fraction) and bfloat16 (BF16: the upper half of a float32). Bit patterns travel as Uint16Array.
+ * Conversions between float32 and the two 16-bit floating-point formats: IEEE 754 binary16 (F16: 5 bits of exponent, 10
+ * of fraction) and bfloat16 (BF16: the upper half of a float32). Bit patterns are in a Uint16Array.
  */
 
-/** Every F16 as float32, by bit pattern. Filled on first use: 256 kB that save the bit work for each element. */
+/** Every F16 as float32, by bit pattern. The table (256 kB) is filled on first use, and saves decoding each element. */
 let float16Values: Float32Array | undefined;
 
+/** Converts F16 to float32. */
 export function float16ToFloat32(source: Uint16Array): Float32Array {
   float16Values ??= Float32Array.from({ length: 65536 }, (_, bits) => decodeFloat16(bits));
   const result = new Float32Array(source.length);
@@ -13,6 +14,7 @@ export function float16ToFloat32(source: Uint16Array): Float32Array {
   return result;
 }
 
+/** Converts BF16 to float32. */
 export function bfloat16ToFloat32(source: Uint16Array): Float32Array {
   const result = new Float32Array(source.length);
   const bits = new Uint32Array(result.buffer);
@@ -20,7 +22,7 @@ export function bfloat16ToFloat32(source: Uint16Array): Float32Array {
   return result;
 }
 
-/** Rounds to nearest, ties to even. */
+/** Converts float32 to F16. Rounds to nearest, ties to even. */
 export function float32ToFloat16(source: Float32Array): Uint16Array {
   const bits = bitsOf(source);
   const result = new Uint16Array(source.length);
@@ -32,14 +34,14 @@ export function float32ToFloat16(source: Float32Array): Uint16Array {
   return result;
 }
 
-/** Rounds to nearest, ties to even. */
+/** Converts float32 to BF16. Rounds to nearest, ties to even. */
 export function float32ToBfloat16(source: Float32Array): Uint16Array {
   const bits = bitsOf(source);
   const result = new Uint16Array(source.length);
   for (let i = 0; i < source.length; i++) {
     const value = bits[i]!;
     const notANumber = (value & 0x7fffffff) > 0x7f800000;
-    // A NaN whose payload lies in the lower half would turn into an infinity: the quiet bit keeps it a NaN.
+    // A NaN whose payload is in the lower half would become an infinity: the quiet bit keeps it a NaN.
     result[i] = notANumber ? (value >>> 16) | 0x40 : (value + 0x7fff + ((value >>> 16) & 1)) >>> 16;
   }
   return result;
@@ -58,16 +60,17 @@ function decodeFloat16(bits: number): number {
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
-/** `magnitude` holds the bits of the float32 `value` ≥ 0. */
+/** Encodes a float32 `value` ≥ 0, whose bits are `magnitude`. */
 function encodeFloat16(magnitude: number, value: number): number {
   if (magnitude > 0x7f800000) return 0x7e00;
-  // 65520 lies halfway between the largest F16, 65504, and the next power of two: from there on it rounds to infinity.
+  // 65520 is halfway between the largest F16, 65504, and the next power of two: from there on, values round to
+  // infinity.
   if (magnitude >= 0x477ff000) return 0x7c00;
   if (magnitude >= 0x38800000) {
-    // Normal, from 2⁻¹⁴: drop 13 bits of fraction and move the exponent's bias from 127 to 15. A carry of the rounding runs
-    // into the exponent, as it should.
+    // Normal, from 2⁻¹⁴: drop 13 bits of the fraction, and change the bias of the exponent from 127 to 15. A carry of
+    // the rounding correctly increases the exponent.
     return (magnitude - 0x38000000 + 0xfff + ((magnitude >>> 13) & 1)) >>> 13;
   }
-  // Subnormal: a multiple of 2⁻²⁴. Adding 2⁵² leaves a double no fraction bits, so the addition itself rounds to even.
+  // Subnormal: a multiple of 2⁻²⁴. A double of at least 2⁵² has no fraction bits, so the addition rounds to even.
   return value * 2 ** 24 + 2 ** 52 - 2 ** 52;
 }

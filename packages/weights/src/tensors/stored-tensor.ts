@@ -3,8 +3,8 @@ import { CheckpointError } from '../errors/checkpoint-error.js';
 import { listText } from '../errors/lists.js';
 import { bfloat16ToFloat32, float16ToFloat32, float32ToBfloat16, float32ToFloat16 } from './half-precision.js';
 
-/** Bytes an element takes, for each element type that a checkpoint may hold. The names are those of safetensors. */
-export const BYTES_PER_ELEMENT = {
+/** Bytes of an element of each type that a checkpoint may have. The names are those of safetensors. */
+export const bytesPerElement = {
   BOOL: 1,
   U8: 1,
   I8: 1,
@@ -17,14 +17,14 @@ export const BYTES_PER_ELEMENT = {
   I64: 8,
 } as const;
 
-export type StoredDtype = keyof typeof BYTES_PER_ELEMENT;
+export type StoredDtype = keyof typeof bytesPerElement;
 
-/** A tensor as a file holds it: little-endian, row-major bytes, not yet converted. */
+/** A tensor as a file stores it: little-endian, row-major bytes. */
 export interface StoredTensor {
   readonly dtype: StoredDtype;
   /** Sizes of the axes, outermost first; `[]` is a scalar. */
   readonly shape: readonly number[];
-  /** `product(shape) · BYTES_PER_ELEMENT[dtype]` bytes. A view into the file where the reader could avoid a copy. */
+  /** The elements: `product(shape)` of `dtype`. A view of the file if the reader could avoid a copy. */
   readonly bytes: Uint8Array;
 }
 
@@ -32,42 +32,47 @@ export interface StoredTensor {
 export type Checkpoint = Map<string, StoredTensor>;
 
 /**
- * Number of elements of `shape`, 1 for a scalar.
- * @throws CheckpointError if an axis is not a whole number ≥ 0 or the product is past 2⁵³ − 1; `what` names the tensor in the message.
+ * Counts the elements of `shape`, 1 for a scalar.
+ *
+ * @param what Names the tensor in the message.
+ * @throws CheckpointError if the size of an axis is not a whole number ≥ 0, or the product is past 2⁵³ − 1.
  */
 export function elementCount(shape: readonly number[], what: string): number {
   let count = 1;
   for (const size of shape) {
     if (!Number.isSafeInteger(size) || size < 0) {
-      throw new CheckpointError(`${what} has an axis of size ${size}; sizes are whole numbers of 0 or more.`);
+      throw new CheckpointError(`${what} must have axes whose sizes are whole numbers of at least 0, not ${size}.`);
     }
     count *= size;
     if (!Number.isSafeInteger(count)) {
-      throw new CheckpointError(`${what} has shape ${listText(shape)}, more elements than any file can hold.`);
+      throw new CheckpointError(
+        `${what} has shape ${listText(shape)}, more elements than a file can have. Check the shape.`,
+      );
     }
   }
   return count;
 }
 
-/** @throws CheckpointError if the dtype is unknown or `bytes` is not exactly as long as dtype and shape ask for. */
+/** @throws CheckpointError if the dtype is unknown, or `bytes` does not have the length of dtype and shape. */
 export function checkTensor({ dtype, shape, bytes }: StoredTensor, what: string): void {
-  if (!Object.hasOwn(BYTES_PER_ELEMENT, dtype)) {
+  if (!Object.hasOwn(bytesPerElement, dtype)) {
     throw new CheckpointError(
-      `${what} has dtype ${describeValue(dtype)}; checkpoints hold ${Object.keys(BYTES_PER_ELEMENT).join(', ')}.`,
+      `${what} must have one of the dtypes ${Object.keys(bytesPerElement).join(', ')}, not ${describeValue(dtype)}.`,
     );
   }
-  const expected = elementCount(shape, what) * BYTES_PER_ELEMENT[dtype];
+  const expected = elementCount(shape, what) * bytesPerElement[dtype];
   if (bytes.byteLength !== expected) {
     throw new CheckpointError(
-      `${what} holds ${bytes.byteLength} bytes, but ${dtype} of shape ${listText(shape)} takes ${expected}; ` +
-        'pass data that agrees with the shape.',
+      `${what} has ${bytes.byteLength} bytes, but ${dtype} of shape ${listText(shape)} takes ${expected}. ` +
+        'Pass data of this shape.',
     );
   }
 }
 
 /**
- * The elements as float32, row-major. Integers past 2²⁴ and F64 are rounded to the nearest float32; BOOL gives 0 and 1.
- * F32 that lies at a multiple of 4 bytes is returned as a view of the tensor's own memory: copy it before changing it.
+ * Converts the elements to float32, row-major. Integers past 2²⁴ and F64 are rounded to the nearest float32; BOOL gives
+ * 0 and 1. F32 at a multiple of 4 bytes is returned as a view of the tensor's memory: copy it before you change it.
+ *
  * @throws CheckpointError if bytes, dtype and shape disagree.
  */
 export function toFloat32(tensor: StoredTensor): Float32Array {
@@ -89,9 +94,11 @@ export function toFloat32(tensor: StoredTensor): Float32Array {
 }
 
 /**
- * The elements as int32, row-major; BOOL gives 0 and 1.
- * I32 that lies at a multiple of 4 bytes is returned as a view of the tensor's own memory: copy it before changing it.
- * @throws CheckpointError for a floating-point tensor, for an I64 value outside of [−2³¹, 2³¹), or if bytes, dtype and shape disagree.
+ * Converts the elements to int32, row-major; BOOL gives 0 and 1. I32 at a multiple of 4 bytes is returned as a view of
+ * the tensor's memory: copy it before you change it.
+ *
+ * @throws CheckpointError for a floating-point tensor, for an I64 value outside of [−2³¹, 2³¹), or if bytes, dtype and
+ *   shape disagree.
  */
 export function toInt32(tensor: StoredTensor): Int32Array {
   checkTensor(tensor, 'The tensor');
@@ -100,14 +107,14 @@ export function toInt32(tensor: StoredTensor): Int32Array {
     case 'F32':
     case 'F16':
     case 'BF16':
-      throw new CheckpointError(`The tensor is ${tensor.dtype}, not integers; read it with toFloat32.`);
+      throw new CheckpointError(`The tensor must have an integer dtype, not ${tensor.dtype}. Read it with toFloat32.`);
     case 'I64': {
       const wide = view(BigInt64Array, tensor.bytes);
       const narrow = Int32Array.from(wide, Number);
       const lost = narrow.findIndex((value, index) => BigInt(value) !== wide[index]);
       if (lost >= 0) {
         throw new CheckpointError(
-          `Element ${lost} is ${wide[lost]}, which int32 cannot hold; read the tensor with toFloat32, or store values in [-2^31, 2^31).`,
+          `Element ${lost} must be in [-2^31, 2^31), not ${wide[lost]}. Read the tensor with toFloat32.`,
         );
       }
       return narrow;
@@ -120,8 +127,9 @@ export function toInt32(tensor: StoredTensor): Int32Array {
 }
 
 /**
- * A stored tensor of float32 elements. F16 and BF16 round to the nearest value, ties to even, as hardware does; what is past
- * F16's range (65504) becomes infinite. F32 shares the memory of `data`.
+ * Makes a stored tensor of float32 elements. F16 and BF16 round to the nearest value, ties to even; values past the
+ * range of F16 (65504) become infinite. F32 shares the memory of `data`.
+ *
  * @throws CheckpointError if `data` does not have `product(shape)` elements.
  */
 export function fromFloat32(
@@ -134,14 +142,15 @@ export function fromFloat32(
 }
 
 /**
- * A stored I32 tensor that shares the memory of `data`.
+ * Makes a stored I32 tensor that shares the memory of `data`.
+ *
  * @throws CheckpointError if `data` does not have `product(shape)` elements.
  */
 export function fromInt32(data: Int32Array, shape: readonly number[]): StoredTensor {
   return stored('I32', shape, data);
 }
 
-/** A stored tensor over the memory of `elements`. */
+/** Makes a stored tensor that shares the memory of `elements`. */
 export function stored(dtype: StoredDtype, shape: readonly number[], elements: ArrayBufferView): StoredTensor {
   const bytes = new Uint8Array(elements.buffer, elements.byteOffset, elements.byteLength);
   const tensor = { dtype, shape: [...shape], bytes };
@@ -173,7 +182,7 @@ interface TypedArrayConstructor<T> {
   new (buffer: ArrayBufferLike, byteOffset: number, length: number): T;
 }
 
-/** The bytes as elements of another type; copies only where the type's alignment forces it. */
+/** Returns the bytes as elements of another type. Copies them only if they are not aligned. */
 function view<T>(type: TypedArrayConstructor<T>, bytes: Uint8Array): T {
   const aligned = bytes.byteOffset % type.BYTES_PER_ELEMENT === 0 ? bytes : Uint8Array.from(bytes);
   return new type(aligned.buffer, aligned.byteOffset, aligned.byteLength / type.BYTES_PER_ELEMENT);

@@ -1,20 +1,20 @@
 import type { StoredDtype } from '../../tensors/stored-tensor.js';
 
 /**
- * The format of `flax.serialization` (https://github.com/google/flax): msgpack maps, nested as the parameters are, with arrays as
- * an extension type whose content is msgpack again, `[shape, dtype's name, bytes]`. Arrays past 2³⁰ bytes are a map
- * `{__msgpack_chunked_array__: true, shape: {"0": …}, chunks: {"0": …}}` of flat arrays.
+ * The format of `flax.serialization` (https://github.com/google/flax): msgpack maps, nested like the parameters. Arrays
+ * have an extension type, whose content is msgpack too: `[shape, dtype name, bytes]`. An array of more than 2³⁰ bytes
+ * is a map `{__msgpack_chunked_array__: true, shape: {"0": …}, chunks: {"0": …}}` of flat arrays.
  */
 
 /** The extension types of Flax. */
-export const ARRAY = 1;
-export const SCALAR = 3;
+export const arrayExtension = 1;
+export const scalarExtension = 3;
 
-/** The key that Flax writes first in the map of an array that it split. */
-export const CHUNKED = '__msgpack_chunked_array__';
+/** The first key in the map of a split array. */
+export const chunkedKey = '__msgpack_chunked_array__';
 
-/** NumPy's names of the dtypes. */
-export const DTYPES = {
+/** Dtypes by their names in NumPy. */
+export const numpyDtypes = {
   bool: 'BOOL',
   uint8: 'U8',
   int8: 'I8',

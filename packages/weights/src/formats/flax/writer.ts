@@ -1,17 +1,19 @@
 import { integer, object, optional, quote, readOptions } from '@dalle-mini/core';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
-import { BYTES_PER_ELEMENT, checkTensor, type StoredDtype, type StoredTensor } from '../../tensors/stored-tensor.js';
-import { checkName, concatenate, joinName, MAX_DEPTH } from '../layout.js';
-import { ARRAY, CHUNKED, DTYPES } from './format.js';
+import { bytesPerElement, checkTensor, type StoredDtype, type StoredTensor } from '../../tensors/stored-tensor.js';
+import { checkName, concatenate, joinName, maxDepth } from '../layout.js';
+import { arrayExtension, chunkedKey, numpyDtypes } from './format.js';
 
-/** Bytes past which Flax splits an array. */
+/** The largest array, in bytes, that Flax does not split. */
 const flaxChunkBytes = 2 ** 30;
 
 /**
- * The bytes of a file that `flax.serialization.msgpack_restore` and `from_bytes` read. `/` in a name separates the keys of nested
- * maps, and maps and tensors stand in the order of `tensors`: what was read from a file that Flax wrote gives that file again.
- * @throws CheckpointError if there are no tensors, a tensor's bytes do not agree with its dtype and shape, or one name is the
- *   beginning of another's path.
+ * Writes tensors for `flax.serialization.msgpack_restore` and `from_bytes`, and returns the bytes of the file. `/` in a
+ * name separates the keys of nested maps. Maps and tensors keep the order of `tensors`, so that the tensors of a file
+ * that Flax wrote give the same file.
+ *
+ * @throws CheckpointError if there are no tensors, the bytes of a tensor do not agree with its dtype and shape, or a
+ *   name is both a tensor and a map of tensors; OptionError.
  */
 export function writeFlaxMsgpack(
   tensors: ReadonlyMap<string, StoredTensor>,
@@ -21,7 +23,7 @@ export function writeFlaxMsgpack(
 }
 
 export interface FlaxWriteOptions {
-  /** Arrays of more bytes are split. From 8 to 2³⁰, which is what Flax itself takes and the default. */
+  /** Arrays of more bytes are split, 8 to 2³⁰. Default 2³⁰, as in Flax. */
   readonly chunkBytes?: number | undefined;
 }
 
@@ -32,12 +34,12 @@ export const flaxWriteFields = object<FlaxWriteOptions>({
 /** Tensors by key, nested. */
 type Tree = Map<string, StoredTensor | Tree>;
 
-/** The file that {@link writeFlaxMsgpack} makes, as the pieces to write one after the other. */
+/** Returns the file of {@link writeFlaxMsgpack} in parts. */
 export function flaxParts(
   tensors: ReadonlyMap<string, StoredTensor>,
   { chunkBytes = flaxChunkBytes }: FlaxWriteOptions,
 ): Uint8Array[] {
-  if (tensors.size === 0) throw new CheckpointError('There are no tensors to write; pass a checkpoint that has some.');
+  if (tensors.size === 0) throw new CheckpointError('There are no tensors to write. Pass at least one.');
   const writer = new FlaxWriter(chunkBytes);
   writer.map(tree(tensors));
   return writer.finish();
@@ -50,10 +52,8 @@ function tree(tensors: ReadonlyMap<string, StoredTensor>): Tree {
     checkTensor(tensor, `Tensor ${quote(name)}`);
     const keys = name.split('/');
     const last = keys.pop()!;
-    if (keys.length >= MAX_DEPTH - 1) {
-      throw new CheckpointError(
-        `The name ${quote(name)} nests deeper than ${MAX_DEPTH} maps, past the limit; rename it.`,
-      );
+    if (keys.length >= maxDepth - 1) {
+      throw new CheckpointError(`The name ${quote(name)} must have at most ${maxDepth - 1} parts. Rename it.`);
     }
     let folder = root;
     for (const key of keys) {
@@ -70,13 +70,13 @@ function tree(tensors: ReadonlyMap<string, StoredTensor>): Tree {
 
 function taken(name: string): CheckpointError {
   return new CheckpointError(
-    `The path of ${quote(name)} is both a tensor and a map of tensors, which Flax cannot nest; rename one.`,
+    `The path of ${quote(name)} is both a tensor and a map of tensors, which Flax cannot store. Rename one.`,
   );
 }
 
 class FlaxWriter {
   private readonly parts: Uint8Array[] = [];
-  /** What stands between two tensors' bytes. */
+  /** Bytes between those of two tensors. */
   private pending: number[] = [];
 
   constructor(private readonly chunkBytes: number) {}
@@ -97,11 +97,11 @@ class FlaxWriter {
   }
 
   private chunkedArray({ dtype, shape, bytes }: StoredTensor): void {
-    const size = BYTES_PER_ELEMENT[dtype];
+    const size = bytesPerElement[dtype];
     const elements = Math.floor(this.chunkBytes / size);
     const count = Math.ceil(bytes.byteLength / (elements * size));
     this.mapHeader(3);
-    this.text(CHUNKED);
+    this.text(chunkedKey);
     this.pending.push(0xc3);
     this.text('shape');
     this.mapHeader(shape.length);
@@ -120,19 +120,19 @@ class FlaxWriter {
 
   private array({ dtype, shape, bytes }: StoredTensor): void {
     const outer = this.pending;
-    // The extension's length comes before its content, so the content's head is written apart to be measured.
+    // The length of the extension comes before its content, so the head of the content is written first, to measure it.
     const head: number[] = [0x93];
     this.pending = head;
     this.length(shape.length, [0x90, 0x0f], [undefined, 0xdc, 0xdd]);
     for (const axis of shape) this.integer(axis);
-    this.text(NUMPY_NAMES.get(dtype)!);
+    this.text(numpyNames.get(dtype)!);
     this.length(bytes.byteLength, undefined, [0xc4, 0xc5, 0xc6]);
     this.pending = outer;
     const length = head.length + bytes.byteLength;
     const fixed = [1, 2, 4, 8, 16].indexOf(length);
     if (fixed >= 0) this.pending.push(0xd4 + fixed);
     else this.length(length, undefined, [0xc7, 0xc8, 0xc9]);
-    this.pending.push(ARRAY, ...head);
+    this.pending.push(arrayExtension, ...head);
     this.flush();
     this.parts.push(bytes);
   }
@@ -155,7 +155,10 @@ class FlaxWriter {
     else this.pending.push(0xcf, ...bigEndian(value, 8));
   }
 
-  /** The shortest head for a length: in the type's own bits, up to the mask `fixed[1]`, or after a type of 1, 2 or 4 bytes. */
+  /**
+   * Writes a length in the shortest form: in the bits of the type, up to the mask `fixed[1]`, or in 1, 2 or 4 bytes
+   * after the type.
+   */
   private length(
     length: number,
     fixed: readonly [type: number, mask: number] | undefined,
@@ -173,8 +176,8 @@ class FlaxWriter {
   }
 }
 
-const NUMPY_NAMES: ReadonlyMap<StoredDtype, string> = new Map(
-  Object.entries(DTYPES).map(([name, dtype]) => [dtype, name]),
+const numpyNames: ReadonlyMap<StoredDtype, string> = new Map(
+  Object.entries(numpyDtypes).map(([name, dtype]) => [dtype, name]),
 );
 
 function bigEndian(value: number, width: 2 | 4 | 8): Uint8Array {

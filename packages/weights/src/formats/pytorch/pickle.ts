@@ -4,12 +4,12 @@ import { pythonName } from '../../errors/lists.js';
 import { type Cursor, uint64 } from '../byte-source.js';
 
 /**
- * Python's pickle is a program for a machine with a stack: it may import any function and call it. This machine has the opcodes
- * that build data, from protocols 2 to 5, and calls nothing but what its caller defines for a name. All else that a program
- * would build becomes an {@link Opaque}, which has a name and nothing more.
+ * A pickle of Python is a program for a stack machine, and may import and call any function. This machine has the
+ * opcodes that build data, of protocols 2 to 5, and calls only the functions that its caller defines. All other objects
+ * become an {@link Opaque}, which has only a name.
  */
 
-/** Lists, tuples and sets alike are arrays. Integers past 2⁵³ are bigints. */
+/** A value of a pickle. Lists, tuples and sets are arrays. Integers past 2⁵³ are bigints. */
 export type PickleValue =
   | null
   | boolean
@@ -22,47 +22,47 @@ export type PickleValue =
   | Opaque
   | Foreign;
 
-/** A dict, with its keys and values in turn, in the order in which they were set. */
+/** A dict: its keys and values, alternating, in the order in which they were set. */
 export class PickleDict {
   readonly items: PickleValue[] = [];
 }
 
-/** A function or a class, `module.name`; it was not imported. */
+/** The name of a function or a class, `module.name`. It was not imported. */
 export class Global {
   constructor(readonly name: string) {}
 }
 
-/** The place of an object that was not built, for the name of what would have built it. */
+/** An object that was not built. The name is that of the function or the class that would have built it. */
 export class Opaque {
   constructor(readonly name: string) {}
 }
 
-/** The base of what the caller's own functions build. */
+/** The base of the objects that the caller's functions build. */
 export abstract class Foreign {}
 
-/** What a pickle's names mean. */
+/** The functions and types that a pickle may name. */
 export interface PickleNames {
-  /** What calling a name gives. Only these are called. */
+  /** Functions by name. Only these are called. */
   readonly calls: ReadonlyMap<string, (args: readonly PickleValue[]) => PickleValue>;
-  /** Names that are known but never called, such as those of types. */
+  /** Names that are allowed but never called, such as those of types. */
   readonly known: ReadonlySet<string>;
-  /** What a persistent id stands for, which lies outside of the pickle. */
+  /** Returns the object of a persistent id, which is stored outside of the pickle. */
   persistent(id: PickleValue): PickleValue;
 }
 
 export interface Unpickled {
   readonly value: PickleValue;
-  /** Names that the pickle asked for and that have no meaning here, in the order of asking. */
+  /** Names in the pickle that `PickleNames` does not have, in the order of their use. */
   readonly unknownNames: readonly string[];
 }
 
-/** Each instruction may leave a small object. A state dict takes about 50 for a tensor. */
-const MAX_INSTRUCTIONS = 1_000_000;
-const MAX_LINE_LENGTH = 512;
-const MAX_UNKNOWN_NAMES = 1000;
+/** Each instruction may create a small object. A state dict takes about 50 of them for a tensor. */
+const maxInstructions = 1_000_000;
+const maxLineLength = 512;
+const maxUnknownNames = 1000;
 
 /**
- * Reads one pickle and leaves the cursor behind it.
+ * Reads one pickle. The cursor is at its end afterwards.
  * @throws CheckpointError if the program is truncated, malformed, too long, or has an instruction of another protocol.
  */
 export function unpickle(cursor: Cursor, names: PickleNames): Unpickled {
@@ -71,7 +71,7 @@ export function unpickle(cursor: Cursor, names: PickleNames): Unpickled {
 
 class PickleMachine {
   private readonly stack: PickleValue[] = [];
-  /** Heights of the stack at the marks that are open. */
+  /** Height of the stack at each open mark. */
   private readonly marks: number[] = [];
   private readonly memo = new Map<number, PickleValue>();
   private readonly unknownNames = new Set<string>();
@@ -84,17 +84,17 @@ class PickleMachine {
 
   run(): Unpickled {
     const { cursor } = this;
-    for (let count = 0; count < MAX_INSTRUCTIONS; count++) {
+    for (let count = 0; count < maxInstructions; count++) {
       this.opcodeStart = cursor.position;
       const opcode = cursor.byte();
-      if (opcode === STOP) {
+      if (opcode === stopOpcode) {
         const value = this.pop();
         return { value, unknownNames: [...this.unknownNames] };
       }
       this.execute(opcode);
     }
     throw new CheckpointError(
-      `The pickle has more than ${MAX_INSTRUCTIONS} instructions, past the limit; save only a state dict: torch.save(model.state_dict(), path).`,
+      `The pickle must have at most ${maxInstructions} instructions. Save only a state dict: torch.save(model.state_dict(), path).`,
     );
   }
 
@@ -103,7 +103,7 @@ class PickleMachine {
     switch (String.fromCharCode(opcode)) {
       case '\x80': {
         const protocol = cursor.byte();
-        if (protocol < 2 || protocol > 5) this.refuse(`is of protocol ${protocol}, where 2 to 5 are known`);
+        if (protocol < 2 || protocol > 5) this.refuse(`has protocol ${protocol}, and only 2 to 5 are supported`);
         return;
       }
       case '\x95': // FRAME, whose length only helps to read ahead.
@@ -166,16 +166,16 @@ class PickleMachine {
         return;
       case 'C':
         cursor.skip(cursor.byte());
-        stack.push(BYTES);
+        stack.push(opaqueBytes);
         return;
       case 'B':
         cursor.skip(this.length(4));
-        stack.push(BYTES);
+        stack.push(opaqueBytes);
         return;
       case '\x8e':
       case '\x96':
         cursor.skip(this.length(8));
-        stack.push(BYTES);
+        stack.push(opaqueBytes);
         return;
 
       case ')':
@@ -246,14 +246,15 @@ class PickleMachine {
       }
       case '\x93': {
         const [module, name] = this.popMany(2);
-        if (typeof module !== 'string' || typeof name !== 'string') this.refuse('names a global by what is no text');
+        if (typeof module !== 'string' || typeof name !== 'string')
+          this.refuse('names a global with something other than text');
         stack.push(this.global(module, name));
         return;
       }
       case 'R':
       case '\x81': {
         const [callable, args] = this.popMany(2);
-        if (!Array.isArray(args)) this.refuse('calls with arguments that are no tuple');
+        if (!Array.isArray(args)) this.refuse('calls a function with arguments that are not a tuple');
         stack.push(this.call(callable!, args));
         return;
       }
@@ -262,7 +263,7 @@ class PickleMachine {
         stack.push(opaque(type!));
         return;
       }
-      case 'b': // The state of an object, which no value here has.
+      case 'b': // The state of an object. No value here has one.
         this.pop();
         this.top();
         return;
@@ -271,16 +272,16 @@ class PickleMachine {
         return;
       default:
         this.refuse(
-          `has the opcode 0x${opcode.toString(16)}, which pickles of protocols 2 to 5 with data alone do not have`,
+          `has the opcode 0x${opcode.toString(16)}, which pickles of plain data of protocols 2 to 5 do not have`,
         );
     }
   }
 
   private global(module: string, name: string): Global {
     const fullName = `${module}.${name}`;
-    if (fullName.length > MAX_LINE_LENGTH) this.refuse(`asks for a name of ${fullName.length} characters`);
+    if (fullName.length > maxLineLength) this.refuse(`has a name of ${fullName.length} characters`);
     if (!this.names.calls.has(fullName) && !this.names.known.has(fullName)) {
-      if (this.unknownNames.size < MAX_UNKNOWN_NAMES) this.unknownNames.add(fullName);
+      if (this.unknownNames.size < maxUnknownNames) this.unknownNames.add(fullName);
     }
     return new Global(fullName);
   }
@@ -293,7 +294,7 @@ class PickleMachine {
   private append(items: readonly PickleValue[]): void {
     const target = this.top();
     if (target instanceof Opaque) return;
-    if (!Array.isArray(target)) this.refuse('appends to what is no list');
+    if (!Array.isArray(target)) this.refuse('appends to a value that is not a list');
     for (const item of items) target.push(item);
   }
 
@@ -301,13 +302,13 @@ class PickleMachine {
     const target = this.top();
     if (items.length % 2 !== 0) this.refuse('sets a key without a value');
     if (target instanceof Opaque) return;
-    if (!(target instanceof PickleDict)) this.refuse('sets items of what is no dict');
+    if (!(target instanceof PickleDict)) this.refuse('sets items of a value that is not a dict');
     for (const item of items) target.items.push(item);
   }
 
   private recall(index: number): void {
     const value = this.memo.get(index);
-    if (value === undefined) this.refuse(`recalls the value ${index}, which it has not stored`);
+    if (value === undefined) this.refuse(`reads the memo ${index}, which it has not written`);
     this.stack.push(value);
   }
 
@@ -339,34 +340,34 @@ class PickleMachine {
     return width === 4 ? view.getUint32(0, true) : uint64(view, 0, true, 'A length in the pickle');
   }
 
-  /** Text up to the end of a line, as the names of globals come. */
+  /** Reads text up to the end of a line, which is how the names of globals are stored. */
   private line(): string {
     const bytes: number[] = [];
     for (let byte = this.cursor.byte(); byte !== 0x0a; byte = this.cursor.byte()) {
-      if (bytes.push(byte) > MAX_LINE_LENGTH) this.refuse('asks for a name without end');
+      if (bytes.push(byte) > maxLineLength) this.refuse('has a name without an end');
     }
     return latin1(Uint8Array.from(bytes));
   }
 
   private refuse(fault: string): never {
     throw new CheckpointError(
-      `The pickle at byte ${this.opcodeStart} ${fault}; the file is corrupt, or not one that torch.save writes.`,
+      `The pickle at byte ${this.opcodeStart} ${fault}. The file is corrupt, or torch.save did not write it. Download it again.`,
     );
   }
 }
 
-const STOP = 0x2e;
+const stopOpcode = 0x2e;
 
-/** Bytes are no part of a state dict: their content is skipped. */
-const BYTES = new Opaque('bytes');
+/** A state dict has no bytes: their content is skipped. */
+const opaqueBytes = new Opaque('bytes');
 
-const LATIN1 = new TextDecoder('latin1');
+const latin1Decoder = new TextDecoder('latin1');
 
 function latin1(bytes: Uint8Array): string {
-  return LATIN1.decode(bytes);
+  return latin1Decoder.decode(bytes);
 }
 
-/** A little-endian integer in two's complement, of at most 255 bytes. */
+/** Decodes a little-endian integer in two's complement, of at most 255 bytes. */
 function longInteger(bytes: Uint8Array): number | bigint {
   let value = 0n;
   for (let i = bytes.length - 1; i >= 0; i--) value = (value << 8n) | BigInt(bytes[i]!);
@@ -374,7 +375,7 @@ function longInteger(bytes: Uint8Array): number | bigint {
   return Number.isSafeInteger(Number(value)) ? Number(value) : value;
 }
 
-/** The place of what a value would have built. */
+/** Returns the placeholder of an object that a value would have built. */
 function opaque(builder: PickleValue): Opaque {
   return new Opaque(builder instanceof Global || builder instanceof Opaque ? builder.name : describe(builder));
 }

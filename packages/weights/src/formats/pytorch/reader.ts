@@ -1,16 +1,16 @@
 import { quote } from '@dalle-mini/core';
-import { CheckpointError } from '../../errors/checkpoint-error.js';
+import { CheckpointError, corrupt } from '../../errors/checkpoint-error.js';
 import { listText, pythonName } from '../../errors/lists.js';
-import { BYTES_PER_ELEMENT, type StoredDtype } from '../../tensors/stored-tensor.js';
+import { bytesPerElement, type StoredDtype } from '../../tensors/stored-tensor.js';
 import { type ByteSource, Cursor, uint64 } from '../byte-source.js';
 import {
   type ByteRange,
   type CheckpointLayout,
   joinName,
   LayoutBuilder,
-  MAX_AXES,
-  MAX_DEPTH,
-  MAX_ENTRIES,
+  maxAxes,
+  maxDepth,
+  maxEntries,
   type TensorPlace,
   tensorBytes,
 } from '../layout.js';
@@ -27,13 +27,14 @@ import {
 import { zipEntries } from './zip.js';
 
 /**
- * The files of `torch.save` (https://github.com/pytorch/pytorch, torch/serialization.py). A pickle describes the objects and
- * refers to storages, flat arrays of one dtype, by key; a tensor is a view of a storage. Since PyTorch 1.6 the file is a zip
- * archive with the pickle in `data.pkl` and each storage in `data/KEY`; before, pickles came first and the storages behind them.
+ * The files of `torch.save` (https://github.com/pytorch/pytorch, torch/serialization.py). A pickle describes the
+ * objects and refers to storages by key. A storage is a flat array of one dtype, and a tensor is a view of a storage.
+ * Since PyTorch 1.6 the file is a zip archive with the pickle in `data.pkl` and each storage in `data/KEY`. The legacy
+ * format has the pickles first, then the storages.
  */
 
 /** The first bytes of the legacy format: a pickle of this number. */
-export const LEGACY_MAGIC = Uint8Array.of(
+export const legacyMagic = Uint8Array.of(
   0x80,
   2,
   0x8a,
@@ -50,11 +51,11 @@ export const LEGACY_MAGIC = Uint8Array.of(
   0x19,
   0x2e,
 );
-const LEGACY_PROTOCOL = 1001;
+const legacyProtocol = 1001;
 
-const MAX_PICKLE_LENGTH = 2 ** 25;
+const maxPickleLength = 2 ** 25;
 
-const STORAGE_TYPES: ReadonlyMap<string, StoredDtype> = new Map(
+const storageTypes: ReadonlyMap<string, StoredDtype> = new Map(
   Object.entries({
     BoolStorage: 'BOOL',
     ByteStorage: 'U8',
@@ -82,7 +83,7 @@ class Storage extends Foreign {
   }
 
   get byteLength(): number {
-    return this.elements * BYTES_PER_ELEMENT[this.dtype];
+    return this.elements * bytesPerElement[this.dtype];
   }
 }
 
@@ -98,8 +99,9 @@ class Tensor extends Foreign {
 }
 
 /**
- * Reads and checks where each tensor of a zip archive of `torch.save` lies.
- * @throws CheckpointError if the archive or its pickle is truncated, inconsistent or hostile, or holds no state dict.
+ * Reads the layout of a zip archive of `torch.save`, and checks it.
+ * @throws CheckpointError if the archive or its pickle is truncated, inconsistent or hostile, or does not hold a state
+ *   dict.
  */
 export function pytorchZipLayout(source: ByteSource): CheckpointLayout {
   const entries = zipEntries(source);
@@ -107,7 +109,7 @@ export function pytorchZipLayout(source: ByteSource): CheckpointLayout {
   if (pickles.length !== 1) {
     throw new CheckpointError(
       `The file is a zip archive with ${pickles.length === 0 ? 'no' : 'more than one'} data.pkl, so torch.save did not write it. ` +
-        'If it is packed, unpack it and pass the checkpoint that is in it.',
+        'If it is an archive of a checkpoint, unpack it.',
     );
   }
   const folder = pickles[0]!.slice(0, -'data.pkl'.length);
@@ -117,18 +119,18 @@ export function pytorchZipLayout(source: ByteSource): CheckpointLayout {
     if (order !== 'little') throw wrongByteOrder();
   }
   const { begin, end } = entries.get(pickles[0]!)!;
-  if (end - begin > MAX_PICKLE_LENGTH) throw longPickle();
+  if (end - begin > maxPickleLength) throw longPickle();
   const cursor = new Cursor(source, begin, end);
   const storages = new Map<string, Storage>();
   const unpickled = unpickle(cursor, torchNames(storages));
   if (cursor.position !== end) {
-    throw new CheckpointError(`${end - cursor.position} bytes follow the pickle in data.pkl; the file is corrupt.`);
+    throw corrupt(`${end - cursor.position} bytes follow the pickle in data.pkl`);
   }
   const ranges = new Map<string, ByteRange>();
   for (const { key, byteLength } of storages.values()) {
     const range = entries.get(`${folder}data/${key}`);
     if (range === undefined) {
-      throw new CheckpointError(`The zip archive lacks the storage ${quote(key)}; the file is corrupt.`);
+      throw corrupt(`The zip archive lacks the storage ${quote(key)}`);
     }
     checkStorageSize(key, range, byteLength);
     ranges.set(key, range);
@@ -137,18 +139,18 @@ export function pytorchZipLayout(source: ByteSource): CheckpointLayout {
 }
 
 /**
- * Reads and checks where each tensor of a file of `torch.save` before 1.6, or with `_use_new_zipfile_serialization=False`, lies.
- * @throws CheckpointError if the file is truncated, inconsistent or hostile, or holds no state dict.
+ * Reads the layout of a file of `torch.save` before 1.6, or with `_use_new_zipfile_serialization=False`, and checks it.
+ * @throws CheckpointError if the file is truncated, inconsistent or hostile, or does not hold a state dict.
  */
 export function pytorchLegacyLayout(source: ByteSource): CheckpointLayout {
-  const cursor = new Cursor(source, 0, Math.min(source.size, MAX_PICKLE_LENGTH));
-  cursor.skip(LEGACY_MAGIC.byteLength);
+  const cursor = new Cursor(source, 0, Math.min(source.size, maxPickleLength));
+  cursor.skip(legacyMagic.byteLength);
   const storages = new Map<string, Storage>();
   const names = torchNames(storages);
   const protocol = unpickle(cursor, names).value;
-  if (protocol !== LEGACY_PROTOCOL) {
+  if (protocol !== legacyProtocol) {
     throw new CheckpointError(
-      `The file is of PyTorch's protocol ${describe(protocol)}; this reader knows ${LEGACY_PROTOCOL}. Save it again with a PyTorch of today.`,
+      `The protocol of the PyTorch file must be ${legacyProtocol}, not ${describe(protocol)}. Save the model again with a current PyTorch.`,
     );
   }
   const system = unpickle(cursor, names).value;
@@ -156,36 +158,35 @@ export function pytorchLegacyLayout(source: ByteSource): CheckpointLayout {
   const unpickled = unpickle(cursor, names);
   const keys = unpickle(cursor, names).value;
   if (!Array.isArray(keys)) {
-    throw new CheckpointError('The list of storages behind the pickle is none; the file is corrupt.');
+    throw corrupt('The pickle is not followed by the list of storages');
   }
-  // The storages come without gaps, each behind its number of elements.
+  // The storages follow without gaps. Each begins with its number of elements.
   const data = new Cursor(source, cursor.position);
   const ranges = new Map<string, ByteRange>();
   for (const key of keys) {
     const storage = typeof key === 'string' ? storages.get(key) : undefined;
     if (storage === undefined || ranges.has(storage.key)) {
-      throw new CheckpointError(
-        `The file lists a storage, ${describe(key)}, that no tensor has or that it has listed before; it is corrupt.`,
-      );
+      throw corrupt(`The file lists a storage, ${describe(key)}, that no tensor uses, or lists it twice`);
     }
     const elements = uint64(data.view(8), 0, true, `The length of storage ${quote(storage.key)}`);
-    const range = { begin: data.position, end: data.position + elements * BYTES_PER_ELEMENT[storage.dtype] };
+    const range = { begin: data.position, end: data.position + elements * bytesPerElement[storage.dtype] };
     checkStorageSize(storage.key, range, storage.byteLength);
     data.skip(storage.byteLength);
     ranges.set(storage.key, range);
   }
   if (ranges.size !== storages.size) {
-    throw new CheckpointError(
-      `The file has ${ranges.size} storages, but its tensors need ${storages.size}; it is corrupt.`,
-    );
+    throw corrupt(`The file has ${ranges.size} storages, but its tensors need ${storages.size}`);
   }
   if (data.position !== data.end) {
-    throw new CheckpointError(`${data.end - data.position} bytes follow the last storage; the file is corrupt.`);
+    throw corrupt(`${data.end - data.position} bytes follow the last storage`);
   }
   return stateDictLayout(unpickled, ranges, source.size);
 }
 
-/** What the names in a pickle of PyTorch mean. The storages that it refers to are collected in `storages`. */
+/**
+ * Returns the functions and types that a pickle of PyTorch may name. They add the storages that the pickle refers to to
+ * `storages`.
+ */
 function torchNames(storages: Map<string, Storage>): PickleNames {
   let pairs = 0;
   return {
@@ -194,9 +195,9 @@ function torchNames(storages: Map<string, Storage>): PickleNames {
         'collections.OrderedDict',
         (args) => {
           const dict = orderedDict(args);
-          // One long list may be given to many dicts.
+          // Many dicts may be built from one long list.
           pairs += dict.items.length / 2;
-          if (pairs > MAX_ENTRIES) throw malformed(`dicts of more than ${MAX_ENTRIES} pairs`);
+          if (pairs > maxEntries) throw malformed(`dicts of more than ${maxEntries} pairs`);
           return dict;
         },
       ],
@@ -206,25 +207,29 @@ function torchNames(storages: Map<string, Storage>): PickleNames {
       ['torch._utils._rebuild_parameter', rebuildParameter],
       ['torch._utils._rebuild_parameter_with_state', rebuildParameter],
     ]),
-    known: new Set(STORAGE_TYPES.keys()),
+    known: new Set(storageTypes.keys()),
     persistent: (id) => loadStorage(id, storages),
   };
 }
 
-/** `OrderedDict()`, or `OrderedDict([[key, value], …])` as Python 2 wrote it. */
+/** Builds `OrderedDict()`, or `OrderedDict([[key, value], …])` as Python 2 wrote it. */
 function orderedDict([pairs = []]: readonly PickleValue[]): PickleDict {
   const dict = new PickleDict();
-  if (!Array.isArray(pairs) || pairs.length > MAX_ENTRIES) {
-    throw malformed(`an OrderedDict of what is no list of at most ${MAX_ENTRIES} pairs`);
+  if (!Array.isArray(pairs) || pairs.length > maxEntries) {
+    throw malformed(`an OrderedDict of something other than a list of at most ${maxEntries} pairs`);
   }
   for (const pair of pairs) {
-    if (!Array.isArray(pair) || pair.length !== 2) throw malformed('an OrderedDict of what is no list of pairs');
+    if (!Array.isArray(pair) || pair.length !== 2)
+      throw malformed('an OrderedDict of something other than a list of pairs');
     dict.items.push(pair[0]!, pair[1]!);
   }
   return dict;
 }
 
-/** `(storage, offset, size, stride, requires_grad, backward_hooks, metadata)`, of which the first four matter. */
+/**
+ * Builds a tensor from `(storage, offset, size, stride, requires_grad, backward_hooks, metadata)`. Only the first four
+ * matter.
+ */
 function rebuildTensor([storage, offset, shape, strides, , , metadata]: readonly PickleValue[]): Tensor {
   if (!(storage instanceof Storage)) throw malformed('a tensor without a storage');
   if (metadata instanceof PickleDict && metadata.items.length > 0) {
@@ -234,7 +239,7 @@ function rebuildTensor([storage, offset, shape, strides, , , metadata]: readonly
     );
   }
   if (!isSizes(shape) || !isSizes(strides) || shape.length !== strides.length || !isSize(offset)) {
-    throw malformed(`a tensor whose shape, strides and offset are not at most ${MAX_AXES} whole numbers of 0 or more`);
+    throw malformed(`a tensor whose shape, strides and offset are not at most ${maxAxes} whole numbers of at least 0`);
   }
   const what = `A tensor of storage ${quote(storage.key)}`;
   if (tensorBytes(storage.dtype, shape, what) > 0) {
@@ -242,7 +247,7 @@ function rebuildTensor([storage, offset, shape, strides, , , metadata]: readonly
     if (last >= storage.elements) {
       throw new CheckpointError(
         `${what} has shape ${listText(shape)}, strides ${listText(strides)} and offset ${offset}, past the ${storage.elements} ` +
-          'elements of the storage; the file is corrupt.',
+          'elements of the storage. The file is corrupt. Download it again.',
       );
     }
   }
@@ -255,37 +260,40 @@ function rebuildParameter([data]: readonly PickleValue[]): PickleValue {
   return data;
 }
 
-/** `('storage', type, key, location, elements)`, and in the legacy format the part that is seen, which is `None` since PyTorch 0.4. */
+/**
+ * `('storage', type, key, location, elements)`, and in the legacy format the part that is seen, which is `None` since
+ * PyTorch 0.4.
+ */
 function loadStorage(id: PickleValue, storages: Map<string, Storage>): PickleValue {
   if (!Array.isArray(id)) throw malformed(`a persistent id that is ${describe(id)}`);
   const [kind, type, key, , elements, view] = id;
   // The legacy format adds the source code to classes. The class itself is all that a pickle does with it.
   if (kind === 'module' && type !== undefined) return type;
   if (kind !== 'storage' || type === undefined || typeof key !== 'string' || !isSize(elements)) {
-    throw malformed('a persistent id that is no storage');
+    throw malformed('a persistent id that is not a storage');
   }
-  const dtype = type instanceof Global ? STORAGE_TYPES.get(type.name) : undefined;
+  const dtype = type instanceof Global ? storageTypes.get(type.name) : undefined;
   if (dtype === undefined) {
     throw new CheckpointError(
-      `Storage ${quote(key)} is of the type ${describe(type)}; this reader knows ${[...STORAGE_TYPES.values()].filter((_, i) => i % 2 === 0).join(', ')}. ` +
-        'Convert its tensors to one of them.',
+      `Storage ${quote(key)} has the type ${describe(type)}, which is not supported. ` +
+        `Convert its tensors to one of ${[...new Set(storageTypes.values())].join(', ')}.`,
     );
   }
   if (view !== undefined && view !== null) {
-    throw malformed('a storage that is a part of another', 'Save the file again with a PyTorch of today');
+    throw malformed('a storage that is a part of another', 'Save the file again with a current PyTorch');
   }
   const storage = new Storage(key, dtype, elements);
   const known = storages.get(key);
   if (known === undefined) storages.set(key, storage);
   else if (known.dtype !== dtype || known.elements !== elements) {
-    throw new CheckpointError(
-      `Storage ${quote(key)} is ${known.elements} elements of ${known.dtype} and ${elements} of ${dtype} in one file; it is corrupt.`,
+    throw corrupt(
+      `Storage ${quote(key)} has ${known.elements} elements of ${known.dtype}, and also ${elements} of ${dtype}`,
     );
   }
   return known ?? storage;
 }
 
-/** The tensors of a state dict, of nested ones too, with their keys joined by `.`. */
+/** Lays out the tensors of a state dict and of dicts nested in it. Their keys are joined by `.`. */
 function stateDictLayout(
   { value, unknownNames }: Unpickled,
   ranges: ReadonlyMap<string, ByteRange>,
@@ -294,9 +302,9 @@ function stateDictLayout(
   const layout = new LayoutBuilder('pytorch');
   let values = 0;
   const add = (entry: PickleValue, name: string, depth: number): void => {
-    if (depth > MAX_DEPTH || ++values > 4 * MAX_ENTRIES) {
+    if (depth > maxDepth || ++values > 4 * maxEntries) {
       throw new CheckpointError(
-        `The state dict nests deeper than ${MAX_DEPTH} or has more than ${4 * MAX_ENTRIES} values, past the limits; it may contain itself.`,
+        `The state dict must have at most ${maxDepth} levels and ${4 * maxEntries} values. It may contain itself. ${saveStateDict}`,
       );
     }
     if (entry instanceof Tensor) layout.tensor(placeOf(entry, name, ranges.get(entry.storage.key)!));
@@ -309,15 +317,15 @@ function stateDictLayout(
       for (const [key, item] of itemsOf(entry)) add(item, joinName(name, '.', keyText(key)), depth + 1);
     } else if (entry !== null) {
       throw new CheckpointError(
-        `The state dict holds ${describe(entry)} under ${quote(name)}, which is neither a tensor, a number nor text. ` +
-          `Nothing in the file was run. ${SAVE_STATE_DICT}`,
+        `${quote(name)} of the state dict must be a tensor, a number or text, not ${describe(entry)}. ` +
+          `No code in the file was run. ${saveStateDict}`,
       );
     }
   };
   const root = value instanceof PickleDict ? value : undefined;
   const stateDict = root && get(root, 'state_dict');
   if (root !== undefined && stateDict instanceof PickleDict) {
-    // A file of Lightning: beside the state dict stand the optimizer, callbacks and settings, objects of any class.
+    // A file of Lightning: next to the state dict are the optimizer, callbacks and settings, objects of any class.
     for (const [key, entry] of itemsOf(root)) {
       if (typeof key === 'string' && isText(entry)) layout.text(key, entry);
     }
@@ -325,23 +333,23 @@ function stateDictLayout(
     return layout.finish(fileSize);
   }
   if (unknownNames.length > 0) {
-    const others = unknownNames.length > 1 ? ` (and for ${unknownNames.length - 1} others)` : '';
+    const others = unknownNames.length > 1 ? ` (and ${unknownNames.length - 1} others)` : '';
     throw new CheckpointError(
-      `The file asks for ${pythonName(unknownNames[0]!)}${others}, which a state dict does not need and this reader never runs. ${SAVE_STATE_DICT}`,
+      `The file calls ${pythonName(unknownNames[0]!)}${others}, which a state dict does not need and this reader never runs. ${saveStateDict}`,
     );
   }
   if (root === undefined) {
-    throw new CheckpointError(`The file holds ${describe(value)}, not a dict of tensors. ${SAVE_STATE_DICT}`);
+    throw new CheckpointError(`The file must hold a dict of tensors, not ${describe(value)}. ${saveStateDict}`);
   }
   add(root, '', 0);
   return layout.finish(fileSize);
 }
 
-const SAVE_STATE_DICT = 'In Python, save only the tensors: torch.save(model.state_dict(), path).';
+const saveStateDict = 'In Python, save only the tensors: torch.save(model.state_dict(), path).';
 
 function placeOf({ storage, offset, shape, strides }: Tensor, name: string, range: ByteRange): TensorPlace {
   const { dtype } = storage;
-  const size = BYTES_PER_ELEMENT[dtype];
+  const size = bytesPerElement[dtype];
   const bytes = tensorBytes(dtype, shape, `Tensor ${quote(name)}`);
   const begin = range.begin + offset * size;
   if (bytes === 0) return { name, dtype, shape, ranges: [] };
@@ -353,7 +361,7 @@ function placeOf({ storage, offset, shape, strides }: Tensor, name: string, rang
 function isRowMajor(shape: readonly number[], strides: readonly number[]): boolean {
   let expected = 1;
   for (let axis = shape.length - 1; axis >= 0; axis--) {
-    // An axis of size 1 is never stepped along.
+    // The stride of an axis of size 1 is never used.
     if (shape[axis] !== 1 && strides[axis] !== expected) return false;
     expected *= shape[axis]!;
   }
@@ -363,7 +371,7 @@ function isRowMajor(shape: readonly number[], strides: readonly number[]): boole
 function checkStorageSize(key: string, { begin, end }: ByteRange, expected: number): void {
   if (end - begin !== expected) {
     throw new CheckpointError(
-      `Storage ${quote(key)} has ${end - begin} bytes, but its tensors say ${expected}; the file is truncated or corrupt.`,
+      `Storage ${quote(key)} has ${end - begin} bytes, but its tensors need ${expected}. The file is truncated or corrupt. Download it again.`,
     );
   }
 }
@@ -379,34 +387,33 @@ function get(dict: PickleDict, key: string): PickleValue | undefined {
 
 function keyText(key: PickleValue): string {
   if (typeof key === 'string' || typeof key === 'number') return String(key);
-  throw new CheckpointError(
-    `The state dict has the key ${describe(key)}; keys are text or numbers. ${SAVE_STATE_DICT}`,
-  );
+  throw new CheckpointError(`A key of the state dict must be text or a number, not ${describe(key)}. ${saveStateDict}`);
 }
 
 function isText(value: PickleValue): value is string | number | bigint | boolean {
   return ['string', 'number', 'bigint', 'boolean'].includes(typeof value);
 }
 
-/** Whether these are sizes of axes, or the like. The length comes first: one long list may be given to many tensors. */
+/**
+ * Checks whether these are sizes of axes, offsets or strides. The length is checked first: many tensors may share one
+ * long list.
+ */
 function isSizes(values: PickleValue | undefined): values is number[] {
-  return Array.isArray(values) && values.length <= MAX_AXES && values.every(isSize);
+  return Array.isArray(values) && values.length <= maxAxes && values.every(isSize);
 }
 
 function isSize(value: PickleValue | undefined): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
-function malformed(what: string, remedy = 'The file is corrupt'): CheckpointError {
-  return new CheckpointError(`The pickle builds ${what}. ${remedy}.`);
+function malformed(what: string, action = 'The file is corrupt. Download it again'): CheckpointError {
+  return new CheckpointError(`The pickle builds ${what}. ${action}.`);
 }
 
 function longPickle(): CheckpointError {
-  return new CheckpointError(`The pickle has more than ${MAX_PICKLE_LENGTH} bytes, past the limit. ${SAVE_STATE_DICT}`);
+  return new CheckpointError(`The pickle must have at most ${maxPickleLength} bytes. ${saveStateDict}`);
 }
 
 function wrongByteOrder(): CheckpointError {
-  return new CheckpointError(
-    'The file was written on a big-endian machine, or does not say where; save it again on a little-endian one.',
-  );
+  return new CheckpointError('The file must be of a little-endian machine. Save it again on one.');
 }

@@ -1,16 +1,16 @@
 import { quote } from '@dalle-mini/core';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
-import { MAX_ENTRIES, tooManyEntries } from '../layout.js';
+import { maxEntries, tooManyEntries } from '../layout.js';
 
 /**
- * The safetensors format (https://github.com/huggingface/safetensors): 8 bytes with the header's length N as a little-endian
- * integer, N bytes of JSON that place every tensor, then the tensors' bytes without gaps.
+ * The safetensors format (https://github.com/huggingface/safetensors): 8 bytes with the header's length N as a
+ * little-endian integer, N bytes of JSON with the position of every tensor, then the bytes of the tensors without gaps.
  */
 
 /** Bytes before the header. */
-export const PREFIX_LENGTH = 8;
+export const prefixLength = 8;
 
-/** A tensor's entry in the header, with its fields of the right JSON types and nothing more checked. */
+/** The entry of a tensor in the header. Only the JSON types of its fields are checked. */
 export interface HeaderEntry {
   readonly dtype: string;
   readonly shape: number[];
@@ -18,14 +18,15 @@ export interface HeaderEntry {
 }
 
 /**
- * Parses the one JSON shape that a safetensors header may have:
- * `{"__metadata__": {string: string}, name: {"dtype": string, "shape": [integer], "data_offsets": [integer]}, …}`.
+ * Parses the JSON of a safetensors header: `{"__metadata__": {string: string}, name: {"dtype": string, "shape":
+ * [integer], "data_offsets": [integer]}, …}`.
  *
- * `JSON.parse` would not do: it keeps the last of two equal names in silence, rounds integers past 2⁵³ and nests as deep as
- * the file likes. Here depth is bounded by the grammar and there is no recursion.
+ * `JSON.parse` is not strict enough: it silently keeps the last of two equal names, rounds integers past 2⁵³, and
+ * accepts any depth. Here the grammar bounds the depth, and there is no recursion.
+ *
  * @param tensor Called with each tensor, in the order of the header.
  * @returns The metadata.
- * @throws CheckpointError with the position of the first fault, or if there are more entries than any model has.
+ * @throws CheckpointError with the position of the first fault, or if there are too many entries.
  */
 export function parseHeader(
   bytes: Uint8Array,
@@ -35,16 +36,18 @@ export function parseHeader(
   try {
     text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
-    throw new CheckpointError('The header is not UTF-8; the file is corrupt or not a safetensors file.');
+    throw new CheckpointError(
+      'The header must be UTF-8. The file is corrupt or not a safetensors file. Download it again.',
+    );
   }
   const scanner = new Scanner(text);
   const names = new Set<string>();
   const metadata = new Map<string, string>();
   let metadataSeen = false;
   const checkCount = () => {
-    if (names.size + metadata.size >= MAX_ENTRIES) throw tooManyEntries();
+    if (names.size + metadata.size >= maxEntries) throw tooManyEntries();
   };
-  // Padding may follow the header's object, never precede it.
+  // Padding may follow the object of the header, but not precede it.
   if (!text.startsWith('{')) scanner.fail('"{"');
   scanner.object((name) => {
     if (name === '__metadata__') {
@@ -74,23 +77,23 @@ function parseEntry(scanner: Scanner, name: string): HeaderEntry {
     if (field === 'dtype' && dtype === undefined) dtype = scanner.string();
     else if (field === 'shape' && shape === undefined) shape = scanner.integers();
     else if (field === 'data_offsets' && offsets === undefined) offsets = scanner.integers();
-    else scanner.refuse(`tensor ${quote(name)} has the field ${quote(field)}, unknown or repeated`);
+    else scanner.refuse(`tensor ${quote(name)} has the field ${quote(field)}, which is unknown or repeated`);
   });
   if (dtype === undefined || shape === undefined || offsets === undefined) {
-    return scanner.refuse(`tensor ${quote(name)} needs dtype, shape and data_offsets`);
+    return scanner.refuse(`tensor ${quote(name)} must have dtype, shape and data_offsets`);
   }
   return { dtype, shape, offsets };
 }
 
 const [quotation, backslash, digit0, digit9] = [0x22, 0x5c, 0x30, 0x39];
 
-/** Reads JSON tokens one after the other. */
+/** Reads JSON tokens in their order. */
 class Scanner {
   private position = 0;
 
   constructor(private readonly text: string) {}
 
-  /** Reads `{…}` and calls `member` with each key when its value is next. */
+  /** Reads `{…}`, and calls `member` with each key before its value is read. */
   object(member: (key: string) => void): void {
     this.expect('{');
     if (this.accept('}')) return;
@@ -106,7 +109,7 @@ class Scanner {
     this.skipSpace();
     const { text, position: start } = this;
     if (text.charCodeAt(start) !== quotation) return this.fail('a string');
-    // Scanned by hand: a regular expression with an alternative for escapes runs out of stack on a string of megabytes.
+    // Not a regular expression: one with an alternative for escapes overflows the stack on a string of megabytes.
     let isPlain = true;
     let end = start + 1;
     for (let code = text.charCodeAt(end); code !== quotation; code = text.charCodeAt(end)) {
@@ -117,7 +120,7 @@ class Scanner {
     this.position = end + 1;
     if (isPlain && end < text.length) return text.slice(start + 1, end);
     try {
-      // Escapes, forbidden control characters and a missing end are JSON's own business.
+      // JSON.parse decodes escapes, and refuses control characters and a missing end.
       return JSON.parse(text.slice(start, end + 1));
     } catch {
       return this.refuse('a string is not valid JSON');
@@ -158,12 +161,12 @@ class Scanner {
 
   fail(expected: string): never {
     const found = this.text.slice(this.position, this.position + 20);
-    return this.refuse(`expected ${expected}, found ${found === '' ? 'its end' : quote(found)}`);
+    return this.refuse(`expected ${expected}, found ${found === '' ? 'the end' : quote(found)}`);
   }
 
   refuse(fault: string): never {
     throw new CheckpointError(
-      `The header is malformed at character ${this.position}: ${fault}. The file is corrupt or not a safetensors file.`,
+      `The header is malformed at character ${this.position}: ${fault}. The file is corrupt or not a safetensors file. Download it again.`,
     );
   }
 

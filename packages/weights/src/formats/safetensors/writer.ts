@@ -1,7 +1,7 @@
-import { object, oneOf, optional, quote, readOptions } from '@dalle-mini/core';
+import { describeValue, object, oneOf, optional, quote, readOptions } from '@dalle-mini/core';
 import { CheckpointError } from '../../errors/checkpoint-error.js';
 import {
-  BYTES_PER_ELEMENT,
+  bytesPerElement,
   checkTensor,
   fromFloat32,
   type StoredDtype,
@@ -9,10 +9,13 @@ import {
   toFloat32,
 } from '../../tensors/stored-tensor.js';
 import { checkName, concatenate } from '../layout.js';
-import { PREFIX_LENGTH } from './header.js';
+import { prefixLength } from './header.js';
 
 export interface SafetensorsWriteOptions {
-  /** Stores floats of other widths as this type. Each tensor is converted when it is written. Default: all as they are. */
+  /**
+   * The type that all floats are stored as. Each tensor is converted when it is written. Default: the type of each
+   * tensor.
+   */
   readonly dtype?: 'F32' | 'F16' | 'BF16' | undefined;
 }
 
@@ -21,9 +24,12 @@ export const safetensorsWriteFields = object<SafetensorsWriteOptions>({
 });
 
 /**
- * The bytes of a safetensors file. The same tensors and metadata give the same bytes, whatever their order, and the same
- * bytes as the reference implementation: wider dtypes first, then by name, which aligns every tensor to its element's size.
- * @throws CheckpointError if a tensor's bytes do not agree with its dtype and shape, or a name is not allowed.
+ * Writes tensors in the safetensors format, and returns the bytes of the file. They do not depend on the order of the
+ * tensors and the metadata, and are those of the reference implementation: wider dtypes come first, then names in their
+ * order, so that every tensor is aligned to the size of its elements.
+ *
+ * @throws CheckpointError if the bytes of a tensor do not agree with its dtype and shape, or a name is not allowed;
+ *   OptionError.
  */
 export function writeSafetensors(
   tensors: ReadonlyMap<string, StoredTensor>,
@@ -35,7 +41,7 @@ export function writeSafetensors(
   ]);
 }
 
-/** The file that {@link writeSafetensors} makes, as the pieces to write one after the other: the header, then each tensor. */
+/** Yields the file of {@link writeSafetensors} in parts: the header, then each tensor. */
 export function* safetensorsParts(
   tensors: ReadonlyMap<string, StoredTensor>,
   metadata: Readonly<Record<string, string>>,
@@ -49,7 +55,7 @@ export function* safetensorsParts(
       const dtype = isFloat(tensor.dtype) ? (options.dtype ?? tensor.dtype) : tensor.dtype;
       return { name, tensor, dtype, key: utf8.encode(name) };
     })
-    .sort((a, b) => DTYPE_ORDER[b.dtype] - DTYPE_ORDER[a.dtype] || compareBytes(a.key, b.key));
+    .sort((a, b) => dtypeOrder[b.dtype] - dtypeOrder[a.dtype] || compareBytes(a.key, b.key));
 
   const header: [string, unknown][] = [];
   const keys = Object.keys(metadata).sort();
@@ -58,7 +64,7 @@ export function* safetensorsParts(
       checkName(key, 'metadata');
       if (typeof metadata[key] !== 'string') {
         throw new CheckpointError(
-          `Metadata ${quote(key)} is a ${typeof metadata[key]}; metadata values are strings. Use JSON.stringify for structured values.`,
+          `Metadata ${quote(key)} must be a string, not ${describeValue(metadata[key])}. Use JSON.stringify for structured values.`,
         );
       }
     }
@@ -66,18 +72,18 @@ export function* safetensorsParts(
   }
   let offset = 0;
   for (const { name, tensor, dtype } of sorted) {
-    const elements = tensor.bytes.byteLength / BYTES_PER_ELEMENT[tensor.dtype];
-    const end = offset + elements * BYTES_PER_ELEMENT[dtype];
+    const elements = tensor.bytes.byteLength / bytesPerElement[tensor.dtype];
+    const end = offset + elements * bytesPerElement[dtype];
     header.push([name, { dtype, shape: tensor.shape, data_offsets: [offset, end] }]);
     offset = end;
   }
-  // Joined by hand: an object would move names that look like integers ("0") to the front.
+  // Not one object: it would move names that look like integers ("0") to the front.
   const entries = header.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`);
   const text = utf8.encode(`{${entries.join(',')}}`);
   const headerLength = Math.ceil(text.byteLength / 8) * 8;
-  const start = new Uint8Array(PREFIX_LENGTH + headerLength).fill(0x20);
+  const start = new Uint8Array(prefixLength + headerLength).fill(0x20);
   new DataView(start.buffer).setBigUint64(0, BigInt(headerLength), true);
-  start.set(text, PREFIX_LENGTH);
+  start.set(text, prefixLength);
   yield start;
   for (const { tensor, dtype } of sorted) {
     yield tensor.dtype === dtype
@@ -92,8 +98,8 @@ function isFloat(dtype: StoredDtype): boolean {
   return dtype === 'F16' || dtype === 'BF16' || dtype === 'F32' || dtype === 'F64';
 }
 
-/** The reference implementation's order of dtypes, by growing size. */
-const DTYPE_ORDER: Readonly<Record<StoredDtype, number>> = {
+/** The order of dtypes in the reference implementation, by size. */
+const dtypeOrder: Readonly<Record<StoredDtype, number>> = {
   BOOL: 0,
   U8: 1,
   I8: 2,
