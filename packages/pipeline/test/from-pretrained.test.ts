@@ -61,6 +61,20 @@ describe('a loaded model', () => {
     );
   });
 
+  test('reads emoji by their names, and warns of words that it does not know and of a prompt that is too long', async () => {
+    const seed = 4;
+    const named = await model.generate('red apple', { seed });
+    const emoji = await model.generate('🍎', { seed });
+    expect(grids(emoji)).toEqual(grids(named));
+    expect(emoji[0]!.warnings).toEqual([]);
+    const [unknown] = await model.generate('a ꙮ', { seed });
+    expect(unknown!.warnings).toEqual([
+      { kind: 'unknown-words', message: 'The model does not know "ꙮ". Use other words.' },
+    ]);
+    const [long] = await model.generate('red apple '.repeat(tinyMaxLength), { seed });
+    expect(long!.warnings.map(({ kind }) => kind)).toEqual(['truncated']);
+  });
+
   test('ignores what is beyond the tokens that it reads', async () => {
     const words = 'red apple '.repeat(tinyMaxLength);
     const seed = 4;

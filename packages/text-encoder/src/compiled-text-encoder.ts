@@ -6,13 +6,15 @@ import {
   object,
   oneOf,
   optional,
+  quote,
   readOptions,
   type TextEncodeOptions,
   type TextEncoder,
   type TextEncoding,
+  type TextWarning,
 } from '@dalle-mini/core';
 import type { Executable, Runtime, TensorData } from '@dalle-mini/graph';
-import type { TextTokenizer } from './tokenizers/text-tokenizer.js';
+import type { TextTokenizer, Unread } from './tokenizers/text-tokenizer.js';
 
 export interface CompiledTextEncoderOptions {
   /** What computes. Several models may share it. */
@@ -23,6 +25,11 @@ export interface CompiledTextEncoderOptions {
   readonly maxLength?: number | undefined;
   /** Number of captions computed at once. Default 4. */
   readonly batchSize?: number | undefined;
+  /**
+   * Whether emoji that the vocabulary lacks are read by their names, "🍎" as "red apple". Default false: the token ids are those of the
+   * published tokenizer, which reads every such emoji as the same unknown token.
+   */
+  readonly emojiNames?: boolean | undefined;
 }
 
 /**
@@ -37,6 +44,7 @@ export function readMakeOptions(options: CompiledTextEncoderOptions, positions: 
     ownsRuntime: optional(boolean(), false),
     maxLength: optional(integer({ min: 1, max: positions }), positions),
     batchSize: optional(integer({ min: 1 }), 4),
+    emojiNames: optional(boolean(), false),
   });
   return readOptions(fields, options, call);
 }
@@ -79,7 +87,7 @@ export class CompiledTextEncoder implements TextEncoder {
       hiddenStates.set(computed, start * length * width);
     }
     signal?.throwIfAborted();
-    return { hiddenStates, attentionMask, batch, length, width };
+    return { hiddenStates, attentionMask, batch, length, width, warnings: warningsOf(tokens.unread, maxLength) };
   }
 
   /** Frees the model, and its runtime if it owns it. */
@@ -99,6 +107,25 @@ export class CompiledTextEncoder implements TextEncoder {
     data.set(values.subarray(start * length, end * length));
     return { dtype: 'int32', shape: [batchSize, length], data };
   }
+}
+
+/** Puts what the tokenizer lost of each caption into words; `undefined` if it lost nothing. */
+function warningsOf(unread: readonly Unread[] = [], maxLength: number): TextWarning[][] | undefined {
+  const warnings = unread.map(({ isTruncated, unknownWords }) => {
+    const ofCaption: TextWarning[] = [];
+    if (isTruncated)
+      ofCaption.push({
+        kind: 'truncated',
+        message: `The text is longer than the ${maxLength} tokens that the model reads. What is beyond them is ignored.`,
+      });
+    if (unknownWords.length > 0)
+      ofCaption.push({
+        kind: 'unknown-words',
+        message: `The model does not know ${unknownWords.map(quote).join(', ')}. Use other words.`,
+      });
+    return ofCaption;
+  });
+  return warnings.some(({ length }) => length > 0) ? warnings : undefined;
 }
 
 /** How many tokens the longest of some captions has, 1 at least, by their attention mask `[batch, maxLength]`. */

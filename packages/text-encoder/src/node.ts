@@ -1,6 +1,6 @@
 /** What needs a file system: opening a text encoder from its files. */
 import { join } from 'node:path';
-import { implementation, integer, object, oneOf, optional, readOptions } from '@dalle-mini/core';
+import { boolean, implementation, integer, object, oneOf, optional, readOptions } from '@dalle-mini/core';
 import { readJsonFile } from '@dalle-mini/core/node';
 import { bindParameters, type Runtime } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
@@ -31,6 +31,11 @@ export interface OpenTextEncoderOptions extends HubOptions {
   readonly maxLength?: number | undefined;
   /** Number of captions computed at once. Default 4. */
   readonly batchSize?: number | undefined;
+  /**
+   * Whether emoji that the vocabulary lacks are read by their names, "🍎" as "red apple". Default false: the token ids are those of the
+   * published tokenizer, which reads every such emoji as the same unknown token.
+   */
+  readonly emojiNames?: boolean | undefined;
   /** How the tokenizer of a DALL·E Mini is read: as the published code does, or as kuprel/min-dalle. Default `bart`. */
   readonly tokenizer?: 'bart' | 'min-dalle' | undefined;
 }
@@ -41,6 +46,7 @@ const openFields = object<OpenTextEncoderOptions>({
   threads: optional(integer({ min: 1 })),
   maxLength: optional(integer({ min: 1 })),
   batchSize: optional(integer({ min: 1 })),
+  emojiNames: optional(boolean()),
   tokenizer: optional(oneOf(['bart', 'min-dalle'])),
 });
 
@@ -69,7 +75,7 @@ export async function openTextEncoder(
   source: string,
   options: OpenTextEncoderOptions = {},
 ): Promise<CompiledTextEncoder> {
-  const { runtime, threads, tokenizer, batchSize, maxLength, ...hub } = readOptions(
+  const { runtime, threads, tokenizer, batchSize, maxLength, emojiNames, ...hub } = readOptions(
     openFields,
     options,
     'openTextEncoder',
@@ -77,7 +83,7 @@ export async function openTextEncoder(
   const folder = await resolveModelFolder(source, filesToDownload, hub);
   hub.signal?.throwIfAborted();
   const own = runtime === undefined ? new OnnxRuntime({ threads }) : undefined;
-  const encoderOptions = { runtime: runtime ?? own!, ownsRuntime: own !== undefined, batchSize, maxLength };
+  const encoderOptions = { runtime: runtime ?? own!, ownsRuntime: own !== undefined, batchSize, maxLength, emojiNames };
   try {
     const json = await readJsonFile(join(folder, 'config.json'));
     return json.model_type === undefined || json.model_type === 'dallebart'

@@ -70,7 +70,7 @@ export async function openTextEncoder(
     if (type === 'bert') {
       const files = await inFile(folder, () => readHuggingFaceFolder(folder, openWeights));
       signal?.throwIfAborted();
-      return await HuggingFaceTextEncoder.fromFiles(files, { ...options, maxLength });
+      return await HuggingFaceTextEncoder.fromFiles(files, { ...options, maxLength, emojiNames: true });
     }
     const [{ config, parameters }, tokenizer] = await Promise.all([
       openPart(folder, bartKind),

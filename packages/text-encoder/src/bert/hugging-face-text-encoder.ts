@@ -2,6 +2,7 @@ import { nextTurn } from '@dalle-mini/core';
 import type { CheckpointTensor } from '@dalle-mini/graph';
 import type { StoredTensor } from '@dalle-mini/weights';
 import { CompiledTextEncoder, type CompiledTextEncoderOptions, readMakeOptions } from '../compiled-text-encoder.js';
+import { emojiNamingTokenizer } from '../tokenizers/emoji-naming-tokenizer.js';
 import { tokenizerFromFiles } from '../tokenizers/vocabulary-files.js';
 import { bertGraph } from './bert.js';
 import { parseBertConfig } from './config.js';
@@ -42,8 +43,9 @@ export class HuggingFaceTextEncoder extends CompiledTextEncoder {
   ): Promise<HuggingFaceTextEncoder> {
     const config = parseBertConfig(files.config);
     const given = readMakeOptions(options, config.positions, 'HuggingFaceTextEncoder.fromFiles');
-    const { runtime, ownsRuntime, maxLength, batchSize } = given;
-    const tokenizer = await tokenizerFromFiles(files.tokenizer, files.tokenizerConfig);
+    const { runtime, ownsRuntime, maxLength, batchSize, emojiNames } = given;
+    const published = await tokenizerFromFiles(files.tokenizer, files.tokenizerConfig);
+    const tokenizer = emojiNames ? emojiNamingTokenizer(published) : published;
     await nextTurn();
     const graph = bertGraph(config, batchSize, maxLength);
     const executable = await runtime.compile(graph, { parameters: bertWeights(files.weights, config) });
