@@ -1,3 +1,4 @@
+import { callback, type Fields, number, object, optional, readOptions } from '@dalle-mini/core';
 import { add, div, maximum, mean, minimum, mul, pow, reciprocal, scalar, sqrt, square, sub, sum } from './operators.js';
 import type { Shape, Tensor } from './tensor.js';
 
@@ -33,11 +34,18 @@ export interface Optimizer {
 
 export interface SgdOptions {
   /** Share of the last update that is kept. Range `[0, 1)`. Default 0. */
-  readonly momentum?: number;
+  readonly momentum?: number | undefined;
 }
 
+/** A share of what is kept from step to step. */
+const keptShare = optional(number({ min: 0, below: 1 }));
+const atLeastZero = optional(number({ min: 0 }));
+
+const sgdOptions = object<SgdOptions>({ momentum: keptShare });
+
 /** Stochastic gradient descent with momentum, as in PyTorch: v ← momentum · v + g, p ← p − learningRate · v. */
-export function sgd({ momentum = 0 }: SgdOptions = {}): Optimizer {
+export function sgd(options: SgdOptions = {}): Optimizer {
+  const { momentum = 0 } = readOptions(sgdOptions, options, 'sgd');
   return {
     slots: (shape): Record<string, Shape> => (momentum === 0 ? {} : { velocity: shape }),
     kind: () => 'all',
@@ -51,32 +59,38 @@ export function sgd({ momentum = 0 }: SgdOptions = {}): Optimizer {
 
 export interface AdamOptions {
   /** Decay of the mean of gradients. Default 0.9. */
-  readonly beta1?: number;
+  readonly beta1?: number | undefined;
   /** Decay of the mean of squared gradients. Default 0.999. */
-  readonly beta2?: number;
+  readonly beta2?: number | undefined;
   /** Added to the root of the mean of squares. Default 1e-8. */
-  readonly epsilon?: number;
+  readonly epsilon?: number | undefined;
 }
 
 /** Weight decay, decoupled from the gradient: each step takes `learningRate · weightDecay` of a parameter away. */
 export interface WeightDecayOptions {
   /** Its strength. Default 0.01 in AdamW, 0 in Adafactor. */
-  readonly weightDecay?: number;
+  readonly weightDecay?: number | undefined;
   /** Which parameters decay. Default those with two axes or more: not biases, nor the scales of norms. */
-  readonly decays?: (name: string, shape: Shape) => boolean;
+  readonly decays?: ((name: string, shape: Shape) => boolean) | undefined;
 }
 
 export interface AdamWOptions extends AdamOptions, WeightDecayOptions {}
 
+const adamFields: Fields<AdamOptions> = { beta1: keptShare, beta2: keptShare, epsilon: atLeastZero };
+const weightDecayFields: Fields<WeightDecayOptions> = { weightDecay: atLeastZero, decays: optional(callback()) };
+const adamOptions = object<AdamOptions>(adamFields);
+const adamWOptions = object<AdamWOptions>({ ...adamFields, ...weightDecayFields });
+
 /** Adam (Kingma and Ba 2015). */
 export function adam(options: AdamOptions = {}): Optimizer {
-  return adamW({ ...options, weightDecay: 0 });
+  return adamW({ ...readOptions(adamOptions, options, 'adam'), weightDecay: 0 });
 }
 
 /** Adam with decoupled weight decay (Loshchilov and Hutter 2019). */
 export function adamW(options: AdamWOptions = {}): Optimizer {
-  const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0.01 } = options;
-  const decays = decaying({ ...options, weightDecay });
+  const given = readOptions(adamWOptions, options, 'adamW');
+  const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0.01 } = given;
+  const decays = decaying({ ...given, weightDecay });
   return {
     slots: (shape) => ({ mean: shape, square: shape }),
     kind: (name, shape) => (decays(name, shape) ? 'decays' : 'stays'),
@@ -104,16 +118,16 @@ const decay = (parameter: Tensor, learningRate: Tensor, weightDecay: number): Te
 
 export interface AdafactorOptions extends WeightDecayOptions {
   /** The second moment's decay at step t is 1 − t^decayExponent. Default −0.8. */
-  readonly decayExponent?: number;
+  readonly decayExponent?: number | undefined;
   /** Updates are scaled down to this root mean square. Default 1. */
-  readonly clipThreshold?: number;
+  readonly clipThreshold?: number | undefined;
   /** Added to squared gradients. Default 1e-30. */
-  readonly epsilon?: number;
+  readonly epsilon?: number | undefined;
   /**
    * The two axes by which the second moments of a parameter are factored: they are kept as their means along the one and along the
    * other. `undefined` keeps the moments of all elements. Default {@link largestAxes}.
    */
-  readonly factoredAxes?: (shape: Shape) => readonly [number, number] | undefined;
+  readonly factoredAxes?: ((shape: Shape) => readonly [number, number] | undefined) | undefined;
 }
 
 /** The smallest axis that is worth factoring, as in optax. */
@@ -130,14 +144,23 @@ export function largestAxes(shape: Shape): readonly [number, number] | undefined
   return largest === undefined || shape[second!]! < smallestFactoredAxis ? undefined : [second!, largest];
 }
 
+const adafactorOptions = object<AdafactorOptions>({
+  ...weightDecayFields,
+  decayExponent: optional(number({ below: 0 })),
+  clipThreshold: optional(number({ above: 0 })),
+  epsilon: atLeastZero,
+  factoredAxes: optional(callback()),
+});
+
 /**
  * Adafactor without momentum and with the caller's learning rate (Shazeer and Stern 2018, algorithms 4 and 5): the second moments of a
  * large matrix are kept as one number per row and one per column.
  */
 export function adafactor(options: AdafactorOptions = {}): Optimizer {
-  const { decayExponent = -0.8, clipThreshold = 1, epsilon = 1e-30, weightDecay = 0 } = options;
-  const { factoredAxes = largestAxes } = options;
-  const decays = decaying(options);
+  const given = readOptions(adafactorOptions, options, 'adafactor');
+  const { decayExponent = -0.8, clipThreshold = 1, epsilon = 1e-30, weightDecay = 0 } = given;
+  const { factoredAxes = largestAxes } = given;
+  const decays = decaying(given);
   return {
     slots(shape): Record<string, Shape> {
       const axes = factoredAxes(shape);

@@ -230,6 +230,16 @@ describe('Adafactor factors second moments', () => {
   });
 });
 
+test.each<[string, () => g.Optimizer, string]>([
+  ['sgd', () => g.sgd({ momentum: 1 }), 'momentum must be a number of at least 0 and below 1, not 1.'],
+  ['adam', () => g.adam({ beta2: -0.1 }), 'beta2 must be a number of at least 0 and below 1, not -0.1.'],
+  ['adam', () => g.adam({ weightDecay: 0.1 } as g.AdamOptions), 'The option weightDecay of adam is not known.'],
+  ['adamW', () => g.adamW({ weightDecay: Number.NaN }), 'weightDecay must be a number of at least 0, not NaN.'],
+  ['adafactor', () => g.adafactor({ clipThreshold: 0 }), 'clipThreshold must be a number above 0, not 0.'],
+])('%s refuses an option that is wrong, by name', (_, create, message) => {
+  expect(create).toThrow(message);
+});
+
 describe('clipping by the global norm', () => {
   const entries = Object.entries(reference.gradients[0]!);
   const tensors = entries.map(([name, { shape }]) => g.input(name, shape));

@@ -29,7 +29,7 @@ export interface TrainerOptions extends Omit<RunOptions, 'order' | 'evaluationSi
   readonly learningRate: Schedule;
   /** Values that parameters start from instead of random ones; all whose names begin with `prefix` must have one. */
   readonly start?: { readonly prefix: string; readonly values: ReadonlyMap<string, TensorData> } | undefined;
-  /** What decides the outcome, except `seed`, `steps` and `start`: a checkpoint made under other settings is refused. */
+  /** Everything that decides the outcome, except `seed`, `steps` and `start`. A checkpoint of other settings is refused. */
   readonly settings: Settings;
   /** Defaults of the settings: a checkpoint that was made before there was such a setting is taken to have it. */
   readonly defaults: Settings;
