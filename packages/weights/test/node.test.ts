@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { OptionError } from '@dalle-mini/core';
 import { FileError } from '@dalle-mini/core/node';
 import { CheckpointError, fromFloat32, fromInt32, toFloat32, writeSafetensors } from '@dalle-mini/weights';
@@ -93,7 +95,6 @@ describe('readCheckpointFile', () => {
 
   it.each([
     ['a missing file', 'ENOENT', /no such file/, async () => at('missing')],
-    ['a folder', 'EISDIR', /it is a folder/, async () => folder],
     [
       'a path through a file',
       'ENOTDIR',
@@ -109,6 +110,15 @@ describe('readCheckpointFile', () => {
     expect(error).toBeInstanceOf(FileError);
     expect(error).toMatchObject({ systemCode: code, path, message: expect.stringMatching(message) });
     expect(error.cause.code).toBe(code);
+  });
+
+  it('refuses a folder', async () => {
+    await expect(readCheckpointFile(folder)).rejects.toThrow(`Cannot read ${folder}: it is a folder.`);
+  });
+
+  it.skipIf(process.platform === 'win32')('refuses a pipe, which it would wait for', async () => {
+    await promisify(execFile)('mkfifo', [at('pipe')]);
+    await expect(readCheckpointFile(at('pipe'))).rejects.toThrow('it is a pipe or a device');
   });
 
   it('explains a file that may not be read', async () => {

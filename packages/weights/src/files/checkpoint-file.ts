@@ -1,8 +1,8 @@
 import { readSync } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { quote, readOptions } from '@dalle-mini/core';
-import { withFileErrors, writeFileAtomically } from '@dalle-mini/core/node';
+import { openFile, withFileErrors, writeFileAtomically } from '@dalle-mini/core/node';
 import { CheckpointError } from '../errors/checkpoint-error.js';
 import type { ByteSource } from '../formats/byte-source.js';
 import { type FlaxWriteOptions, flaxParts, flaxWriteFields } from '../formats/flax/writer.js';
@@ -41,7 +41,7 @@ async function withCheckpoint<Result>(
   use: (layout: CheckpointLayout, file: FileHandle, size: number) => Promise<Result>,
 ): Promise<Result> {
   return withFileErrors('read', path, async () => {
-    const file = await open(path, 'r');
+    const file = await openFile(path);
     try {
       const { size } = await file.stat();
       return await use(checkpointLayout(fileSource(file, size)), file, size);

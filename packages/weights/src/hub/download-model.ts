@@ -49,7 +49,7 @@ export interface DownloadedModel {
  *   OptionError; the signal's reason.
  *
  * @example
- * ```ts
+ * ```ts no-run
  * import { downloadModel, huggingFaceFiles } from '@dalle-mini/weights/hub';
  *
  * const { folder } = await downloadModel('openai/clip-vit-base-patch32', { files: huggingFaceFiles });
