@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Runtime } from '@dalle-mini/graph';
-import { BertTextEncoder } from '@dalle-mini/text-encoder';
+import { HuggingFaceTextEncoder } from '@dalle-mini/text-encoder';
 import { readCheckpointFile } from '@dalle-mini/weights/node';
 import { maxCaptionLength } from './recipe.js';
 
@@ -12,7 +12,7 @@ export const textEncoderFolder = fileURLToPath(
 );
 
 /** all-MiniLM-L6-v2 as the bundled model stores it. */
-export async function loadMiniLM(runtime: Runtime, batchSize = 16): Promise<BertTextEncoder> {
+export async function loadMiniLM(runtime: Runtime, batchSize = 16): Promise<HuggingFaceTextEncoder> {
   const path = (name: string) => join(textEncoderFolder, name);
   const json = async (name: string) => JSON.parse(await readFile(path(name), 'utf8'));
   const [config, tokenizer, { tensors: weights }] = await Promise.all([
@@ -20,5 +20,8 @@ export async function loadMiniLM(runtime: Runtime, batchSize = 16): Promise<Bert
     json('tokenizer.json'),
     readCheckpointFile(path('model.safetensors')),
   ]);
-  return BertTextEncoder.fromFiles({ config, tokenizer, weights }, { runtime, maxLength: maxCaptionLength, batchSize });
+  return HuggingFaceTextEncoder.fromFiles(
+    { config, tokenizer, weights },
+    { runtime, maxLength: maxCaptionLength, batchSize },
+  );
 }

@@ -16,7 +16,7 @@ import type { DecoderConfig } from '@dalle-mini/decoder';
 import type { Runtime } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { readDecoder, readTextEncoder, readVqgan, writeModelFolder, writeVqgan } from '@dalle-mini/pipeline';
-import { BertTextEncoder, parseBertConfig } from '@dalle-mini/text-encoder';
+import { HuggingFaceTextEncoder, parseBertConfig } from '@dalle-mini/text-encoder';
 import {
   type FrozenTextEncoder,
   type TrainedTextEncoder,
@@ -139,7 +139,7 @@ async function trainDecoderFrom(
   const { maxLength } = settings.textEncoder;
   const textEncoder: FrozenTextEncoder | TrainedTextEncoder = settings.textEncoder.train
     ? await trainedTextEncoder(files, maxLength)
-    : { kind: 'frozen', encoder: await BertTextEncoder.fromFiles(files, { runtime: textRuntime, maxLength }) };
+    : { kind: 'frozen', encoder: await HuggingFaceTextEncoder.fromFiles(files, { runtime: textRuntime, maxLength }) };
   const trained = await trainDecoder({
     ...runOptions(settings, folder, signal, bar),
     runtime,

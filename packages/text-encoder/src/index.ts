@@ -2,9 +2,7 @@ export { type BertConfig, bert, bertGraph } from './bert/bert.js';
 export { parseBertConfig } from './bert/config.js';
 export {
   type HuggingFaceFiles,
-  type HuggingFaceFiles as BertFiles,
   HuggingFaceTextEncoder,
-  HuggingFaceTextEncoder as BertTextEncoder,
 } from './bert/hugging-face-text-encoder.js';
 export type { BertFamily } from './bert/names.js';
 export { bertWeights } from './bert/weights.js';

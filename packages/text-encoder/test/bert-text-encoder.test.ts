@@ -1,5 +1,5 @@
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
-import { type BertFiles, BertTextEncoder } from '@dalle-mini/text-encoder';
+import { type HuggingFaceFiles, HuggingFaceTextEncoder } from '@dalle-mini/text-encoder';
 import { type Checkpoint, fromFloat32, toFloat32, toInt32 } from '@dalle-mini/weights';
 import { afterAll, describe, expect, it } from 'vitest';
 import { minilm, reference } from './minilm.js';
@@ -8,8 +8,8 @@ import { tinyBert } from './tiny-bert.js';
 const runtime = new OnnxRuntime();
 afterAll(() => runtime.dispose());
 
-const load = (files: Partial<BertFiles> = {}, options: { maxLength?: number; batchSize?: number } = {}) =>
-  BertTextEncoder.fromFiles({ ...tinyBert, ...files }, { runtime, maxLength: 6, ...options });
+const load = (files: Partial<HuggingFaceFiles> = {}, options: { maxLength?: number; batchSize?: number } = {}) =>
+  HuggingFaceTextEncoder.fromFiles({ ...tinyBert, ...files }, { runtime, maxLength: 6, ...options });
 
 const renamed = (rename: (name: string) => string): Checkpoint =>
   new Map([...tinyBert.weights].map(([name, tensor]) => [rename(name), tensor]));

@@ -3,7 +3,7 @@ import type { ImageTokenizer, RgbImage } from '@dalle-mini/core';
 import { DalleMiniDecoder } from '@dalle-mini/decoder';
 import type { TensorData } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
-import { BertTextEncoder } from '@dalle-mini/text-encoder';
+import { HuggingFaceTextEncoder } from '@dalle-mini/text-encoder';
 import { type DecoderTraining, type MetricsRecord, readMetrics, trainDecoder } from '@dalle-mini/train';
 import { readCheckpointFile } from '@dalle-mini/weights/node';
 import sharp from 'sharp';
@@ -176,7 +176,7 @@ describe('a text encoder', () => {
   const { config, tokenizer, parameters: pretrained } = tinyBert;
 
   test('stays as it is when it is frozen', async () => {
-    const encoder = await BertTextEncoder.fromFiles(tinyBert.files, { runtime, maxLength: 6 });
+    const encoder = await HuggingFaceTextEncoder.fromFiles(tinyBert.files, { runtime, maxLength: 6 });
     const before = await encoder.encode(['a red circle']);
     const { parameters } = await train({ ...run, textEncoder: { kind: 'frozen', encoder } });
     expect(await encoder.encode(['a red circle'])).toEqual(before);

@@ -41,7 +41,7 @@ export interface DecoderPart<Value extends StoredParameter = TensorData> {
 
 /** What a part's `config.json` is, and which parameters it asks for. */
 export interface PartKind<Config> {
-  readonly check: (config: Config) => void;
+  readonly check: (config: Config, source?: string) => void;
   readonly parameters: (config: Config) => ReadonlyMap<string, Tensor>;
   /** Those that are only multiplied with, and so may be in few bits. */
   readonly quantizable: (config: Config) => ReadonlySet<string>;
@@ -197,9 +197,9 @@ export async function openPart<Config>(folder: string, kind: PartKind<Config>): 
   // A turn of the event loop: the parts of a model are read at once, and to build a graph for its parameters takes 10 ms or more.
   await setImmediate();
   try {
-    kind.check(config);
+    kind.check(config, configPath);
   } catch (error) {
-    throw new ModelFolderError(`${configPath}: ${(error as Error).message}.`, { cause: error });
+    throw new ModelFolderError((error as Error).message, { cause: error });
   }
   const declared = kind.parameters(config);
   const parameters = await inFile(path, async () => {

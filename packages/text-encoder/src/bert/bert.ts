@@ -41,7 +41,7 @@ export const bertActivations = [
 /** Sizes and options of a BERT, or of a model of its kind. */
 export interface BertConfig {
   /** Which model it is. It decides the parameters' names. Default `bert`. */
-  readonly family?: BertFamily;
+  readonly family?: BertFamily | undefined;
   readonly vocabularySize: number;
   readonly width: number;
   readonly layers: number;
@@ -54,16 +54,16 @@ export interface BertConfig {
    * RoBERTa's: the token that takes no position. The others are counted from the row after that of its number; where this is not
    * given, every token takes a position.
    */
-  readonly paddingId?: number;
+  readonly paddingId?: number | undefined;
   /** DistilBERT's: whether positions are sines and cosines (Vaswani et al. 2017) and not learned. Default false. */
-  readonly sinusoidalPositions?: boolean;
+  readonly sinusoidalPositions?: boolean | undefined;
   /** Number of sentence types, in models that know them; a caption is of type 0. */
   readonly tokenTypes: number;
   readonly layerNormEpsilon: number;
   /** Activation of the feed-forward layers. Default `gelu`. */
-  readonly activation?: (typeof bertActivations)[number];
+  readonly activation?: (typeof bertActivations)[number] | undefined;
   /** BART's: whether token embeddings are multiplied by √width. Default false. */
-  readonly scaleEmbedding?: boolean;
+  readonly scaleEmbedding?: boolean | undefined;
 }
 
 /**
