@@ -8,8 +8,17 @@
  *
  * They are compiled as a new project of a user is, with what `tsc --init` writes, against the built packages (`npm run build`).
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import sharp from 'sharp';
 import ts from 'typescript';
 import { check, execute, root } from './checks.mjs';
@@ -30,7 +39,7 @@ try {
   await check(`documented programs compile: ${programs.length}`, () =>
     execute('npx', ['tsc', '--noEmit', '--types', 'node', '--pretty', 'false', '-p', '.'], { cwd: project }),
   );
-  await drawPictures(join(project, 'pictures'));
+  await prepareFiles();
   const runnable = programs.filter(({ runs }) => runs);
   for (const program of runnable) {
     await check(`documented program runs: ${program.path}:${program.line}`, () => run(program));
@@ -40,13 +49,10 @@ try {
   rmSync(project, { recursive: true });
 }
 
-/** Runs a program in a folder of its own, which has the files that the documentation speaks of. */
+/** Runs a program in a folder of its own, with links to the files that the documentation speaks of. */
 function run({ file, text }) {
   const folder = mkdtempSync(join(project, 'run-'));
-  const emoji = join(root, 'packages/emoji');
-  symlinkSync(join(emoji, 'model'), join(folder, 'model'));
-  symlinkSync(join(emoji, 'model/vqgan'), join(folder, 'vqgan'));
-  symlinkSync(join(project, 'pictures'), join(folder, 'pictures'));
+  for (const name of readdirSync(join(project, 'files'))) symlinkSync(join(project, 'files', name), join(folder, name));
   // Node.js 20 has no `await using`.
   const options = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true };
   const script = join(folder, 'program.js');
@@ -54,8 +60,26 @@ function run({ file, text }) {
   execute(process.execPath, [script], { cwd: folder });
 }
 
+/** Makes the files that the documentation speaks of. In place of models of the hub there are folders of their names, which are opened first. */
+async function prepareFiles() {
+  const place = (name) => {
+    const path = join(project, 'files', name);
+    mkdirSync(dirname(path), { recursive: true });
+    return path;
+  };
+  const model = join(root, 'packages/emoji/model');
+  symlinkSync(model, place('model'));
+  symlinkSync(join(model, 'vqgan'), place('vqgan'));
+  symlinkSync(join(model, 'text-encoder'), place('sentence-transformers/all-MiniLM-L6-v2'));
+  const clip = join(root, 'packages/clip/test/fixtures');
+  for (const file of ['patch-16/config.json', 'patch-16/model.safetensors', 'tokenizer/tokenizer.json']) {
+    copyFileSync(join(clip, file), place(join('openai/clip-vit-base-patch32', basename(file))));
+  }
+  await makePictures(place('pictures'));
+}
+
 /** Writes a folder of pictures with captions. */
-async function drawPictures(folder) {
+async function makePictures(folder) {
   mkdirSync(folder);
   const colors = ['red', 'green', 'blue', 'yellow'];
   for (const background of colors) {
