@@ -79,7 +79,7 @@ function caption(
 ): TextEncoding {
   const repeat = <Values extends Float32Array | Int32Array>(values: Values, size: number): Values => {
     const repeated = new (values.constructor as new (length: number) => Values)(size * count);
-    for (let i = 0; i < count; i++) repeated.set(values.subarray(index * size, (index + 1) * size) as never, i * size);
+    for (let i = 0; i < count; i++) repeated.set(values.subarray(index * size, (index + 1) * size), i * size);
     return repeated;
   };
   return {

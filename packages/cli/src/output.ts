@@ -37,7 +37,7 @@ export async function planOutput(path: string, format?: ImageFormat): Promise<Ou
     throw new UsageError(`--format ${format} does not match --out ${path}. Leave one of the two out.`);
   }
   await checkWritable(isFolder ? path : dirname(path), path);
-  return isFolder ? { kind: 'folder', path, format: format ?? 'png' } : { kind: 'file', path, format: formatOfFile! };
+  return isFolder ? { kind: 'folder', path, format: format ?? 'png' } : { kind: 'file', path, format: formatOfFile };
 }
 
 /** Creates a file in a folder, or in its nearest parent that exists, and removes it. */

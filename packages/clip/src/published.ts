@@ -26,7 +26,7 @@ export function importClip(checkpoint: ReadonlyMap<string, StoredTensor>, config
     sources: (name) => [sourceOf(name)],
     isUnneeded: (name) => unneeded.test(name),
   });
-  return new Map([...parameters].map(([name, value]) => [name, toFloat32(value as InMemory<StoredParameter>)]));
+  return new Map([...parameters].map(([name, value]) => [name, toFloat32(value)]));
 }
 
 function toFloat32(value: InMemory<StoredParameter>): TensorData {

@@ -16,7 +16,7 @@ export interface RgbImage {
  * @throws OptionError
  */
 export function checkImage(image: RgbImage, name = 'image'): void {
-  const { width, height, data } = (image ?? {}) as RgbImage;
+  const { width, height, data } = image ?? {};
   for (const [side, value] of Object.entries({ width, height })) {
     if (!Number.isSafeInteger(value) || value < 1)
       throw new OptionError(`${name}.${side}`, 'a whole number of at least 1', value);

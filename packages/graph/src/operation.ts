@@ -44,7 +44,7 @@ export function operation<Name extends OperatorName>(
     }
     const axes = dynamic?.[index] ?? [];
     tensors.push({
-      operation: node as Operation,
+      operation: node,
       index,
       shape,
       dtype,

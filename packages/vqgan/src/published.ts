@@ -118,7 +118,7 @@ const tamingConfig: Field<TamingConfig> = object<TamingConfig>(
             ddconfig: object(publishedSizes, rules),
             embed_dim: sizeFields.embedDim,
             n_embed: sizeFields.nEmbed,
-            remap: optional(oneOf([null])) as Field<null>,
+            remap: optional(oneOf([null])),
           },
           ignore,
         ),

@@ -37,7 +37,7 @@ export function decodeTokens(scope: ParameterScope, tokens: Tensor, config: Vqga
   const grid = gridSizeOf(config);
   const [batch, height, width] = tokens.shape.length === 3 ? tokens.shape : [tokens.shape[0], grid, grid];
   const codes = gather(codebook(scope.in('quantize'), config), reshape(tokens, [-1]));
-  const quantized = rowsToPixels(codes, { shape: [batch!, config.embedDim, height!, width!] });
+  const quantized = rowsToPixels(codes, { shape: [batch!, config.embedDim, height, width] });
   return decodeFromVectors(scope, quantized, config);
 }
 

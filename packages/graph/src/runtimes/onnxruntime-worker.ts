@@ -6,7 +6,7 @@ import { parentPort, threadId, workerData } from 'node:worker_threads';
 import * as ort from 'onnxruntime-node';
 import { GraphError } from '../graph-error.js';
 import { emitOnnx, emittedBy, type ParameterPlacement } from '../onnx/emit.js';
-import type { DType, Graph, Operation, TensorData } from '../tensor.js';
+import type { Graph, Operation, TensorData } from '../tensor.js';
 import { type GrowingInput, GrowingTensor } from './bound-inputs.js';
 import { type CompiledModelCache, openCompiled } from './compiled-models.js';
 import { type Lock, withLock } from './locks.js';
@@ -104,7 +104,7 @@ interface Bound {
 const bound = new Map<number, Bound>();
 let nextBound = 0;
 
-const toOrt = ({ dtype, data, shape }: TensorData) => new ort.Tensor(dtype as DType, data as never, shape);
+const toOrt = ({ dtype, data, shape }: TensorData) => new ort.Tensor(dtype, data as never, shape);
 const tensorsOf = (values: TensorValues) =>
   Object.fromEntries(Object.entries(values).map(([name, value]) => [name, toOrt(value)]));
 
@@ -206,7 +206,7 @@ parentPort!.on('message', ({ id, ...request }: Request & { id: number }) => {
     Atomics.store(busy, 0, 1);
     try {
       if (Atomics.load(stop, 0) === 1 && request.kind !== 'end') return;
-      const reply = await answer(request as Request);
+      const reply = await answer(request);
       const buffers = Object.values(reply.outputs ?? {}).map(({ data }) => data.buffer as ArrayBuffer);
       parentPort!.postMessage({ id, ...reply }, [...new Set(buffers)]);
     } catch (error) {

@@ -30,7 +30,7 @@ const kinds = {
 
 /** The kind of a stored parameter. */
 export function kindOf(value: Pick<StoredParameter, 'kind'>): StoredKind<StoredParameter> {
-  return kinds[value.kind ?? 'dense'] as StoredKind<StoredParameter>;
+  return kinds[value.kind ?? 'dense'];
 }
 
 /** A stored parameter without its parts. */

@@ -104,7 +104,7 @@ const descriptionFields = object<ModelDescription>({
       type: oneOf(['bert', 'dalle-mini']),
       folder: folderName,
       maxLength: integer({ min: 1, max: 2 ** 17 }),
-      tokenizer: optional(oneOf(['bart', 'min-dalle'])) as Field<'bart' | 'min-dalle'>,
+      tokenizer: optional(oneOf(['bart', 'min-dalle'])),
     },
     {
       check: ({ type, tokenizer }, at) => {

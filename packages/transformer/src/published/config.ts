@@ -113,7 +113,7 @@ export const publishedConfig: Field<PublishedConfig> = object<PublishedConfig>(
     image_vocab_size: optional(sizeFields.vocabularySize, 16384),
     decoder_start_token_id: optional(sizeFields.vocabularySize),
     tie_word_embeddings: optional(boolean(), false),
-  } as Fields<PublishedConfig>,
+  },
   rules,
 );
 

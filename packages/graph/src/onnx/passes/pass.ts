@@ -27,7 +27,7 @@ export const replace =
     const rewrites = new Map<Operation, Rewrite>();
     for (const operation of operations) {
       if (!isOperation(operation, name) || !suits(operation, emitter)) continue;
-      rewrites.set(operation as Operation, (emitter) => {
+      rewrites.set(operation, (emitter) => {
         const operands = operation.inputs.map((tensor) => emitter.nameOf(tensor));
         return lowering(emitter, operands, operation);
       });
