@@ -1,9 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { rolldown } from 'rolldown';
 import { defineConfig, type Plugin } from 'vitest/config';
+import { bundle } from './packages/testing/src/bundle.js';
 
 const packages = join(import.meta.dirname, 'packages');
 
@@ -35,19 +34,11 @@ const workerThreads: Plugin = {
     const [expression, name] = /new URL\('\.\/([\w-]+-worker)\.js', import\.meta\.url\)/.exec(code) ?? [];
     const [, folder, path] = /^(.*\/packages\/[^/]+)\/src\/(.*\/)?[^/]+\.ts$/.exec(id) ?? [];
     if (expression === undefined || folder === undefined) return null;
-    const bundle = await rolldown({
-      input: join(dirname(id), `${name}.ts`),
-      platform: 'node',
-      external: (module) => !/^([./]|@dalle-mini\/)/.test(module),
-      plugins: [packagesFromSources],
-    });
-    const { output } = await bundle.generate({ format: 'esm', sourcemap: 'inline', codeSplitting: false });
-    for (const module of output[0].moduleIds) this.addWatchFile(module);
-    // As deep in the package as the built one is, and never half written: another process may start it at the same time.
+    // As deep in the package as the built one is.
     const file = join(folder, '.unit', path ?? '', `${name}.js`);
-    await mkdir(dirname(file), { recursive: true });
-    await writeFile(`${file}.${process.pid}`, output[0].code);
-    await rename(`${file}.${process.pid}`, file);
+    const program = join(dirname(id), `${name}.ts`);
+    for (const source of await bundle(program, file, /^@dalle-mini\//, [packagesFromSources]))
+      this.addWatchFile(source);
     return { code: code.replace(expression, `new URL('${pathToFileURL(file)}')`), map: null };
   },
 };

@@ -5,7 +5,7 @@
     git clone https://github.com/borisdayma/dalle-mini
     python scripts/reference/decoder.py dalle-mini
 
-The fixture is a safetensors file and a JSON file in packages/decoder/test/fixtures. The parameters are those of the
+The fixture is a safetensors file and a JSON file in packages/testing/fixtures. The parameters are those of the
 published checkpoints: flax's tree, its names joined by dots, kernels [in, out], the layers stacked along a first axis
 by flax's scan. The pre-norms and the norms of the GLU and the last norms have a bias and no scale, as published.
 Everything is float32, and token ids and masks are int32.
@@ -24,7 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 from safetensors.numpy import save_file
 
-OUTPUT = Path(__file__).resolve().parents[2] / "packages/decoder/test/fixtures"
+OUTPUT = Path(__file__).resolve().parents[2] / "packages/testing/fixtures"
 
 CONFIG = {
     "encoder_vocab_size": 30,

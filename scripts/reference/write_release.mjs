@@ -17,7 +17,6 @@ import { trainDecoder, trainVqgan } from '@dalle-mini/train';
 import { decodeGraph, encodeGraph } from '@dalle-mini/vqgan';
 import { fromFloat32, fromInt32 } from '@dalle-mini/weights';
 import { writeCheckpointFile } from '@dalle-mini/weights/node';
-import { pictures } from '../../packages/train/test/tiny.mjs';
 
 const target = process.argv[2];
 if (target === undefined) {
@@ -81,13 +80,23 @@ const run = { runtime, steps, seed: 1, checkpointEvery: steps, evaluateEvery: st
 const training = { batchSize: 4, learningRate: 3e-3, warmUpSteps: 2 };
 await mkdir(target, { recursive: true });
 
+/** Pictures of random pixels, others for each seed. */
+const pictures = (length, seed) => ({
+  length,
+  async get(index) {
+    const random = createRandom(seed, index);
+    const data = Uint8Array.from({ length: 3 * 16 * 16 }, () => random.integer(256));
+    return { key: `${index}`, image: { width: 16, height: 16, data }, captions: ['noise'] };
+  },
+});
+
 const parameters = await trainVqgan({
   ...run,
   folder: join(runs, 'vqgan'),
   config: { ...training, model: vqganConfig },
-  dataset: pictures(24),
+  dataset: pictures(24, 1),
   order: (position) => position % 24,
-  evaluation: pictures(4, 24),
+  evaluation: pictures(4, 2),
 });
 const imageTokenizer = { config: vqganConfig, parameters };
 const images = randomFloats([2, 3, 16, 16], 1);

@@ -5,8 +5,8 @@ import { ClipRanker, importClip, loadClipTokenizer } from '@dalle-mini/clip';
 import { openClipRanker } from '@dalle-mini/clip/node';
 import { ConfigError } from '@dalle-mini/core';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { FakeHub } from '@dalle-mini/testing/fake-hub';
 import { afterAll, afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { FakeHub } from '../../weights/test/fake-hub.js';
 import { fixtureFile, pictures, tinyClip, tokenizerFiles } from './fixtures.js';
 
 const runtime = new OnnxRuntime({ threads: 1 });

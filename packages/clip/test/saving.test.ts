@@ -1,9 +1,9 @@
 import { captionGraph, importClip, scoreGraph } from '@dalle-mini/clip';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { compiledAndReopened } from '@dalle-mini/testing/onnx-file';
+import { Values } from '@dalle-mini/testing/values';
 import { fromFloat32, readSafetensors, writeSafetensors } from '@dalle-mini/weights';
 import { afterAll, describe, expect, test } from 'vitest';
-import { compiledAndReopened } from '../../graph/test/onnx-file.js';
-import { Values } from '../../graph/test/values.js';
 import { openaiWeights, tinyClip } from './fixtures.js';
 
 const runtime = new OnnxRuntime({ threads: 1 });

@@ -1,13 +1,14 @@
 import { readdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { temporaryFolder } from '@dalle-mini/testing/folders';
+import { describe, expect, test } from 'vitest';
 import { emojiCaptions } from '../src/emoji/captions.js';
 import { openEmoji } from '../src/emoji/dataset.js';
 import { dominantColor } from '../src/emoji/dominant-color.js';
 import { conceptOf, EmojiTable, readEmojiIcons, readPackageJson } from '../src/emoji/icons.js';
 import { type PrepareEmojiOptions, prepareEmoji } from '../src/emoji/prepare.js';
 import { splitEmoji } from '../src/emoji/split.js';
-import { pixelAt, temporaryFolder } from './folders.js';
+import { pixelAt } from './pictures.js';
 
 const redApple = '1F34E';
 const thumbsUp = '1F44D';
@@ -28,7 +29,7 @@ const many: PrepareEmojiOptions = {
 const table = await EmojiTable.read();
 
 describe('prepareEmoji', () => {
-  it('draws the emoji of each set, toned ones in the group of their drawing', async () => {
+  test('draws the emoji of each set, toned ones in the group of their drawing', async () => {
     const dataset = await prepareEmoji(await temporaryFolder(), few);
     const byGroup = new Map<string, number>();
     for (const { group } of dataset.entries) byGroup.set(group, (byGroup.get(group) ?? 0) + 1);
@@ -52,7 +53,7 @@ describe('prepareEmoji', () => {
     await dataset.close();
   });
 
-  it('draws a flag whole, inside a blank margin', async () => {
+  test('draws a flag whole, inside a blank margin', async () => {
     const dataset = await prepareEmoji(await temporaryFolder(), { ...few, imageSize: 64, concepts: [japan] });
     const { image } = await dataset.get(dataset.entries.findIndex(({ vendor }) => vendor === 'twemoji'));
     await dataset.close();
@@ -64,7 +65,7 @@ describe('prepareEmoji', () => {
     }
   });
 
-  it('goes on where a killed run was, and gives what an unbroken run gives', async () => {
+  test('goes on where a killed run was, and gives what an unbroken run gives', async () => {
     const unbroken = await temporaryFolder();
     await (await prepareEmoji(unbroken, many)).close();
     const picturesIn = async (folder: string) => (await readdir(folder)).find((name) => name.startsWith('pictures-'))!;
@@ -99,7 +100,7 @@ describe('prepareEmoji', () => {
     expect((await readdir(folder)).filter((file) => /partial|tmp/.test(file))).toEqual([]);
   });
 
-  it('draws once: what is prepared is opened, and another seed only splits anew', async () => {
+  test('draws once: what is prepared is opened, and another seed only splits anew', async () => {
     const folder = await temporaryFolder();
     await (await prepareEmoji(folder, few)).close();
     let draws = 0;
@@ -116,7 +117,7 @@ describe('prepareEmoji', () => {
     await other.close();
   });
 
-  it('says how to mend impossible wishes', async () => {
+  test('says how to mend impossible wishes', async () => {
     const folder = await temporaryFolder();
     await expect(prepareEmoji(folder, { ...few, imageSize: 4 })).rejects.toThrow(
       'imageSize must be a whole number from 8 to 512, not 4.',
@@ -138,7 +139,7 @@ describe('prepareEmoji', () => {
 });
 
 describe('openEmoji', () => {
-  it('refuses damaged folders by the name of the damaged file', async () => {
+  test('refuses damaged folders by the name of the damaged file', async () => {
     const folder = await temporaryFolder();
     await (await prepareEmoji(folder, { ...few, concepts: [redApple] })).close();
     const names = await readdir(folder);
@@ -154,7 +155,7 @@ describe('openEmoji', () => {
     );
   });
 
-  it.each([
+  test.each([
     ['format', ['other', null]],
     ['imageSize', [0, -8, 16.5, '16', 513, 1e300, undefined]],
     ['pictures', ['../pictures-000000000000.u8', '/etc/passwd', 'pictures-000000000000.u8\n', ['x'], undefined]],
@@ -179,7 +180,7 @@ describe('openEmoji', () => {
     }
   });
 
-  it.each([
+  test.each([
     ['key', [3, undefined]],
     ['vendor', ['openmoji', 'constructor', undefined]],
     ['hexcode', ['', 'x', '1F34E-', ['1F34E'], undefined]],
@@ -209,7 +210,7 @@ describe('openEmoji', () => {
 });
 
 describe('EmojiDataset', () => {
-  it('selects subsets whose indices start anew', async () => {
+  test('selects subsets whose indices start anew', async () => {
     const dataset = await prepareEmoji(await temporaryFolder(), few);
     const flags = dataset.subset(({ concept }) => concept === japan);
     expect(flags.length).toBe(3);
@@ -226,7 +227,7 @@ describe('EmojiDataset', () => {
 });
 
 describe('matching icons to emoji', () => {
-  it.each([
+  test.each([
     ['fxemoji', 'sliceofpizza', '1F355'],
     ['fxemoji', 'japanflag', japan],
     ['emojione', 'flag-for-swaziland', '1F1F8-1F1FF'],
@@ -239,7 +240,7 @@ describe('matching icons to emoji', () => {
     expect(icon && conceptOf(icon)).toBe(concept);
   });
 
-  it('mirrors the icons that a set defines as mirror images', async () => {
+  test('mirrors the icons that a set defines as mirror images', async () => {
     const icons = await readEmojiIcons('fluent-emoji-flat', table);
     const left = icons.find(({ name }) => name === 'backhand-index-pointing-left')!;
     const right = icons.find(({ name }) => name === 'backhand-index-pointing-right')!;
@@ -248,7 +249,7 @@ describe('matching icons to emoji', () => {
     expect(left.svg).not.toContain('scale(-1 1)');
   });
 
-  it('takes at most one icon a set for each emoji, and none for letters, skins and hair', async () => {
+  test('takes at most one icon a set for each emoji, and none for letters, skins and hair', async () => {
     for (const vendor of ['twemoji', 'emojione'] as const) {
       const icons = await readEmojiIcons(vendor, table);
       expect(new Set(icons.map(({ variant }) => variant.hexcode)).size).toBe(icons.length);
@@ -262,14 +263,14 @@ describe('emojiCaptions', () => {
   const captionsOf = (hexcode: string, vendor: 'noto' | 'twemoji' | 'fxemoji' = 'noto', color?: string) =>
     emojiCaptions({ ...table.find(hexcode)!, vendor, unicodeName: table.unicodeName(hexcode), color });
 
-  it('begin with the plain label, then with its article', () => {
+  test('begin with the plain label, then with its article', () => {
     expect(captionsOf('1F680').slice(0, 2)).toEqual(['rocket', 'a rocket']);
     expect(captionsOf('1F419')[1]).toBe('an octopus');
     expect(captionsOf('1F984')[1]).toBe('a unicorn');
     expect(captionsOf('1F411')[1]).toBe('a ewe');
   });
 
-  it.each([
+  test.each([
     ['1F347', 'grapes'],
     ['1F35E', 'bread'],
     ['1F385', 'Santa Claus'],
@@ -281,7 +282,7 @@ describe('emojiCaptions', () => {
     expect(captionsOf(hexcode)).not.toContain(`an ${label}`);
   });
 
-  it('say what people would type', () => {
+  test('say what people would type', () => {
     expect(captionsOf('1F355')).toContain('a slice of pizza');
     expect(captionsOf('1F63F')).toContain('sad cat');
     expect(captionsOf('1F680')).toContain('rocket flying');
@@ -292,7 +293,7 @@ describe('emojiCaptions', () => {
     expect(captionsOf('1F468-200D-2708-FE0F')).toContain('male pilot');
   });
 
-  it('say the skin tone of toned people in every caption', () => {
+  test('say the skin tone of toned people in every caption', () => {
     const captions = captionsOf('1F44D-1F3FF');
     expect(captions[0]).toBe('thumbs up, dark skin tone');
     expect(captions.filter((caption) => !caption.includes('dark'))).toEqual([]);
@@ -302,19 +303,19 @@ describe('emojiCaptions', () => {
     );
   });
 
-  it('say the color that was seen, unless the label says one', () => {
+  test('say the color that was seen, unless the label says one', () => {
     expect(captionsOf('1F697', 'noto', 'blue')).toEqual(
       expect.arrayContaining(['a blue automobile', 'blue car', 'a blue car']),
     );
     expect(captionsOf(redApple, 'noto', 'blue').join()).not.toContain('blue');
   });
 
-  it('say what the set has drawn where that differs', () => {
+  test('say what the set has drawn where that differs', () => {
     expect(captionsOf('1F52B', 'twemoji')[0]).toBe('water pistol');
     expect(captionsOf('1F52B', 'fxemoji')[0]).toBe('pistol');
   });
 
-  it('are at most twelve, different, not blank, and the same each time', async () => {
+  test('are at most twelve, different, not blank, and the same each time', async () => {
     for (const icon of await readEmojiIcons('twemoji', table)) {
       const captions = emojiCaptions({ ...icon, unicodeName: table.unicodeName(icon.variant.hexcode), color: 'green' });
       expect(captions.length, icon.name).toBeGreaterThan(1);
@@ -337,7 +338,7 @@ describe('splitEmoji', () => {
   ).flat();
   const share = (splits: string[], split: string) => splits.filter((name) => name === split).length / splits.length;
 
-  it('holds out about a twentieth of the concepts and of the other drawings', () => {
+  test('holds out about a twentieth of the concepts and of the other drawings', () => {
     const splits = splitEmoji(drawings, 0);
     expect(share(splits, 'unseen-concepts')).toBeGreaterThan(0.035);
     expect(share(splits, 'unseen-concepts')).toBeLessThan(0.065);
@@ -345,7 +346,7 @@ describe('splitEmoji', () => {
     expect(share(splits, 'held-out-drawings')).toBeLessThan(0.065);
   });
 
-  it('keeps at least two drawings of a concept in training for each that is held out', () => {
+  test('keeps at least two drawings of a concept in training for each that is held out', () => {
     const splits = splitEmoji(drawings, 0);
     drawings.forEach(({ concept }, index) => {
       if (splits[index] !== 'held-out-drawings') return;
@@ -354,7 +355,7 @@ describe('splitEmoji', () => {
     });
   });
 
-  it('holds out a concept with all its drawings, and a drawing with all its tones', () => {
+  test('holds out a concept with all its drawings, and a drawing with all its tones', () => {
     const toned = drawings.flatMap((drawing) => [drawing, { ...drawing, svgHash: `${drawing.svgHash}/dark` }]);
     const splits = splitEmoji(toned, 0);
     const bySubject = new Map<string, Set<string>>();
@@ -368,7 +369,7 @@ describe('splitEmoji', () => {
     expect([...bySubject.values()].every((splitsOfSubject) => splitsOfSubject.size === 1)).toBe(true);
   });
 
-  it('holds out both Fluent sets together, since they are one design', () => {
+  test('holds out both Fluent sets together, since they are one design', () => {
     const vendors = ['noto', 'twemoji', 'fluent-emoji', 'fluent-emoji-flat'];
     const four = Array.from({ length: 600 }, (_, concept) =>
       vendors.map((vendor) => ({ concept: `c${concept}`, vendor, svgHash: `${concept}/${vendor}` })),
@@ -384,7 +385,7 @@ describe('splitEmoji', () => {
     expect(share(splits, 'held-out-drawings')).toBeLessThan(0.07);
   });
 
-  it('keeps concepts that share a picture on one side', () => {
+  test('keeps concepts that share a picture on one side', () => {
     const pairs = Array.from({ length: 400 }, (_, concept) => ({
       concept: `c${concept}`,
       vendor: 'a',
@@ -395,7 +396,7 @@ describe('splitEmoji', () => {
     for (let index = 0; index < 400; index += 2) expect(splits[index]).toBe(splits[index + 1]);
   });
 
-  it('is the same for the same seed, another for another', () => {
+  test('is the same for the same seed, another for another', () => {
     expect(splitEmoji(drawings, 7)).toEqual(splitEmoji(drawings, 7));
     expect(splitEmoji(drawings, 7)).not.toEqual(splitEmoji(drawings, 8));
   });

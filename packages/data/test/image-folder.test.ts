@@ -2,9 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OptionError } from '@dalle-mini/core';
-import { describe, expect, it } from 'vitest';
+import { temporaryFolder } from '@dalle-mini/testing/folders';
+import { describe, expect, test } from 'vitest';
 import { openImageFolder } from '../src/sources/image-folder.js';
-import { pixelAt, temporaryFolder, twoColoredPng } from './folders.js';
+import { pixelAt, twoColoredPng } from './pictures.js';
 
 const options = { imageSize: 8 };
 const red = [255, 0, 0] as const;
@@ -20,7 +21,7 @@ async function folderWith(files: Record<string, string | Uint8Array>): Promise<s
 }
 
 describe('openImageFolder', () => {
-  it('reads images with a text file beside each, in order of their paths', async () => {
+  test('reads images with a text file beside each, in order of their paths', async () => {
     const folder = await folderWith({
       'b.png': await twoColoredPng(8, 8, red, red),
       'b.txt': 'a red square\r\n\r\nsomething red\n',
@@ -37,7 +38,7 @@ describe('openImageFolder', () => {
     expect([first.image.width, first.image.height]).toEqual([8, 8]);
   });
 
-  it('reads metadata.jsonl as Hugging Face writes it', async () => {
+  test('reads metadata.jsonl as Hugging Face writes it', async () => {
     const png = await twoColoredPng(8, 8, red, red);
     const folder = await folderWith({
       'train/1.png': png,
@@ -50,7 +51,7 @@ describe('openImageFolder', () => {
     expect((await dataset.get(1)).captions).toEqual(['one', 'uno']);
   });
 
-  it('reads captions.json', async () => {
+  test('reads captions.json', async () => {
     const png = await twoColoredPng(8, 8, red, red);
     const folder = await folderWith({
       '1.png': png,
@@ -62,7 +63,7 @@ describe('openImageFolder', () => {
     expect((await dataset.get(1)).captions).toEqual(['one', 'uno']);
   });
 
-  it('gives another crop for another variation, the same for the same', async () => {
+  test('gives another crop for another variation, the same for the same', async () => {
     const folder = await folderWith({ 'a.png': await twoColoredPng(80, 8, red, green), 'a.txt': 'two colors' });
     const dataset = await openImageFolder(folder, { imageSize: 8, crop: 'random' });
     const views = await Promise.all(Array.from({ length: 12 }, (_, variation) => dataset.get(0, variation)));
@@ -70,7 +71,7 @@ describe('openImageFolder', () => {
     expect(await dataset.get(0, 3)).toEqual(views[3]);
   });
 
-  it('says how to mend a folder that is missing, empty or without captions', async () => {
+  test('says how to mend a folder that is missing, empty or without captions', async () => {
     const empty = await temporaryFolder();
     await expect(openImageFolder(join(empty, 'none'), options)).rejects.toThrow(
       /none: there is no such file. Check the path/,
@@ -84,7 +85,7 @@ describe('openImageFolder', () => {
     await expect((await openImageFolder(blank, options)).get(0)).rejects.toThrow(/a\.txt holds no caption/);
   });
 
-  it.each(['../secret.png', '/etc/passwd', 'a/../../secret.png', '..\\secret.png', 'C:\\secret.png'])(
+  test.each(['../secret.png', '/etc/passwd', 'a/../../secret.png', '..\\secret.png', 'C:\\secret.png'])(
     'refuses the listed name %s, which leads outside',
     async (name) => {
       const line = JSON.stringify({ file_name: name, text: 'x' });
@@ -96,7 +97,7 @@ describe('openImageFolder', () => {
     },
   );
 
-  it('names the line of a list that is damaged or names what is not there', async () => {
+  test('names the line of a list that is damaged or names what is not there', async () => {
     const damaged = await folderWith({ 'metadata.jsonl': '\n{"file_name": ' });
     await expect(openImageFolder(damaged, options)).rejects.toThrow(
       /metadata\.jsonl, line 2: the text must be JSON, and is not/,
@@ -107,7 +108,7 @@ describe('openImageFolder', () => {
     );
   });
 
-  it.each(['null', '7', '"a.png"', '[["a.png"]]', '{}', '{"file_name": null}', '{"file_name": ["a.png"]}'])(
+  test.each(['null', '7', '"a.png"', '[["a.png"]]', '{}', '{"file_name": null}', '{"file_name": ["a.png"]}'])(
     'refuses the line %s of metadata.jsonl',
     async (line) => {
       const folder = await folderWith({ 'a.png': 'x', 'metadata.jsonl': `\n${line}` });
@@ -117,21 +118,24 @@ describe('openImageFolder', () => {
     },
   );
 
-  it.each(['null', '7', '"a.png"', '[["a.png"]]'])('refuses %s as captions.json', async (content) => {
+  test.each(['null', '7', '"a.png"', '[["a.png"]]'])('refuses %s as captions.json', async (content) => {
     const folder = await folderWith({ 'a.png': 'x', 'captions.json': content });
     await expect(openImageFolder(folder, options)).rejects.toThrow(
       /captions\.json: the text must be a JSON object, not .*\. Write an object such as/,
     );
   });
 
-  it.each(['null', '7', '{}', '[]', '[[["x"]]]', '["x", null]', '" "'])('refuses the captions %s', async (captions) => {
-    const listed = await folderWith({ 'a.png': 'x', 'captions.json': `{"a.png": ${captions}}` });
-    await expect(openImageFolder(listed, options)).rejects.toThrow(/captions\.json gives no caption for a\.png/);
-    const lined = await folderWith({ 'a.png': 'x', 'metadata.jsonl': `{"file_name": "a.png", "text": ${captions}}` });
-    await expect(openImageFolder(lined, options)).rejects.toThrow(/line 1 gives no caption for a\.png/);
-  });
+  test.each(['null', '7', '{}', '[]', '[[["x"]]]', '["x", null]', '" "'])(
+    'refuses the captions %s',
+    async (captions) => {
+      const listed = await folderWith({ 'a.png': 'x', 'captions.json': `{"a.png": ${captions}}` });
+      await expect(openImageFolder(listed, options)).rejects.toThrow(/captions\.json gives no caption for a\.png/);
+      const lined = await folderWith({ 'a.png': 'x', 'metadata.jsonl': `{"file_name": "a.png", "text": ${captions}}` });
+      await expect(openImageFolder(lined, options)).rejects.toThrow(/line 1 gives no caption for a\.png/);
+    },
+  );
 
-  it('keeps errors short, however long or deep what a list holds is', async () => {
+  test('keeps errors short, however long or deep what a list holds is', async () => {
     const deep = '['.repeat(100_000) + ']'.repeat(100_000);
     for (const name of [deep, `"${'x'.repeat(100_000)}"`, `"../${'x'.repeat(100_000)}"`]) {
       const folder = await folderWith({ 'metadata.jsonl': `{"file_name": ${name}, "text": "x"}` });
@@ -141,7 +145,7 @@ describe('openImageFolder', () => {
     }
   });
 
-  it('reads lists that begin with a byte order mark', async () => {
+  test('reads lists that begin with a byte order mark', async () => {
     const png = await twoColoredPng(8, 8, red, red);
     const lists = {
       'captions.json': '{"a.png": "x"}',
@@ -154,7 +158,7 @@ describe('openImageFolder', () => {
     }
   });
 
-  it.skipIf(process.platform === 'win32')(
+  test.skipIf(process.platform === 'win32')(
     'does not wait for pipes that are named like files of a dataset',
     async () => {
       const folder = await folderWith({ 'b.png': 'x' });
@@ -172,7 +176,7 @@ describe('openImageFolder', () => {
     },
   );
 
-  it('names the image that is corrupt, and refuses an index outside', async () => {
+  test('names the image that is corrupt, and refuses an index outside', async () => {
     const folder = await folderWith({ 'a.png': 'not a picture', 'a.txt': 'x' });
     const dataset = await openImageFolder(folder, options);
     await expect(dataset.get(0)).rejects.toThrow(/Cannot decode the image .*a\.png/);

@@ -1,13 +1,13 @@
 import sharp from 'sharp';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { flipHorizontally, mayFlip, preprocessImage } from '../src/preprocess.js';
-import { pixelAt, twoColoredPng } from './folders.js';
+import { pixelAt, twoColoredPng } from './pictures.js';
 
 const red = [255, 0, 0] as const;
 const blue = [0, 0, 255] as const;
 
 describe('preprocessImage', () => {
-  it('scales the shorter side to fit and keeps the middle', async () => {
+  test('scales the shorter side to fit and keeps the middle', async () => {
     const png = await twoColoredPng(80, 20, red, blue);
     const image = await preprocessImage(png, 'wide.png', { imageSize: 10 });
     expect([image.width, image.height, image.data.length]).toEqual([10, 10, 300]);
@@ -15,7 +15,7 @@ describe('preprocessImage', () => {
     expect(pixelAt(image, 9, 5)).toEqual(blue);
   });
 
-  it('puts transparent pixels on white', async () => {
+  test('puts transparent pixels on white', async () => {
     const png = await sharp({
       create: { width: 8, height: 8, channels: 4, background: { r: 0, g: 0, b: 0, alpha: 0 } },
     })
@@ -24,7 +24,7 @@ describe('preprocessImage', () => {
     expect(pixelAt(await preprocessImage(png, 'clear.png', { imageSize: 4 }), 2, 2)).toEqual([255, 255, 255]);
   });
 
-  it('turns photographs upright by their EXIF orientation', async () => {
+  test('turns photographs upright by their EXIF orientation', async () => {
     const left = await sharp(await twoColoredPng(40, 40, red, blue))
       .withMetadata({ orientation: 6 })
       .jpeg({ quality: 100 })
@@ -35,7 +35,7 @@ describe('preprocessImage', () => {
     expect(pixelAt(image, 5, 8)[2]).toBeGreaterThan(200);
   });
 
-  it('makes three channels of eight bits of grey, palette and 16-bit images', async () => {
+  test('makes three channels of eight bits of grey, palette and 16-bit images', async () => {
     const grey = sharp(Buffer.alloc(16, 128), { raw: { width: 4, height: 4, channels: 1 } });
     const sixteen = sharp(await twoColoredPng(8, 8, red, red)).toColourspace('rgb16');
     const encoded = [
@@ -51,7 +51,7 @@ describe('preprocessImage', () => {
     expect(pixels).toEqual([[128, 128, 128], red, red]);
   });
 
-  it('crops anywhere when asked, and at the same place for the same seed', async () => {
+  test('crops anywhere when asked, and at the same place for the same seed', async () => {
     const png = await twoColoredPng(90, 10, red, blue);
     const crop = async (seed: number) =>
       (await preprocessImage(png, 'x', { imageSize: 10, crop: 'random', seed })).data;
@@ -62,7 +62,7 @@ describe('preprocessImage', () => {
     expect(await crop(7)).toEqual(crops[7]);
   });
 
-  it('mirrors half of the pictures, and none whose caption forbids it', async () => {
+  test('mirrors half of the pictures, and none whose caption forbids it', async () => {
     const png = await twoColoredPng(10, 10, red, blue);
     const mirrored = async (captions: string[]) => {
       const all = await Promise.all(
@@ -76,7 +76,7 @@ describe('preprocessImage', () => {
     expect(await mirrored(['a square', 'red on the left'])).toBe(0);
   });
 
-  it('names the image that it cannot decode, be it no image or cut short', async () => {
+  test('names the image that it cannot decode, be it no image or cut short', async () => {
     await expect(preprocessImage(Buffer.from('hello'), 'notes.png', { imageSize: 8 })).rejects.toThrow(
       /Cannot decode the image notes\.png: .*Replace the file or remove it/,
     );
@@ -89,7 +89,7 @@ describe('preprocessImage', () => {
     );
   });
 
-  it('refuses a size that is no size', async () => {
+  test('refuses a size that is no size', async () => {
     await expect(preprocessImage(Buffer.alloc(0), 'x', { imageSize: 0 })).rejects.toThrow(
       'imageSize must be a whole number from 1 to 8192, not 0.',
     );
@@ -97,14 +97,14 @@ describe('preprocessImage', () => {
 });
 
 describe('mayFlip', () => {
-  it.each(['a red apple', 'a cat on a chair', 'two children playing football', 'a bright rocket'])(
+  test.each(['a red apple', 'a cat on a chair', 'two children playing football', 'a bright rocket'])(
     'allows %s',
     (caption) => {
       expect(mayFlip(caption)).toBe(true);
     },
   );
 
-  it.each([
+  test.each([
     'a hand pointing to the left',
     'right arrow',
     'flag of Japan',
@@ -121,7 +121,7 @@ describe('mayFlip', () => {
 });
 
 describe('flipHorizontally', () => {
-  it('exchanges left and right, and twice is nothing', () => {
+  test('exchanges left and right, and twice is nothing', () => {
     const image = { width: 2, height: 1, data: Uint8Array.from([1, 2, 3, 4, 5, 6]) };
     expect([...flipHorizontally(image).data]).toEqual([4, 5, 6, 1, 2, 3]);
     expect(flipHorizontally(flipHorizontally(image))).toEqual(image);

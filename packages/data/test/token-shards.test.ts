@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ImageTokenizer, OptionError, type RgbImage } from '@dalle-mini/core';
-import { describe, expect, it } from 'vitest';
+import { temporaryFolder } from '@dalle-mini/testing/folders';
+import { describe, expect, test } from 'vitest';
 import type { Dataset, Sample } from '../src/dataset.js';
 import { openTokenShards } from '../src/token-shards/read.js';
 import { writeTokenShards } from '../src/token-shards/write.js';
-import { temporaryFolder } from './folders.js';
 
 const gridSize = 2;
 
@@ -45,7 +45,7 @@ function fakeDataset(length: number, imageSize = 4): Dataset<Sample> {
 const expectedTokens = (index: number) => Int32Array.from({ length: 4 }, (_, place) => index * 40 + place);
 
 describe('token shards', () => {
-  it('give back what was encoded, in any order', async () => {
+  test('give back what was encoded, in any order', async () => {
     const folder = await temporaryFolder();
     const progress: number[] = [];
     await writeTokenShards(fakeDataset(10), fakeTokenizer(), folder, {
@@ -72,7 +72,7 @@ describe('token shards', () => {
     await expect(dataset.get(10)).rejects.toThrow(OptionError);
   });
 
-  it('take two bytes a token, little-endian, four where the vocabulary needs them', async () => {
+  test('take two bytes a token, little-endian, four where the vocabulary needs them', async () => {
     for (const [vocabularySize, bytes] of [
       [2 ** 16, [40, 0, 41, 0]],
       [2 ** 16 + 1, [40, 0, 0, 0, 41, 0, 0, 0]],
@@ -85,7 +85,7 @@ describe('token shards', () => {
     }
   });
 
-  it('keep to their memory budget and still read every sample', async () => {
+  test('keep to their memory budget and still read every sample', async () => {
     const folder = await temporaryFolder();
     await writeTokenShards(fakeDataset(12), fakeTokenizer(), folder, { shardSize: 2 });
     const dataset = await openTokenShards(folder, { cacheBytes: 1 });
@@ -94,7 +94,7 @@ describe('token shards', () => {
     expect(samples.map(({ key }) => key)).toEqual(order.map((index) => `sample-${index}`));
   });
 
-  it('go on after the last whole shard when a run was stopped', async () => {
+  test('go on after the last whole shard when a run was stopped', async () => {
     const folder = await temporaryFolder();
     const controller = new AbortController();
     const stopped = writeTokenShards(fakeDataset(10), fakeTokenizer(), folder, {
@@ -115,7 +115,7 @@ describe('token shards', () => {
     expect((await readdir(folder)).filter((name) => /tmp|partial/.test(name))).toEqual([]);
   });
 
-  it('ignore the half-written files of a killed run', async () => {
+  test('ignore the half-written files of a killed run', async () => {
     const folder = await temporaryFolder();
     await writeFile(join(folder, 'shard-000000.tokens'), 'half');
     await writeFile(join(folder, 'shard-000000.tokens.1234.tmp'), 'half');
@@ -123,7 +123,7 @@ describe('token shards', () => {
     expect((await (await openTokenShards(folder)).get(2)).tokens).toEqual(expectedTokens(2));
   });
 
-  it('encode nothing twice: a finished folder is left as it is', async () => {
+  test('encode nothing twice: a finished folder is left as it is', async () => {
     const folder = await temporaryFolder();
     await writeTokenShards(fakeDataset(5), fakeTokenizer(), folder);
     const tokenizer = fakeTokenizer();
@@ -131,7 +131,7 @@ describe('token shards', () => {
     expect(tokenizer.encoded).toBe(1);
   });
 
-  it('refuse to be mixed with other data, another tokenizer or other settings', async () => {
+  test('refuse to be mixed with other data, another tokenizer or other settings', async () => {
     const folder = await temporaryFolder();
     await writeTokenShards(fakeDataset(5), fakeTokenizer(), folder, { shardSize: 4 });
     const again = (dataset: Dataset<Sample>, tokenizer: ImageTokenizer, shardSize = 4) =>
@@ -146,7 +146,7 @@ describe('token shards', () => {
     await expect(again(renamed, fakeTokenizer())).rejects.toThrow(/of other data: sample-4 where other-4/);
   });
 
-  it.each(['shard-000001.tokens', 'shard-000001.jsonl'])(
+  test.each(['shard-000001.tokens', 'shard-000001.jsonl'])(
     'refuse %s by name when a bit of it has changed',
     async (name) => {
       const folder = await temporaryFolder();
@@ -162,7 +162,7 @@ describe('token shards', () => {
     },
   );
 
-  it('say how to mend wrong sizes, wrong tokens and empty folders', async () => {
+  test('say how to mend wrong sizes, wrong tokens and empty folders', async () => {
     const folder = await temporaryFolder();
     await expect(writeTokenShards(fakeDataset(2, 8), fakeTokenizer(), folder)).rejects.toThrow(
       /sample-0 is 8×8, the tokenizer reads 4×4: open the dataset with imageSize 4/,
@@ -178,7 +178,7 @@ describe('token shards', () => {
     );
   });
 
-  it('refuse images without captions before anything is written', async () => {
+  test('refuse images without captions before anything is written', async () => {
     const folder = await temporaryFolder();
     const silent: Dataset<Sample> = {
       length: 1,
@@ -205,7 +205,7 @@ describe('an index of token shards that was tampered with', () => {
     return folder;
   }
 
-  it.each([
+  test.each([
     ['gridSize', [0, -2, 2.5, '2', null, [2], undefined, 513, 1e300]],
     ['vocabularySize', [0, -1, 1.5, '16384', null, 2 ** 32]],
     ['tokenType', ['uint8', 'constructor', 2, ['uint16'], undefined]],
@@ -223,7 +223,7 @@ describe('an index of token shards that was tampered with', () => {
     }
   });
 
-  it.each([
+  test.each([
     ['name', ['../s', '/etc/passwd', '..\\s', 'C:s', 'shard-000001', '', ['shard-000000'], undefined]],
     ['samples', [1e8, 3, -4, 4.5, '4', null, undefined]],
     ['tokensSha256', ['', 'F'.repeat(64), ['0'.repeat(64)], undefined]],
@@ -241,7 +241,7 @@ describe('an index of token shards that was tampered with', () => {
     }
   });
 
-  it('is refused for shards that are too few, too many or no objects', async () => {
+  test('is refused for shards that are too few, too many or no objects', async () => {
     const short = await tampered((_, shards) => shards.pop());
     await expect(openTokenShards(short)).rejects.toThrow(/index\.json: shards must be a list of 2, not of 1\./);
     const long = await tampered((_, shards) => shards.push(shards[1]!));
@@ -254,7 +254,7 @@ describe('an index of token shards that was tampered with', () => {
     await expect(openTokenShards(odd)).rejects.toThrow(/index\.json: shards\[0\] must be an object, not null/);
   });
 
-  it('is refused when it is no JSON object, in a short message', async () => {
+  test('is refused when it is no JSON object, in a short message', async () => {
     const folder = await temporaryFolder();
     for (const text of ['', '{', '[]', '7', '"x"', 'null', '['.repeat(1e6), `{"format": "${'x'.repeat(1e6)}"}`]) {
       await writeFile(join(folder, 'index.json'), text);
@@ -268,7 +268,7 @@ describe('an index of token shards that was tampered with', () => {
     await expect(openTokenShards(folder)).rejects.toThrow(/index\.json: it is a folder/);
   });
 
-  it('takes no memory for samples that the files do not have', async () => {
+  test('takes no memory for samples that the files do not have', async () => {
     const folder = await tampered((index, shards) => {
       index.length = 1e12;
       index.shardSize = 1e12;
@@ -282,7 +282,7 @@ describe('an index of token shards that was tampered with', () => {
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(1e6);
   });
 
-  it('is refused on reading when a token is not below the vocabulary size', async () => {
+  test('is refused on reading when a token is not below the vocabulary size', async () => {
     for (const written of [16384, 2 ** 16 + 1]) {
       const folder = await tampered((index) => {
         index.vocabularySize = 42;
@@ -293,7 +293,7 @@ describe('an index of token shards that was tampered with', () => {
     }
   });
 
-  it('does not make a run continue with tokens of another type', async () => {
+  test('does not make a run continue with tokens of another type', async () => {
     const folder = await tampered((index) => {
       index.tokenType = 'uint32';
     });
@@ -316,7 +316,7 @@ describe('the captions of a token shard', () => {
   }
   const line = '{"key": "a", "captions": ["x"]}\n';
 
-  it.each([
+  test.each([
     ['0', ''],
     ['2', line.repeat(2)],
     ['more', line.repeat(4)],
@@ -329,7 +329,7 @@ describe('the captions of a token shard', () => {
     await expect(dataset.groups()).rejects.toThrow(message);
   });
 
-  it.each([
+  test.each([
     ['', 'the text must be JSON, and is not'],
     ['null', 'the text must be a JSON object, not null'],
     ['[]', 'the text must be a JSON object, not []'],

@@ -3,10 +3,11 @@ import { mkdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
+import { temporaryFolder } from '@dalle-mini/testing/folders';
 import { type Header, pack } from 'tar-stream';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { openWebDataset } from '../src/sources/web-dataset.js';
-import { pixelAt, temporaryFolder, twoColoredPng } from './folders.js';
+import { pixelAt, twoColoredPng } from './pictures.js';
 
 const options = { imageSize: 8 };
 const red = [255, 0, 0] as const;
@@ -29,7 +30,7 @@ const redPng = await twoColoredPng(8, 8, red, red);
 const greenPng = await twoColoredPng(8, 8, green, green);
 
 describe('openWebDataset', () => {
-  it('reads samples in any order from several shards', async () => {
+  test('reads samples in any order from several shards', async () => {
     const folder = await temporaryFolder();
     await tarWith(
       [
@@ -62,7 +63,7 @@ describe('openWebDataset', () => {
     expect(samples.map(({ image }) => pixelAt(image, 3, 3))).toEqual([green, red, green]);
   });
 
-  it('reads long names, as pax and as the ustar prefix', async () => {
+  test('reads long names, as pax and as the ustar prefix', async () => {
     const long = `${'folder-with-a-long-name/'.repeat(8)}naïve-picture`;
     const prefixed = `${'p'.repeat(90)}/${'n'.repeat(80)}`;
     const path = await tarWith([
@@ -78,7 +79,7 @@ describe('openWebDataset', () => {
     ]);
   });
 
-  it('reads the long names of GNU tar, and sizes that it writes in base 256', async () => {
+  test('reads the long names of GNU tar, and sizes that it writes in base 256', async () => {
     const long = `${'gnu/'.repeat(40)}picture`;
     const block = (name: string, type: string, content: Uint8Array, base256 = false) => {
       const bytes = Buffer.alloc(512 + Math.ceil(content.length / 512) * 512);
@@ -107,7 +108,7 @@ describe('openWebDataset', () => {
     expect([sample.key, sample.captions, pixelAt(sample.image, 0, 0)]).toEqual([`gnu/${long}`, ['red'], red]);
   });
 
-  it.each(['../evil', '/etc/evil', 'a/../../evil', '..\\evil', 'C:/evil'])(
+  test.each(['../evil', '/etc/evil', 'a/../../evil', '..\\evil', 'C:/evil'])(
     'refuses the hostile name %s',
     async (name) => {
       const path = await tarWith([
@@ -118,12 +119,12 @@ describe('openWebDataset', () => {
     },
   );
 
-  it('refuses links', async () => {
+  test('refuses links', async () => {
     const path = await tarWith([['a.png', '', { type: 'symlink', linkname: '/etc/passwd' }]]);
     await expect(openWebDataset(path, options)).rejects.toThrow(/"a\.png", a link or device/);
   });
 
-  it('refuses an archive that is cut short, wherever it ends', async () => {
+  test('refuses an archive that is cut short, wherever it ends', async () => {
     const path = await tarWith([
       ['a.png', redPng],
       ['a.txt', 'red'],
@@ -138,7 +139,7 @@ describe('openWebDataset', () => {
     }
   });
 
-  it('refuses what is damaged, compressed or no archive', async () => {
+  test('refuses what is damaged, compressed or no archive', async () => {
     const path = await tarWith([['a.png', redPng]]);
     const bytes = await readFile(path);
     await writeFile(path, gzipSync(bytes));
@@ -152,7 +153,7 @@ describe('openWebDataset', () => {
     await expect(openWebDataset(path, options)).rejects.toThrow(/is not a tar archive/);
   });
 
-  it.each(['size=-1', 'size=1e3', 'size=0x10', 'size=', 'size=1.5', `size=${'9'.repeat(400)}`])(
+  test.each(['size=-1', 'size=1e3', 'size=0x10', 'size=', 'size=1.5', `size=${'9'.repeat(400)}`])(
     'refuses the extended header %s',
     async (record) => {
       const path = await tarWith([
@@ -163,7 +164,7 @@ describe('openWebDataset', () => {
     },
   );
 
-  it('refuses an extended header that is not a list of records', async () => {
+  test('refuses an extended header that is not a list of records', async () => {
     const path = await tarWith([
       ['a.png', redPng, { pax: { comment: 'as long as any' } }],
       ['a.txt', 'red'],
@@ -176,7 +177,7 @@ describe('openWebDataset', () => {
     );
   });
 
-  it.each(['null', '7', '"red"', '[["red"]]', '{"caption": [["red"]]}', '{"caption": {}}'])(
+  test.each(['null', '7', '"red"', '[["red"]]', '{"caption": [["red"]]}', '{"caption": {}}'])(
     'refuses %s as the captions of a sample',
     async (json) => {
       const path = await tarWith([
@@ -189,7 +190,7 @@ describe('openWebDataset', () => {
     },
   );
 
-  it('reads text as text, whatever the archive is called', async () => {
+  test('reads text as text, whatever the archive is called', async () => {
     const folder = join(await temporaryFolder(), 'b.json in c');
     await mkdir(folder);
     const path = await tarWith(
@@ -202,13 +203,13 @@ describe('openWebDataset', () => {
     expect((await (await openWebDataset(path, options)).get(0)).captions).toEqual(['red']);
   });
 
-  it.skipIf(process.platform === 'win32')('does not wait for a pipe that is named like an archive', async () => {
+  test.skipIf(process.platform === 'win32')('does not wait for a pipe that is named like an archive', async () => {
     const path = join(await temporaryFolder(), 'shard-0.tar');
     execFileSync('mkfifo', [path]);
     await expect(openWebDataset(path, options)).rejects.toThrow(/shard-0\.tar: it is a pipe or a device, not a file/);
   });
 
-  it('says which sample lacks its image or its caption', async () => {
+  test('says which sample lacks its image or its caption', async () => {
     const uncaptioned = await tarWith([['a.png', redPng]]);
     await expect(openWebDataset(uncaptioned, options)).rejects.toThrow(
       /a\.png but no caption for it: add a\.txt or a\.json/,
@@ -227,13 +228,13 @@ describe('openWebDataset', () => {
     await expect(openWebDataset(twice, options)).rejects.toThrow(/holds a\.png twice/);
   });
 
-  it('says what is missing: the path, or tar files in a folder', async () => {
+  test('says what is missing: the path, or tar files in a folder', async () => {
     const folder = await temporaryFolder();
     await expect(openWebDataset(folder, options)).rejects.toThrow('must hold tar archives');
     await expect(openWebDataset(join(folder, 'none.tar'), options)).rejects.toThrow(/none\.tar: there is no such file/);
   });
 
-  it('names the image that is corrupt', async () => {
+  test('names the image that is corrupt', async () => {
     const path = await tarWith([
       ['a.png', 'not a picture'],
       ['a.txt', 'x'],

@@ -7,8 +7,8 @@ import {
   decoderPresets,
 } from '@dalle-mini/decoder';
 import { sizeOf } from '@dalle-mini/graph';
+import { tinyDecoder as tiny } from '@dalle-mini/testing/tiny-decoder';
 import { describe, expect, test } from 'vitest';
-import { tiny } from './tiny.js';
 
 const parameterCount = (config: DecoderConfig) =>
   [...decoderParameters(config).values()].reduce((count, { shape }) => count + sizeOf(shape), 0);

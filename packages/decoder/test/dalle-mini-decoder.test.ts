@@ -3,8 +3,8 @@ import { type DecodeOptions, type DecodeProgress, OptionError, type TextEncoding
 import { DalleMiniDecoder } from '@dalle-mini/decoder';
 import type { CompileOptions, Executable, Graph, Runtime } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { pick, randomParameters, randomText, tinyDecoder as tiny } from '@dalle-mini/testing/tiny-decoder';
 import { afterAll, describe, expect, test } from 'vitest';
-import { pick, randomParameters, randomText, tiny } from './tiny.js';
 
 const runtime = new OnnxRuntime();
 const parameters = randomParameters(tiny, 1);

@@ -1,15 +1,16 @@
 import { DalleMiniDecoder, decoderParameters, importDecoderConfig, teacherForced } from '@dalle-mini/decoder';
 import { crossEntropy, grad, input, mean, ParameterScope, type TensorData } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { integers, whole } from '@dalle-mini/testing/published';
 import { toFloat32, toInt32 } from '@dalle-mini/weights';
 import { afterAll, describe, expect, test } from 'vitest';
 import { relativeError } from './compare.js';
-import { fixture, floats, integers, parametersOf } from './published.js';
+import { floats, parametersOf } from './published.js';
 
 const runtime = new OnnxRuntime();
 afterAll(() => runtime.dispose());
 
-const { description, tensors } = await fixture('dalle-mini');
+const { description, tensors } = whole;
 const config = importDecoderConfig((description as { config: object }).config);
 const weights = parametersOf(tensors, config);
 const tensor = (name: string) => tensors.get(name)!;

@@ -15,13 +15,13 @@ import {
   topologicalOrder,
 } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { randomParameters, randomText, tinyDecoder as tiny } from '@dalle-mini/testing/tiny-decoder';
 import { normPositions, paddingMask, readText } from '@dalle-mini/transformer';
 import { afterAll, describe, expect, test } from 'vitest';
 // How a row is written with other tokens than drawn ones is not public; all else comes from the built packages.
 import { beginToken, decoderStack } from '../src/decoder.js';
 import { writeRow } from '../src/decoding.js';
 import { relativeError } from './compare.js';
-import { randomParameters, randomText, tiny } from './tiny.js';
 
 const runtime = new OnnxRuntime();
 afterAll(() => runtime.dispose());

@@ -5,11 +5,11 @@ import { ConfigError } from '@dalle-mini/core';
 import { DalleMiniDecoder, exportConfig, exportDecoder } from '@dalle-mini/decoder';
 import { openDecoder } from '@dalle-mini/decoder/node';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { FakeHub } from '@dalle-mini/testing/fake-hub';
+import { randomParameters, randomText, tinyDecoder as tiny } from '@dalle-mini/testing/tiny-decoder';
 import { fromFloat32 } from '@dalle-mini/weights';
 import { writeCheckpointFile, writeFlaxCheckpointFile } from '@dalle-mini/weights/node';
 import { afterAll, afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { FakeHub } from '../../weights/test/fake-hub.js';
-import { randomParameters, randomText, tiny } from './tiny.js';
 
 const runtime = new OnnxRuntime({ threads: 1 });
 afterAll(() => runtime.dispose());

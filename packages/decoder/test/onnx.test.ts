@@ -1,10 +1,10 @@
 import { rowGraph, textGraph } from '@dalle-mini/decoder';
 import type { TensorValues } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { compiledAndReopened } from '@dalle-mini/testing/onnx-file';
+import { randomParameters, tinyDecoder as tiny } from '@dalle-mini/testing/tiny-decoder';
+import { float32, int32, Values } from '@dalle-mini/testing/values';
 import { afterAll, describe, expect, test } from 'vitest';
-import { compiledAndReopened } from '../../graph/test/onnx-file.js';
-import { float32, int32, Values } from '../../graph/test/values.js';
-import { randomParameters, tiny } from './tiny.js';
 
 const runtime = new OnnxRuntime({ threads: 1 });
 afterAll(() => runtime.dispose());

@@ -7,15 +7,16 @@ import {
 } from '@dalle-mini/decoder';
 import { grad, type Initializer, input, mean, ParameterScope, square, type TensorData } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { fixture, integers } from '@dalle-mini/testing/published';
 import { toFloat32, toInt32 } from '@dalle-mini/weights';
 import { afterAll, describe, expect, test } from 'vitest';
 import { relativeError } from './compare.js';
-import { fixture, floats, integers, parametersOf } from './published.js';
+import { floats, parametersOf } from './published.js';
 
 const runtime = new OnnxRuntime();
 afterAll(() => runtime.dispose());
 
-const { description, tensors } = await fixture('options');
+const { description, tensors } = fixture(new URL('fixtures/options', import.meta.url));
 const { base, variants, initialGains } = description as {
   base: object;
   variants: Record<string, object>;

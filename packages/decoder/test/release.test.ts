@@ -7,6 +7,7 @@ import {
   importDecoder,
   importDecoderConfig,
 } from '@dalle-mini/decoder';
+import { fixture, listed, released, whole } from '@dalle-mini/testing/published';
 import {
   type BartConfig,
   bartPresets,
@@ -16,9 +17,8 @@ import {
 } from '@dalle-mini/text-encoder';
 import { toFloat32 } from '@dalle-mini/weights';
 import { describe, expect, test } from 'vitest';
-import { fixture, listed, released } from './published.js';
 
-const options = await fixture('options');
+const options = fixture(new URL('fixtures/options', import.meta.url));
 const { base, variants } = options.description as { base: object; variants: Record<string, object> };
 
 describe('importDecoderConfig', () => {
@@ -99,7 +99,7 @@ describe('importDecoderConfig', () => {
 });
 
 describe('importDecoder', async () => {
-  const { description, tensors } = await fixture('dalle-mini');
+  const { description, tensors } = whole;
   const json = (description as { config: object }).config;
   const config = importDecoderConfig(json);
   const ofRelease = () => {
@@ -172,7 +172,7 @@ describe('exportDecoder', () => {
   });
 
   test('and exportTextEncoder give a whole release back', async () => {
-    const { description, tensors } = await fixture('dalle-mini');
+    const { description, tensors } = whole;
     const { config: json } = description as { config: object };
     const original = () => new Map([...released(tensors)].filter(([name]) => /^(model|lm_head)\//.test(name)));
     const [textEncoder, decoder] = [importTextEncoderConfig(json), importDecoderConfig(json)];

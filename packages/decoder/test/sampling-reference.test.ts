@@ -2,10 +2,11 @@ import { createRandom } from '@dalle-mini/core';
 import { distribution, guide, sample } from '@dalle-mini/decoder';
 import { broadcastTo, input, reshape } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { fixture } from '@dalle-mini/testing/published';
 import { toFloat32 } from '@dalle-mini/weights';
 import { afterAll, describe, expect, test } from 'vitest';
 import { chiSquare, criticalChiSquare } from './chi-square.js';
-import { fixture, floats } from './published.js';
+import { floats } from './published.js';
 import { float, inputsOf, lastUniform, type Options, valuesOf } from './sampling-options.js';
 
 const runtime = new OnnxRuntime();
@@ -13,7 +14,7 @@ afterAll(() => runtime.dispose());
 
 type Setting = Options & { readonly guidanceScale: number };
 
-const { description, tensors } = await fixture('sampling');
+const { description, tensors } = fixture(new URL('fixtures/sampling', import.meta.url));
 const { rows, settings } = description as { rows: readonly string[]; settings: readonly Setting[] };
 const conditional = floats(tensors.get('conditional')!);
 const unconditional = floats(tensors.get('unconditional')!);

@@ -10,9 +10,9 @@ import {
   quantizeRows,
   type StoredParameter,
 } from '@dalle-mini/graph';
+import { Values } from '@dalle-mini/testing/values';
 import { CheckpointError, fromFloat32, fromInt32 } from '@dalle-mini/weights';
 import { describe, expect, test } from 'vitest';
-import { Values } from './values.js';
 
 const shape = [3, 40];
 const data = new Values(1).floats(shape).data as Float32Array;

@@ -1,8 +1,8 @@
 import * as g from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { loadTfjs, TfjsRuntime } from '@dalle-mini/graph/tfjs';
+import { float32 } from '@dalle-mini/testing/values';
 import { afterAll, describe, expect, test } from 'vitest';
-import { float32 } from './values.js';
 
 const onnx = new OnnxRuntime({ threads: 1 });
 const tfjs = new TfjsRuntime(await loadTfjs());

@@ -1,5 +1,5 @@
 import * as g from '@dalle-mini/graph';
-import { float32, int32, Values } from './values.js';
+import { float32, int32, Values } from '@dalle-mini/testing/values';
 
 /** One application of an operator, or of a layer, to values: what the tests of runtimes and of gradients run over. */
 export interface Case {

@@ -2,9 +2,9 @@ import { mkdirSync, renameSync, statSync, truncateSync, utimesSync, writeFileSyn
 import { join } from 'node:path';
 import * as g from '@dalle-mini/graph';
 import { type CompiledModelCache, OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { float32 } from '@dalle-mini/testing/values';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { compute, emptyCache, keptIn, products, temporary, width } from './compiled.js';
-import { float32 } from './values.js';
 
 let cache: CompiledModelCache;
 beforeEach(() => {

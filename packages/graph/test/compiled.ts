@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as g from '@dalle-mini/graph';
 import { type CompiledModelCache, OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { float32 } from '@dalle-mini/testing/values';
 import { afterAll } from 'vitest';
-import { float32 } from './values.js';
 
 export const temporary = mkdtempSync(join(tmpdir(), 'graph-compiled-'));
 afterAll(() => rmSync(temporary, { recursive: true }));

@@ -1,8 +1,8 @@
 import * as g from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { loadTfjs, TfjsRuntime } from '@dalle-mini/graph/tfjs';
+import { float32, int32 } from '@dalle-mini/testing/values';
 import { afterAll, describe, expect, test } from 'vitest';
-import { float32, int32 } from './values.js';
 
 const runtimes = [new OnnxRuntime({ threads: 1 }), new TfjsRuntime(await loadTfjs())];
 afterAll(async () => {

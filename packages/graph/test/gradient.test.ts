@@ -4,9 +4,9 @@ import { interpret } from '@dalle-mini/graph/tfjs';
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-core/dist/register_all_gradients.js';
 import '@tensorflow/tfjs-backend-cpu';
+import { float32, relativeError, Values } from '@dalle-mini/testing/values';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { caseGraph, gradientGraph, isDifferentiable, layerCases, operatorCases } from './cases.js';
-import { float32, relativeError, Values } from './values.js';
 
 const runtime = new OnnxRuntime({ threads: 1 });
 beforeAll(() => tf.ready());

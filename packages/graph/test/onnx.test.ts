@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as g from '@dalle-mini/graph';
 import { OnnxRuntime, writeOnnx } from '@dalle-mini/graph/onnxruntime';
+import { compiledAndReopened } from '@dalle-mini/testing/onnx-file';
+import { float32, int32, relativeError, Values } from '@dalle-mini/testing/values';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { caseGraph, layerCases, operatorCases } from './cases.js';
-import { compiledAndReopened } from './onnx-file.js';
 import { type OnnxGraph, readModel } from './onnx-model.js';
-import { float32, int32, relativeError, Values } from './values.js';
 
 const runtime = new OnnxRuntime({ threads: 1 });
 const folder = mkdtempSync(join(tmpdir(), 'graph-onnx-'));

@@ -1,7 +1,7 @@
 import * as g from '@dalle-mini/graph';
+import { float32, int32 } from '@dalle-mini/testing/values';
 import { describe, expect, test } from 'vitest';
 import { operatorCases } from './cases.js';
-import { float32, int32 } from './values.js';
 
 const f = (...shape: number[]) => g.input('f', shape);
 const i = (...shape: number[]) => g.input('i', shape, 'int32');

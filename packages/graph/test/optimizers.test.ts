@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import * as g from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { float32, relativeError, Values } from '@dalle-mini/testing/values';
 import { afterAll, describe, expect, test } from 'vitest';
-import { float32, relativeError, Values } from './values.js';
 
 type Table = Record<string, { shape: number[]; data: number[] }>;
 

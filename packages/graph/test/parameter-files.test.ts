@@ -5,9 +5,9 @@ import * as g from '@dalle-mini/graph';
 import { readParameter } from '@dalle-mini/graph/node';
 import { OnnxRuntime, writeOnnx } from '@dalle-mini/graph/onnxruntime';
 import { loadTfjs, TfjsRuntime } from '@dalle-mini/graph/tfjs';
+import { Values } from '@dalle-mini/testing/values';
 import { afterAll, describe, expect, test } from 'vitest';
 import { readModel } from './onnx-model.js';
-import { Values } from './values.js';
 
 const onnx = new OnnxRuntime({ threads: 1 });
 const runtimes = [onnx, new TfjsRuntime(await loadTfjs())];

@@ -1,7 +1,7 @@
 import * as g from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { Values } from '@dalle-mini/testing/values';
 import { afterAll, describe, expect, test } from 'vitest';
-import { Values } from './values.js';
 
 const runtime = new OnnxRuntime({ threads: 1 });
 afterAll(() => runtime.dispose());

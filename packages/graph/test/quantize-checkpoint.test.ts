@@ -1,13 +1,13 @@
 import { dequantize, quantize, quantizeRows } from '@dalle-mini/graph';
+import { Values } from '@dalle-mini/testing/values';
 import { type Checkpoint, CheckpointError, fromFloat32, fromInt32 } from '@dalle-mini/weights';
-import { describe, expect, it } from 'vitest';
-import { Values } from './values.js';
+import { describe, expect, test } from 'vitest';
 
 const roundTrip = (data: Float32Array, shape: number[]) =>
   dequantize(quantize(new Map([['w', fromFloat32(data, shape)]]))).get('w')!;
 
 describe('quantizeRows', () => {
-  it('is off by at most half a scale, each row by its own', () => {
+  test('is off by at most half a scale, each row by its own', () => {
     const rows = 5;
     const data = Float32Array.from(
       new Values(1).floats([rows * 12]).data,
@@ -22,12 +22,12 @@ describe('quantizeRows', () => {
     expect(Math.max(...worst)).toBeGreaterThan(0.4);
   });
 
-  it('keeps zeros and the largest value of each row', () => {
+  test('keeps zeros and the largest value of each row', () => {
     const { data } = roundTrip(Float32Array.of(0, -0.7, 0, 0, 0, 3), [2, 3]);
     expect([...data]).toEqual([0, expect.closeTo(-0.7, 6), 0, 0, 0, expect.closeTo(3, 6)]);
   });
 
-  it('stores an outlier as it is, so that its row keeps a scale for the rest', () => {
+  test('stores an outlier as it is, so that its row keeps a scale for the rest', () => {
     const row = Float32Array.from({ length: 100 }, (_, i) => (i % 2 ? 0.01 : -0.02));
     const data = Float32Array.of(...row, ...row);
     data[137] = -6.2354;
@@ -41,17 +41,20 @@ describe('quantizeRows', () => {
     expect(Math.max(...restored.map((value, i) => Math.abs(value - data[i]!)))).toBeLessThan(0.02 / 127);
   });
 
-  it('stays within range for values near the smallest float32', () => {
+  test('stays within range for values near the smallest float32', () => {
     const data = Float32Array.of(2e-43, -2e-43, 1e-45, 0);
     const restored = roundTrip(data, [2, 2]).data;
     expect(Math.max(...restored.map((value, i) => Math.abs(value - data[i]!)))).toBeLessThan(1e-43);
   });
 
-  it.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])('refuses %s and names its row', (value) => {
-    expect(() => quantizeRows(Float32Array.of(1, 2, 3, value), [2, 2])).toThrow(/row 1 must be finite/);
-  });
+  test.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])(
+    'refuses %s and names its row',
+    (value) => {
+      expect(() => quantizeRows(Float32Array.of(1, 2, 3, value), [2, 2])).toThrow(/row 1 must be finite/);
+    },
+  );
 
-  it('refuses scalars and data of another size', () => {
+  test('refuses scalars and data of another size', () => {
     expect(() => quantizeRows(Float32Array.of(1), [])).toThrow('the tensor must have an axis');
     expect(() => quantizeRows(Float32Array.of(1, 2), [3])).toThrow('the data must have 3 elements, as [3] has, not 2');
   });
@@ -69,7 +72,7 @@ describe('quantize and dequantize', () => {
   const broken = (name: string, tensor = fromFloat32(Float32Array.of(1, 2, 3), [3])) =>
     new Map([...quantize(checkpoint), [name, tensor] as const]);
 
-  it('stores matrices in 8 bits and leaves vectors and integers as they are', () => {
+  test('stores matrices in 8 bits and leaves vectors and integers as they are', () => {
     expect([...quantize(checkpoint)].map(([name, { dtype, shape }]) => `${name} ${dtype} [${shape}]`)).toEqual([
       'dense.weight I8 [2,2]',
       'dense.weight.scale F32 [2]',
@@ -83,7 +86,7 @@ describe('quantize and dequantize', () => {
     ]);
   });
 
-  it('restores the names and shapes that were there, as float32', () => {
+  test('restores the names and shapes that were there, as float32', () => {
     const restored = dequantize(quantize(checkpoint));
     expect([...restored.keys()]).toEqual([...checkpoint.keys()]);
     expect(restored.get('norm.scale')).toEqual({ dtype: 'float32', shape: [1], data: Float32Array.of(0.3) });
@@ -91,7 +94,7 @@ describe('quantize and dequantize', () => {
     expect(restored.get('wide')!.data).toEqual(wide);
   });
 
-  it('accepts tensors without elements', () => {
+  test('accepts tensors without elements', () => {
     const empty = new Map([
       ['a', fromFloat32(new Float32Array(), [0, 3])],
       ['b', fromFloat32(new Float32Array(), [3, 0])],
@@ -102,18 +105,18 @@ describe('quantize and dequantize', () => {
     ]);
   });
 
-  it.each(['dense.weight.scale', 'wide.outliers', 'wide.outlier_positions'])('refuses to overwrite %s', (name) => {
+  test.each(['dense.weight.scale', 'wide.outliers', 'wide.outlier_positions'])('refuses to overwrite %s', (name) => {
     const taken = new Map([...checkpoint, [name, fromFloat32(Float32Array.of(1), [1])] as const]);
     expect(() => quantize(taken)).toThrow(`The name "${name}" must be free`);
   });
 
-  it('refuses an 8-bit tensor without its scale', () => {
+  test('refuses an 8-bit tensor without its scale', () => {
     const compact = quantize(checkpoint);
     compact.delete('dense.weight.scale');
     expect(() => dequantize(compact)).toThrow('dense.weight.scale is missing');
   });
 
-  it.each([
+  test.each([
     ['a scale of another shape', broken('dense.weight.scale'), 'dense.weight.scale must have shape [2], not [3]'],
     ['outliers without positions', broken('dense.weight.outliers'), 'dense.weight.outlier_positions is missing'],
     ['more outliers than positions', broken('wide.outliers'), 'wide.outlier_positions must have shape [3], not [1]'],

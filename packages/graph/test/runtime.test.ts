@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as g from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { float32, int32 } from '@dalle-mini/testing/values';
 import { afterAll, describe, expect, test } from 'vitest';
-import { float32, int32 } from './values.js';
 
 const x = g.input('x', [3]);
 const graph: g.Graph = { inputs: { x }, outputs: { y: g.neg(x) } };

@@ -1,9 +1,9 @@
 import * as g from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { interpret, loadTfjs, TfjsRuntime, tfjsOperators } from '@dalle-mini/graph/tfjs';
+import { float32, int32, relativeError, Values } from '@dalle-mini/testing/values';
 import { afterAll, describe, expect, test, vi } from 'vitest';
 import { type Case, caseGraph, gradientGraph, isDifferentiable, layerCases, operatorCases } from './cases.js';
-import { float32, int32, relativeError, Values } from './values.js';
 
 // Both runtimes compute in float32 and order their sums differently; 8e-7 was the worst.
 const tolerance = 1e-5;

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import * as g from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { loadTfjs, TfjsRuntime } from '@dalle-mini/graph/tfjs';
+import { float32, int32, relativeError } from '@dalle-mini/testing/values';
 import { afterAll, describe, expect, test } from 'vitest';
-import { float32, int32, relativeError } from './values.js';
 
 interface Data {
   shape: number[];

@@ -23,23 +23,23 @@ import {
   writeModelFolder,
   writeVqgan,
 } from '@dalle-mini/pipeline';
+import { temporaryFolder } from '@dalle-mini/testing/folders';
+import { tinyMaxLength, tinyModel, writeTinyModel } from '@dalle-mini/testing/tiny-model';
 import { HuggingFaceTextEncoder } from '@dalle-mini/text-encoder';
 import { type VqganConfig, vqganParameters } from '@dalle-mini/vqgan';
 import { type Checkpoint, fromFloat32 } from '@dalle-mini/weights';
 import { readCheckpointFile, writeCheckpointFile } from '@dalle-mini/weights/node';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { temporaryFolder, tinyMaxLength, tinyModel, writeTinyModel } from './tiny-model.js';
 
-let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+let folder: string;
 let whole: string;
 let copy: string;
 
 beforeAll(async () => {
   folder = await temporaryFolder();
-  whole = await writeTinyModel(folder.path);
-  copy = join(folder.path, 'copy');
+  whole = await writeTinyModel(folder);
+  copy = join(folder, 'copy');
 });
-afterAll(() => folder.remove());
 
 const inCopy = (...path: string[]) => join(copy, ...path);
 const changeJson = async (path: string, change: (json: Record<string, never>) => void) => {
@@ -228,7 +228,7 @@ describe('weights of 8 bits', () => {
 });
 
 describe('writeModelFolder', () => {
-  const target = () => join(folder.path, 'written');
+  const target = () => join(folder, 'written');
   const data = (parts: ModelParts) =>
     [...parts.imageTokenizer.parameters, ...parts.decoder.parameters].map(
       ([name, value]) => [name, [...value.data]] as const,
@@ -293,7 +293,7 @@ describe('writeModelFolder', () => {
     for (const value of parameters.values())
       expect(value).toMatchObject({ kind: 'fp16', halves: { file: 'model.safetensors' } });
 
-    const widened = join(folder.path, 'widened');
+    const widened = join(folder, 'widened');
     await writeModelFolder(widened, await readModelFolder(target()));
     const draw = async (path: string, runtime?: Runtime) => {
       const model = await fromPretrained(path, runtime ? { runtime } : { threads: 1 });
@@ -314,11 +314,11 @@ describe('writeModelFolder', () => {
     await writeModelFolder(target(), { ...tinyModel(), name: 'first' });
     await writeModelFolder(target(), { ...tinyModel(), name: 'second' });
     expect((await readModelFolder(target())).name).toBe('second');
-    expect((await readdir(folder.path)).filter((name) => name.startsWith('.'))).toEqual([]);
+    expect((await readdir(folder)).filter((name) => name.startsWith('.'))).toEqual([]);
   });
 
   test('does not replace a folder that holds anything else', async () => {
-    const other = join(folder.path, 'other');
+    const other = join(folder, 'other');
     await mkdir(other);
     await writeFile(join(other, 'thesis.txt'), 'precious');
     await expect(writeModelFolder(other, tinyModel())).rejects.toThrow(
@@ -329,7 +329,7 @@ describe('writeModelFolder', () => {
 
   test('refuses parts that do not belong together, and writes nothing', async () => {
     const parts = tinyModel();
-    const absent = join(folder.path, 'absent');
+    const absent = join(folder, 'absent');
     const larger = { ...parts, decoder: { ...parts.decoder, config: { ...parts.decoder.config, gridSize: 16 } } };
     await expect(writeModelFolder(absent, larger)).rejects.toThrow(
       /writes 16×16 grids of 32 tokens, and its VQ-GAN reads 8×8/,
@@ -347,10 +347,10 @@ describe('writeModelFolder', () => {
     const { shape, data } = parts.decoder.parameters.get(name)!;
     const broken = { dtype: 'float32', shape, data: new Float32Array(data.length).fill(Number.NaN) } as const;
     const parameters = new Map(parts.decoder.parameters).set(name, broken);
-    const target = join(folder.path, 'half');
+    const target = join(folder, 'half');
     const writing = writeModelFolder(target, { ...parts, decoder: { ...parts.decoder, parameters } }, { dtype: 'q8' });
     await expect(writing).rejects.toThrow('NaN');
-    expect((await readdir(folder.path)).filter((name) => name.includes('half'))).toEqual([]);
+    expect((await readdir(folder)).filter((name) => name.includes('half'))).toEqual([]);
   });
 });
 
@@ -362,7 +362,7 @@ describe('writeVqgan', () => {
   ])('writes %s as readVqgan reads it', async (_, options) => {
     const config = { ...tinyModel().imageTokenizer.config, ...options };
     const parameters = initializeParameters(vqganParameters(config), 1);
-    const target = join(folder.path, 'vqgan');
+    const target = join(folder, 'vqgan');
     await writeVqgan(target, { config, parameters });
     expect(await readVqgan(target)).toEqual({ config, parameters });
   });

@@ -3,17 +3,17 @@ import { join } from 'node:path';
 import { decoderParameters, decoderPresets } from '@dalle-mini/decoder';
 import { initializeParameters, type TensorData } from '@dalle-mini/graph';
 import { fromPretrained, type LoadProgress, ModelFolderError, writeVqgan } from '@dalle-mini/pipeline';
+import { FakeHub } from '@dalle-mini/testing/fake-hub';
+import { temporaryFolder } from '@dalle-mini/testing/folders';
 import { bartParameters } from '@dalle-mini/text-encoder';
 import { fromFloat32 } from '@dalle-mini/weights';
 import { HubError } from '@dalle-mini/weights/hub';
 import { writeCheckpointFile, writeFlaxCheckpointFile } from '@dalle-mini/weights/node';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { FakeHub } from '../../weights/test/fake-hub.js';
 import { greedy, merges, publishedConfig, publishedTensors, randomVqgan, tokensOf, vocab } from './published-parts.js';
-import { temporaryFolder } from './tiny-model.js';
 
-let root: Awaited<ReturnType<typeof temporaryFolder>>;
-const at = (...path: string[]) => join(root.path, ...path);
+let root: string;
+const at = (...path: string[]) => join(root, ...path);
 
 const stored = (parameters: ReadonlyMap<string, TensorData>) =>
   new Map([...parameters].map(([name, { data, shape }]) => [name, fromFloat32(data as Float32Array, shape)]));
@@ -29,7 +29,6 @@ beforeAll(async () => {
   await writeFile(at('original', 'vocab.json'), JSON.stringify(vocab));
   await writeFile(at('original', 'merges.txt'), merges);
 });
-afterAll(() => root.remove());
 
 beforeEach(async () => {
   await rm(at('release'), { recursive: true, force: true });

@@ -2,10 +2,10 @@ import { createRandom } from '@dalle-mini/core';
 import { importDecoder, importDecoderConfig } from '@dalle-mini/decoder';
 import { dequantize, initializeParameters } from '@dalle-mini/graph';
 import type { BartPart, DecoderPart, TextToImage, VqganPart } from '@dalle-mini/pipeline';
+import { released, whole } from '@dalle-mini/testing/published';
 import { importTextEncoder, importTextEncoderConfig } from '@dalle-mini/text-encoder';
 import { type VqganConfig, vqganParameters } from '@dalle-mini/vqgan';
 import { type Checkpoint, toInt32 } from '@dalle-mini/weights';
-import { released, whole } from '../../text-encoder/test/published-bart.js';
 
 /** The tensors of DALL·E Mini as the published code saved them, but for its sizes. */
 export const publishedTensors = (): Checkpoint =>

@@ -2,19 +2,18 @@ import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { fromPretrained, ModelFolderError, writeModelFolder, writeRelease } from '@dalle-mini/pipeline';
+import { temporaryFolder } from '@dalle-mini/testing/folders';
+import { listed } from '@dalle-mini/testing/published';
 import { VqganTokenizer } from '@dalle-mini/vqgan';
 import { readCheckpointFile } from '@dalle-mini/weights/node';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { listed } from '../../text-encoder/test/published-bart.js';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { captions, greedy, publishedParts, publishedTensors, tokensOf } from './published-parts.js';
-import { temporaryFolder } from './tiny-model.js';
 
-let root: Awaited<ReturnType<typeof temporaryFolder>>;
-const at = (...path: string[]) => join(root.path, ...path);
+let root: string;
+const at = (...path: string[]) => join(root, ...path);
 beforeAll(async () => {
   root = await temporaryFolder();
 });
-afterAll(() => root.remove());
 
 const readJson = async (path: string) => JSON.parse(await readFile(path, 'utf8'));
 
@@ -77,7 +76,7 @@ describe('writeRelease', () => {
       'VQ-GAN config: normGroups must be 32 to be exported for vqgan-jax',
     );
     await expect(stat(at('refused'))).rejects.toThrow('ENOENT');
-    expect((await readdir(root.path)).filter((name) => name.includes('refused'))).toEqual([]);
+    expect((await readdir(root)).filter((name) => name.includes('refused'))).toEqual([]);
   });
 });
 

@@ -1,5 +1,6 @@
 import { dequantize, initializeParameters } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { released, whole } from '@dalle-mini/testing/published';
 import {
   BartTextEncoder,
   bartParameters,
@@ -9,8 +10,7 @@ import {
   type TextTokenizer,
 } from '@dalle-mini/text-encoder';
 import { toFloat32, toInt32 } from '@dalle-mini/weights';
-import { afterAll, describe, expect, it } from 'vitest';
-import { released, whole } from './published-bart.js';
+import { afterAll, describe, expect, test } from 'vitest';
 
 const runtime = new OnnxRuntime();
 afterAll(() => runtime.dispose());
@@ -38,7 +38,7 @@ const load = (options: Partial<CompiledTextEncoderOptions> = {}, parts: object =
   BartTextEncoder.fromParts({ config, tokenizer, parameters, ...parts }, { runtime, ...options });
 
 describe('BartTextEncoder', () => {
-  it("gives the published encoder's hidden states, in batches of any size", async () => {
+  test("gives the published encoder's hidden states, in batches of any size", async () => {
     const expected = [...toFloat32(whole.tensors.get('encoder_hidden_states')!)];
     for (const batchSize of [1, 2, 3]) {
       const encoder = await load({ batchSize });
@@ -51,7 +51,7 @@ describe('BartTextEncoder', () => {
     }
   });
 
-  it('may cut captions shorter than the model does', async () => {
+  test('may cut captions shorter than the model does', async () => {
     const encoder = await load({ maxLength: 6 });
     const text = await encoder.encode(['0']);
     await encoder.dispose();
@@ -61,7 +61,7 @@ describe('BartTextEncoder', () => {
     expect(Math.max(...text.hiddenStates.map((value, i) => Math.abs(value - expected[i]!)))).toBeLessThan(1e-4);
   });
 
-  it.each<[string, object, number]>([
+  test.each<[string, object, number]>([
     ['', {}, 6],
     ['with relative positions', { relativePositions: true }, 8],
     ["with Sinkhorn's normalization", { sinkhornIterations: 3 }, 8],
@@ -86,7 +86,7 @@ describe('BartTextEncoder', () => {
     }
   });
 
-  it('refuses what does not fit, by name', async () => {
+  test('refuses what does not fit, by name', async () => {
     await expect(load({ maxLength: 9 })).rejects.toThrow('maxLength must be a whole number from 1 to 8, not 9.');
     await expect(load({ batchSize: 0 })).rejects.toThrow('batchSize must be a whole number of at least 1, not 0.');
     await expect(load({}, { config: { ...config, tau: -1 } })).rejects.toThrow('text encoder config: tau must be');

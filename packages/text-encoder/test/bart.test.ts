@@ -2,6 +2,16 @@ import { ConfigError, OptionError } from '@dalle-mini/core';
 import { GraphError, grad, type Initializer, input, mean, ParameterScope, sizeOf, square } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import {
+  fixture,
+  hiddenStatesOf,
+  integers,
+  listed,
+  parametersOf,
+  relativeError,
+  released,
+  whole,
+} from '@dalle-mini/testing/published';
+import {
   type BartConfig,
   bart,
   bartParameters,
@@ -12,17 +22,7 @@ import {
   importTextEncoderConfig,
 } from '@dalle-mini/text-encoder';
 import { type Checkpoint, fromFloat32, fromInt32 } from '@dalle-mini/weights';
-import { afterAll, describe, expect, it } from 'vitest';
-import {
-  fixture,
-  hiddenStatesOf,
-  integers,
-  listed,
-  parametersOf,
-  relativeError,
-  released,
-  whole,
-} from './published-bart.js';
+import { afterAll, describe, expect, test } from 'vitest';
 
 const runtime = new OnnxRuntime();
 afterAll(() => runtime.dispose());
@@ -31,13 +31,13 @@ const { description, tensors } = fixture<{
   base: object;
   variants: Record<string, object>;
   initialGains: Record<string, Record<string, number>>;
-}>('fixtures/bart-options');
+}>(new URL('fixtures/bart-options', import.meta.url));
 const { base, variants, initialGains } = description;
 
 const tiny: BartConfig = { vocabularySize: 9, maxLength: 6, width: 8, layers: 2, heads: 2, feedForwardWidth: 12 };
 
 describe("DALL·E Mini's published text encoder", () => {
-  it('gives the same hidden states as released', async () => {
+  test('gives the same hidden states as released', async () => {
     const config = importTextEncoderConfig(whole.description.config);
     const hiddenStates = await hiddenStatesOf(runtime, config, parametersOf(whole.tensors, config), {
       ids: integers(whole.tensors.get('text_tokens')!),
@@ -46,7 +46,7 @@ describe("DALL·E Mini's published text encoder", () => {
     expect(relativeError(hiddenStates, whole.tensors.get('encoder_hidden_states')!)).toBeLessThan(1e-4);
   });
 
-  it.each(Object.entries(variants))('gives the same hidden states, variant %s', async (name, variant) => {
+  test.each(Object.entries(variants))('gives the same hidden states, variant %s', async (name, variant) => {
     const config = importTextEncoderConfig({ ...base, ...variant });
     // Which checks that they are exactly the parameters of the published code.
     const parameters = parametersOf(tensors, config, `${name}/`);
@@ -57,7 +57,7 @@ describe("DALL·E Mini's published text encoder", () => {
     expect(relativeError(hiddenStates, tensors.get(`${name}/hidden_states`)!)).toBeLessThan(1e-4);
   });
 
-  it.each(Object.entries(initialGains))('has first weights as wide, variant %s', (name, gains) => {
+  test.each(Object.entries(initialGains))('has first weights as wide, variant %s', (name, gains) => {
     const parameters = bartParameters(importTextEncoderConfig({ ...base, ...variants[name] }));
     const wide = (parameter: string) => {
       const { attributes } = parameters.get(parameter)!.operation;
@@ -77,12 +77,12 @@ describe("DALL·E Mini's published text encoder", () => {
 });
 
 describe('bart', () => {
-  it('refuses captions past the last position', () => {
+  test('refuses captions past the last position', () => {
     const ids = input('ids', [1, 7], 'int32');
     expect(() => bart(new ParameterScope(), tiny, ids, ids)).toThrow(GraphError);
   });
 
-  it.each<[string, Partial<BartConfig>]>([
+  test.each<[string, Partial<BartConfig>]>([
     ['softmax', {}],
     ["Sinkhorn's normalization", { sinkhornIterations: 3 }],
     ['relative positions', { relativePositions: true }],
@@ -126,18 +126,18 @@ describe('the presets', () => {
   const published = ({ width, glu, layers, rows }: Record<'width' | 'glu' | 'layers' | 'rows', number>) =>
     layers * (4 * width * width + 3 * width + 3 * width * glu + width + glu) + (rows + 64) * width + 3 * width;
 
-  it("have the parameters of DALL·E Mini's and Mega's text encoders", () => {
+  test("have the parameters of DALL·E Mini's and Mega's text encoders", () => {
     expect(count(bartPresets['dalle-mini'])).toBe(published({ width: 1024, glu: 2730, layers: 12, rows: 50264 }));
     expect(count(bartPresets['dalle-mega'])).toBe(published({ width: 2048, glu: 4096, layers: 24, rows: 50272 }));
   });
 
-  it('are sound', () => {
+  test('are sound', () => {
     for (const preset of Object.values(bartPresets)) expect(() => checkBartConfig(preset)).not.toThrow();
   });
 });
 
 describe('checkBartConfig', () => {
-  it.each<[Record<string, unknown>, string]>([
+  test.each<[Record<string, unknown>, string]>([
     [{ vocabularySize: 0 }, 'vocabularySize must be a whole number from 1 to 16777216, not 0.'],
     [{ layers: 1e6 }, 'layers must be a whole number from 1 to 1024, not 1000000.'],
     [{ maxLength: undefined }, 'maxLength is missing; it must be a whole number from 1 to 131072.'],
@@ -164,7 +164,7 @@ describe('checkBartConfig', () => {
 });
 
 describe('importTextEncoderConfig', () => {
-  it('reads the configuration of DALL·E Mega', () => {
+  test('reads the configuration of DALL·E Mega', () => {
     // The fields of tools/train/config/mega/config.json that differ from the defaults.
     const config = importTextEncoderConfig({
       d_model: 2048,
@@ -179,7 +179,7 @@ describe('importTextEncoderConfig', () => {
     expect(config).toMatchObject({ ...bartPresets['dalle-mega'], decoderLayers: 24, sinkhornIterations: 1 });
   });
 
-  it('refuses Sinkhorn without iterations', () => {
+  test('refuses Sinkhorn without iterations', () => {
     expect(() => importTextEncoderConfig({ sinkhorn_iters: 0 })).toThrow(
       'config.json: sinkhorn_iters must be a whole number from 1 to 1024, not 0.',
     );
@@ -189,19 +189,19 @@ describe('importTextEncoderConfig', () => {
 describe('importTextEncoder', () => {
   const config = importTextEncoderConfig(whole.description.config);
 
-  it("leaves the decoder's tensors", () => {
+  test("leaves the decoder's tensors", () => {
     const checkpoint = released(whole.tensors);
     const others = [...checkpoint.keys()].filter((name) => !name.startsWith('model/encoder/'));
     importTextEncoder(checkpoint, config);
     expect([...checkpoint.keys()]).toEqual(others);
   });
 
-  it('takes the tree with its root, params, too', () => {
+  test('takes the tree with its root, params, too', () => {
     const checkpoint = new Map([...released(whole.tensors)].map(([name, tensor]) => [`params/${name}`, tensor]));
     expect(importTextEncoder(checkpoint, config)).toEqual(importTextEncoder(released(whole.tensors), config));
   });
 
-  it('names what is missing, also when it was taken before', () => {
+  test('names what is missing, also when it was taken before', () => {
     const checkpoint = released(whole.tensors);
     importTextEncoder(checkpoint, config);
     expect(() => importTextEncoder(checkpoint, config)).toThrow(
@@ -218,19 +218,19 @@ describe('exportTextEncoder', () => {
     return { config, original, weights: importTextEncoder(original(), config) };
   };
 
-  it.each(Object.entries(variants))('gives the tensors back that were taken, variant %s', (name, options) => {
+  test.each(Object.entries(variants))('gives the tensors back that were taken, variant %s', (name, options) => {
     const { config, original, weights } = variant(name);
     const { use_scan: scan } = options as { use_scan?: boolean };
     expect(listed(exportTextEncoder(weights, config, { scan }))).toEqual(listed(original()));
   });
 
-  it('leaves what it is given as it was, and out what the model does not have', () => {
+  test('leaves what it is given as it was, and out what the model does not have', () => {
     const { config, original, weights } = variant('released');
     const more: Checkpoint = new Map([...weights, ['lm_head.weight', fromFloat32(Float32Array.of(1), [1])]]);
     for (let i = 0; i < 2; i++) expect(listed(exportTextEncoder(more, config))).toEqual(listed(original()));
   });
 
-  it('stacks layers or does not, whichever it is told', () => {
+  test('stacks layers or does not, whichever it is told', () => {
     const { config, weights } = variant('released-per-layer');
     expect(importTextEncoder(exportTextEncoder(weights, config, { scan: true }), config)).toEqual(weights);
     expect([...exportTextEncoder(weights, config, { scan: true }).keys()]).toEqual([
@@ -238,7 +238,7 @@ describe('exportTextEncoder', () => {
     ]);
   });
 
-  it('refuses to stack layers that differ', () => {
+  test('refuses to stack layers that differ', () => {
     const { config, weights } = variant('swinv2');
     expect(() => exportTextEncoder(weights, config, { scan: true })).toThrow(OptionError);
     expect(() => exportTextEncoder(weights, config, { scan: true })).toThrow(
@@ -246,7 +246,7 @@ describe('exportTextEncoder', () => {
     );
   });
 
-  it("refuses a last norm's scale that has no place where layers are not stacked", () => {
+  test("refuses a last norm's scale that has no place where layers are not stacked", () => {
     const { config, weights } = variant('postln');
     const last = 'layers.1.final_layer_norm.weight';
     expect(() => exportTextEncoder(weights, config, { scan: false })).toThrow(
@@ -256,7 +256,7 @@ describe('exportTextEncoder', () => {
     expect(exportTextEncoder(weights, config, { scan: false }).size).toBe(variant('postln-per-layer').original().size);
   });
 
-  it.each<[string, (weights: Checkpoint) => void, string]>([
+  test.each<[string, (weights: Checkpoint) => void, string]>([
     [
       'missing',
       (weights) => weights.delete('layernorm_embedding.bias'),

@@ -1,12 +1,12 @@
 import { ConfigError } from '@dalle-mini/core';
 import { parseBertConfig } from '@dalle-mini/text-encoder';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { type Family, readModel } from './hugging-face.js';
 
 const sizes = { width: 12, layers: 2, heads: 3, feedForwardWidth: 16, positions: 14, activation: 'gelu' };
 
 describe('parseBertConfig', () => {
-  it.each<[Family, object]>([
+  test.each<[Family, object]>([
     ['bert', { vocabularySize: 150, tokenTypes: 2, layerNormEpsilon: 1e-12 }],
     ['roberta', { vocabularySize: 280, tokenTypes: 1, layerNormEpsilon: 1e-5, paddingId: 1 }],
     ['distilbert', { vocabularySize: 150, tokenTypes: 0, layerNormEpsilon: 1e-12, sinusoidalPositions: false }],
@@ -15,13 +15,13 @@ describe('parseBertConfig', () => {
     expect(parseBertConfig(readModel(family).config)).toEqual({ family, ...sizes, ...own });
   });
 
-  it('has the defaults of Hugging Face for options that a file leaves out, or has as null', () => {
+  test('has the defaults of Hugging Face for options that a file leaves out, or has as null', () => {
     const { hidden_act: _, position_embedding_type: __, pad_token_id: ___, ...rest } = readModel('roberta').config;
     const config = parseBertConfig({ ...rest, position_embedding_type: null });
     expect(config).toEqual(parseBertConfig(readModel('roberta').config));
   });
 
-  it.each<[Family, Record<string, unknown>, string]>([
+  test.each<[Family, Record<string, unknown>, string]>([
     ['bert', { model_type: 'xlm-roberta' }, 'model_type must be "bert", "roberta", "distilbert" or "bart", not "xlm-'],
     ['bert', { model_type: undefined }, 'model_type is missing; it must be "bert", "roberta", "distilbert" or "bart".'],
     ['bert', { hidden_act: 'mish' }, 'hidden_act must be "gelu", "gelu_fast", "gelu_new", "gelu_pytorch_tanh"'],

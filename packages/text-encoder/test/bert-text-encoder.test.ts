@@ -1,7 +1,7 @@
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { type HuggingFaceFiles, HuggingFaceTextEncoder } from '@dalle-mini/text-encoder';
 import { type Checkpoint, fromFloat32, toFloat32, toInt32 } from '@dalle-mini/weights';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { minilm, reference } from './minilm.js';
 import { tinyBert } from './tiny-bert.js';
 
@@ -15,7 +15,7 @@ const renamed = (rename: (name: string) => string): Checkpoint =>
   new Map([...tinyBert.weights].map(([name, tensor]) => [rename(name), tensor]));
 
 describe('the bundled MiniLM', () => {
-  it('agrees with the Python model, token by token, as far as 8 bits allow', async () => {
+  test('agrees with the Python model, token by token, as far as 8 bits allow', async () => {
     const { maxLength, captions, hiddenStatesOf, tensors } = reference;
     const files = { config: minilm.config, tokenizer: minilm.tokenizer, weights: minilm.readWeights() };
     const encoder = await load(files, { maxLength });
@@ -41,7 +41,7 @@ describe('the bundled MiniLM', () => {
 });
 
 describe('encode', () => {
-  it('tells the shape of what it returns', async () => {
+  test('tells the shape of what it returns', async () => {
     const encoder = await load();
     expect(encoder).toMatchObject({ width: 32, maxLength: 6 });
     const text = await encoder.encode(['a red cat', '']);
@@ -52,7 +52,7 @@ describe('encode', () => {
   });
 
   // One caption, a full batch, one more, and none: what a caption is encoded to must not depend on its neighbours.
-  it.each([0, 1, 2, 3, 5])('encodes %i captions, two at a time, as it does one by one', async (count) => {
+  test.each([0, 1, 2, 3, 5])('encodes %i captions, two at a time, as it does one by one', async (count) => {
     const encoder = await load({}, { batchSize: 2 });
     const captions = ['a red cat', 'cats', '', 'red red red red red red', 'a cats'].slice(0, count);
     const together = await encoder.encode(captions);
@@ -66,7 +66,7 @@ describe('encode', () => {
     await encoder.dispose();
   });
 
-  it('stops between two batches when it is cancelled', async () => {
+  test('stops between two batches when it is cancelled', async () => {
     const encoder = await load({}, { batchSize: 1 });
     const abort = new AbortController();
     const encoding = encoder.encode(Array(1000).fill('cat'), { signal: abort.signal });
@@ -78,7 +78,7 @@ describe('encode', () => {
 });
 
 describe('fromFiles', () => {
-  it.each([
+  test.each([
     ['the names of models with a head', (name: string) => `bert.${name}`],
     [
       "TensorFlow's names for norms",
@@ -90,7 +90,7 @@ describe('fromFiles', () => {
     await Promise.all([plain.dispose(), other.dispose()]);
   });
 
-  it('ignores tensors that the hidden states do not need', async () => {
+  test('ignores tensors that the hidden states do not need', async () => {
     const weights = new Map([
       ...tinyBert.weights,
       ['pooler.dense.bias', fromFloat32(Float32Array.of(1), [1])] as const,
@@ -99,19 +99,19 @@ describe('fromFiles', () => {
     await encoder.dispose();
   });
 
-  it.each([0, 17, 2.5])('refuses %d tokens where the model has 16 positions', async (maxLength) => {
+  test.each([0, 17, 2.5])('refuses %d tokens where the model has 16 positions', async (maxLength) => {
     await expect(load({}, { maxLength })).rejects.toThrow(
       `maxLength must be a whole number from 1 to 16, not ${maxLength}.`,
     );
   });
 
-  it.each([0, 1.5])('refuses batches of %d', async (batchSize) => {
+  test.each([0, 1.5])('refuses batches of %d', async (batchSize) => {
     await expect(load({}, { batchSize })).rejects.toThrow(
       `batchSize must be a whole number of at least 1, not ${batchSize}.`,
     );
   });
 
-  it('names a weight that is missing, or of another shape', async () => {
+  test('names a weight that is missing, or of another shape', async () => {
     const missing = renamed((name) => (name.includes('layer.1.output.dense.bias') ? 'other' : name));
     await expect(load({ weights: missing })).rejects.toThrow('encoder.layer.1.output.dense.bias is missing');
     const wrong = new Map([

@@ -3,7 +3,7 @@ import { dequantize, GraphError, input, ParameterScope, type TensorData } from '
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { bert, parseBertConfig } from '@dalle-mini/text-encoder';
 import { readSafetensors, toFloat32, toInt32 } from '@dalle-mini/weights';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { tinyBert } from './tiny-bert.js';
 
 const runtime = new OnnxRuntime();
@@ -23,7 +23,7 @@ function build(tokens = length) {
 }
 
 describe('bert', () => {
-  it('gives the hidden states of Hugging Face on random weights', async () => {
+  test('gives the hidden states of Hugging Face on random weights', async () => {
     const outputs = readSafetensors(
       readFileSync(new URL('fixtures/tiny-bert/outputs.safetensors', import.meta.url)),
     ).tensors;
@@ -41,13 +41,13 @@ describe('bert', () => {
     expect(worst / peak).toBeLessThan(1e-5);
   });
 
-  it('declares the parameters that Hugging Face stores, under the same names and shapes', () => {
+  test('declares the parameters that Hugging Face stores, under the same names and shapes', () => {
     const declared = [...build().scope.parameters].map(([name, { shape }]) => `${name} [${shape}]`);
     const stored = [...tinyBert.weights].map(([name, { shape }]) => `${name} [${shape}]`);
     expect(declared.sort()).toEqual(stored.sort());
   });
 
-  it('refuses captions past the last position', () => {
+  test('refuses captions past the last position', () => {
     expect(() => build(17)).toThrow(GraphError);
   });
 });

@@ -2,7 +2,7 @@ import type { TextEncoding } from '@dalle-mini/core';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { type HuggingFaceFiles, HuggingFaceTextEncoder } from '@dalle-mini/text-encoder';
 import { type Checkpoint, type StoredTensor, toFloat32, toInt32 } from '@dalle-mini/weights';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { type Family, families, readModel, vocabularies } from './hugging-face.js';
 
 const runtime = new OnnxRuntime();
@@ -54,17 +54,17 @@ describe.each(families)('%s', (family) => {
     return text;
   };
 
-  it.each(filesOf(family))('has the hidden states of Hugging Face, from %s', async (file) => {
+  test.each(filesOf(family))('has the hidden states of Hugging Face, from %s', async (file) => {
     expect(relativeError(await encode({ weights: readWeights(file) }), hiddenStates)).toBeLessThan(TOLERANCE);
   });
 
-  it.each([...outputs.keys()].filter((name) => name.includes('=')))('has them with %s', async (option) => {
+  test.each([...outputs.keys()].filter((name) => name.includes('=')))('has them with %s', async (option) => {
     const [field, value] = option.split('=') as [string, string];
     const text = await encode({ config: { ...config, [field]: JSON.parse(value) } });
     expect(relativeError(text, outputs.get(option)!)).toBeLessThan(TOLERANCE);
   });
 
-  it('has the same from files of the bare model and of one with a head', async () => {
+  test('has the same from files of the bare model and of one with a head', async () => {
     const bare = readWeights('model.safetensors');
     const withHead = readWeights('flax_model.msgpack');
     expect([...withHead.keys()].filter((name) => name.startsWith(`${heads[family]}/`))).not.toEqual([]);
@@ -77,17 +77,17 @@ describe.each(families)('%s', (family) => {
     }
   });
 
-  it('leaves the weights that it is given as they are', async () => {
+  test('leaves the weights that it is given as they are', async () => {
     const weights = readWeights('flax_model.msgpack');
     await (await load({ weights })).dispose();
     expect(weights).toEqual(readWeights('flax_model.msgpack'));
   });
 
-  it('has the same with the files of its vocabulary', async () => {
+  test('has the same with the files of its vocabulary', async () => {
     expect(await encode({ tokenizer: vocabularies[vocabulary] })).toEqual(await encode());
   });
 
-  it('pads to the longest caption where that is asked for, and gives its tokens the same', async () => {
+  test('pads to the longest caption where that is asked for, and gives its tokens the same', async () => {
     const encoder = await load();
     for (const caption of captions) {
       const padded = await encoder.encode([caption]);
@@ -100,7 +100,7 @@ describe.each(families)('%s', (family) => {
     await encoder.dispose();
   });
 
-  it('reads as many tokens as it has positions, and no more', async () => {
+  test('reads as many tokens as it has positions, and no more', async () => {
     const encoder = await load({}, { maxLength: 14 });
     const text = await encoder.encode(['a '.repeat(100)]);
     await encoder.dispose();
@@ -108,7 +108,7 @@ describe.each(families)('%s', (family) => {
     await expect(load({}, { maxLength: 15 })).rejects.toThrow('maxLength must be a whole number from 1 to 14, not 15.');
   });
 
-  it.each(filesOf(family))('names a tensor that %s has in another shape, or not at all', async (file) => {
+  test.each(filesOf(family))('names a tensor that %s has in another shape, or not at all', async (file) => {
     const vocabularySize = Number(config.vocab_size);
     const larger = { ...config, vocab_size: vocabularySize + 1 };
     const weights = readWeights(file);
@@ -127,7 +127,7 @@ describe.each(families)('%s', (family) => {
 });
 
 describe('files of Flax', () => {
-  it('are named where a kernel has another shape, as it lies in the file', async () => {
+  test('are named where a kernel has another shape, as it lies in the file', async () => {
     const { config, tokenizer, readWeights } = readModel('bert');
     const files = {
       config: { ...config, intermediate_size: 20 },
@@ -139,7 +139,7 @@ describe('files of Flax', () => {
     );
   });
 
-  it('need no table of positions where these are sines and cosines', async () => {
+  test('need no table of positions where these are sines and cosines', async () => {
     const { config, tokenizer, readWeights, captions, maxLength, outputs } = readModel('distilbert');
     const weights = readWeights('flax_model.msgpack');
     expect(weights.delete('distilbert/embeddings/position_embeddings/embedding')).toBe(true);
@@ -152,7 +152,7 @@ describe('files of Flax', () => {
 });
 
 describe("BART's encoder", () => {
-  it('may be a file of its own', async () => {
+  test('may be a file of its own', async () => {
     const { config, tokenizer, readWeights, captions, maxLength, outputs } = readModel('bart');
     const whole = readWeights('model.safetensors');
     const encoderOnly = [...whole].flatMap(([name, tensor]): [string, StoredTensor][] => {

@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ConfigError, OptionError } from '@dalle-mini/core';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { FakeHub } from '@dalle-mini/testing/fake-hub';
+import { released, whole } from '@dalle-mini/testing/published';
 import {
   BartTextEncoder,
   HuggingFaceTextEncoder,
@@ -13,9 +15,7 @@ import { type OpenTextEncoderOptions, openTextEncoder } from '@dalle-mini/text-e
 import { fromFloat32, type StoredTensor, toFloat32 } from '@dalle-mini/weights';
 import { writeCheckpointFile, writeFlaxCheckpointFile } from '@dalle-mini/weights/node';
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { FakeHub } from '../../weights/test/fake-hub.js';
 import { readModel } from './hugging-face.js';
-import { released, whole } from './published-bart.js';
 
 const runtime = new OnnxRuntime({ threads: 1 });
 afterAll(() => runtime.dispose());

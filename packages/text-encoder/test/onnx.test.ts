@@ -1,16 +1,16 @@
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { compiledAndReopened } from '@dalle-mini/testing/onnx-file';
+import { integers, parametersOf, whole } from '@dalle-mini/testing/published';
+import { int32, Values } from '@dalle-mini/testing/values';
 import { bartGraph, bertGraph, bertWeights, importTextEncoderConfig, parseBertConfig } from '@dalle-mini/text-encoder';
-import { afterAll, describe, expect, it } from 'vitest';
-import { compiledAndReopened } from '../../graph/test/onnx-file.js';
-import { int32, Values } from '../../graph/test/values.js';
+import { afterAll, describe, expect, test } from 'vitest';
 import { families, readModel } from './hugging-face.js';
-import { integers, parametersOf, whole } from './published-bart.js';
 
 const runtime = new OnnxRuntime({ threads: 1 });
 afterAll(() => runtime.dispose());
 
 describe('a text encoder, written as an ONNX model, gives the same hidden states:', () => {
-  it.each(families)('%s', async (family) => {
+  test.each(families)('%s', async (family) => {
     const model = readModel(family);
     const config = parseBertConfig(model.config);
     const parameters = bertWeights(model.readWeights('model.safetensors'), config);
@@ -24,7 +24,7 @@ describe('a text encoder, written as an ONNX model, gives the same hidden states
     expect(reopened).toEqual(compiled);
   });
 
-  it("DALL·E Mini's own", async () => {
+  test("DALL·E Mini's own", async () => {
     const config = importTextEncoderConfig(whole.description.config);
     const inputs = {
       ids: integers(whole.tensors.get('text_tokens')!),

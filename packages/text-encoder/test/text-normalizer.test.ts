@@ -1,5 +1,5 @@
 import { TextNormalizer } from '@dalle-mini/text-encoder';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { demojize } from '../src/captions/demojize.js';
 import { fixText } from '../src/captions/fix-text.js';
 import { unescapeHtml } from '../src/captions/html-entities.js';
@@ -10,12 +10,12 @@ import { rows, wordFrequencies } from './captions.js';
 const normalizer = new TextNormalizer(wordFrequencies);
 
 describe('the published code', () => {
-  it('is compared on hundreds of captions', () => {
+  test('is compared on hundreds of captions', () => {
     expect(rows.length).toBeGreaterThanOrEqual(300);
     expect(rows.some(({ random }) => random.length > 1)).toBe(true);
   });
 
-  it.each(rows.map((row, index) => [index, row.caption.slice(0, 40), row] as const))(
+  test.each(rows.map((row, index) => [index, row.caption.slice(0, 40), row] as const))(
     'makes the same of caption %i, %j',
     (_index, _start, { caption, fixed, demojized, random, normalized }) => {
       const drawn = random.values();
@@ -29,7 +29,7 @@ describe('the published code', () => {
 });
 
 describe('normalize', () => {
-  it.each([
+  test.each([
     ['', ' '],
     ['A café, by the sea…', ' a cafe, by the sea'],
     ['#throwbackthursday in 2020', ' throw back thursday in 2020'],
@@ -40,7 +40,7 @@ describe('normalize', () => {
     expect(normalizer.normalize(caption)).toBe(expected);
   });
 
-  it('calls a person what chance says, as often as Wikipedia does', () => {
+  test('calls a person what chance says, as often as Wikipedia does', () => {
     const names = [0, 0.67, 0.68, 0.97, 0.98].map((number) =>
       new TextNormalizer(wordFrequencies, { random: () => number }).normalize('<person>'),
     );
@@ -49,7 +49,7 @@ describe('normalize', () => {
   });
 
   // What is quadratic would take minutes.
-  it.each([
+  test.each([
     ['a hashtag', `#${'throwbackthursday'.repeat(6000)}`],
     ['digits in a hashtag', `#${'1'.repeat(100_000)}`],
     ['spaces', `a${' '.repeat(100_000)}b`],
@@ -66,7 +66,7 @@ describe('normalize', () => {
 });
 
 describe('transliterate', () => {
-  it.each([
+  test.each([
     ['Ωμέγα Москва 北京 東京 서울', 'Omega Moskva Bei Jing  Dong Jing  seoul'],
     ['東つちシー', 'Dong tsuchishi-'],
     ['½ ™ − ≤ €', ' 1/2 (tm) - <= EUR'],
@@ -76,7 +76,7 @@ describe('transliterate', () => {
     expect(transliterate(text)).toBe(ascii);
   });
 
-  it('gives ASCII for every character', () => {
+  test('gives ASCII for every character', () => {
     for (let code = 0; code <= 0x10ffff; code += 7) {
       expect(transliterate(String.fromCodePoint(code))).toMatch(/^\p{ASCII}*$/u);
     }
@@ -84,7 +84,7 @@ describe('transliterate', () => {
 });
 
 describe('unescapeHtml', () => {
-  it.each([
+  test.each([
     ['&notit; &not; &amp &AMPx &copy', '¬it; ¬ & &x ©'],
     ['&#128; &#x92; &#129; &#0; &#1; &#xD800; &#x110000; &#xfffe;', '€ ’ \x81 \ufffd  \ufffd \ufffd '],
     ['& &; &# &#x; &unknown;', '& &; &# &#x; &unknown;'],
@@ -94,7 +94,7 @@ describe('unescapeHtml', () => {
 });
 
 describe('word frequencies', () => {
-  it('may be a map of counts, in any order', () => {
+  test('may be a map of counts, in any order', () => {
     const counts = wordFrequencies
       .trim()
       .split('\n')
@@ -104,11 +104,11 @@ describe('word frequencies', () => {
     expect(mapped.normalize('#blackcatbythesea')).toBe(normalizer.normalize('#blackcatbythesea'));
   });
 
-  it('split words that they do not hold into letters', () => {
+  test('split words that they do not hold into letters', () => {
     expect(new WordSplitter('cat 2\ndog 1\n').split("catdog's x_cats")).toBe('cat dog s x cat s');
   });
 
-  it.each([
+  test.each([
     ['', /are empty; give the text of enwiki-words-frequency.txt/],
     ['the 10\n\nof 5', /Line 2 .* is "", not a word and its count; give/],
     ['the 10\nof', /Line 2 .* is "of", not/],
@@ -119,7 +119,7 @@ describe('word frequencies', () => {
     expect(() => new TextNormalizer(text)).toThrow(message);
   });
 
-  it('that are an empty map or nothing at all are refused', () => {
+  test('that are an empty map or nothing at all are refused', () => {
     expect(() => new TextNormalizer(new Map())).toThrow(/are empty; give a map/);
     expect(() => new TextNormalizer(undefined as unknown as string)).toThrow(/are missing; give the text of enwiki/);
   });

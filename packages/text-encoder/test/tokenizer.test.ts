@@ -1,7 +1,7 @@
 import { createRandom } from '@dalle-mini/core';
 import { toInt32 } from '@dalle-mini/weights';
 import { Tokenizer } from '@huggingface/tokenizers';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { loadTextTokenizer } from '../src/tokenizers/text-tokenizer.js';
 import { minilm, reference } from './minilm.js';
 
@@ -19,7 +19,7 @@ describe("BERT's tokenizer", () => {
   const expectedMask = toInt32(tensors.get('attentionMask')!);
   const row = (index: number, values: Int32Array) => [...values.subarray(index * maxLength, (index + 1) * maxLength)];
 
-  it.each(captions.map((caption, index) => [index, caption.slice(0, 40)] as const))(
+  test.each(captions.map((caption, index) => [index, caption.slice(0, 40)] as const))(
     'gives the ids and the mask of the Python reference for caption %i, %j',
     (index) => {
       const batch = tokenizer.encode([captions[index]!], maxLength);
@@ -28,7 +28,7 @@ describe("BERT's tokenizer", () => {
     },
   );
 
-  it('puts the captions of a batch one after the other', () => {
+  test('puts the captions of a batch one after the other', () => {
     const batch = tokenizer.encode(captions, maxLength);
     expect(batch.ids).toEqual(expectedIds);
     expect(batch.attentionMask).toEqual(expectedMask);
@@ -37,31 +37,31 @@ describe("BERT's tokenizer", () => {
 });
 
 describe('encode', () => {
-  it('keeps [CLS] and [SEP] whatever the length', () => {
+  test('keeps [CLS] and [SEP] whatever the length', () => {
     expect(ids('cat cat cat', 4)).toEqual([CLS, CAT, CAT, SEP]);
     expect(ids('cat cat cat', 2)).toEqual([CLS, SEP]);
     expect(ids('', 4)).toEqual([CLS, SEP, 0, 0]);
   });
 
-  it.each([1, 0, -1, 3.5, Number.NaN])('refuses %d tokens', (maxLength) => {
+  test.each([1, 0, -1, 3.5, Number.NaN])('refuses %d tokens', (maxLength) => {
     expect(() => tokenizer.encode(['cat'], maxLength)).toThrow(/whole number of at least 2/);
   });
 
-  it.each(['\ud83d', '\ude00', 'cat \ud83d', '\ude00\ud83d cat'])(
+  test.each(['\ud83d', '\ude00', 'cat \ud83d', '\ude00\ud83d cat'])(
     'reads the lone surrogate in %j as U+FFFD',
     (caption) => {
       expect(ids(caption)).toEqual(ids(caption.replace(/[\ud83d\ude00]/gu, '\ufffd')));
     },
   );
 
-  it('leaves whole pairs of surrogates alone', () => {
+  test('leaves whole pairs of surrogates alone', () => {
     expect(ids('cat 😀 dog')).toEqual([CLS, CAT, UNK, DOG, SEP, 0, 0, 0]);
   });
 });
 
 describe('a caption of 100,000 characters', () => {
   // What stands past the first words must not matter, and what gives no tokens must not hide what does.
-  it.each<[string, string, number[]]>([
+  test.each<[string, string, number[]]>([
     ['many words', 'cat '.repeat(25_000), [CLS, CAT, CAT, CAT, SEP]],
     ['spaces before the first word', `${' '.repeat(100_000)}cat dog`, [CLS, CAT, DOG, SEP, 0]],
     ['removed characters before the first word', `${'\u200b'.repeat(100_000)}cat dog`, [CLS, CAT, DOG, SEP, 0]],
@@ -77,7 +77,7 @@ describe('a caption of 100,000 characters', () => {
     expect(ids(caption, 5)).toEqual(expected);
   });
 
-  it('is not looked at past the words that fill the length', () => {
+  test('is not looked at past the words that fill the length', () => {
     const spy = vi.spyOn(Tokenizer.prototype, 'encode');
     ids('cat '.repeat(25_000));
     expect(spy.mock.calls.map(([text]: string[]) => text!.length)).toEqual([expect.closeTo(16 * 7, -1)]);
@@ -87,7 +87,7 @@ describe('a caption of 100,000 characters', () => {
   // With a maxLength this large the whole caption is tokenized at once. Runs of removed characters bring a token to every 16
   // characters or so, so that the last token that is needed lies about where the caption is cut, among words and whatever
   // normalizers remove, join, split or replace.
-  it('has the tokens that it would have without the cut', () => {
+  test('has the tokens that it would have without the cut', () => {
     const random = createRandom(3);
     const choose = <T>(from: readonly T[]): T => from[random.integer(from.length)]!;
     const pieces = [
@@ -109,7 +109,7 @@ describe('a caption of 100,000 characters', () => {
 describe('loadTextTokenizer', () => {
   const { padding: _, ...withoutPadding } = minilm.tokenizer as Record<string, unknown>;
 
-  it.each([
+  test.each([
     ['its name', {}],
     ['tokenizer_config.json', { pad_token: '[PAD]' }],
     ['tokenizer_config.json, as an object', { pad_token: { content: '[PAD]' } }],
@@ -118,12 +118,12 @@ describe('loadTextTokenizer', () => {
     expect([...ids]).toEqual([CLS, SEP, 0]);
   });
 
-  it('refuses a tokenizer that has no such token', async () => {
+  test('refuses a tokenizer that has no such token', async () => {
     await expect(loadTextTokenizer(withoutPadding, { pad_token: '<pad>' })).rejects.toThrow(/no padding token "<pad>"/);
     await expect(loadTextTokenizer({ ...withoutPadding, added_tokens: [] })).rejects.toThrow(/no padding token; give/);
   });
 
-  it('lets the event loop turn while it reads a large vocabulary', async () => {
+  test('lets the event loop turn while it reads a large vocabulary', async () => {
     const { model } = minilm.tokenizer as { model: { vocab: Record<string, number> } };
     const more = Array.from({ length: 200_000 }, (_, i) => [`word ${i}`, 30_522 + i] as const);
     let turns = 0;
@@ -136,7 +136,7 @@ describe('loadTextTokenizer', () => {
     expect(turns).toBeGreaterThan(0);
   });
 
-  it('refuses what is not a tokenizer', async () => {
+  test('refuses what is not a tokenizer', async () => {
     await expect(loadTextTokenizer({ padding: null })).rejects.toThrow();
   });
 });

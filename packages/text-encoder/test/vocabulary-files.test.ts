@@ -8,7 +8,7 @@ import {
   tokenizerFromFiles,
   tokenizerFromWordPieceFiles,
 } from '@dalle-mini/text-encoder';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { bpeFiles, maxLength, type Row, read, rows, wordFrequencies } from './captions.js';
 import { families, readModel, tokens, vocabularies } from './hugging-face.js';
 
@@ -28,7 +28,7 @@ describe.each<[string, keyof Row['tokens'], TextTokenizer, number]>([
   ['BertTokenizerFast', 'cased', await wordPiece('cased', false), 0],
   ['min-dalle', 'minDalle', minDalle, 1],
 ])('the tokenizer of %s', (_, name, tokenizer, padId) => {
-  it.each(rows.map((row, index) => [index, row.caption.slice(0, 40), row] as const))(
+  test.each(rows.map((row, index) => [index, row.caption.slice(0, 40), row] as const))(
     'has the ids and the mask of caption %i, %j',
     (_index, _start, { caption, tokens }) => {
       const expected = tokens[name];
@@ -38,11 +38,11 @@ describe.each<[string, keyof Row['tokens'], TextTokenizer, number]>([
     },
   );
 
-  it('does not take long for 100,000 characters without a space', () => {
+  test('does not take long for 100,000 characters without a space', () => {
     expect(ids(tokenizer, 'cat'.repeat(33_334))).toHaveLength(maxLength);
   });
 
-  it.each([1, -1, 2.5, Number.NaN])('refuses %d tokens', (length) => {
+  test.each([1, -1, 2.5, Number.NaN])('refuses %d tokens', (length) => {
     expect(() => tokenizer.encode(['cat'], length)).toThrow(/whole number of at least 2/);
   });
 });
@@ -55,7 +55,7 @@ describe("Hugging Face's tokenizers", () => {
       return [...ids.subarray(0, attentionMask.lastIndexOf(1) + 1)];
     });
 
-  it.each(tokenizers)(
+  test.each(tokenizers)(
     'have the ids of $vocabulary with $tokenizerConfig',
     async ({ vocabulary, tokenizerConfig, ids }) => {
       expect(captions.length).toBeGreaterThan(50);
@@ -63,14 +63,14 @@ describe("Hugging Face's tokenizers", () => {
     },
   );
 
-  it.each(families)('have the ids of %s, from tokenizer.json', async (family) => {
+  test.each(families)('have the ids of %s, from tokenizer.json', async (family) => {
     const { tokenizer, vocabulary } = readModel(family);
     expect(idsOf(await tokenizerFromFiles(tokenizer))).toEqual(
       tokenizers.find((row) => row.vocabulary === vocabulary)!.ids,
     );
   });
 
-  it('are refused where a file is missing', async () => {
+  test('are refused where a file is missing', async () => {
     await expect(tokenizerFromFiles({ vocab: vocabularies.bpe.vocab })).rejects.toThrow('give the text of merges.txt');
     await expect(tokenizerFromFiles({ merges: vocabularies.bpe.merges, vocab: undefined })).rejects.toThrow(
       'give vocab.json',
@@ -79,7 +79,7 @@ describe("Hugging Face's tokenizers", () => {
 });
 
 describe('DalleBartProcessor', () => {
-  it.each(rows.map((row, index) => [index, row] as const))(
+  test.each(rows.map((row, index) => [index, row] as const))(
     'has the ids of caption %i',
     (_, { random, caption, tokens }) => {
       const drawn = random.values();
@@ -92,7 +92,7 @@ describe('DalleBartProcessor', () => {
     },
   );
 
-  it('has the empty caption, not normalized, for no condition', () => {
+  test('has the empty caption, not normalized, for no condition', () => {
     const tokenizer = normalizingTokenizer(bpe, new TextNormalizer(wordFrequencies));
     expect(ids(tokenizer, '', 4)).toEqual([vocab['<s>'], vocab['</s>'], vocab['<pad>'], vocab['<pad>']]);
   });
@@ -101,7 +101,7 @@ describe('DalleBartProcessor', () => {
 describe('a caption that is too long', () => {
   const long = 'cat '.repeat(100);
 
-  it('keeps its end token for BART, and loses it for min-dalle', () => {
+  test('keeps its end token for BART, and loses it for min-dalle', () => {
     expect(ids(bpe, long).at(-1)).toBe(vocab['</s>']);
     expect(ids(minDalle, long).at(-1)).not.toBe(vocab['</s>']);
   });
@@ -110,7 +110,7 @@ describe('a caption that is too long', () => {
 describe('vocab.json', () => {
   const make = [tokenizerFromBpeFiles, minDalleTokenizer];
 
-  it.each(make)('that is none is refused by %o', async (tokenizer) => {
+  test.each(make)('that is none is refused by %o', async (tokenizer) => {
     for (const wrong of [undefined, null, 'text', [], {}]) {
       const given = { vocab: wrong as unknown as Record<string, number>, merges };
       await expect(tokenizer(given)).rejects.toThrow(/holds no tokens; give vocab.json, parsed/);
@@ -123,7 +123,7 @@ describe('vocab.json', () => {
     );
   });
 
-  it('that lacks special tokens is refused', async () => {
+  test('that lacks special tokens is refused', async () => {
     const { '<s>': _, '<unk>': __, ...rest } = vocab;
     await expect(tokenizerFromBpeFiles({ vocab: rest, merges })).rejects.toThrow(
       /has no <s>; give the vocab.json of the model/,
@@ -131,14 +131,14 @@ describe('vocab.json', () => {
     await expect(minDalleTokenizer({ vocab: rest, merges })).rejects.toThrow(/has no <s>, <unk>; give/);
   });
 
-  it('may lack those that only captions name', async () => {
+  test('may lack those that only captions name', async () => {
     const { '<mask>': _, ...rest } = vocab;
     expect(ids(await tokenizerFromBpeFiles({ vocab: rest, merges }), 'cat', 4)).toEqual(ids(bpe, 'cat', 4));
   });
 });
 
 describe('merges.txt', () => {
-  it.each<[string, string, RegExp]>([
+  test.each<[string, string, RegExp]>([
     ['empty', '', /There are no merges; give the text of merges.txt/],
     ['a header alone', '#version: 0.2\n', /There are no merges/],
     ['of one token a line', '#version: 0.2\nĠ a\ncat\n', /Line 3 of the merges is "cat", not two tokens/],
@@ -158,7 +158,7 @@ describe('merges.txt', () => {
     await expect(minDalleTokenizer({ vocab, merges: text })).rejects.toThrow(message);
   });
 
-  it('may have the line ends of Windows, and no header', async () => {
+  test('may have the line ends of Windows, and no header', async () => {
     for (const text of [merges.replaceAll('\n', '\r\n'), merges.slice(merges.indexOf('\n') + 1)]) {
       expect(ids(await tokenizerFromBpeFiles({ vocab, merges: text }), 'a blue cat')).toEqual(ids(bpe, 'a blue cat'));
     }
@@ -166,7 +166,7 @@ describe('merges.txt', () => {
 });
 
 describe('vocab.txt', () => {
-  it.each<[string, unknown, RegExp]>([
+  test.each<[string, unknown, RegExp]>([
     ['empty', '', /no lines; give the text of vocab.txt/],
     ['missing', undefined, /no lines; give the text of vocab.txt/],
     ['parsed', { '[PAD]': 0 }, /no lines; give the text of vocab.txt/],
@@ -175,7 +175,7 @@ describe('vocab.txt', () => {
     await expect(tokenizerFromWordPieceFiles({ vocab: text as string, lowercase: true })).rejects.toThrow(message);
   });
 
-  it('may have the line ends of Windows', async () => {
+  test('may have the line ends of Windows', async () => {
     const text = read('uncased/vocab.txt').replaceAll('\n', '\r\n');
     const windows = await tokenizerFromWordPieceFiles({ vocab: text, lowercase: true });
     expect(ids(windows, 'a blue cat')).toEqual(ids(await wordPiece('uncased', true), 'a blue cat'));

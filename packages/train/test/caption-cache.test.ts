@@ -1,6 +1,6 @@
+import { wordEncoder } from '@dalle-mini/testing/tiny-training';
 import { describe, expect, test } from 'vitest';
 import { CaptionCache } from '../src/text/caption-cache.js';
-import { wordEncoder } from './tiny.mjs';
 
 describe('a caption cache', () => {
   test('gives what the encoder gives, but zeros where there is padding', async () => {

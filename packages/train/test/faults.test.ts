@@ -3,20 +3,20 @@ import { join } from 'node:path';
 import { FileError } from '@dalle-mini/core/node';
 import type { Runtime } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { contentOf, temporaryFolder } from '@dalle-mini/testing/folders';
+import { decoderRun, pictures, vqganRun } from '@dalle-mini/testing/tiny-training';
 import { type DecoderTraining, DivergenceError, readMetrics, trainDecoder, trainVqgan } from '@dalle-mini/train';
 import { toFloat32 } from '@dalle-mini/weights';
 import { readCheckpointFile } from '@dalle-mini/weights/node';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
-import { contentOf, temporaryFolder } from './folders.js';
 import { recordingRuntime } from './recording-runtime.js';
-import { decoderRun, pictures, vqganRun } from './tiny.mjs';
 
 /** Which of the system's calls fails, and with what code; `files` says for which files' writes. */
 const fault = vi.hoisted((): { open?: string; write?: string; files?: RegExp } => ({}));
 
 vi.mock('node:fs/promises', async (original) => {
   const actual = await original<typeof import('node:fs/promises')>();
-  const { fail } = await import('../../weights/test/system-error.js');
+  const { fail } = await import('@dalle-mini/testing/system-error');
   return {
     ...actual,
     async open(...args: Parameters<typeof actual.open>) {

@@ -2,12 +2,12 @@ import { appendFile, readdir, readFile, rm, truncate, writeFile } from 'node:fs/
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { contentOf, temporaryFolder } from '@dalle-mini/testing/folders';
+import { decoderRun, vqganRun } from '@dalle-mini/testing/tiny-training';
 import { ResumeError, trainDecoder, trainVqgan } from '@dalle-mini/train';
 import { readCheckpointFile, writeCheckpointFile } from '@dalle-mini/weights/node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { contentOf, temporaryFolder } from './folders.js';
 import { recordingRuntime } from './recording-runtime.js';
-import { decoderRun, vqganRun } from './tiny.mjs';
 
 // One thread, as the killed process has: sums over several threads may be rounded otherwise.
 const runtime = new OnnxRuntime({ threads: 1 });

@@ -1,11 +1,11 @@
 import { initializeParameters, parametersOf, type TensorData } from '@dalle-mini/graph';
+import { captionBert } from '@dalle-mini/testing/tiny-training';
 import { bertGraph, bertWeights, type HuggingFaceFiles, parseBertConfig } from '@dalle-mini/text-encoder';
 import { textEncoderWeights, trainedTextEncoder } from '@dalle-mini/train';
 import { type Checkpoint, fromFloat32 } from '@dalle-mini/weights';
 import { describe, expect, test } from 'vitest';
-import { tinyBert } from './bert.js';
 
-const { files, parameters } = tinyBert;
+const { files, parameters } = captionBert;
 
 const renamed = (weights: Checkpoint, rename: (name: string) => string): Checkpoint =>
   new Map([...weights].map(([name, tensor]) => [rename(name), tensor]));
@@ -45,7 +45,7 @@ describe('a pretrained text encoder to train', () => {
     const encoder = await trainedTextEncoder({ ...files, weights }, 6);
     expect(encoder.maxLength).toBe(6);
     expect(encoder.parameters).toEqual(parameters);
-    expect(encoder.tokenizer.encode(['a red circle'], 6)).toEqual(tinyBert.tokenizer.encode(['a red circle'], 6));
+    expect(encoder.tokenizer.encode(['a red circle'], 6)).toEqual(captionBert.tokenizer.encode(['a red circle'], 6));
   });
 
   const others: Record<string, object> = {
@@ -84,6 +84,6 @@ describe('a pretrained text encoder to train', () => {
     ]);
     const weights: HuggingFaceFiles['weights'] = textEncoderWeights(trained);
     expect([...weights.keys()]).toEqual([...parameters.keys()]);
-    expect(bertWeights(weights, tinyBert.config)).toEqual(bertWeights(files.weights, tinyBert.config));
+    expect(bertWeights(weights, captionBert.config)).toEqual(bertWeights(files.weights, captionBert.config));
   });
 });

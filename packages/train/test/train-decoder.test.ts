@@ -3,15 +3,14 @@ import type { ImageTokenizer, RgbImage } from '@dalle-mini/core';
 import { DalleMiniDecoder } from '@dalle-mini/decoder';
 import type { TensorData } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { temporaryFolder } from '@dalle-mini/testing/folders';
+import { captionBert, decoderModel, decoderRun, grids, wordEncoder } from '@dalle-mini/testing/tiny-training';
 import { HuggingFaceTextEncoder } from '@dalle-mini/text-encoder';
 import { type DecoderTraining, type MetricsRecord, readMetrics, trainDecoder } from '@dalle-mini/train';
 import { readCheckpointFile } from '@dalle-mini/weights/node';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { tinyBert } from './bert.js';
-import { temporaryFolder } from './folders.js';
 import { recordingRuntime } from './recording-runtime.js';
-import { decoderModel, decoderRun, grids, wordEncoder } from './tiny.mjs';
 
 const runtime = new OnnxRuntime({ threads: 1 });
 afterAll(() => runtime.dispose());
@@ -173,10 +172,10 @@ test('of the tokens to go by, up to the share that is asked for are replaced, no
 
 describe('a text encoder', () => {
   const run = { steps: 20, evaluateEvery: 20, checkpointEvery: 20 };
-  const { config, tokenizer, parameters: pretrained } = tinyBert;
+  const { config, tokenizer, parameters: pretrained } = captionBert;
 
   test('stays as it is when it is frozen', async () => {
-    const encoder = await HuggingFaceTextEncoder.fromFiles(tinyBert.files, { runtime, maxLength: 6 });
+    const encoder = await HuggingFaceTextEncoder.fromFiles(captionBert.files, { runtime, maxLength: 6 });
     const before = await encoder.encode(['a red circle']);
     const { parameters } = await train({ ...run, textEncoder: { kind: 'frozen', encoder } });
     expect(await encoder.encode(['a red circle'])).toEqual(before);
@@ -207,7 +206,7 @@ describe('a text encoder', () => {
 
 describe('refuses', () => {
   const recording = recordingRuntime();
-  const { config, tokenizer } = tinyBert;
+  const { config, tokenizer } = captionBert;
   const { model } = decoderRun.config;
   const refused: [string, Changes, RegExp][] = [
     [

@@ -2,14 +2,14 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TensorData } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { temporaryFolder } from '@dalle-mini/testing/folders';
+import { pictures, size, vqganRun } from '@dalle-mini/testing/tiny-training';
 import { type MetricsRecord, readMetrics, trainVqgan, type VqganTraining } from '@dalle-mini/train';
 import { toFloat32 } from '@dalle-mini/weights';
 import { readCheckpointFile } from '@dalle-mini/weights/node';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { temporaryFolder } from './folders.js';
 import { recordingRuntime } from './recording-runtime.js';
-import { pictures, size, vqganRun } from './tiny.mjs';
 
 const runtime = new OnnxRuntime({ threads: 1 });
 afterAll(() => runtime.dispose());

@@ -1,8 +1,8 @@
 import { ConfigError } from '@dalle-mini/core';
 import { sizeOf } from '@dalle-mini/graph';
+import { attentiveVqgan as tiny } from '@dalle-mini/testing/tiny-vqgan';
 import { checkVqganConfig, gridSizeOf, type VqganConfig, vqganParameters, vqganPresets } from '@dalle-mini/vqgan';
 import { describe, expect, test } from 'vitest';
-import { tiny } from './tiny.js';
 
 const parameterCount = (config: VqganConfig) =>
   [...vqganParameters(config).values()].reduce((count, { shape }) => count + sizeOf(shape), 0);

@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { ConfigError } from '@dalle-mini/core';
 import { quantize, type TensorData } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { FakeHub } from '@dalle-mini/testing/fake-hub';
+import { randomImages, randomParameters, attentiveVqgan as tiny } from '@dalle-mini/testing/tiny-vqgan';
 import { VqganTokenizer } from '@dalle-mini/vqgan';
 import { openVqganTokenizer } from '@dalle-mini/vqgan/node';
 import { type Checkpoint, CheckpointError, fromFloat32 } from '@dalle-mini/weights';
 import { writeCheckpointFile } from '@dalle-mini/weights/node';
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { FakeHub } from '../../weights/test/fake-hub.js';
-import { randomImages, randomParameters, tiny } from './tiny.js';
 
 const runtime = new OnnxRuntime();
 afterAll(() => runtime.dispose());

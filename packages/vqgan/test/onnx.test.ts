@@ -1,9 +1,9 @@
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { compiledAndReopened } from '@dalle-mini/testing/onnx-file';
+import { randomParameters, attentiveVqgan as tiny } from '@dalle-mini/testing/tiny-vqgan';
+import { Values } from '@dalle-mini/testing/values';
 import { decodeGraph, encodeGraph, type VqganConfig } from '@dalle-mini/vqgan';
 import { afterAll, describe, expect, test } from 'vitest';
-import { compiledAndReopened } from '../../graph/test/onnx-file.js';
-import { Values } from '../../graph/test/values.js';
-import { randomParameters, tiny } from './tiny.js';
 
 const runtime = new OnnxRuntime({ threads: 1 });
 afterAll(() => runtime.dispose());

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { ConfigError } from '@dalle-mini/core';
 import { dequantize, type Graph, input, ParameterScope, sizeOf, type TensorData } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { randomImages, attentiveVqgan as tiny } from '@dalle-mini/testing/tiny-vqgan';
 import {
   decodeTokens,
   encodeImages,
@@ -31,7 +32,6 @@ import {
 } from '@dalle-mini/weights';
 import { afterAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { randomImages, tiny } from './tiny.js';
 
 const runtime = new OnnxRuntime({ threads: 1 });
 afterAll(() => runtime.dispose());

@@ -12,10 +12,10 @@ import {
   topologicalOrder,
 } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { attentiveVqgan as tiny } from '@dalle-mini/testing/tiny-vqgan';
 import type { VqganConfig } from '@dalle-mini/vqgan';
 import { afterAll, describe, expect, test } from 'vitest';
 import { nearestCode, pixelsToRows, quantize, rowsToPixels } from '../src/quantizer.js';
-import { tiny } from './tiny.js';
 
 const runtime = new OnnxRuntime();
 afterAll(() => runtime.dispose());

@@ -10,6 +10,7 @@ import type {
 } from '@dalle-mini/graph';
 import { initializeParameters, input, ParameterScope } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { randomImages, randomParameters, attentiveVqgan as tiny } from '@dalle-mini/testing/tiny-vqgan';
 import {
   decodeTokens,
   reconstruct,
@@ -19,7 +20,6 @@ import {
   vqganPresets,
 } from '@dalle-mini/vqgan';
 import { afterAll, describe, expect, test } from 'vitest';
-import { randomImages, randomParameters, tiny } from './tiny.js';
 
 const runtime = new OnnxRuntime();
 afterAll(() => runtime.dispose());

@@ -10,13 +10,13 @@ import {
   writeFlaxMsgpack,
 } from '@dalle-mini/weights';
 import { writeFlaxCheckpointFile } from '@dalle-mini/weights/node';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { bytesOf, expectRefusal, fixture } from './checkpoint-files.js';
 
 const one = fromFloat32(Float32Array.of(1), [1]);
 
 describe('writeFlaxMsgpack', () => {
-  it.each(['flax-float32', 'flax-float16', 'flax-bfloat16'])(
+  test.each(['flax-float32', 'flax-float16', 'flax-bfloat16'])(
     'gives the bytes of Flax for what was read from %s',
     (name) => {
       const file = fixture(`${name}.msgpack`);
@@ -24,13 +24,13 @@ describe('writeFlaxMsgpack', () => {
     },
   );
 
-  it('splits large arrays as Flax does, byte by byte', () => {
+  test('splits large arrays as Flax does, byte by byte', () => {
     // The fixture was written by Flax with its limit set to 100 bytes.
     const file = fixture('flax-chunked.msgpack');
     expect(writeFlaxMsgpack(readCheckpoint(file).tensors, { chunkBytes: 100 })).toEqual(file);
   });
 
-  it('writes to a file what it returns', async () => {
+  test('writes to a file what it returns', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'weights-'));
     const { tensors } = readCheckpoint(fixture('flax-float32.msgpack'));
     await writeFlaxCheckpointFile(join(folder, 'flax_model.msgpack'), tensors);
@@ -38,7 +38,7 @@ describe('writeFlaxMsgpack', () => {
     await rm(folder, { recursive: true });
   });
 
-  it.each([1, 15, 16, 31, 32, 255, 256, 70_000])(
+  test.each([1, 15, 16, 31, 32, 255, 256, 70_000])(
     'is read again, with %i tensors, as many elements and long names',
     (count) => {
       const tensors = new Map<string, StoredTensor>();
@@ -48,7 +48,7 @@ describe('writeFlaxMsgpack', () => {
     },
   );
 
-  it.each<[string, Map<string, StoredTensor>, RegExp]>([
+  test.each<[string, Map<string, StoredTensor>, RegExp]>([
     ['no tensors', new Map(), /no tensors/],
     [
       'a tensor in the place of a map',
@@ -75,7 +75,7 @@ describe('writeFlaxMsgpack', () => {
     expect(() => writeFlaxMsgpack(tensors)).toThrow(message);
   });
 
-  it.each([0, 7, 8.5, 2 ** 30 + 1, Number.NaN])('refuses chunks of %d bytes', (chunkBytes) => {
+  test.each([0, 7, 8.5, 2 ** 30 + 1, Number.NaN])('refuses chunks of %d bytes', (chunkBytes) => {
     expect(() => writeFlaxMsgpack(new Map([['a', one]]), { chunkBytes })).toThrow(
       'chunkBytes must be a whole number from 8 to 1073741824, not',
     );
@@ -95,12 +95,12 @@ const uint64 = (value: bigint) => {
 };
 
 describe('a file of Flax', () => {
-  it('has the form that these tests take from it', () => {
+  test('has the form that these tests take from it', () => {
     const { tensors } = readCheckpoint(file([0x91, 1]));
     expect(toFloat32(tensors.get('w')!)).toEqual(Float32Array.of(1));
   });
 
-  it.each<[string, Uint8Array, RegExp]>([
+  test.each<[string, Uint8Array, RegExp]>([
     ['data that are shorter than the shape', file([0x91, 2]), /has 4 bytes, but F32 of shape \[2\] takes 8/],
     ['a negative axis', file([0x91, 0xff]), /axes whose sizes are whole numbers of at least 0, not -1/],
     ['2^60 elements', file(bytesOf(0x91, uint64(2n ** 60n))), /whole number in the shape/],
@@ -167,7 +167,7 @@ describe('a file of Flax', () => {
   const shape = bytesOf(0xa5, 'shape', 0x81, 0xa1, '0', 1);
   const array = file([0x91, 1]).subarray(3);
 
-  it('may hold arrays in chunks', () => {
+  test('may hold arrays in chunks', () => {
     const bytes = chunked(
       3,
       bytesOf(0xa5, 'shape', 0x82, 0xa1, '0', 2, 0xa1, '1', 1),
@@ -184,7 +184,7 @@ describe('a file of Flax', () => {
     expect(readCheckpoint(bytes).tensors.get('w')).toMatchObject({ shape: [2, 1] });
   });
 
-  it.each<[string, Uint8Array, RegExp]>([
+  test.each<[string, Uint8Array, RegExp]>([
     ['the chunks', chunked(3, shape, shape), /lacks its shape or its chunks/],
     [
       'the shape',

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CheckpointError, type CheckpointFile, readCheckpoint } from '@dalle-mini/weights';
 import { readCheckpointFile } from '@dalle-mini/weights/node';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { fixture, fixturePath } from './checkpoint-files.js';
 import { uniform } from './random.js';
 
@@ -80,7 +80,7 @@ async function outcome(read: () => CheckpointFile | Promise<CheckpointFile>): Pr
   }
 }
 
-it(`ends well or with a CheckpointError for ${FILES} damaged files`, { timeout: 3_600_000 }, async () => {
+test(`ends well or with a CheckpointError for ${FILES} damaged files`, { timeout: 3_600_000 }, async () => {
   const random = uniform(SEED);
   let refused = 0;
   let slowest = 0;

@@ -1,5 +1,5 @@
 import { fromFloat32, type StoredTensor, toFloat32 } from '@dalle-mini/weights';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 const bits = (tensor: StoredTensor) => [...new Uint16Array(tensor.bytes.buffer, tensor.bytes.byteOffset)];
 const encode = (dtype: 'F16' | 'BF16', ...values: number[]) =>
@@ -10,7 +10,7 @@ const everyPattern = (dtype: 'F16' | 'BF16'): StoredTensor => {
 };
 
 describe('16-bit floating point', () => {
-  it.each(['F16', 'BF16'] as const)('gives every %s value back when it is read and stored again', (dtype) => {
+  test.each(['F16', 'BF16'] as const)('gives every %s value back when it is read and stored again', (dtype) => {
     const source = everyPattern(dtype);
     const values = toFloat32(source);
     const again = bits(fromFloat32(values, [65536], dtype));
@@ -21,7 +21,7 @@ describe('16-bit floating point', () => {
 
   // Between two neighbours the one nearer wins, and of two equally near the one whose last bit is 0: tried against the
   // definition for every pair of finite neighbours, just below, at and just above the middle.
-  it.each(['F16', 'BF16'] as const)('rounds to the nearest %s, ties to even', (dtype) => {
+  test.each(['F16', 'BF16'] as const)('rounds to the nearest %s, ties to even', (dtype) => {
     const positive = toFloat32(everyPattern(dtype)).subarray(0, dtype === 'F16' ? 0x7c00 : 0x7f80);
     const middles = Float32Array.from(positive.subarray(1), (upper, index) => (positive[index]! + upper) / 2);
     const raw = new Uint32Array(middles.buffer);
@@ -34,7 +34,7 @@ describe('16-bit floating point', () => {
     expect(bits(fromFloat32(nudged(1), shape, dtype))).toEqual([...upper]);
   });
 
-  it('keeps signs, zeros, infinities and NaN', () => {
+  test('keeps signs, zeros, infinities and NaN', () => {
     const values = [0, -0, -1, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
     expect(encode('F16', ...values)).toEqual([0, 0x8000, 0xbc00, 0x7c00, 0xfc00]);
     expect(encode('BF16', ...values)).toEqual([0, 0x8000, 0xbf80, 0x7f80, 0xff80]);
@@ -44,7 +44,7 @@ describe('16-bit floating point', () => {
     }
   });
 
-  it('turns what is past the range of F16 into infinity, from halfway to the next power of two', () => {
+  test('turns what is past the range of F16 into infinity, from halfway to the next power of two', () => {
     expect(encode('F16', 65519.996, 65520, 1e30, -65520)).toEqual([0x7bff, 0x7c00, 0x7c00, 0xfc00]);
   });
 });

@@ -1,9 +1,20 @@
-import { randomBytes } from 'node:crypto';
 import { lstat, mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { OptionError } from '@dalle-mini/core';
 import { FileError } from '@dalle-mini/core/node';
+import {
+  type Answer,
+  cut,
+  cutAnew,
+  FakeHub,
+  send,
+  stall,
+  status,
+  trickle,
+  truncated,
+} from '@dalle-mini/testing/fake-hub';
+import { randomBytes } from '@dalle-mini/testing/random';
 import {
   type DownloadedModel,
   type DownloadOptions,
@@ -11,15 +22,14 @@ import {
   downloadModel,
   HubError,
 } from '@dalle-mini/weights/hub';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type Answer, cut, cutAnew, FakeHub, send, stall, status, trickle, truncated } from './fake-hub.js';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
 /** The system's calls that fail, with their codes. */
 const faults = vi.hoisted((): { append?: string; symlink?: string; link?: string } => ({}));
 
 vi.mock('node:fs/promises', async (original) => {
   const actual = await original<typeof import('node:fs/promises')>();
-  const { fail } = await import('./system-error.js');
+  const { fail } = await import('@dalle-mini/testing/system-error');
   return {
     ...actual,
     async open(...args: Parameters<typeof actual.open>) {
@@ -129,7 +139,7 @@ afterEach(async () => {
 });
 
 describe('what a download leaves', () => {
-  it('is the layout of huggingface_hub in Python', async () => {
+  test('is the layout of huggingface_hub in Python', async () => {
     hub.add('vae/config.json', Buffer.from('{}'));
     const files = ['config.json', 'model.safetensors', 'vae/config.json'];
     const model = await download({ files });
@@ -153,14 +163,14 @@ describe('what a download leaves', () => {
     await expectWhole('model.safetensors');
   });
 
-  it('is not downloaded again', async () => {
+  test('is not downloaded again', async () => {
     await download();
     const { length } = hub.ranges;
     expect((await download()).source).toBe('hub');
     expect(hub.ranges).toHaveLength(length);
   });
 
-  it('is downloaded again where a file is damaged', async () => {
+  test('is downloaded again where a file is damaged', async () => {
     await download();
     await rm(snapshot('model.safetensors'));
     await writeFile(snapshot('model.safetensors'), 'short');
@@ -169,20 +179,20 @@ describe('what a download leaves', () => {
     await expectWhole('model.safetensors');
   });
 
-  it('has each content once', async () => {
+  test('has each content once', async () => {
     hub.add('copy.safetensors', weights, true);
     await download({ files: ['model.safetensors', 'copy.safetensors'] });
     expect(hub.ranges).toHaveLength(1);
     await expectWhole('copy.safetensors');
   });
 
-  it('keeps empty files', async () => {
+  test('keeps empty files', async () => {
     hub.add('empty.txt', Buffer.of());
     await download({ files: ['empty.txt'] });
     expect(await readFile(snapshot('empty.txt'), 'utf8')).toBe('');
   });
 
-  it.each([
+  test.each([
     ['hard links where symbolic ones are not allowed', { symlink: 'EPERM' }, 2],
     ['copies where there are no links', { symlink: 'ENOTSUP', link: 'ENOTSUP' }, 1],
   ])('has %s', async (_, fault, links) => {
@@ -196,7 +206,7 @@ describe('what a download leaves', () => {
     expect((await held()).filter((path) => path.endsWith('.tmp'))).toEqual([]);
   });
 
-  it.each([
+  test.each([
     ['HF_HUB_CACHE', { HF_HUB_CACHE: 'a', HUGGINGFACE_HUB_CACHE: 'b', HF_HOME: 'c' }, 'a'],
     ['HUGGINGFACE_HUB_CACHE', { HUGGINGFACE_HUB_CACHE: 'b', HF_HOME: 'c' }, 'b'],
     ['HF_HOME', { HF_HOME: 'c', XDG_CACHE_HOME: 'd' }, 'c/hub'],
@@ -208,14 +218,14 @@ describe('what a download leaves', () => {
     expect((await download()).folder).toBe(at('snapshots', hub.commit));
   });
 
-  it('lies where the option says', async () => {
+  test('lies where the option says', async () => {
     cache = join(home, 'elsewhere');
     expect((await download({ cacheDir: cache })).folder).toBe(at('snapshots', hub.commit));
   });
 });
 
 describe('the files', () => {
-  it('are chosen from the whole listing, which has pages', async () => {
+  test('are chosen from the whole listing, which has pages', async () => {
     hub.pageSize = 2;
     for (let index = 0; index < 5; index++) hub.add(`part-${index}.bin`, Buffer.from(`${index}`));
     const model = await download({
@@ -228,14 +238,14 @@ describe('the files', () => {
     expect([...model.files.keys()]).toEqual([0, 1, 2, 3, 4].map((index) => `part-${index}.bin`));
   });
 
-  it('must be in the repository', async () => {
+  test('must be in the repository', async () => {
     expect(await refusal({ files: ['config.json', 'vocab.json'] })).toMatch(
       /^org\/name at main has no file "vocab.json".* "config.json", "model.safetensors"\.$/,
     );
     expect(await held()).toEqual([]);
   });
 
-  it('are listed in a short message, however many and long', async () => {
+  test('are listed in a short message, however many and long', async () => {
     for (let index = 0; index < 1000; index++) hub.add(`${index}${'n'.repeat(10_000)}`, Buffer.from('x'));
     const message = await refusal({ files: ['vocab.json'] });
     expect(message).toMatch(
@@ -244,7 +254,7 @@ describe('the files', () => {
     expect(message.length).toBeLessThan(3000);
   });
 
-  it('come several at once, as many as asked for', async () => {
+  test('come several at once, as many as asked for', async () => {
     const names = [0, 1, 2, 3, 4, 5].map((index) => `${index}.bin`);
     for (const name of names) {
       hub.add(name, Buffer.from(name));
@@ -254,7 +264,7 @@ describe('the files', () => {
     expect(hub.most).toBe(2);
   });
 
-  it('stop when one of them fails', async () => {
+  test('stop when one of them fails', async () => {
     const answer: Answer = (...args) => (args[1] === weights ? stall(1000) : status(410))(...args);
     hub.contents.push(answer, answer);
     expect(await refusal({ files: ['model.safetensors', 'config.json'] })).toMatch(/config.json: .* status 410/);
@@ -265,7 +275,7 @@ describe('the files', () => {
 describe('a download that is interrupted', () => {
   const rest = `bytes=${100_000}-`;
 
-  it('goes on where the connection broke', async () => {
+  test('goes on where the connection broke', async () => {
     hub.contents.push(cut(100_000), status(503), truncated(50_000));
     await download();
     expect(hub.ranges).toEqual([undefined, rest, rest, 'bytes=150000-']);
@@ -273,7 +283,7 @@ describe('a download that is interrupted', () => {
     await expectWhole('model.safetensors');
   });
 
-  it('gives up after five retries, and goes on in the next call', async () => {
+  test('gives up after five retries, and goes on in the next call', async () => {
     for (let attempt = 0; attempt < 6; attempt++) hub.contents.push(truncated(10_000));
     expect(await refusal()).toMatch(/model.safetensors ended after 60000 of 300000 bytes/);
     expect(waits).toEqual([500, 1000, 2000, 4000, 8000]);
@@ -282,7 +292,7 @@ describe('a download that is interrupted', () => {
     expect(await held()).toHaveLength(3);
   });
 
-  it('does not give up while each connection brings a megabyte', async () => {
+  test('does not give up while each connection brings a megabyte', async () => {
     hub.add('large.bin', randomBytes(10_000_000), true);
     for (let attempt = 0; attempt < 7; attempt++) hub.contents.push(truncated(1_300_000));
     await download({ files: ['large.bin'] });
@@ -296,7 +306,7 @@ describe('a download that is interrupted', () => {
     (...args) =>
       (args[2].headers.range === undefined ? cutAnew(1_500_000) : answer)(...args);
 
-  it.each([
+  test.each([
     ['sends the file from its beginning', cutAnew(1_500_000)],
     ['sends another range', orCutAnew(send('', { code: 206, headers: { 'content-range': 'bytes 7-9/10000000' } }))],
     ['refuses the range', orCutAnew(status(416))],
@@ -307,7 +317,7 @@ describe('a download that is interrupted', () => {
     expect(hub.ranges).toHaveLength(6);
   });
 
-  it('does not give up when a host that ignores ranges gets twice as far each time', async () => {
+  test('does not give up when a host that ignores ranges gets twice as far each time', async () => {
     hub.add('large.bin', randomBytes(10_000_000), true);
     for (const bytes of [1.2e6, 1e6, 2.5e6, 1e6, 5.2e6, 1e6, 1e6]) hub.contents.push(cutAnew(bytes));
     await download({ files: ['large.bin'] });
@@ -315,14 +325,14 @@ describe('a download that is interrupted', () => {
     await expectWhole('large.bin');
   });
 
-  it('gives up when a host that ignores ranges gets little farther each time', async () => {
+  test('gives up when a host that ignores ranges gets little farther each time', async () => {
     hub.add('large.bin', randomBytes(20_000_000), true);
     for (let attempt = 1; attempt < 10; attempt++) hub.contents.push(cutAnew(2_000_000 * attempt));
     await refusal({ files: ['large.bin'] });
     expect(hub.ranges.length).toBeLessThan(10);
   });
 
-  it('leaves it to the checksum whether a file with another ETag is another one', async () => {
+  test('leaves it to the checksum whether a file with another ETag is another one', async () => {
     const tagged = (content: Buffer, etag: string, start: number): Answer => {
       const range = { 'content-range': `bytes ${start}-299999/300000` };
       return send(content.subarray(start, start + 100_000), { code: 206, headers: { etag, ...range } });
@@ -331,13 +341,13 @@ describe('a download that is interrupted', () => {
     await download();
     expect(hub.ranges).toHaveLength(3);
     await rm(cache, { recursive: true });
-    hub.contents.push(tagged(weights, 'a', 0), tagged(randomBytes(300_000), 'b', 100_000));
+    hub.contents.push(tagged(weights, 'a', 0), tagged(randomBytes(300_000, 'other'), 'b', 100_000));
     await download();
     expect(hub.ranges.slice(3)).toEqual([undefined, rest, 'bytes=200000-', undefined]);
     await expectWhole('model.safetensors');
   });
 
-  it.each([
+  test.each([
     ['file', () => hub.contents],
     ['listing', () => hub.api],
   ])('gives up a %s that trickles, after another attempt', async (_, answers) => {
@@ -347,7 +357,7 @@ describe('a download that is interrupted', () => {
     expect(waits).toEqual([500]);
   });
 
-  it('gives up a listing that is not complete in time, though it is fast enough for a file', async () => {
+  test('gives up a listing that is not complete in time, though it is fast enough for a file', async () => {
     vi.stubEnv('HF_HUB_DOWNLOAD_TIMEOUT', '0.3');
     const slow: Answer = (response, _, request) => trickle(1000, 50)(response, weights, request);
     for (let attempt = 0; attempt < 6; attempt++) hub.api.push(slow);
@@ -359,7 +369,7 @@ describe('a download that is interrupted', () => {
     await expectWhole('model.safetensors');
   });
 
-  it('drops a connection that stalls', async () => {
+  test('drops a connection that stalls', async () => {
     vi.stubEnv('HF_HUB_DOWNLOAD_TIMEOUT', '0.2');
     hub.contents.push(stall(100_000), () => undefined);
     await download();
@@ -369,7 +379,7 @@ describe('a download that is interrupted', () => {
     expect(await refusal()).toMatch(/sent nothing for 0.2 s.*HF_HUB_DOWNLOAD_TIMEOUT/);
   });
 
-  it('leaves a partial when it is aborted, and nothing else', async () => {
+  test('leaves a partial when it is aborted, and nothing else', async () => {
     hub.contents.push((response, content) => {
       response.writeHead(200, { 'content-length': content.byteLength });
       response.write(content.subarray(0, 50_000));
@@ -391,7 +401,7 @@ describe('a download that is interrupted', () => {
     expect(await partials()).toEqual([]);
   });
 
-  it('ends at once when it is aborted before, or while it waits', async () => {
+  test('ends at once when it is aborted before, or while it waits', async () => {
     await expect(download({ signal: AbortSignal.abort('before') })).rejects.toBe('before');
     expect(hub.received).toEqual([]);
     const controller = new AbortController();
@@ -400,7 +410,7 @@ describe('a download that is interrupted', () => {
     await expect(download({ signal: controller.signal })).rejects.toBe('waiting');
   });
 
-  it('leaves the partials of others alone, unless they are old', async () => {
+  test('leaves the partials of others alone, unless they are old', async () => {
     const { oid } = hub.files.get('model.safetensors')!;
     const other = at('blobs', `${oid}.01234567-1-1.incomplete`);
     await mkdir(at('blobs'), { recursive: true });
@@ -416,7 +426,7 @@ describe('a download that is interrupted', () => {
     expect(await partials()).toEqual([]);
   });
 
-  it.each([
+  test.each([
     ['ignores ranges', send(weights), [undefined, rest]],
     ['has no such range', status(416), [undefined, rest, undefined]],
     [
@@ -432,7 +442,7 @@ describe('a download that is interrupted', () => {
     await expectWhole('model.safetensors');
   });
 
-  it('says that the disk is full, and keeps what it has', async () => {
+  test('says that the disk is full, and keeps what it has', async () => {
     faults.append = 'ENOSPC';
     const error = await download().catch((caught: unknown) => caught);
     expect(error).toBeInstanceOf(FileError);
@@ -453,7 +463,7 @@ describe('two downloads at once', () => {
     }
   };
 
-  it('do not meet in one process', async () => {
+  test('do not meet in one process', async () => {
     slowly();
     await Promise.all([download(), download()]);
     await expectWhole('model.safetensors');
@@ -462,23 +472,23 @@ describe('two downloads at once', () => {
 });
 
 describe('checksums and sizes', () => {
-  const wrong = randomBytes(weights.byteLength);
+  const wrong = randomBytes(weights.byteLength, 'wrong');
 
-  it('that are wrong make a download begin anew, once', async () => {
+  test('that are wrong make a download begin anew, once', async () => {
     hub.contents.push(send(wrong));
     await download();
     expect(hub.ranges).toEqual([undefined, undefined]);
     await expectWhole('model.safetensors');
   });
 
-  it.each(['model.safetensors', 'config.json'])('that are wrong twice refuse %s', async (name) => {
+  test.each(['model.safetensors', 'config.json'])('that are wrong twice refuse %s', async (name) => {
     hub.files.get(name)!.content = wrong.subarray(0, hub.files.get(name)!.size);
     expect(await refusal({ files: [name] })).toMatch(/arrived twice with a checksum that the hub did not list/);
     expect(hub.ranges).toHaveLength(2);
     expect(await held()).toEqual([]);
   });
 
-  it('find a partial that is damaged', async () => {
+  test('find a partial that is damaged', async () => {
     hub.contents.push(send(wrong.subarray(0, 100_000)));
     for (let attempt = 0; attempt < 5; attempt++) hub.contents.push(status(500));
     await refusal();
@@ -486,7 +496,7 @@ describe('checksums and sizes', () => {
     expect(hub.ranges.slice(-2)).toEqual(['bytes=100000-', undefined]);
   });
 
-  it('are compared before anything is written', async () => {
+  test('are compared before anything is written', async () => {
     const headers = { 'content-length': '300001' };
     hub.contents.push(send(Buffer.concat([weights, Buffer.of(0)]), { headers }));
     expect(await refusal()).toMatch(/must have 300000 bytes, as the hub listed, not 300001/);
@@ -497,13 +507,13 @@ describe('checksums and sizes', () => {
     expect(await refusal()).toMatch(/not 300001/);
   });
 
-  it('are shown as numbers, however many digits a header has', async () => {
+  test('are shown as numbers, however many digits a header has', async () => {
     const range = `bytes 0-299999/${'3'.repeat(10_000)}`;
     hub.contents.push(send('', { code: 206, headers: { 'content-range': range } }));
     expect(await refusal()).toMatch(/^model.safetensors must have 300000 bytes, as the hub listed, not Infinity/);
   });
 
-  it('stop a body that has no end', async () => {
+  test('stop a body that has no end', async () => {
     hub.contents.push(send(Buffer.concat([weights, weights])));
     expect(await refusal()).toMatch(/must have 300000 bytes, as the hub listed, not at least \d+/);
     expect((await stat(at('blobs', (await partials())[0]!))).size).toBeLessThanOrEqual(300_000);
@@ -511,7 +521,7 @@ describe('checksums and sizes', () => {
 });
 
 describe('a hub that refuses', () => {
-  it.each([
+  test.each([
     [401, {}, undefined, /access is denied \(401\)\. Check the name; .*licence.* set HF_TOKEN/],
     [403, { 'x-error-code': 'GatedRepo' }, 'hf_x', /denied to this token \(403\)\. Check HF_TOKEN; .*licence/],
     [404, { 'x-error-code': 'RepoNotFound' }, undefined, /not found \(404\)\. Check the name; .*private, set HF_TOKEN/],
@@ -523,14 +533,14 @@ describe('a hub that refuses', () => {
     expect(waits).toEqual([]);
   });
 
-  it('a file names it', async () => {
+  test('a file names it', async () => {
     hub.contents.push(status(404, { 'x-error-code': 'EntryNotFound' }));
     expect(await refusal({ files: ['config.json'] })).toBe(
       'config.json: there is no such file (404). Check its name and the revision.',
     );
   });
 
-  it('is asked again when it has too much to do, as late as it says', async () => {
+  test('is asked again when it has too much to do, as late as it says', async () => {
     const soon = new Date(Date.now() + 30_000).toUTCString();
     hub.api.push(status(429, { 'retry-after': '7' }), status(503, { 'retry-after': soon }), status(429));
     await download();
@@ -540,19 +550,19 @@ describe('a hub that refuses', () => {
     expect(waits[2]).toBe(2000);
   });
 
-  it('for too long is not waited for', async () => {
+  test('for too long is not waited for', async () => {
     hub.api.push(status(429, { 'retry-after': '300' }));
     expect(await refusal()).toMatch(/too many requests \(429\)\. Try again in 300 s, or set HF_TOKEN/);
     expect(waits).toEqual([]);
   });
 
-  it('again and again is left', async () => {
+  test('again and again is left', async () => {
     for (let attempt = 0; attempt < 6; attempt++) hub.api.push(status(500));
     expect(await refusal()).toMatch(/the hub failed \(500\)\. Try again later/);
     expect(waits).toHaveLength(5);
   });
 
-  it.each([400, 403, 410])('with %i at an address that has expired is asked for another, once', async (code) => {
+  test.each([400, 403, 410])('with %i at an address that has expired is asked for another, once', async (code) => {
     hub.contents.push(status(code));
     await download();
     expect(hub.ranges).toHaveLength(2);
@@ -562,13 +572,13 @@ describe('a hub that refuses', () => {
     expect(hub.ranges).toHaveLength(4);
   });
 
-  it.each([404, 405, 451, 501])('with %i from its store is not asked again', async (code) => {
+  test.each([404, 405, 451, 501])('with %i from its store is not asked again', async (code) => {
     hub.contents.push(status(code));
     expect(await refusal()).toMatch(new RegExp(`refused the request \\(${code}\\)`));
     expect(waits).toEqual([]);
   });
 
-  it.each([408, 425, 504])('with %i for now is asked again', async (code) => {
+  test.each([408, 425, 504])('with %i for now is asked again', async (code) => {
     hub.contents.push(status(code));
     await download();
     expect(waits).toEqual([500]);
@@ -576,7 +586,7 @@ describe('a hub that refuses', () => {
 });
 
 describe('redirects', () => {
-  it('keep the token from all hosts but the hub', async () => {
+  test('keep the token from all hosts but the hub', async () => {
     hub.api.push((response, _, request) => response.writeHead(307, { location: `${request.url}?` }).end());
     await download({ files: ['config.json', 'model.safetensors'], token: 'hf_secret' });
     const tokens = (host: string) => [
@@ -589,7 +599,7 @@ describe('redirects', () => {
     expect(tokens('store')).toEqual([undefined]);
   });
 
-  it.each([
+  test.each([
     ['in a circle', '/org/name/resolve/again', /redirects more than 10 times/],
     ['out of the web', 'file:///etc/passwd', /redirects to "file:.*not a web address/],
     ['to nowhere', 'http://', /redirects to "http:\/\/", which is not a web address/],
@@ -608,7 +618,7 @@ describe('the token', () => {
     return hub.received[0]!.authorization;
   };
 
-  it('is the option, a variable, or that of a login', async () => {
+  test('is the option, a variable, or that of a login', async () => {
     expect(await sent()).toBe(undefined);
     await writeFile(join(home, 'token'), 'hf_home\n');
     expect(await sent()).toBe('Bearer hf_home');
@@ -622,27 +632,27 @@ describe('the token', () => {
     expect(await sent({ token: 'hf_option' })).toBe('Bearer hf_option');
   });
 
-  it('must have the characters of a token', async () => {
+  test('must have the characters of a token', async () => {
     expect(await refusal({ token: 'hf_a\r\nx-evil: 1' })).toMatch(/must have letters, digits and punctuation only/);
     expect(hub.received).toEqual([]);
   });
 });
 
 describe('the endpoint', () => {
-  it('may be a folder of a mirror', async () => {
+  test('may be a folder of a mirror', async () => {
     const mirror = `${hub.url}/mirror/`;
     expect(await refusal({ endpoint: mirror })).toMatch(/404/);
     expect(hub.received[0]!.path).toBe('/mirror/api/models/org/name/revision/main');
   });
 
-  it.each(['huggingface.co', 'ftp://host', 'http://'])('is not %s', async (endpoint) => {
+  test.each(['huggingface.co', 'ftp://host', 'http://'])('is not %s', async (endpoint) => {
     vi.stubEnv('HF_ENDPOINT', endpoint);
     expect(await refusal({ endpoint: undefined })).toMatch(/^HF_ENDPOINT must be a web address such as https:/);
   });
 });
 
 describe('strangers', () => {
-  it.each([
+  test.each([
     '../evil',
     'a/../../evil',
     '/etc/passwd',
@@ -664,14 +674,14 @@ describe('strangers', () => {
     expect(await held()).toEqual([]);
   });
 
-  it.each(['../evil', 'a/b/c', 'a--b', 'org/..', '', 'org/name?x'])('may not make a repository %j', async (repo) => {
+  test.each(['../evil', 'a/b/c', 'a--b', 'org/..', '', 'org/name?x'])('may not make a repository %j', async (repo) => {
     await expect(downloadModel(repo, { files: [] })).rejects.toThrow(OptionError);
     await expect(downloadModel(repo, { files: [] })).rejects.toThrow(`not ${JSON.stringify(repo)}.`);
     expect(hub.received).toEqual([]);
   });
 
   const oid = '0'.repeat(40);
-  it.each<[string, (string | undefined)[], RegExp]>([
+  test.each<[string, (string | undefined)[], RegExp]>([
     ['broken JSON', ['{"sha":'], /must answer with the JSON of a hub/],
     ['a web page', ['<html>'], /must answer with the JSON of a hub/],
     ['no commit', ['{"sha": "../../evil"}'], /must return a commit of 40 hexadecimal digits/],
@@ -695,12 +705,12 @@ describe('strangers', () => {
     expect(await held()).toEqual([]);
   });
 
-  it('may not send another commit than was asked for', async () => {
+  test('may not send another commit than was asked for', async () => {
     hub.api.push(send(JSON.stringify({ sha: hub.commit })));
     expect(await refusal({ revision: 'd1'.repeat(20) })).toMatch(/the hub returned another commit, c0c0c0/);
   });
 
-  it('may not send pages for more than minutes', async () => {
+  test('may not send pages for more than minutes', async () => {
     hub.api.push(send(JSON.stringify({ sha: hub.commit })));
     const page = send('[]', { headers: { link: '<?again>; rel="next"' } });
     const start = performance.now();
@@ -716,7 +726,7 @@ describe('strangers', () => {
     expect(hub.received.length).toBeLessThan(15);
   });
 
-  it('may not send pages without end', async () => {
+  test('may not send pages without end', async () => {
     hub.api.push(send(JSON.stringify({ sha: hub.commit })));
     for (let page = 0; page < 1001; page++) hub.api.push(send('[]', { headers: { link: '<?again>; rel="next"' } }));
     expect(await refusal()).toMatch(/the listing has no end/);
@@ -724,7 +734,7 @@ describe('strangers', () => {
 });
 
 describe('without a hub', () => {
-  it('the cache does, in offline mode', async () => {
+  test('the cache does, in offline mode', async () => {
     await download();
     hub.received.length = 0;
     vi.stubEnv('HF_HUB_OFFLINE', '1');
@@ -736,7 +746,7 @@ describe('without a hub', () => {
     expect((await download({ offline: false })).source).toBe('hub');
   });
 
-  it('the cache says what it lacks', async () => {
+  test('the cache says what it lacks', async () => {
     expect(await refusal({ offline: true })).toBe(
       `The cache at ${at()} has no files of org/name at main. The network is not used in offline mode. Download the model once without HF_HUB_OFFLINE.`,
     );
@@ -746,7 +756,7 @@ describe('without a hub', () => {
     );
   });
 
-  it('the cache does at once when the network is down', async () => {
+  test('the cache does at once when the network is down', async () => {
     await download();
     await hub.stop();
     const model = await download();
@@ -754,14 +764,14 @@ describe('without a hub', () => {
     expect(waits).toEqual([]);
   });
 
-  it('the hub is asked again when the cache lacks a file', async () => {
+  test('the hub is asked again when the cache lacks a file', async () => {
     await download();
     hub.api.push(status(500), status(500));
     expect((await download({ files: ['config.json'] })).source).toBe('hub');
     expect(waits).toEqual([500]);
   });
 
-  it.each([
+  test.each([
     ['that has no TLS', () => hub.url.replace('http', 'https'), /does not support the HTTPS/],
     ['at a port that is not for the web', () => 'http://127.0.0.1:25', /cannot be connected to \(bad port\)/],
   ])('a host %s is not asked again, and the cache does', async (_, endpoint, message) => {
@@ -773,7 +783,7 @@ describe('without a hub', () => {
 
   const networkFault = (code: string) => new TypeError('fetch failed', { cause: Object.assign(new Error(), { code }) });
 
-  it.each([
+  test.each([
     ['ENOTFOUND', /^127.0.0.1:\d+ has no address \(ENOTFOUND\)\. Check HF_ENDPOINT/],
     ['CERT_HAS_EXPIRED', /certificate that is not trusted .*NODE_EXTRA_CA_CERTS/],
     ['DEPTH_ZERO_SELF_SIGNED_CERT', /certificate that is not trusted/],
@@ -797,7 +807,7 @@ describe('without a hub', () => {
     }
   });
 
-  it.each(['ECONNRESET', 'EAI_AGAIN', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT'])(
+  test.each(['ECONNRESET', 'EAI_AGAIN', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT'])(
     'a host is asked again after %s',
     async (code) => {
       const fetched = vi.spyOn(globalThis, 'fetch').mockRejectedValueOnce(networkFault(code));
@@ -806,7 +816,7 @@ describe('without a hub', () => {
     },
   );
 
-  it('there is nothing to do when the cache is empty', async () => {
+  test('there is nothing to do when the cache is empty', async () => {
     await hub.stop();
     expect(await refusal()).toMatch(/^The connection to 127.0.0.1:\d+ failed \(ECONNREFUSED\)/);
     expect(waits).toHaveLength(5);
@@ -814,7 +824,7 @@ describe('without a hub', () => {
 });
 
 describe('options', () => {
-  it.each<[Record<string, unknown>, string]>([
+  test.each<[Record<string, unknown>, string]>([
     [{ file: ['config.json'] }, 'The option file of downloadModel is not known. Did you mean files?'],
     [{ files: undefined }, 'files is missing; it must be a list of file names, or a function that returns one.'],
     [{ files: 'config.json' }, 'files must be a list of file names'],
@@ -835,14 +845,14 @@ describe('options', () => {
 });
 
 describe('progress', () => {
-  it.each([
+  test.each([
     ['throws', () => expect.fail('seen')],
     ['rejects', () => Promise.reject(new Error('seen'))],
   ])('rejects the call when its callback %s', async (_, onProgress) => {
     await expect(download({ onProgress })).rejects.toThrow('seen');
   });
 
-  it('counts what arrives and what is there', async () => {
+  test('counts what arrives and what is there', async () => {
     await download({ files: ['config.json'] });
     hub.contents.push((response, content) => {
       response.writeHead(200, { 'content-length': content.byteLength });
@@ -866,7 +876,7 @@ describe('progress', () => {
     expect(secondsLeft).toBeCloseTo((total - reports.at(-2)!.done) / rate, 5);
   });
 
-  it('tells of a model that is there, too', async () => {
+  test('tells of a model that is there, too', async () => {
     await download();
     const onProgress = vi.fn();
     await download({ onProgress });

@@ -6,7 +6,7 @@ import { FileError } from '@dalle-mini/core/node';
 import { fromFloat32, toFloat32, writeFlaxMsgpack, writeSafetensors } from '@dalle-mini/weights';
 import { huggingFaceFiles } from '@dalle-mini/weights/hub';
 import { readHuggingFaceFolder } from '@dalle-mini/weights/node';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 let folder: string;
 beforeEach(async () => {
@@ -31,7 +31,7 @@ const put = async (...names: string[]) => {
 const listing = (...names: string[]) => names.map((name) => ({ name }));
 
 describe('readHuggingFaceFolder', () => {
-  it('reads the files of a model', async () => {
+  test('reads the files of a model', async () => {
     await put('config.json', 'tokenizer.json', 'tokenizer_config.json', 'model.safetensors');
     const { config, tokenizer, tokenizerConfig, weights } = await readHuggingFaceFolder(folder);
     expect({ config, tokenizer, tokenizerConfig }).toEqual({
@@ -42,7 +42,7 @@ describe('readHuggingFaceFolder', () => {
     expect([...toFloat32(weights.get('w')!)]).toEqual([1]);
   });
 
-  it.each([
+  test.each([
     [['tokenizer.json', 'vocab.json', 'merges.txt'], { model: {} }],
     [['vocab.json', 'merges.txt'], { vocab: { a: 0 }, merges: 'a b\n' }],
     [['vocab.txt'], { vocab: 'a\nb\n' }],
@@ -53,7 +53,7 @@ describe('readHuggingFaceFolder', () => {
     expect(model).not.toHaveProperty('tokenizerConfig');
   });
 
-  it('takes the first of the weights that are there', async () => {
+  test('takes the first of the weights that are there', async () => {
     await put('config.json', 'tokenizer.json', 'flax_model.msgpack');
     const value = async () => toFloat32((await readHuggingFaceFolder(folder)).weights.get('w')!)[0];
     expect(await value()).toBe(3);
@@ -61,14 +61,14 @@ describe('readHuggingFaceFolder', () => {
     expect(await value()).toBe(1);
   });
 
-  it.each(['config.json', 'tokenizer.json', 'model.safetensors'])('names %s if it is missing', async (name) => {
+  test.each(['config.json', 'tokenizer.json', 'model.safetensors'])('names %s if it is missing', async (name) => {
     await put(...['config.json', 'tokenizer.json', 'model.safetensors'].filter((other) => other !== name));
     const reading = readHuggingFaceFolder(folder);
     await expect(reading).rejects.toThrow(FileError);
     await expect(reading).rejects.toThrow(`Cannot read ${join(folder, name)}: there is no such file.`);
   });
 
-  it.each(['{', '[1]', 'null', '\n{"a":\n'])('names a config.json that is %j', async (text) => {
+  test.each(['{', '[1]', 'null', '\n{"a":\n'])('names a config.json that is %j', async (text) => {
     await put('tokenizer.json', 'model.safetensors');
     await writeFile(join(folder, 'config.json'), text);
     const error = await readHuggingFaceFolder(folder).then(
@@ -81,7 +81,7 @@ describe('readHuggingFaceFolder', () => {
 });
 
 describe('huggingFaceFiles', () => {
-  it('chooses what readHuggingFaceFolder reads, and nothing twice', async () => {
+  test('chooses what readHuggingFaceFolder reads, and nothing twice', async () => {
     const all = listing(...Object.keys(contents), 'pytorch_model.bin', 'README.md');
     expect(huggingFaceFiles(all)).toEqual([
       'config.json',

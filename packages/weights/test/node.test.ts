@@ -7,14 +7,14 @@ import { OptionError } from '@dalle-mini/core';
 import { FileError } from '@dalle-mini/core/node';
 import { CheckpointError, fromFloat32, fromInt32, toFloat32, writeSafetensors } from '@dalle-mini/weights';
 import { locateTensors, readCheckpointFile, writeCheckpointFile } from '@dalle-mini/weights/node';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
 /** The code that opening a file fails with, if any. */
 const faults = vi.hoisted((): { open?: string } => ({}));
 
 vi.mock('node:fs/promises', async (original) => {
   const actual = await original<typeof import('node:fs/promises')>();
-  const { fail } = await import('./system-error.js');
+  const { fail } = await import('@dalle-mini/testing/system-error');
   return {
     ...actual,
     async open(...args: Parameters<typeof actual.open>) {
@@ -42,7 +42,7 @@ afterEach(async () => {
 });
 
 describe('readCheckpointFile', () => {
-  it('reads what writeCheckpointFile wrote, which is what writeSafetensors returns', async () => {
+  test('reads what writeCheckpointFile wrote, which is what writeSafetensors returns', async () => {
     await writeCheckpointFile(at('model.safetensors'), tensors, { step: '5' });
     expect(new Uint8Array(await readFile(at('model.safetensors')))).toEqual(writeSafetensors(tensors, { step: '5' }));
     const read = await readCheckpointFile(at('model.safetensors'));
@@ -51,13 +51,13 @@ describe('readCheckpointFile', () => {
     expect(toFloat32(read.tensors.get('b')!)).toEqual(Float32Array.of(4));
   });
 
-  it('gives each tensor memory of its own', async () => {
+  test('gives each tensor memory of its own', async () => {
     await writeCheckpointFile(at('model.safetensors'), tensors);
     const read = (await readCheckpointFile(at('model.safetensors'))).tensors;
     expect(read.get('a')!.bytes.buffer.byteLength).toBe(12);
   });
 
-  it('reads floats in the width that they were asked to be written in', async () => {
+  test('reads floats in the width that they were asked to be written in', async () => {
     const integers = fromInt32(Int32Array.of(7), [1]);
     const given = new Map([...tensors, ['c', fromFloat32(Float32Array.of(0.1), [1], 'BF16')], ['i', integers]]);
     await writeCheckpointFile(at('model.safetensors'), given, {}, { dtype: 'F16' });
@@ -76,7 +76,7 @@ describe('readCheckpointFile', () => {
     );
   });
 
-  it('is not written with an option that does not exist', async () => {
+  test('is not written with an option that does not exist', async () => {
     const options = { dtype: 'F8' as 'F16' };
     expect(() => writeSafetensors(tensors, {}, options)).toThrow(OptionError);
     const writing = writeCheckpointFile(at('model.safetensors'), tensors, {}, options);
@@ -84,7 +84,7 @@ describe('readCheckpointFile', () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
-  it('says which file is not sound, and why', async () => {
+  test('says which file is not sound, and why', async () => {
     await writeFile(at('model.safetensors'), writeSafetensors(tensors).subarray(0, -1));
     const reading = readCheckpointFile(at('model.safetensors'));
     await expect(reading).rejects.toThrow(CheckpointError);
@@ -93,7 +93,7 @@ describe('readCheckpointFile', () => {
     await expect(readCheckpointFile(at('model.safetensors'))).rejects.toThrow(/has 3 bytes, too few/);
   });
 
-  it.each([
+  test.each([
     ['a missing file', 'ENOENT', /no such file/, async () => at('missing')],
     [
       'a path through a file',
@@ -112,16 +112,16 @@ describe('readCheckpointFile', () => {
     expect(error.cause.code).toBe(code);
   });
 
-  it('refuses a folder', async () => {
+  test('refuses a folder', async () => {
     await expect(readCheckpointFile(folder)).rejects.toThrow(`Cannot read ${folder}: it is a folder.`);
   });
 
-  it.skipIf(process.platform === 'win32')('refuses a pipe, which it would wait for', async () => {
+  test.skipIf(process.platform === 'win32')('refuses a pipe, which it would wait for', async () => {
     await promisify(execFile)('mkfifo', [at('pipe')]);
     await expect(readCheckpointFile(at('pipe'))).rejects.toThrow('it is a pipe or a device');
   });
 
-  it('explains a file that may not be read', async () => {
+  test('explains a file that may not be read', async () => {
     await writeFile(at('secret'), bytes);
     faults.open = 'EACCES';
     await expect(readCheckpointFile(at('secret'))).rejects.toMatchObject({
@@ -133,7 +133,7 @@ describe('readCheckpointFile', () => {
 });
 
 describe('locateTensors', () => {
-  it('says where values lie in the file', async () => {
+  test('says where values lie in the file', async () => {
     await writeCheckpointFile(at('model.safetensors'), tensors);
     const located = await locateTensors(at('model.safetensors'));
     const file = await readFile(at('model.safetensors'));
@@ -149,7 +149,7 @@ describe('locateTensors', () => {
     });
   });
 
-  it('explains a file that is damaged or not there', async () => {
+  test('explains a file that is damaged or not there', async () => {
     await writeFile(at('model.safetensors'), writeSafetensors(tensors).subarray(0, -1));
     await expect(locateTensors(at('model.safetensors'))).rejects.toThrow(CheckpointError);
     await expect(locateTensors(at('none'))).rejects.toThrow(FileError);

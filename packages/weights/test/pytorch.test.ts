@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readCheckpoint, toFloat32, toInt32 } from '@dalle-mini/weights';
 import { readCheckpointFile } from '@dalle-mini/weights/node';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { bytesOf, expectRefusal, fixture, little, pickle, torchFile, type ZipEntry, zip } from './checkpoint-files.js';
 
 const { call, dict, global, integer, program, storage, tensor, text, tuple } = pickle;
@@ -19,12 +19,12 @@ const fileOf = (value: Uint8Array) => torchFile(program(dict(text('w'), value)),
 const evil = call(global('posix', 'system'), text('echo run'));
 
 describe('a file of torch.save', () => {
-  it('has the form that these tests take from it', () => {
+  test('has the form that these tests take from it', () => {
     const { tensors } = readCheckpoint(fileOf(tensor(storage('0', 4), [2, 2], [1, 2])));
     expect(toFloat32(tensors.get('w')!)).toEqual(Float32Array.of(1, 3, 2, 4));
   });
 
-  it('may nest dicts and lists, whose keys are joined by dots', () => {
+  test('may nest dicts and lists, whose keys are joined by dots', () => {
     const value = dict(
       text('a'),
       tuple(tensor(storage('0', 4), [1], [1]), text('adam')),
@@ -36,14 +36,14 @@ describe('a file of torch.save', () => {
     expect(metadata).toEqual({ 'w.a.1': 'adam', 'w.7': '1152921504606846976' });
   });
 
-  it('may be of Python 2: texts of bytes, and an OrderedDict of pairs', () => {
+  test('may be of Python 2: texts of bytes, and an OrderedDict of pairs', () => {
     const name = bytesOf('U', 1, 'w');
     const pairs = bytesOf(']', MARK, tuple(name, tensor(storage('0', 4), [4], [1])), 'e');
     const read = readCheckpoint(torchFile(program(call(global('collections', 'OrderedDict'), pairs)), { 0: four }));
     expect(read.tensors.get('w')!.shape).toEqual([4]);
   });
 
-  it('may have unknown objects beside a state dict, which are not built', () => {
+  test('may have unknown objects beside a state dict, which are not built', () => {
     const content = dict(
       text('state_dict'),
       dict(text('w'), tensor(storage('0', 4), [4], [1])),
@@ -55,14 +55,14 @@ describe('a file of torch.save', () => {
     expect(metadata).toEqual({});
   });
 
-  it('may leave axes of size 1 and empty tensors with any strides', () => {
+  test('may leave axes of size 1 and empty tensors with any strides', () => {
     const one = readCheckpoint(fileOf(tensor(storage('0', 4), [1, 4], [77, 1]))).tensors.get('w')!;
     expect(toFloat32(one)).toEqual(Float32Array.of(1, 2, 3, 4));
     const none = readCheckpoint(fileOf(tensor(storage('0', 4), [0, 2 ** 40], [5, 5], 99))).tensors.get('w')!;
     expect(none).toMatchObject({ shape: [0, 2 ** 40], bytes: new Uint8Array() });
   });
 
-  it('may be of 64-bit fields throughout', () => {
+  test('may be of 64-bit fields throughout', () => {
     const content = program(dict(text('w'), tensor(storage('0', 2, 'LongStorage'), [2], [1])));
     const values = new Uint8Array(BigInt64Array.of(5n, -6n).buffer);
     const files: ZipEntry[] = [
@@ -95,7 +95,7 @@ describe('a file of torch.save', () => {
   });
 });
 
-it('a tensor past 4 GB of a legacy file is read without what lies before it', async () => {
+test('a tensor past 4 GB of a legacy file is read without what lies before it', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'weights-'));
   const path = join(folder, 'large');
   const elements = 5 * 2 ** 28;
@@ -122,7 +122,7 @@ it('a tensor past 4 GB of a legacy file is read without what lies before it', as
 });
 
 describe('names that a state dict does not need are refused by name', () => {
-  it.each<[string, Uint8Array, RegExp]>([
+  test.each<[string, Uint8Array, RegExp]>([
     ['in the place of a tensor', fileOf(evil), /calls posix\.system, which/],
     ['thrown away', torchFile(program(evil, POP, dict())), /posix\.system/],
     ['as the whole', torchFile(program(evil)), /posix\.system/],
@@ -156,7 +156,7 @@ describe('names that a state dict does not need are refused by name', () => {
 describe('a pickle is refused with', () => {
   const repeat = (count: number, code: string) => Buffer.alloc(count * code.length, code, 'latin1');
 
-  it.each<[string, Uint8Array, RegExp]>([
+  test.each<[string, Uint8Array, RegExp]>([
     ['no dict', torchFile(program(integer(1))), /must hold a dict of tensors, not the number 1/],
     [
       'a tensor alone',
@@ -248,7 +248,7 @@ describe('a pickle is refused with', () => {
 describe('a tensor is refused with', () => {
   const two60 = 2n ** 60n;
 
-  it.each<[string, Uint8Array, RegExp]>([
+  test.each<[string, Uint8Array, RegExp]>([
     ['more elements than its storage', tensor(storage('0', 4), [5], [1]), /past the 4 elements/],
     ['an offset past its storage', tensor(storage('0', 4), [1], [1], 4), /offset 4, past the 4/],
     ['a negative offset', tensor(storage('0', 4), [1], [1], -1), /whole numbers of at least 0/],
@@ -312,7 +312,7 @@ describe('a tensor is refused with', () => {
     expectRefusal(fileOf(value), message);
   });
 
-  it('many copies of one storage', () => {
+  test('many copies of one storage', () => {
     const floats = 2 ** 20;
     const transposed = tensor(storage('0', floats), [2 ** 10, 2 ** 10], [1, 2 ** 10]);
     const items = Array.from({ length: 1000 }, (_, i) => [text(`w${i}`), transposed]).flat();
@@ -328,11 +328,11 @@ describe('a zip archive is refused with', () => {
   const main: ZipEntry = { name: 'a/data.pkl', content };
   const data: ZipEntry = { name: 'a/data/0', content: four };
 
-  it('nothing, as it is', () => {
+  test('nothing, as it is', () => {
     expect(readCheckpoint(zip([main, data])).tensors.size).toBe(1);
   });
 
-  it.each<[string, Uint8Array, RegExp]>([
+  test.each<[string, Uint8Array, RegExp]>([
     ['compressed entries', zip([{ ...main, method: 8 }, data]), /is compressed \(method 8\).*zip -0/],
     ['a bomb of 4 GB', zip([main, { ...data, method: 8, size: 0xfffffffe, compressedSize: 16 }]), /is compressed/],
     ['encrypted entries', zip([main, { ...data, flags: 1 }]), /is encrypted/],
@@ -380,7 +380,7 @@ describe('a zip archive is refused with', () => {
     expectRefusal(bytes, message);
   });
 
-  it('an entry too many', () => {
+  test('an entry too many', () => {
     const many = Array.from({ length: 60_000 }, (_, i) => ({ name: `${i}`, content: new Uint8Array() }));
     expectRefusal(zip(many), /no data\.pkl/);
   });
@@ -393,7 +393,7 @@ describe('the legacy format is refused with', () => {
   const keys = (...names: string[]) => program(']', MARK, ...names.map(text), 'e');
   const body = bytesOf(little(4, 8), four);
 
-  it('nothing, as it is', () => {
+  test('nothing, as it is', () => {
     const { tensors } = readCheckpoint(bytesOf(LEGACY_MAGIC, version, system, content, keys('7'), body));
     expect(toFloat32(tensors.get('w')!)).toEqual(Float32Array.of(1, 2, 3, 4));
   });
@@ -414,7 +414,7 @@ describe('the legacy format is refused with', () => {
     [1],
   );
 
-  it.each<[string, (Uint8Array | string)[], RegExp]>([
+  test.each<[string, (Uint8Array | string)[], RegExp]>([
     ['another protocol', [program(integer(1000)), system, content, keys('7'), body], /protocol .* not the number 1000/],
     [
       'a big-endian system',
@@ -449,7 +449,7 @@ describe('the legacy format is refused with', () => {
   });
 });
 
-it('an array of Flax is not taken for a pickle, nor a pickle for one', () => {
+test('an array of Flax is not taken for a pickle, nor a pickle for one', () => {
   expect(readCheckpoint(fixture('flax-float32.msgpack')).format).toBe('flax');
   expect(readCheckpoint(fixture('torch-state-dict.legacy.pt')).format).toBe('pytorch');
 });

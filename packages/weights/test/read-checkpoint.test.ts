@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CheckpointError, readCheckpoint, readSafetensors, toFloat32 } from '@dalle-mini/weights';
 import { readCheckpointFile } from '@dalle-mini/weights/node';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { expectRefusal, fixture, fixturePath } from './checkpoint-files.js';
 
 /** Files of the original libraries, the format that they are read as, and the file with what they hold. */
@@ -36,18 +36,18 @@ afterAll(async () => {
 describe.each(files)('%s', (name, format, expectedName) => {
   const expected = readSafetensors(fixture(expectedName)).tensors;
 
-  it('is read from memory, value by value', () => {
+  test('is read from memory, value by value', () => {
     const read = readCheckpoint(fixture(name));
     expect(read.format).toBe(format);
     expect(new Map([...read.tensors].sort())).toEqual(new Map([...expected].sort()));
   });
 
-  it('is read from a file to the same, whatever its name', async () => {
+  test('is read from a file to the same, whatever its name', async () => {
     await copyFile(fixturePath(name), join(folder, 'model'));
     expect(await readCheckpointFile(join(folder, 'model'))).toEqual(readCheckpoint(fixture(name)));
   });
 
-  it('is refused wherever it is cut', () => {
+  test('is refused wherever it is cut', () => {
     const whole = fixture(name);
     for (let length = 0; length < whole.byteLength; length++) {
       expect(() => readCheckpoint(whole.subarray(0, length)), `${length} bytes`).toThrow(CheckpointError);
@@ -55,7 +55,7 @@ describe.each(files)('%s', (name, format, expectedName) => {
   });
 });
 
-it('has a test for every fixture', async () => {
+test('has a test for every fixture', async () => {
   const names = (await readdir(fixturePath('.'))).filter((name) => !name.includes('.expected.'));
   expect(names.sort()).toEqual(files.map(([name]) => name as string).sort());
 });
@@ -63,19 +63,19 @@ it('has a test for every fixture', async () => {
 describe('of PyTorch', () => {
   const { tensors } = readCheckpoint(fixture('torch-state-dict.pt'));
 
-  it('tied tensors share their memory', async () => {
+  test('tied tensors share their memory', async () => {
     expect(tensors.get('tied')!.bytes.byteOffset).toBe(tensors.get('conv.weight')!.bytes.byteOffset);
     const read = await readCheckpointFile(fixturePath('torch-state-dict.pt'));
     expect(read.tensors.get('tied')!.bytes).toBe(read.tensors.get('conv.weight')!.bytes);
     expect(read.tensors.get('tied.flat')!.bytes).toBe(read.tensors.get('conv.weight')!.bytes);
   });
 
-  it('a part of a storage is read without the rest', async () => {
+  test('a part of a storage is read without the rest', async () => {
     const read = await readCheckpointFile(fixturePath('torch-state-dict.pt'));
     expect(read.tensors.get('part')!.bytes.buffer.byteLength).toBe(4 * 4);
   });
 
-  it('contiguous tensors are views of the file, and transposed ones copies in row-major order', () => {
+  test('contiguous tensors are views of the file, and transposed ones copies in row-major order', () => {
     const whole = fixture('torch-state-dict.pt');
     const read = readCheckpoint(whole).tensors;
     expect(read.get('conv.weight')!.bytes.buffer).toBe(whole.buffer);
@@ -85,7 +85,7 @@ describe('of PyTorch', () => {
     expect(toFloat32(transposed)).toHaveLength(15);
   });
 
-  it("Lightning's numbers and texts beside the state dict are metadata", () => {
+  test("Lightning's numbers and texts beside the state dict are metadata", () => {
     expect(readCheckpoint(fixture('torch-lightning.pt')).metadata).toEqual({
       epoch: '3',
       global_step: '1200',
@@ -95,14 +95,14 @@ describe('of PyTorch', () => {
 });
 
 describe('of Flax', () => {
-  it('arrays are views of the file, but for those that were split', () => {
+  test('arrays are views of the file, but for those that were split', () => {
     const whole = fixture('flax-chunked.msgpack');
     const { tensors } = readCheckpoint(whole);
     expect(tensors.get('bias')!.bytes.buffer).toBe(whole.buffer);
     expect(tensors.get('shared/embedding')!.bytes.buffer).not.toBe(whole.buffer);
   });
 
-  it('numbers, flags and texts among the arrays are metadata, and None is left out', () => {
+  test('numbers, flags and texts among the arrays are metadata, and None is left out', () => {
     expect(readCheckpoint(fixture('flax-state.msgpack')).metadata).toEqual({
       step: '12',
       rate: '0.5',
@@ -113,7 +113,7 @@ describe('of Flax', () => {
 });
 
 describe('what is often found in the place of a checkpoint is told apart:', () => {
-  it.each<[string, string | number[], RegExp]>([
+  test.each<[string, string | number[], RegExp]>([
     ['a Git LFS pointer', 'version https://git-lfs.github.com/spec/v1\noid sha256:0', /git lfs pull/],
     ['a web page', '<!DOCTYPE html><html lang="en"></html>', /web page/],
     ['a file of gzip', [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0], /gzip/],

@@ -9,7 +9,7 @@ import {
   toInt32,
   writeSafetensors,
 } from '@dalle-mini/weights';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { uniform } from './random.js';
 
 const reference = new Uint8Array(readFileSync(new URL('fixtures/python.safetensors', import.meta.url)));
@@ -32,7 +32,7 @@ describe('a file of the reference implementation', () => {
   const { tensors, metadata } = readSafetensors(reference);
   const get = (name: string) => tensors.get(name)!;
 
-  it('is read in every dtype', () => {
+  test('is read in every dtype', () => {
     expect(metadata).toEqual({ format: 'pt' });
     expect(tensors.size).toBe(14);
     expect([...toFloat32(get('float32'))]).toEqual([-1.5, 0, 0.1, 3, 65504, 1e-7].map(Math.fround));
@@ -49,16 +49,16 @@ describe('a file of the reference implementation', () => {
     expect(get('quote " and snow ☃').shape).toEqual([1]);
   });
 
-  it('is written again byte by byte, whatever the order of the tensors', () => {
+  test('is written again byte by byte, whatever the order of the tensors', () => {
     expect(writeSafetensors(tensors, metadata)).toEqual(reference);
     expect(writeSafetensors(new Map([...tensors].reverse()), metadata)).toEqual(reference);
   });
 
-  it('is read without a copy', () => {
+  test('is read without a copy', () => {
     expect([...tensors.values()].every((tensor) => tensor.bytes.buffer === reference.buffer)).toBe(true);
   });
 
-  it('may hold its 16-bit values as this package rounds them', () => {
+  test('may hold its 16-bit values as this package rounds them', () => {
     const values = toFloat32(get('float64'));
     expect(fromFloat32(values, [6], 'F16').bytes).toEqual(get('float16').bytes);
     expect(fromFloat32(values, [6], 'BF16').bytes).toEqual(get('bfloat16').bytes);
@@ -68,7 +68,7 @@ describe('a file of the reference implementation', () => {
 describe('writeSafetensors', () => {
   const one = fromFloat32(Float32Array.of(1), [1]);
 
-  it('starts the data, and every tensor, where the elements are aligned', () => {
+  test('starts the data, and every tensor, where the elements are aligned', () => {
     const tensors = new Map<string, StoredTensor>([
       ['a', { dtype: 'U8', shape: [3], bytes: Uint8Array.of(1, 2, 3) }],
       ['b', fromInt32(Int32Array.of(4), [1])],
@@ -82,26 +82,26 @@ describe('writeSafetensors', () => {
     expect([...toFloat32(read.get('c')!), ...toFloat32(read.get('a')!)]).toEqual([5, 1, 2, 3]);
   });
 
-  it('keeps metadata and accepts a file without tensors', () => {
+  test('keeps metadata and accepts a file without tensors', () => {
     const bytes = writeSafetensors(new Map(), { b: 'two\n"', a: '1' });
     expect(readSafetensors(bytes)).toEqual({ tensors: new Map(), metadata: { a: '1', b: 'two\n"' } });
     expect(writeSafetensors(new Map(), { a: '1', b: 'two\n"' })).toEqual(bytes);
   });
 
-  it.each(['__proto__', 'a.__proto__.b', 'layers/constructor', 'prototype', '__metadata__', 'half \ud800'])(
+  test.each(['__proto__', 'a.__proto__.b', 'layers/constructor', 'prototype', '__metadata__', 'half \ud800'])(
     'refuses the name %j',
     (name) => {
       expect(() => writeSafetensors(new Map([[name, one]]))).toThrow(CheckpointError);
     },
   );
 
-  it('allows names that only resemble them', () => {
+  test('allows names that only resemble them', () => {
     const names = ['constructors', 'proto', '🙂', ''];
     const written = writeSafetensors(new Map(names.map((name) => [name, one])));
     expect([...readSafetensors(written).tensors.keys()].sort()).toEqual([...names].sort());
   });
 
-  it('refuses bytes that do not fit the shape, and names the tensor', () => {
+  test('refuses bytes that do not fit the shape, and names the tensor', () => {
     expect(() => writeSafetensors(new Map([['w', { ...one, shape: [2] }]]))).toThrow(/Tensor "w" has 4 bytes/);
     const long = 'w'.repeat(68_000);
     expect(() => writeSafetensors(new Map([[long, { ...one, shape: [2] }]]))).toThrow(
@@ -109,7 +109,7 @@ describe('writeSafetensors', () => {
     );
   });
 
-  it('refuses metadata that is not text', () => {
+  test('refuses metadata that is not text', () => {
     expect(() => writeSafetensors(new Map(), { step: 5 as unknown as string })).toThrow(
       /"step" must be a string, not 5/,
     );
@@ -119,7 +119,7 @@ describe('writeSafetensors', () => {
 describe('readSafetensors refuses', () => {
   const tensorW = (body: string, dataLength = 8) => file(`{"w":${body}}`, dataLength);
 
-  it.each<[string, Uint8Array, RegExp]>([
+  test.each<[string, Uint8Array, RegExp]>([
     ['an empty file', new Uint8Array(), /0 bytes, too few/],
     ['a file of 7 bytes', new Uint8Array(7), /7 bytes, too few/],
     ['a header of 2^60 bytes', file('{}', 0, 2n ** 60n), /at most 100000000 bytes, not 1152921504606846976/],
@@ -174,13 +174,13 @@ describe('readSafetensors refuses', () => {
     expect(() => readSafetensors(bytes)).toThrow(message);
   });
 
-  it('a file that was cut short anywhere', () => {
+  test('a file that was cut short anywhere', () => {
     for (let length = 0; length < reference.length; length++) {
       expect(() => readSafetensors(reference.subarray(0, length)), `${length} bytes`).toThrow(CheckpointError);
     }
   });
 
-  it.each(['tensors', 'metadata'])('with more %s than any model has', (kind) => {
+  test.each(['tensors', 'metadata'])('with more %s than any model has', (kind) => {
     const items = (count: number) => {
       const texts = Array.from({ length: count }, (_, i) => `"${i}":${kind === 'tensors' ? entry([0], [0, 0]) : '""'}`);
       return file(kind === 'tensors' ? `{${texts}}` : `{"__metadata__":{${texts}}}`);
@@ -190,7 +190,7 @@ describe('readSafetensors refuses', () => {
     expect(() => readSafetensors(items(100_001))).toThrow(/at most 100000 entries/);
   });
 
-  it('with a short message, however long the fault', () => {
+  test('with a short message, however long the fault', () => {
     const long = 'n'.repeat(1_000_000);
     for (const header of [`{"${long}":${entry([3], [0, 8])}}`, `{"${long}":1}`, `{"w":${entry([2], [0, 8], long)}}`]) {
       const length = () => {
@@ -237,7 +237,7 @@ describe('a mutated file', () => {
   };
 
   // A file that is still sound must mean what it says: written again and read again it is the same.
-  it.each([
+  test.each([
     ['bits flipped in its header', flipBits],
     ['its header edited', editHeader],
     ['a number of its header changed', changeNumber],

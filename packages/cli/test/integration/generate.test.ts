@@ -2,23 +2,24 @@ import { createHash } from 'node:crypto';
 import { cp, mkdir, mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
+import { temporaryFolder } from '@dalle-mini/testing/folders';
+import type { Ended } from '@dalle-mini/testing/processes';
+import { tinyMaxLength, writeTinyModel } from '@dalle-mini/testing/tiny-model';
 import sharp from 'sharp';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { temporaryFolder, tinyMaxLength, writeTinyModel } from '../../../pipeline/test/tiny-model.js';
-import { dalleMini, dalleMiniAfter, type Result } from './run.js';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { dalleMini, dalleMiniAfter } from './dalle-mini.js';
 
-let root: Awaited<ReturnType<typeof temporaryFolder>>;
+let root: string;
 let tiny: string;
 /** A new folder for each test, in which the command runs. */
 let folder: string;
 
 beforeAll(async () => {
   root = await temporaryFolder();
-  tiny = await writeTinyModel(root.path);
+  tiny = await writeTinyModel(root);
 });
-afterAll(() => root.remove());
 beforeEach(async () => {
-  folder = await mkdtemp(join(root.path, 'test-'));
+  folder = await mkdtemp(join(root, 'test-'));
 });
 
 const generate = (...args: string[]) => dalleMini(folder, ['generate', '--model', tiny, ...args]);
@@ -32,7 +33,7 @@ const digest = async (path: string) =>
     .digest('hex');
 
 /** A failure: one line on stderr, nothing on stdout, and no file. */
-async function expectFailure(result: Result, code: number, message: string | RegExp): Promise<void> {
+async function expectFailure(result: Ended, code: number, message: string | RegExp): Promise<void> {
   expect(result.stderr).toMatch(/^dalle-mini: [^\n]+\n$/);
   expect(result.stderr).toMatch(message);
   expect(result.stderr).not.toContain('    at ');
@@ -230,8 +231,8 @@ describe('numbers out of their range', () => {
 
 describe('a model that is not whole', () => {
   /** Generates with a damaged copy of the tiny model. */
-  async function withDamage(damage: (model: string) => Promise<unknown>): Promise<Result> {
-    const copy = join(root.path, 'copy');
+  async function withDamage(damage: (model: string) => Promise<unknown>): Promise<Ended> {
+    const copy = join(root, 'copy');
     await rm(copy, { recursive: true, force: true });
     await cp(tiny, copy, { recursive: true });
     await damage(copy);
@@ -298,7 +299,7 @@ describe('an output path that cannot be written', () => {
   });
 
   test('is refused if it is a file without the ending .png', async () => {
-    const file = join(root.path, 'notes');
+    const file = join(root, 'notes');
     await writeFile(file, 'precious');
     await expectFailure(
       await generate('a red apple', '--out', file),
@@ -382,7 +383,7 @@ describe('being interrupted', () => {
 });
 
 test('leaves nothing in the home folder, as telemetry would', async () => {
-  const home = await mkdtemp(join(root.path, 'home-'));
+  const home = await mkdtemp(join(root, 'home-'));
   const command = `export HOME=${home}; unset XDG_CACHE_HOME XDG_CONFIG_HOME`;
   expect((await dalleMiniAfter(folder, command, ['generate', 'a red apple', '--model', tiny])).code).toBe(0);
   expect(await readdir(home)).toEqual([]);

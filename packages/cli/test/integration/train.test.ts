@@ -2,18 +2,19 @@ import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { readModelFolder, readVqgan } from '@dalle-mini/pipeline';
+import { temporaryFolder } from '@dalle-mini/testing/folders';
+import { writeTinyModel } from '@dalle-mini/testing/tiny-model';
 import sharp from 'sharp';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { temporaryFolder, writeTinyModel } from '../../../pipeline/test/tiny-model.js';
-import { dalleMini } from './run.js';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { dalleMini } from './dalle-mini.js';
 
-let root: Awaited<ReturnType<typeof temporaryFolder>>;
+let root: string;
 let tiny: string;
 
 beforeAll(async () => {
   root = await temporaryFolder();
-  tiny = await writeTinyModel(root.path);
-  const pictures = join(root.path, 'pictures');
+  tiny = await writeTinyModel(root);
+  const pictures = join(root, 'pictures');
   await mkdir(pictures);
   for (const [i, color] of ['red', 'green', 'blue', 'yellow', 'black', 'orange'].entries()) {
     const picture = sharp({ create: { width: 20, height: 16, channels: 3, background: color } });
@@ -21,7 +22,6 @@ beforeAll(async () => {
     await writeFile(join(pictures, `${i}.txt`), `a ${color} apple\n`);
   }
 });
-afterAll(() => root.remove());
 
 const vqganSettings = {
   seed: 1,
@@ -63,7 +63,7 @@ let written = 0;
 
 /** Writes settings beside the pictures, where the paths in them start. */
 async function write(settings: object): Promise<string> {
-  const path = join(root.path, `settings-${written++}.json`);
+  const path = join(root, `settings-${written++}.json`);
   await writeFile(path, JSON.stringify(settings));
   return path;
 }
@@ -74,28 +74,28 @@ async function train(
   folder: string,
   started?: Parameters<typeof dalleMini>[2],
 ) {
-  return dalleMini(root.path, ['train', kind, '--config', await write(settings), '--folder', folder], started);
+  return dalleMini(root, ['train', kind, '--config', await write(settings), '--folder', folder], started);
 }
 
 describe('dalle-mini train vqgan', () => {
-  it('trains on a folder of pictures, and prints where the result is', async () => {
+  test('trains on a folder of pictures, and prints where the result is', async () => {
     const { code, stdout, stderr } = await train('vqgan', vqganSettings, 'plain');
     expect(stderr).toMatch(/step 12 of 12, loss [\d.]+, [\d.]+ steps\/s\n$/);
-    expect(stdout).toBe(`${join(root.path, 'plain', 'vqgan')}\n`);
+    expect(stdout).toBe(`${join(root, 'plain', 'vqgan')}\n`);
     expect(code).toBe(0);
-    const { config, parameters } = await readVqgan(join(root.path, 'plain', 'vqgan'));
+    const { config, parameters } = await readVqgan(join(root, 'plain', 'vqgan'));
     expect(config).toEqual(vqganSettings.model);
     expect([...parameters.values()].every(({ data }) => data.every(Number.isFinite))).toBe(true);
-    const files = await readdir(join(root.path, 'plain'));
+    const files = await readdir(join(root, 'plain'));
     expect(files).toContain('reconstructions-00000012.png');
     expect(files).toContain('metrics.jsonl');
   });
 
   // Three runs, the first of which waits for its first steps: slow where the machine is busy.
-  it('is interrupted by Ctrl-C with a checkpoint, and goes on from it to the same result', {
+  test('is interrupted by Ctrl-C with a checkpoint, and goes on from it to the same result', {
     timeout: 180_000,
   }, async () => {
-    const folder = join(root.path, 'stopped');
+    const folder = join(root, 'stopped');
     const settings = { ...vqganSettings, steps: 60, checkpointEvery: 60, evaluateEvery: 60 };
     const first = await train('vqgan', settings, folder, async (child) => {
       while (
@@ -117,17 +117,17 @@ describe('dalle-mini train vqgan', () => {
 
     const [second, whole] = [await train('vqgan', settings, folder), await train('vqgan', settings, 'whole')];
     expect([second.code, whole.code]).toEqual([0, 0]);
-    const result = (name: string) => readFile(join(root.path, name, 'vqgan', 'model.safetensors'));
+    const result = (name: string) => readFile(join(root, name, 'vqgan', 'model.safetensors'));
     expect((await result('stopped')).equals(await result('whole'))).toBe(true);
   });
 
-  it('fine-tunes a VQ-GAN that is there', async () => {
+  test('fine-tunes a VQ-GAN that is there', async () => {
     const { model, ...settings } = vqganSettings;
     const { code } = await train('vqgan', { ...settings, steps: 4, startFrom: 'tiny/vqgan' }, 'tuned');
     expect(code).toBe(0);
     const [before, after] = await Promise.all([
       readVqgan(join(tiny, 'vqgan')),
-      readVqgan(join(root.path, 'tuned', 'vqgan')),
+      readVqgan(join(root, 'tuned', 'vqgan')),
     ]);
     expect(after.config).toEqual(before.config);
     // Four small steps from it, not anew from random values, of which some are ten times smaller.
@@ -139,13 +139,13 @@ describe('dalle-mini train vqgan', () => {
 });
 
 describe('dalle-mini train decoder', () => {
-  it('encodes the pictures, trains, and writes a model that draws', async () => {
+  test('encodes the pictures, trains, and writes a model that draws', async () => {
     const { code, stdout, stderr } = await train('decoder', decoderSettings, 'apples');
     expect(stderr).toMatch(/step 4 of 4, loss /);
-    const model = join(root.path, 'apples', 'model');
+    const model = join(root, 'apples', 'model');
     expect(stdout).toBe(`${model}\n`);
     expect(code).toBe(0);
-    expect(await readdir(join(root.path, 'apples'))).toContain('samples-00000004.png');
+    expect(await readdir(join(root, 'apples'))).toContain('samples-00000004.png');
     const { name, license, sampling, textEncoder, decoder } = await readModelFolder(model);
     expect({ name, license, sampling }).toEqual({ name: 'apples', license: 'CC0-1.0', sampling: { guidanceScale: 2 } });
     expect(decoder.config).toEqual({
@@ -157,7 +157,7 @@ describe('dalle-mini train decoder', () => {
     });
     expect(textEncoder).toEqual((await readModelFolder(tiny)).textEncoder);
 
-    const drawn = await dalleMini(root.path, ['generate', 'a red apple', '--model', model, '--out', 'apple.png']);
+    const drawn = await dalleMini(root, ['generate', 'a red apple', '--model', model, '--out', 'apple.png']);
     expect(drawn.stdout).toBe('apple.png\n');
     // The same command again finds everything done.
     const again = await train('decoder', decoderSettings, 'apples');
@@ -165,24 +165,21 @@ describe('dalle-mini train decoder', () => {
     expect(again.stderr).toBe('');
   });
 
-  it('trains the text encoder too if it is asked to', async () => {
+  test('trains the text encoder too if it is asked to', async () => {
     const settings = { ...decoderSettings, textEncoder: { ...decoderSettings.textEncoder, train: true } };
     expect(await train('decoder', settings, 'both')).toMatchObject({ code: 0 });
-    const [before, after] = await Promise.all([
-      readModelFolder(tiny),
-      readModelFolder(join(root.path, 'both', 'model')),
-    ]);
+    const [before, after] = await Promise.all([readModelFolder(tiny), readModelFolder(join(root, 'both', 'model'))]);
     expect([...after.textEncoder.files.weights.keys()].toSorted()).toEqual(
       [...before.textEncoder.files.weights.keys()].toSorted(),
     );
     expect(after.textEncoder.files.weights).not.toEqual(before.textEncoder.files.weights);
-    const drawn = await dalleMini(root.path, ['generate', 'a red apple', '--model', 'both/model', '--out', 'both.png']);
+    const drawn = await dalleMini(root, ['generate', 'a red apple', '--model', 'both/model', '--out', 'both.png']);
     expect(drawn.code).toBe(0);
   });
 });
 
 describe('settings that are wrong', () => {
-  it.each([
+  test.each([
     ['vqgan', { steps: 0 }, 'steps must be a whole number of at least 1, not 0.'],
     ['vqgan', { step: 5 }, 'step is not known. Did you mean steps?'],
     ['vqgan', { model: { ...vqganSettings.model, ch: '8' } }, 'model.ch must be a whole number from 1 to '],
@@ -220,14 +217,14 @@ describe('settings that are wrong', () => {
     expect(code).toBe(1);
   });
 
-  it('name a file that is missing, or not JSON', async () => {
-    const missing = await dalleMini(root.path, ['train', 'vqgan', '--config', 'nowhere.json']);
+  test('name a file that is missing, or not JSON', async () => {
+    const missing = await dalleMini(root, ['train', 'vqgan', '--config', 'nowhere.json']);
     expect(missing).toMatchObject({
       code: 1,
       stderr: expect.stringMatching(/^dalle-mini: Cannot read nowhere.json: [^\n]+\n$/),
     });
-    await writeFile(join(root.path, 'broken.json'), '{"steps": 1,\n');
-    const broken = await dalleMini(root.path, ['train', 'vqgan', '--config', 'broken.json']);
+    await writeFile(join(root, 'broken.json'), '{"steps": 1,\n');
+    const broken = await dalleMini(root, ['train', 'vqgan', '--config', 'broken.json']);
     expect(broken).toMatchObject({
       code: 1,
       stderr: expect.stringMatching(
@@ -236,19 +233,19 @@ describe('settings that are wrong', () => {
     });
   });
 
-  it('name the dataset that is not there, and the folder that was not given', async () => {
+  test('name the dataset that is not there, and the folder that was not given', async () => {
     const nowhere = await train('vqgan', { ...vqganSettings, dataset: { type: 'folder', path: 'nowhere' } }, 'wrong');
-    expect(nowhere).toMatchObject({ code: 1, stderr: expect.stringContaining(join(root.path, 'nowhere')) });
+    expect(nowhere).toMatchObject({ code: 1, stderr: expect.stringContaining(join(root, 'nowhere')) });
     const path = await write(vqganSettings);
-    const noFolder = await dalleMini(root.path, ['train', 'vqgan', '--config', path]);
+    const noFolder = await dalleMini(root, ['train', 'vqgan', '--config', path]);
     expect(noFolder).toMatchObject({
       code: 2,
       stderr: `dalle-mini: give --folder, where the run goes, or a folder in ${path}\n`,
     });
   });
 
-  it('are asked for if they are not given', async () => {
-    const { code, stderr } = await dalleMini(root.path, ['train', 'vqgan']);
+  test('are asked for if they are not given', async () => {
+    const { code, stderr } = await dalleMini(root, ['train', 'vqgan']);
     expect(stderr).toBe("dalle-mini: required option '--config <file>' not specified\n");
     expect(code).toBe(2);
   });

@@ -1,9 +1,9 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { recoverFolder, writeFolderAtomically } from '@dalle-mini/core/node';
+import { ending, startModule } from '@dalle-mini/testing/processes';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 let folder: string;
@@ -18,7 +18,7 @@ describe('a folder', () => {
   const content = () => readFile(join(target(), 'a'), 'utf8');
 
   const writer = `
-    import { writeFolderAtomically } from ${JSON.stringify(import.meta.resolve('@dalle-mini/core/node'))};
+    import { writeFolderAtomically } from '@dalle-mini/core/node';
     import { writeFileSync } from 'node:fs';
     import { join } from 'node:path';
     const [target, mode, text] = process.argv.slice(1);
@@ -27,15 +27,11 @@ describe('a folder', () => {
       if (mode === 'stay') { process.stdout.write('filling'); await new Promise((resolve) => setTimeout(resolve, 60_000)); }
     });
   `;
-  const start = (mode: string, text: string) =>
-    spawn(process.execPath, ['--input-type=module', '-e', writer, target(), mode, text], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
+  const start = (mode: string, text: string) => startModule(writer, import.meta.dirname, [target(), mode, text]);
 
   test('ends as one of those that several processes write at once', async () => {
     const children = Array.from({ length: 4 }, (_, i) => start('go', `${i}`));
-    const codes = await Promise.all(children.map(async (child) => (await once(child, 'exit'))[0]));
-    expect(codes).toEqual([0, 0, 0, 0]);
+    for (const end of await Promise.all(children.map(ending))) expect(end).toEqual({ code: 0, stdout: '', stderr: '' });
     expect(Number(await content())).toBeLessThan(4);
     expect(await readdir(folder)).toEqual(['model']);
   });

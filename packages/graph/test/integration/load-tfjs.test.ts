@@ -1,8 +1,8 @@
-import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { runModule } from '@dalle-mini/testing/processes';
 import { afterAll, describe, expect, test } from 'vitest';
 
 describe('loading TensorFlow.js', () => {
@@ -12,7 +12,7 @@ describe('loading TensorFlow.js', () => {
   });
 
   /** What loading gives in a project with these packages and no others, each of the given source. */
-  function load(packages: Readonly<Record<string, string>>): string {
+  async function load(packages: Readonly<Record<string, string>>): Promise<string> {
     const folder = mkdtempSync(join(tmpdir(), 'graph-tfjs-'));
     folders.push(folder);
     cpSync(fileURLToPath(new URL('../../dist', import.meta.url)), join(folder, 'dist'), { recursive: true });
@@ -27,10 +27,7 @@ describe('loading TensorFlow.js', () => {
       import { loadTfjs } from './dist/runtimes/tfjs.js';
       await loadTfjs().then((tf) => console.log(tf.name), (error) => console.log(error.message));
     `;
-    const { stdout } = spawnSync(process.execPath, ['--input-type=module', '--eval', program], {
-      cwd: folder,
-      encoding: 'utf8',
-    });
+    const { stdout } = await runModule(program, folder);
     return stdout.trim();
   }
 
@@ -45,27 +42,27 @@ describe('loading TensorFlow.js', () => {
   const wasm = { '@tensorflow/tfjs-backend-wasm': backend('wasm') };
   const cpu = { '@tensorflow/tfjs-backend-cpu': backend('cpu') };
 
-  test('prefers native TensorFlow, then wasm, then plain JavaScript', () => {
+  test('prefers native TensorFlow, then wasm, then plain JavaScript', async () => {
     const native = { '@tensorflow/tfjs-node': "export const name = 'native';" };
-    expect(load({ ...native, '@tensorflow/tfjs-core': core, ...wasm, ...cpu })).toBe('native');
-    expect(load({ '@tensorflow/tfjs-core': core, ...wasm, ...cpu })).toBe('core with wasm');
-    expect(load({ '@tensorflow/tfjs-core': core, ...cpu })).toBe('core with cpu');
+    expect(await load({ ...native, '@tensorflow/tfjs-core': core, ...wasm, ...cpu })).toBe('native');
+    expect(await load({ '@tensorflow/tfjs-core': core, ...wasm, ...cpu })).toBe('core with wasm');
+    expect(await load({ '@tensorflow/tfjs-core': core, ...cpu })).toBe('core with cpu');
   });
 
-  test('adds no backend to those that are registered', () => {
-    expect(load({ '@tensorflow/tfjs-core': `${core} register('webgpu');`, ...wasm })).toBe('core with webgpu');
+  test('adds no backend to those that are registered', async () => {
+    expect(await load({ '@tensorflow/tfjs-core': `${core} register('webgpu');`, ...wasm })).toBe('core with webgpu');
   });
 
-  test('says what to install', () => {
-    expect(load({})).toMatch(/^TensorFlow.js is not installed: run `npm install @tensorflow\/tfjs-node`/);
-    expect(load({ '@tensorflow/tfjs-core': core })).toMatch(
+  test('says what to install', async () => {
+    expect(await load({})).toMatch(/^TensorFlow.js is not installed: run `npm install @tensorflow\/tfjs-node`/);
+    expect(await load({ '@tensorflow/tfjs-core': core })).toMatch(
       /npm install @tensorflow\/tfjs-core @tensorflow\/tfjs-backend-wasm`$/,
     );
   });
 
-  test('does not pass over a native TensorFlow that is broken', () => {
+  test('does not pass over a native TensorFlow that is broken', async () => {
     const broken = { '@tensorflow/tfjs-node': "throw new Error('libtensorflow.so.2 is missing');" };
-    expect(load({ ...broken, '@tensorflow/tfjs-core': core, ...cpu })).toBe(
+    expect(await load({ ...broken, '@tensorflow/tfjs-core': core, ...cpu })).toBe(
       '@tensorflow/tfjs-node is installed, and does not load: libtensorflow.so.2 is missing',
     );
   });

@@ -1,8 +1,8 @@
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as g from '@dalle-mini/graph';
+import { runModule } from '@dalle-mini/testing/processes';
 import { afterAll, expect, test } from 'vitest';
 import { caseGraph, gradientGraph, isDifferentiable, layerCases, operatorCases } from '../cases.js';
 
@@ -25,7 +25,7 @@ for (const { model, feeds } of JSON.parse(readFileSync(process.argv[1], 'utf8'))
 console.log('done');
 `;
 
-test('ONNX Runtime has nothing to say about the models of all operators, layers and gradients', () => {
+test('ONNX Runtime has nothing to say about the models of all operators, layers and gradients', async () => {
   const cases = [...[...operatorCases.values()].flat(), ...layerCases];
   const ruled = [...operatorCases].filter(([name]) => name in g.gradientRules).flatMap(([, list]) => list);
   const graphs = [...cases.map(caseGraph), ...[...ruled, ...layerCases].filter(isDifferentiable).map(gradientGraph)];
@@ -37,10 +37,5 @@ test('ONNX Runtime has nothing to say about the models of all operators, layers 
   }));
   const file = join(folder, 'models.json');
   writeFileSync(file, JSON.stringify(models));
-  const child = spawnSync(process.execPath, ['--input-type=module', '--eval', runModels, file], {
-    cwd: import.meta.dirname,
-    encoding: 'utf8',
-  });
-  expect(child.stderr).toBe('');
-  expect(child.stdout).toBe('done\n');
+  expect(await runModule(runModels, import.meta.dirname, [file])).toEqual({ code: 0, stdout: 'done\n', stderr: '' });
 });

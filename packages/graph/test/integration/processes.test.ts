@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { runModule } from '@dalle-mini/testing/processes';
 import { describe, expect, test } from 'vitest';
 
 /** Runs a program in a process of its own; it fails if the process does not end by itself in time. */
@@ -9,24 +9,21 @@ function program(source: string) {
     const x = g.input('x', [3]);
     const feeds = { x: { dtype: 'float32', shape: [3], data: Float32Array.of(1, 2, 3) } };
   `;
-  const { status, stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', imports + source], {
-    cwd: import.meta.dirname,
-    encoding: 'utf8',
+  return runModule(imports + source, import.meta.dirname, [], {
     timeout: 20_000,
   });
-  return { status, stdout, stderr };
 }
 
 describe('a process', () => {
-  test('ends although a runtime is idle', () => {
+  test('ends although a runtime is idle', async () => {
     const source = `
       const executable = await new OnnxRuntime().compile({ inputs: { x }, outputs: { y: g.neg(x) } });
       console.log((await executable.run(feeds)).y.data.join());
     `;
-    expect(program(source)).toEqual({ status: 0, stdout: '-1,-2,-3\n', stderr: '' });
+    expect(await program(source)).toEqual({ code: 0, stdout: '-1,-2,-3\n', stderr: '' });
   });
 
-  test('ends after a failure', () => {
+  test('ends after a failure', async () => {
     const source = `
       const runtime = new OnnxRuntime();
       await runtime.open(Uint8Array.of(1), { inputs: { x }, outputs: {} }).catch(() => console.log('refused'));
@@ -34,10 +31,10 @@ describe('a process', () => {
       const shared = { ...feeds.x, data: new Float32Array(new SharedArrayBuffer(12)) };
       await executable.run({ x: shared }, { transfer: true }).catch(() => console.log('not transferable'));
     `;
-    expect(program(source)).toEqual({ status: 0, stdout: 'refused\nnot transferable\n', stderr: '' });
+    expect(await program(source)).toEqual({ code: 0, stdout: 'refused\nnot transferable\n', stderr: '' });
   });
 
-  test('that is told to exit during a run exits as it was told', () => {
+  test('that is told to exit during a run exits as it was told', async () => {
     const source = `
       const matrix = g.input('matrix', [512, 512]);
       const { carried } = g.loop(40, [matrix], (_, [state]) => ({ carried: [g.matmul(state, matrix)] }));
@@ -46,10 +43,10 @@ describe('a process', () => {
       executable.run({ matrix: { dtype: 'float32', shape: [512, 512], data } });
       setTimeout(() => process.exit(3), 20);
     `;
-    expect(program(source)).toEqual({ status: 3, stdout: '', stderr: '' });
+    expect(await program(source)).toEqual({ code: 3, stdout: '', stderr: '' });
   });
 
-  test('does not end while a run is under way', () => {
+  test('does not end while a run is under way', async () => {
     const source = `
       const matrix = g.input('matrix', [512, 512]);
       const { carried } = g.loop(20, [matrix], (_, [state]) => ({ carried: [g.matmul(state, matrix)] }));
@@ -57,6 +54,6 @@ describe('a process', () => {
       const data = new Float32Array(512 * 512);
       executable.run({ matrix: { dtype: 'float32', shape: [512, 512], data } }).then(({ y }) => console.log(y.data[0]));
     `;
-    expect(program(source)).toEqual({ status: 0, stdout: '0\n', stderr: '' });
+    expect(await program(source)).toEqual({ code: 0, stdout: '0\n', stderr: '' });
   });
 });

@@ -1,14 +1,11 @@
-import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { runModule } from '@dalle-mini/testing/processes';
 import { expect, test } from 'vitest';
 
 const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
 const block = (language: string) => readme.match(new RegExp(`\`\`\`${language}\n(.*?)\`\`\``, 's'))![1]!;
 
-test('the example of the README prints what it says', () => {
-  const { stdout } = spawnSync(process.execPath, ['--input-type=module', '--eval', block('js')], {
-    cwd: import.meta.dirname,
-    encoding: 'utf8',
-  });
+test('the example of the README prints what it says', async () => {
+  const { stdout } = await runModule(block('js'), import.meta.dirname);
   expect(stdout).toBe(block('text'));
 });

@@ -1,30 +1,32 @@
-import { execFileSync } from 'node:child_process';
+import { runModule } from '@dalle-mini/testing/processes';
 import { expect, test } from 'vitest';
 
 /** Runs a program in a Node that cannot find the packages with native code; returns what it prints. */
-function withoutNativePackages(program: string): string {
+async function withoutNativePackages(program: string): Promise<string> {
   const hooks = `export function resolve(name, context, next) {
     if (/^(sharp|onnxruntime-node)$/.test(name)) throw new Error('no ' + name);
     return next(name, context);
   }`;
   const dataUrl = (code: string) => `data:text/javascript,${encodeURIComponent(code)}`;
   const register = `import { register } from 'node:module'; register(${JSON.stringify(dataUrl(hooks))});`;
-  const flags = ['--import', dataUrl(register), '--input-type=module', '--eval', program];
-  return execFileSync(process.execPath, flags, { cwd: import.meta.dirname, encoding: 'utf8' });
+  const env = { ...process.env, NODE_OPTIONS: `--import ${dataUrl(register)}` };
+  const { code, stdout, stderr } = await runModule(program, import.meta.dirname, [], { env });
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  return stdout;
 }
 
-test('writes PNG where sharp and ONNX Runtime cannot be loaded, and says what to install when sharp is needed', () => {
+test('writes PNG where sharp and ONNX Runtime cannot be loaded, and says what to install when sharp is needed', async () => {
   const program = `
     import { encodeImage, imageGrid } from '@dalle-mini/pipeline';
     const image = imageGrid([{ width: 1, height: 1, data: new Uint8Array(3) }]);
     console.log((await encodeImage(image)).length > 0);
     console.log(await encodeImage(image, { format: 'webp' }).catch((error) => error.message));`;
-  expect(withoutNativePackages(program)).toBe(
+  expect(await withoutNativePackages(program)).toBe(
     'true\nJPEG and WebP files are written with sharp, which cannot be loaded here: install it with "npm install sharp".\n',
   );
 });
 
-test('has an entry of its own for TextToImage, which needs nothing of Node', () => {
+test('has an entry of its own for TextToImage, which needs nothing of Node', async () => {
   const program = `
     import { register } from 'node:module';
     const hooks = \`import { isBuiltin } from 'node:module';
@@ -35,5 +37,5 @@ test('has an entry of its own for TextToImage, which needs nothing of Node', () 
     register('data:text/javascript,' + encodeURIComponent(hooks));
     const { TextToImage } = await import('@dalle-mini/pipeline/text-to-image');
     console.log(typeof TextToImage);`;
-  expect(withoutNativePackages(program)).toBe('function\n');
+  expect(await withoutNativePackages(program)).toBe('function\n');
 });

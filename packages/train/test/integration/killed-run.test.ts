@@ -1,13 +1,14 @@
 import { spawn } from 'node:child_process';
-import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { bundle } from '@dalle-mini/testing/bundle';
+import { contentOf, temporaryFolder } from '@dalle-mini/testing/folders';
+import { varyingRandom } from '@dalle-mini/testing/random';
+import { decoderRun, vqganRun } from '@dalle-mini/testing/tiny-training';
 import { trainDecoder, trainVqgan } from '@dalle-mini/train';
-import { afterAll, expect, test } from 'vitest';
-import { contentOf, temporaryFolder } from '../folders.js';
-import { decoderRun, vqganRun } from '../tiny.mjs';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 
 // One thread, as the killed process has: sums over several threads may be rounded otherwise.
 const runtime = new OnnxRuntime({ threads: 1 });
@@ -19,7 +20,9 @@ const train = {
   decoder: (folder: string) => trainDecoder({ ...decoderRun, runtime, folder }),
 };
 
-const trainingProcess = fileURLToPath(new URL('training-process.mjs', import.meta.url));
+const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
+const trainingProcess = path('../../.unit/training-process.js');
+beforeAll(() => bundle(path('training-process.ts'), trainingProcess));
 
 /** Trains in a process of its own, which kills itself some milliseconds after some runs of the graph. Resolves to how it ended. */
 async function trainInProcess(kind: string, folder: string, runs?: number, delay?: number) {
@@ -38,9 +41,10 @@ test.each(['vqgan', 'decoder'] as const)(
     const expected = await contentOf(whole);
     const folder = await temporaryFolder();
     // A checkpoint is written every two runs of the graph, which take some milliseconds: the kill meets any of these.
+    const random = varyingRandom('killed', kind);
     const moments = [
-      [2 + randomInt(4), randomInt(20)],
-      [1 + randomInt(3), randomInt(20)],
+      [2 + random.integer(4), random.integer(20)],
+      [1 + random.integer(3), random.integer(20)],
     ] as const;
     const said = moments.map(([runs, delay]) => `killed ${delay} ms after run ${runs}`).join(', ');
     expect((await trainInProcess(kind, folder, ...moments[0])).signal, said).toBe('SIGKILL');

@@ -1,12 +1,12 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { FakeHub, stall } from '@dalle-mini/testing/fake-hub';
+import { ending, startModule } from '@dalle-mini/testing/processes';
+import { randomBytes } from '@dalle-mini/testing/random';
 import { downloadModel } from '@dalle-mini/weights/hub';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { FakeHub, stall } from '../fake-hub.js';
 
 let hub: FakeHub;
 let home: string;
@@ -22,12 +22,7 @@ const program = `
 `;
 
 /** Another process that downloads the weights. */
-function otherProcess(): ChildProcess {
-  return spawn(process.execPath, ['--input-type=module', '-e', program], {
-    cwd: import.meta.dirname,
-    stdio: 'inherit',
-  });
-}
+const otherProcess = () => startModule(program, import.meta.dirname);
 
 /** Expects the cache to hold the weights, their link and the name of the revision, and nothing else. */
 async function expectWhole(): Promise<void> {
@@ -81,7 +76,7 @@ test('downloads of two processes at once do not meet', async () => {
       setTimeout(() => response.end(content.subarray(100_000)), 500);
     });
   }
-  const exits = await Promise.all([otherProcess(), otherProcess()].map((child) => once(child, 'exit')));
-  expect(exits.map(([code]) => code)).toEqual([0, 0]);
+  const ends = await Promise.all([otherProcess(), otherProcess()].map(ending));
+  for (const end of ends) expect(end).toEqual({ code: 0, stdout: '', stderr: '' });
   await expectWhole();
 });

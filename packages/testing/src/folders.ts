@@ -11,7 +11,7 @@ afterAll(async () => {
 
 /** A fresh folder that is removed after the tests of the file. */
 export async function temporaryFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'dalle-mini-train-'));
+  const folder = await mkdtemp(join(tmpdir(), 'dalle-mini-'));
   created.push(folder);
   return folder;
 }

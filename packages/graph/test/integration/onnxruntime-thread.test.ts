@@ -1,12 +1,12 @@
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import * as g from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { runModule } from '@dalle-mini/testing/processes';
+import { float32 } from '@dalle-mini/testing/values';
 import { afterAll, describe, expect, test } from 'vitest';
-import { float32 } from './values.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'graph-thread-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -38,19 +38,16 @@ function program(source: string) {
     /** Blocks the main thread while the workers go on: their replies arrive after what follows. */
     const block = () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500);
   `;
-  const { status, stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', imports + source], {
-    cwd: import.meta.dirname,
-    encoding: 'utf8',
+  return runModule(imports + source, import.meta.dirname, [], {
     timeout: 20_000,
     env: { ...process.env, NODE_OPTIONS: `--require ${preload}` },
   });
-  return { status, stdout, stderr };
 }
 
 describe('dispose settles, and the process lives until then,', () => {
   const disposed = 'the ONNX runtime was disposed of while it worked\n';
 
-  test('where the reply of a run arrives after it', () => {
+  test('where the reply of a run arrives after it', async () => {
     const source = `
       const executable = await runtime.compile(graph);
       executable.run(feeds).catch(print);
@@ -58,10 +55,10 @@ describe('dispose settles, and the process lives until then,', () => {
       await runtime.dispose();
       console.log('end');
     `;
-    expect(program(source)).toEqual({ status: 0, stdout: `${disposed}end\n`, stderr: '' });
+    expect(await program(source)).toEqual({ code: 0, stdout: `${disposed}end\n`, stderr: '' });
   });
 
-  test('where the reply of opening a model arrives after it', () => {
+  test('where the reply of opening a model arrives after it', async () => {
     const source = `
       runtime.compile(graph).catch(print);
       await new Promise(setImmediate);
@@ -69,7 +66,7 @@ describe('dispose settles, and the process lives until then,', () => {
       await runtime.dispose();
       console.log('end');
     `;
-    expect(program(source)).toEqual({ status: 0, stdout: `${disposed}end\n`, stderr: '' });
+    expect(await program(source)).toEqual({ code: 0, stdout: `${disposed}end\n`, stderr: '' });
   });
 });
 
@@ -172,7 +169,7 @@ describe('after its worker stopped', () => {
   test.each([
     ['exit', 'it exited with code 7'],
     ['throw', 'out of paper'],
-  ])('calls under way say why, and later ones work (%s)', (how, why) => {
+  ])('calls under way say why, and later ones work (%s)', async (how, why) => {
     const source = `
       const executable = await runtime.compile(graph);
       const runs = Promise.allSettled(Array.from({ length: 1000 }, () => executable.run(feeds)));
@@ -183,8 +180,8 @@ describe('after its worker stopped', () => {
       await runtime.dispose();
       process.exit();
     `;
-    expect(program(source)).toEqual({
-      status: 0,
+    expect(await program(source)).toEqual({
+      code: 0,
       stdout: `The worker thread of ONNX Runtime stopped: ${why}. Repeat the call, which starts a new one.\n-1,-2,-3\n`,
       stderr: '',
     });

@@ -1,21 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import sharp from 'sharp';
-import { afterEach } from 'vitest';
-
-const created: string[] = [];
-
-afterEach(async () => {
-  for (const folder of created.splice(0)) await rm(folder, { recursive: true, force: true });
-});
-
-/** A fresh folder that is removed after the test. */
-export async function temporaryFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'dalle-mini-data-'));
-  created.push(folder);
-  return folder;
-}
 
 export type Color = readonly [red: number, green: number, blue: number];
 

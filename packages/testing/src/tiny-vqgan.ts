@@ -2,18 +2,22 @@ import { createRandom, type RgbImage } from '@dalle-mini/core';
 import { initializeParameters, type TensorData } from '@dalle-mini/graph';
 import { type VqganConfig, vqganParameters } from '@dalle-mini/vqgan';
 
-export const tiny: VqganConfig = {
+/** f2: 8×8 tokens. */
+export const tinyVqgan: VqganConfig = {
   resolution: 16,
   inChannels: 3,
   ch: 8,
   chMult: [1, 2],
   numResBlocks: 1,
-  attnResolutions: [8],
-  zChannels: 4,
+  attnResolutions: [],
+  zChannels: 8,
   embedDim: 4,
   nEmbed: 32,
   normGroups: 4,
 };
+
+/** The same with attention. */
+export const attentiveVqgan: VqganConfig = { ...tinyVqgan, attnResolutions: [8], zChannels: 4 };
 
 /** First values, but for vectors and codes that are as far apart, so that images have many tokens. */
 export function randomParameters(config: VqganConfig, seed: number): Map<string, TensorData> {

@@ -1,46 +1,49 @@
-/**
- * Pictures, captions and models so small that they are trained in seconds. Plain JavaScript, since a process of its own reads
- * it too: see `training-process.mjs`.
- */
-import { createRandom } from '@dalle-mini/core';
+/** Pictures, captions and models so small that they are trained in seconds. */
 
-/**
- * @import { Dataset, Sample, TokenDataset } from '@dalle-mini/data'
- * @import { DecoderConfig } from '@dalle-mini/decoder'
- * @import { TextEncoder } from '@dalle-mini/core'
- * @import { DecoderTraining, VqganTraining } from '@dalle-mini/train'
- * @import { VqganConfig } from '@dalle-mini/vqgan'
- */
+import { createRandom, type TextEncoder } from '@dalle-mini/core';
+import type { Dataset, Sample, TokenDataset } from '@dalle-mini/data';
+import type { DecoderConfig } from '@dalle-mini/decoder';
+import { initializeParameters } from '@dalle-mini/graph';
+import { loadTextTokenizer } from '@dalle-mini/text-encoder';
+import type { DecoderTraining, VqganTraining } from '@dalle-mini/train';
+import { tinyBert } from './tiny-bert.js';
+import { tinyDecoder } from './tiny-decoder.js';
+import { tinyVqgan } from './tiny-vqgan.js';
 
 export const size = 16;
 
-/** @type {Record<string, readonly [number, number, number]>} */
-const colors = { red: [220, 40, 40], green: [40, 180, 60], blue: [50, 80, 220], yellow: [240, 210, 50] };
-/** Whether a point is inside, x and y from −1 to 1. @type {Record<string, (x: number, y: number) => boolean>} */
-const shapes = {
+const colors: Record<string, readonly [number, number, number]> = {
+  red: [220, 40, 40],
+  green: [40, 180, 60],
+  blue: [50, 80, 220],
+  yellow: [240, 210, 50],
+};
+/** Whether a point is inside, x and y from −1 to 1. */
+const shapes: Record<string, (x: number, y: number) => boolean> = {
   circle: (x, y) => x * x + y * y < 0.5,
   square: (x, y) => Math.abs(x) < 0.6 && Math.abs(y) < 0.6,
   stripe: (_, y) => Math.abs(y) < 0.3,
 };
 
-/** What the picture at an index shows, and where: the first twelve are all different. @param {number} index */
-function describe(index) {
+/** The words of the captions. */
+const words = ['a', ...Object.keys(colors), ...Object.keys(shapes)];
+
+/** What the picture at an index shows, and where: the first twelve are all different. */
+function describe(index: number) {
   const colorNames = Object.keys(colors);
-  const color = /** @type {string} */ (colorNames[index % colorNames.length]);
-  const shape = /** @type {string} */ (Object.keys(shapes)[index % 3]);
+  const color = colorNames[index % colorNames.length]!;
+  const shape = Object.keys(shapes)[index % 3]!;
   const random = createRandom(index);
-  const shift = [random.integer(5) / 10 - 0.2, random.integer(5) / 10 - 0.2];
-  return { color, shape, shift: /** @type {[number, number]} */ (shift) };
+  const shift = [random.integer(5) / 10 - 0.2, random.integer(5) / 10 - 0.2] as const;
+  return { color, shape, shift };
 }
 
 /**
  * Colored shapes on white, 16×16 pixels, made up as they are asked for.
  *
- * @param {number} length
- * @param {number} first Index of the first picture: datasets that do not overlap have different pictures.
- * @returns {Dataset<Sample>}
+ * @param first Index of the first picture: datasets that do not overlap have different pictures.
  */
-export function pictures(length, first = 0) {
+export function pictures(length: number, first = 0): Dataset<Sample> {
   return {
     length,
     async get(index) {
@@ -60,24 +63,9 @@ export function pictures(length, first = 0) {
   };
 }
 
-/** f2: 8×8 tokens. @type {VqganConfig} */
-export const vqganModel = {
-  resolution: size,
-  inChannels: 3,
-  ch: 8,
-  chMult: [1, 2],
-  numResBlocks: 1,
-  attnResolutions: [],
-  zChannels: 8,
-  embedDim: 4,
-  nEmbed: 32,
-  normGroups: 4,
-};
-
-/** @type {Omit<VqganTraining, 'folder' | 'runtime'>} */
-export const vqganRun = {
+export const vqganRun: Omit<VqganTraining, 'folder' | 'runtime'> = {
   config: {
-    model: vqganModel,
+    model: tinyVqgan,
     batchSize: 8,
     stepsPerRun: 5,
     learningRate: 4e-3,
@@ -95,25 +83,15 @@ export const vqganRun = {
   evaluation: pictures(16, 96),
 };
 
-/** @type {DecoderConfig} */
-export const decoderModel = {
-  vocabularySize: 16,
-  gridSize: 4,
-  width: 16,
-  layers: 2,
-  heads: 2,
-  feedForwardWidth: 24,
-  textWidth: 8,
-};
+export const decoderModel: DecoderConfig = { ...tinyDecoder, vocabularySize: 16, textWidth: 8 };
 
-/**
- * Grids that the caption tells half of: tokens of the upper half by color and shape, those of the lower half by chance.
- *
- * @param {number} length
- * @param {number} first
- * @returns {TokenDataset}
- */
-export function grids(length, first = 0) {
+const bert = tinyBert(words, decoderModel.textWidth, (parameters) => initializeParameters(parameters, 5));
+
+/** A BERT that knows the words of the captions: as files, and as training takes it. */
+export const captionBert = { ...bert, tokenizer: await loadTextTokenizer(bert.files.tokenizer) };
+
+/** Grids that the caption tells half of: tokens of the upper half by color and shape, those of the lower half by chance. */
+export function grids(length: number, first = 0): TokenDataset {
   const { gridSize, vocabularySize } = decoderModel;
   const half = gridSize ** 2 / 2;
   return {
@@ -135,10 +113,9 @@ export function grids(length, first = 0) {
 
 /**
  * A text encoder without weights: each word has a vector of its own, and padding at the end is not zero, as that of BERT.
- *
- * @returns {TextEncoder & { encoded: string[] }} `encoded` lists what it was asked for.
+ * `encoded` lists what it was asked for.
  */
-export function wordEncoder() {
+export function wordEncoder(): TextEncoder & { readonly encoded: string[] } {
   const [maxLength, width] = [4, decoderModel.textWidth];
   return {
     maxLength,
@@ -163,8 +140,7 @@ export function wordEncoder() {
   };
 }
 
-/** @type {Omit<DecoderTraining, 'folder' | 'runtime'>} */
-export const decoderRun = {
+export const decoderRun: Omit<DecoderTraining, 'folder' | 'runtime'> = {
   config: {
     model: decoderModel,
     batchSize: 8,

@@ -2,7 +2,7 @@ import { createRandom, type TextEncoding } from '@dalle-mini/core';
 import { type DecoderConfig, decoderParameters } from '@dalle-mini/decoder';
 import { sizeOf, type TensorData } from '@dalle-mini/graph';
 
-export const tiny: DecoderConfig = {
+export const tinyDecoder: DecoderConfig = {
   vocabularySize: 24,
   gridSize: 4,
   width: 16,

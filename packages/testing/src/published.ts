@@ -3,9 +3,9 @@ import { dequantize, input, ParameterScope, type Runtime, type TensorData } from
 import { type BartConfig, bart, importTextEncoder } from '@dalle-mini/text-encoder';
 import { type Checkpoint, readSafetensors, type StoredTensor, toFloat32, toInt32 } from '@dalle-mini/weights';
 
-/** A fixture of the published flax code, by its path without extension: see scripts/reference. */
-export function fixture<Description>(path: string): { description: Description; tensors: Checkpoint } {
-  const read = (extension: string) => readFileSync(new URL(`${path}.${extension}`, import.meta.url));
+/** A fixture of the published flax code, by its address without extension: see scripts/reference. */
+export function fixture<Description>({ href }: URL): { description: Description; tensors: Checkpoint } {
+  const read = (extension: string) => readFileSync(new URL(`${href}.${extension}`));
   return {
     description: JSON.parse(read('json').toString()) as Description,
     tensors: readSafetensors(read('safetensors')).tensors,
@@ -13,7 +13,7 @@ export function fixture<Description>(path: string): { description: Description; 
 }
 
 /** DALL·E Mini as released but for its sizes, with a text encoder and a decoder. */
-export const whole = fixture<{ config: object }>('../../decoder/test/fixtures/dalle-mini');
+export const whole = fixture<{ config: object }>(new URL('../fixtures/dalle-mini', import.meta.url));
 
 /** The released tensors of a fixture, whose names have something in front: a copy, with names joined by slashes. */
 export function released(tensors: Checkpoint, prefix = ''): Checkpoint {

@@ -1,10 +1,10 @@
 /**
  * Trains in a process of its own that may kill itself, without any farewell:
- * `node training-process.mjs <vqgan|decoder> <folder> [<runs of the graph before> <milliseconds after that>]`.
+ * `node training-process.js <vqgan|decoder> <folder> [<runs of the graph before> <milliseconds after that>]`.
  */
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { decoderRun, vqganRun } from '@dalle-mini/testing/tiny-training';
 import { trainDecoder, trainVqgan } from '@dalle-mini/train';
-import { decoderRun, vqganRun } from '../tiny.mjs';
 
 const [kind, folder = '', runs, delay] = process.argv.slice(2);
 const runtime = new OnnxRuntime({ threads: 1 });
