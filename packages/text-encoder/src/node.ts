@@ -66,7 +66,7 @@ const usualLength = 64;
  * ```ts
  * import { openTextEncoder } from '@dalle-mini/text-encoder/node';
  *
- * const textEncoder = await openTextEncoder('sentence-transformers/all-MiniLM-L6-v2', { maxLength: 32 });
+ * const textEncoder = await openTextEncoder('model/text-encoder', { maxLength: 32 });
  * const { hiddenStates } = await textEncoder.encode(['a red apple']);
  * await textEncoder.dispose();
  * ```
