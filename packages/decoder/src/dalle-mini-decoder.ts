@@ -243,7 +243,7 @@ export class DalleMiniDecoder implements ImageTokenDecoder {
 }
 
 /**
- * Tokens are drawn among as many, if topK allows it, and among all otherwise: two graphs, of which most uses need one.
+ * Tokens are sampled among this many of the likeliest if topK is at most that, and among all otherwise: two graphs, of which most uses need one.
  */
 const fewCandidates = 512;
 

@@ -31,7 +31,7 @@ export interface RowShape {
   readonly guided: boolean;
   /** Tokens of a caption: at most, unless the configuration has relative positions. */
   readonly textLength: number;
-  /** The likeliest tokens, among which one is drawn: no fewer than topK. Default all. */
+  /** How many of the likeliest tokens are sampled from: at least topK. Default all. */
   readonly candidates?: number;
 }
 
@@ -110,8 +110,8 @@ export function rowGraph(config: DecoderConfig, shape: RowShape): Graph {
     const guidedLogits = guidanceScale
       ? guide(sliceAxis(ofImageTokens, 0, 0, images), sliceAxis(ofImageTokens, 0, images, sequences), guidanceScale)
       : ofImageTokens;
-    const drawn = sample(guidedLogits, options, gather(uniforms, column), candidates);
-    return { token: drawn, stacked: [drawn] };
+    const sampled = sample(guidedLogits, options, gather(uniforms, column), candidates);
+    return { token: sampled, stacked: [sampled] };
   });
 
   const outputs: Record<string, Tensor> = { tokens: transpose(written.stacked[0]!, [1, 0]), token: written.token };

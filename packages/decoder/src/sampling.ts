@@ -37,7 +37,7 @@ export function guide(conditional: Tensor, unconditional: Tensor, scale: Tensor)
 }
 
 /**
- * The distribution that tokens are drawn from, likeliest first: logits `[batch, vocabulary]` to probabilities and tokens
+ * The distribution that tokens are sampled from, likeliest first: logits `[batch, vocabulary]` to probabilities and tokens
  * (int32), `[batch, candidates]`. What is cut off has probability 0, and the rest sums to 1.
  *
  * Only the likeliest `candidates` are looked at, by default all: topK must not be greater. To sort 16,384 tokens took 8 % of the

@@ -77,7 +77,7 @@ export function bert(scope: ParameterScope, config: BertConfig, ids: Tensor, att
   const [batch, length] = ids.shape as [number, number];
   if (length > config.positions)
     throw new GraphError(`captions of ${length} tokens are longer than the ${config.positions} positions`);
-  // Each query attends to every token that is no padding.
+  // Each query attends to every token that is not padding.
   const mask = reshape(cast(attentionMask, 'bool'), [batch, 1, 1, length]);
   let hidden = bertEmbeddings(scope, config, ids);
   const layers = scope.in(namesOf(config).layers);
@@ -126,7 +126,7 @@ function positionEmbeddings(scope: ParameterScope, config: BertConfig, ids: Tens
   return gather(table(scope, first + positions, width), add(tokenPositions(ids), first));
 }
 
-/** int32 `[batch, length]`: what is no padding is counted from `paddingId + 1` on; padding itself has the position `paddingId`. */
+/** int32 `[batch, length]`: tokens other than padding are counted from `paddingId + 1` on; padding itself has the position `paddingId`. */
 function countedPositions(ids: Tensor, paddingId: number): Tensor {
   const counts = cast(logicalNot(equal(ids, paddingId)), 'int32');
   return add(mul(cumsum(counts), counts), paddingId);
