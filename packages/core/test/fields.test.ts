@@ -1,7 +1,10 @@
 import {
+  abortSignal,
   boolean,
   ConfigError,
   callback,
+  field,
+  implementation,
   integer,
   list,
   number,
@@ -13,6 +16,7 @@ import {
   readOptions,
   refuse,
   samplingFields,
+  seedField,
   string,
   variant,
 } from '@dalle-mini/core';
@@ -161,4 +165,22 @@ describe('an object of one of several kinds', () => {
   ])('is refused where a field is wrong: %j', (value, message) => {
     expect(() => read(value)).toThrow(message);
   });
+});
+
+test.each([
+  ['2 or 4', field('2 or 4', (value) => value === 2 || value === 4), 4, 3, '3'],
+  ['an AbortSignal', abortSignal(), AbortSignal.abort(), new AbortController(), 'an object'],
+  ['a whole number of at least 0', seedField, 2 ** 53 - 1, -1, '-1'],
+  [
+    'a reader, an object with read() and close()',
+    implementation('a reader', ['read', 'close']),
+    { read() {}, close() {} },
+    { read() {} },
+    undefined,
+  ],
+])('%s is accepted, and anything else is refused in these words', (expected, one, right, wrong, given = '') => {
+  const options = object<{ option: unknown }>({ option: one });
+  expect(readOptions(options, { option: right }, 'call')).toEqual({ option: right });
+  expect(() => readOptions(options, { option: wrong }, 'call')).toThrow(`option must be ${expected}, not ${given}`);
+  expect(() => readOptions(options, { option: null }, 'call')).toThrow(OptionError);
 });

@@ -7,9 +7,16 @@ import { ConfigError } from '@dalle-mini/core';
 import {
   exists,
   FileError,
+  isFolder,
+  isMissing,
+  isSystemError,
+  makeFolder,
+  openFile,
   readBytes,
   readJsonFile,
   readTextFile,
+  readTextIfPresent,
+  withFileErrors,
   writeFileAtomically,
   writeFolderAtomically,
   writeJsonFile,
@@ -126,4 +133,63 @@ describe('a folder', () => {
     await chmod(folder, 0o700);
     expect(await exists(target())).toBe(false);
   });
+});
+
+describe('a system error', () => {
+  const stat = (name: string) => withFileErrors('read', join(folder, name), () => readFile(join(folder, name)));
+
+  test('becomes a file error of the path, and another error stays what it is', async () => {
+    const error = await stat('none').catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(FileError);
+    expect(error).toMatchObject({ path: join(folder, 'none'), systemCode: 'ENOENT' });
+    expect(isSystemError((error as FileError).cause)).toBe(true);
+    expect(isSystemError(error)).toBe(false);
+    const other = new Error('other');
+    await expect(withFileErrors('read', 'a', () => Promise.reject(other))).rejects.toBe(other);
+    expect(await withFileErrors('read', 'a', async () => 7)).toBe(7);
+  });
+
+  test('says that a file is missing where it, or a folder of its path, does not exist', async () => {
+    await writeFile(join(folder, 'file'), '');
+    for (const name of ['none', 'none/a', 'file/a']) {
+      const error = await stat(name).catch((thrown: unknown) => thrown);
+      expect([name, isMissing(error), isMissing((error as Error).cause)]).toEqual([name, true, true]);
+    }
+    const isAFolder = await stat('').catch((thrown: unknown) => thrown);
+    expect(isMissing(isAFolder)).toBe(false);
+    expect(isMissing(undefined)).toBe(false);
+  });
+});
+
+describe('a folder', () => {
+  test('is made with its parents, and again', async () => {
+    const path = join(folder, 'a/b');
+    expect(await isFolder(path)).toBe(false);
+    await makeFolder(path);
+    await makeFolder(path);
+    expect(await isFolder(path)).toBe(true);
+  });
+
+  test('cannot be made where a file is', async () => {
+    const path = join(folder, 'file');
+    await writeFile(path, '');
+    expect(await isFolder(path)).toBe(false);
+    await expect(makeFolder(path)).rejects.toThrow(FileError);
+    await expect(makeFolder(join(path, 'a'))).rejects.toThrow(FileError);
+  });
+});
+
+test('a text that may be absent is undefined then, and no other failure is', async () => {
+  expect(await readTextIfPresent(join(folder, 'none'))).toBeUndefined();
+  await writeFile(join(folder, 'a'), 'text');
+  expect(await readTextIfPresent(join(folder, 'a'))).toBe('text');
+  await expect(readTextIfPresent(folder)).rejects.toThrow(FileError);
+});
+
+test('an opened file is read in parts', async () => {
+  await writeFile(join(folder, 'a'), 'abcdef');
+  const file = await openFile(join(folder, 'a'));
+  const { buffer } = await file.read(Buffer.alloc(3), 0, 3, 2);
+  await file.close();
+  expect(buffer.toString()).toBe('cde');
 });

@@ -3,7 +3,7 @@ export * from './graph-error.js';
 export * from './initializers.js';
 export * from './layers.js';
 export { type EmitOptions, emitOnnx, type ParameterPlacement } from './onnx/emit.js';
-export * from './operation.js';
+export { inLayer, isOperation } from './operation.js';
 export * from './operators.js';
 export * from './optimizers.js';
 export * from './parameters.js';
@@ -11,7 +11,7 @@ export * from './print-graph.js';
 export * from './quantizable-parameters.js';
 export type { BoundInputs, CompileOptions, Executable, RunOptions, Runtime, TensorValues } from './runtimes/runtime.js';
 export * from './schedules.js';
-export * from './shape.js';
+export { broadcastShapes, sizeOf } from './shape.js';
 export {
   type BindOptions,
   bindParameters,

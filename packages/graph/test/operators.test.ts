@@ -418,3 +418,21 @@ test('constants are made of numbers, of one value, and of counts', () => {
   });
   expect(g.fill([2, 3], 5).shape).toEqual([2, 3]);
 });
+
+test("a loop's body has what depends on the iteration or a carried tensor, in order; the rest is computed outside, once", () => {
+  const outside = g.exp(g.input('outside', [2]));
+  const { carried } = g.loop(3, [g.fill([2], 0)], (_, [state]) => ({
+    carried: [g.tanh(g.add(state!, g.sin(outside)))],
+    stacked: [state!],
+  }));
+  const { operation } = carried[0]!;
+  if (!g.isOperation(operation, 'loop')) throw new Error(`a loop gives ${operation.name}`);
+  const { arguments_, operations, results } = g.loopBody(operation);
+  expect(operations.map(({ name }) => name)).toEqual(['add', 'tanh']);
+  expect(arguments_.map(({ dtype, shape }) => [dtype, shape])).toEqual([
+    ['int32', []],
+    ['float32', [2]],
+  ]);
+  expect(results[0]!.operation).toBe(operations[1]);
+  expect(results[1]).toBe(arguments_[1]);
+});

@@ -103,3 +103,43 @@ describe('first values', () => {
     expect(drawn.get('a')).toMatchObject({ dtype: 'float32', shape: [1, 3] });
   });
 });
+
+describe('values for the parameters of a graph', () => {
+  const scope = new g.ParameterScope();
+  scope.parameter('weight', [2, 3], g.ones);
+  scope.parameter('bias', [2], g.zeros);
+  const floats = (...shape: number[]): g.TensorData => ({
+    dtype: 'float32',
+    shape,
+    data: new Float32Array(g.sizeOf(shape)),
+  });
+
+  test('may be more than its parameters', () => {
+    const values = new Map([
+      ['weight', floats(2, 3)],
+      ['bias', floats(2)],
+      ['more', floats(1)],
+    ]);
+    expect(() => g.checkParameters(scope.parameters, values)).not.toThrow();
+  });
+
+  test('that are missing or of another shape are all listed', () => {
+    const check = () => g.checkParameters(scope.parameters, new Map([['weight', floats(3, 2)]]));
+    expect(check).toThrow(g.GraphError);
+    expect(check).toThrow(/bias/);
+    expect(check).toThrow(/weight must be float32\[2, 3\], not float32\[3, 2\]/);
+  });
+
+  test('have as many elements as their shape', () => {
+    const short: g.TensorData = { dtype: 'float32', shape: [2, 3], data: new Float32Array(5) };
+    const check = () =>
+      g.checkParameters(
+        scope.parameters,
+        new Map([
+          ['weight', short],
+          ['bias', floats(2)],
+        ]),
+      );
+    expect(check).toThrow(/weight must have 6 elements in .*, not 5/);
+  });
+});

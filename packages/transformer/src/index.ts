@@ -6,7 +6,7 @@ export {
   transformerFields,
 } from './config.js';
 export type { KeysAndValues, RowCache } from './key-value-cache.js';
-export { activationNames, activations } from './options/activations.js';
+export { activations } from './options/activations.js';
 export { type ExportOptions, exportTransformer, importTransformer } from './published/checkpoint.js';
 export {
   exportTransformerConfig,

@@ -1,5 +1,5 @@
 /** What needs a file system: reading text and JSON, and writing files and folders whole or not at all. */
 export { FileError, isMissing, isSystemError, withFileErrors } from './file-error.js';
 export { exists, isFolder, openFile, readBytes, readJsonFile, readTextFile, readTextIfPresent } from './read.js';
-export { makeFolder, syncFolder, writeFileAtomically, writeJsonFile } from './write-file.js';
+export { makeFolder, writeFileAtomically, writeJsonFile } from './write-file.js';
 export { recoverFolder, writeFolderAtomically } from './write-folder.js';

@@ -1,0 +1,66 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { OptionError, type RgbImage } from '@dalle-mini/core';
+import { peakSignalToNoise, writeSampleSheet } from '@dalle-mini/train';
+import sharp from 'sharp';
+import { afterAll, describe, expect, test } from 'vitest';
+
+const folder = mkdtempSync(join(tmpdir(), 'evaluation-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const filled = (value: number, width = 4, height = 4): RgbImage => ({
+  width,
+  height,
+  data: new Uint8Array(3 * width * height).fill(value),
+});
+
+describe('the peak signal-to-noise ratio', () => {
+  test('of black and white is 0 dB, the least', () => {
+    expect(peakSignalToNoise(filled(0), filled(255))).toBe(0);
+  });
+
+  test('is that of the difference where all values differ by the same, in either direction', () => {
+    expect(peakSignalToNoise(filled(100), filled(125))).toBeCloseTo(20 * Math.log10(255 / 25), 12);
+    expect(peakSignalToNoise(filled(125), filled(100))).toBeCloseTo(20 * Math.log10(255 / 25), 12);
+  });
+
+  test('is by the mean over all values, not over those that differ', () => {
+    const one = filled(0);
+    one.data[7] = 255;
+    // One of 48 values is off by the whole range.
+    expect(peakSignalToNoise(filled(0), one)).toBeCloseTo(10 * Math.log10(48), 12);
+  });
+
+  test('of equal images is infinite', () => {
+    expect(peakSignalToNoise(filled(9), filled(9))).toBe(Number.POSITIVE_INFINITY);
+  });
+
+  test('of images of different sizes is refused, be it with the same number of pixels', () => {
+    expect(() => peakSignalToNoise(filled(0, 2, 8), filled(0))).toThrow(OptionError);
+    expect(() => peakSignalToNoise(filled(0, 2, 8), filled(0))).toThrow(
+      'b must be an image of 2×8 pixels, as a, not "4×4".',
+    );
+  });
+});
+
+describe('a sheet of samples', () => {
+  test('shows the images row by row, with a margin of two pixels', async () => {
+    const path = join(folder, 'sheet.png');
+    await writeSampleSheet(path, [filled(10), filled(20), filled(30)], 2);
+    const { data, info } = await sharp(path).raw().toBuffer({ resolveWithObject: true });
+    expect([info.width, info.height, info.channels]).toEqual([2 * (4 + 2) + 2, 2 * (4 + 2) + 2, 3]);
+    const at = (x: number, y: number) => data[3 * (y * info.width + x)];
+    expect([at(2, 2), at(5, 5), at(8, 2), at(2, 8)]).toEqual([10, 10, 20, 30]);
+    const background = at(0, 0);
+    expect([at(6, 2), at(7, 5), at(2, 7), at(8, 8)]).toEqual([background, background, background, background]);
+  });
+
+  test('is refused without images, and with images of different sizes', async () => {
+    const path = join(folder, 'none.png');
+    await expect(writeSampleSheet(path, [], 2)).rejects.toThrow('images must be a list of at least one image');
+    await expect(writeSampleSheet(path, [filled(0), filled(0, 2, 8)], 2)).rejects.toThrow(
+      'images[1] must be 4×4 pixels, as the first, not "2×8".',
+    );
+  });
+});
