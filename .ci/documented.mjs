@@ -75,7 +75,14 @@ async function prepareFiles() {
   for (const file of ['patch-16/config.json', 'patch-16/model.safetensors', 'tokenizer/tokenizer.json']) {
     copyFileSync(join(clip, file), place(join('openai/clip-vit-base-patch32', basename(file))));
   }
-  await makePictures(place('pictures'));
+  const pictures = place('pictures');
+  await makePictures(pictures);
+  const { openImageFolder, writeTokenShards } = await import('@dalle-mini/data');
+  const { openVqganTokenizer } = await import('@dalle-mini/vqgan/node');
+  const tokenizer = await openVqganTokenizer(join(model, 'vqgan'));
+  const { imageSize } = tokenizer;
+  await writeTokenShards(await openImageFolder(pictures, { imageSize }), tokenizer, place('tokens'));
+  await tokenizer.dispose();
 }
 
 /** Writes a folder of pictures with captions. */

@@ -31,6 +31,19 @@ const openFields = object<OpenDecoderOptions>({
  *
  * @throws ConfigError or CheckpointError if a file is damaged, or the two do not belong together; FileError if a file cannot be read;
  * HubError if the hub cannot provide it; OptionError if an option is wrong.
+ *
+ * @example
+ * ```ts
+ * import { openDecoder } from '@dalle-mini/decoder/node';
+ * import { openTextEncoder } from '@dalle-mini/text-encoder/node';
+ *
+ * const textEncoder = await openTextEncoder('model/text-encoder', { maxLength: 24 });
+ * const decoder = await openDecoder('model/decoder');
+ * const grids = await decoder.generate(await textEncoder.encode(['a red apple']), { seed: 7 });
+ * console.log(grids[0]); // gridSize² tokens
+ * await decoder.dispose();
+ * await textEncoder.dispose();
+ * ```
  */
 export async function openDecoder(source: string, options: OpenDecoderOptions = {}): Promise<DalleMiniDecoder> {
   const { runtime, threads, ...hub } = readOptions(openFields, options, 'openDecoder');

@@ -277,6 +277,15 @@ export const gradientRules: { readonly [Name in OperatorName]?: Rule<Name> } = {
  * not depend on gets zeros. The operations that it adds are in the layers of those that they differentiate.
  *
  * @throws GraphError if `of` is no float32 scalar, or if an operator on the way has no rule.
+ *
+ * @example
+ * ```ts
+ * import { grad, input, printGraph, square, sum } from '@dalle-mini/graph';
+ *
+ * const x = input('x', [3]);
+ * const [dx] = grad(sum(square(x)), [x]); // 2 · x
+ * console.log(printGraph({ inputs: { x }, outputs: { dx: dx! } }));
+ * ```
  */
 export function grad(of: Tensor, by: readonly Tensor[]): Tensor[] {
   if (of.dtype !== 'float32' || of.shape.length > 0)

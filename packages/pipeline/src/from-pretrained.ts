@@ -67,6 +67,16 @@ const bundledModels: ReadonlyMap<string, string> = new Map([['emoji', '@dalle-mi
  *
  * @throws OptionError if an option is unknown or out of its range; ModelFolderError if there is no such model, or if a file of it is
  * missing, damaged or does not belong to the others; HubError if it cannot be downloaded; the signal's reason if it aborts.
+ *
+ * @example
+ * ```ts
+ * import { fromPretrained } from '@dalle-mini/pipeline';
+ *
+ * const model = await fromPretrained('emoji', { threads: 2 });
+ * const [picture] = await model.generate('a red apple');
+ * await picture?.save('apple.png');
+ * await model.dispose();
+ * ```
  */
 export async function fromPretrained(source = 'emoji', options: FromPretrainedOptions = {}): Promise<TextToImage> {
   if (typeof source !== 'string') throw new OptionError('source', 'the name or the path of a model', source);

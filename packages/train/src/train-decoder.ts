@@ -142,6 +142,48 @@ const optionsField = object<DecoderTraining>(
  * @returns The parameters: the decoder's, named as in kuprel/min-dalle, as those to start from are; and those of a trained text encoder.
  * @throws OptionError if an option, the data or the text encoder do not fit; GraphError if `parameters` do not fit; ResumeError if the folder's checkpoint is damaged or of other settings; DivergenceError;
  *   FileError if the disk refuses; and the signal's reason when aborted, after a checkpoint was saved.
+ *
+ * @example
+ * ```ts
+ * import { createSampler, openTokenShards } from '@dalle-mini/data';
+ * import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+ * import { openTextEncoder } from '@dalle-mini/text-encoder/node';
+ * import { trainDecoder } from '@dalle-mini/train';
+ *
+ * const shards = await openTokenShards('tokens'); // written by writeTokenShards
+ * const encoder = await openTextEncoder('model/text-encoder', { maxLength: 24 });
+ * const runtime = new OnnxRuntime();
+ * // So small that it takes seconds; the guide on training has sizes that learn something.
+ * const parameters = await trainDecoder({
+ *   folder: 'runs/decoder',
+ *   runtime,
+ *   config: {
+ *     model: {
+ *       gridSize: shards.gridSize,
+ *       vocabularySize: shards.vocabularySize,
+ *       width: 32,
+ *       layers: 1,
+ *       heads: 2,
+ *       feedForwardWidth: 64,
+ *       textWidth: encoder.width,
+ *     },
+ *     batchSize: 4,
+ *     learningRate: 1e-3,
+ *     warmUpSteps: 5,
+ *   },
+ *   steps: 10,
+ *   seed: 1,
+ *   checkpointEvery: 10,
+ *   evaluateEvery: 10,
+ *   dataset: shards,
+ *   order: createSampler({ groups: await shards.groups(), seed: 1 }),
+ *   evaluation: shards, // better: samples that training does not see
+ *   textEncoder: { kind: 'frozen', encoder },
+ * });
+ * console.log(parameters.size);
+ * await encoder.dispose();
+ * await runtime.dispose();
+ * ```
  */
 export async function trainDecoder(given: DecoderTraining): Promise<Map<string, TensorData>> {
   const options = readOptions(optionsField, given, 'trainDecoder');

@@ -131,6 +131,48 @@ const optionsField = object<VqganTraining>(
  * @throws OptionError if an option or an image does not fit; GraphError if
  *   `parameters` do not fit; ResumeError if the folder's checkpoint is damaged or of other settings; DivergenceError; FileError if the
  *   disk refuses; and the signal's reason when aborted, after a checkpoint was saved.
+ *
+ * @example
+ * ```ts
+ * import { createSampler, holdOut, openImageFolder } from '@dalle-mini/data';
+ * import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+ * import { trainVqgan } from '@dalle-mini/train';
+ *
+ * // So small that it takes seconds; the guide on training has sizes that learn something.
+ * const { training, evaluation } = holdOut(await openImageFolder('pictures', { imageSize: 16 }));
+ * const runtime = new OnnxRuntime();
+ * const parameters = await trainVqgan({
+ *   folder: 'runs/vqgan',
+ *   runtime,
+ *   config: {
+ *     model: {
+ *       resolution: 16,
+ *       inChannels: 3,
+ *       ch: 8,
+ *       chMult: [1, 2],
+ *       numResBlocks: 1,
+ *       attnResolutions: [],
+ *       zChannels: 8,
+ *       embedDim: 4,
+ *       nEmbed: 16,
+ *       normGroups: 4,
+ *     },
+ *     batchSize: 4,
+ *     learningRate: 1e-3,
+ *     warmUpSteps: 5,
+ *   },
+ *   steps: 10,
+ *   seed: 1,
+ *   checkpointEvery: 10,
+ *   evaluateEvery: 10,
+ *   dataset: training,
+ *   order: createSampler({ length: training.length, seed: 1 }),
+ *   evaluation,
+ *   onProgress: ({ done, total, loss }) => console.log(`${done} of ${total} steps, loss ${loss}`),
+ * });
+ * console.log(parameters.size);
+ * await runtime.dispose();
+ * ```
  */
 export async function trainVqgan(given: VqganTraining): Promise<Map<string, TensorData>> {
   const options = readOptions(optionsField, given, 'trainVqgan');

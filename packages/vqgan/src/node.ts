@@ -42,6 +42,17 @@ export interface VqganFiles {
  *
  * @throws ConfigError or CheckpointError if a file is damaged, or the two do not belong together; FileError if a file cannot be read;
  * HubError if the hub cannot provide it. All name the file and what to do.
+ *
+ * @example
+ * ```ts
+ * import { openVqganTokenizer } from '@dalle-mini/vqgan/node';
+ *
+ * const tokenizer = await openVqganTokenizer('vqgan');
+ * const grid = new Int32Array(tokenizer.gridSize ** 2); // the first code everywhere
+ * const [image] = await tokenizer.decode([grid]);
+ * console.log(image?.width, image?.height);
+ * await tokenizer.dispose();
+ * ```
  */
 export async function openVqganTokenizer(
   source: string | VqganFiles,

@@ -24,6 +24,15 @@ interface ListedImage {
  * image; `variation` (0 by default, the epoch for example) changes what is random in it.
  *
  * @throws If the folder is missing, holds no images, names files outside itself, or if an image has no caption.
+ *
+ * @example
+ * ```ts
+ * import { openImageFolder } from '@dalle-mini/data';
+ *
+ * const dataset = await openImageFolder('pictures', { imageSize: 64 });
+ * const { key, image, captions } = await dataset.get(0);
+ * console.log(dataset.length, key, image.width, captions);
+ * ```
  */
 export async function openImageFolder(folder: string, options: PreprocessOptions): Promise<Dataset> {
   const preprocessing = readOptions(preprocessFields, options, 'openImageFolder');

@@ -23,6 +23,15 @@ const captionByteLimit = 1024 ** 2;
  * @param source Tar files, in order, or a folder whose `.tar` files are taken in order of name.
  * @throws If an archive is missing, damaged, cut short or compressed, holds links or names that lead out of a folder, or if a
  *   sample lacks its image or its caption.
+ *
+ * @example
+ * ```ts no-run
+ * import { openWebDataset } from '@dalle-mini/data';
+ *
+ * const dataset = await openWebDataset('cc12m', { imageSize: 256, crop: 'random' }); // a folder of .tar files
+ * const { image, captions } = await dataset.get(0);
+ * console.log(dataset.length, image.width, captions);
+ * ```
  */
 export async function openWebDataset(source: string | readonly string[], options: PreprocessOptions): Promise<Dataset> {
   const preprocessing = readOptions(preprocessFields, options, 'openWebDataset');

@@ -59,6 +59,19 @@ const writeFields = object<WriteTokenShardsOptions>({
  *
  * @throws If the images are not of the tokenizer's size, if the folder holds shards of other data or another tokenizer, if the disk
  *   refuses, and with the signal's reason when it aborts.
+ *
+ * @example
+ * ```ts
+ * import { openImageFolder, openTokenShards, writeTokenShards } from '@dalle-mini/data';
+ * import { openVqganTokenizer } from '@dalle-mini/vqgan/node';
+ *
+ * const tokenizer = await openVqganTokenizer('vqgan');
+ * const dataset = await openImageFolder('pictures', { imageSize: tokenizer.imageSize });
+ * await writeTokenShards(dataset, tokenizer, 'shards', { batchSize: 16, shardSize: 4096 });
+ * await tokenizer.dispose();
+ * const shards = await openTokenShards('shards');
+ * console.log(shards.length, (await shards.get(0)).tokens);
+ * ```
  */
 export async function writeTokenShards(
   dataset: Dataset<Sample>,

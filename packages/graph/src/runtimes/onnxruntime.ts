@@ -54,7 +54,22 @@ interface BoundOnThread extends SessionOnThread {
 /** To open a model takes one core: two are opened at once where that is asked for. */
 const mostThreads = 2;
 
-/** Computes graphs with ONNX Runtime (`onnxruntime-node`), on worker threads, so that the event loop is never blocked. */
+/**
+ * Computes graphs with ONNX Runtime (`onnxruntime-node`), on worker threads, so that the event loop is never blocked.
+ *
+ * @example
+ * ```ts
+ * import { input, matmul } from '@dalle-mini/graph';
+ * import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+ *
+ * const x = input('x', [2, 2]);
+ * const runtime = new OnnxRuntime({ threads: 1 });
+ * const executable = await runtime.compile({ inputs: { x }, outputs: { y: matmul(x, x) } });
+ * const { y } = await executable.run({ x: { dtype: 'float32', shape: [2, 2], data: Float32Array.of(1, 2, 3, 4) } });
+ * console.log(y?.data); // Float32Array [ 7, 10, 15, 22 ]
+ * await runtime.dispose();
+ * ```
+ */
 export class OnnxRuntime implements Runtime, AsyncDisposable {
   readonly name = 'onnxruntime-node';
   private running: OnnxThread[] = [];

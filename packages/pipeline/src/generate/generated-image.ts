@@ -36,6 +36,16 @@ export class GeneratedImage {
    * Writes the image to a file, whole or not at all. The ending of the name sets the format: `.png`, `.jpg`, `.jpeg` or `.webp`.
    *
    * @throws OptionError if the ending is another one; FileError if the file cannot be written.
+   *
+   * @example
+   * ```ts
+   * import { fromPretrained } from '@dalle-mini/pipeline';
+   *
+   * const model = await fromPretrained();
+   * const [picture] = await model.generate('a red apple', { seed: 7 });
+   * await picture?.save('apple.webp', { quality: 90 });
+   * await model.dispose();
+   * ```
    */
   async save(path: string, options: Omit<EncodeImageOptions, 'format'> = {}): Promise<void> {
     // Not loaded with this module, which runs in browsers too.

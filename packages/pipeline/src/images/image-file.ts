@@ -32,6 +32,15 @@ const encodeFields = object<EncodeImageOptions>({
  *
  * @returns The bytes of the file. (The raw pixels are `image.data`.)
  * @throws OptionError if an option or the image is wrong; Error if sharp is needed and cannot be loaded.
+ *
+ * @example
+ * ```ts
+ * import { writeFile } from 'node:fs/promises';
+ * import { decodeImage, encodeImage } from '@dalle-mini/pipeline';
+ *
+ * const image = await decodeImage('pictures/red.png', 64);
+ * await writeFile('red.jpg', await encodeImage(image, { format: 'jpeg', quality: 80 }));
+ * ```
  */
 export async function encodeImage(image: RgbImage, options: EncodeImageOptions = {}): Promise<Uint8Array> {
   const { format, quality } = readOptions(encodeFields, options, 'encodeImage');
@@ -82,6 +91,14 @@ function formatOf(path: string): ImageFormat {
  * @param file A path, or the bytes of the file.
  * @param size Width and height of the result in pixels, 1 to 8192: the `imageSize` of an image tokenizer.
  * @throws FileError if the file cannot be read; Error that names the file if it is not an image.
+ *
+ * @example
+ * ```ts
+ * import { decodeImage } from '@dalle-mini/pipeline';
+ *
+ * const { width, height, data } = await decodeImage('pictures/red.png', 64);
+ * console.log(width, height, data.length); // 64 64 12288
+ * ```
  */
 export async function decodeImage(file: string | Uint8Array, size: number): Promise<RgbImage> {
   const { preprocessImage } = await import('@dalle-mini/data');

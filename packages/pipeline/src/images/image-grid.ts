@@ -21,6 +21,16 @@ export function squareColumns(images: number): number {
  * Puts images of one size side by side, row by row, on white. A single image is returned as it is.
  *
  * @throws OptionError if there is no image, if sizes differ, or if an option is out of its range.
+ *
+ * @example
+ * ```ts
+ * import { fromPretrained, imageGrid, saveImage } from '@dalle-mini/pipeline';
+ *
+ * const model = await fromPretrained();
+ * const pictures = await model.generate('a red apple', { n: 4 });
+ * await saveImage(imageGrid(pictures.map(({ image }) => image)), 'apples.png');
+ * await model.dispose();
+ * ```
  */
 export function imageGrid(images: readonly RgbImage[], options: ImageGridOptions = {}): RgbImage {
   const given = readOptions(gridFields, options, 'imageGrid');

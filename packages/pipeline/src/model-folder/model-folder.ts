@@ -171,6 +171,13 @@ export async function readModelFolder(folder: string): Promise<ModelParts> {
  * Writes a model folder, whole or not at all: it is written beside its place and then takes the name. A model folder that
  * stands there is replaced, and nothing else is.
  * @throws ModelFolderError if the parts do not belong together, or something else stands at the place; FileError if the disk refuses.
+ *
+ * @example
+ * ```ts
+ * import { readModelFolder, writeModelFolder } from '@dalle-mini/pipeline';
+ *
+ * await writeModelFolder('model-q8', await readModelFolder('model'), { dtype: 'q8' });
+ * ```
  */
 export async function writeModelFolder(
   folder: string,

@@ -30,6 +30,15 @@ const chunk = 2 ** 26;
  * file is checked against its size. No tensor is in memory twice, except one at a time that PyTorch stored transposed.
  *
  * @throws FileError if the file cannot be read; CheckpointError, with the path in its message, if it is damaged.
+ *
+ * @example
+ * ```ts
+ * import { readCheckpointFile } from '@dalle-mini/weights/node';
+ *
+ * const { format, tensors } = await readCheckpointFile('model/decoder/model.safetensors');
+ * for (const [name, { dtype, shape }] of tensors) console.log(name, dtype, shape);
+ * console.log(format); // safetensors
+ * ```
  */
 export async function readCheckpointFile(path: string): Promise<CheckpointFile> {
   return withCheckpoint(path, readTensors);
