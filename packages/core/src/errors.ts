@@ -1,10 +1,10 @@
 const codes = Symbol.for('dalle-mini.error.codes');
 
 /**
- * The base of every error that these packages throw on purpose. `code` names the kind of error, and stays the same when the message
- * changes.
+ * The base class of every error that these packages throw on purpose. `code` names the kind of error. It stays the same when the
+ * message changes.
  *
- * Two copies of a package can be loaded at once, and then `instanceof` fails across them: use `isInstance`, which does not.
+ * If two copies of a package are loaded, `instanceof` fails for errors of the other copy. `isInstance` works for both.
  *
  * @example
  * ```ts
@@ -28,11 +28,11 @@ export abstract class DalleMiniError extends Error {
     }
     this.code = kinds[0]!;
     this.name = new.target.name;
-    // Not enumerable, so that a printed error shows its code only.
+    // Not enumerable: a printed error shows only `code`.
     Object.defineProperty(this, codes, { value: kinds });
   }
 
-  /** Checks whether a value is an error of this class, whichever copy of the package made it. */
+  /** Checks whether a value is an error of this class, from any copy of the package. */
   static isInstance<T extends DalleMiniError>(
     this: { readonly code: string; readonly prototype: T },
     value: unknown,
@@ -44,14 +44,14 @@ export abstract class DalleMiniError extends Error {
   }
 }
 
-/** An option or an argument of a call has a value that it cannot have. */
+/** An option or an argument of a call is unknown or has an invalid value. */
 export class OptionError extends DalleMiniError {
   static override readonly code = 'INVALID_OPTION';
 
   /**
    * @param option The name of the option, such as `temperature`.
-   * @param expected What it must be, in words that follow "must be".
-   * @param given The value that it had.
+   * @param expected The valid values, in words that follow "must be".
+   * @param given The value that was passed.
    */
   constructor(
     readonly option: string,
@@ -63,12 +63,12 @@ export class OptionError extends DalleMiniError {
   }
 }
 
-/** A configuration, such as a `config.json`, has a field that is missing, unknown, or out of its range. */
+/** A field of a configuration, such as a `config.json`, is missing, unknown or invalid. */
 export class ConfigError extends DalleMiniError {
   static override readonly code = 'INVALID_CONFIG';
 
   /**
-   * @param source What was read: a file's path, or a name such as `VQ-GAN config`.
+   * @param source The path of the file, or a name such as `VQ-GAN config`.
    * @param field The path of the field in it, such as `model.layers`.
    */
   constructor(
@@ -85,7 +85,7 @@ const longestText = 60;
 /**
  * Describes a value in an error message: short, on one line, and safe for a value of any depth and size.
  *
- * @returns Numbers as JavaScript writes them, strings in quotes, and the kind of anything else: `a list of 3`, `an object`.
+ * @returns A number as JavaScript writes it, a string in quotes, or the kind of any other value: `a list of 3`, `an object`.
  */
 export function describeValue(value: unknown): string {
   if (typeof value === 'string') return quote(value);
@@ -99,10 +99,10 @@ export function describeValue(value: unknown): string {
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 }
 
-/** Quotes text for an error message, and cuts it if it is long. */
+/** Quotes text for an error message and cuts long text. */
 export function quote(text: string): string {
   if (text.length <= longestText) return JSON.stringify(text);
-  // Not half of a surrogate pair.
+  // Do not cut a surrogate pair in half.
   const cut = text.slice(0, longestText).replace(/[\ud800-\udbff]$/, '');
   return `${JSON.stringify(cut)}… (${text.length} characters)`;
 }

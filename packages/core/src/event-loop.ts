@@ -1,17 +1,17 @@
-/** Lets the event loop run whatever waits for it: between pieces of work that would block it together. */
+/** Waits for one turn of the event loop, so that timers and input are handled between two pieces of work. */
 export function nextTurn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve));
 }
 
-/** Milliseconds of work after which the event loop gets a turn. */
+/** Milliseconds of work before the event loop gets a turn. */
 const longestWork = 5;
 
-/** Calls `work` for each item, and lets the event loop run in between, so that much work does not block it. */
+/** Calls `work` for each item and yields to the event loop every few milliseconds, so that long work does not block it. */
 export async function forEachInTurns<Item>(
   items: Iterable<Item>,
   work: (item: Item, index: number) => void,
 ): Promise<void> {
-  // The first item waits for a turn too: the caller may have worked for a while before.
+  // Yield before the first item too: the caller may have blocked the event loop until now.
   let start = Number.NEGATIVE_INFINITY;
   let index = 0;
   for (const item of items) {

@@ -1,14 +1,16 @@
 import { ConfigError, describeValue, OptionError, quote } from './errors.js';
 
-/** Reads one value of a configuration or of the options of a call, and refuses what it must not be. */
+/** Validates one value of a configuration or of the options of a call. */
 export interface Field<T> {
-  /** What a value must be, in words that follow "must be": `a whole number from 1 to 1024`. */
+  /** The valid values, in words that follow "must be": `a whole number from 1 to 1024`. */
   readonly expected: string;
   /** Whether the field may be left out. */
   readonly isOptional: boolean;
   /**
+   * Returns the value if it is valid.
+   *
    * @param path The names of the fields that lead to the value, joined by dots; empty at the top.
-   * @throws FieldProblem
+   * @throws FieldProblem if the value is invalid.
    */
   read(value: unknown, path: string): T;
 }
@@ -19,25 +21,25 @@ export type Fields<T> = { readonly [Name in keyof T]-?: Field<T[Name]> };
 /** The value that a field reads. */
 export type ValueOf<F> = F extends Field<infer T> ? T : never;
 
-/** What is wrong with a value. {@link readConfig} and {@link readOptions} turn it into an error that says where the value is from. */
+/** Reports an invalid value. {@link readConfig} and {@link readOptions} turn it into an error that names the source. */
 class FieldProblem extends Error {
   constructor(
     readonly path: string,
     readonly expected: string,
     readonly given: unknown,
-    /** Follows the path; replaces "must be … , not …". */
+    /** The rest of the message, after the path. Default "must be …, not …". */
     readonly problem = `must be ${expected}, not ${describeValue(given)}.`,
   ) {
     super(`${path} ${problem}`);
   }
 }
 
-/** Refuses the value at a path: a field's `read` calls it, or a check of two fields against each other. */
+/** Throws the error for an invalid value. Call it in a field's `read` or in {@link ObjectRules.check}. */
 export function refuse(path: string, expected: string, given: unknown): never {
   throw new FieldProblem(path, expected, given);
 }
 
-/** A field of the values that `accepts` accepts. */
+/** Creates a field whose valid values are those for which `accepts` returns true. */
 export function field<T>(expected: string, accepts: (value: unknown) => boolean): Field<T> {
   return {
     expected,
@@ -46,7 +48,7 @@ export function field<T>(expected: string, accepts: (value: unknown) => boolean)
   };
 }
 
-/** A whole number from `min`, by default 0, to `max`, by default the largest safe integer. */
+/** Creates a field of whole numbers from `min` (default 0) to `max` (default: the largest safe integer). */
 export function integer({
   min = 0,
   max = Number.MAX_SAFE_INTEGER,
@@ -70,7 +72,7 @@ export interface NumberRange {
   readonly below?: number;
 }
 
-/** A finite number in a range. */
+/** Creates a field of finite numbers in a range. */
 export function number({ min, max, above, below }: NumberRange = {}): Field<number> {
   const bounds = [
     min === undefined ? '' : `of at least ${min}`,
@@ -90,12 +92,12 @@ export function number({ min, max, above, below }: NumberRange = {}): Field<numb
   });
 }
 
-/** True or false. */
+/** Creates a field of `true` and `false`. */
 export function boolean(): Field<boolean> {
   return field('true or false', (value) => typeof value === 'boolean');
 }
 
-/** A string; by default of at least one character. */
+/** Creates a field of strings of at least `minLength` characters (default 1). */
 export function string({ minLength = 1 }: { minLength?: number } = {}): Field<string> {
   const expected =
     minLength === 0
@@ -106,14 +108,14 @@ export function string({ minLength = 1 }: { minLength?: number } = {}): Field<st
   return field(expected, (value) => typeof value === 'string' && value.length >= minLength);
 }
 
-/** One of some values. */
+/** Creates a field that accepts the listed values only. */
 export function oneOf<const T extends string | number | boolean | null>(values: readonly T[]): Field<T> {
   const names = values.map((value) => JSON.stringify(value));
   const expected = names.length > 1 ? `${names.slice(0, -1).join(', ')} or ${names.at(-1)}` : names.join();
   return field(expected, (value) => values.includes(value as T));
 }
 
-/** A list of `min` to `max` values. */
+/** Creates a field of lists of `min` to `max` values. */
 export function list<T>(
   item: Field<T>,
   { min = 0, max = 1_000_000 }: { min?: number; max?: number } = {},
@@ -129,17 +131,17 @@ export function list<T>(
   };
 }
 
-/** A function, such as a progress callback. */
+/** Creates a field of functions, such as progress callbacks. */
 export function callback<T extends (...args: never[]) => unknown>(): Field<T> {
   return field('a function', (value) => typeof value === 'function');
 }
 
-/** An `AbortSignal`, of this realm or of another. */
+/** Creates a field of `AbortSignal`s, from this realm or another. */
 export function abortSignal(): Field<AbortSignal> {
   return field('an AbortSignal', (value) => typeof (value as AbortSignal | null)?.addEventListener === 'function');
 }
 
-/** An object with the named methods: an implementation of an interface. */
+/** Creates a field of objects that have the named methods: implementations of an interface. */
 export function implementation<T extends object>(name: string, methods: readonly (keyof T & string)[]): Field<T> {
   const accepts = (value: unknown) =>
     typeof value === 'object' &&
@@ -148,7 +150,7 @@ export function implementation<T extends object>(name: string, methods: readonly
   return field(`${name}, an object with ${methods.map((method) => `${method}()`).join(' and ')}`, accepts);
 }
 
-/** A field that may be left out, or be `undefined`: then it has the default, if there is one. */
+/** Makes a field optional. If it is left out or `undefined`, its value is `otherwise`. */
 export function optional<T>(inner: Field<T>): Field<T | undefined>;
 export function optional<T>(inner: Field<T>, otherwise: T): Field<T>;
 export function optional<T>(inner: Field<T>, otherwise?: T): Field<T | undefined> {
@@ -159,17 +161,17 @@ export function optional<T>(inner: Field<T>, otherwise?: T): Field<T | undefined
   };
 }
 
-/** How an object treats what its fields do not say. */
+/** Rules of an object beyond its fields. */
 export interface ObjectRules<T> {
-  /** What happens to a property that has no field: `refuse`, the default, names it and lists the fields; `ignore` leaves it out. */
+  /** How to treat a property that has no field: `refuse` throws an error that names it; `ignore` drops it. Default `refuse`. */
   readonly unknown?: 'refuse' | 'ignore';
   /** Whether `null` counts as left out, as in JSON files that Python writes. Default false. */
   readonly nullIsAbsent?: boolean;
-  /** Checks fields against each other, after each was read. It calls {@link refuse}. */
+  /** Checks fields against each other after all are read. Calls {@link refuse} if they do not fit. */
   readonly check?: (value: T, at: (name: keyof T & string) => string) => void;
 }
 
-/** An object with these fields. Only what was given is in the result: a field that was left out and has no default is not. */
+/** Creates a field of objects with the given fields. A field that is left out and has no default is not in the result. */
 export function object<T extends object>(fields: Fields<T>, rules: ObjectRules<T> = {}): Field<T> {
   const expected = 'an object';
   const names = Object.keys(fields) as (keyof T & string)[];
@@ -187,7 +189,7 @@ export function object<T extends object>(fields: Fields<T>, rules: ObjectRules<T
       }
       const result: Partial<T> = {};
       for (const name of names) {
-        // Not what the prototype has: a file may name a field "constructor".
+        // Own properties only: the prototype has names such as "constructor" too.
         const own = Object.hasOwn(given, name) ? given[name] : undefined;
         const one = rules.nullIsAbsent && own === null ? undefined : own;
         if (one === undefined && !fields[name].isOptional)
@@ -206,7 +208,7 @@ export function object<T extends object>(fields: Fields<T>, rules: ObjectRules<T
   };
 }
 
-/** An object of one of several kinds, which the value of its property `tag` names: a union of TypeScript with a tag. */
+/** Creates a field of a tagged union: the property `tag` names the kind of the object, and the kind sets its fields. */
 export function variant<T extends object, Tag extends keyof T & string>(
   tag: Tag,
   kinds: { readonly [Kind in T[Tag] & string]: Field<T> },
@@ -231,9 +233,9 @@ function unknownField(path: string, name: string, known: readonly string[]): Fie
 /**
  * Reads a configuration.
  *
- * @param source What is read, to begin the message with: a file's path, or `decoder config`.
- * @param action What the user can do about a wrong field, to end the message with.
- * @throws ConfigError that names the field, what it must be, and what it is.
+ * @param source The start of an error message: the file's path, or a name such as `decoder config`.
+ * @param action The end of an error message: what the user can do about an invalid field.
+ * @throws ConfigError if a field is missing, unknown or invalid.
  *
  * @example
  * ```ts
@@ -256,7 +258,7 @@ export function readConfig<T>(fields: Field<T>, value: unknown, source: string, 
  * Reads the options of a call.
  *
  * @param call The name of the function, such as `generate`.
- * @throws OptionError that names the option, what it must be, and what it is; unknown options are refused by name too.
+ * @throws OptionError if an option is missing, unknown or invalid.
  */
 export function readOptions<T>(fields: Field<T>, options: unknown, call: string): T {
   try {

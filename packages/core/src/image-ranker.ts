@@ -5,9 +5,9 @@ export interface RankOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Judges how well images match a prompt, as CLIP does for DALL·E: the optional last stage. */
+/** Scores how well images match a prompt, as CLIP does for DALL·E. This is the optional last stage. */
 export interface ImageRanker {
-  /** Scores images of any size, one number each: the higher, the better the image matches the prompt. */
+  /** Returns one score per image, of any size. A higher score means a better match. */
   rank(prompt: string, images: readonly RgbImage[], options?: RankOptions): Promise<Float32Array>;
   /** Frees the model. */
   dispose(): Promise<void>;

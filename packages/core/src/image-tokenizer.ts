@@ -9,28 +9,28 @@ export interface ImageDecodeOptions {
   /** Cancels the work: the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * Decodes all grids together, as one image with this number of columns, row by row: where images meet they blend, without a seam.
-   * The number of grids must be a multiple of it. Memory and time of attention grow with the square of the number. Default: each
-   * grid on its own.
+   * Decodes all grids as one mosaic with this number of columns, in raster order. Neighboring images blend without a seam. The number
+   * of grids must be a multiple of `columns`. The memory and time of attention grow with the square of the number of grids. By default
+   * each grid is decoded separately.
    */
   readonly columns?: number | undefined;
 }
 
 /**
- * Turns images into grids of discrete tokens and back: the first and the last stage of DALL·E Mini.
+ * Converts images to grids of discrete tokens and back: the first and the last stage of DALL·E Mini.
  *
  * A grid is an `Int32Array` of `gridSize²` tokens in raster order, each in `[0, vocabularySize)`.
  */
 export interface ImageTokenizer {
-  /** Width and height, in pixels, of the images that it reads and writes. */
+  /** Width and height of the images, in pixels. */
   readonly imageSize: number;
   /** Width and height of the token grid. */
   readonly gridSize: number;
   /** Number of codes in the codebook. */
   readonly vocabularySize: number;
-  /** Encodes images of `imageSize × imageSize` pixels, each to one grid. */
+  /** Encodes each image of `imageSize × imageSize` pixels to one grid. */
   encode(images: readonly RgbImage[], options?: ImageEncodeOptions): Promise<Int32Array[]>;
-  /** Decodes grids, each to one image of `imageSize × imageSize` pixels. */
+  /** Decodes each grid to one image of `imageSize × imageSize` pixels. */
   decode(grids: readonly Int32Array[], options?: ImageDecodeOptions): Promise<RgbImage[]>;
   /** Frees the model. */
   dispose(): Promise<void>;

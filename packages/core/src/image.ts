@@ -10,10 +10,10 @@ export interface RgbImage {
 }
 
 /**
- * Checks that a value is an RGB image whose data have the length that its size asks for.
+ * Checks that a value is an RGB image whose data have `width × height × 3` bytes.
  *
  * @param name Names the image in the error: `images[2]`.
- * @throws OptionError
+ * @throws OptionError if it is not.
  */
 export function checkImage(image: RgbImage, name = 'image'): void {
   const { width, height, data } = image ?? {};

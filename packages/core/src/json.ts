@@ -3,9 +3,9 @@ import { ConfigError, describeValue } from './errors.js';
 /**
  * Parses the text of a JSON object.
  *
- * @param source What the text is from, to begin the message with: a file's path, or `metadata.jsonl, line 3`.
- * @param action What the user can do about it, to end the message with.
- * @throws ConfigError if the text is anything else.
+ * @param source The start of an error message: the file's path, or `metadata.jsonl, line 3`.
+ * @param action The end of an error message: what the user can do.
+ * @throws ConfigError if the text is not JSON or not an object.
  */
 export function parseJsonObject(
   text: string,
@@ -16,7 +16,7 @@ export function parseJsonObject(
   try {
     json = JSON.parse(text);
   } catch (error) {
-    // V8 quotes the text in some messages, with line breaks and of any length.
+    // V8 quotes the text in some messages, at any length and with its line breaks.
     const reason = (error as Error).message.replace(/\s+/g, ' ').slice(0, 200);
     throw new ConfigError(source, 'the text', `must be JSON, and is not (${reason}). ${action}`);
   }

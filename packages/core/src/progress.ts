@@ -1,16 +1,16 @@
-/** How far a long task is. Every `onProgress` of these packages receives it, some with further fields. */
+/** The progress of a long task. Every `onProgress` of these packages receives it; some add further fields. */
 export interface Progress {
-  /** What is being done. A call may go through several stages, each with its own `total`. */
+  /** The current stage. A call may have several stages, each with its own `total`. */
   readonly stage: Stage;
-  /** Units that are done, from 0 to `total`. */
+  /** Number of finished units, from 0 to `total`. */
   readonly done: number;
-  /** Units in all. */
+  /** Number of units of this stage. */
   readonly total: number;
-  /** What is counted. */
+  /** The unit that `done` and `total` count. */
   readonly unit: 'bytes' | 'files' | 'rows' | 'samples' | 'steps';
-  /** Units per second, averaged over the last few seconds; `undefined` until it is known. */
+  /** Units per second, averaged over the last few seconds; `undefined` at the start. */
   readonly rate?: number | undefined;
-  /** Seconds until `total` at this rate; `undefined` until it is known. */
+  /** Estimated seconds until `total`; `undefined` at the start. */
   readonly secondsLeft?: number | undefined;
 }
 

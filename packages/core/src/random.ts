@@ -1,9 +1,9 @@
 /**
- * Seeded randomness, the same on every machine: 32-bit integer arithmetic only.
+ * Seeded random numbers. They use 32-bit integer arithmetic only, so that they are the same on every machine.
  *
- * Random numbers have names: words that say what they are for, and the seed. `createRandom('sampling', seed, image)` is a sequence,
- * `uniform('flip', seed, index, epoch)` a single number. Equal names give equal numbers, and different names independent ones, so
- * that nothing has to be saved to resume, and that two purposes never share numbers.
+ * A name identifies each random number. It consists of the purpose, the seed and indices: `createRandom('sampling', seed, image)`
+ * creates a sequence, `uniform('flip', seed, index, epoch)` returns a single number. Equal names give equal numbers; different names
+ * give independent numbers. So resuming needs no saved generator state, and two purposes never share numbers.
  */
 
 /** A part of a name: a string, or a whole number from 0 to 2⁵³ − 1. */
@@ -19,7 +19,7 @@ function mix(word: number): number {
   return (x ^ (x >>> 16)) >>> 0;
 }
 
-/** Hashes a name to an integer in `[0, 2³²)`. */
+/** Returns the hash of a name: an integer in `[0, 2³²)`. */
 export function hash(...name: readonly Word[]): number {
   let state = golden;
   const absorb = (word: number) => {
@@ -37,17 +37,17 @@ export function hash(...name: readonly Word[]): number {
   return state;
 }
 
-/** Returns the number in `[0, 1)` of a name, with 32 random bits. */
+/** Returns the random number of a name: in `[0, 1)`, with 32 random bits. */
 export function uniform(...name: readonly Word[]): number {
   return hash(...name) / 2 ** 32;
 }
 
-/** Returns the integer in `[0, bound)` of a name, for a bound in `[1, 2³¹]`. */
+/** Returns the random integer of a name: in `[0, bound)`, for a bound in `[1, 2³¹]`. */
 export function integerBelow(bound: number, ...name: readonly Word[]): number {
   return Math.floor(uniform(...name) * bound);
 }
 
-/** Returns the permutation of `0 … length - 1` of a name (Fisher and Yates). */
+/** Returns the random permutation of `0 … length - 1` of a name (Fisher–Yates shuffle). */
 export function permutation(length: number, ...name: readonly Word[]): Uint32Array {
   const order = new Uint32Array(length);
   for (let i = 0; i < length; i++) order[i] = i;
@@ -62,25 +62,25 @@ export function permutation(length: number, ...name: readonly Word[]): Uint32Arr
   return order;
 }
 
-/** Returns `items` in the order of a name; `items` itself does not change. */
+/** Returns a copy of `items` in the random order of a name. */
 export function shuffled<T>(items: readonly T[], ...name: readonly Word[]): T[] {
   return Array.from(permutation(items.length, ...name), (index) => items[index]!);
 }
 
 /** A sequence of random numbers. */
 export interface Random {
-  /** An integer in `[0, 2³²)`. */
+  /** Returns an integer in `[0, 2³²)`. */
   uint32(): number;
-  /** A number in `[0, 1)` of 24 random bits: exact in float32. */
+  /** Returns a number in `[0, 1)` with 24 random bits, which is exact in float32. */
   uniform(): number;
-  /** An integer in `[0, bound)`, unbiased, for a bound in `[1, 2³²]`. */
+  /** Returns an unbiased integer in `[0, bound)`, for a bound in `[1, 2³²]`. */
   integer(bound: number): number;
-  /** A number of the standard normal distribution, by Box and Muller's method. */
+  /** Returns a number of the standard normal distribution, by the Box–Muller method. */
   normal(): number;
 }
 
 /**
- * Creates the sequence of a name: sfc32 (Chris Doty-Humphrey, PractRand), which has 128 bits of state.
+ * Creates the random sequence of a name. The generator is sfc32 (Chris Doty-Humphrey, PractRand) with 128 bits of state.
  *
  * @example
  * ```ts
@@ -91,7 +91,7 @@ export interface Random {
  * ```
  */
 export function createRandom(...name: readonly Word[]): Random {
-  // Three hashes of 32 bits, from three starting points: 96 bits of the state depend on the name.
+  // Three 32-bit hashes with different prefixes: 96 bits of the state depend on the name.
   let [a, b, c] = [hash(0, ...name) | 0, hash(1, ...name) | 0, hash(2, ...name) | 0];
   let counter = 1;
   const uint32 = () => {

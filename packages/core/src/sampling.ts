@@ -2,23 +2,27 @@ import { type Fields, integer, number, optional } from './fields.js';
 
 /** How tokens are sampled from the decoder's logits. */
 export interface SamplingOptions {
-  /** Divides the logits: below 1 images are safer, above 1 more varied; 0 always takes the likeliest token. Range `[0, ∞)`. Default 1. */
+  /**
+   * Divides the logits. Lower values give more typical images, higher values more varied ones; 0 always takes the likeliest token.
+   * Range `[0, ∞)`. Default 1.
+   */
   readonly temperature?: number | undefined;
-  /** Samples among this many of the likeliest tokens. A whole number of at least 1. Default: all tokens. */
+  /** Samples among the `topK` likeliest tokens. A whole number of at least 1. Default: all tokens. */
   readonly topK?: number | undefined;
   /** Samples among the smallest set of tokens whose probabilities sum to `topP`. Range `(0, 1]`. Default 1. */
   readonly topP?: number | undefined;
   /**
-   * Classifier-free guidance: logits are `u + guidanceScale · (c − u)`, where c is conditioned on the caption and u on the empty one
-   * (Ho and Salimans 2022; called super conditioning in DALL·E Mini). 1 is off and twice as fast. Range `[0, 3.4e38]`. Default 1.
+   * Scale of classifier-free guidance (Ho and Salimans 2022; called super conditioning in DALL·E Mini): the logits are
+   * `u + guidanceScale · (c − u)`, where c is conditioned on the caption and u on the empty caption. 1 turns guidance off and is twice
+   * as fast. Range `[0, 3.4e38]`. Default 1.
    */
   readonly guidanceScale?: number | undefined;
 }
 
-/** The largest finite float32: models compute in it. */
+/** The largest finite float32. Models compute in float32. */
 const largestFloat32 = (2 - 2 ** -23) * 2 ** 127;
 
-/** The range of each option of sampling: decoders, the pipeline and the command line all check by this table. */
+/** The fields of {@link SamplingOptions}. Decoders, the pipeline and the command line share these checks. */
 export const samplingFields: Fields<SamplingOptions> = {
   temperature: optional(number({ min: 0 })),
   topK: optional(integer({ min: 1 })),

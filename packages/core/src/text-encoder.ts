@@ -1,4 +1,4 @@
-/** The hidden states of a batch of captions, padded at the end to one length. */
+/** The hidden states of a batch of captions, padded at the end to the same length. */
 export interface TextEncoding {
   /** `[batch, length, width]`, row-major. */
   readonly hiddenStates: Float32Array;
@@ -10,15 +10,15 @@ export interface TextEncoding {
   readonly length: number;
   /** Width of a hidden state. */
   readonly width: number;
-  /** What the encoder had to leave out or does not know, one entry per caption; absent where nothing is worth a warning. */
+  /** The warnings for each caption; absent if there are none. */
   readonly warnings?: readonly (readonly TextWarning[])[] | undefined;
 }
 
-/** Something about a caption that its author should know. */
+/** A warning about a caption, for its author. */
 export interface TextWarning {
-  /** `truncated`: the caption is longer than the encoder reads. `unknown-words`: some of its words are not in the vocabulary. */
+  /** `truncated`: the caption is longer than `maxLength`. `unknown-words`: some of its words are not in the vocabulary. */
   readonly kind: 'truncated' | 'unknown-words';
-  /** A sentence for people. */
+  /** The warning in one sentence. */
   readonly message: string;
 }
 
@@ -26,20 +26,20 @@ export interface TextEncodeOptions {
   /** Cancels the work: the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * `max_length` pads every caption to the encoder's `maxLength`, as training and the published code do; `longest` pads to the longest
-   * of them, which takes less time and memory. Hidden states of tokens other than padding are the same, up to rounding. An encoder may
-   * always pad to `maxLength`. Default `max_length`.
+   * `max_length` pads every caption to the encoder's `maxLength`, as training and the published code do. `longest` pads to the longest
+   * caption of the batch, which takes less time and memory. The hidden states of tokens that are not padding are the same, except for
+   * rounding. An encoder may ignore `longest`. Default `max_length`.
    */
   readonly padding?: 'max_length' | 'longest' | undefined;
 }
 
-/** Reads captions: the second stage of DALL·E Mini. A decoder attends to what it returns. */
+/** Encodes captions: the second stage of DALL·E Mini. A decoder attends to the hidden states. */
 export interface TextEncoder {
   /** Width of a hidden state. */
   readonly width: number;
   /** Number of tokens that captions are truncated to, and padded to by default. */
   readonly maxLength: number;
-  /** Encodes captions to hidden states, all padded to one length. The empty caption is allowed: it is the unconditional one. */
+  /** Encodes captions to hidden states of the same length. The empty caption is allowed; it gives the unconditional encoding. */
   encode(captions: readonly string[], options?: TextEncodeOptions): Promise<TextEncoding>;
   /** Frees the model. */
   dispose(): Promise<void>;

@@ -5,12 +5,12 @@ import { describe, expect, test } from 'vitest';
 describe('an error', () => {
   const error = new OptionError('topK', 'a whole number of at least 1', 0);
 
-  test('has a code, a name, and a message that names option, expectation and value', () => {
+  test('has a code, a name, and a message with the option, the expected value and the given value', () => {
     expect(error).toMatchObject({ code: 'INVALID_OPTION', name: 'OptionError', option: 'topK', given: 0 });
     expect(error.message).toBe('topK must be a whole number of at least 1, not 0.');
   });
 
-  test('is an instance of its own class and of the base, and not of another', () => {
+  test('is an instance of its own class and of the base class, but of no other', () => {
     expect(OptionError.isInstance(error)).toBe(true);
     expect(DalleMiniError.isInstance(error)).toBe(true);
     expect(ConfigError.isInstance(error)).toBe(false);
@@ -18,7 +18,7 @@ describe('an error', () => {
       expect(OptionError.isInstance(value)).toBe(false);
   });
 
-  test('is recognised when another copy of the package made it', () => {
+  test('is recognized if it is from another copy of the package', () => {
     const copy = Object.assign(new Error('other'), {
       [Symbol.for('dalle-mini.error.codes')]: ['INVALID_OPTION', 'DALLE_MINI'],
     });
@@ -26,7 +26,7 @@ describe('an error', () => {
     expect(ConfigError.isInstance(copy)).toBe(false);
   });
 
-  test('of a file keeps the code of the system', () => {
+  test('of a file keeps the system error code', () => {
     const cause = Object.assign(new Error('ENOENT: …'), { code: 'ENOENT', syscall: 'open' });
     const file = new FileError('read', 'a.json', cause);
     expect(file).toMatchObject({ code: 'FILE', systemCode: 'ENOENT', path: 'a.json', cause });

@@ -37,7 +37,7 @@ const fields = object<Config>({
   sizes: list(integer({ min: 1, max: 9 }), { min: 1, max: 3 }),
   inner: optional(object<{ on: boolean }>({ on: boolean() })),
 });
-const sound = { layers: 3, rate: 0.5, kind: 'a', sizes: [1, 2] };
+const valid = { layers: 3, rate: 0.5, kind: 'a', sizes: [1, 2] };
 const messageOf = (value: unknown) => {
   try {
     readConfig(fields, value, 'config.json');
@@ -49,51 +49,51 @@ const messageOf = (value: unknown) => {
 };
 
 describe('a configuration', () => {
-  test('is refused with what to do, where the reader says it', () => {
-    expect(() => readConfig(fields, { ...sound, layers: 0 }, 'config.json', 'Download it again.')).toThrow(
+  test('is refused with the action that the caller passes', () => {
+    expect(() => readConfig(fields, { ...valid, layers: 0 }, 'config.json', 'Download it again.')).toThrow(
       'config.json: layers must be a whole number from 1 to 100, not 0. Download it again.',
     );
   });
 
-  test('is returned with its fields, and without those that are left out', () => {
-    expect(readConfig(fields, sound, 'config.json')).toEqual(sound);
-    expect(Object.hasOwn(readConfig(fields, sound, 'config.json'), 'inner')).toBe(false);
+  test('is returned without the fields that are left out', () => {
+    expect(readConfig(fields, valid, 'config.json')).toEqual(valid);
+    expect(Object.hasOwn(readConfig(fields, valid, 'config.json'), 'inner')).toBe(false);
   });
 
   test.each([
-    [{ ...sound, layers: 1e6 }, 'config.json: layers must be a whole number from 1 to 100, not 1000000.'],
-    [{ ...sound, layers: 2.5 }, 'config.json: layers must be a whole number from 1 to 100, not 2.5.'],
-    [{ ...sound, layers: '3' }, 'config.json: layers must be a whole number from 1 to 100, not "3".'],
-    [{ ...sound, layers: Number.NaN }, 'config.json: layers must be a whole number from 1 to 100, not NaN.'],
-    [{ ...sound, layers: undefined }, 'config.json: layers is missing; it must be a whole number from 1 to 100.'],
-    [{ ...sound, rate: 0 }, 'config.json: rate must be a number above 0 and of at most 1, not 0.'],
-    [{ ...sound, kind: 'c' }, 'config.json: kind must be "a" or "b", not "c".'],
-    [{ ...sound, sizes: [] }, 'config.json: sizes must be a list of 1 to 3 values, not [].'],
-    [{ ...sound, sizes: [1, 10] }, 'config.json: sizes[1] must be a whole number from 1 to 9, not 10.'],
-    [{ ...sound, inner: { on: 1 } }, 'config.json: inner.on must be true or false, not 1.'],
-    [{ ...sound, inner: null }, 'config.json: inner must be an object, not null.'],
-    [{ ...sound, layer: 3 }, 'config.json: layer is not known. Did you mean layers?'],
-    [{ ...sound, x: 3 }, 'config.json: x is not known. The known ones are layers, rate, kind, sizes, inner.'],
+    [{ ...valid, layers: 1e6 }, 'config.json: layers must be a whole number from 1 to 100, not 1000000.'],
+    [{ ...valid, layers: 2.5 }, 'config.json: layers must be a whole number from 1 to 100, not 2.5.'],
+    [{ ...valid, layers: '3' }, 'config.json: layers must be a whole number from 1 to 100, not "3".'],
+    [{ ...valid, layers: Number.NaN }, 'config.json: layers must be a whole number from 1 to 100, not NaN.'],
+    [{ ...valid, layers: undefined }, 'config.json: layers is missing; it must be a whole number from 1 to 100.'],
+    [{ ...valid, rate: 0 }, 'config.json: rate must be a number above 0 and of at most 1, not 0.'],
+    [{ ...valid, kind: 'c' }, 'config.json: kind must be "a" or "b", not "c".'],
+    [{ ...valid, sizes: [] }, 'config.json: sizes must be a list of 1 to 3 values, not [].'],
+    [{ ...valid, sizes: [1, 10] }, 'config.json: sizes[1] must be a whole number from 1 to 9, not 10.'],
+    [{ ...valid, inner: { on: 1 } }, 'config.json: inner.on must be true or false, not 1.'],
+    [{ ...valid, inner: null }, 'config.json: inner must be an object, not null.'],
+    [{ ...valid, layer: 3 }, 'config.json: layer is not known. Did you mean layers?'],
+    [{ ...valid, x: 3 }, 'config.json: x is not known. The known ones are layers, rate, kind, sizes, inner.'],
     [[], 'config.json: the configuration must be an object, not [].'],
     [null, 'config.json: the configuration must be an object, not null.'],
   ])('%j is refused by name', (value, message) => {
     expect(messageOf(value)).toBe(message);
   });
 
-  test('does not take fields from the prototype of what was given', () => {
-    expect(messageOf(Object.create(sound))).toContain('layers is missing');
-    expect(messageOf({ ...sound, constructor: 1 })).toContain('constructor is not known');
+  test('is read from own properties, not from the prototype', () => {
+    expect(messageOf(Object.create(valid))).toContain('layers is missing');
+    expect(messageOf({ ...valid, constructor: 1 })).toContain('constructor is not known');
   });
 
-  test('has a short message for a value of any depth and length', () => {
+  test('gets a short message for a value of any depth and length', () => {
     let deep: unknown = 0;
     for (let i = 0; i < 1e5; i++) deep = [deep];
-    expect(messageOf({ ...sound, layers: deep }).length).toBeLessThan(200);
-    expect(messageOf({ ...sound, kind: '\u{1f600}'.repeat(1e5) }).length).toBeLessThan(200);
-    expect(messageOf({ ...sound, ['y'.repeat(1e5)]: 1 }).length).toBeLessThan(300);
+    expect(messageOf({ ...valid, layers: deep }).length).toBeLessThan(200);
+    expect(messageOf({ ...valid, kind: '\u{1f600}'.repeat(1e5) }).length).toBeLessThan(200);
+    expect(messageOf({ ...valid, ['y'.repeat(1e5)]: 1 }).length).toBeLessThan(300);
   });
 
-  test('may ignore what it does not know, and take null as left out', () => {
+  test('may ignore unknown fields, and treat null as left out', () => {
     const lenient = object<{ a?: number | undefined }>(
       { a: optional(integer(), 5) },
       { unknown: 'ignore', nullIsAbsent: true },
@@ -117,11 +117,11 @@ describe('options', () => {
     text: optional(string({ minLength: 0 })),
   });
 
-  test('have their defaults, also where undefined is given', () => {
+  test('have their defaults if undefined is given', () => {
     expect(readOptions(options, { n: undefined }, 'generate')).toEqual({ n: 1 });
   });
 
-  test('that are not known are refused by name', () => {
+  test('that are unknown are refused by name', () => {
     const read = () => readOptions(options, { count: 4 }, 'generate');
     expect(read).toThrow(OptionError);
     expect(read).toThrow('The option count of generate is not known. The known ones are n, onProgress, text.');
@@ -139,7 +139,7 @@ test('guidance beyond float32 is refused, since models compute in it', () => {
   expect(() => readOptions(sampling, { guidanceScale: 1e39 }, 'generate')).toThrow('guidanceScale must be');
 });
 
-describe('an object of one of several kinds', () => {
+describe('a tagged union', () => {
   type Figure =
     | { readonly kind: 'circle'; readonly radius: number }
     | { readonly kind: 'square'; readonly side: number };
@@ -151,7 +151,7 @@ describe('an object of one of several kinds', () => {
   const shape = object<{ figure: Figure }>({ figure });
   const read = (value: unknown) => readConfig(shape, { figure: value }, 'x.json').figure;
 
-  test('has the fields of its kind', () => {
+  test('has the fields that its tag selects', () => {
     expect(read({ kind: 'square', side: 2 })).toEqual({ kind: 'square', side: 2 });
   });
 

@@ -30,7 +30,7 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
 describe('a file', () => {
-  test('is written from text, bytes or parts, and nothing else is left in its folder', async () => {
+  test('is written from text, bytes or parts, and leaves no other file in its folder', async () => {
     const path = join(folder, 'a');
     for (const content of [
       'äb',
@@ -43,7 +43,7 @@ describe('a file', () => {
     expect(await readdir(folder)).toEqual(['a']);
   });
 
-  test('keeps its content when its parts cannot be made', async () => {
+  test('keeps its content if producing the new parts fails', async () => {
     const path = join(folder, 'a');
     await writeFileAtomically(path, 'old');
     const broken = (function* () {
@@ -55,21 +55,21 @@ describe('a file', () => {
     expect(await readdir(folder)).toEqual(['a']);
   });
 
-  test('that cannot be written or read is named, with what to do', async () => {
+  test('that cannot be written or read is named in the error, with the reason', async () => {
     await expect(writeFileAtomically(join(folder, 'none', 'a'), '')).rejects.toThrow(
       /none\/a: its folder does not exist/,
     );
     await expect(readTextFile(join(folder, 'b'))).rejects.toThrow(FileError);
   });
 
-  test('is refused if it is a folder or a pipe, which could be read for ever', async () => {
+  test('is refused if it is a folder, or a pipe, whose reading may never end', async () => {
     await expect(readTextFile(folder)).rejects.toThrow(/it is a folder/);
     if (process.platform === 'win32') return;
     await promisify(execFile)('mkfifo', [join(folder, 'pipe')]);
     await expect(readTextFile(join(folder, 'pipe'))).rejects.toThrow(/pipe: it is a pipe or a device/);
   });
 
-  test('larger than its limit is refused before it is read', async () => {
+  test('that is larger than the limit is refused before it is read', async () => {
     await writeFile(join(folder, 'a'), 'four');
     await expect(readBytes(join(folder, 'a'), 3)).rejects.toThrow('it must have at most 3 bytes, not 4.');
   });
@@ -80,7 +80,7 @@ describe('a file', () => {
   });
 
   test.each(['', '[1]', 'null', '{"a": ', `[${'['.repeat(1e5)}`])(
-    'of JSON must hold an object: case %#',
+    'of JSON must contain an object: case %#',
     async (text) => {
       await writeFile(join(folder, 'x.json'), text);
       const error = await readJsonFile(join(folder, 'x.json')).catch((caught: unknown) => caught);
@@ -96,14 +96,14 @@ describe('a folder', () => {
   const fillWith = (text: string) => (path: string) => writeFile(join(path, 'a'), text);
   const content = () => readFile(join(target(), 'a'), 'utf8');
 
-  test('is replaced as a whole, and nothing is left next to it', async () => {
+  test('is replaced as a whole, and leaves nothing next to it', async () => {
     await writeFolderAtomically(target(), fillWith('one'));
     await writeFolderAtomically(target(), fillWith('two'));
     expect(await content()).toBe('two');
     expect(await readdir(folder)).toEqual(['model']);
   });
 
-  test('stays as it is when filling fails', async () => {
+  test('does not change if writing the new one fails', async () => {
     await writeFolderAtomically(target(), fillWith('one'));
     const failing = writeFolderAtomically(target(), async (path) => {
       await fillWith('two')(path);
@@ -114,25 +114,28 @@ describe('a folder', () => {
     expect(await readdir(folder)).toEqual(['model']);
   });
 
-  test('ends as one of those that are written at once', async () => {
+  test('has the content of one writer if several write it at once', async () => {
     await Promise.all(Array.from({ length: 20 }, (_, i) => writeFolderAtomically(target(), fillWith(`${i}`))));
     expect(Number(await content())).toBeLessThan(20);
     expect(await readdir(folder)).toEqual(['model']);
   });
 
-  test('cannot take the place of a file', async () => {
+  test('does not replace a file', async () => {
     await writeJsonFile(join(folder, 'file'), {});
     await expect(writeFolderAtomically(join(folder, 'file', 'model'), fillWith('x'))).rejects.toThrow(FileError);
     await expect(writeFolderAtomically(join(folder, 'file'), fillWith('x'))).rejects.toThrow(FileError);
     expect(await readdir(folder)).toEqual(['file']);
   });
 
-  test.skipIf(process.getuid?.() === 0)('that may not be written is named', async () => {
-    await chmod(folder, 0o500);
-    await expect(writeFolderAtomically(target(), fillWith('x'))).rejects.toThrow(/permission is denied/);
-    await chmod(folder, 0o700);
-    expect(await exists(target())).toBe(false);
-  });
+  test.skipIf(process.getuid?.() === 0)(
+    'that cannot be written for lack of permission is named in the error',
+    async () => {
+      await chmod(folder, 0o500);
+      await expect(writeFolderAtomically(target(), fillWith('x'))).rejects.toThrow(/permission is denied/);
+      await chmod(folder, 0o700);
+      expect(await exists(target())).toBe(false);
+    },
+  );
 });
 
 describe('a system error', () => {

@@ -1,11 +1,11 @@
 import { createRandom, hash, integerBelow, permutation, shuffled, uniform } from '@dalle-mini/core';
 import { describe, expect, test } from 'vitest';
 
-const repeat = <T>(count: number, draw: () => T): T[] => Array.from({ length: count }, draw);
+const repeat = <T>(count: number, sample: () => T): T[] => Array.from({ length: count }, sample);
 const moment = (values: readonly number[], power: number, about = 0) =>
   values.reduce((sum, x) => sum + (x - about) ** power, 0) / values.length;
 
-/** Pearson's statistic of counts that should be alike. */
+/** Returns Pearson's chi-squared statistic of counts that should be equal. */
 function chiSquare(counts: readonly number[]): number {
   const expected = counts.reduce((sum, count) => sum + count, 0) / counts.length;
   return counts.reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0);
@@ -18,7 +18,7 @@ function countsOf(values: readonly number[], classes: number): number[] {
 }
 
 describe('a sequence', () => {
-  // From the definitions of Murmur3's finalizer and of sfc32 written down once more, in Python.
+  // From a second implementation of Murmur3's finalizer and of sfc32, in Python.
   test.each([
     [[0], [2011401890, 3274548112, 3354979423, 2416939383]],
     [
@@ -38,15 +38,15 @@ describe('a sequence', () => {
     expect(repeat(4, () => random.uint32())).toEqual(expected);
   });
 
-  test('is another one for another name', () => {
+  test('differs from the sequence of every other name', () => {
     const names = [['a', 0], ['a', 1], ['a', 2 ** 32], ['b', 0], ['a'], [0, 'a'], ['a', 0, 0], ['ab'], ['a', 'b']];
     expect(new Set(names.map((name) => createRandom(...name).uint32())).size).toBe(names.length);
   });
 
-  test('does not correlate with that of another name', () => {
+  test('does not correlate with the sequence of another name', () => {
     const [a, b] = [createRandom('a', 5), createRandom('b', 5)];
     const products = repeat(10_000, () => (a.uniform() - 0.5) * (b.uniform() - 0.5));
-    // The mean of such products has the standard deviation 1/12 / √10000; four of them.
+    // Four standard deviations of the mean of these products, which are 1/12 / √10000 each.
     expect(Math.abs(moment(products, 1))).toBeLessThan((4 / 12) * 0.01);
   });
 });
@@ -91,18 +91,18 @@ describe('integers below a bound', () => {
       repeat(100_000, () => random.integer(10)),
       10,
     );
-    // A fair generator exceeds this at 9 degrees of freedom once in 1000 seeds.
+    // 9 degrees of freedom: a fair generator exceeds this for one seed in 1000.
     expect(chiSquare(counts)).toBeLessThan(27.9);
   });
 
   test('are equally frequent even where the bound does not divide 2³²', () => {
     const random = createRandom(4);
     const quarters = repeat(30_000, () => Math.floor(random.integer(3 * 2 ** 30) / 2 ** 30));
-    // The remainder of a 32-bit integer alone would fall into the first third half of the time. 2 degrees of freedom.
+    // A plain remainder of a 32-bit integer would be in the first third half of the time. 2 degrees of freedom.
     expect(chiSquare(countsOf(quarters, 3))).toBeLessThan(13.8);
   });
 
-  test('reach every value up to the largest bound, and only 0 below 1', () => {
+  test('cover the whole range at the largest bound, and are 0 at the bound 1', () => {
     const random = createRandom(5);
     expect(repeat(20, () => random.integer(1))).toEqual(Array(20).fill(0));
     const [reference, again] = [createRandom(6), createRandom(6)];
@@ -114,14 +114,14 @@ describe('integers below a bound', () => {
   });
 });
 
-describe('a value of a name', () => {
+describe('the random value of a name', () => {
   test('is the same on every machine', () => {
     expect(hash(1, 2, 3)).toBe(3130076145);
     expect(hash('emoji', 7)).toBe(3324677259);
     expect([...permutation(10, 'epoch', 42, 0)]).toEqual([2, 6, 8, 9, 1, 0, 7, 4, 5, 3]);
   });
 
-  test('tells apart numbers beyond 32 bits, and words from their parts', () => {
+  test('differs for numbers beyond 32 bits, and for words that are split differently', () => {
     const names = [[0], [2 ** 32], [2 ** 32 + 1], [1], ['0'], ['ab'], ['a', 'b'], ['a', 'b', 0]];
     expect(new Set(names.map((name) => hash(...name))).size).toBe(names.length);
   });
@@ -135,11 +135,11 @@ describe('a value of a name', () => {
     expect(uniform('x')).toBe(hash('x') / 2 ** 32);
   });
 
-  test('orders items equally often in every way, and leaves the given list alone', () => {
+  test('gives every order of a list equally often, and does not change the list', () => {
     const items = [0, 1, 2];
     const orders = ['012', '021', '102', '120', '201', '210'];
     const found = Array.from({ length: 12_000 }, (_, i) => orders.indexOf(shuffled(items, 'order', i).join('')));
-    // 5 degrees of freedom, once in 1000 seeds.
+    // 5 degrees of freedom: a fair generator exceeds this for one seed in 1000.
     expect(chiSquare(countsOf(found, 6))).toBeLessThan(20.5);
     expect(items).toEqual([0, 1, 2]);
   });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { FileError, writeFileAtomically } from '@dalle-mini/core/node';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
-/** The system's calls that fail, with their codes. */
+/** The system calls that fail, with their error codes. */
 const faults = vi.hoisted((): { write?: string; rename?: string } => ({}));
 
 vi.mock('node:fs/promises', async (original) => {
@@ -53,15 +53,15 @@ describe('writeFileAtomically', () => {
     expect(await readdir(folder)).toEqual(['file']);
   });
 
-  test('puts a new file in the place of the old one, whose content stays whole for those who hold it', async () => {
+  test('replaces the old file without changing its content, which a hard link still shows', async () => {
     await writeFile(at('file'), 'old');
-    await link(at('file'), at('held'));
+    await link(at('file'), at('link'));
     await writeFileAtomically(at('file'), bytes);
-    expect(await readFile(at('held'), 'utf8')).toBe('old');
+    expect(await readFile(at('link'), 'utf8')).toBe('old');
     expect(new Uint8Array(await readFile(at('file')))).toEqual(bytes);
   });
 
-  test('replaces a symbolic link and leaves its target alone', async () => {
+  test('replaces a symbolic link and does not change its target', async () => {
     await writeFile(at('target'), 'old');
     await symlink(at('target'), at('file'));
     await writeFileAtomically(at('file'), bytes);
@@ -69,7 +69,7 @@ describe('writeFileAtomically', () => {
     expect(new Uint8Array(await readFile(at('file')))).toEqual(bytes);
   });
 
-  test('accepts a name as long as the file system does', async () => {
+  test('accepts the longest name of the file system', async () => {
     await writeFileAtomically(at('n'.repeat(255)), bytes);
     expect(await readdir(folder)).toEqual(['n'.repeat(255)]);
   });

@@ -1,6 +1,6 @@
 import { DalleMiniError } from '../errors.js';
 
-/** What to do about a system error, by its code. */
+/** The reason and the action for a system error, by its code. */
 const actions: Readonly<Record<'read' | 'write', Readonly<Record<string, string>>>> = {
   read: {
     ENOENT: 'there is no such file. Check the path.',
@@ -13,12 +13,12 @@ const actions: Readonly<Record<'read' | 'write', Readonly<Record<string, string>
   write: {
     ENOENT: 'its folder does not exist. Create the folder first.',
     EISDIR: 'it is a folder. Pass the path of a file.',
-    EEXIST: 'a file is in the way. Choose another path, or remove the file.',
+    EEXIST: 'a file already exists at this path. Choose another path, or remove the file.',
     EACCES: 'permission is denied. Allow this user to write in the folder, or choose another one.',
     EPERM: 'permission is denied. Allow this user to write in the folder, or choose another one.',
     EROFS: 'the file system is read-only. Choose another folder.',
-    ENOSPC: 'the disk is full. Free some space and run it again; what was at this path before is unchanged.',
-    EDQUOT: 'the disk quota is used up. Free some space and run it again; what was at this path before is unchanged.',
+    ENOSPC: 'the disk is full. Free some space and try again; the old content is unchanged.',
+    EDQUOT: 'the disk quota is used up. Free some space and try again; the old content is unchanged.',
     ENOTDIR: 'a part of its path is a file, not a folder. Check the path.',
     EMFILE: 'too many files are open. Close some, or raise the limit (ulimit -n).',
   },
@@ -27,10 +27,10 @@ const actions: Readonly<Record<'read' | 'write', Readonly<Record<string, string>
 /** A file or a folder cannot be read or written. The message names the path, the reason, and what to do. */
 export class FileError extends DalleMiniError {
   static override readonly code = 'FILE';
-  /** The system's code, such as `ENOENT`; empty where the system reported no error. */
+  /** The system's error code, such as `ENOENT`; empty if the system reported no error. */
   readonly systemCode: string;
 
-  /** @param cause The system's error; or, where there is none, the reason in words. */
+  /** @param cause The system's error, or the reason in words if the system reported none. */
   constructor(
     doing: 'read' | 'write',
     readonly path: string,
@@ -42,19 +42,19 @@ export class FileError extends DalleMiniError {
   }
 }
 
-/** Checks whether an error comes from the system, as those of `node:fs` do. */
+/** Checks whether an error is a system error, such as those of `node:fs`. */
 export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && 'syscall' in error;
 }
 
-/** Checks whether an error says that a file or a folder does not exist. */
+/** Checks whether an error means that a file or a folder does not exist. */
 export function isMissing(error: unknown): boolean {
   const cause = error instanceof FileError ? error.cause : error;
   const { code } = (cause ?? {}) as NodeJS.ErrnoException;
   return code === 'ENOENT' || code === 'ENOTDIR';
 }
 
-/** Runs some file system work, and throws its system errors as a {@link FileError} of a path. */
+/** Runs `work` and rethrows its system errors as a {@link FileError} that names `path`. */
 export async function withFileErrors<Result>(
   doing: 'read' | 'write',
   path: string,

@@ -1,4 +1,4 @@
-/** What needs a file system: reading text and JSON, and writing files and folders whole or not at all. */
+/** File utilities: reading text and JSON, and writing files and folders atomically. */
 export { FileError, isMissing, isSystemError, withFileErrors } from './file-error.js';
 export { exists, isFolder, openFile, readBytes, readJsonFile, readTextFile, readTextIfPresent } from './read.js';
 export { makeFolder, writeFileAtomically, writeJsonFile } from './write-file.js';

@@ -2,17 +2,17 @@ import { access, type FileHandle, open, stat } from 'node:fs/promises';
 import { parseJsonObject } from '../json.js';
 import { FileError, isMissing, withFileErrors } from './file-error.js';
 
-/** The longest string of Node.js is a little longer. */
+/** In bytes. Slightly less than the longest string of Node.js. */
 const longestText = 500 * 2 ** 20;
 
 /**
  * Opens a file for reading.
- * @throws FileError if it cannot be opened, or is a folder, a pipe or a device, whose reading may never end.
+ * @throws FileError if it cannot be opened, or is a folder, a pipe or a device. Reading a pipe or a device may never end.
  */
 export async function openFile(path: string): Promise<FileHandle> {
   return withFileErrors('read', path, async () => {
     const status = await stat(path);
-    // Before it is opened: opening a pipe waits for its writer.
+    // Check before opening: opening a pipe blocks until it has a writer.
     if (!status.isFile() && !status.isDirectory())
       throw new FileError('read', path, 'it is a pipe or a device, not a file. Check the path.');
     const file = await open(path, 'r');
@@ -24,8 +24,8 @@ export async function openFile(path: string): Promise<FileHandle> {
 
 /**
  * Reads a whole file.
- * @param byteLimit The largest size that is accepted. Default 2³¹ − 1.
- * @throws FileError if it cannot be read, or is larger.
+ * @param byteLimit The largest accepted size. Default 2³¹ − 1.
+ * @throws FileError if it cannot be read, or is larger than `byteLimit`.
  */
 export async function readBytes(path: string, byteLimit = 2 ** 31 - 1): Promise<Uint8Array> {
   const file = await openFile(path);
@@ -48,8 +48,8 @@ export async function readTextFile(path: string): Promise<string> {
 }
 
 /**
- * Reads a text file as {@link readTextFile} does, or returns `undefined` if it does not exist.
- * @throws FileError if it exists and cannot be read.
+ * Reads a text file like {@link readTextFile}, but returns `undefined` if it does not exist.
+ * @throws FileError if it exists but cannot be read.
  */
 export async function readTextIfPresent(path: string): Promise<string | undefined> {
   return readTextFile(path).catch((error: unknown) => {
@@ -59,14 +59,14 @@ export async function readTextIfPresent(path: string): Promise<string | undefine
 }
 
 /**
- * Reads a file that holds a JSON object.
- * @throws FileError if it cannot be read; ConfigError if it holds anything else.
+ * Reads a file that contains a JSON object.
+ * @throws FileError if it cannot be read; ConfigError if it does not contain a JSON object.
  */
 export async function readJsonFile(path: string): Promise<Record<string, unknown>> {
   return parseJsonObject(await readTextFile(path), path);
 }
 
-/** Checks whether a file or a folder exists. One that this user may not look at is taken to exist. */
+/** Checks whether a file or a folder exists. Returns true if this user has no permission to look. */
 export async function exists(path: string): Promise<boolean> {
   return access(path).then(
     () => true,

@@ -3,7 +3,7 @@ import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { withFileErrors } from './file-error.js';
 
-/** Bytes of one call of the system, which takes less than 2 GiB. */
+/** Bytes per write. The system accepts less than 2 GiB per call. */
 const chunk = 2 ** 26;
 
 /**
@@ -15,11 +15,12 @@ export async function makeFolder(path: string): Promise<void> {
 }
 
 /**
- * Writes a file so that a reader finds either the old content or the new one, whole, whatever happens in between: the bytes go
- * to a new file in the same folder, reach the disk, and take the name. On failure that file is removed.
+ * Writes a file atomically: a reader finds either the complete old content or the complete new content, even after a crash. It writes
+ * a temporary file in the same folder, syncs it to disk and renames it. On failure it removes the temporary file.
  * A symbolic link at `path` is replaced, not followed.
  *
- * @param content Text, bytes, or parts of bytes in their order, which are not held in memory together.
+ * @param content Text, bytes, or consecutive parts of the bytes. Parts are written one at a time, so they need not fit into memory
+ *   together.
  * @throws FileError if the file cannot be written.
  */
 export async function writeFileAtomically(
@@ -33,7 +34,7 @@ export async function writeFileAtomically(
         ? [content]
         : content;
   const folder = dirname(resolve(path));
-  // Not derived from the file's name, which may already be as long as a name can be.
+  // Not derived from the file's name, which may already have the maximum length.
   const temporary = join(folder, `.${randomUUID()}.tmp`);
   await withFileErrors('write', path, async () => {
     try {
@@ -46,7 +47,7 @@ export async function writeFileAtomically(
       }
       await rename(temporary, path);
     } catch (error) {
-      // The first error says more than a failure to clean up after it.
+      // The first error matters more than a failed cleanup.
       await rm(temporary, { force: true }).catch(() => undefined);
       throw error;
     }
@@ -70,8 +71,8 @@ async function writeFully(file: FileHandle, bytes: Uint8Array): Promise<void> {
 }
 
 /**
- * Makes the names in a folder survive a power cut. The files are in place and whole by now, so where a system cannot open or sync
- * folders (Windows, some network file systems) that is not a failure.
+ * Syncs a folder to disk, so that renames in it survive a power failure. The files themselves are complete by then. Windows and some
+ * network file systems cannot sync folders; this is ignored.
  */
 export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r').catch(() => undefined);

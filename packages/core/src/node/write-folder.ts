@@ -6,18 +6,18 @@ import { isMissing, withFileErrors } from './file-error.js';
 import { exists } from './read.js';
 import { makeFolder, syncFolder } from './write-file.js';
 
-/** Milliseconds between signs of life, and after which a folder without one has no writer any more. */
+/** Milliseconds between updates of a folder's time, and the age at which a folder is taken to have no writer any more. */
 const heartbeat = 10_000;
 const abandonedAfter = 600_000;
 
 /**
- * Writes a folder so that a reader finds either the old folder or the new one, whole. `fill` writes into a new folder next to the
- * target; when it is complete, it takes the target's place. On failure the new folder is removed.
+ * Writes a folder so that a reader finds either the complete old folder or the complete new one. `fill` writes into a temporary folder
+ * next to the target, which then replaces the target. On failure the temporary folder is removed.
  *
- * What a writer leaves behind that was killed is removed by the next one, or put in place if the target is missing: see
- * {@link recoverFolder}. If several processes write the same target at once, the last one's folder stays.
+ * A killed writer leaves its temporary folder behind. The next writer removes it, or puts it in place if the target is missing: see
+ * {@link recoverFolder}. If several processes write the same target at once, the last one wins.
  *
- * @throws FileError if the folder cannot be written; whatever `fill` throws.
+ * @throws FileError if the folder cannot be written, and any error that `fill` throws.
  */
 export async function writeFolderAtomically(target: string, fill: (folder: string) => Promise<void>): Promise<void> {
   await makeFolder(dirname(resolve(target)));
@@ -35,7 +35,7 @@ export async function writeFolderAtomically(target: string, fill: (folder: strin
       await rename(part, complete);
       await swap(complete, target);
     } catch (error) {
-      // The first error says more than a failure to clean up after it.
+      // The first error matters more than a failed cleanup.
       for (const folder of [part, complete]) await remove(folder).catch(() => undefined);
       throw error;
     } finally {
@@ -45,11 +45,11 @@ export async function writeFolderAtomically(target: string, fill: (folder: strin
   await syncFolder(dirname(resolve(target)));
 }
 
-/** Puts a complete folder in the place of the target, and removes what was there. */
+/** Renames a complete folder to the target and removes the old folder. */
 async function swap(complete: string, target: string): Promise<void> {
   const replaced: string[] = [];
   try {
-    // Another process may put its folder there between the two steps; then that one is replaced in turn.
+    // Another process may create the target between the two renames; then its folder is replaced as well.
     for (let attempt = 1; ; attempt++) {
       try {
         await rename(complete, target);
@@ -69,9 +69,9 @@ async function swap(complete: string, target: string): Promise<void> {
   }
 }
 
-/** Whether a folder could not be renamed because there is another one. */
+/** Checks whether a rename failed because the target exists. */
 function isTaken(error: unknown): boolean {
-  // Windows has EPERM.
+  // Windows reports EPERM.
   return ['ENOTEMPTY', 'EEXIST', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '');
 }
 
@@ -86,8 +86,8 @@ async function renameIfPresent(from: string, to: string): Promise<boolean> {
 }
 
 /**
- * Cleans up after writers of a folder that were killed: a complete folder takes the place of a target that is missing, or else the
- * one that was being replaced comes back; what remains is deleted. Folders of writers that are still at work are left alone.
+ * Cleans up after killed writers of a folder. If the target is missing, it is restored: from a complete new folder if there is one,
+ * otherwise from the old folder. All other leftovers are deleted. Temporary folders of running writers stay.
  *
  * @throws FileError
  */
@@ -104,7 +104,7 @@ export async function recoverFolder(target: string): Promise<void> {
       if (await isAbandoned(join(parent, name), name.slice(prefix.length))) leftovers.push(name);
     }
     if (leftovers.length === 0) return;
-    // A complete new folder is what the writer wanted; the old one is what there was.
+    // Prefer the complete new folder to the old one.
     for (const kind of ['new', 'old']) {
       const candidate = leftovers.find((name) => name.endsWith(`.${kind}`));
       if (candidate !== undefined && !(await exists(target))) {
@@ -115,13 +115,13 @@ export async function recoverFolder(target: string): Promise<void> {
   });
 }
 
-/** Paths next to a target for what one writer makes; the name tells whose it is. */
+/** Creates the paths of one writer's temporary folders, next to the target. Their names identify the host and the process. */
 function siblings(target: string): (kind: 'part' | 'new' | 'old') => string {
   const id = `${host()}.${process.pid}.${randomUUID()}`;
   return (kind) => join(dirname(resolve(target)), `${siblingPrefix(target)}${id}.${kind}`);
 }
 
-/** Of the target's name only a hash, since a name may already be as long as a name can be. */
+/** Contains a hash of the target's name, because the name itself may already have the maximum length. */
 function siblingPrefix(target: string): string {
   return `.dalle-mini-${hashOf(basename(resolve(target)))}.`;
 }

@@ -29,14 +29,14 @@ describe('a folder', () => {
   `;
   const start = (mode: string, text: string) => startModule(writer, import.meta.dirname, [target(), mode, text]);
 
-  test('ends as one of those that several processes write at once', async () => {
+  test('has the content of one process if several write it at once', async () => {
     const children = Array.from({ length: 4 }, (_, i) => start('go', `${i}`));
     for (const end of await Promise.all(children.map(ending))) expect(end).toEqual({ code: 0, stdout: '', stderr: '' });
     expect(Number(await content())).toBeLessThan(4);
     expect(await readdir(folder)).toEqual(['model']);
   });
 
-  test('is cleaned up after a writer that was killed, and not after one that is at work', async () => {
+  test('is cleaned up after a killed writer, but not while a writer is running', async () => {
     await writeFolderAtomically(target(), fillWith('one'));
     const child = start('stay', 'two');
     await once(child.stdout!, 'data');
@@ -49,7 +49,7 @@ describe('a folder', () => {
     expect(await content()).toBe('one');
   });
 
-  /** What a writer leaves that was killed between its two renames: the names are those of a process that has ended. */
+  /** Returns the paths that a writer leaves if it is killed between its two renames. */
   async function killedBetweenRenames(): Promise<(kind: string) => string> {
     const child = start('stay', 'new');
     await once(child.stdout!, 'data');
@@ -59,7 +59,7 @@ describe('a folder', () => {
     return (kind) => join(folder, part.replace(/part$/, kind));
   }
 
-  test('comes back as it was when its writer was killed between the two renames', async () => {
+  test('is restored if its writer is killed between the two renames', async () => {
     const leftover = await killedBetweenRenames();
     await mkdir(leftover('old'));
     await fillWith('old')(leftover('old'));
@@ -68,7 +68,7 @@ describe('a folder', () => {
     expect(await readdir(folder)).toEqual(['model']);
   });
 
-  test('is the new one when that was complete', async () => {
+  test('is replaced by the new folder if that was complete when its writer was killed', async () => {
     const leftover = await killedBetweenRenames();
     await rename(leftover('part'), leftover('new'));
     await mkdir(leftover('old'));
