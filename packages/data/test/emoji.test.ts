@@ -1,5 +1,6 @@
 import { readdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { emojiVendors } from '@dalle-mini/data/emoji';
 import { temporaryFolder } from '@dalle-mini/testing/folders';
 import { describe, expect, test } from 'vitest';
 import { emojiCaptions } from '../src/emoji/captions.js';
@@ -29,6 +30,12 @@ const many: PrepareEmojiOptions = {
 const table = await EmojiTable.read();
 
 describe('prepareEmoji', () => {
+  test('refuses a set that is not among the open-licensed ones, and lists those', async () => {
+    const vendors = ['apple'] as unknown as PrepareEmojiOptions['vendors'];
+    const error = await prepareEmoji('unused', { ...few, vendors }).catch((thrown: Error) => thrown);
+    for (const vendor of emojiVendors) expect((error as Error).message).toContain(`"${vendor}"`);
+  });
+
   test('draws the emoji of each set, toned ones in the group of their drawing', async () => {
     const dataset = await prepareEmoji(await temporaryFolder(), few);
     const byGroup = new Map<string, number>();

@@ -1,8 +1,9 @@
-import { ConfigError } from '@dalle-mini/core';
+import { ConfigError, readConfig } from '@dalle-mini/core';
 import {
   checkDecoderConfig,
   DalleMiniDecoder,
   type DecoderConfig,
+  decoderConfigField,
   decoderParameters,
   decoderPresets,
 } from '@dalle-mini/decoder';
@@ -124,5 +125,13 @@ test('a decoder of a million layers is refused before its graph is built', () =>
   const runtime = { compile: () => Promise.reject(new Error('not reached')), dispose: async () => undefined, name: '' };
   expect(() => new DalleMiniDecoder({ ...tiny, layers: 1e6 }, new Map(), { runtime })).toThrow(
     'decoder config: layers must be a whole number from 1 to 1024, not 1000000.',
+  );
+});
+
+test('a configuration inside another file is refused by the name of its field, and by the source that is given', () => {
+  const read = (config: unknown) => readConfig(decoderConfigField, config, 'train.json');
+  expect(read(decoderPresets['dalle-mini'])).toEqual(decoderPresets['dalle-mini']);
+  expect(() => read({ ...decoderPresets['dalle-mini'], layers: 1e6 })).toThrow(
+    'train.json: layers must be a whole number from 1 to 1024, not 1000000.',
   );
 });

@@ -29,7 +29,7 @@ export {
   saveImage,
 } from './images/image-file.js';
 export { type ImageGridOptions, imageGrid } from './images/image-grid.js';
-export { type Dtype, dtypes } from './model-folder/dtype.js';
+export type { Dtype } from './model-folder/dtype.js';
 export { ModelFolderError } from './model-folder/files.js';
 export {
   type ModelDescription,

@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { decodeImage, encodeImage, GeneratedImage, imageGrid } from '@dalle-mini/pipeline';
+import { decodeImage, encodeImage, GeneratedImage, imageFormats, imageGrid, saveImage } from '@dalle-mini/pipeline';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
@@ -107,6 +107,16 @@ describe('a file of an image', () => {
     await picture.save(path);
     const format = { png: 'png', jpg: 'jpeg', jpeg: 'jpeg', webp: 'webp' }[name.split('.').at(-1)!.toLowerCase()];
     expect(await sharp(await readFile(path)).metadata()).toMatchObject({ format, width: 16, height: 16 });
+  });
+
+  test('is saved in each format under each of its endings', async () => {
+    for (const [format, endings] of Object.entries(imageFormats)) {
+      for (const ending of endings) {
+        const path = join(folder, `each${ending}`);
+        await saveImage(noise(8, 8), path, { quality: 50 });
+        expect((await sharp(await readFile(path)).metadata()).format).toBe(format);
+      }
+    }
   });
 
   test('is not written under an ending of another format', async () => {

@@ -1,4 +1,13 @@
-import { type ImageTokenizer, OptionError, type RgbImage, TextToImage } from '@dalle-mini/pipeline';
+import { object, readOptions } from '@dalle-mini/core';
+import {
+  checkPrompt,
+  DisposedError,
+  type ImageTokenizer,
+  OptionError,
+  type RgbImage,
+  TextToImage,
+} from '@dalle-mini/pipeline';
+import { type GenerateNumbers, generateNumbers } from '@dalle-mini/pipeline/text-to-image';
 import { describe, expect, test } from 'vitest';
 import { fakeParts, redRanker } from './fakes.js';
 
@@ -222,6 +231,7 @@ describe('TextToImage', () => {
     await Promise.all([model.dispose(), model[Symbol.asyncDispose]()]);
     expect(disposed.toSorted()).toEqual(['decoder', 'imageTokenizer', 'runtime', 'textEncoder']);
     expect(disposed.at(-1)).toBe('runtime');
+    await expect(model.generate('a cat')).rejects.toThrow(DisposedError);
     await expect(model.generate('a cat')).rejects.toThrow('This model was disposed of');
   });
 });
@@ -265,4 +275,18 @@ describe('stream', () => {
     }
     expect(aborted).toBe(true);
   });
+});
+
+test('a prompt can be checked before a model is there, as generate does', () => {
+  expect(checkPrompt(' a red apple ')).toBe(' a red apple ');
+  expect(checkPrompt('\ud83c a \ud83c\udf4e')).toBe('\ufffd a \ud83c\udf4e');
+  for (const blank of ['', ' \n', '\u200b']) expect(() => checkPrompt(blank)).toThrow(OptionError);
+});
+
+test('the numbers of generating are checked as its options are, for a command line', () => {
+  const read = (options: unknown) => readOptions(object<GenerateNumbers>(generateNumbers), options, 'generate');
+  expect(read({})).toEqual({ n: 1 });
+  expect(read({ n: 1000, seed: 0, temperature: 0 })).toEqual({ n: 1000, seed: 0, temperature: 0 });
+  expect(() => read({ n: 1001 })).toThrow('n must be a whole number from 1 to 1000, not 1001.');
+  expect(() => read({ negativePrompt: 'a cat' })).toThrow('negativePrompt');
 });

@@ -8,7 +8,7 @@ export type { BertFamily } from './bert/names.js';
 export { bertWeights } from './bert/weights.js';
 export { TextNormalizer, type TextNormalizerOptions } from './captions/text-normalizer.js';
 export type { WordFrequencies } from './captions/word-splitter.js';
-export { CompiledTextEncoder, type CompiledTextEncoderOptions } from './compiled-text-encoder.js';
+export type { CompiledTextEncoder, CompiledTextEncoderOptions } from './compiled-text-encoder.js';
 export {
   type BartConfig,
   bart,

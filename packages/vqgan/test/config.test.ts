@@ -1,7 +1,14 @@
-import { ConfigError } from '@dalle-mini/core';
+import { ConfigError, readConfig } from '@dalle-mini/core';
 import { sizeOf } from '@dalle-mini/graph';
 import { attentiveVqgan as tiny } from '@dalle-mini/testing/tiny-vqgan';
-import { checkVqganConfig, gridSizeOf, type VqganConfig, vqganParameters, vqganPresets } from '@dalle-mini/vqgan';
+import {
+  checkVqganConfig,
+  gridSizeOf,
+  type VqganConfig,
+  vqganConfigField,
+  vqganParameters,
+  vqganPresets,
+} from '@dalle-mini/vqgan';
 import { describe, expect, test } from 'vitest';
 
 const parameterCount = (config: VqganConfig) =>
@@ -145,4 +152,10 @@ describe('checkVqganConfig', () => {
     }
     expect(check({ decoderOnly: 'yes' })).toThrow('VQ-GAN config: decoderOnly must be true or false, not "yes".');
   });
+});
+
+test('a configuration inside another file is refused by the name of its field, and by the source that is given', () => {
+  const read = (config: unknown) => readConfig(vqganConfigField, config, 'train.json');
+  expect(read(vqganPresets['f16-1024'])).toEqual(vqganPresets['f16-1024']);
+  expect(() => read({ ...tiny, numResBlocks: 1e6 })).toThrow(/^train\.json: numResBlocks must be a whole number from/);
 });

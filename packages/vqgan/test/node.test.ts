@@ -7,7 +7,7 @@ import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { FakeHub } from '@dalle-mini/testing/fake-hub';
 import { randomImages, randomParameters, attentiveVqgan as tiny } from '@dalle-mini/testing/tiny-vqgan';
 import { VqganTokenizer } from '@dalle-mini/vqgan';
-import { openVqganTokenizer } from '@dalle-mini/vqgan/node';
+import { openVqganTokenizer, readVqganFiles } from '@dalle-mini/vqgan/node';
 import { type Checkpoint, CheckpointError, fromFloat32 } from '@dalle-mini/weights';
 import { writeCheckpointFile } from '@dalle-mini/weights/node';
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -205,5 +205,20 @@ describe('openVqganTokenizer', () => {
     weights.delete('quant_conv.weight.scale');
     await write(tiny, weights);
     expect((await failure()).message).toContain(`${path('model.safetensors')}: `);
+  });
+});
+
+describe('readVqganFiles', () => {
+  test('reads the tensors in the types in which they are stored', async () => {
+    const weights = stored(parameters, 'F16');
+    await write(tiny, weights);
+    const read = await readVqganFiles(folder);
+    expect(read.config).toEqual(tiny);
+    expect(new Map([...read.weights].sort())).toEqual(new Map([...weights].sort()));
+  });
+
+  test('refuses a wrong configuration before it looks for weights', async () => {
+    const files = { config: { ...tiny, numResBlocks: 1e6 }, weights: path('none.safetensors') };
+    await expect(readVqganFiles(files)).rejects.toThrow(/numResBlocks must be a whole number from/);
   });
 });

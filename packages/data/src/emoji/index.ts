@@ -1,5 +1,5 @@
 /** Open-licensed emoji as pictures with captions: rendered once from their vector drawings, split for training and evaluation. */
-export { EmojiDataset, type EmojiEntry, type EmojiSample, openEmoji } from './dataset.js';
+export { type EmojiDataset, type EmojiEntry, type EmojiSample, openEmoji } from './dataset.js';
 export { type EmojiVendor, emojiVendors } from './icons.js';
 export { type PrepareEmojiOptions, prepareEmoji } from './prepare.js';
 export type { EmojiSplit } from './split.js';
