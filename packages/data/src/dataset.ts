@@ -7,7 +7,7 @@ export interface Sample {
   readonly image: RgbImage;
   /** At least one; any of them describes the image. */
   readonly captions: readonly string[];
-  /** Samples that are variants of one picture share a group; see `createSampler`. */
+  /** Samples that are variants of one image share a group; see `createSampler`. */
   readonly group?: string;
 }
 
@@ -15,15 +15,16 @@ export interface Sample {
 export interface Dataset<S = Sample> {
   readonly length: number;
   /**
-   * Reads the sample at `index`, in `[0, length)`. Throws an `OptionError` outside of it.
+   * Reads the sample at `index`.
    *
-   * @param variation Names the random choices that a dataset makes on reading (crop, flip), 0 by default: the same
-   *   index and variation give the same sample.
+   * @param variation Seed of the random choices of reading (crop, flip), 0 by default. The same index and variation
+   *   give the same sample.
+   * @throws OptionError unless `index` is in `[0, length)`.
    */
   get(index: number, variation?: number): Promise<S>;
 }
 
-/** @throws OptionError unless `index` is a whole number in `[0, length)`. */
+/** Throws an `OptionError` unless `index` is a whole number in `[0, length)`. */
 export function checkIndex(index: number, length: number): void {
   if (!Number.isInteger(index) || index < 0 || index >= length) {
     throw new OptionError('index', `a whole number from 0 to ${length - 1}`, index);

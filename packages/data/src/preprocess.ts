@@ -6,15 +6,17 @@ import { DataError } from './data-error.js';
 export interface PreprocessOptions {
   /** Width and height of the result in pixels, 1 to 8192. */
   readonly imageSize: number;
-  /** Which square of the picture is kept: its middle (default), or any, evenly. */
+  /** Position of the square that is kept: the middle (default), or uniformly random. */
   readonly crop?: 'center' | 'random' | undefined;
-  /** Flips half of the images horizontally, if all their captions allow it (see {@link mayFlip}); `false` by default. */
+  /**
+   * Flips half of the images horizontally, if all their captions allow it (see {@link mayFlip}); `false` by default.
+   */
   readonly flip?: boolean | undefined;
-  /** Names the random choices of crop and flip; 0 by default. */
+  /** Seed of the random choices of crop and flip; 0 by default. */
   readonly seed?: number | undefined;
 }
 
-/** Words that are false of a flipped picture: sides, writing, and things whose mirror image is another thing. */
+/** Words that are wrong for a flipped image: sides, writing, and things that are never seen mirrored. */
 const sidedWords = new RegExp(
   `\\b(${[
     'left(wards?|most|-hand(ed)?)?|right(wards?|most|-hand(ed)?)?|east|west|forwards?|backwards?|back|reverse|rewind|next|previous',
@@ -28,8 +30,8 @@ const sidedWords = new RegExp(
 );
 
 /**
- * Checks whether a caption stays true when its picture is flipped. It does not with words for sides, writing, flags, clocks
- * and the like, to digits, to quotations and to words in capitals, which are usually seen in the picture.
+ * Checks whether a caption stays true when its image is flipped. Captions do not if they name sides, writing, flags,
+ * clocks and the like, or have digits, quotations or words in capitals, which are often visible in the image.
  */
 export function mayFlip(caption: string): boolean {
   return !sidedWords.test(caption) && !/\d|["“”]|\b[A-Z]{2,}\b/.test(caption);
@@ -50,14 +52,14 @@ export function flipHorizontally(image: RgbImage): RgbImage {
 }
 
 /**
- * Decodes an image of any format that sharp reads (JPEG, PNG, WebP, AVIF, GIF, TIFF, SVG; the first frame of an animation), turns
- * it upright by its EXIF orientation, puts transparent parts on white, converts to sRGB, scales it so that its shorter
- * side fits, and crops it to `imageSize × imageSize` pixels.
+ * Decodes an image of any format that sharp reads (JPEG, PNG, WebP, AVIF, GIF, TIFF, SVG; the first frame of an
+ * animation) and crops it to `imageSize × imageSize` pixels. Before the crop, the image is rotated by its EXIF
+ * orientation, scaled so that its shorter side fits, put on white where it is transparent, and converted to sRGB.
  *
  * @param encoded The bytes of the file.
  * @param name Names the image in errors.
- * @param captions The captions that `flip` has to keep true.
- * @throws An error that names the image if it cannot be decoded or is cut short.
+ * @param captions Captions that must stay true when `flip` flips the image.
+ * @throws DataError with the name of the image if it cannot be decoded or is truncated.
  */
 export async function preprocessImage(
   encoded: Uint8Array,
@@ -67,7 +69,7 @@ export async function preprocessImage(
 ): Promise<RgbImage> {
   const { imageSize, crop, flip, seed = 0 } = readOptions(preprocessFields, options, 'preprocessImage');
   try {
-    // 'error' accepts harmless oddities that decoders warn of, and refuses files that are cut short.
+    // 'error' accepts files for which decoders only warn, and refuses truncated ones.
     const source = sharp(encoded, { failOn: 'error' });
     const metadata = await source.metadata();
     const upright = metadata.autoOrient;
@@ -87,7 +89,7 @@ export async function preprocessImage(
       .toColourspace('srgb')
       .raw({ depth: 'uchar' })
       .toBuffer({ resolveWithObject: true });
-    if (info.channels !== 3) throw new Error(`it decoded to ${info.channels} channels, expected 3`);
+    if (info.channels !== 3) throw new Error(`the decoded image must have 3 channels, not ${info.channels}`);
     return { width: imageSize, height: imageSize, data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
   } catch (error) {
     const reason = (error as Error).message.split('\n')[0];

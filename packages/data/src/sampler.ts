@@ -17,21 +17,21 @@ export interface SamplerOptions {
 }
 
 /**
- * Says which sample to take at each position of an endless, shuffled training run. It keeps no state: a run resumes exactly by
- * going on with the next position, on any machine.
+ * Chooses the sample for each position of an endless, shuffled training run. It has no state: a run resumes exactly
+ * from its next position, on any machine.
  */
 export interface Sampler {
-  /** Positions an epoch: the number of samples, or of groups. */
+  /** Positions per epoch: the number of samples, or of groups. */
   readonly epochLength: number;
-  /** Index into the dataset of the sample to take at a position, an integer of at least 0. */
+  /** Returns the index of the sample for a position, a whole number of at least 0. */
   at(position: number): number;
 }
 
 /**
- * Creates a sampler over `length` samples, each taken once an epoch, or over `groups` of sample indices: then each group is taken
- * once an epoch, by a member drawn at random, so that a group's size does not give it weight.
+ * Creates a sampler over `length` samples, or over `groups` of sample indices. Each epoch takes each sample once, or
+ * one random member of each group, so that large groups do not weigh more.
  *
- * @throws If there is nothing to sample, or a group is empty.
+ * @throws OptionError if there is nothing to sample, or a group is empty.
  */
 export function createSampler(
   options: SamplerOptions & ({ readonly length: number } | { readonly groups: readonly (readonly number[])[] }),
@@ -61,7 +61,9 @@ export function createSampler(
   };
 }
 
-/** Indices of the samples of each group, in order of first appearance; a sample without a group is a group of its own. */
+/**
+ * Lists the indices of the samples of each group, in order of first appearance. A sample without a group is a group.
+ */
 export function groupIndices(samples: readonly { readonly group?: string }[]): number[][] {
   const groups = new Map<string, number[]>();
   const all: number[][] = [];
@@ -80,9 +82,9 @@ export function groupIndices(samples: readonly { readonly group?: string }[]): n
 
 export interface CaptionChoice {
   readonly seed: number;
-  /** Position of the sampler: each position draws anew. */
+  /** Position of the sampler: each position chooses again. */
   readonly position: number;
-  /** Probability of the empty caption, 0 to 1, which classifier-free guidance learns from; 0 by default. */
+  /** Probability of the empty caption, 0 to 1, for training with classifier-free guidance; 0 by default. */
   readonly dropout?: number | undefined;
 }
 
@@ -92,7 +94,10 @@ const choiceFields = object<CaptionChoice>({
   dropout: optional(number({ min: 0, max: 1 }), 0),
 });
 
-/** Chooses one of a sample's captions, evenly, or `''` with the probability `dropout`. The same seed and position give the same choice. */
+/**
+ * Chooses one of a sample's captions uniformly, or `''` with the probability `dropout`. The same seed and position give
+ * the same choice.
+ */
 export function chooseCaption(captions: readonly string[], choice: CaptionChoice): string {
   const { seed, position, dropout = 0 } = readOptions(choiceFields, choice, 'chooseCaption');
   if (captions.length === 0) throw new OptionError('captions', 'a list of at least one caption', captions);

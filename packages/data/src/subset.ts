@@ -5,7 +5,7 @@ import { checkIndex, type Dataset } from './dataset.js';
  * Makes a dataset of some samples of another, in the given order.
  *
  * @param indices Indices into `dataset`, each in `[0, dataset.length)`.
- * @throws OptionError if there is no sample of an index.
+ * @throws OptionError if an index is out of range.
  */
 export function subset<S>(dataset: Dataset<S>, indices: readonly number[]): Dataset<S> {
   indices.forEach((index, i) => {
@@ -22,7 +22,7 @@ export function subset<S>(dataset: Dataset<S>, indices: readonly number[]): Data
 }
 
 export interface HoldOutOptions {
-  /** Share of the samples that are held out, above 0 and below 1; at least one sample is. Default 0.05. */
+  /** Share of the samples that are held out, above 0 and below 1, and at least one sample. Default 0.05. */
   readonly share?: number | undefined;
   /** Chooses the samples. A whole number from 0 to 2⁵³ − 1. Default 0. */
   readonly seed?: number | undefined;
@@ -40,8 +40,8 @@ export interface HeldOut<S> {
 }
 
 /**
- * Holds some samples of a dataset out of training, to evaluate with. They are chosen at random, always the same ones for the same length
- * and seed. Both parts keep the order of the samples.
+ * Splits a dataset into samples for training and held-out samples for evaluation. The choice is random, and the same
+ * for the same length and seed. Both parts keep the order of the samples.
  *
  * @throws OptionError if the dataset has fewer than two samples, or an option is out of its range.
  *

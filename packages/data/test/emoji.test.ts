@@ -20,7 +20,7 @@ const few: PrepareEmojiOptions = {
   vendors: ['twemoji', 'noto-v1', 'fxemoji'],
   concepts: [redApple, thumbsUp, japan, wheelchair],
 };
-/** More pictures than are drawn between two writes. */
+/** More pictures than one batch. */
 const many: PrepareEmojiOptions = {
   imageSize: 16,
   vendors: ['twemoji'],
@@ -36,7 +36,7 @@ describe('prepareEmoji', () => {
     for (const vendor of emojiVendors) expect((error as Error).message).toContain(`"${vendor}"`);
   });
 
-  test('draws the emoji of each set, toned ones in the group of their drawing', async () => {
+  test('renders the emoji of each set, with all skin tones of a drawing in one group', async () => {
     const dataset = await prepareEmoji(await temporaryFolder(), few);
     const byGroup = new Map<string, number>();
     for (const { group } of dataset.entries) byGroup.set(group, (byGroup.get(group) ?? 0) + 1);
@@ -60,7 +60,7 @@ describe('prepareEmoji', () => {
     await dataset.close();
   });
 
-  test('draws a flag whole, inside a blank margin', async () => {
+  test('renders a whole flag inside a blank margin', async () => {
     const dataset = await prepareEmoji(await temporaryFolder(), { ...few, imageSize: 64, concepts: [japan] });
     const { image } = await dataset.get(dataset.entries.findIndex(({ vendor }) => vendor === 'twemoji'));
     await dataset.close();
@@ -72,7 +72,7 @@ describe('prepareEmoji', () => {
     }
   });
 
-  test('goes on where a killed run was, and gives what an unbroken run gives', async () => {
+  test('continues where a stopped run was, with the result of an uninterrupted run', async () => {
     const unbroken = await temporaryFolder();
     await (await prepareEmoji(unbroken, many)).close();
     const picturesIn = async (folder: string) => (await readdir(folder)).find((name) => name.startsWith('pictures-'))!;
@@ -89,7 +89,7 @@ describe('prepareEmoji', () => {
       },
     });
     await expect(killed).rejects.toThrow('killed by the test');
-    await expect(openEmoji(folder)).rejects.toThrow(/holds no prepared emoji: call prepareEmoji/);
+    await expect(openEmoji(folder)).rejects.toThrow(/has no prepared emoji\. Call prepareEmoji/);
     // A kill may leave a picture half written.
     const partial = join(folder, await picturesIn(folder));
     const size = 16 ** 2 * 3;
@@ -107,7 +107,7 @@ describe('prepareEmoji', () => {
     expect((await readdir(folder)).filter((file) => /partial|tmp/.test(file))).toEqual([]);
   });
 
-  test('draws once: what is prepared is opened, and another seed only splits anew', async () => {
+  test('opens a prepared folder without rendering again, and changes only the splits for another seed', async () => {
     const folder = await temporaryFolder();
     await (await prepareEmoji(folder, few)).close();
     let draws = 0;
@@ -124,7 +124,7 @@ describe('prepareEmoji', () => {
     await other.close();
   });
 
-  test('says how to mend impossible wishes', async () => {
+  test('refuses impossible options and says what to do', async () => {
     const folder = await temporaryFolder();
     await expect(prepareEmoji(folder, { ...few, imageSize: 4 })).rejects.toThrow(
       'imageSize must be a whole number from 8 to 512, not 4.',
@@ -134,7 +134,7 @@ describe('prepareEmoji', () => {
       /vendors\[0\] must be "noto", .*, not "openmoji"\./,
     );
     await expect(prepareEmoji(folder, { ...few, concepts: ['apple'] })).rejects.toThrow(
-      /expected hexcodes such as '1F34E'/,
+      /concepts must be hexcodes of emoji, such as '1F34E', not \["apple"\]/,
     );
     await expect(readPackageJson('@iconify-json/not-installed', 'icons.json')).rejects.toThrow(
       /npm install emojibase-data @iconify-json\/noto /,
@@ -146,7 +146,7 @@ describe('prepareEmoji', () => {
 });
 
 describe('openEmoji', () => {
-  test('refuses damaged folders by the name of the damaged file', async () => {
+  test('refuses damaged folders and names the damaged file', async () => {
     const folder = await temporaryFolder();
     await (await prepareEmoji(folder, { ...few, concepts: [redApple] })).close();
     const names = await readdir(folder);
@@ -217,7 +217,7 @@ describe('openEmoji', () => {
 });
 
 describe('EmojiDataset', () => {
-  test('selects subsets whose indices start anew', async () => {
+  test('selects subsets whose indices start at 0', async () => {
     const dataset = await prepareEmoji(await temporaryFolder(), few);
     const flags = dataset.subset(({ concept }) => concept === japan);
     expect(flags.length).toBe(3);
@@ -242,7 +242,7 @@ describe('matching icons to emoji', () => {
     ['emojione', 'grinning-cat-face', '1F63A'],
     ['noto-v1', 'keycap-asterisk', '2A-20E3'],
     ['noto-v1', 'flag-for-flag-japan', japan],
-  ] as const)('knows what %s calls %s', async (vendor, name, concept) => {
+  ] as const)('in the set %s, finds the emoji of %s', async (vendor, name, concept) => {
     const icon = (await readEmojiIcons(vendor, table)).find((candidate) => candidate.name === name);
     expect(icon && conceptOf(icon)).toBe(concept);
   });
@@ -256,7 +256,7 @@ describe('matching icons to emoji', () => {
     expect(left.svg).not.toContain('scale(-1 1)');
   });
 
-  test('takes at most one icon a set for each emoji, and none for letters, skins and hair', async () => {
+  test('takes at most one icon per set for each emoji, and none for letters, skin tones and hair', async () => {
     for (const vendor of ['twemoji', 'emojione'] as const) {
       const icons = await readEmojiIcons(vendor, table);
       expect(new Set(icons.map(({ variant }) => variant.hexcode)).size).toBe(icons.length);
@@ -270,7 +270,7 @@ describe('emojiCaptions', () => {
   const captionsOf = (hexcode: string, vendor: 'noto' | 'twemoji' | 'fxemoji' = 'noto', color?: string) =>
     emojiCaptions({ ...table.find(hexcode)!, vendor, unicodeName: table.unicodeName(hexcode), color });
 
-  test('begin with the plain label, then with its article', () => {
+  test('begin with the plain label, followed by the label with its article', () => {
     expect(captionsOf('1F680').slice(0, 2)).toEqual(['rocket', 'a rocket']);
     expect(captionsOf('1F419')[1]).toBe('an octopus');
     expect(captionsOf('1F984')[1]).toBe('a unicorn');
@@ -289,7 +289,7 @@ describe('emojiCaptions', () => {
     expect(captionsOf(hexcode)).not.toContain(`an ${label}`);
   });
 
-  test('say what people would type', () => {
+  test('contain words that people would type', () => {
     expect(captionsOf('1F355')).toContain('a slice of pizza');
     expect(captionsOf('1F63F')).toContain('sad cat');
     expect(captionsOf('1F680')).toContain('rocket flying');
@@ -300,7 +300,7 @@ describe('emojiCaptions', () => {
     expect(captionsOf('1F468-200D-2708-FE0F')).toContain('male pilot');
   });
 
-  test('say the skin tone of toned people in every caption', () => {
+  test('name the skin tone in every caption', () => {
     const captions = captionsOf('1F44D-1F3FF');
     expect(captions[0]).toBe('thumbs up, dark skin tone');
     expect(captions.filter((caption) => !caption.includes('dark'))).toEqual([]);
@@ -310,19 +310,19 @@ describe('emojiCaptions', () => {
     );
   });
 
-  test('say the color that was seen, unless the label says one', () => {
+  test('name the dominant color, unless the label names a color', () => {
     expect(captionsOf('1F697', 'noto', 'blue')).toEqual(
       expect.arrayContaining(['a blue automobile', 'blue car', 'a blue car']),
     );
     expect(captionsOf(redApple, 'noto', 'blue').join()).not.toContain('blue');
   });
 
-  test('say what the set has drawn where that differs', () => {
+  test('describe the drawing of a set if it differs from the label', () => {
     expect(captionsOf('1F52B', 'twemoji')[0]).toBe('water pistol');
     expect(captionsOf('1F52B', 'fxemoji')[0]).toBe('pistol');
   });
 
-  test('are at most twelve, different, not blank, and the same each time', async () => {
+  test('are at most twelve, different, not blank, and the same on every call', async () => {
     for (const icon of await readEmojiIcons('twemoji', table)) {
       const captions = emojiCaptions({ ...icon, unicodeName: table.unicodeName(icon.variant.hexcode), color: 'green' });
       expect(captions.length, icon.name).toBeGreaterThan(1);
@@ -362,7 +362,7 @@ describe('splitEmoji', () => {
     });
   });
 
-  test('holds out a concept with all its drawings, and a drawing with all its tones', () => {
+  test('holds out a concept with all its drawings, and a drawing with all its skin tones', () => {
     const toned = drawings.flatMap((drawing) => [drawing, { ...drawing, svgHash: `${drawing.svgHash}/dark` }]);
     const splits = splitEmoji(toned, 0);
     const bySubject = new Map<string, Set<string>>();
@@ -403,7 +403,7 @@ describe('splitEmoji', () => {
     for (let index = 0; index < 400; index += 2) expect(splits[index]).toBe(splits[index + 1]);
   });
 
-  test('is the same for the same seed, another for another', () => {
+  test('depends only on the seed', () => {
     expect(splitEmoji(drawings, 7)).toEqual(splitEmoji(drawings, 7));
     expect(splitEmoji(drawings, 7)).not.toEqual(splitEmoji(drawings, 8));
   });

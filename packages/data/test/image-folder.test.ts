@@ -21,7 +21,7 @@ async function folderWith(files: Record<string, string | Uint8Array>): Promise<s
 }
 
 describe('openImageFolder', () => {
-  test('reads images with a text file beside each, in order of their paths', async () => {
+  test('reads images next to text files, in order of their paths', async () => {
     const folder = await folderWith({
       'b.png': await twoColoredPng(8, 8, red, red),
       'b.txt': 'a red square\r\n\r\nsomething red\n',
@@ -63,7 +63,7 @@ describe('openImageFolder', () => {
     expect((await dataset.get(1)).captions).toEqual(['one', 'uno']);
   });
 
-  test('gives another crop for another variation, the same for the same', async () => {
+  test('gives one crop per variation, always the same', async () => {
     const folder = await folderWith({ 'a.png': await twoColoredPng(80, 8, red, green), 'a.txt': 'two colors' });
     const dataset = await openImageFolder(folder, { imageSize: 8, crop: 'random' });
     const views = await Promise.all(Array.from({ length: 12 }, (_, variation) => dataset.get(0, variation)));
@@ -71,22 +71,22 @@ describe('openImageFolder', () => {
     expect(await dataset.get(0, 3)).toEqual(views[3]);
   });
 
-  test('says how to mend a folder that is missing, empty or without captions', async () => {
+  test('refuses a folder that is missing, empty or without captions, and says what to do', async () => {
     const empty = await temporaryFolder();
     await expect(openImageFolder(join(empty, 'none'), options)).rejects.toThrow(
       /none: there is no such file. Check the path/,
     );
-    await expect(openImageFolder(empty, options)).rejects.toThrow('holds no images: expected files ending in .jpg');
+    await expect(openImageFolder(empty, options)).rejects.toThrow('has no images. Add files that end in .jpg');
     const bare = await folderWith({ 'a.png': await twoColoredPng(8, 8, red, red) });
     await expect(openImageFolder(bare, options)).rejects.toThrow(
-      /1 of 1 images .* have no caption.*write it into a\.txt/,
+      /1 of 1 images .* have no caption.*\. Write it into a\.txt/,
     );
     const blank = await folderWith({ 'a.png': await twoColoredPng(8, 8, red, red), 'a.txt': '\n' });
-    await expect((await openImageFolder(blank, options)).get(0)).rejects.toThrow(/a\.txt holds no caption/);
+    await expect((await openImageFolder(blank, options)).get(0)).rejects.toThrow(/a\.txt has no caption/);
   });
 
   test.each(['../secret.png', '/etc/passwd', 'a/../../secret.png', '..\\secret.png', 'C:\\secret.png'])(
-    'refuses the listed name %s, which leads outside',
+    'refuses the listed name %s, which is outside the folder',
     async (name) => {
       const line = JSON.stringify({ file_name: name, text: 'x' });
       await expect(openImageFolder(await folderWith({ 'metadata.jsonl': line }), options)).rejects.toThrow(
@@ -97,7 +97,7 @@ describe('openImageFolder', () => {
     },
   );
 
-  test('names the line of a list that is damaged or names what is not there', async () => {
+  test('names the line that is damaged or lists a missing file', async () => {
     const damaged = await folderWith({ 'metadata.jsonl': '\n{"file_name": ' });
     await expect(openImageFolder(damaged, options)).rejects.toThrow(
       /metadata\.jsonl, line 2: the text must be JSON, and is not/,
@@ -129,13 +129,13 @@ describe('openImageFolder', () => {
     'refuses the captions %s',
     async (captions) => {
       const listed = await folderWith({ 'a.png': 'x', 'captions.json': `{"a.png": ${captions}}` });
-      await expect(openImageFolder(listed, options)).rejects.toThrow(/captions\.json gives no caption for a\.png/);
+      await expect(openImageFolder(listed, options)).rejects.toThrow(/captions\.json has no caption for a\.png/);
       const lined = await folderWith({ 'a.png': 'x', 'metadata.jsonl': `{"file_name": "a.png", "text": ${captions}}` });
-      await expect(openImageFolder(lined, options)).rejects.toThrow(/line 1 gives no caption for a\.png/);
+      await expect(openImageFolder(lined, options)).rejects.toThrow(/line 1 has no caption for a\.png/);
     },
   );
 
-  test('keeps errors short, however long or deep what a list holds is', async () => {
+  test('keeps errors short for long and deeply nested lists', async () => {
     const deep = '['.repeat(100_000) + ']'.repeat(100_000);
     for (const name of [deep, `"${'x'.repeat(100_000)}"`, `"../${'x'.repeat(100_000)}"`]) {
       const folder = await folderWith({ 'metadata.jsonl': `{"file_name": ${name}, "text": "x"}` });
@@ -158,25 +158,22 @@ describe('openImageFolder', () => {
     }
   });
 
-  test.skipIf(process.platform === 'win32')(
-    'does not wait for pipes that are named like files of a dataset',
-    async () => {
-      const folder = await folderWith({ 'b.png': 'x' });
-      for (const name of ['a.png', 'a.txt', 'b.txt', 'captions.json']) {
-        execFileSync('mkfifo', [join(folder, name)]);
-      }
-      await expect(openImageFolder(folder, options)).rejects.toThrow(
-        /captions\.json: it is a pipe or a device, not a file\. Check the path/,
-      );
-      await rm(join(folder, 'captions.json'));
-      const dataset = await openImageFolder(folder, options);
-      await expect(dataset.get(0)).rejects.toThrow(/a\.txt: it is a pipe or a device/);
-      await writeFile(join(folder, 'captions.json'), '{"a.png": "x"}');
-      await expect((await openImageFolder(folder, options)).get(0)).rejects.toThrow(/a\.png: it is a pipe or a device/);
-    },
-  );
+  test.skipIf(process.platform === 'win32')('does not wait for pipes with the names of files', async () => {
+    const folder = await folderWith({ 'b.png': 'x' });
+    for (const name of ['a.png', 'a.txt', 'b.txt', 'captions.json']) {
+      execFileSync('mkfifo', [join(folder, name)]);
+    }
+    await expect(openImageFolder(folder, options)).rejects.toThrow(
+      /captions\.json: it is a pipe or a device, not a file\. Check the path/,
+    );
+    await rm(join(folder, 'captions.json'));
+    const dataset = await openImageFolder(folder, options);
+    await expect(dataset.get(0)).rejects.toThrow(/a\.txt: it is a pipe or a device/);
+    await writeFile(join(folder, 'captions.json'), '{"a.png": "x"}');
+    await expect((await openImageFolder(folder, options)).get(0)).rejects.toThrow(/a\.png: it is a pipe or a device/);
+  });
 
-  test('names the image that is corrupt, and refuses an index outside', async () => {
+  test('names a corrupt image, and refuses an index out of range', async () => {
     const folder = await folderWith({ 'a.png': 'not a picture', 'a.txt': 'x' });
     const dataset = await openImageFolder(folder, options);
     await expect(dataset.get(0)).rejects.toThrow(/Cannot decode the image .*a\.png/);

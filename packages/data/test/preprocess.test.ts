@@ -24,18 +24,18 @@ describe('preprocessImage', () => {
     expect(pixelAt(await preprocessImage(png, 'clear.png', { imageSize: 4 }), 2, 2)).toEqual([255, 255, 255]);
   });
 
-  test('turns photographs upright by their EXIF orientation', async () => {
+  test('rotates photographs by their EXIF orientation', async () => {
     const left = await sharp(await twoColoredPng(40, 40, red, blue))
       .withMetadata({ orientation: 6 })
       .jpeg({ quality: 100 })
       .toBuffer();
-    // Orientation 6 means: turn clockwise, so that the left half comes to the top.
+    // Orientation 6 means rotation by 90° clockwise: the left half comes to the top.
     const image = await preprocessImage(left, 'turned.jpg', { imageSize: 10 });
     expect(pixelAt(image, 5, 1)[0]).toBeGreaterThan(200);
     expect(pixelAt(image, 5, 8)[2]).toBeGreaterThan(200);
   });
 
-  test('makes three channels of eight bits of grey, palette and 16-bit images', async () => {
+  test('converts grey, palette and 16-bit images to three channels of eight bits', async () => {
     const grey = sharp(Buffer.alloc(16, 128), { raw: { width: 4, height: 4, channels: 1 } });
     const sixteen = sharp(await twoColoredPng(8, 8, red, red)).toColourspace('rgb16');
     const encoded = [
@@ -51,7 +51,7 @@ describe('preprocessImage', () => {
     expect(pixels).toEqual([[128, 128, 128], red, red]);
   });
 
-  test('crops anywhere when asked, and at the same place for the same seed', async () => {
+  test('crops at random on request, and at the same place for the same seed', async () => {
     const png = await twoColoredPng(90, 10, red, blue);
     const crop = async (seed: number) =>
       (await preprocessImage(png, 'x', { imageSize: 10, crop: 'random', seed })).data;
@@ -62,9 +62,9 @@ describe('preprocessImage', () => {
     expect(await crop(7)).toEqual(crops[7]);
   });
 
-  test('mirrors half of the pictures, and none whose caption forbids it', async () => {
+  test('flips half of the images, and none whose caption forbids it', async () => {
     const png = await twoColoredPng(10, 10, red, blue);
-    const mirrored = async (captions: string[]) => {
+    const flipped = async (captions: string[]) => {
       const all = await Promise.all(
         Array.from({ length: 40 }, (_, seed) =>
           preprocessImage(png, 'x', { imageSize: 10, flip: true, seed }, captions),
@@ -72,11 +72,11 @@ describe('preprocessImage', () => {
       );
       return all.filter((image) => image.data[0] === 0).length;
     };
-    expect(await mirrored(['a red and blue square'])).toBeGreaterThan(5);
-    expect(await mirrored(['a square', 'red on the left'])).toBe(0);
+    expect(await flipped(['a red and blue square'])).toBeGreaterThan(5);
+    expect(await flipped(['a square', 'red on the left'])).toBe(0);
   });
 
-  test('names the image that it cannot decode, be it no image or cut short', async () => {
+  test('names the image that it cannot decode, because it is truncated or not an image', async () => {
     await expect(preprocessImage(Buffer.from('hello'), 'notes.png', { imageSize: 8 })).rejects.toThrow(
       /Cannot decode the image notes\.png: .*Replace the file or remove it/,
     );
@@ -89,7 +89,7 @@ describe('preprocessImage', () => {
     );
   });
 
-  test('refuses a size that is no size', async () => {
+  test('refuses a size of 0', async () => {
     await expect(preprocessImage(Buffer.alloc(0), 'x', { imageSize: 0 })).rejects.toThrow(
       'imageSize must be a whole number from 1 to 8192, not 0.',
     );
@@ -121,7 +121,7 @@ describe('mayFlip', () => {
 });
 
 describe('flipHorizontally', () => {
-  test('exchanges left and right, and twice is nothing', () => {
+  test('exchanges left and right, and gives back the image when applied twice', () => {
     const image = { width: 2, height: 1, data: Uint8Array.from([1, 2, 3, 4, 5, 6]) };
     expect([...flipHorizontally(image).data]).toEqual([4, 5, 6, 1, 2, 3]);
     expect(flipHorizontally(flipHorizontally(image))).toEqual(image);

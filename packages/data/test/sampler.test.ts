@@ -4,7 +4,7 @@ import { chooseCaption, createSampler, groupIndices } from '../src/sampler.js';
 const range = (length: number, start = 0) => Array.from({ length }, (_, index) => start + index);
 
 describe('createSampler', () => {
-  test('takes every sample once an epoch', () => {
+  test('takes every sample once per epoch', () => {
     const sampler = createSampler({ length: 100, seed: 1 });
     const first = range(100).map((position) => sampler.at(position));
     expect([...first].sort((a, b) => a - b)).toEqual(range(100));
@@ -18,7 +18,7 @@ describe('createSampler', () => {
     expect(range(100).map((position) => other.at(position))).not.toEqual(first);
   });
 
-  test('resumes exactly at any position, in any order of asking', () => {
+  test('resumes exactly at any position, in any order of calls', () => {
     const uninterrupted = createSampler({ length: 37, seed: 5 });
     const whole = range(150).map((position) => uninterrupted.at(position));
     const resumed = createSampler({ length: 37, seed: 5 });
@@ -26,14 +26,14 @@ describe('createSampler', () => {
     expect(resumed.at(3)).toBe(whole[3]);
   });
 
-  test('keeps to the order that runs already depend on', () => {
+  test('keeps the order of earlier versions, so that runs can be resumed', () => {
     const sampler = createSampler({ length: 8, seed: 42 });
     expect(range(16).map((position) => sampler.at(position))).toEqual([6, 7, 1, 0, 5, 3, 4, 2, 2, 1, 0, 3, 4, 7, 5, 6]);
     const grouped = createSampler({ groups: [[0, 1, 2], [3], [4, 5]], seed: 42 });
     expect(range(9).map((position) => grouped.at(position))).toEqual([1, 4, 3, 2, 3, 5, 0, 3, 5]);
   });
 
-  test('takes each group once an epoch, by a member drawn anew each time', () => {
+  test('takes a random member of each group once per epoch', () => {
     const groups = [[0, 1, 2, 3, 4, 5], [6], [7, 8]];
     const sampler = createSampler({ groups, seed: 3 });
     expect(sampler.epochLength).toBe(3);
@@ -46,7 +46,7 @@ describe('createSampler', () => {
     expect(seen.size).toBe(9);
   });
 
-  test('refuses nothing to sample, empty groups and impossible positions', () => {
+  test('refuses a length of 0, empty groups and impossible positions', () => {
     expect(() => createSampler({ length: 0, seed: 0 })).toThrow('length must be at least one sample or group, not 0.');
     expect(() => createSampler({ groups: [[1], []], seed: 0 })).toThrow(
       'groups[1] must be a list of at least one sample, not [].',
@@ -59,7 +59,7 @@ describe('createSampler', () => {
 });
 
 describe('groupIndices', () => {
-  test('gathers samples by group, those without one alone', () => {
+  test('collects samples by group, and samples without a group alone', () => {
     expect(groupIndices([{ group: 'a' }, {}, { group: 'b' }, { group: 'a' }, {}])).toEqual([[0, 3], [1], [2], [4]]);
   });
 });
@@ -73,7 +73,7 @@ describe('chooseCaption', () => {
     expect(new Set(chosen)).toEqual(new Set(captions));
   });
 
-  test('leaves the caption out as often as asked', () => {
+  test('drops the caption with the probability of dropout', () => {
     const dropped = range(10_000).filter(
       (position) => chooseCaption(captions, { seed: 1, position, dropout: 0.2 }) === '',
     );
@@ -83,7 +83,7 @@ describe('chooseCaption', () => {
     expect(captions).toContain(chooseCaption(captions, { seed: 1, position: 0, dropout: 0 }));
   });
 
-  test('refuses a dropout that is no probability, and no captions', () => {
+  test('refuses a dropout that is not a probability, and an empty list of captions', () => {
     expect(() => chooseCaption(captions, { seed: 1, position: 0, dropout: 1.5 })).toThrow(
       'dropout must be a number of at least 0 and of at most 1, not 1.5.',
     );

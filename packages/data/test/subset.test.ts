@@ -2,7 +2,7 @@ import { OptionError } from '@dalle-mini/core';
 import { type Dataset, holdOut, subset } from '@dalle-mini/data';
 import { describe, expect, test } from 'vitest';
 
-/** A dataset whose samples are their own index and variation. */
+/** A dataset whose samples are pairs of index and variation. */
 const numbers = (length: number): Dataset<readonly [number, number]> => ({
   length,
   get: async (index, variation = 0) => [index, variation],
@@ -14,13 +14,13 @@ async function indicesOf(dataset: Dataset<readonly [number, number]>): Promise<n
 }
 
 describe('a subset', () => {
-  test('has the samples of the given indices, in their order, and passes the variation on', async () => {
+  test('has the samples of the given indices, in their order, and passes on the variation', async () => {
     const some = subset(numbers(10), [7, 2, 2]);
     expect(await indicesOf(some)).toEqual([7, 2, 2]);
     expect(await some.get(1, 5)).toEqual([2, 5]);
   });
 
-  test('has no samples past its end', async () => {
+  test('refuses an index past its end', async () => {
     await expect(subset(numbers(10), [7, 2]).get(2)).rejects.toThrow(/from 0 to 1/);
   });
 
@@ -47,12 +47,12 @@ describe('holding out', () => {
     for (const part of [kept, heldOut]) expect(part).toEqual([...part].sort((a, b) => a - b));
   });
 
-  test('takes the share that is asked for, and leaves a sample to train with', () => {
+  test('takes the given share, and leaves a sample for training', () => {
     expect(holdOut(numbers(100), { share: 0.25 }).evaluation.length).toBe(25);
     expect(holdOut(numbers(2), { share: 0.99 }).training.length).toBe(1);
   });
 
-  test('takes no period of the dataset: each of three alternating kinds is held out', async () => {
+  test('takes samples of each of three alternating kinds', async () => {
     const { evaluation } = holdOut(numbers(300), { share: 0.1 });
     const kinds = (await indicesOf(evaluation)).map((index) => index % 3);
     // Of 30 samples, 10 ± 2.6 of each kind.
@@ -65,7 +65,7 @@ describe('holding out', () => {
     expect(await heldOut(1)).not.toEqual(await heldOut());
   });
 
-  test('needs two samples, and options in their ranges', () => {
+  test('refuses a dataset of one sample, and options out of range', () => {
     expect(() => holdOut(numbers(1))).toThrow('dataset.length must be at least 2, not 1.');
     expect(() => holdOut(numbers(9), { share: 1 })).toThrow(OptionError);
   });

@@ -45,7 +45,7 @@ function fakeDataset(length: number, imageSize = 4): Dataset<Sample> {
 const expectedTokens = (index: number) => Int32Array.from({ length: 4 }, (_, place) => index * 40 + place);
 
 describe('token shards', () => {
-  test('give back what was encoded, in any order', async () => {
+  test('return the encoded samples, in any order', async () => {
     const folder = await temporaryFolder();
     const progress: number[] = [];
     await writeTokenShards(fakeDataset(10), fakeTokenizer(), folder, {
@@ -72,7 +72,7 @@ describe('token shards', () => {
     await expect(dataset.get(10)).rejects.toThrow(OptionError);
   });
 
-  test('take two bytes a token, little-endian, four where the vocabulary needs them', async () => {
+  test('store a token in two bytes, little-endian, or in four if the vocabulary needs them', async () => {
     for (const [vocabularySize, bytes] of [
       [2 ** 16, [40, 0, 41, 0]],
       [2 ** 16 + 1, [40, 0, 0, 0, 41, 0, 0, 0]],
@@ -85,7 +85,7 @@ describe('token shards', () => {
     }
   });
 
-  test('keep to their memory budget and still read every sample', async () => {
+  test('read every sample with a small cache', async () => {
     const folder = await temporaryFolder();
     await writeTokenShards(fakeDataset(12), fakeTokenizer(), folder, { shardSize: 2 });
     const dataset = await openTokenShards(folder, { cacheBytes: 1 });
@@ -94,7 +94,7 @@ describe('token shards', () => {
     expect(samples.map(({ key }) => key)).toEqual(order.map((index) => `sample-${index}`));
   });
 
-  test('go on after the last whole shard when a run was stopped', async () => {
+  test('are continued after the last whole shard of a stopped run', async () => {
     const folder = await temporaryFolder();
     const controller = new AbortController();
     const stopped = writeTokenShards(fakeDataset(10), fakeTokenizer(), folder, {
@@ -104,18 +104,18 @@ describe('token shards', () => {
       onProgress: ({ done }) => done === 6 && controller.abort(new Error('stopped by the test')),
     });
     await expect(stopped).rejects.toThrow('stopped by the test');
-    await expect(openTokenShards(folder)).rejects.toThrow(/not finished: run writeTokenShards again/);
+    await expect(openTokenShards(folder)).rejects.toThrow(/not finished\. Call writeTokenShards again/);
 
     const tokenizer = fakeTokenizer();
     await writeTokenShards(fakeDataset(10), tokenizer, folder, { batchSize: 2, shardSize: 4 });
-    // Six samples were missing; one more is encoded to see that the tokenizer is still the same.
+    // Six samples were missing; one more is encoded to check that the tokenizer is the same.
     expect(tokenizer.encoded).toBe(7);
     const dataset = await openTokenShards(folder);
     for (let index = 0; index < 10; index++) expect((await dataset.get(index)).tokens).toEqual(expectedTokens(index));
     expect((await readdir(folder)).filter((name) => /tmp|partial/.test(name))).toEqual([]);
   });
 
-  test('ignore the half-written files of a killed run', async () => {
+  test('ignore half-written files of a killed run', async () => {
     const folder = await temporaryFolder();
     await writeFile(join(folder, 'shard-000000.tokens'), 'half');
     await writeFile(join(folder, 'shard-000000.tokens.1234.tmp'), 'half');
@@ -123,7 +123,7 @@ describe('token shards', () => {
     expect((await (await openTokenShards(folder)).get(2)).tokens).toEqual(expectedTokens(2));
   });
 
-  test('encode nothing twice: a finished folder is left as it is', async () => {
+  test('are not encoded again in a finished folder', async () => {
     const folder = await temporaryFolder();
     await writeTokenShards(fakeDataset(5), fakeTokenizer(), folder);
     const tokenizer = fakeTokenizer();
@@ -131,54 +131,55 @@ describe('token shards', () => {
     expect(tokenizer.encoded).toBe(1);
   });
 
-  test('refuse to be mixed with other data, another tokenizer or other settings', async () => {
+  test('are not mixed with another dataset, another tokenizer or other options', async () => {
     const folder = await temporaryFolder();
     await writeTokenShards(fakeDataset(5), fakeTokenizer(), folder, { shardSize: 4 });
     const again = (dataset: Dataset<Sample>, tokenizer: ImageTokenizer, shardSize = 4) =>
       writeTokenShards(dataset, tokenizer, folder, { shardSize });
-    await expect(again(fakeDataset(6), fakeTokenizer())).rejects.toThrow(/length 5, now it is 6.*delete/);
-    await expect(again(fakeDataset(5), fakeTokenizer(), 2)).rejects.toThrow(/shardSize 4, now it is 2/);
+    await expect(again(fakeDataset(6), fakeTokenizer())).rejects.toThrow(/length must be 5 as in .*, not 6\..*delete/);
+    await expect(again(fakeDataset(5), fakeTokenizer(), 2)).rejects.toThrow(/shardSize must be 4 as in .*, not 2\./);
     await expect(again(fakeDataset(5), fakeTokenizer({ offset: 9 }))).rejects.toThrow(/of another tokenizer/);
     const renamed: Dataset<Sample> = {
       length: 5,
       get: async (index) => ({ ...(await fakeDataset(5).get(index)), key: `other-${index}` }),
     };
-    await expect(again(renamed, fakeTokenizer())).rejects.toThrow(/of other data: sample-4 where other-4/);
+    await expect(again(renamed, fakeTokenizer())).rejects.toThrow(
+      /of another dataset: its sample is sample-4, not other-4/,
+    );
   });
 
-  test.each(['shard-000001.tokens', 'shard-000001.jsonl'])(
-    'refuse %s by name when a bit of it has changed',
-    async (name) => {
-      const folder = await temporaryFolder();
-      await writeTokenShards(fakeDataset(6), fakeTokenizer(), folder, { shardSize: 3 });
-      const bytes = await readFile(join(folder, name));
-      bytes[2]! ^= 1;
-      await writeFile(join(folder, name), bytes);
-      const dataset = await openTokenShards(folder);
-      expect((await dataset.get(2)).key).toBe('sample-2');
-      await expect(dataset.get(3)).rejects.toThrow(`${name} is damaged`);
-      await rm(join(folder, name));
-      await expect(dataset.get(3)).rejects.toThrow(/there is no such file/);
-    },
-  );
+  test.each(['shard-000001.tokens', 'shard-000001.jsonl'])('are refused if a bit of %s has changed', async (name) => {
+    const folder = await temporaryFolder();
+    await writeTokenShards(fakeDataset(6), fakeTokenizer(), folder, { shardSize: 3 });
+    const bytes = await readFile(join(folder, name));
+    bytes[2]! ^= 1;
+    await writeFile(join(folder, name), bytes);
+    const dataset = await openTokenShards(folder);
+    expect((await dataset.get(2)).key).toBe('sample-2');
+    await expect(dataset.get(3)).rejects.toThrow(`${name} is damaged`);
+    await rm(join(folder, name));
+    await expect(dataset.get(3)).rejects.toThrow(/there is no such file/);
+  });
 
-  test('say how to mend wrong sizes, wrong tokens and empty folders', async () => {
+  test('are refused for wrong sizes, wrong tokens and empty folders', async () => {
     const folder = await temporaryFolder();
     await expect(writeTokenShards(fakeDataset(2, 8), fakeTokenizer(), folder)).rejects.toThrow(
-      /sample-0 is 8×8, the tokenizer reads 4×4: open the dataset with imageSize 4/,
+      /sample-0 must be 4×4 pixels, not 8×8\. Open the dataset with imageSize 4/,
     );
     await expect(writeTokenShards(fakeDataset(2), fakeTokenizer({ vocabularySize: 42 }), folder)).rejects.toThrow(
-      /sample-1 as 4 tokens, one of them 42: expected 4 tokens from 0 to 41/,
+      /sample-1 must be 4 from 0 to 41, not 4 with 42 among them/,
     );
-    await expect(writeTokenShards(fakeDataset(0), fakeTokenizer(), folder)).rejects.toThrow('nothing to encode');
-    await expect(openTokenShards(join(folder, 'none'))).rejects.toThrow(/holds no token shards/);
+    await expect(writeTokenShards(fakeDataset(0), fakeTokenizer(), folder)).rejects.toThrow(
+      'The dataset must have at least 1 sample, not 0.',
+    );
+    await expect(openTokenShards(join(folder, 'none'))).rejects.toThrow(/has no token shards/);
     await writeFile(join(folder, 'index.json'), '{"format": "something else"}');
     await expect(openTokenShards(folder)).rejects.toThrow(
       /index\.json: format must be "dalle-mini-token-shards", not "something else"\. Delete the folder/,
     );
   });
 
-  test('refuse images without captions before anything is written', async () => {
+  test('are not written for images without captions', async () => {
     const folder = await temporaryFolder();
     const silent: Dataset<Sample> = {
       length: 1,
@@ -193,9 +194,9 @@ describe('token shards', () => {
 
 type Json = Record<string, unknown>;
 
-describe('an index of token shards that was tampered with', () => {
+describe('a damaged index of token shards', () => {
   /** Writes five samples in two shards, then changes their index. */
-  async function tampered(change: (index: Json, shards: Json[]) => void, vocabularySize = 16384): Promise<string> {
+  async function damaged(change: (index: Json, shards: Json[]) => void, vocabularySize = 16384): Promise<string> {
     const folder = await temporaryFolder();
     await writeTokenShards(fakeDataset(5), fakeTokenizer({ vocabularySize }), folder, { shardSize: 4 });
     const path = join(folder, 'index.json');
@@ -214,7 +215,7 @@ describe('an index of token shards that was tampered with', () => {
     ['shards', ['two', { length: 2 }, null, undefined]],
   ])('is refused for a wrong %s', async (field, values) => {
     for (const value of values) {
-      const folder = await tampered((index) => {
+      const folder = await damaged((index) => {
         index[field] = value;
       });
       await expect(openTokenShards(folder), String(value)).rejects.toThrow(
@@ -230,7 +231,7 @@ describe('an index of token shards that was tampered with', () => {
     ['captionsSha256', ['', `${'0'.repeat(64)}\n`, 0, undefined]],
   ])('is refused for a wrong %s of a shard', async (field, values) => {
     for (const value of values) {
-      const folder = await tampered((_, shards) => {
+      const folder = await damaged((_, shards) => {
         shards[0]![field] = value;
       });
       await expect(openTokenShards(folder), String(value)).rejects.toThrow(
@@ -241,20 +242,20 @@ describe('an index of token shards that was tampered with', () => {
     }
   });
 
-  test('is refused for shards that are too few, too many or no objects', async () => {
-    const short = await tampered((_, shards) => shards.pop());
+  test('is refused for too few or too many shards, and for shards that are not objects', async () => {
+    const short = await damaged((_, shards) => shards.pop());
     await expect(openTokenShards(short)).rejects.toThrow(/index\.json: shards must be a list of 2, not of 1\./);
-    const long = await tampered((_, shards) => shards.push(shards[1]!));
+    const long = await damaged((_, shards) => shards.push(shards[1]!));
     await expect(openTokenShards(long)).rejects.toThrow(
       /index\.json: shards must be a list of at most 2, not a list of 3\./,
     );
-    const odd = await tampered((index) => {
+    const odd = await damaged((index) => {
       index.shards = [null, [[['x']]]];
     });
     await expect(openTokenShards(odd)).rejects.toThrow(/index\.json: shards\[0\] must be an object, not null/);
   });
 
-  test('is refused when it is no JSON object, in a short message', async () => {
+  test('is refused with a short message if it is not a JSON object', async () => {
     const folder = await temporaryFolder();
     for (const text of ['', '{', '[]', '7', '"x"', 'null', '['.repeat(1e6), `{"format": "${'x'.repeat(1e6)}"}`]) {
       await writeFile(join(folder, 'index.json'), text);
@@ -268,8 +269,8 @@ describe('an index of token shards that was tampered with', () => {
     await expect(openTokenShards(folder)).rejects.toThrow(/index\.json: it is a folder/);
   });
 
-  test('takes no memory for samples that the files do not have', async () => {
-    const folder = await tampered((index, shards) => {
+  test('allocates no memory for samples that the files do not have', async () => {
+    const folder = await damaged((index, shards) => {
       index.length = 1e12;
       index.shardSize = 1e12;
       shards[0]!.samples = 1e12;
@@ -282,9 +283,9 @@ describe('an index of token shards that was tampered with', () => {
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(1e6);
   });
 
-  test('is refused on reading when a token is not below the vocabulary size', async () => {
+  test('is refused on reading if a token is not below the vocabulary size', async () => {
     for (const written of [16384, 2 ** 16 + 1]) {
-      const folder = await tampered((index) => {
+      const folder = await damaged((index) => {
         index.vocabularySize = 42;
       }, written);
       await expect((await openTokenShards(folder)).get(0)).rejects.toThrow(
@@ -293,12 +294,12 @@ describe('an index of token shards that was tampered with', () => {
     }
   });
 
-  test('does not make a run continue with tokens of another type', async () => {
-    const folder = await tampered((index) => {
+  test('is not continued with tokens of another type', async () => {
+    const folder = await damaged((index) => {
       index.tokenType = 'uint32';
     });
     const again = writeTokenShards(fakeDataset(5), fakeTokenizer(), folder, { shardSize: 4 });
-    await expect(again).rejects.toThrow(/tokenType uint32, now it is uint16/);
+    await expect(again).rejects.toThrow(/tokenType must be uint32 as in .*, not uint16\./);
   });
 });
 
@@ -322,7 +323,7 @@ describe('the captions of a token shard', () => {
     ['more', line.repeat(4)],
     ['2', line.repeat(3).trimEnd()],
     ['more', `${line.repeat(3)} `],
-  ])('must be as many lines as samples, not %s', async (lines, text) => {
+  ])('must have three lines for three samples, not %s', async (lines, text) => {
     const dataset = await captioned(text);
     const message = new RegExp(`shard-000000\\.jsonl must have 3 lines, not ${lines}\\.`);
     await expect(dataset.get(0)).rejects.toThrow(message);

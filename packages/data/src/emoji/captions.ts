@@ -1,10 +1,10 @@
 import { integerBelow, shuffled } from '@dalle-mini/core';
 import type { EmojiVariant, EmojiVendor } from './icons.js';
 
-/** The most captions that a picture gets. */
+/** Largest number of captions per picture. */
 export const captionLimit = 12;
 
-/** Tags that nobody would type to ask for a picture: chat abbreviations, slang, and numbers that stand for phrases. */
+/** Tags that nobody would type to describe a picture: chat abbreviations, slang, and numbers used as words. */
 const unusableTags: ReadonlySet<string> = new Set(
   (
     '... 143 adorbs af afro aww awk babe bae bc bday bestest bet bff brb brr bro bruh bs btw bs cmon cya deg dope dua dunno dupe ' +
@@ -15,7 +15,7 @@ const unusableTags: ReadonlySet<string> = new Set(
   ).split(' '),
 );
 
-/** Feelings that a smiley or a cat can be asked for by: `<feeling> face`. */
+/** Feelings that describe a smiley or a cat: `<feeling> face`. */
 const feelings: ReadonlySet<string> = new Set(
   (
     'happy sad angry mad tired sick ill scared surprised shocked cool cheerful cheery funny silly crazy goofy zany nervous stressed ' +
@@ -27,7 +27,7 @@ const feelings: ReadonlySet<string> = new Set(
   ).split(' '),
 );
 
-/** Things that are not counted, so that `a` does not go before them; plurals are recognized by their ending. */
+/** Uncountable nouns, which take no `a`; plurals are recognized by their ending. */
 const uncounted: ReadonlySet<string> = new Set(
   (
     'coral bread bacon broccoli garlic popcorn butter salt sushi spaghetti candy custard sake ice wood fire rain fog water tennis ' +
@@ -37,16 +37,16 @@ const uncounted: ReadonlySet<string> = new Set(
   ).split(' '),
 );
 
-/** Words in `-s` that are one thing. */
+/** Singular words that end in `-s`. */
 const singularInS: ReadonlySet<string> = new Set(
   'bus trolleybus minibus compass dress cross lotus octopus cactus hibiscus abacus rhinoceros hippopotamus'.split(' '),
 );
 
-/** Phrases that have an article, or take none: they count, act, tell the time or are names. */
+/** Phrases that have an article or take none: numbers, actions, times and proper names. */
 const unarticled =
   /^(two |(the|a|an|no|not|mount|people|men|women|rolling|dashing|thumbs|index|backhand|breast|flower playing|flag of)\b)|o’clock$|thirty$|^(un)?locked|together$/;
 
-/** Symbols that are things, so that `a` goes before them; others are words or actions, such as `multiply`. */
+/** Symbols that are nouns and take `a`; the others are words or actions, such as `multiply`. */
 const symbolNouns =
   /(circle|square|diamond|triangle|button|arrow|sign|symbol|mark|star|cross|loop|asterisk|box|emblem|badge|menorah|dash)$/;
 
@@ -61,12 +61,12 @@ const templates = [
   'X on a white background',
 ];
 
-/** Emoji whose drawing in some sets is of something else than the label says today. */
+/** Emoji whose drawing in some sets differs from their label of today. */
 const drawnOtherwise: Readonly<Record<string, { readonly label: string; readonly vendors: readonly EmojiVendor[] }>> = {
   'water pistol': { label: 'pistol', vendors: ['noto-v1', 'fxemoji', 'emojione'] },
 };
 
-/** Adjectives of the countries whose flags are asked for by them, by label. */
+/** Adjectives of countries, by label, for captions of flags. */
 const nationalities: Readonly<Record<string, string>> = {
   Argentina: 'Argentine',
   Australia: 'Australian',
@@ -132,8 +132,7 @@ const nationalities: Readonly<Record<string, string>> = {
 };
 
 /**
- * Other words for an emoji, by its label: what people would type for this picture. Colors are left to the picture, since sets
- * differ in them.
+ * Other words that people would type for an emoji, by its label. Colors are left out, because they differ between sets.
  */
 const paraphrases: Readonly<Record<string, readonly string[]>> = {
   pizza: ['a slice of pizza', 'pizza slice'],
@@ -266,7 +265,7 @@ const paraphrases: Readonly<Record<string, readonly string[]>> = {
   'skull and crossbones': ['pirate skull'],
 };
 
-/** Words that the picture of one set can be asked for by. */
+/** Words for the style of a set. */
 const styles: Partial<Record<EmojiVendor, string>> = {
   'fluent-emoji': '3d style',
   'fluent-emoji-flat': 'flat style',
@@ -277,13 +276,13 @@ const groups = { smileys: 0, people: 1, animals: 3, food: 4, travel: 5, activiti
 const subgroups = { catFaces: 12, countryFlags: 98, subdivisionFlags: 99 };
 const toneNames = ['', 'light', 'medium-light', 'medium', 'medium-dark', 'dark'];
 
-/** Whether `an` goes before a phrase, as far as emoji labels go. */
+/** Checks whether an emoji's label takes `an`. */
 function beginsWithVowelSound(phrase: string): boolean {
   if (/^(uni|euro|ewe|one\b|ufo|u\b)/i.test(phrase)) return false;
   return /^([aeiou]|hour|honest|x-|[FHLMNRSX]\b|ATM|NG|SOS)/i.test(phrase);
 }
 
-/** `a` or `an` before a phrase that names one thing; `undefined` where neither would be grammatical. */
+/** Puts `a` or `an` before a phrase that names one thing. Returns `undefined` if neither is grammatical. */
 function withArticle(phrase: string): string | undefined {
   const head = phrase
     .split(/ (?:with|of|without|in|on|over|behind|showing|at|holding|from|facing|pointed|to) /)[0]!
@@ -296,12 +295,12 @@ function withArticle(phrase: string): string | undefined {
   return `${beginsWithVowelSound(phrase) ? 'an' : 'a'} ${phrase}`;
 }
 
-/** `woman, man and boy` for the members that a label lists. */
+/** Joins the members that a label lists: `woman, man and boy`. */
 function enumerate(members: readonly string[]): string {
   return members.length < 2 ? members.join('') : `${members.slice(0, -1).join(', ')} and ${members.at(-1)}`;
 }
 
-/** The label as one would say it: `flag of Japan`, `man with red hair`, `kiss, woman and man`. */
+/** Returns the label as people speak it: `flag of Japan`, `man with red hair`, `kiss, woman and man`. */
 function spokenLabel({ base, vendor }: CaptionedEmoji): string {
   const otherwise = drawnOtherwise[base.label];
   const label = (otherwise?.vendors.includes(vendor) ? otherwise.label : base.label).replace(/ \(blood type\)$/, '');
@@ -316,19 +315,19 @@ function spokenLabel({ base, vendor }: CaptionedEmoji): string {
   return detail === 'beard' ? `${head} with a beard` : `${head} with ${detail}`;
 }
 
-/** Skin tones in words: `dark`, or `light and dark` for two people. */
+/** Names skin tones: `dark`, or `light and dark` for two people. */
 function toneWords(tone: number | readonly number[]): string {
   return [...new Set([tone].flat())].map((index) => toneNames[index]!).join(' and ');
 }
 
-/** A word without its ending, to see that two tags say the same. */
+/** Returns a word without its ending, to find tags that repeat a word. */
 function stem(word: string): string {
   return word.toLowerCase().replace(/(es|s|ing|ed)$/, '');
 }
 
-/** The tags that someone might type, none of them the same word as another. */
+/** Returns the tags that people might type, without repeated words. */
 function typedTags({ base }: EmojiVariant): string[] {
-  // Emoji of women carry the tag `man` where the job is called so, as in `repairman`.
+  // Emoji of women have the tag `man` if the name of their job contains it, as in `repairman`.
   const seen = new Set(/^wom[ae]n\b/.test(base.label) ? ['man', 'men'] : []);
   return (base.tags ?? []).filter((tag) => {
     const repeats = seen.has(stem(tag));
@@ -337,37 +336,39 @@ function typedTags({ base }: EmojiVariant): string[] {
   });
 }
 
-/** The tags in an order that differs from picture to picture. */
+/** Shuffles the tags, in another order for each picture. */
 function orderedTags(emoji: CaptionedEmoji): string[] {
   return shuffled(typedTags(emoji), 'tags', `${emoji.vendor}/${emoji.variant.hexcode}`);
 }
 
-/** The tags, ordered, that are not words of the label. */
+/** Returns the ordered tags that are not words of the label. */
 function addedTags(emoji: CaptionedEmoji, spoken: string): string[] {
   const said = new Set(spoken.split(/[ ,]+/).map(stem));
   return orderedTags(emoji).filter((tag) => !said.has(stem(tag)));
 }
 
-/** Whether a Unicode name says what the picture shows: one emoji's name, and not how a typographer would fill it. */
+/**
+ * Checks whether a Unicode name describes the picture, rather than its typography (`BLACK`, `HEAVY`) or several emoji.
+ */
 function describes(unicodeName: string): boolean {
   return !/,|\b(BLACK|WHITE|HEAVY|MARK|SIGN|SYMBOL|SELECTOR|MODIFIER|LATIN|SQUARED|CIRCLED|IDEOGRAPH|JOINER|EMOJI|COMPONENT)\b/.test(
     unicodeName,
   );
 }
 
-/** What of a picture its captions speak of. */
+/** The properties of a picture that its captions are made of. */
 export interface CaptionedEmoji extends EmojiVariant {
   readonly vendor: EmojiVendor;
   /** The name in the Unicode standard, upper case. */
   readonly unicodeName?: string;
-  /** Color word for most of the picture. */
+  /** Word for the dominant color of the picture. */
   readonly color?: string;
 }
 
 /**
- * Captions of one picture, at most {@link captionLimit}, each different, the plain label first.
- * Which tags are combined differs from set to set and from tone to tone, so that together the pictures of one emoji
- * see most of its words. The same emoji gives the same captions always.
+ * Writes the captions of one picture: at most {@link captionLimit}, all different, the plain label first.
+ * Sets and skin tones combine different tags, so that the pictures of one emoji together use most of its tags. The same
+ * picture always gets the same captions.
  */
 export function emojiCaptions(emoji: CaptionedEmoji): string[] {
   const { base, variant, vendor } = emoji;
@@ -400,7 +401,7 @@ export function emojiCaptions(emoji: CaptionedEmoji): string[] {
   return finish(captions);
 }
 
-/** A toned picture is asked for by its tone: words without it mean the plain, yellow picture. */
+/** Captions of a picture with a skin tone. All of them name the tone, since the others describe the yellow picture. */
 function tonedCaptions(emoji: CaptionedEmoji, spoken: string, tone: string): (string | undefined)[] {
   const article = withArticle(spoken);
   const tags = addedTags(emoji, spoken);
@@ -417,7 +418,7 @@ function tonedCaptions(emoji: CaptionedEmoji, spoken: string, tone: string): (st
   ];
 }
 
-/** `male pilot` for `man pilot`. */
+/** Returns `male pilot` for `man pilot`. */
 function genderedName(spoken: string): string | undefined {
   const [, gender, role] = /^(man|woman) ((?:\w+ )?\w+)$/.exec(spoken) ?? [];
   if (!gender || !role || /ing\b|^(in|with|and)\b/.test(role)) return undefined;
@@ -446,7 +447,7 @@ function flagCaptions(spoken: string): (string | undefined)[] {
   ];
 }
 
-/** Other ways to name what the picture shows. */
+/** Other names of the subject. */
 function subjectCaptions({ base }: CaptionedEmoji, spoken: string, tags: readonly string[]): (string | undefined)[] {
   const captions: (string | undefined)[] = [...(paraphrases[base.label] ?? [])];
   const animal = base.group === groups.animals ? /^(.*) face$/.exec(spoken)?.[1] : undefined;
@@ -466,7 +467,7 @@ function subjectCaptions({ base }: CaptionedEmoji, spoken: string, tags: readonl
   return captions;
 }
 
-/** Names with the picture's color: that of the label, or the one seen in the picture. */
+/** Captions with a color: the one in the label, or else the dominant color of the picture. */
 function colorCaptions({ base, color }: CaptionedEmoji, spoken: string): (string | undefined)[] {
   const named = colors.find((name) => spoken.startsWith(`${name} `));
   if (named) return withArticle(spoken) ? [`${spoken.slice(named.length + 1)} in ${named}`] : [];
@@ -488,7 +489,7 @@ function colorCaptions({ base, color }: CaptionedEmoji, spoken: string): (string
   ];
 }
 
-/** Plain quotation marks; drops what is missing or said twice (in whatever case), and what is beyond the limit. */
+/** Makes quotation marks plain, drops missing and repeated captions (ignoring case), and applies the limit. */
 function finish(captions: readonly (string | undefined)[]): string[] {
   const unique = new Map<string, string>();
   for (const caption of captions) {

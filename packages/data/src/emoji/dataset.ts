@@ -19,7 +19,7 @@ import { checkIndex, type Dataset, type Sample } from '../dataset.js';
 import { type EmojiVendor, emojiVendors } from './icons.js';
 import { type EmojiSplit, emojiSplits } from './split.js';
 
-/** What is known of a picture without reading its pixels. */
+/** The description of a picture, without its pixels. */
 export interface EmojiEntry {
   /** `<set>/<icon name>`, unique. */
   readonly key: string;
@@ -28,27 +28,27 @@ export interface EmojiEntry {
   readonly hexcode: string;
   /** The emoji's hexcode without skin tones and variation selectors, such as `1F44D`. */
   readonly concept: string;
-  /** `<concept>/<set>`: the skin tones of one drawing share it. */
+  /** `<concept>/<set>`, the same for all skin tones of one drawing. */
   readonly group: string;
   readonly split: EmojiSplit;
   /** At most 12, the plain label first. */
   readonly captions: readonly string[];
 }
 
-/** An emoji picture and what is known of it. */
+/** An emoji picture and its description. */
 export interface EmojiSample extends Sample, EmojiEntry {
   readonly group: string;
 }
 
-/** The file that says what a prepared folder holds; it is written last. */
+/** The file that describes a prepared folder; it is written last. */
 export interface Manifest {
   readonly format: typeof manifestFormat;
   readonly imageSize: number;
-  /** Names of the files beside it. */
+  /** File names within the folder. */
   readonly pictures: string;
   readonly index: string;
   readonly length: number;
-  /** What it was made from: a call that asks for the same finds it ready. */
+  /** Hash of the options and package versions: a call with the same ones opens the folder as it is. */
   readonly source: string;
 }
 
@@ -56,7 +56,7 @@ export const manifestFormat = 'dalle-mini-emoji';
 export const manifestName = 'emoji.json';
 const prepareAgain = 'Delete the folder and prepare the emoji again.';
 
-/** A string that matches a pattern. */
+/** Makes a field for strings that match a pattern. */
 function matching(pattern: RegExp, expected: string): Field<string> {
   return field(expected, (value) => typeof value === 'string' && pattern.test(value));
 }
@@ -87,7 +87,7 @@ const entryFields = object<EmojiEntry>(
   { unknown: 'ignore' },
 );
 
-/** Prepared emoji pictures: any picture is read from disk by its index, at once. Close it when done. */
+/** Prepared emoji pictures. Each is read from disk by its index. Close the dataset after use. */
 export class EmojiDataset implements Dataset<EmojiSample> {
   readonly imageSize: number;
   readonly entries: readonly EmojiEntry[];
@@ -120,7 +120,10 @@ export class EmojiDataset implements Dataset<EmojiSample> {
     return { ...this.entries[index]!, image: { width: this.imageSize, height: this.imageSize, data } };
   }
 
-  /** The pictures of one split, or those that a predicate selects. It shares the open file: close one of the two. */
+  /**
+   * Returns the pictures of one split, or those that a predicate selects. The result shares the open file: close only
+   * one of the two datasets.
+   */
   subset(select: EmojiSplit | ((entry: EmojiEntry) => boolean)): EmojiDataset {
     const selects = typeof select === 'function' ? select : (entry: EmojiEntry) => entry.split === select;
     const kept: EmojiEntry[] = [];
@@ -133,7 +136,7 @@ export class EmojiDataset implements Dataset<EmojiSample> {
     return new EmojiDataset(this.pictures, this.path, this.imageSize, kept, positions);
   }
 
-  /** Closes the file of pictures; datasets from `subset` share it. */
+  /** Closes the file of pictures, also for the datasets from `subset`. */
   async close(): Promise<void> {
     await this.pictures.close();
   }
@@ -146,7 +149,7 @@ export async function readManifest(folder: string): Promise<Manifest | undefined
   return readConfig(manifestFields, parseJsonObject(text, path, prepareAgain), path, prepareAgain);
 }
 
-/** Reads the entries of a prepared folder, one a line. */
+/** Reads the entries of a prepared folder, one per line. */
 async function readEntries(path: string, length: number): Promise<EmojiEntry[]> {
   const text = await readTextIfPresent(path);
   if (text === undefined) throw new DataError(`${path} is missing. ${prepareAgain}`);
@@ -167,13 +170,14 @@ async function readEntries(path: string, length: number): Promise<EmojiEntry[]> 
 }
 
 /**
- * Opens emoji that {@link prepareEmoji} has prepared; needs none of the packages that they were drawn from.
- * Throws if the folder holds no prepared emoji, or damaged ones.
+ * Opens emoji that {@link prepareEmoji} has prepared. The packages with the icons need not be installed.
+ *
+ * @throws DataError if the folder has no prepared emoji, or if they are damaged.
  */
 export async function openEmoji(folder: string): Promise<EmojiDataset> {
   const manifest = await readManifest(folder);
   if (!manifest)
-    throw new DataError(`${folder} holds no prepared emoji: call prepareEmoji('${folder}', { imageSize }) first.`);
+    throw new DataError(`${folder} has no prepared emoji. Call prepareEmoji('${folder}', { imageSize }) first.`);
   const entries = await readEntries(join(folder, manifest.index), manifest.length);
   const path = join(folder, manifest.pictures);
   const pictures = await openFile(path);

@@ -1,16 +1,17 @@
 import type { RgbImage } from '@dalle-mini/core';
 
-/** Brighter than this in every channel is background: the pictures stand on white. */
+/** Pixels brighter than this in every channel are the white background. */
 const whiteLevel = 240;
-/** Share of the picture that must not be white, and share of that which one color must have. */
+/** Smallest share of the picture that is not background, and smallest share of that in the dominant color. */
 const leastForeground = 0.05;
 const leastShare = 0.6;
-/** Black is also the color of outlines: it must have more. */
+/** Black needs a larger share, because outlines are black. */
 const leastBlackShare = 0.75;
 
 /**
- * The color word for most of what stands on the white of a picture, `undefined` if there is no such color.
- * Words: red, orange, yellow, green, blue, purple, pink, brown, black. Grey is never said: it is how white things are shaded.
+ * Returns the word for the dominant color of a picture on white, or `undefined` if no color dominates.
+ * Words: red, orange, yellow, green, blue, purple, pink, brown, black. Never grey, because white things are shaded with
+ * it.
  */
 export function dominantColor({ width, height, data }: RgbImage): string | undefined {
   const counts = new Map<string, number>();
@@ -28,7 +29,7 @@ export function dominantColor({ width, height, data }: RgbImage): string | undef
   return name !== 'grey' && count >= share * foreground ? name : undefined;
 }
 
-/** The color word for 8-bit channels, by hue, saturation and value. */
+/** Names the color of 8-bit channels by hue, saturation and value. */
 function colorName(red: number, green: number, blue: number): string {
   const value = Math.max(red, green, blue);
   const chroma = value - Math.min(red, green, blue);

@@ -1,7 +1,7 @@
 /**
- * Code points of the Firefox OS emoji by icon name. The Iconify set has dropped them; they stand in the file names of
- * github.com/mozilla/fxemoji (`u1F355-sliceofpizza.svg`). Left out: pictographs that are no emoji, and the cat faces,
- * which this set draws as foxes.
+ * Code points of the Firefox OS emoji by icon name. The Iconify set lacks them; they come from the file names in
+ * github.com/mozilla/fxemoji (`u1F355-sliceofpizza.svg`). Pictographs that are not emoji are left out, and so are the
+ * cat faces, which this set draws as foxes.
  */
 export const fxemojiCodePoints: ReadonlyMap<string, string> = new Map(
   `

@@ -4,7 +4,7 @@ import { readTextFile } from '@dalle-mini/core/node';
 import { DataError } from '../data-error.js';
 import { fxemojiCodePoints } from './fxemoji-code-points.js';
 
-/** The open-licensed Iconify sets that the emoji dataset draws from, in the order of its pictures. */
+/** The open-licensed Iconify sets of the emoji dataset, in the order of its pictures. */
 export const emojiVendors = [
   'noto',
   'noto-v1',
@@ -24,15 +24,15 @@ export interface Emoji {
   readonly hexcode: string;
   readonly label: string;
   readonly tags?: readonly string[];
-  /** Index into Unicode's groups (0: smileys, 1: people, 3: animals, 9: flags, …); absent for lone letters. */
+  /** Index into Unicode's groups (0: smileys, 1: people, 3: animals, 9: flags, …); absent for single letters. */
   readonly group?: number;
   readonly subgroup?: number;
-  /** Skin tones, 1 (light) to 5 (dark); one of each person where they differ. */
+  /** Skin tone, 1 (light) to 5 (dark), or one per person. */
   readonly tone?: number | readonly number[];
   readonly skins?: readonly Emoji[];
 }
 
-/** An emoji variant (a skin tone, or the plain form) and the emoji that it is a variant of. */
+/** An emoji variant (a skin tone, or the plain form) and its base emoji. */
 export interface EmojiVariant {
   readonly variant: Emoji;
   readonly base: Emoji;
@@ -41,11 +41,11 @@ export interface EmojiVariant {
 /** An icon of a set, matched to its emoji. */
 export interface EmojiIcon extends EmojiVariant {
   readonly vendor: EmojiVendor;
-  /** Its name in the set. */
+  /** Name of the icon in the set. */
   readonly name: string;
   /** A stand-alone SVG document. */
   readonly svg: string;
-  /** Hash of `svg`: icons that look the same within a set have the same. */
+  /** Hash of `svg`, equal for icons of a set that look the same. */
   readonly svgHash: string;
 }
 
@@ -81,7 +81,8 @@ const margin = 0.04;
 
 /**
  * Reads a JSON file of an optional npm package.
- * Throws an error with the `npm install` command if the package is not installed.
+ *
+ * @throws DataError with the `npm install` command if the package is not installed.
  */
 export async function readPackageJson<T>(packageName: string, file: string): Promise<T> {
   const path = `${packageName}/${file}`;
@@ -90,7 +91,7 @@ export async function readPackageJson<T>(packageName: string, file: string): Pro
     location = require.resolve(path);
   } catch (error) {
     throw new DataError(
-      `The emoji dataset needs ${path}, which was not found. Install the sets that it draws from:\n` +
+      `${path} is missing. Install the packages of the emoji dataset:\n` +
         `  npm install emojibase-data ${emojiVendors.map((vendor) => `@iconify-json/${vendor}`).join(' ')}`,
       { cause: error },
     );
@@ -99,7 +100,7 @@ export async function readPackageJson<T>(packageName: string, file: string): Pro
     return JSON.parse(await readTextFile(location)) as T;
   } catch (error) {
     if (error instanceof SyntaxError) {
-      throw new DataError(`${location} is not valid JSON; reinstall it: npm install --force ${packageName}`, {
+      throw new DataError(`${location} is not valid JSON. Reinstall the package: npm install --force ${packageName}`, {
         cause: error,
       });
     }
@@ -107,7 +108,7 @@ export async function readPackageJson<T>(packageName: string, file: string): Pro
   }
 }
 
-/** Versions of the npm packages that the icons of `vendors` and their captions come from. Throws if one is missing. */
+/** Returns the versions of the npm packages for the icons of `vendors` and their captions. Throws if one is missing. */
 export async function emojiPackageVersions(vendors: readonly EmojiVendor[]): Promise<Record<string, string>> {
   const packages = ['emojibase-data', ...vendors.map((vendor) => `@iconify-json/${vendor}`)];
   const versions = await Promise.all(
@@ -116,7 +117,7 @@ export async function emojiPackageVersions(vendors: readonly EmojiVendor[]): Pro
   return Object.fromEntries(packages.map((name, index) => [name, versions[index]!.version]));
 }
 
-/** Drops the variation selector, which sets disagree about, and leading zeros. */
+/** Drops leading zeros and the variation selector, which only some sets write. */
 function normalizeHexcode(hexcode: string): string {
   return hexcode
     .toUpperCase()
@@ -126,7 +127,7 @@ function normalizeHexcode(hexcode: string): string {
     .join('-');
 }
 
-/** What names of one emoji have in common however they are spelled: letters and digits. */
+/** Reduces a name to letters and digits, so that different spellings of one name are equal. */
 function normalizeName(name: string): string {
   return name
     .normalize('NFD')
@@ -137,10 +138,10 @@ function normalizeName(name: string): string {
     .replace(/[^a-z0-9]/g, '');
 }
 
-/** Names that sets also give to the blank key or the bare sign, which the keycap emoji are not. */
+/** Names that some sets give to a blank key or a plain sign rather than to a keycap emoji. */
 const misleadingNames: ReadonlySet<string> = new Set(['keycap', 'asterisk']);
 
-/** Every emoji by hexcode (no variation selectors): those with a group, that is all but lone letters, skins and hair. */
+/** All emoji by hexcode (without variation selectors), except single letters, skin tones and hair. */
 export class EmojiTable {
   private constructor(
     private readonly byHexcode: ReadonlyMap<string, EmojiVariant>,
@@ -167,9 +168,9 @@ export class EmojiTable {
     const names = new Map<string, string>();
     for (const [hexcode, name] of Object.entries(unicodeNames)) names.set(normalizeHexcode(hexcode), name);
     const table = new EmojiTable(byHexcode, names, new Map());
-    // The earlier a name is added, the better its evidence.
+    // Names are added in order of reliability, since the first emoji of a name is kept.
     for (const [hexcode, { variant }] of byHexcode) table.addName(variant.label, hexcode);
-    // Sets without code points name their icons as these do.
+    // Sets without code points use the same names as these.
     for (const vendor of ['noto', 'twemoji', 'fluent-emoji-flat']) {
       const characters = await readPackageJson<Record<string, string>>(`@iconify-json/${vendor}`, 'chars.json');
       for (const [hexcode, name] of Object.entries(characters)) table.addName(name, hexcode);
@@ -183,24 +184,24 @@ export class EmojiTable {
     return table;
   }
 
-  /** The emoji of a hexcode, `undefined` if there is none. */
+  /** Finds the emoji of a hexcode. */
   find(hexcode: string): EmojiVariant | undefined {
     return this.byHexcode.get(normalizeHexcode(hexcode));
   }
 
-  /** The emoji of a name, such as `light-bulb`, `thumbs-up-dark-skin-tone` or `thumbs-up-dark`. */
+  /** Finds the emoji of a name, such as `light-bulb`, `thumbs-up-dark-skin-tone` or `thumbs-up-dark`. */
   findByName(name: string): EmojiVariant | undefined {
     const toned = name.replace(/-(light|medium-light|medium|medium-dark|dark)$/, '-$1-skin-tone');
     const hexcode = this.hexcodeByName.get(normalizeName(name)) ?? this.hexcodeByName.get(normalizeName(toned));
     return hexcode === undefined ? undefined : this.byHexcode.get(hexcode);
   }
 
-  /** The name in the Unicode standard, upper case, such as `SLICE OF PIZZA`. */
+  /** Returns the name in the Unicode standard, upper case, such as `SLICE OF PIZZA`. */
   unicodeName(hexcode: string): string | undefined {
     return this.unicodeNames.get(normalizeHexcode(hexcode));
   }
 
-  /** Lets `name` be found, unless an earlier name was the same. Hexcodes of no emoji are ignored. */
+  /** Adds a name, unless it is already taken or the hexcode is not an emoji's. */
   private addName(name: string, hexcode: string): void {
     const key = normalizeName(name);
     const normal = normalizeHexcode(hexcode);
@@ -209,12 +210,12 @@ export class EmojiTable {
   }
 }
 
-/** The emoji that a concept's variants share: its hexcode without skin tones and variation selectors. */
+/** Returns the concept of a variant: the hexcode of its base emoji, without variation selectors. */
 export function conceptOf({ base }: EmojiVariant): string {
   return normalizeHexcode(base.hexcode);
 }
 
-/** Older sets' icon names, or parts of them, and what the emoji are called today. */
+/** Icon names of older sets, or parts of them, and their names of today. */
 const renamed: readonly (readonly [old: RegExp, today: string])[] = [
   [/^blond-haired-person-(.*)$/, 'person-$1-blond-hair'],
   [/^bride-with-veil/, 'person-with-veil'],
@@ -235,7 +236,7 @@ function modernName(name: string): string {
   return renamed.reduce((current, [old, today]) => current.replace(old, today), name);
 }
 
-/** A stand-alone SVG of an icon, square, on no background, the whole icon inside a margin. */
+/** Makes a stand-alone square SVG of an icon inside a margin, without a background. */
 function toSvg(set: IconifySet, icon: IconifyIcon, mirror: { hFlip?: boolean; vFlip?: boolean }): string {
   const defaultSize = 16;
   const left = icon.left ?? set.left ?? 0;
@@ -258,9 +259,8 @@ function toSvg(set: IconifySet, icon: IconifyIcon, mirror: { hFlip?: boolean; vF
 }
 
 /**
- * Reads one set's icons that are emoji, in order of hexcode, one an emoji.
- * Hidden icons (those that the set has withdrawn) are left out, and so are aliases, which repeat an icon under another name,
- * unless they mirror it.
+ * Reads the emoji of one set, one icon per emoji, in order of hexcode.
+ * Hidden icons (withdrawn from the set) and aliases (other names of an icon) are left out, except mirrored aliases.
  */
 export async function readEmojiIcons(vendor: EmojiVendor, table: EmojiTable): Promise<EmojiIcon[]> {
   const packageName = `@iconify-json/${vendor}`;
@@ -276,12 +276,12 @@ export async function readEmojiIcons(vendor: EmojiVendor, table: EmojiTable): Pr
     if (!hFlip && !vFlip && !rotate) otherNames.set(parent, [...(otherNames.get(parent) ?? []), alias]);
   }
 
-  /** The emoji of an icon, and how far to trust the match: 0 is best. */
+  /** Finds the emoji of an icon, and a rank for the reliability of the match: 0 is best. */
   const match = (name: string): { emoji: EmojiVariant; rank: number } | undefined => {
     const hexcode = vendor === 'fxemoji' ? fxemojiCodePoints.get(name) : codePoints.get(name);
     const byCodePoint = hexcode === undefined ? undefined : table.find(hexcode);
     if (byCodePoint) return { emoji: byCodePoint, rank: 0 };
-    // This set's names are its own: what they seem to say in other vocabularies is often something else.
+    // FxEmoji has names of its own, which often mean another emoji in other sets.
     if (vendor === 'fxemoji') return undefined;
     const byName = table.findByName(name) ?? table.findByName(modernName(name));
     if (byName) return { emoji: byName, rank: normalizeName(byName.variant.label) === normalizeName(name) ? 1 : 2 };

@@ -1,4 +1,4 @@
-/** Open-licensed emoji as pictures with captions: rendered once from their vector drawings, split for training and evaluation. */
+/** Open-licensed emoji as pictures with captions, rendered from SVG and split for training and evaluation. */
 export { type EmojiDataset, type EmojiEntry, type EmojiSample, openEmoji } from './dataset.js';
 export { type EmojiVendor, emojiVendors } from './icons.js';
 export { type PrepareEmojiOptions, prepareEmoji } from './prepare.js';

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import {
   abortSignal,
   callback,
+  describeValue,
   integer,
   list,
   object,
@@ -44,19 +45,19 @@ import { splitEmoji } from './split.js';
 export interface PrepareEmojiOptions {
   /** Width and height of the pictures in pixels, 8 to 512. */
   readonly imageSize: number;
-  /** Sets to draw from; all of them by default. */
+  /** Sets of emoji; all of them by default. */
   readonly vendors?: readonly EmojiVendor[] | undefined;
-  /** Draw only these concepts, such as `1F34E`; all by default. */
+  /** Only these concepts, such as `1F34E`; all by default. */
   readonly concepts?: readonly string[] | undefined;
-  /** Chooses what is held out; 0 by default. Another seed does not draw again. */
+  /** Chooses the held-out emoji; 0 by default. Another seed does not render the pictures again. */
   readonly seed?: number | undefined;
-  /** Stops the drawing: the promise rejects with the signal's reason; a later call continues where it stopped. */
+  /** Stops the work: the promise rejects with the signal's reason. A later call continues where it stopped. */
   readonly signal?: AbortSignal | undefined;
-  /** Called after every few pictures. */
+  /** Called after each batch of pictures. */
   readonly onProgress?: ((progress: PrepareProgress) => unknown) | undefined;
 }
 
-/** How many emoji are drawn. */
+/** Number of rendered emoji. */
 export interface PrepareProgress extends Progress {
   readonly stage: 'prepare';
   readonly unit: 'samples';
@@ -71,21 +72,23 @@ const prepareFields = object<PrepareEmojiOptions>({
   onProgress: optional(callback()),
 });
 
-/** Raise when captions, splits or matching change: prepared folders get a new index. */
+/** Increase it when captions, splits or matching change: prepared folders get a new index. */
 const indexVersion = 7;
-/** Raise when drawing changes: prepared folders are drawn again. */
+/** Increase it when rendering changes: prepared folders are rendered again. */
 const drawingVersion = 2;
-/** Pictures that are drawn between two writes: what a killed run loses. */
+/** Pictures per write, and so the most that a killed run loses. */
 const batchSize = 32;
 
 /**
- * Draws every emoji of the installed sets once into `folder` and opens the result; opens it at once if it is there.
+ * Renders every emoji of the installed sets into `folder` and opens the result. A folder that is already prepared is
+ * opened as it is.
  *
- * The folder gets `emoji.json`, an index (`.jsonl`) and the pictures, `imageSize × imageSize × 3` bytes each, one after the
- * other (`.u8`). Nothing counts until `emoji.json` is written, last; a run that was killed goes on where it was.
+ * The folder gets the pictures (`.u8`, one after the other, `imageSize × imageSize × 3` bytes each), an index
+ * (`.jsonl`) and, last, `emoji.json`. A folder without `emoji.json` is unfinished: the next call continues it.
  *
- * Throws if a set or `emojibase-data` is not installed (with the command that installs them), if the disk refuses, and with the
- * signal's reason when it aborts.
+ * @throws DataError with the command that installs them if a set or `emojibase-data` is not installed.
+ * @throws FileError if the folder cannot be written.
+ * @throws The reason of `signal` if it aborts.
  */
 export async function prepareEmoji(folder: string, options: PrepareEmojiOptions): Promise<EmojiDataset> {
   const given = readOptions(prepareFields, options, 'prepareEmoji');
@@ -105,11 +108,13 @@ export async function prepareEmoji(folder: string, options: PrepareEmojiOptions)
   const listed: Omit<EmojiIcon, 'svg'>[] = [];
   for (const vendor of vendors) {
     signal?.throwIfAborted();
-    // A set's SVGs are up to 100 MB: they are read again when they are drawn.
+    // The SVGs of a set are up to 100 MB, so they are not kept but read again for rendering.
     listed.push(...(await readIcons(vendor)).map(({ svg: _, ...icon }) => icon));
   }
   if (listed.length === 0) {
-    throw new DataError(`No emoji has a concept among ${JSON.stringify(concepts)}; expected hexcodes such as '1F34E'.`);
+    throw new DataError(
+      `concepts must be hexcodes of emoji, such as '1F34E', not ${describeValue(concepts)}. Correct the option.`,
+    );
   }
 
   const identity = JSON.stringify([
@@ -153,7 +158,7 @@ function digest(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 12);
 }
 
-/** Draws the pictures into `path` unless it is there, going on where an earlier run left `path.partial`. */
+/** Renders the pictures into `path` unless it exists. Continues the `path.partial` of an earlier run. */
 async function drawOnce(
   path: string,
   work: {
@@ -199,7 +204,7 @@ async function drawOnce(
   }
 }
 
-/** The dominant color of each drawn picture. */
+/** Returns the dominant color of each rendered picture. */
 async function readColors(path: string, count: number, imageSize: number): Promise<(string | undefined)[]> {
   const data = new Uint8Array(imageSize ** 2 * 3);
   const colors: (string | undefined)[] = [];
@@ -219,7 +224,7 @@ async function readColors(path: string, count: number, imageSize: number): Promi
   return colors;
 }
 
-/** Draws icons side by side in memory, as many at a time as there are processors. */
+/** Renders icons in parallel, one per processor. */
 async function drawAll(icons: readonly EmojiIcon[], imageSize: number): Promise<Uint8Array> {
   const size = imageSize ** 2 * 3;
   const pixels = new Uint8Array(icons.length * size);
@@ -231,7 +236,7 @@ async function drawAll(icons: readonly EmojiIcon[], imageSize: number): Promise<
         pixels.set((await drawSvg(svg, imageSize)).data, index * size);
       } catch (error) {
         throw new DataError(
-          `Cannot draw ${vendor}/${name}: ${(error as Error).message}. Reinstall its set: npm install @iconify-json/${vendor}`,
+          `Cannot render ${vendor}/${name}: ${(error as Error).message}. Reinstall its set: npm install @iconify-json/${vendor}`,
           { cause: error },
         );
       }
@@ -242,15 +247,16 @@ async function drawAll(icons: readonly EmojiIcon[], imageSize: number): Promise<
 }
 
 /**
- * Draws an SVG document on white.
- * @param svg Text of the document; its view box is fitted into the picture.
+ * Renders an SVG document on white.
+ *
+ * @param svg Text of the document. Its view box fills the picture.
  * @param size Width and height in pixels.
  */
 async function drawSvg(svg: string, size: number): Promise<RgbImage> {
-  // Drawn larger, then scaled down: the SVG renderer leaves the edges of filters jagged, which shows most in small pictures.
+  // Rendered larger, then scaled down, because the SVG renderer leaves jagged edges, which show most in small pictures.
   const large = size * (size <= 128 ? 4 : 2);
   const sized = svg.replace('<svg ', `<svg width="${large}" height="${large}" `);
-  // Two passes: in one, sharp would have the renderer draw at the final size.
+  // Two passes, because in one pass sharp would render the SVG at the final size.
   const { data: drawn, info } = await sharp(Buffer.from(sized), { unlimited: true })
     .flatten({ background: '#ffffff' })
     .toColourspace('srgb')

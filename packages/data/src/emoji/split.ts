@@ -1,13 +1,13 @@
 import { integerBelow, uniform } from '@dalle-mini/core';
 
 /**
- * What a picture is for. `train`: learning. `held-out-drawings`: a drawing of an emoji of which `train` has other drawings.
- * `unseen-concepts`: all drawings of emoji of which `train` has none.
+ * Purpose of a picture. `train`: training. `held-out-drawings`: evaluation with new drawings of emoji that `train` has
+ * in other drawings. `unseen-concepts`: evaluation with emoji that `train` does not have.
  */
 export type EmojiSplit = 'train' | 'held-out-drawings' | 'unseen-concepts';
 export const emojiSplits: readonly EmojiSplit[] = ['train', 'held-out-drawings', 'unseen-concepts'];
 
-/** What the split looks at. */
+/** The properties of a picture that decide its split. */
 export interface Drawing {
   readonly concept: string;
   readonly vendor: string;
@@ -15,12 +15,12 @@ export interface Drawing {
   readonly svgHash: string;
 }
 
-/** Share of the concepts, and of the drawings of the other concepts, that is held out. */
+/** Share of the concepts that is held out, and share of the drawings of the other concepts. */
 const heldOutShare = 0.05;
-/** A drawing is held out only where training keeps at least two other designs of its concept. */
+/** A drawing is held out only if training keeps at least two other designs of its concept. */
 const leastDesigns = 3;
 
-/** Fluent's two sets are one design, shaded and flat: either gives the other away. */
+/** Returns the design of a set. Fluent's two sets are one design, shaded and flat. */
 function designOf(vendor: string): string {
   return vendor.replace(/^fluent-emoji-flat$/, 'fluent-emoji');
 }
@@ -29,9 +29,9 @@ function designOf(vendor: string): string {
 type Designs = Map<string, Set<string>>;
 
 /**
- * Assigns each picture to a split; the same pictures and seed give the same splits always.
- * Concepts that share a picture (flags of territories, a person drawn as the man) go together, since a concept is not
- * unseen if training sees its very picture.
+ * Assigns each picture to a split. The same pictures and seed always give the same splits.
+ * Concepts that share a picture (flags of territories, a person drawn as the man) get the same split: otherwise
+ * training would see the picture of an unseen concept.
  */
 export function splitEmoji(drawings: readonly Drawing[], seed: number): EmojiSplit[] {
   const rootOf = findTwins(drawings);
@@ -46,7 +46,7 @@ export function splitEmoji(drawings: readonly Drawing[], seed: number): EmojiSpl
 
   const countDrawings = (designs: Designs) => [...designs.values()].reduce((sum, vendors) => sum + vendors.size, 0);
   let seen = 0;
-  /** Drawings that would be held out if every concept that may lose a design lost one. */
+  /** Drawings that would be held out if every concept with enough designs lost one. */
   let most = 0;
   for (const [concept, designs] of concepts) {
     if (isUnseen(concept)) continue;
@@ -65,7 +65,7 @@ export function splitEmoji(drawings: readonly Drawing[], seed: number): EmojiSpl
   });
 }
 
-/** Finds, for a concept, one that stands for all that share pictures with it, directly or through others. */
+/** Returns a function that maps all concepts that share pictures, directly or through others, to the same concept. */
 function findTwins(drawings: readonly Drawing[]): (concept: string) => string {
   const parents = new Map<string, string>();
   const rootOf = (concept: string): string => {

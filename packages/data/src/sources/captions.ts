@@ -1,4 +1,4 @@
-/** File names (lower case) that hold an image, by their ending. */
+/** Extensions of image files, in lower case. */
 export const imageExtensions: ReadonlySet<string> = new Set([
   '.jpg',
   '.jpeg',
@@ -10,7 +10,7 @@ export const imageExtensions: ReadonlySet<string> = new Set([
   '.tiff',
 ]);
 
-/** Captions of a text file: one a line, blank lines left out. */
+/** Returns the captions of a text file: one per line, without blank lines. */
 export function captionsFromText(text: string): string[] {
   return text
     .split(/\r?\n/)
@@ -18,14 +18,14 @@ export function captionsFromText(text: string): string[] {
     .filter((line) => line !== '');
 }
 
-/** Captions of a JSON value: a string, or an array of strings; blank ones left out. `undefined` if it is neither. */
+/** Returns the captions of a JSON string or array of strings, without blank ones; `undefined` for other values. */
 export function captionsFromValue(value: unknown): string[] | undefined {
   const list = typeof value === 'string' ? [value] : value;
   if (!Array.isArray(list) || !list.every((item): item is string => typeof item === 'string')) return undefined;
   return list.map((caption) => caption.trim()).filter((caption) => caption !== '');
 }
 
-/** Captions of a JSON object, from its `caption`, `captions` or `text` (the first that is there). */
+/** Returns the captions of a JSON object: its `captions`, or else its `caption`, or else its `text`. */
 export function captionsFromRecord({ caption, captions, text }: Record<string, unknown>): string[] | undefined {
   return captionsFromValue(captions ?? caption ?? text);
 }

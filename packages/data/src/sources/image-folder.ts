@@ -7,23 +7,26 @@ import { checkIndex, type Dataset, type Sample } from '../dataset.js';
 import { type PreprocessOptions, preprocessFields, preprocessImage } from '../preprocess.js';
 import { captionsFromRecord, captionsFromText, captionsFromValue, imageExtensions } from './captions.js';
 
-/** An image file of the folder, by its path with forward slashes, and its captions if they are listed in one file. */
+/** An image file of the folder, by its path with forward slashes, and its captions if a file lists them. */
 interface ListedImage {
   readonly name: string;
   readonly captions?: readonly string[];
 }
 
 /**
- * Opens a folder of images with captions. Three layouts are understood, looked for in this order:
+ * Opens a folder of images with captions. It reads the first of these layouts that it finds:
  *
- * 1. `metadata.jsonl`, Hugging Face's imagefolder: a JSON object a line, with `file_name` and `text` (or `caption`, `captions`);
+ * 1. `metadata.jsonl`, as in Hugging Face's imagefolder: one JSON object per line, with `file_name` and `text` (or
+ *    `caption`, `captions`);
  * 2. `captions.json`: one object, from file name to a caption or an array of captions;
- * 3. images anywhere below the folder, each with a text file of the same name beside it, one caption a line.
+ * 3. images anywhere below the folder, each next to a text file of the same name, one caption per line.
  *
- * Samples are in the order of their listing, or of their paths. `get(index, variation)` reads, decodes and preprocesses one
- * image; `variation` (0 by default, the epoch for example) changes what is random in it.
+ * Samples are in the order of the list, or of their paths. `get(index, variation)` reads, decodes and preprocesses one
+ * image. `variation` (0 by default, for example the epoch) changes the random crop and flip.
  *
- * @throws If the folder is missing, holds no images, names files outside itself, or if an image has no caption.
+ * @throws DataError if the folder has no images, if a listed file is missing or outside the folder, or if an image has
+ *   no caption.
+ * @throws FileError if the folder is missing.
  *
  * @example
  * ```ts
@@ -42,7 +45,7 @@ export async function openImageFolder(folder: string, options: PreprocessOptions
     (await readCaptionsFile(folder, files)) ??
     listCaptionedImages(folder, files);
   if (listed.length === 0) {
-    throw new DataError(`${folder} holds no images: expected files ending in ${[...imageExtensions].join(', ')}.`);
+    throw new DataError(`${folder} has no images. Add files that end in ${[...imageExtensions].join(', ')}.`);
   }
   return {
     length: listed.length,
@@ -66,7 +69,7 @@ async function listFiles(folder: string): Promise<ReadonlySet<string>> {
   return new Set(names.sort());
 }
 
-/** Throws unless a listed name stays inside the folder and is there. */
+/** Returns the normal form of a listed name. Throws unless it is a file of the folder. */
 function checkListedName(name: string, place: string, files: ReadonlySet<string>): string {
   const normal = posix.normalize(name.replaceAll('\\', '/'));
   if (isAbsolute(name) || normal.startsWith('/') || normal.split('/').includes('..') || /^[a-z]:/i.test(name)) {
@@ -98,7 +101,7 @@ async function readMetadataLines(folder: string, files: ReadonlySet<string>): Pr
     const captions = captionsFromRecord(record);
     if (!captions?.length) {
       throw new DataError(
-        `${place} gives no caption for ${name}: expected "text", "caption" or "captions" that is not blank.`,
+        `${place} has no caption for ${name}. Add "text", "caption" or "captions" with at least one caption.`,
       );
     }
     return [{ name, captions }];
@@ -113,7 +116,7 @@ async function readCaptionsFile(folder: string, files: ReadonlySet<string>): Pro
     const name = checkListedName(listedName, path, files);
     const captions = captionsFromValue(value);
     if (!captions?.length)
-      throw new DataError(`${path} gives no caption for ${name}: expected a string or an array of strings.`);
+      throw new DataError(`${path} has no caption for ${name}. Write a string or an array of strings.`);
     return { name, captions };
   });
 }
@@ -123,8 +126,8 @@ function listCaptionedImages(folder: string, files: ReadonlySet<string>): Listed
   const bare = images.filter((name) => !files.has(captionFile(name)));
   if (bare.length > 0) {
     throw new DataError(
-      `${bare.length} of ${images.length} images in ${folder} have no caption, such as ${bare[0]}: ` +
-        `write it into ${captionFile(bare[0]!)}, or list all captions in metadata.jsonl or captions.json.`,
+      `${bare.length} of ${images.length} images in ${folder} have no caption, such as ${bare[0]}. ` +
+        `Write it into ${captionFile(bare[0]!)}, or list all captions in metadata.jsonl or captions.json.`,
     );
   }
   return images.map((name) => ({ name }));
@@ -137,6 +140,6 @@ function captionFile(imageName: string): string {
 async function readCaptions(folder: string, imageName: string): Promise<string[]> {
   const path = join(folder, captionFile(imageName));
   const captions = captionsFromText((await readTextIfPresent(path)) ?? '');
-  if (captions.length === 0) throw new DataError(`${path} holds no caption; write one a line into it.`);
+  if (captions.length === 0) throw new DataError(`${path} has no caption. Write one per line.`);
   return captions;
 }

@@ -10,18 +10,19 @@ export interface TarMember {
 }
 
 const blockSize = 512;
-/** First bytes of gzip and of Zstandard. */
+/** First bytes of gzip and Zstandard files. */
 const compressedMagics = [
   [0x1f, 0x8b],
   [0x28, 0xb5, 0x2f, 0xfd],
 ];
-/** Longest extended header that is read: real ones hold a path and a few numbers. */
+/** Limit of an extended header in bytes. Usual ones have a path and a few numbers. */
 const extendedHeaderLimit = 64 * 1024;
 
 /**
- * Lists the plain files of a tar archive (POSIX ustar and pax, GNU) by reading its headers only.
+ * Lists the plain files of a tar archive (POSIX ustar and pax, GNU). It reads only the headers.
  *
- * @throws If the archive is damaged, cut short or compressed, or holds links, devices, or names that lead out of a folder.
+ * @throws DataError if the archive is damaged, truncated or compressed, or has links, devices, or names that lead out
+ *   of its folder.
  */
 export async function indexTar(path: string): Promise<TarMember[]> {
   const file = await openFile(path);
@@ -32,7 +33,7 @@ export async function indexTar(path: string): Promise<TarMember[]> {
   }
 }
 
-/** Reads one member's bytes. */
+/** Reads the bytes of one member. */
 export async function readTarMember(path: string, member: TarMember): Promise<Uint8Array> {
   const file = await openFile(path);
   try {
@@ -47,28 +48,29 @@ async function readExactly(file: FileHandle, path: string, offset: number, size:
   let done = 0;
   while (done < size) {
     const { bytesRead } = await file.read(bytes, done, size - done, offset + done);
-    if (bytesRead === 0) throw cutShort(path, `needs ${offset + size} bytes`);
+    if (bytesRead === 0) throw truncatedError(path, `needs ${offset + size} bytes`);
     done += bytesRead;
   }
   return bytes;
 }
 
-function cutShort(path: string, detail: string): Error {
-  return new DataError(`${path} is cut short: it ${detail}. Download or copy it again.`);
+function truncatedError(path: string, detail: string): Error {
+  return new DataError(`${path} is truncated: it ${detail}. Download or copy it again.`);
 }
 
 async function readHeaders(file: FileHandle, path: string): Promise<TarMember[]> {
   const { size: archiveSize } = await file.stat();
   const magic = await readExactly(file, path, 0, Math.min(4, archiveSize));
   if (compressedMagics.some((bytes) => bytes.every((byte, index) => magic[index] === byte))) {
-    throw new DataError(`${path} is compressed; random access needs plain tar: unpack it first (gunzip or zstd -d).`);
+    throw new DataError(`${path} must be an uncompressed tar archive. Decompress it with gunzip or zstd -d.`);
   }
   const members: TarMember[] = [];
-  /** What extended headers say of the next member. */
+  /** Fields of extended headers for the next member. */
   let next: { name?: string; size?: number } = {};
   let position = 0;
   while (true) {
-    if (position + blockSize > archiveSize) throw cutShort(path, `lacks the end mark after ${members.length} files`);
+    if (position + blockSize > archiveSize)
+      throw truncatedError(path, `lacks the end mark after ${members.length} files`);
     const header = await readExactly(file, path, position, blockSize);
     if (header.every((byte) => byte === 0)) return members;
     checkHeader(header, path, position);
@@ -76,16 +78,18 @@ async function readHeaders(file: FileHandle, path: string): Promise<TarMember[]>
     const size = type !== 'x' && type !== 'L' && next.size !== undefined ? next.size : readNumber(header, 124, 12);
     if (!Number.isSafeInteger(size) || size < 0) {
       throw new DataError(
-        `${path} is damaged: the file at byte ${position} claims ${size} bytes. Download or copy it again.`,
+        `${path} is damaged: the header at byte ${position} gives a size of ${size} bytes. Download or copy it again.`,
       );
     }
     const offset = position + blockSize;
-    if (offset + size > archiveSize) throw cutShort(path, `ends inside ${readName(header)}`);
+    if (offset + size > archiveSize) throw truncatedError(path, `ends inside ${readName(header)}`);
     position = offset + Math.ceil(size / blockSize) * blockSize;
 
     if (type === 'x' || type === 'L') {
       if (size > extendedHeaderLimit)
-        throw new DataError(`${path} holds an extended header of ${size} bytes; repack it with tar.`);
+        throw new DataError(
+          `An extended header of ${path} must be at most ${extendedHeaderLimit} bytes, not ${size}. Repack it with tar.`,
+        );
       const bytes = await readExactly(file, path, offset, size);
       next =
         type === 'x'
@@ -95,14 +99,14 @@ async function readHeaders(file: FileHandle, path: string): Promise<TarMember[]>
     }
     const name = next.name ?? readName(header);
     next = {};
-    // Directories and global headers hold nothing that a dataset needs.
+    // Datasets need neither directories nor global headers.
     if (type === '5' || type === 'g') continue;
     if (type !== '0' && type !== '\0' && type !== '7') {
-      throw new DataError(`${path} holds ${JSON.stringify(name)}, a link or device; repack it with plain files only.`);
+      throw new DataError(`${path} has ${JSON.stringify(name)}, a link or device. Repack it with plain files only.`);
     }
     if (!isHarmless(name)) {
       throw new DataError(
-        `${path} holds ${JSON.stringify(name)}, a name that leads out of its folder; repack it without.`,
+        `${path} has ${JSON.stringify(name)}, a name that leads out of its folder. Repack it without this file.`,
       );
     }
     members.push({ name: name.replace(/^(\.\/)+/, ''), offset, size });
@@ -114,7 +118,7 @@ function isHarmless(name: string): boolean {
   return name !== '' && !parts.includes('..') && parts[0] !== '' && !/^[a-z]:/i.test(name) && !/[\0\n]/.test(name);
 }
 
-/** The header's bytes are summed with its checksum field read as spaces. */
+/** Throws unless the sum of the header's bytes, with spaces in the checksum field, equals its checksum. */
 function checkHeader(header: Uint8Array, path: string, position: number): void {
   let sum = 0;
   header.forEach((byte, index) => {
@@ -122,7 +126,7 @@ function checkHeader(header: Uint8Array, path: string, position: number): void {
   });
   if (sum === readNumber(header, 148, 8)) return;
   throw new DataError(
-    `${path} is not a tar archive, or damaged: the header at byte ${position} does not fit its checksum. ` +
+    `${path} is not a tar archive, or damaged: the header at byte ${position} does not match its checksum. ` +
       'Download or copy it again.',
   );
 }
@@ -134,14 +138,14 @@ function readName(header: Uint8Array): string {
   return prefix === '' ? name : `${prefix}/${name}`;
 }
 
-/** Text up to the first zero byte. */
+/** Reads text up to the first zero byte. */
 function readText(bytes: Uint8Array, start: number, length: number): string {
   const field = bytes.subarray(start, start + length);
   const end = field.indexOf(0);
   return new TextDecoder().decode(end === -1 ? field : field.subarray(0, end));
 }
 
-/** An octal number, or GNU's base-256 for those that do not fit. */
+/** Reads an octal number, or GNU's base-256 form of numbers that do not fit. */
 function readNumber(header: Uint8Array, start: number, length: number): number {
   const field = header.subarray(start, start + length);
   if ((field[0]! & 0x80) !== 0) {
@@ -151,7 +155,7 @@ function readNumber(header: Uint8Array, start: number, length: number): number {
   return text === '' ? 0 : /^[0-7]+$/.test(text) ? Number.parseInt(text, 8) : Number.NaN;
 }
 
-/** Pax records are `<length> <key>=<value>\n`, the length counting itself, in bytes. */
+/** Reads pax records: `<length> <key>=<value>\n`, where the length is in bytes and includes itself. */
 function readPaxRecords(bytes: Uint8Array, path: string, position: number): { name?: string; size?: number } {
   const records: { name?: string; size?: number } = {};
   let start = 0;

@@ -8,21 +8,22 @@ import { type PreprocessOptions, preprocessFields, preprocessImage } from '../pr
 import { captionsFromRecord, captionsFromText, imageExtensions } from './captions.js';
 import { indexTar, readTarMember, type TarMember } from './tar-index.js';
 
-/** Largest members that are read into memory: no picture or caption of a training set comes near. */
+/** Limits of members in bytes, far above the usual images and captions. */
 const imageByteLimit = 512 * 1024 ** 2;
 const captionByteLimit = 1024 ** 2;
 
 /**
- * Opens WebDataset shards: tar archives whose members belong together by their path up to the first dot of the file name. A
- * sample is an image (`.jpg`, `.png`, `.webp`, …) and its captions: a `.txt` member, one caption a line, or a `.json` member with
- * `caption`, `captions` or `text`. Other members are ignored.
+ * Opens WebDataset shards: tar archives in which the members of a sample have the same path up to the first dot of the
+ * file name. A sample is an image (`.jpg`, `.png`, `.webp`, …) and its captions: a `.txt` member with one caption per
+ * line, or a `.json` member with `caption`, `captions` or `text`. Other members are ignored.
  *
- * Headers are read once, here; `get` then reads from the archive by offset, in any order. A sample's key is
- * `<archive name>/<path>`. `get(index, variation)` preprocesses as `openImageFolder` does.
+ * Headers are read once, on opening. `get(index, variation)` reads from the archive by offset, in any order, and
+ * preprocesses as `openImageFolder` does. A sample's key is `<archive name>/<path>`.
  *
- * @param source Tar files, in order, or a folder whose `.tar` files are taken in order of name.
- * @throws If an archive is missing, damaged, cut short or compressed, holds links or names that lead out of a folder, or if a
- *   sample lacks its image or its caption.
+ * @param source Tar files, in order, or a folder whose `.tar` files are read in order of name.
+ * @throws DataError if an archive is damaged, truncated or compressed, has links or names that lead out of its folder,
+ *   or if a sample lacks its image or its caption.
+ * @throws FileError if an archive is missing.
  *
  * @example
  * ```ts no-run
@@ -44,8 +45,7 @@ export async function openWebDataset(source: string | readonly string[], options
     starts.push(starts.at(-1)! + shard.length);
   }
   const length = starts.at(-1)!;
-  if (length === 0)
-    throw new DataError(`${[source].flat().join(', ')} holds no samples: expected images with captions.`);
+  if (length === 0) throw new DataError(`${[source].flat().join(', ')} has no samples. Add images with captions.`);
   return {
     length,
     async get(index: number, variation = 0): Promise<Sample> {
@@ -61,7 +61,7 @@ export async function openWebDataset(source: string | readonly string[], options
   };
 }
 
-/** Position of the last of ascending `values` that is at most `limit`; the first of them is. */
+/** Finds the last of ascending `values` that is at most `limit`. The first value must be. */
 function lastAtMost(values: readonly number[], limit: number): number {
   let low = 0;
   let high = values.length - 1;
@@ -81,12 +81,12 @@ interface MemberPair {
   readonly caption: TarMember;
 }
 
-/** Where the samples of one shard are, in about 60 bytes each, so that the index of ten million samples fits in memory. */
+/** The index of one shard, about 60 bytes per sample, so that ten million samples fit in memory. */
 class ShardSamples {
   readonly length: number;
-  /** Offset and size of the image, offset and size of the caption, of one sample after the other. */
+  /** For each sample: offset and size of the image, offset and size of the caption. */
   private readonly extents: Float64Array;
-  /** Stem, image name and caption name, a line each, of one sample after the other, without what repeats the stem. */
+  /** For each sample, one line each: the stem, and the endings of the image's and the caption's name. */
   private readonly names: string;
   private readonly nameStarts: Uint32Array;
 
@@ -131,7 +131,7 @@ async function listShards(source: string | readonly string[]): Promise<readonly 
   if (files === undefined) return [source];
   const names = files.filter((name) => name.endsWith('.tar')).sort();
   if (names.length === 0)
-    throw new DataError(`${source} must hold tar archives, files that end in .tar. Check the path.`);
+    throw new DataError(`${source} must have tar archives, files that end in .tar. Check the path.`);
   return names.map((name) => join(source, name));
 }
 
@@ -142,7 +142,7 @@ function groupMembers(shard: string, members: readonly TarMember[]): MemberPair[
     if (stem === undefined || extension === undefined) continue;
     const group = groups.get(stem) ?? new Map<string, TarMember>();
     const part = extension.toLowerCase();
-    if (group.has(part)) throw new DataError(`${shard} holds ${member.name} twice; repack it with unique names.`);
+    if (group.has(part)) throw new DataError(`${shard} has ${member.name} twice. Repack it with unique names.`);
     group.set(part, member);
     groups.set(stem, group);
   }
@@ -150,15 +150,19 @@ function groupMembers(shard: string, members: readonly TarMember[]): MemberPair[
   for (const [stem, parts] of groups) {
     const image = [...parts].find(([extension]) => imageExtensions.has(extension))?.[1];
     const caption = parts.get('.txt') ?? parts.get('.json');
-    // Shards often carry files of their own, such as statistics.
+    // Shards often have other files, such as statistics.
     if (!image && !caption) continue;
     if (!image)
-      throw new DataError(`${shard} holds captions of ${stem} but no image (${[...imageExtensions].join(', ')}).`);
+      throw new DataError(
+        `${shard} has a caption of ${stem} but no image. Repack it with an image (${[...imageExtensions].join(', ')}).`,
+      );
     if (!caption)
-      throw new DataError(`${shard} holds ${image.name} but no caption for it: add ${stem}.txt or ${stem}.json.`);
+      throw new DataError(`${shard} has ${image.name} but no caption for it. Add ${stem}.txt or ${stem}.json.`);
     for (const [member, limit] of [[image, imageByteLimit] as const, [caption, captionByteLimit] as const]) {
       if (member.size > limit)
-        throw new DataError(`${member.name} in ${shard} has ${member.size} bytes; at most ${limit} are read.`);
+        throw new DataError(
+          `${member.name} in ${shard} must have at most ${limit} bytes, not ${member.size}. Repack it with smaller files.`,
+        );
     }
     pairs.push({ stem, image, caption });
   }
@@ -171,7 +175,6 @@ function readCaptions(bytes: Uint8Array, name: string, shard: string): string[] 
   const captions = /\.json$/i.test(name)
     ? captionsFromRecord(parseJsonObject(text, place, 'Repack the archive with JSON such as {"caption": "a cat"}.'))
     : captionsFromText(text);
-  if (!captions?.length)
-    throw new DataError(`${place} holds no caption: expected a line of text, or JSON with "caption".`);
+  if (!captions?.length) throw new DataError(`${place} has no caption. Write a line of text, or JSON with "caption".`);
   return captions;
 }

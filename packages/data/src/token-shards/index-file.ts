@@ -23,16 +23,16 @@ interface ShardRecord {
   readonly captionsSha256: string;
 }
 
-/** `index.json` of a finished folder; `partial.json`, with the shards so far, of an unfinished one. */
+/** `index.json` of a finished folder, or `partial.json`, with the shards so far, of an unfinished one. */
 export interface ShardIndex {
   readonly format: typeof indexFormat;
   readonly gridSize: number;
   readonly vocabularySize: number;
   /** Type of a token in the `.tokens` files, little-endian. */
   readonly tokenType: 'uint16' | 'uint32';
-  /** Samples in all. */
+  /** Total number of samples. */
   readonly length: number;
-  /** Samples in each shard but the last. */
+  /** Samples in each shard except the last. */
   readonly shardSize: number;
   readonly shards: readonly ShardRecord[];
 }
@@ -78,7 +78,8 @@ const indexFields = object<ShardIndex>(
 
 /**
  * Reads `index.json` or `partial.json` of a folder.
- * @returns `undefined` if it is not there.
+ *
+ * @returns `undefined` if the file is missing.
  * @throws ConfigError if a field is wrong.
  */
 export async function readIndex(folder: string, name: string): Promise<ShardIndex | undefined> {

@@ -8,7 +8,10 @@ import { indexName, partialName, readIndex, type ShardIndex } from './index-file
 import { readShard, type Shard, type TokenSample } from './shard.js';
 
 export interface OpenTokenShardsOptions {
-  /** Bytes of shards that stay in memory; the least recently used is dropped first, and one always stays. Default 256 MiB. */
+  /**
+   * Most bytes of shards in memory. The least recently used shard is dropped first, but the latest always stays.
+   * Default 256 MiB.
+   */
   readonly cacheBytes?: number | undefined;
 }
 
@@ -19,15 +22,16 @@ export interface TokenDataset extends Dataset<TokenSample> {
   /** Width and height of the token grid. */
   readonly gridSize: number;
   readonly vocabularySize: number;
-  /** Indices of the samples of each group, for `createSampler`; reads the captions of every shard. */
+  /** Lists the indices of the samples of each group, for `createSampler`. It reads every shard. */
   groups(): Promise<number[][]>;
 }
 
 /**
- * Opens a folder that {@link writeTokenShards} has finished. Shards are read when first used, and checked: their SHA-256, their number
- * of samples, and that every token is below the vocabulary size.
+ * Opens a folder that {@link writeTokenShards} has finished. Shards are read on first use. Each must have the SHA-256
+ * and the number of samples of the index, and tokens below the vocabulary size.
  *
- * @throws If the folder holds no finished token shards, or a field of its index is wrong. Reading throws if a shard is damaged.
+ * @throws DataError if the folder has no finished token shards. `get` throws it if a shard is damaged.
+ * @throws ConfigError if a field of the index is wrong.
  */
 export async function openTokenShards(folder: string, options: OpenTokenShardsOptions = {}): Promise<TokenDataset> {
   const { cacheBytes = 0 } = readOptions(openFields, options, 'openTokenShards');
@@ -36,8 +40,8 @@ export async function openTokenShards(folder: string, options: OpenTokenShardsOp
     const unfinished = (await readTextIfPresent(join(folder, partialName))) !== undefined;
     throw new DataError(
       unfinished
-        ? `${folder} holds token shards that are not finished: run writeTokenShards again, it goes on where it was.`
-        : `${folder} holds no token shards (${indexName} is missing): write them with writeTokenShards.`,
+        ? `The token shards in ${folder} are not finished. Call writeTokenShards again to continue.`
+        : `${folder} has no token shards, because ${indexName} is missing. Write them with writeTokenShards.`,
     );
   }
   const { length, shardSize, gridSize, vocabularySize } = index;
@@ -62,10 +66,10 @@ export async function openTokenShards(folder: string, options: OpenTokenShardsOp
   };
 }
 
-/** The shards in use, least recently used first. */
+/** Shards in memory, least recently used first. */
 class ShardCache {
   private readonly shards = new Map<number, Promise<Shard>>();
-  /** Bytes of those that have been read. */
+  /** Sizes in bytes of the shards that have been read. */
   private readonly sizes = new Map<number, number>();
   private readonly verified = new Set<number>();
   private bytes = 0;
@@ -97,7 +101,7 @@ class ShardCache {
     }
   }
 
-  /** Forgets the shards longest unused until the rest fits, but never the one just read. */
+  /** Drops the least recently used shards until the rest fits, but never the latest. */
   private evict(latest: number): void {
     for (const number of this.shards.keys()) {
       const size = this.sizes.get(number);

@@ -4,7 +4,7 @@ import { readBytes } from '@dalle-mini/core/node';
 import { DataError } from '../data-error.js';
 import { bytesPerToken, indexName, type ShardIndex, sha256, writeAgain } from './index-file.js';
 
-/** A sample whose image has been encoded. */
+/** A sample with the tokens of its image. */
 export interface TokenSample {
   readonly key: string;
   /** `gridSize²` tokens in raster order, each in `[0, vocabularySize)`. */
@@ -22,12 +22,12 @@ const sampleFields = object<Omit<TokenSample, 'tokens'>>(
   { unknown: 'ignore' },
 );
 
-/** One shard in memory: the bytes of its files, parsed a sample at a time. */
+/** One shard in memory: the bytes of its files. Samples are parsed on access. */
 export class Shard {
-  /** Where each line of the captions starts, and where the last one ends. */
+  /** Start of each line of the captions, and the end of the last one. */
   private readonly lineStarts: Uint32Array;
 
-  /** @param path Path of its files, without their endings. */
+  /** @param path Path of the shard's files, without extensions. */
   constructor(
     private readonly path: string,
     private readonly index: ShardIndex,
@@ -63,7 +63,7 @@ export class Shard {
     return this.tokenBytes.length + this.captionBytes.length;
   }
 
-  /** What is known of a sample without its tokens. */
+  /** Returns a sample without its tokens. */
   describe(offset: number): Omit<TokenSample, 'tokens'> {
     const line = this.captionBytes.subarray(this.lineStarts[offset], this.lineStarts[offset + 1]);
     const place = `${this.path}.jsonl, line ${offset + 1}`;
@@ -103,7 +103,7 @@ export async function readShard(folder: string, index: ShardIndex, number: numbe
   return new Shard(path, index, samples, tokens, captions);
 }
 
-/** Reads the token at a place of a `.tokens` file. */
+/** Returns a function that reads the token at a place of a `.tokens` file. */
 function tokenReader(bytes: Uint8Array, type: ShardIndex['tokenType']): (place: number) => number {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return type === 'uint16' ? (place) => view.getUint16(place * 2, true) : (place) => view.getUint32(place * 4, true);

@@ -26,17 +26,21 @@ import {
 import { readShard } from './shard.js';
 
 export interface WriteTokenShardsOptions {
-  /** Images that the tokenizer encodes at once. Default 8. */
+  /** Images per batch of the tokenizer. Default 8. */
   readonly batchSize?: number | undefined;
-  /** Samples per shard: what a killed run loses, and what a reader holds in memory at least. Default 4096. */
+  /**
+   * Samples per shard. A killed run loses at most one shard, and a reader keeps at least one in memory. Default 4096.
+   */
   readonly shardSize?: number | undefined;
-  /** Stops the work: the promise rejects with the signal's reason; a later call continues after the last whole shard. */
+  /**
+   * Stops the work: the promise rejects with the signal's reason. A later call continues after the last whole shard.
+   */
   readonly signal?: AbortSignal | undefined;
   /** Called after each batch. */
   readonly onProgress?: ((progress: EncodeProgress) => unknown) | undefined;
 }
 
-/** How many samples of a dataset are encoded. */
+/** Number of encoded samples. */
 export interface EncodeProgress extends Progress {
   readonly stage: 'encode';
   readonly unit: 'samples';
@@ -50,15 +54,18 @@ const writeFields = object<WriteTokenShardsOptions>({
 });
 
 /**
- * Encodes every image of a dataset once and writes the tokens, with captions, into `folder`: for each shard a `.tokens` file (tokens
- * of its samples one after the other, little-endian) and a `.jsonl` file (key, captions and group, a line a sample), and at the end
- * `index.json`, which names them and their SHA-256.
+ * Encodes every image of a dataset and writes the tokens and captions into `folder`. Each shard is a `.tokens` file
+ * (the tokens of its samples, little-endian) and a `.jsonl` file (key, captions and group, one sample per line).
+ * `index.json`, written last, lists the shards with their SHA-256.
  *
- * Where an earlier run was stopped, the next goes on after its last whole shard. A finished folder is left as it is. Either way
- * the last sample is encoded anew and compared, so that shards of another tokenizer or dataset are not mixed in.
+ * After an interruption, the next call continues after the last whole shard. A finished folder stays as it is. In both
+ * cases the last sample is encoded again and compared, so that shards of different tokenizers or datasets are not
+ * mixed.
  *
- * @throws If the images are not of the tokenizer's size, if the folder holds shards of other data or another tokenizer, if the disk
- *   refuses, and with the signal's reason when it aborts.
+ * @throws DataError if an image does not have the tokenizer's size, or if the folder has shards of other data or of
+ *   another tokenizer.
+ * @throws FileError if the folder cannot be written.
+ * @throws The reason of `signal` if it aborts.
  *
  * @example
  * ```ts
@@ -82,7 +89,7 @@ export async function writeTokenShards(
   const given = readOptions(writeFields, options, 'writeTokenShards');
   const { batchSize = 8, shardSize = 4096, signal, onProgress } = given;
   signal?.throwIfAborted();
-  if (dataset.length === 0) throw new DataError('The dataset is empty: there is nothing to encode.');
+  if (dataset.length === 0) throw new DataError('The dataset must have at least 1 sample, not 0. Check its path.');
   await makeFolder(folder);
   const finished = await readIndex(folder, indexName);
   const earlier = finished ?? (await readIndex(folder, partialName));
@@ -131,7 +138,7 @@ export async function writeTokenShards(
   await rm(join(folder, partialName), { force: true });
 }
 
-/** Throws unless an earlier run's shards are what this run would have written. */
+/** Throws unless this run would write the same shards as an earlier one. */
 async function checkContinues(
   folder: string,
   earlier: ShardIndex,
@@ -139,12 +146,10 @@ async function checkContinues(
   dataset: Dataset<Sample>,
   tokenizer: ImageTokenizer,
 ): Promise<void> {
-  const mend = `Choose another folder, or delete ${folder} to write all anew.`;
+  const action = `Choose another folder, or delete ${folder} to write the shards again.`;
   for (const field of ['gridSize', 'vocabularySize', 'tokenType', 'length', 'shardSize'] as const) {
     if (earlier[field] === index[field]) continue;
-    throw new DataError(
-      `${folder} holds token shards with ${field} ${earlier[field]}, now it is ${index[field]}. ${mend}`,
-    );
+    throw new DataError(`${field} must be ${earlier[field]} as in ${folder}, not ${index[field]}. ${action}`);
   }
   const number = earlier.shards.length - 1;
   if (number < 0) return;
@@ -153,15 +158,15 @@ async function checkContinues(
   const sample = await dataset.get(number * earlier.shardSize + shard.length - 1);
   if (written.key !== sample.key) {
     throw new DataError(
-      `${folder} holds token shards of other data: ${written.key} where ${sample.key} is now. ${mend}`,
+      `${folder} has token shards of another dataset: its sample is ${written.key}, not ${sample.key}. ${action}`,
     );
   }
   const [grid] = await encode(tokenizer, [sample]);
   const equal = written.tokens.filter((token, place) => token === grid![place]).length;
-  // Machines round differently, which may change a few tokens; another tokenizer changes nearly all.
+  // Rounding differs between machines and may change a few tokens. Another tokenizer changes nearly all.
   if (equal < written.tokens.length / 2) {
     throw new DataError(
-      `${folder} holds token shards of another tokenizer: it wrote ${sample.key} in other tokens. ${mend}`,
+      `${folder} has token shards of another tokenizer: its tokens of ${sample.key} differ. ${action}`,
     );
   }
 }
@@ -170,7 +175,7 @@ function readBatch(dataset: Dataset<Sample>, start: number, end: number): Promis
   return Promise.all(Array.from({ length: Math.max(0, end - start) }, (_, offset) => dataset.get(start + offset)));
 }
 
-/** Encodes images and checks what goes in and what comes out, since it will be trusted for a long time. */
+/** Encodes images. Checks images and tokens, because errors in stored shards would be found only in training. */
 async function encode(
   tokenizer: ImageTokenizer,
   samples: readonly Sample[],
@@ -183,8 +188,8 @@ async function encode(
     }
     if (image.width === imageSize && image.height === imageSize) continue;
     throw new DataError(
-      `The image ${key} is ${image.width}×${image.height}, the tokenizer reads ${imageSize}×${imageSize}: ` +
-        `open the dataset with imageSize ${imageSize}.`,
+      `The image ${key} must be ${imageSize}×${imageSize} pixels, not ${image.width}×${image.height}. ` +
+        `Open the dataset with imageSize ${imageSize}.`,
     );
   }
   const grids = await tokenizer.encode(
@@ -196,8 +201,8 @@ async function encode(
       grid.length === gridSize ** 2 ? grid.find((token) => token < 0 || token >= vocabularySize) : grid.length;
     if (bad === undefined) return;
     throw new DataError(
-      `The tokenizer encoded ${samples[position]!.key} as ${grid.length} tokens, one of them ${bad}: ` +
-        `expected ${gridSize ** 2} tokens from 0 to ${vocabularySize - 1}.`,
+      `The tokens of ${samples[position]!.key} must be ${gridSize ** 2} from 0 to ${vocabularySize - 1}, ` +
+        `not ${grid.length} with ${bad} among them. Check the tokenizer.`,
     );
   });
   return grids;
