@@ -54,7 +54,15 @@ await check('app: @dalle-mini/vqgan alone turns an image to tokens and back, wit
   console.log(run(folder, join(root, 'packages/emoji/model/vqgan')).trimEnd());
 });
 
-await check('app: @dalle-mini/pipeline draws a picture with the bundled model', () => {
+await check('app: @dalle-mini/data alone reads a folder of images, without ONNX Runtime', () => {
+  const folder = createApp('data', '@dalle-mini/data');
+  for (const absent of ['onnxruntime-node', '@tensorflow', '@dalle-mini/graph', '@dalle-mini/vqgan']) {
+    if (existsSync(join(folder, 'node_modules', absent))) throw new Error(`${absent} was installed`);
+  }
+  console.log(run(folder).trimEnd());
+});
+
+await check('app: @dalle-mini/pipeline generates an image with the bundled model', () => {
   const folder = createApp('pipeline', '@dalle-mini/pipeline');
   console.log(run(folder).trimEnd());
   const { width, height } = pngSize(join(folder, 'apple.png'));
