@@ -3,6 +3,7 @@ import {
   boolean,
   ConfigError,
   checkImage,
+  DisposedError,
   type ImageRanker,
   implementation,
   integer,
@@ -125,7 +126,7 @@ export class ClipRanker implements ImageRanker {
   }
 
   private compile(): Promise<Compiled> {
-    if (this.disposed) throw new Error('This ClipRanker was disposed of. Create another one to rank images.');
+    if (this.disposed) throw new DisposedError('This ClipRanker was disposed of. Create another one to rank images.');
     if (!this.compiled) {
       this.compiled = this.compileGraphs();
       // The next call tries again.

@@ -80,6 +80,11 @@ export class ConfigError extends DalleMiniError {
   }
 }
 
+/** Something was used after its `dispose()`. */
+export class DisposedError extends DalleMiniError {
+  static override readonly code = 'DISPOSED';
+}
+
 const longestText = 60;
 
 /**

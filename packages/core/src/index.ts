@@ -1,4 +1,4 @@
-export { ConfigError, DalleMiniError, describeValue, OptionError, quote } from './errors.js';
+export { ConfigError, DalleMiniError, DisposedError, describeValue, OptionError, quote } from './errors.js';
 export { forEachInTurns, nextTurn } from './event-loop.js';
 export {
   abortSignal,

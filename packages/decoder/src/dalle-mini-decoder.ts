@@ -4,6 +4,7 @@ import {
   callback,
   createRandom,
   type DecodeOptions,
+  DisposedError,
   field,
   type ImageTokenDecoder,
   implementation,
@@ -82,7 +83,7 @@ export class DalleMiniDecoder implements ImageTokenDecoder {
    * @throws OptionError if an option is out of its range, or the encodings do not fit this decoder.
    */
   async generate(text: TextEncoding, options: DecodeOptions = {}): Promise<Int32Array[]> {
-    if (this.disposed) throw new Error('This decoder was disposed of. Make another one.');
+    if (this.disposed) throw new DisposedError('This decoder was disposed of. Make another one.');
     const { gridSize, vocabularySize } = this;
     const given = readOptions(decodeOptions, options, 'generate');
     const { unconditional, signal, onProgress } = given;
@@ -159,7 +160,7 @@ export class DalleMiniDecoder implements ImageTokenDecoder {
    * @throws OptionError if an option is out of its range, or `images` is not a whole number of at least 1.
    */
   async prepare(images: number, options: SamplingOptions = {}): Promise<void> {
-    if (this.disposed) throw new Error('This decoder was disposed of. Make another one.');
+    if (this.disposed) throw new DisposedError('This decoder was disposed of. Make another one.');
     if (!Number.isSafeInteger(images) || images < 1)
       throw new OptionError('images', 'a whole number of at least 1', images);
     const given = readOptions(samplingOptions, options, 'prepare');

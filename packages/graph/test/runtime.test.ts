@@ -150,7 +150,7 @@ describe('disposing', () => {
     const before = await reused.compile(graph);
     await reused.dispose();
     const after = await reused.compile({ inputs: { x }, outputs: { y: g.exp(x) } });
-    await expect(before.run(feeds())).rejects.toThrow('run: what was compiled was disposed of');
+    await expect(before.run(feeds())).rejects.toThrow('this executable was disposed of');
     await before.dispose();
     expect([...(await after.run({ x: float32([3], [0, 0, 0]) })).y!.data]).toEqual([1, 1, 1]);
     await reused.dispose();
@@ -160,7 +160,7 @@ describe('disposing', () => {
     const [first, second] = [await runtime.compile(graph), await runtime.compile(graph)];
     await first.dispose();
     await first.dispose();
-    await expect(first.run(feeds())).rejects.toThrow('run: what was compiled was disposed of');
+    await expect(first.run(feeds())).rejects.toThrow('this executable was disposed of');
     expect([...(await second.run(feeds())).y!.data]).toEqual([-1, -2, -3]);
   });
 

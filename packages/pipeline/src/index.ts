@@ -1,4 +1,5 @@
 export {
+  DisposedError,
   type ImageRanker,
   type ImageTokenDecoder,
   type ImageTokenizer,
@@ -12,7 +13,6 @@ export {
 export { type FromPretrainedOptions, fromPretrained } from './from-pretrained.js';
 export {
   checkPrompt,
-  DisposedError,
   GeneratedImage,
   type GenerateOptions,
   type GenerateProgress,

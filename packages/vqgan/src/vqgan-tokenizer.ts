@@ -3,6 +3,7 @@ import {
   boolean,
   ConfigError,
   checkImage,
+  DisposedError,
   type ImageDecodeOptions,
   type ImageEncodeOptions,
   type ImageTokenizer,
@@ -185,7 +186,7 @@ export class VqganTokenizer implements ImageTokenizer {
 
   /** @param shape Of the images or of the tokens. */
   private compile(kind: 'encode' | 'decode', shape: Shape): Promise<Executable> {
-    if (this.disposed) throw new Error(`This VqganTokenizer was disposed of. Create another one to ${kind}.`);
+    if (this.disposed) throw new DisposedError(`This VqganTokenizer was disposed of. Create another one to ${kind}.`);
     const key = `${kind} ${shape}`;
     let executable = this.compiled.get(key);
     if (!executable) {

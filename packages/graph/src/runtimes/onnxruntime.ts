@@ -1,3 +1,4 @@
+import { DisposedError } from '@dalle-mini/core';
 import { GraphError } from '../graph-error.js';
 import { outputName, type ParameterPlacement } from '../onnx/emit.js';
 import { isOperation } from '../operation.js';
@@ -122,7 +123,8 @@ export class OnnxRuntime implements Runtime, AsyncDisposable {
     let reopening: Promise<void> | undefined;
     let closing: Promise<void> | undefined;
     const checkOpen = (call: 'run' | 'bind') => {
-      if (closing || this.running !== running) throw new Error(`${call}: what was compiled was disposed of`);
+      if (closing || this.running !== running)
+        throw new DisposedError(`${call}: this executable was disposed of. Compile the graph again.`);
     };
     /** Opens the model again where its thread has stopped. */
     const reopen = async (call: 'run' | 'bind') => {

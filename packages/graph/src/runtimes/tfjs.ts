@@ -1,3 +1,4 @@
+import { DisposedError } from '@dalle-mini/core';
 import type * as tfjs from '@tensorflow/tfjs-core';
 import { relativeShape } from '../dynamic-axes.js';
 import { GraphError } from '../graph-error.js';
@@ -463,7 +464,8 @@ export class TfjsRuntime implements Runtime, AsyncDisposable {
     const executable: Executable = {
       bind: async (inputs) => bindInputs(graph, expected, executable, inputs),
       async run(inputs: TensorValues, { transfer = false }: RunOptions = {}) {
-        if (!open.has(executable)) throw new Error('run: what was compiled was disposed of');
+        if (!open.has(executable))
+          throw new DisposedError('run: this executable was disposed of. Compile the graph again.');
         checkInputs(expected, inputs);
         const results = tf.tidy(() => {
           const values = new Map<Tensor, Value>(resident);

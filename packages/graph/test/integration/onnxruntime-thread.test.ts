@@ -101,7 +101,7 @@ test('a runtime is disposed of by Symbol.asyncDispose', () =>
     const executable = await runtime.compile(graph);
     await runtime[Symbol.asyncDispose]();
     expect(workers.map(({ threadId }) => threadId)).toEqual([-1]);
-    await expect(executable.run(feeds())).rejects.toThrow('run: what was compiled was disposed of');
+    await expect(executable.run(feeds())).rejects.toThrow('this executable was disposed of');
   }));
 
 test('runs that are asked for after an executable’s dispose are refused', () =>
@@ -109,7 +109,7 @@ test('runs that are asked for after an executable’s dispose are refused', () =
     const executable = await runtime.compile(graph);
     const first = executable.run(feeds());
     const disposal = executable.dispose();
-    await expect(executable.run(feeds())).rejects.toThrow('run: what was compiled was disposed of');
+    await expect(executable.run(feeds())).rejects.toThrow('this executable was disposed of');
     expect([...(await first).y!.data]).toEqual([-1, -2, -3]);
     await disposal;
   }));
@@ -125,7 +125,7 @@ describe('after its worker stopped', () => {
       for (const executable of [...executables, ...executables])
         expect([...(await executable.run(feeds())).y!.data]).toEqual([-1, -2, -3]);
       await executables[0]!.dispose();
-      await expect(executables[0]!.run(feeds())).rejects.toThrow('run: what was compiled was disposed of');
+      await expect(executables[0]!.run(feeds())).rejects.toThrow('this executable was disposed of');
     }));
 
   test('runs that are asked for at once open a model once', () =>

@@ -1,5 +1,5 @@
 import {
-  DalleMiniError,
+  DisposedError,
   type ImageRanker,
   type ImageTokenDecoder,
   type ImageTokenizer,
@@ -47,11 +47,6 @@ export interface TextToImageParts {
   readonly sampling?: SamplingOptions | undefined;
   /** What the parts run on, if nothing else does: it is disposed of after them. */
   readonly runtime?: { dispose(): Promise<void> } | undefined;
-}
-
-/** A model was used after `dispose()`. */
-export class DisposedError extends DalleMiniError {
-  static override readonly code = 'DISPOSED';
 }
 
 /**
