@@ -27,7 +27,10 @@ await check('relative links in Markdown files lead somewhere', () => {
     for (const [, link] of text.matchAll(/\]\(([^)\s]+)\)/g)) {
       if (/^[a-z]+:/.test(link)) continue;
       const [path, anchor] = link.split('#');
-      const target = path === '' ? join(root, file) : resolve(root, dirname(file), path);
+      const place = path === '' ? join(root, file) : resolve(root, dirname(file), path);
+      // GitHub shows a folder's README with the folder.
+      const readme = join(place, 'README.md');
+      const target = anchor && existsSync(readme) ? readme : place;
       if (!existsSync(target)) broken.push(`${file}: ${link}`);
       else if (anchor && !anchors(target).includes(anchor))
         broken.push(`${file}: ${link}, which is not a heading there`);

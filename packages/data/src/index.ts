@@ -13,4 +13,4 @@ export { openWebDataset } from './sources/web-dataset.js';
 export { type HeldOut, type HoldOutOptions, holdOut, subset } from './subset.js';
 export { type OpenTokenShardsOptions, openTokenShards, type TokenDataset } from './token-shards/read.js';
 export type { TokenSample } from './token-shards/shard.js';
-export { type WriteTokenShardsOptions, writeTokenShards } from './token-shards/write.js';
+export { type EncodeProgress, type WriteTokenShardsOptions, writeTokenShards } from './token-shards/write.js';

@@ -2,5 +2,11 @@ export { checkDecoderConfig, type DecoderConfig, decoderConfigField, decoderPres
 export { DalleMiniDecoder, type DalleMiniDecoderOptions } from './dalle-mini-decoder.js';
 export { type TextInput, teacherForced } from './decoder.js';
 export { decoderParameters, type RowShape, rowGraph, textGraph } from './decoding.js';
-export { exportConfig, exportDecoder, importDecoder, importDecoderConfig } from './published.js';
+export {
+  type ExportedTextEncoderConfig,
+  exportConfig,
+  exportDecoder,
+  importDecoder,
+  importDecoderConfig,
+} from './published.js';
 export { distribution, guide, type SamplingInputs, sample } from './sampling.js';

@@ -36,7 +36,7 @@ export function importDecoderConfig(json: object, source = 'config.json'): Decod
 }
 
 /**
- * Takes the decoder out of a published checkpoint, with the names and in the layouts of {@link decoder}. What is left in `published` is
+ * Takes the decoder out of a published checkpoint, with the names and in the layouts of `decoder`. What is left in `published` is
  * the text encoder's. Its memory is used again.
  *
  * @throws CheckpointError that names a tensor which is missing, of another shape, or not known.
