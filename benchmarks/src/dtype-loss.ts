@@ -11,16 +11,9 @@ import { parseArgs } from 'node:util';
 import type { RgbImage, TextEncoding } from '@dalle-mini/core';
 import { type DecoderConfig, guide, teacherForced } from '@dalle-mini/decoder';
 import { samplePrompts } from '@dalle-mini/example-emoji-model/recipe';
-import {
-  type Graph,
-  input,
-  logSoftmax,
-  ParameterScope,
-  type StoredParameter,
-  scalar,
-  sliceAxis,
-} from '@dalle-mini/graph';
+import { type Graph, input, logSoftmax, ParameterScope, scalar, sliceAxis } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import type { StoredParameter } from '@dalle-mini/graph/stored';
 import {
   type Dtype,
   fromPretrained,

@@ -1,6 +1,7 @@
 /** What this machine can do at most: prints one JSON line. A program's own figures are read beside these. */
 import { parseArgs } from 'node:util';
-import { initializeParameters, input, matmul, normal, ParameterScope, type Runtime } from '@dalle-mini/graph';
+import { input, matmul, ParameterScope, type Runtime } from '@dalle-mini/graph';
+import { initializeParameters, normal } from '@dalle-mini/graph/initializers';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 
 export interface Machine {

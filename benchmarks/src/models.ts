@@ -1,29 +1,30 @@
 /** The models that the training benchmark trains; those in `peers/` are the same, operation by operation. */
 import type { Random } from '@dalle-mini/core';
 import {
-  adamW,
   add,
-  causalMask,
   crossEntropy,
-  dotProductAttention,
-  embedding,
   gelu,
-  layerNorm,
-  linear,
   mean,
-  meanSquaredError,
-  mergeHeads,
   mul,
-  normal,
   type ParameterScope,
   range,
   type Shape,
   sizeOf,
-  splitHeads,
   type Tensor,
   type TensorData,
-  type TrainingOptions,
 } from '@dalle-mini/graph';
+import { normal } from '@dalle-mini/graph/initializers';
+import {
+  causalMask,
+  dotProductAttention,
+  embedding,
+  layerNorm,
+  linear,
+  meanSquaredError,
+  mergeHeads,
+  splitHeads,
+} from '@dalle-mini/graph/layers';
+import { adamW, type TrainingOptions } from '@dalle-mini/graph/training';
 import { reconstruct, type VqganConfig } from '@dalle-mini/vqgan';
 
 /** A model, how it is trained, and on what. */

@@ -8,16 +8,15 @@ import {
   input,
   loop,
   matmul,
-  normal,
   ParameterScope,
   parametersOf,
-  quantizableParameters,
-  type StoredParameter,
   sizeOf,
   type Tensor,
   type TensorData,
 } from '@dalle-mini/graph';
+import { normal } from '@dalle-mini/graph/initializers';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { quantizableParameters, type StoredParameter } from '@dalle-mini/graph/stored';
 import { type Dtype, openDecoder, readModelDescription } from '@dalle-mini/pipeline';
 import { type BartConfig, bartGraph, tokenizerFromBpeFiles } from '@dalle-mini/text-encoder';
 import { decodeGraph, type VqganConfig } from '@dalle-mini/vqgan';

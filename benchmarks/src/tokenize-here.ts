@@ -1,7 +1,8 @@
 /** Encodes or decodes images with the VQ-GAN, in a process of its own: prints its times as one JSON line, as the program in `peers/` does. */
 import { parseArgs } from 'node:util';
 import { createRandom, type RgbImage } from '@dalle-mini/core';
-import { initializeParameters, type TensorData } from '@dalle-mini/graph';
+import type { TensorData } from '@dalle-mini/graph';
+import { initializeParameters } from '@dalle-mini/graph/initializers';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { VqganTokenizer, vqganParameters, vqganPresets } from '@dalle-mini/vqgan';
 import { fromFloat32, toFloat32 } from '@dalle-mini/weights';

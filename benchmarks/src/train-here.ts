@@ -4,9 +4,11 @@ import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createRandom } from '@dalle-mini/core';
-import { initializeParameters, initialState, type Runtime, type TensorData, trainingGraph } from '@dalle-mini/graph';
+import type { Runtime, TensorData } from '@dalle-mini/graph';
+import { initializeParameters } from '@dalle-mini/graph/initializers';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { type Tfjs, TfjsRuntime } from '@dalle-mini/graph/tfjs';
+import { initialState, trainingGraph } from '@dalle-mini/graph/training';
 import type { Measurement } from './measurement.js';
 import { benchmarks, type ModelName } from './models.js';
 

@@ -1,13 +1,6 @@
 /** What a stage must do at least, whatever the program: its roofline is how long a machine takes for that. */
-import {
-  type Graph,
-  isOperation,
-  matchParameters,
-  parametersOf,
-  quantizableParameters,
-  sizeOf,
-  topologicalOrder,
-} from '@dalle-mini/graph';
+import { type Graph, isOperation, parametersOf, sizeOf, topologicalOrder } from '@dalle-mini/graph';
+import { matchParameters, quantizableParameters } from '@dalle-mini/graph/stored';
 import type { TensorLocation } from '@dalle-mini/weights/node';
 import type { Machine } from './machine.js';
 

@@ -8,7 +8,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { writeFileAtomically } from '@dalle-mini/core/node';
-import { quantize } from '@dalle-mini/graph';
+import { quantize } from '@dalle-mini/graph/stored';
 import { readCheckpointFile, writeCheckpointFile } from '@dalle-mini/weights/node';
 
 const source = process.argv[2];

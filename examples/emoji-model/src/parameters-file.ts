@@ -1,4 +1,5 @@
-import { dequantize, type TensorData } from '@dalle-mini/graph';
+import type { TensorData } from '@dalle-mini/graph';
+import { dequantize } from '@dalle-mini/graph/stored';
 import { fromFloat32 } from '@dalle-mini/weights';
 import { readCheckpointFile, writeCheckpointFile } from '@dalle-mini/weights/node';
 

@@ -14,15 +14,8 @@ import {
   type RgbImage,
   readOptions,
 } from '@dalle-mini/core';
-import {
-  type Executable,
-  type Graph,
-  input,
-  ParameterScope,
-  type Runtime,
-  reshape,
-  type StoredParameter,
-} from '@dalle-mini/graph';
+import { type Executable, type Graph, input, ParameterScope, type Runtime, reshape } from '@dalle-mini/graph';
+import type { StoredParameter } from '@dalle-mini/graph/stored';
 import { clipImageEmbeddings, clipSimilarities, clipTextEmbeddings } from './clip.js';
 import { type ClipConfig, checkClipConfig } from './config.js';
 import { writeClipPixels } from './pixels.js';

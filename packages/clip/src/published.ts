@@ -1,11 +1,11 @@
+import type { TensorData } from '@dalle-mini/graph';
 import {
   bindParameters,
   decodeParameter,
   type InMemory,
   type ParameterSource,
   type StoredParameter,
-  type TensorData,
-} from '@dalle-mini/graph';
+} from '@dalle-mini/graph/stored';
 import { CheckpointError, type StoredTensor } from '@dalle-mini/weights';
 import { clipParameters } from './clip.js';
 import type { ClipConfig } from './config.js';

@@ -1,5 +1,5 @@
 import { importClip } from '@dalle-mini/clip';
-import { quantize } from '@dalle-mini/graph';
+import { quantize } from '@dalle-mini/graph/stored';
 import { type Checkpoint, CheckpointError, fromFloat32, fromInt32 } from '@dalle-mini/weights';
 import { describe, expect, test } from 'vitest';
 import { openaiWeights, relativeError, tinyClip } from './fixtures.js';

@@ -70,6 +70,12 @@ describe('normal numbers', () => {
   const random = createRandom(2);
   const values = repeat(100_000, () => random.normal());
 
+  test('are the same for the same name', () => {
+    const random = createRandom('sampling', 42, 3);
+    // Box and Muller's method, of the integers above.
+    expect(repeat(2, () => Math.fround(random.normal()))).toEqual([-0.22483858466148376, 1.090216040611267]);
+  });
+
   test('are finite', () => {
     expect(values.every(Number.isFinite)).toBe(true);
   });

@@ -19,7 +19,8 @@ import {
   seedField,
   type TextEncoding,
 } from '@dalle-mini/core';
-import type { Executable, Runtime, StoredParameter, TensorData } from '@dalle-mini/graph';
+import type { Executable, Runtime, TensorData } from '@dalle-mini/graph';
+import type { StoredParameter } from '@dalle-mini/graph/stored';
 import { checkDecoderConfig, type DecoderConfig } from './config.js';
 import { beginToken } from './decoder.js';
 import { type RowShape, rowGraph, textGraph } from './decoding.js';

@@ -1,5 +1,6 @@
 /** DALL·E Mini's decoder, a transformer that writes image tokens and attends to a caption, with the logits of the next token. */
-import { concat, fill, linear, matmul, type ParameterScope, range, sliceAxis, type Tensor } from '@dalle-mini/graph';
+import { concat, fill, matmul, type ParameterScope, range, sliceAxis, type Tensor } from '@dalle-mini/graph';
+import { linear } from '@dalle-mini/graph/layers';
 import {
   createStack,
   type KeysAndValues,

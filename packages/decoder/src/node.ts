@@ -2,8 +2,9 @@
 import { join } from 'node:path';
 import { implementation, integer, object, optional, readOptions } from '@dalle-mini/core';
 import { readJsonFile } from '@dalle-mini/core/node';
-import { bindParameters, type Runtime } from '@dalle-mini/graph';
+import type { Runtime } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { bindParameters } from '@dalle-mini/graph/stored';
 import { type HubOptions, hubFields, resolveModelFolder } from '@dalle-mini/weights/hub';
 import { readCheckpointFile } from '@dalle-mini/weights/node';
 import { checkDecoderConfig } from './config.js';

@@ -1,6 +1,7 @@
 import { DalleMiniDecoder, decoderParameters, importDecoderConfig, teacherForced } from '@dalle-mini/decoder';
-import { crossEntropy, grad, input, mean, ParameterScope, type TensorData } from '@dalle-mini/graph';
+import { crossEntropy, input, mean, ParameterScope, type TensorData } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { grad } from '@dalle-mini/graph/training';
 import { integers, whole } from '@dalle-mini/testing/published';
 import { toFloat32, toInt32 } from '@dalle-mini/weights';
 import { afterAll, describe, expect, test } from 'vitest';

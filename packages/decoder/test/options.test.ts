@@ -5,8 +5,9 @@ import {
   importDecoderConfig,
   teacherForced,
 } from '@dalle-mini/decoder';
-import { grad, type Initializer, input, mean, ParameterScope, square, type TensorData } from '@dalle-mini/graph';
+import { type Initializer, input, mean, ParameterScope, square, type TensorData } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { grad } from '@dalle-mini/graph/training';
 import { fixture, integers } from '@dalle-mini/testing/published';
 import { toFloat32, toInt32 } from '@dalle-mini/weights';
 import { afterAll, describe, expect, test } from 'vitest';

@@ -1,5 +1,6 @@
 import { type DecoderConfig, importDecoder } from '@dalle-mini/decoder';
-import { dequantize, type TensorData } from '@dalle-mini/graph';
+import type { TensorData } from '@dalle-mini/graph';
+import { dequantize } from '@dalle-mini/graph/stored';
 import { released } from '@dalle-mini/testing/published';
 import { type Checkpoint, type StoredTensor, toFloat32 } from '@dalle-mini/weights';
 

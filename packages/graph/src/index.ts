@@ -1,38 +1,92 @@
-export * from './gradient.js';
-export * from './graph-error.js';
-export * from './initializers.js';
-export * from './layers.js';
-export { type EmitOptions, emitOnnx, type ParameterPlacement } from './onnx/emit.js';
+/** Tensors, the operators that make them, and the parameters of a model. */
+export { GraphError } from './graph-error.js';
 export { inLayer, isOperation } from './operation.js';
-export * from './operators.js';
-export * from './optimizers.js';
-export * from './parameters.js';
-export * from './print-graph.js';
-export * from './quantizable-parameters.js';
+export {
+  abs,
+  add,
+  argmax,
+  broadcastTo,
+  type ConvolutionOptions,
+  cast,
+  concat,
+  constant,
+  conv2d,
+  cos,
+  crossEntropy,
+  cumsum,
+  div,
+  equal,
+  erf,
+  exp,
+  fill,
+  gather,
+  gelu,
+  greater,
+  groupNormalize,
+  type InputOptions,
+  input,
+  type LoopResult,
+  less,
+  log,
+  logicalAnd,
+  logicalNot,
+  logSoftmax,
+  loop,
+  matmul,
+  max,
+  maximum,
+  mean,
+  minimum,
+  mul,
+  neg,
+  normalize,
+  type Operand,
+  oneHot,
+  pad,
+  pow,
+  range,
+  reciprocal,
+  relu,
+  reshape,
+  scalar,
+  scatterAdd,
+  scatterAlong,
+  select,
+  sigmoid,
+  sign,
+  sin,
+  slice,
+  sliceAxis,
+  softmax,
+  sort,
+  split,
+  sqrt,
+  square,
+  stopGradient,
+  sub,
+  sum,
+  swish,
+  takeAlong,
+  tanh,
+  transpose,
+  update,
+  upsample,
+  upsampleConv2d,
+} from './operators.js';
+export { ParameterScope } from './parameters.js';
+export { printGraph } from './print-graph.js';
 export type { BoundInputs, CompileOptions, Executable, RunOptions, Runtime, TensorValues } from './runtimes/runtime.js';
-export * from './schedules.js';
-export { broadcastShapes, sizeOf } from './shape.js';
-export {
-  type BindOptions,
-  bindParameters,
-  type CheckpointTensor,
-  matchParameters,
-  type ParameterMatch,
-  type ParameterSource,
-} from './stored/bind-parameters.js';
-export type { Dense } from './stored/dense.js';
-export type { Fp16 } from './stored/fp16.js';
-export type { FileRegion, InMemory, Part } from './stored/part.js';
-export { checkpointTensors, dequantize, type Float32Tensor, quantize } from './stored/quantize-checkpoint.js';
-export {
-  type QuantizedBits,
-  type QuantizedBlocks,
-  type QuantizeOptions,
-  quantizeBlocks,
-} from './stored/quantized-blocks.js';
-export { type QuantizedColumns, quantizeColumns } from './stored/quantized-columns.js';
-export { type QuantizedRows, quantizeRows } from './stored/quantized-rows.js';
-export { decodeParameter, fileRegionsOf, type StoredParameter } from './stored/stored-parameter.js';
-export * from './tensor.js';
-export * from './training.js';
-export * from './traversal.js';
+export { sizeOf } from './shape.js';
+export type {
+  DType,
+  Graph,
+  Initializer,
+  Operation,
+  OperatorAttributes,
+  OperatorName,
+  Padding,
+  Shape,
+  Tensor,
+  TensorData,
+} from './tensor.js';
+export { parametersOf, topologicalOrder } from './traversal.js';

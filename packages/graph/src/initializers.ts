@@ -17,7 +17,7 @@ export const lecunNormal = (fanIn: number): Initializer => normal(Math.sqrt(1 / 
 export const fanInUniform = (fanIn: number): Initializer => uniform(Math.sqrt(1 / fanIn));
 
 /** Generates the first values of a parameter of the given shape. */
-export function initialize(initializer: Initializer, shape: Shape, random: Random): Float32Array {
+function initialize(initializer: Initializer, shape: Shape, random: Random): Float32Array {
   const data = new Float32Array(sizeOf(shape));
   switch (initializer.kind) {
     case 'zeros':

@@ -1,9 +1,6 @@
 import { GraphError } from './graph-error.js';
-import { describe, operation } from './operation.js';
-import { sameShape, sizeOf } from './shape.js';
-import { Mismatches } from './stored/mismatches.js';
-import { isInMemory } from './stored/part.js';
-import { partsOf, type StoredParameter } from './stored/stored-parameter.js';
+import { operation } from './operation.js';
+import { sameShape } from './shape.js';
 import type { Initializer, Shape, Tensor } from './tensor.js';
 
 /**
@@ -42,37 +39,4 @@ export class ParameterScope {
   private name(name: string): string {
     return this.path ? `${this.path}.${name}` : name;
   }
-}
-
-/**
- * Checks that every parameter has a value of its type and shape; there may be more values than parameters.
- * @throws GraphError that lists all parameters whose values are missing or do not fit.
- */
-export function checkParameters(
-  parameters: ReadonlyMap<string, Tensor>,
-  values: ReadonlyMap<string, StoredParameter>,
-): void {
-  const mismatches = new Mismatches();
-  for (const [name, tensor] of parameters) {
-    const value = values.get(name);
-    if (!value) {
-      mismatches.missing.push(name);
-      continue;
-    }
-    const { dtype, shape } = value;
-    if (dtype !== tensor.dtype || !sameShape(shape, tensor.shape)) {
-      mismatches.different.push(`${name} must be ${describe(tensor)}, not ${dtype}[${shape.join(', ')}]`);
-      continue;
-    }
-    for (const [field, layout, part] of partsOf(value)) {
-      const size = sizeOf(layout.shape);
-      if (isInMemory(part) && part.length !== size)
-        mismatches.different.push(`${name} must have ${size} elements in ${field}, not ${part.length}`);
-    }
-  }
-  const { text } = mismatches;
-  if (text !== undefined)
-    throw new GraphError(
-      `The parameters must be those of the graph: ${text}. Give the weights that belong to this model.`,
-    );
 }

@@ -9,7 +9,7 @@ import {
   quantizeColumns,
   quantizeRows,
   type StoredParameter,
-} from '@dalle-mini/graph';
+} from '@dalle-mini/graph/stored';
 import { Values } from '@dalle-mini/testing/values';
 import { CheckpointError, fromFloat32, fromInt32 } from '@dalle-mini/weights';
 import { describe, expect, test } from 'vitest';

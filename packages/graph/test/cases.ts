@@ -1,5 +1,8 @@
 import * as g from '@dalle-mini/graph';
+import * as layers from '@dalle-mini/graph/layers';
+import { grad } from '@dalle-mini/graph/training';
 import { float32, int32, Values } from '@dalle-mini/testing/values';
+import { conv2dInputGradient, conv2dWeightGradient } from '../src/operators.js';
 
 /** One application of an operator, or of a layer, to values: what the tests of runtimes and of gradients run over. */
 export interface Case {
@@ -223,13 +226,13 @@ const table: { readonly [Name in Exclude<g.OperatorName, 'input' | 'parameter'>]
     convolutions.map((convolution) => {
       const { name, image, kernel, stride, padding } = convolution;
       const operands = [values.floats(convolvedShape(convolution)), values.floats(kernel)];
-      return on(operands, (y, k) => g.conv2dInputGradient(y, k, image, { stride, padding }), name);
+      return on(operands, (y, k) => conv2dInputGradient(y, k, image, { stride, padding }), name);
     }),
   conv2dWeightGradient: (values) =>
     convolutions.map((convolution) => {
       const { name, image, kernel, stride, padding } = convolution;
       const operands = [values.floats(image), values.floats(convolvedShape(convolution))];
-      return on(operands, (x, y) => g.conv2dWeightGradient(x, y, kernel, { stride, padding }), name);
+      return on(operands, (x, y) => conv2dWeightGradient(x, y, kernel, { stride, padding }), name);
     }),
 
   reshape: (values) => [
@@ -448,23 +451,23 @@ export const layerCases: readonly Case[] = (() => {
   const x = () => values.floats([2, 3, 4], -2, 2);
   const heads = () => values.floats([2, 2, 3, 4], -2, 2);
   return [
-    layer([x()], (scope, x) => g.linear(scope, x, 5), values, 'linear'),
-    layer([x()], (scope, x) => g.linear(scope, x, 5, { bias: false }), values, 'linear without a bias'),
-    layer([values.integers([2, 3], 0, 6)], (scope, i) => g.embedding(scope, i, 6, 4), values, 'embedding'),
-    layer([x()], (scope, x) => g.layerNorm(scope, x), values, 'layerNorm'),
-    layer([x()], (scope, x) => g.layerNorm(scope, x, { scale: false }), values, 'layerNorm without a scale'),
-    layer([x()], (scope, x) => g.rmsNorm(scope, x), values, 'rmsNorm'),
-    layer([values.floats([2, 4, 3, 3], -2, 2)], (scope, x) => g.groupNorm(scope, x, 2), values, 'groupNorm'),
-    layer([values.floats([2, 3, 5, 5])], (scope, x) => g.conv(scope, x, 4), values, 'conv'),
+    layer([x()], (scope, x) => layers.linear(scope, x, 5), values, 'linear'),
+    layer([x()], (scope, x) => layers.linear(scope, x, 5, { bias: false }), values, 'linear without a bias'),
+    layer([values.integers([2, 3], 0, 6)], (scope, i) => layers.embedding(scope, i, 6, 4), values, 'embedding'),
+    layer([x()], (scope, x) => layers.layerNorm(scope, x), values, 'layerNorm'),
+    layer([x()], (scope, x) => layers.layerNorm(scope, x, { scale: false }), values, 'layerNorm without a scale'),
+    layer([x()], (scope, x) => layers.rmsNorm(scope, x), values, 'rmsNorm'),
+    layer([values.floats([2, 4, 3, 3], -2, 2)], (scope, x) => layers.groupNorm(scope, x, 2), values, 'groupNorm'),
+    layer([values.floats([2, 3, 5, 5])], (scope, x) => layers.conv(scope, x, 4), values, 'conv'),
     layer(
       [values.floats([2, 3, 6, 6])],
-      (scope, x) => g.conv(scope, x, 2, { stride: 2, padding: [0, 0, 1, 1] }),
+      (scope, x) => layers.conv(scope, x, 2, { stride: 2, padding: [0, 0, 1, 1] }),
       values,
       'conv of stride 2, padded below',
     ),
-    layer([values.floats([2, 3, 3, 4])], (scope, x) => g.upsampleConv(scope, x, 2), values, 'upsampleConv'),
-    on([x()], (x) => g.mergeHeads(g.exp(g.splitHeads(x, 2))), 'splitHeads and mergeHeads'),
-    on([heads(), heads(), heads()], (q, k, v) => g.dotProductAttention(q, k, v), 'dotProductAttention'),
+    layer([values.floats([2, 3, 3, 4])], (scope, x) => layers.upsampleConv(scope, x, 2), values, 'upsampleConv'),
+    on([x()], (x) => layers.mergeHeads(g.exp(layers.splitHeads(x, 2))), 'splitHeads and mergeHeads'),
+    on([heads(), heads(), heads()], (q, k, v) => layers.dotProductAttention(q, k, v), 'dotProductAttention'),
     on(
       [
         heads(),
@@ -472,25 +475,25 @@ export const layerCases: readonly Case[] = (() => {
         heads(),
         { dtype: 'bool', shape: [1, 1, 3, 3], data: Uint8Array.of(1, 0, 0, 1, 1, 0, 1, 1, 1) },
       ],
-      g.dotProductAttention,
+      layers.dotProductAttention,
       'dotProductAttention with a causal mask',
     ),
     on(
       [heads(), heads(), heads(), { dtype: 'bool', shape: [2, 1, 1, 3], data: Uint8Array.of(1, 1, 0, 0, 1, 0) }],
-      g.dotProductAttention,
+      layers.dotProductAttention,
       'dotProductAttention with padding',
     ),
     {
       name: 'dotProductAttention to nothing but padding',
       operands: [heads(), heads(), heads(), { dtype: 'bool', shape: [1], data: Uint8Array.of(0) }],
-      build: g.dotProductAttention,
+      build: layers.dotProductAttention,
       // Adding −1e9 to all scores alike rounds them to one number.
       isKink: true,
     },
-    layer([x()], (scope, x) => g.feedForward(scope, x, 6), values, 'feedForward'),
-    layer([x()], (scope, x) => g.gatedFeedForward(scope, x, 6), values, 'gatedFeedForward'),
+    layer([x()], (scope, x) => layers.feedForward(scope, x, 6), values, 'feedForward'),
+    layer([x()], (scope, x) => layers.gatedFeedForward(scope, x, 6), values, 'gatedFeedForward'),
     on([values.floats([2, 3, 5], -2, 2), values.integers([2, 3], 0, 5)], g.crossEntropy, 'crossEntropy'),
-    on([x(), x()], g.meanSquaredError, 'meanSquaredError'),
+    on([x(), x()], layers.meanSquaredError, 'meanSquaredError'),
     on([x()], (x) => g.mean(x, { axes: [0, 2] }), 'mean'),
   ];
 })();
@@ -526,7 +529,7 @@ export function gradientGraph(one: Case) {
   const { feeds, inputs, results, graph } = caseGraph(one);
   const weights = g.input('weights', results[0]!.shape);
   const by = inputs.flatMap((tensor, i) => (tensor.dtype === 'float32' ? [i] : []));
-  const gradients = g.grad(
+  const gradients = grad(
     g.sum(g.mul(results[0]!, weights)),
     by.map((i) => inputs[i]!),
   );

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as g from '@dalle-mini/graph';
 import { type CompiledModelCache, OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import type { StoredParameter } from '@dalle-mini/graph/stored';
 import { float32 } from '@dalle-mini/testing/values';
 import { afterAll } from 'vitest';
 
@@ -28,7 +29,7 @@ export function products(steps: number): g.Graph {
 }
 
 /** The matrix in a file, all of one value. */
-function matrixOf(value: number): ReadonlyMap<string, g.StoredParameter> {
+function matrixOf(value: number): ReadonlyMap<string, StoredParameter> {
   const file = `${value}.bin`;
   const path = join(temporary, file);
   if (!existsSync(path)) writeFileSync(path, new Float32Array(width * width).fill(value));

@@ -1,4 +1,5 @@
 import * as g from '@dalle-mini/graph';
+import * as layers from '@dalle-mini/graph/layers';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { loadTfjs, TfjsRuntime } from '@dalle-mini/graph/tfjs';
 import { float32, int32 } from '@dalle-mini/testing/values';
@@ -31,8 +32,8 @@ const functions: Record<
     [2, 4, 6],
     1,
     (x) => {
-      const heads = g.splitHeads(x, 3);
-      return g.mergeHeads(g.dotProductAttention(heads, heads, heads));
+      const heads = layers.splitHeads(x, 3);
+      return layers.mergeHeads(layers.dotProductAttention(heads, heads, heads));
     },
     [1],
   ],
@@ -40,8 +41,8 @@ const functions: Record<
     [1, 4, 6],
     1,
     (x) => {
-      const heads = g.splitHeads(x, 1);
-      return g.mergeHeads(g.dotProductAttention(heads, heads, heads));
+      const heads = layers.splitHeads(x, 1);
+      return layers.mergeHeads(layers.dotProductAttention(heads, heads, heads));
     },
     [1],
   ],

@@ -2,7 +2,14 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as g from '@dalle-mini/graph';
-import { OnnxRuntime, writeOnnx } from '@dalle-mini/graph/onnxruntime';
+import * as initializers from '@dalle-mini/graph/initializers';
+import { initializeParameters } from '@dalle-mini/graph/initializers';
+import * as layers from '@dalle-mini/graph/layers';
+import { writeOnnx } from '@dalle-mini/graph/node';
+import { emitOnnx } from '@dalle-mini/graph/onnx';
+import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import type { StoredParameter } from '@dalle-mini/graph/stored';
+import * as stored from '@dalle-mini/graph/stored';
 import { compiledAndReopened } from '@dalle-mini/testing/onnx-file';
 import { float32, int32, relativeError, Values } from '@dalle-mini/testing/values';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -24,7 +31,7 @@ test.each(['conv2dInputGradient', 'conv2dWeightGradient', 'upsampleConv2d', 'upd
   async (name) => {
     for (const one of operatorCases.get(name) ?? layerCases) {
       const { graph, feeds } = caseGraph(one);
-      const plainModel = g.emitOnnx(graph, { kind: 'inputs' }, { optimize: false });
+      const plainModel = emitOnnx(graph, { kind: 'inputs' }, { optimize: false });
       const executables = [await runtime.compile(graph), await runtime.open(plainModel, graph)] as const;
       const [fast, plain] = [await executables[0].run(feeds), await executables[1].run(feeds)];
       for (const executable of executables) await executable.dispose();
@@ -38,7 +45,7 @@ test('the one row of a product is scaled by a vector, where the graph has a numb
   const emit = (rows: number, factor: g.Tensor | number) => {
     const [x, y] = [g.input('x', [rows, 8]), g.input('y', [3, 8])];
     const product = g.matmul(g.mul(x, factor), y, { transposeB: true });
-    return g.emitOnnx({ inputs: { x, y }, outputs: { product } });
+    return emitOnnx({ inputs: { x, y }, outputs: { product } });
   };
   const vector = g.constant(float32([8], Array(8).fill(0.5)));
   expect(emit(1, 0.5)).toEqual(emit(1, vector));
@@ -49,10 +56,10 @@ describe('parameters', () => {
   const x = g.input('x', [2, 8]);
   const scope = new g.ParameterScope();
   // Used in another order than declared in.
-  scope.in('out').parameter('weight', [3, 16], g.normal(1));
-  const hidden = g.tanh(g.linear(scope.in('in'), x, 16));
-  const graph: g.Graph = { inputs: { x }, outputs: { y: g.linear(scope.in('out'), hidden, 3, { bias: false }) } };
-  const parameters = g.initializeParameters(scope.parameters, 3);
+  scope.in('out').parameter('weight', [3, 16], initializers.normal(1));
+  const hidden = g.tanh(layers.linear(scope.in('in'), x, 16));
+  const graph: g.Graph = { inputs: { x }, outputs: { y: layers.linear(scope.in('out'), hidden, 3, { bias: false }) } };
+  const parameters = initializeParameters(scope.parameters, 3);
   const feeds = { x: new Values(1).floats([2, 8]) };
   let expected: g.TensorData;
 
@@ -62,13 +69,13 @@ describe('parameters', () => {
   });
 
   test('are initializers of the model where it is compiled with them', () => {
-    const model = readModel(g.emitOnnx(graph, { kind: 'initializers', values: parameters }));
+    const model = readModel(emitOnnx(graph, { kind: 'initializers', values: parameters }));
     expect(model.inputs).toEqual(['x']);
     expect(model.initializers).toEqual(['in.weight', 'in.bias', 'out.weight']);
   });
 
   test('are inputs of the model otherwise, with the same result', async () => {
-    const model = readModel(g.emitOnnx(graph));
+    const model = readModel(emitOnnx(graph));
     expect(model.inputs).toEqual(['x', 'in.weight', 'in.bias', 'out.weight']);
     expect(model.initializers).toEqual([]);
     const executable = await runtime.compile(graph);
@@ -87,22 +94,22 @@ describe('parameters', () => {
     const compiled = await runtime.compile(graph, { parameters });
     const fed = await runtime.compile(graph);
     const results = [await compiled.run({ x }), await fed.run({ x, ...Object.fromEntries(parameters) })];
-    const types = typesOf(readModel(g.emitOnnx(graph, { kind: 'initializers', values: parameters })));
+    const types = typesOf(readModel(emitOnnx(graph, { kind: 'initializers', values: parameters })));
     return { types, values: results.map(({ y }) => y!.data as Float32Array) };
   }
 
   test.each<[string, g.Shape, (scope: g.ParameterScope, x: g.Tensor) => g.Tensor]>([
-    ['3×3', [1, 128, 32, 32], (scope, x) => g.conv(scope, x, 144)],
+    ['3×3', [1, 128, 32, 32], (scope, x) => layers.conv(scope, x, 144)],
     [
       '3×3 of two images, padded unevenly',
       [2, 144, 31, 40],
-      (scope, x) => g.conv(scope, x, 128, { padding: [2, 0, 1, 3] }),
+      (scope, x) => layers.conv(scope, x, 128, { padding: [2, 0, 1, 3] }),
     ],
-    ['3×3 that is not padded', [1, 128, 38, 34], (scope, x) => g.conv(scope, x, 128, { padding: 0 })],
+    ['3×3 that is not padded', [1, 128, 38, 34], (scope, x) => layers.conv(scope, x, 128, { padding: 0 })],
     [
       '3×3 without a bias',
       [1, 128, 32, 32],
-      (scope, x) => g.conv2d(x, scope.parameter('weight', [128, 128, 3, 3], g.normal(1)), { padding: 1 }),
+      (scope, x) => g.conv2d(x, scope.parameter('weight', [128, 128, 3, 3], initializers.normal(1)), { padding: 1 }),
     ],
   ])('of a wide convolution, %s, give what inputs give, by fewer products', async (_, shape, build) => {
     const { types, values } = await bothWays(new Values(1).floats(shape), build);
@@ -117,7 +124,7 @@ describe('parameters', () => {
       [2, 6, 3, 5],
       [2, 32, 5],
     ] satisfies g.Shape[]) {
-      const { values } = await bothWays(new Values(1).floats(shape), (scope, x) => g.groupNorm(scope, x, 2));
+      const { values } = await bothWays(new Values(1).floats(shape), (scope, x) => layers.groupNorm(scope, x, 2));
       expect(relativeError(values[0]!, values[1]!), `[${shape}]`).toBeLessThan(1e-6);
     }
   });
@@ -125,10 +132,10 @@ describe('parameters', () => {
   describe('in a model that writeOnnx wrote', () => {
     test('give the same, in few bits too', async () => {
       const { shape, data } = parameters.get('in.weight')!;
-      const few = g.quantizeBlocks(data as Float32Array, shape, { bits: 8, blockSize: 16 });
-      const columns = g.quantizeColumns(data as Float32Array, shape);
+      const few = stored.quantizeBlocks(data as Float32Array, shape, { bits: 8, blockSize: 16 });
+      const columns = stored.quantizeColumns(data as Float32Array, shape);
       for (const weight of [parameters.get('in.weight')!, few, columns]) {
-        const values = new Map<string, g.StoredParameter>([...parameters, ['in.weight', weight]]);
+        const values = new Map<string, StoredParameter>([...parameters, ['in.weight', weight]]);
         const { compiled, reopened } = await compiledAndReopened(runtime, graph, values, feeds);
         expect(reopened).toEqual(compiled);
       }
@@ -140,7 +147,7 @@ describe('parameters', () => {
         shape: [16],
         data: { folder: '/elsewhere', file: 'weights.bin', offset: 0 },
       } as const;
-      const values = new Map<string, g.StoredParameter>([...parameters, ['in.bias', elsewhere]]);
+      const values = new Map<string, StoredParameter>([...parameters, ['in.bias', elsewhere]]);
       await expect(writeOnnx(join(folder, 'model.onnx'), graph, values)).rejects.toThrow(
         `parameter in.bias stands in a file of /elsewhere: write the model into that folder, not ${folder}`,
       );
@@ -156,7 +163,7 @@ describe('parameters', () => {
 
   describe('in files', () => {
     /** All values in one file after a header, and where each stands. */
-    const files = new Map<string, g.Dense & { readonly data: g.FileRegion }>();
+    const files = new Map<string, stored.Dense & { readonly data: stored.FileRegion }>();
     beforeAll(() => {
       const chunks = [Buffer.from('header')];
       let offset = chunks[0]!.length;
@@ -169,7 +176,7 @@ describe('parameters', () => {
     });
 
     /** The files' values, one of them elsewhere. */
-    const withBiasAt = (region: Partial<g.FileRegion>) => {
+    const withBiasAt = (region: Partial<stored.FileRegion>) => {
       const bias = files.get('in.bias')!;
       return new Map(files).set('in.bias', { ...bias, data: { ...bias.data, ...region } });
     };
@@ -182,7 +189,7 @@ describe('parameters', () => {
     });
 
     test('are mapped, alone or beside others in memory', async () => {
-      const mixed = new Map<string, g.StoredParameter>([...files, ['in.bias', parameters.get('in.bias')!]]);
+      const mixed = new Map<string, StoredParameter>([...files, ['in.bias', parameters.get('in.bias')!]]);
       for (const values of [files, mixed]) {
         const executable = await runtime.compile(graph, { parameters: values });
         expect((await executable.run(feeds)).y).toEqual(expected);
@@ -240,8 +247,8 @@ describe('parameters', () => {
   });
 
   test('may not have the name of an input', () => {
-    const clash = g.add(x, new g.ParameterScope().parameter('x', [8], g.ones));
-    expect(() => g.emitOnnx({ inputs: { x }, outputs: { clash } })).toThrow('x names both an input and a parameter');
+    const clash = g.add(x, new g.ParameterScope().parameter('x', [8], initializers.ones));
+    expect(() => emitOnnx({ inputs: { x }, outputs: { clash } })).toThrow('x names both an input and a parameter');
   });
 });
 
@@ -268,7 +275,7 @@ describe('inputs and outputs', () => {
   });
 
   test('a parameter may be an output', async () => {
-    const w = new g.ParameterScope().parameter('w', [2], g.ones);
+    const w = new g.ParameterScope().parameter('w', [2], initializers.ones);
     const parameters = new Map([['w', float32([2], [3, 4])]]);
     const executable = await runtime.compile({ inputs: {}, outputs: { w, sum: g.sum(w) } }, { parameters });
     expect(await executable.run({})).toEqual({ w: parameters.get('w'), sum: float32([], [7]) });
@@ -281,21 +288,21 @@ describe('inputs and outputs', () => {
   });
 
   test('an input that is needed and not named is refused', () => {
-    expect(() => g.emitOnnx({ inputs: {}, outputs: { y } })).toThrow("input x is not among the graph's inputs");
+    expect(() => emitOnnx({ inputs: {}, outputs: { y } })).toThrow("input x is not among the graph's inputs");
   });
 
   test('a result cannot be an input', () => {
-    expect(() => g.emitOnnx({ inputs: { y }, outputs: { y } })).toThrow('y is no input, but the result of exp');
+    expect(() => emitOnnx({ inputs: { y }, outputs: { y } })).toThrow('y is no input, but the result of exp');
   });
 
   test('a graph is always emitted as the same bytes', () => {
-    const emit = () => g.emitOnnx(caseGraph(layerCases.find(({ name }) => name === 'gatedFeedForward')!).graph);
+    const emit = () => emitOnnx(caseGraph(layerCases.find(({ name }) => name === 'gatedFeedForward')!).graph);
     expect(emit()).toEqual(emit());
   });
 
   test('equal constants are written once', () => {
     const twice = g.add(g.mul(x, 0.1), g.mul(y, 0.1));
-    expect(readModel(g.emitOnnx({ inputs: { x }, outputs: { twice } })).initializers).toHaveLength(1);
+    expect(readModel(emitOnnx({ inputs: { x }, outputs: { twice } })).initializers).toHaveLength(1);
   });
 });
 
@@ -303,8 +310,8 @@ describe('a layer norm', () => {
   const x = g.input('x', [2, 3]);
   const build = (f: (normalized: g.Tensor, weight: g.Tensor, bias: g.Tensor) => g.Tensor[]) => {
     const scope = new g.ParameterScope();
-    const weight = scope.parameter('weight', [3], g.ones);
-    const tensors = f(g.normalize(x, 1e-5), weight, scope.parameter('bias', [3], g.zeros));
+    const weight = scope.parameter('weight', [3], initializers.ones);
+    const tensors = f(g.normalize(x, 1e-5), weight, scope.parameter('bias', [3], initializers.zeros));
     const outputs = Object.fromEntries(tensors.map((tensor, i) => [`y${i}`, tensor]));
     return { inputs: { x }, outputs };
   };
@@ -317,8 +324,8 @@ describe('a layer norm', () => {
 
   test('is one node, with its scale and its shift', () => {
     for (const graph of [scaled, shifted, both])
-      expect(typesOf(readModel(g.emitOnnx(graph)))).toEqual(['LayerNormalization', 'Identity']);
-    expect(typesOf(loopIn(readModel(g.emitOnnx(inLoop))))).not.toContain('Mul');
+      expect(typesOf(readModel(emitOnnx(graph)))).toEqual(['LayerNormalization', 'Identity']);
+    expect(typesOf(loopIn(readModel(emitOnnx(inLoop))))).not.toContain('Mul');
   });
 
   test.each([
@@ -327,7 +334,7 @@ describe('a layer norm', () => {
     ['what is added is no vector', build((n) => [g.add(n, x)])],
     ['what is multiplied is itself', build((n) => [g.mul(n, n)])],
   ])('stays apart where %s', (_, graph) => {
-    expect(typesOf(readModel(g.emitOnnx(graph))).filter((type) => type === 'Mul' || type === 'Add')).not.toEqual([]);
+    expect(typesOf(readModel(emitOnnx(graph))).filter((type) => type === 'Mul' || type === 'Add')).not.toEqual([]);
   });
 
   test('has the same values', async () => {
@@ -352,7 +359,7 @@ describe('a layer norm', () => {
 
 describe('a loop', () => {
   const x = g.input('x', [2]);
-  const emit = (y: g.Tensor) => readModel(g.emitOnnx({ inputs: { x }, outputs: { y } }));
+  const emit = (y: g.Tensor) => readModel(emitOnnx({ inputs: { x }, outputs: { y } }));
 
   test('computes outside it, once, all that depends on nothing in it', () => {
     const { carried } = g.loop(5, [x], (_, [state]) => ({ carried: [g.add(g.tanh(state!), g.exp(g.neg(x)))] }));
@@ -423,7 +430,7 @@ describe('a loop', () => {
   });
 
   test('uses a parameter in its body', async () => {
-    const w = new g.ParameterScope().parameter('w', [2], g.ones);
+    const w = new g.ParameterScope().parameter('w', [2], initializers.ones);
     const { carried } = g.loop(3, [x], (_, [state]) => ({ carried: [g.mul(state!, w)] }));
     const parameters = new Map([['w', float32([2], [2, 3])]]);
     const executable = await runtime.compile({ inputs: { x }, outputs: { y: carried[0]! } }, { parameters });

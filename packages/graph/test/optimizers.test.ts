@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs';
 import * as g from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import * as training from '@dalle-mini/graph/training';
 import { float32, relativeError, Values } from '@dalle-mini/testing/values';
 import { afterAll, describe, expect, test } from 'vitest';
+import { largestAxes } from '../src/training/optimizers.js';
 
 type Table = Record<string, { shape: number[]; data: number[] }>;
 
@@ -19,7 +21,7 @@ const runtime = new OnnxRuntime({ threads: 1 });
 afterAll(() => runtime.dispose());
 
 /** Takes the steps of the reference: the parameters after each. */
-async function takeSteps(optimizer: g.Optimizer): Promise<Record<string, g.TensorData>[]> {
+async function takeSteps(optimizer: training.Optimizer): Promise<Record<string, g.TensorData>[]> {
   const inputs: Record<string, g.Tensor> = {
     learningRate: g.input('learningRate', []),
     step: g.input('step', []),
@@ -69,15 +71,15 @@ async function takeSteps(optimizer: g.Optimizer): Promise<Record<string, g.Tenso
 const lastAxes = (shape: g.Shape) => (shape.length < 2 ? undefined : ([shape.length - 2, shape.length - 1] as const));
 
 describe('an optimizer steps as its reference does', () => {
-  const optimizers: Record<string, g.Optimizer> = {
-    sgd: g.sgd(),
-    'sgd momentum 0.9': g.sgd({ momentum: 0.9 }),
-    adam: g.adam(),
-    'adam beta1 0.8 beta2 0.95 epsilon 0.01': g.adam({ beta1: 0.8, beta2: 0.95, epsilon: 0.01 }),
-    adamW: g.adamW(),
-    'adamW weightDecay 0.1 everywhere': g.adamW({ weightDecay: 0.1, decays: () => true }),
-    adafactor: g.adafactor({ factoredAxes: lastAxes }),
-    'adafactor clipThreshold 0.5 decayExponent -0.6 weightDecay 0.1': g.adafactor({
+  const optimizers: Record<string, training.Optimizer> = {
+    sgd: training.sgd(),
+    'sgd momentum 0.9': training.sgd({ momentum: 0.9 }),
+    adam: training.adam(),
+    'adam beta1 0.8 beta2 0.95 epsilon 0.01': training.adam({ beta1: 0.8, beta2: 0.95, epsilon: 0.01 }),
+    adamW: training.adamW(),
+    'adamW weightDecay 0.1 everywhere': training.adamW({ weightDecay: 0.1, decays: () => true }),
+    adafactor: training.adafactor({ factoredAxes: lastAxes }),
+    'adafactor clipThreshold 0.5 decayExponent -0.6 weightDecay 0.1': training.adafactor({
       clipThreshold: 0.5,
       decayExponent: -0.6,
       weightDecay: 0.1,
@@ -110,7 +112,7 @@ describe('weight decay', () => {
   const [learningRate, step] = names.map((name) => g.input(name, [])) as [g.Tensor, g.Tensor];
 
   /** One step from parameters of 1 with a gradient of zero: only decay moves them. */
-  async function decayed(optimizer: g.Optimizer, name: string, shape: g.Shape): Promise<number> {
+  async function decayed(optimizer: training.Optimizer, name: string, shape: g.Shape): Promise<number> {
     const x = g.broadcastTo(g.reshape(g.slice(parameter, [0, 0], [1, 1]), []), shape);
     const slots = Object.fromEntries(
       Object.entries(optimizer.slots(shape)).map(([slot, slotShape]) => [slot, g.fill(slotShape, 0)]),
@@ -129,13 +131,13 @@ describe('weight decay', () => {
   }
 
   test('is the learning rate times its strength, apart from the gradient', async () => {
-    expect(await decayed(g.adamW({ weightDecay: 0.25 }), 'w', [2, 2])).toBe(0.875);
-    expect(await decayed(g.adafactor({ weightDecay: 0.25 }), 'w', [2, 2])).toBe(0.875);
+    expect(await decayed(training.adamW({ weightDecay: 0.25 }), 'w', [2, 2])).toBe(0.875);
+    expect(await decayed(training.adafactor({ weightDecay: 0.25 }), 'w', [2, 2])).toBe(0.875);
   });
 
   test.each([
-    ['AdamW', g.adamW],
-    ['Adafactor', g.adafactor],
+    ['AdamW', training.adamW],
+    ['Adafactor', training.adafactor],
   ])('of %s leaves out parameters of less than two axes, unless set otherwise', async (_, optimizer) => {
     expect(await decayed(optimizer({ weightDecay: 0.25 }), 'bias', [2])).toBe(1);
     const decays = (name: string) => !name.includes('embedding');
@@ -144,7 +146,7 @@ describe('weight decay', () => {
   });
 
   test('is none in Adam', async () => {
-    expect(await decayed(g.adam(), 'w', [2, 2])).toBe(1);
+    expect(await decayed(training.adam(), 'w', [2, 2])).toBe(1);
   });
 });
 
@@ -183,18 +185,18 @@ describe('Adafactor factors second moments', () => {
     [[1000], undefined],
     [[], undefined],
   ])('of a parameter of %j by the axes %j', (shape, axes) => {
-    expect(g.largestAxes(shape)).toEqual(axes);
+    expect(largestAxes(shape)).toEqual(axes);
   });
 
   test('into one number per row and one per column', () => {
-    expect(g.adafactor().slots([512, 256, 3, 3])).toEqual({ row: [1, 256, 3, 3], column: [512, 1, 3, 3] });
-    expect(g.adafactor().slots([20, 30])).toEqual({ square: [20, 30] });
+    expect(training.adafactor().slots([512, 256, 3, 3])).toEqual({ row: [1, 256, 3, 3], column: [512, 1, 3, 3] });
+    expect(training.adafactor().slots([20, 30])).toEqual({ square: [20, 30] });
   });
 
   test('along axes that are not the last, as computed by hand', async () => {
     // A kernel of [3, 2, 1, 2], factored by its first two axes, has two matrices of 3 × 2, one for each place of the last axis.
     const shape = [3, 2, 1, 2];
-    const optimizer = g.adafactor({ factoredAxes: () => [1, 0], clipThreshold: 1e9 });
+    const optimizer = training.adafactor({ factoredAxes: () => [1, 0], clipThreshold: 1e9 });
     const [parameter, gradient] = [g.input('parameter', shape), g.input('gradient', shape)];
     const slots = Object.fromEntries(
       Object.entries(optimizer.slots(shape)).map(([slot, slotShape]) => [slot, g.fill(slotShape, 0)]),
@@ -230,12 +232,16 @@ describe('Adafactor factors second moments', () => {
   });
 });
 
-test.each<[string, () => g.Optimizer, string]>([
-  ['sgd', () => g.sgd({ momentum: 1 }), 'momentum must be a number of at least 0 and below 1, not 1.'],
-  ['adam', () => g.adam({ beta2: -0.1 }), 'beta2 must be a number of at least 0 and below 1, not -0.1.'],
-  ['adam', () => g.adam({ weightDecay: 0.1 } as g.AdamOptions), 'The option weightDecay of adam is not known.'],
-  ['adamW', () => g.adamW({ weightDecay: Number.NaN }), 'weightDecay must be a number of at least 0, not NaN.'],
-  ['adafactor', () => g.adafactor({ clipThreshold: 0 }), 'clipThreshold must be a number above 0, not 0.'],
+test.each<[string, () => training.Optimizer, string]>([
+  ['sgd', () => training.sgd({ momentum: 1 }), 'momentum must be a number of at least 0 and below 1, not 1.'],
+  ['adam', () => training.adam({ beta2: -0.1 }), 'beta2 must be a number of at least 0 and below 1, not -0.1.'],
+  [
+    'adam',
+    () => training.adam({ weightDecay: 0.1 } as training.AdamOptions),
+    'The option weightDecay of adam is not known.',
+  ],
+  ['adamW', () => training.adamW({ weightDecay: Number.NaN }), 'weightDecay must be a number of at least 0, not NaN.'],
+  ['adafactor', () => training.adafactor({ clipThreshold: 0 }), 'clipThreshold must be a number above 0, not 0.'],
 ])('%s refuses an option that is wrong, by name', (_, create, message) => {
   expect(create).toThrow(message);
 });
@@ -247,7 +253,7 @@ describe('clipping by the global norm', () => {
   const feeds = Object.fromEntries(entries.map(([name, { shape, data }]) => [name, float32(shape, data)]));
 
   test.each(Object.entries(reference.clipping))('to %s agrees with PyTorch', async (limit, expected) => {
-    const { gradients, norm } = g.clipByGlobalNorm(tensors, Number(limit));
+    const { gradients, norm } = training.clipByGlobalNorm(tensors, Number(limit));
     const outputs = { ...Object.fromEntries(entries.map(([name], i) => [`clipped ${name}`, gradients[i]!])), norm };
     const results = await (await runtime.compile({ inputs, outputs })).run(feeds);
     // float32 sums of 50 squares.
@@ -258,7 +264,7 @@ describe('clipping by the global norm', () => {
 
   test('leaves gradients of zero alone', async () => {
     const x = g.input('x', [3]);
-    const { gradients, norm } = g.clipByGlobalNorm([x], 1);
+    const { gradients, norm } = training.clipByGlobalNorm([x], 1);
     const executable = await runtime.compile({ inputs: { x }, outputs: { y: gradients[0]!, norm } });
     const results = await executable.run({ x: float32([3], [0, 0, 0]) });
     expect([...results.y!.data, ...results.norm!.data]).toEqual([0, 0, 0, 0]);
@@ -266,38 +272,38 @@ describe('clipping by the global norm', () => {
 });
 
 describe('a learning rate', () => {
-  const sample = (schedule: g.Schedule, steps: readonly number[]) => steps.map(schedule);
+  const sample = (schedule: training.Schedule, steps: readonly number[]) => steps.map(schedule);
 
   test('is constant', () => {
-    expect(sample(g.constantRate(0.1), [0, 1, 1000])).toEqual([0.1, 0.1, 0.1]);
+    expect(sample(training.constantRate(0.1), [0, 1, 1000])).toEqual([0.1, 0.1, 0.1]);
   });
 
   test('decays along a line, and stays at its end', () => {
-    expect(sample(g.linearDecay(1, 4), [0, 1, 2, 3, 4, 5, 100])).toEqual([1, 0.75, 0.5, 0.25, 0, 0, 0]);
-    expect(sample(g.linearDecay(1, 4, 0.5), [0, 2, 4, 5])).toEqual([1, 0.75, 0.5, 0.5]);
+    expect(sample(training.linearDecay(1, 4), [0, 1, 2, 3, 4, 5, 100])).toEqual([1, 0.75, 0.5, 0.25, 0, 0, 0]);
+    expect(sample(training.linearDecay(1, 4, 0.5), [0, 2, 4, 5])).toEqual([1, 0.75, 0.5, 0.5]);
   });
 
   test('decays along half a cosine, and stays at its end', () => {
-    const rates = sample(g.cosineDecay(2, 6, 1), [0, 2, 3, 4, 6, 7]);
+    const rates = sample(training.cosineDecay(2, 6, 1), [0, 2, 3, 4, 6, 7]);
     // cos 0, 60°, 90°, 120° and 180°.
     for (const [i, rate] of [2, 1.75, 1.5, 1.25, 1, 1].entries()) expect(rates[i]).toBeCloseTo(rate, 12);
   });
 
   test('rises along a line to where the next schedule starts, without a step of 0', () => {
-    const schedule = g.warmUp(4, g.linearDecay(1, 2));
+    const schedule = training.warmUp(4, training.linearDecay(1, 2));
     expect(sample(schedule, [0, 1, 2, 3, 4, 5, 6])).toEqual([0.25, 0.5, 0.75, 1, 1, 0.5, 0]);
-    expect(sample(g.warmUp(0, g.constantRate(3)), [0, 1])).toEqual([3, 3]);
+    expect(sample(training.warmUp(0, training.constantRate(3)), [0, 1])).toEqual([3, 3]);
   });
 });
 
 test('every optimizer finds the minimum of a bowl', async () => {
   const values = new Values(5);
   const target = values.floats([3, 4], -1, 1);
-  const rates: [g.Optimizer, number][] = [
-    [g.sgd({ momentum: 0.9 }), 0.05],
-    [g.adam(), 0.05],
-    [g.adamW({ weightDecay: 0 }), 0.05],
-    [g.adafactor(), 0.05],
+  const rates: [training.Optimizer, number][] = [
+    [training.sgd({ momentum: 0.9 }), 0.05],
+    [training.adam(), 0.05],
+    [training.adamW({ weightDecay: 0 }), 0.05],
+    [training.adafactor(), 0.05],
   ];
   for (const [optimizer, rate] of rates) {
     const start = g.fill([3, 4], 0);

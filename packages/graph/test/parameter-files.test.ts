@@ -2,8 +2,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as g from '@dalle-mini/graph';
-import { readParameter } from '@dalle-mini/graph/node';
-import { OnnxRuntime, writeOnnx } from '@dalle-mini/graph/onnxruntime';
+import * as initializers from '@dalle-mini/graph/initializers';
+import { readParameter, writeOnnx } from '@dalle-mini/graph/node';
+import { emitOnnx } from '@dalle-mini/graph/onnx';
+import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import type { StoredParameter } from '@dalle-mini/graph/stored';
+import * as stored from '@dalle-mini/graph/stored';
 import { loadTfjs, TfjsRuntime } from '@dalle-mini/graph/tfjs';
 import { Values } from '@dalle-mini/testing/values';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -18,7 +22,7 @@ afterAll(async () => {
 });
 
 /** Writes arrays into a file, after a header, and returns where each begins. */
-function write(file: string, ...arrays: readonly ArrayBufferView[]): g.FileRegion[] {
+function write(file: string, ...arrays: readonly ArrayBufferView[]): stored.FileRegion[] {
   const chunks = [new TextEncoder().encode('head')];
   const regions = arrays.map(({ buffer, byteOffset, byteLength }) => {
     const offset = chunks.reduce((sum, { length }) => sum + length, 0);
@@ -30,15 +34,15 @@ function write(file: string, ...arrays: readonly ArrayBufferView[]): g.FileRegio
 }
 
 /** A parameter's values as the graph of a runtime has them. */
-async function valuesWith(runtime: g.Runtime, value: g.StoredParameter): Promise<g.TensorData['data']> {
+async function valuesWith(runtime: g.Runtime, value: StoredParameter): Promise<g.TensorData['data']> {
   const scope = new g.ParameterScope();
-  const graph = { inputs: {}, outputs: { y: scope.parameter('x', value.shape, g.zeros) } };
+  const graph = { inputs: {}, outputs: { y: scope.parameter('x', value.shape, initializers.zeros) } };
   const executable = await runtime.compile(graph, { parameters: new Map([['x', value]]) });
   return (await executable.run({})).y!.data;
 }
 
 /** The same, of each runtime, and as they are read. */
-async function valuesOf(value: g.StoredParameter): Promise<g.TensorData['data'][]> {
+async function valuesOf(value: StoredParameter): Promise<g.TensorData['data'][]> {
   const computed = runtimes.map((runtime) => valuesWith(runtime, value));
   return Promise.all([...computed, readParameter(value).then(({ data }) => data)]);
 }
@@ -68,7 +72,7 @@ describe('parameters in a file', () => {
     const image = new Values(2).floats([1, 128, 32, 32]);
     const x = g.input('x', image.shape);
     const shape = [128, 128, 3, 3];
-    const weight = new g.ParameterScope().parameter('weight', shape, g.zeros);
+    const weight = new g.ParameterScope().parameter('weight', shape, initializers.zeros);
     const graph: g.Graph = { inputs: { x }, outputs: { y: g.conv2d(x, weight, { padding: 1 }) } };
     // Powers of two from 2⁻⁷ to 1, whose float16 numbers have but an exponent.
     const exponents = Uint16Array.from({ length: g.sizeOf(shape) }, (_, i) => ((i * 7919) >> 3) & 7);
@@ -80,9 +84,9 @@ describe('parameters in a file', () => {
     const inFile = { kind: 'fp16', dtype: 'float32', shape, halves: region! };
     const [expected, actual] = await Promise.all(
       [inMemory, inFile].map(async (value) => {
-        const parameters = new Map([['weight', value as g.StoredParameter]]);
+        const parameters = new Map([['weight', value as StoredParameter]]);
         const executable = await onnx.compile(graph, { parameters });
-        const { nodes } = readModel(g.emitOnnx(graph, { kind: 'initializers', values: parameters }));
+        const { nodes } = readModel(emitOnnx(graph, { kind: 'initializers', values: parameters }));
         return { result: await executable.run({ x: image }), types: nodes.map(({ type }) => type) };
       }),
     );
@@ -93,18 +97,18 @@ describe('parameters in a file', () => {
 
   test.each([8, 4] as const)('in blocks of %i bits are read as the values that they stand for', async (bits) => {
     const { data, shape } = new Values(3).floats([3, 40]);
-    const matrix = g.quantizeBlocks(data as Float32Array, shape, { bits });
+    const matrix = stored.quantizeBlocks(data as Float32Array, shape, { bits });
     const [blocks, scales] = write(`${bits} bits.bin`, matrix.blocks, matrix.scales);
-    const expected = g.decodeParameter(matrix);
+    const expected = stored.decodeParameter(matrix);
     for (const value of [matrix, { ...matrix, blocks: blocks!, scales: scales! }])
       expect((await readParameter(value)).data).toEqual(expected);
   });
 
   test('by columns are read as the values that they stand for', async () => {
     const { data, shape } = new Values(3).floats([3, 40]);
-    const matrix = g.quantizeColumns(data as Float32Array, shape);
+    const matrix = stored.quantizeColumns(data as Float32Array, shape);
     const [columns, scales] = write('columns.bin', matrix.columns, matrix.scales);
-    const expected = g.decodeParameter(matrix);
+    const expected = stored.decodeParameter(matrix);
     for (const value of [matrix, { ...matrix, columns: columns!, scales: scales! }])
       expect((await readParameter(value)).data).toEqual(expected);
   });
@@ -121,12 +125,12 @@ describe('parameters in a file', () => {
     const file = `${shape.join('×')}, ${positions.join()}.bin`;
     const arrays = [rows, scales, Float32Array.from(values), Int32Array.from(positions)];
     const [first, second, third, fourth] = write(file, ...arrays) as [
-      g.FileRegion,
-      g.FileRegion,
-      g.FileRegion,
-      g.FileRegion,
+      stored.FileRegion,
+      stored.FileRegion,
+      stored.FileRegion,
+      stored.FileRegion,
     ];
-    const value: g.StoredParameter = {
+    const value: StoredParameter = {
       kind: 'rows',
       dtype: 'float32',
       shape,
@@ -169,7 +173,7 @@ describe('parameters in a file', () => {
   test('in rows of 8 bits are found by a model that writeOnnx wrote beside them', async () => {
     const { value, expected } = rowsOf([3, 4], [[5, 2]]);
     const scope = new g.ParameterScope();
-    const graph = { inputs: {}, outputs: { y: scope.parameter('x', value.shape, g.zeros) } };
+    const graph = { inputs: {}, outputs: { y: scope.parameter('x', value.shape, initializers.zeros) } };
     const path = join(folder, 'model.onnx');
     await writeOnnx(path, graph, new Map([['x', value]]));
     const executable = await onnx.open(path, graph, { parameters: new Map([['x', value]]) });

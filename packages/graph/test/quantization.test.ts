@@ -1,5 +1,9 @@
 import * as g from '@dalle-mini/graph';
+import * as initializers from '@dalle-mini/graph/initializers';
+import { initializeParameters } from '@dalle-mini/graph/initializers';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import type { StoredParameter } from '@dalle-mini/graph/stored';
+import * as stored from '@dalle-mini/graph/stored';
 import { Values } from '@dalle-mini/testing/values';
 import { afterAll, describe, expect, test } from 'vitest';
 
@@ -16,8 +20,8 @@ describe('quantizeBlocks', () => {
     [4, 16, [7, 33]],
   ] as const)('of %i bits in blocks of %i is off by half a scale at most, for [%i]', (bits, blockSize, shape) => {
     const { data } = matrix(shape[0], shape[1]);
-    const quantized = g.quantizeBlocks(data as Float32Array, shape, { bits, blockSize });
-    const values = g.decodeParameter(quantized);
+    const quantized = stored.quantizeBlocks(data as Float32Array, shape, { bits, blockSize });
+    const values = stored.decodeParameter(quantized);
     const perRow = Math.ceil(shape[1] / blockSize);
     expect(quantized.blocks).toHaveLength((shape[0] * perRow * blockSize * bits) / 8);
     for (const [i, value] of data.entries()) {
@@ -35,18 +39,18 @@ describe('quantizeBlocks', () => {
     data[5] = -3;
     data[40] = 7;
     for (const bits of [4, 8] as const) {
-      const values = g.decodeParameter(g.quantizeBlocks(data, [2, 32], { bits }));
+      const values = stored.decodeParameter(stored.quantizeBlocks(data, [2, 32], { bits }));
       // Zeros may be negative ones.
       expect(values.every((value, i) => value === data[i])).toBe(true);
     }
   });
 
   test('refuses what it cannot round', () => {
-    expect(() => g.quantizeBlocks(new Float32Array(6), [6])).toThrow('6 elements of shape [6] are no matrix');
-    expect(() => g.quantizeBlocks(new Float32Array(6), [2, 4])).toThrow('are no matrix');
-    expect(() => g.quantizeBlocks(Float32Array.of(1, Number.NaN), [1, 2])).toThrow('element 1 is NaN');
-    expect(() => g.quantizeBlocks(new Float32Array(2), [1, 2], { blockSize: 24 })).toThrow('blockSize is 24');
-    expect(() => g.quantizeBlocks(new Float32Array(2), [1, 2], { bits: 3 as 4 })).toThrow(
+    expect(() => stored.quantizeBlocks(new Float32Array(6), [6])).toThrow('6 elements of shape [6] are no matrix');
+    expect(() => stored.quantizeBlocks(new Float32Array(6), [2, 4])).toThrow('are no matrix');
+    expect(() => stored.quantizeBlocks(Float32Array.of(1, Number.NaN), [1, 2])).toThrow('element 1 is NaN');
+    expect(() => stored.quantizeBlocks(new Float32Array(2), [1, 2], { blockSize: 24 })).toThrow('blockSize is 24');
+    expect(() => stored.quantizeBlocks(new Float32Array(2), [1, 2], { bits: 3 as 4 })).toThrow(
       'bits is 3, and must be 4 or 8',
     );
   });
@@ -59,8 +63,8 @@ describe('quantizeColumns', () => {
     [7, 9],
   ])('is off by half the scale of a row at most, for [%i, %i]', (rows, columns) => {
     const { data } = matrix(rows, columns);
-    const quantized = g.quantizeColumns(data as Float32Array, [rows, columns]);
-    const values = g.decodeParameter(quantized);
+    const quantized = stored.quantizeColumns(data as Float32Array, [rows, columns]);
+    const values = stored.decodeParameter(quantized);
     expect(quantized.columns).toHaveLength(rows * columns);
     for (const [i, value] of data.entries()) {
       const scale = quantized.scales[Math.floor(i / columns)]!;
@@ -72,17 +76,17 @@ describe('quantizeColumns', () => {
   });
 
   test('refuses what it cannot round', () => {
-    expect(() => g.quantizeColumns(new Float32Array(6), [6])).toThrow('6 elements of shape [6] are no matrix');
-    expect(() => g.quantizeColumns(Float32Array.of(1, Number.NaN), [1, 2])).toThrow('element 1 is NaN');
+    expect(() => stored.quantizeColumns(new Float32Array(6), [6])).toThrow('6 elements of shape [6] are no matrix');
+    expect(() => stored.quantizeColumns(Float32Array.of(1, Number.NaN), [1, 2])).toThrow('element 1 is NaN');
   });
 });
 
 describe('a graph', () => {
   const x = g.input('x', [2, 40]);
   const scope = new g.ParameterScope();
-  const weight = scope.parameter('weight', [24, 40], g.normal(1));
-  const inLoop = scope.parameter('inLoop', [24, 24], g.normal(1));
-  const tied = scope.parameter('tied', [24, 24], g.normal(1));
+  const weight = scope.parameter('weight', [24, 40], initializers.normal(1));
+  const inLoop = scope.parameter('inLoop', [24, 24], initializers.normal(1));
+  const tied = scope.parameter('tied', [24, 24], initializers.normal(1));
   const h = g.matmul(x, weight, { transposeB: true });
   const { carried } = g.loop(3, [h], (_, [state]) => {
     const next = g.tanh(g.matmul(state!, inLoop, { transposeB: true }));
@@ -91,30 +95,30 @@ describe('a graph', () => {
   const y = g.add(g.matmul(carried[0]!, tied, { transposeB: true }), g.sum(tied, { axes: [0, 1] }));
   const graph: g.Graph = { inputs: { x }, outputs: { y } };
   const feeds = { x: matrix(2, 40, 2) };
-  const exact = g.initializeParameters(scope.parameters, 1);
+  const exact = initializeParameters(scope.parameters, 1);
 
   test('says which of its parameters may be given in few bits, in loops too', () => {
-    expect([...g.quantizableParameters(graph)]).toEqual(['weight', 'inLoop']);
-    expect(g.quantizableParameters({ inputs: { x }, outputs: { h, weight } })).toEqual(new Set());
+    expect([...stored.quantizableParameters(graph)]).toEqual(['weight', 'inLoop']);
+    expect(stored.quantizableParameters({ inputs: { x }, outputs: { h, weight } })).toEqual(new Set());
   });
 
   test.each(['8 bits', '4 bits', '8 bits by columns'] as const)(
     'computes with matrices of %s as with the values that they stand for',
     async (kind) => {
-      const quantized = new Map<string, g.StoredParameter>(exact);
+      const quantized = new Map<string, StoredParameter>(exact);
       const rounded = new Map(exact);
-      for (const name of g.quantizableParameters(graph)) {
+      for (const name of stored.quantizableParameters(graph)) {
         const { shape, data } = exact.get(name)!;
         const values = data as Float32Array;
         const matrix =
           kind === '8 bits by columns'
-            ? g.quantizeColumns(values, shape)
-            : g.quantizeBlocks(values, shape, { bits: kind === '8 bits' ? 8 : 4 });
+            ? stored.quantizeColumns(values, shape)
+            : stored.quantizeBlocks(values, shape, { bits: kind === '8 bits' ? 8 : 4 });
         quantized.set(name, matrix);
-        const dequantized = g.decodeParameter(matrix);
+        const dequantized = stored.decodeParameter(matrix);
         rounded.set(name, { dtype: 'float32', shape, data: dequantized });
       }
-      const run = async (parameters: ReadonlyMap<string, g.StoredParameter>) =>
+      const run = async (parameters: ReadonlyMap<string, StoredParameter>) =>
         (await (await runtime.compile(graph, { parameters })).run(feeds)).y!.data;
       const [few, expected] = [await run(quantized), await run(rounded)];
       // The other operand is rounded to 8 bits for each of five products, one after the other.
@@ -125,10 +129,10 @@ describe('a graph', () => {
 
   test('multiplies zeros with columns, and with both ends of their range', async () => {
     const one = new g.ParameterScope();
-    const w = one.parameter('w', [2, 4], g.zeros);
+    const w = one.parameter('w', [2, 4], initializers.zeros);
     const z = g.input('z', [2, 4]);
     const product: g.Graph = { inputs: { z }, outputs: { y: g.matmul(z, w, { transposeB: true }) } };
-    const parameters = new Map([['w', g.quantizeColumns(Float32Array.of(1, 1, 1, 1, -1, -1, -1, -1), [2, 4])]]);
+    const parameters = new Map([['w', stored.quantizeColumns(Float32Array.of(1, 1, 1, 1, -1, -1, -1, -1), [2, 4])]]);
     const executable = await runtime.compile(product, { parameters });
     const run = async (data: number[]) =>
       (await executable.run({ z: { dtype: 'float32', shape: [2, 4], data: Float32Array.from(data) } })).y!.data;
@@ -141,10 +145,10 @@ describe('a graph', () => {
   test('refuses one that it does more with than multiply', async () => {
     const { shape, data } = exact.get('tied')!;
     for (const matrix of [
-      g.quantizeBlocks(data as Float32Array, shape),
-      g.quantizeColumns(data as Float32Array, shape),
+      stored.quantizeBlocks(data as Float32Array, shape),
+      stored.quantizeColumns(data as Float32Array, shape),
     ]) {
-      const parameters = new Map<string, g.StoredParameter>(exact).set('tied', matrix);
+      const parameters = new Map<string, StoredParameter>(exact).set('tied', matrix);
       await expect(runtime.compile(graph, { parameters })).rejects.toThrow(
         `the graph must only multiply with tied as [out, in], for it is stored as ${matrix.kind}`,
       );

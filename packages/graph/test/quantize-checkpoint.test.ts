@@ -1,4 +1,4 @@
-import { dequantize, quantize, quantizeRows } from '@dalle-mini/graph';
+import { dequantize, quantize, quantizeRows } from '@dalle-mini/graph/stored';
 import { Values } from '@dalle-mini/testing/values';
 import { type Checkpoint, CheckpointError, fromFloat32, fromInt32 } from '@dalle-mini/weights';
 import { describe, expect, test } from 'vitest';

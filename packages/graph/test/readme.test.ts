@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { gradientRules } from '@dalle-mini/graph';
 import { expect, test } from 'vitest';
+import { gradientRules } from '../src/training/gradient.js';
 import { operatorCases } from './cases.js';
 
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');

@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as g from '@dalle-mini/graph';
+import { emitOnnx } from '@dalle-mini/graph/onnx';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { float32, int32 } from '@dalle-mini/testing/values';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -175,7 +176,7 @@ describe('a model', () => {
   const folder = mkdtempSync(join(tmpdir(), 'graph-runtime-'));
   afterAll(() => rmSync(folder, { recursive: true }));
   const path = join(folder, 'model.onnx');
-  writeFileSync(path, g.emitOnnx(graph));
+  writeFileSync(path, emitOnnx(graph));
 
   test('opens from its path', async () => {
     const executable = await runtime.open(path, graph);

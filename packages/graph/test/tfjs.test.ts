@@ -1,8 +1,13 @@
 import * as g from '@dalle-mini/graph';
+import * as initializers from '@dalle-mini/graph/initializers';
+import { initializeParameters } from '@dalle-mini/graph/initializers';
+import * as layers from '@dalle-mini/graph/layers';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
-import { interpret, loadTfjs, TfjsRuntime, tfjsOperators } from '@dalle-mini/graph/tfjs';
+import { interpret, loadTfjs, TfjsRuntime } from '@dalle-mini/graph/tfjs';
 import { float32, int32, relativeError, Values } from '@dalle-mini/testing/values';
 import { afterAll, describe, expect, test, vi } from 'vitest';
+import { tfjsOperators } from '../src/runtimes/tfjs-interpreter.js';
+import { gradientRules } from '../src/training/gradient.js';
 import { type Case, caseGraph, gradientGraph, isDifferentiable, layerCases, operatorCases } from './cases.js';
 
 // Both runtimes compute in float32 and order their sums differently; 8e-7 was the worst.
@@ -51,7 +56,7 @@ describe('TensorFlow.js computes what ONNX Runtime computes', () => {
 });
 
 describe('TensorFlow.js computes the same gradients', () => {
-  const ruled = [...operatorCases].filter(([name]) => name in g.gradientRules);
+  const ruled = [...operatorCases].filter(([name]) => name in gradientRules);
   const differentiable = flat([...ruled, ['layers', layerCases]]).filter(([, one]) => isDifferentiable(one));
   test.each(differentiable)('%s', async (_, one) => {
     const { graph, feeds } = gradientGraph(one);
@@ -120,9 +125,9 @@ describe('a run on TensorFlow.js', () => {
 
   test('takes parameters at compilation or at each run', async () => {
     const scope = new g.ParameterScope();
-    const y = g.linear(scope.in('layer'), x, 3);
+    const y = layers.linear(scope.in('layer'), x, 3);
     const graph = { inputs: { x }, outputs: { y } };
-    const parameters = g.initializeParameters(scope.parameters, 1);
+    const parameters = initializeParameters(scope.parameters, 1);
     const compiled = await runtimes.tfjs.compile(graph, { parameters });
     const fed = await runtimes.tfjs.compile(graph);
     const expected = await compiled.run(feeds);
@@ -133,9 +138,9 @@ describe('a run on TensorFlow.js', () => {
 
   test('frees parameters with what was compiled', async () => {
     const scope = new g.ParameterScope();
-    const graph = { inputs: { x }, outputs: { y: g.linear(scope.in('layer'), x, 3) } };
+    const graph = { inputs: { x }, outputs: { y: layers.linear(scope.in('layer'), x, 3) } };
     const before = tf.memory().numTensors;
-    const parameters = g.initializeParameters(scope.parameters, 1);
+    const parameters = initializeParameters(scope.parameters, 1);
     const runtime = new TfjsRuntime(tf);
     const [first] = [await runtime.compile(graph, { parameters }), await runtime.compile(graph, { parameters })];
     expect(tf.memory().numTensors).toBe(before + 4);
@@ -148,7 +153,7 @@ describe('a run on TensorFlow.js', () => {
 
   test('shares no memory with its caller', async () => {
     const scope = new g.ParameterScope();
-    const weight = scope.parameter('weight', [2, 2], g.ones);
+    const weight = scope.parameter('weight', [2, 2], initializers.ones);
     const parameters = new Map([['weight', float32([2, 2], [5, 6, 7, 8])]]);
     const graph = { inputs: { x }, outputs: { x, again: x, weight } };
     const executable = await runtimes.tfjs.compile(graph, { parameters });
@@ -170,7 +175,7 @@ describe('a run on TensorFlow.js', () => {
 
   test('refuses inputs and weights that are not what the graph expects, by name', async () => {
     const scope = new g.ParameterScope();
-    const y = g.linear(scope.in('layer'), x, 3, { bias: false });
+    const y = layers.linear(scope.in('layer'), x, 3, { bias: false });
     const graph = { inputs: { x }, outputs: { y } };
     const fed = await runtimes.tfjs.compile(graph);
     await expect(fed.run(feeds)).rejects.toThrow('input layer.weight, float32[3, 2], is missing');
@@ -192,7 +197,7 @@ describe('a run on TensorFlow.js', () => {
 test('a graph is a function of tensors of TensorFlow.js', () => {
   const x = g.input('x', [2, 3]);
   const scope = new g.ParameterScope();
-  const graph = { inputs: { x }, outputs: { y: g.linear(scope, x, 4) } };
+  const graph = { inputs: { x }, outputs: { y: layers.linear(scope, x, 4) } };
   const values = new Values(3);
   const tensor = (shape: number[]) => tf.tensor(values.floats(shape).data, shape);
   const [input, weight, bias] = [tensor([2, 3]), tensor([4, 3]), tensor([4])];

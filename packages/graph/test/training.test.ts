@@ -1,7 +1,16 @@
 import { readFileSync } from 'node:fs';
 import * as g from '@dalle-mini/graph';
+import * as initializers from '@dalle-mini/graph/initializers';
+import * as layers from '@dalle-mini/graph/layers';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { loadTfjs, TfjsRuntime } from '@dalle-mini/graph/tfjs';
+import {
+  adamW,
+  initialState,
+  type TrainingGraph,
+  type TrainingOptions,
+  trainingGraph,
+} from '@dalle-mini/graph/training';
 import { float32, int32, relativeError } from '@dalle-mini/testing/values';
 import { afterAll, describe, expect, test } from 'vitest';
 
@@ -26,16 +35,16 @@ const onnx = new OnnxRuntime({ threads: 1 });
 afterAll(() => onnx.dispose());
 
 /** A perceptron that classifies: the reference's model. */
-const loss: g.TrainingOptions['loss'] = (scope, { x, labels }) => {
-  const logits = g.linear(scope.in('fc2'), g.gelu(g.linear(scope.in('fc1'), x!, 8)), 3);
+const loss: TrainingOptions['loss'] = (scope, { x, labels }) => {
+  const logits = layers.linear(scope.in('fc2'), g.gelu(layers.linear(scope.in('fc1'), x!, 8)), 3);
   const right = g.cast(g.equal(g.argmax(logits), labels!), 'float32');
   return { loss: g.mean(g.crossEntropy(logits, labels!)), metrics: { accuracy: g.mean(right) } };
 };
 
-const options: g.TrainingOptions = {
+const options: TrainingOptions = {
   batch: { x: { shape: [5, 4], dtype: 'float32' }, labels: { shape: [5], dtype: 'int32' } },
   loss,
-  optimizer: g.adamW({ weightDecay: 0.05 }),
+  optimizer: adamW({ weightDecay: 0.05 }),
   stepsPerRun: steps,
   accumulation: 2,
   clipNorm: 1,
@@ -46,9 +55,9 @@ const parameters = new Map(
 );
 
 /** Trains over the reference's batches, in runs of the graph's number of steps. */
-async function train(training: g.TrainingGraph, stepsPerRun: number, runtime: g.Runtime = onnx) {
+async function train(training: TrainingGraph, stepsPerRun: number, runtime: g.Runtime = onnx) {
   const executable = await runtime.compile(training.graph);
-  const values = g.initialState(training, parameters as Map<string, g.TensorData & { data: Float32Array }>);
+  const values = initialState(training, parameters as Map<string, g.TensorData & { data: Float32Array }>);
   const fixed = [...training.parameters.keys()].filter((name) => !training.state.has(name));
   const reports: Record<string, number[]> = {};
   for (let step = 0; step < steps; step += stepsPerRun) {
@@ -79,7 +88,7 @@ async function train(training: g.TrainingGraph, stepsPerRun: number, runtime: g.
 const tolerance = 2e-5;
 
 describe('a training graph', () => {
-  const whole = g.trainingGraph(options);
+  const whole = trainingGraph(options);
 
   test('trains as PyTorch does: forward, backward, accumulation, clipping and AdamW', async () => {
     const { values, reports } = await train(whole, steps);
@@ -90,10 +99,10 @@ describe('a training graph', () => {
   });
 
   test('trains the same whether parameters are updated together or one by one', async () => {
-    const { kind, ...oneByOne } = g.adamW({ weightDecay: 0.05 });
+    const { kind, ...oneByOne } = adamW({ weightDecay: 0.05 });
     expect(kind).toBeDefined();
-    const together = await train(g.trainingGraph({ ...options, averageDecay: 0.9 }), steps);
-    const apart = await train(g.trainingGraph({ ...options, averageDecay: 0.9, optimizer: oneByOne }), steps);
+    const together = await train(trainingGraph({ ...options, averageDecay: 0.9 }), steps);
+    const apart = await train(trainingGraph({ ...options, averageDecay: 0.9, optimizer: oneByOne }), steps);
     expect([...together.values.keys()].sort()).toEqual([...apart.values.keys()].sort());
     // The gradients' norm is summed in another order.
     for (const [name, values] of together.values)
@@ -109,7 +118,7 @@ describe('a training graph', () => {
 
   test('goes on from run to run as within one', async () => {
     const once = await train(whole, steps);
-    const thrice = await train(g.trainingGraph({ ...options, stepsPerRun: 2 }), 2);
+    const thrice = await train(trainingGraph({ ...options, stepsPerRun: 2 }), 2);
     for (const [name, value] of once.values) {
       // ONNX Runtime computes both with the same kernels.
       expect(relativeError(thrice.values.get(name)!, value), name).toBeLessThan(1e-6);
@@ -120,7 +129,7 @@ describe('a training graph', () => {
   test('averages batches of one step as one batch of all', async () => {
     const joined = { x: { shape: [10, 4], dtype: 'float32' }, labels: { shape: [10], dtype: 'int32' } } as const;
     const accumulated = await train(whole, steps);
-    const { values, reports } = await train(g.trainingGraph({ ...options, batch: joined, accumulation: 1 }), steps);
+    const { values, reports } = await train(trainingGraph({ ...options, batch: joined, accumulation: 1 }), steps);
     for (const name of ['loss', 'accuracy', 'gradientNorm'])
       expect(relativeError(reports[name]!, accumulated.reports[name]!), name).toBeLessThan(tolerance);
     for (const name of parameters.keys())
@@ -136,7 +145,7 @@ describe('a training graph', () => {
   });
 
   test('trains only the parameters that it is told to', async () => {
-    const training = g.trainingGraph({ ...options, trains: (name) => name.startsWith('fc2') });
+    const training = trainingGraph({ ...options, trains: (name) => name.startsWith('fc2') });
     expect([...training.parameters.keys()]).toEqual(['fc1.weight', 'fc1.bias', 'fc2.weight', 'fc2.bias']);
     expect([...training.state.keys()].filter((name) => name.includes('fc1'))).toEqual([]);
     const { values } = await train(training, steps);
@@ -145,13 +154,13 @@ describe('a training graph', () => {
 
   test('keeps a moving average of the parameters', async () => {
     const averageDecay = 0.3;
-    const { values } = await train(g.trainingGraph({ ...options, averageDecay, stepsPerRun: 1 }), 1);
+    const { values } = await train(trainingGraph({ ...options, averageDecay, stepsPerRun: 1 }), 1);
     // Again from the parameters after each number of steps.
     const average = new Map([...parameters].map(([name, { data }]) => [name, Array.from(data)]));
-    const training = g.trainingGraph({ ...options, stepsPerRun: 1 });
+    const training = trainingGraph({ ...options, stepsPerRun: 1 });
     const executable = await onnx.compile(training.graph);
     let state: Record<string, g.TensorData> = Object.fromEntries(
-      [...g.initialState(training, parameters as never)].map(([name, data]) => [
+      [...initialState(training, parameters as never)].map(([name, data]) => [
         name,
         float32(training.state.get(name)!, data),
       ]),
@@ -174,12 +183,12 @@ describe('a training graph', () => {
   });
 
   test('needs a parameter to train', () => {
-    expect(() => g.trainingGraph({ ...options, trains: () => false })).toThrow('no parameter is trained');
+    expect(() => trainingGraph({ ...options, trains: () => false })).toThrow('no parameter is trained');
   });
 
   test('starts with averages equal to the parameters and all else zero', () => {
-    const training = g.trainingGraph({ ...options, averageDecay: 0.9 });
-    const state = g.initialState(training, parameters as never);
+    const training = trainingGraph({ ...options, averageDecay: 0.9 });
+    const state = initialState(training, parameters as never);
     expect(state.get('fc1.bias')).toEqual(parameters.get('fc1.bias')!.data);
     expect(state.get('average/fc1.bias')).toEqual(parameters.get('fc1.bias')!.data);
     // The start is a copy.
@@ -188,14 +197,14 @@ describe('a training graph', () => {
   });
 
   test('computes before its steps what depends on no step', () => {
-    const table = g.trainingGraph({
+    const table = trainingGraph({
       ...options,
       accumulation: 1,
       trains: (name) => name.startsWith('fc2'),
       loss: (scope, batch) => {
-        const frozen = g.exp(scope.in('fc1').parameter('weight', [8, 4], g.ones));
+        const frozen = g.exp(scope.in('fc1').parameter('weight', [8, 4], initializers.ones));
         const x = g.matmul(batch.x!, frozen, { transposeB: true });
-        return { loss: g.mean(g.crossEntropy(g.linear(scope.in('fc2'), x, 3), batch.labels!)) };
+        return { loss: g.mean(g.crossEntropy(layers.linear(scope.in('fc2'), x, 3), batch.labels!)) };
       },
     });
     // This order does not enter the loop over the steps.

@@ -1,7 +1,8 @@
 import { cp, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decoderParameters, decoderPresets } from '@dalle-mini/decoder';
-import { initializeParameters, type TensorData } from '@dalle-mini/graph';
+import type { TensorData } from '@dalle-mini/graph';
+import { initializeParameters } from '@dalle-mini/graph/initializers';
 import { fromPretrained, type LoadProgress, ModelFolderError, writeVqgan } from '@dalle-mini/pipeline';
 import { FakeHub } from '@dalle-mini/testing/fake-hub';
 import { temporaryFolder } from '@dalle-mini/testing/folders';

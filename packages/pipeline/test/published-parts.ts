@@ -1,6 +1,7 @@
 import { createRandom } from '@dalle-mini/core';
 import { importDecoder, importDecoderConfig } from '@dalle-mini/decoder';
-import { dequantize, initializeParameters } from '@dalle-mini/graph';
+import { initializeParameters } from '@dalle-mini/graph/initializers';
+import { dequantize } from '@dalle-mini/graph/stored';
 import type { BartPart, DecoderPart, TextToImage, VqganPart } from '@dalle-mini/pipeline';
 import { released, whole } from '@dalle-mini/testing/published';
 import { importTextEncoder, importTextEncoderConfig } from '@dalle-mini/text-encoder';

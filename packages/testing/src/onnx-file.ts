@@ -1,8 +1,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Graph, StoredParameter, TensorValues } from '@dalle-mini/graph';
-import { type OnnxRuntime, writeOnnx } from '@dalle-mini/graph/onnxruntime';
+import type { Graph, TensorValues } from '@dalle-mini/graph';
+import { writeOnnx } from '@dalle-mini/graph/node';
+import type { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import type { StoredParameter } from '@dalle-mini/graph/stored';
 
 /** What a graph gives when it is compiled, and when it is written into a file and opened again. */
 export async function compiledAndReopened(

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { dequantize, input, ParameterScope, type Runtime, type TensorData } from '@dalle-mini/graph';
+import { input, ParameterScope, type Runtime, type TensorData } from '@dalle-mini/graph';
+import { dequantize } from '@dalle-mini/graph/stored';
 import { type BartConfig, bart, importTextEncoder } from '@dalle-mini/text-encoder';
 import { type Checkpoint, readSafetensors, type StoredTensor, toFloat32, toInt32 } from '@dalle-mini/weights';
 

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { type DecoderConfig, decoderParameters } from '@dalle-mini/decoder';
-import { initializeParameters, type Tensor, type TensorData } from '@dalle-mini/graph';
+import type { Tensor, TensorData } from '@dalle-mini/graph';
+import { initializeParameters } from '@dalle-mini/graph/initializers';
 import { type ModelParts, writeModelFolder } from '@dalle-mini/pipeline';
 import { vqganParameters } from '@dalle-mini/vqgan';
 import { tinyBert } from './tiny-bert.js';

@@ -3,7 +3,7 @@
 import { createRandom, type TextEncoder } from '@dalle-mini/core';
 import type { Dataset, Sample, TokenDataset } from '@dalle-mini/data';
 import type { DecoderConfig } from '@dalle-mini/decoder';
-import { initializeParameters } from '@dalle-mini/graph';
+import { initializeParameters } from '@dalle-mini/graph/initializers';
 import { loadTextTokenizer } from '@dalle-mini/text-encoder';
 import type { DecoderTraining, VqganTraining } from '@dalle-mini/train';
 import { tinyBert } from './tiny-bert.js';

@@ -1,5 +1,6 @@
 import { createRandom, type RgbImage } from '@dalle-mini/core';
-import { initializeParameters, type TensorData } from '@dalle-mini/graph';
+import type { TensorData } from '@dalle-mini/graph';
+import { initializeParameters } from '@dalle-mini/graph/initializers';
 import { type VqganConfig, vqganParameters } from '@dalle-mini/vqgan';
 
 /** f2: 8×8 tokens. */

@@ -2,8 +2,9 @@
 import { join } from 'node:path';
 import { boolean, implementation, integer, object, oneOf, optional, readOptions } from '@dalle-mini/core';
 import { readJsonFile } from '@dalle-mini/core/node';
-import { bindParameters, type Runtime } from '@dalle-mini/graph';
+import type { Runtime } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { bindParameters } from '@dalle-mini/graph/stored';
 import { type HubOptions, hubFields, huggingFaceFiles, resolveModelFolder } from '@dalle-mini/weights/hub';
 import { readCheckpointFile, readHuggingFaceFolder } from '@dalle-mini/weights/node';
 import { parseBertConfig } from './bert/config.js';

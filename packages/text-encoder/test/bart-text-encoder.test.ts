@@ -1,5 +1,6 @@
-import { dequantize, initializeParameters } from '@dalle-mini/graph';
+import { initializeParameters } from '@dalle-mini/graph/initializers';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { dequantize } from '@dalle-mini/graph/stored';
 import { released, whole } from '@dalle-mini/testing/published';
 import {
   BartTextEncoder,

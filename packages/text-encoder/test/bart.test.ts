@@ -1,6 +1,7 @@
 import { ConfigError, OptionError } from '@dalle-mini/core';
-import { GraphError, grad, type Initializer, input, mean, ParameterScope, sizeOf, square } from '@dalle-mini/graph';
+import { GraphError, type Initializer, input, mean, ParameterScope, sizeOf, square } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { grad } from '@dalle-mini/graph/training';
 import {
   fixture,
   hiddenStatesOf,

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { dequantize, GraphError, input, ParameterScope, type TensorData } from '@dalle-mini/graph';
+import { GraphError, input, ParameterScope, type TensorData } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { dequantize } from '@dalle-mini/graph/stored';
 import { bert, parseBertConfig } from '@dalle-mini/text-encoder';
 import { readSafetensors, toFloat32, toInt32 } from '@dalle-mini/weights';
 import { afterAll, describe, expect, test } from 'vitest';

@@ -19,16 +19,8 @@ import {
 } from '@dalle-mini/core';
 import { chooseCaption, type TokenDataset, type TokenSample } from '@dalle-mini/data';
 import { DalleMiniDecoder, type DecoderConfig, decoderConfigField, teacherForced } from '@dalle-mini/decoder';
-import {
-  adafactor,
-  adamW,
-  crossEntropy,
-  mean,
-  ParameterScope,
-  type Runtime,
-  type Tensor,
-  type TensorData,
-} from '@dalle-mini/graph';
+import { crossEntropy, mean, ParameterScope, type Runtime, type Tensor, type TensorData } from '@dalle-mini/graph';
+import { adafactor, adamW } from '@dalle-mini/graph/training';
 import { writeSampleSheet } from './evaluation/sample-sheet.js';
 import { spread } from './evaluation/spread.js';
 import { fileStep } from './run/checkpoint.js';

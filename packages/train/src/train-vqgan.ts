@@ -17,11 +17,9 @@ import {
 import { type Dataset, flipHorizontally } from '@dalle-mini/data';
 import {
   abs,
-  adamW,
   add,
   fill,
   mean,
-  meanSquaredError,
   mul,
   type ParameterScope,
   reshape,
@@ -30,6 +28,8 @@ import {
   type Tensor,
   type TensorData,
 } from '@dalle-mini/graph';
+import { meanSquaredError } from '@dalle-mini/graph/layers';
+import { adamW } from '@dalle-mini/graph/training';
 import {
   pixelsToRows,
   reconstruct,

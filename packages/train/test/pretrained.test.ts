@@ -1,4 +1,5 @@
-import { initializeParameters, parametersOf, type TensorData } from '@dalle-mini/graph';
+import { parametersOf, type TensorData } from '@dalle-mini/graph';
+import { initializeParameters } from '@dalle-mini/graph/initializers';
 import { captionBert } from '@dalle-mini/testing/tiny-training';
 import { bertGraph, bertWeights, type HuggingFaceFiles, parseBertConfig } from '@dalle-mini/text-encoder';
 import { textEncoderWeights, trainedTextEncoder } from '@dalle-mini/train';

@@ -7,13 +7,13 @@ import {
   matmul,
   mul,
   reshape,
-  scaleQueries,
   sliceAxis,
   softmax,
   type Tensor,
   transpose,
   update,
 } from '@dalle-mini/graph';
+import { scaleQueries } from '@dalle-mini/graph/layers';
 
 /** Keys and values of the attention of one layer, each `[batch, heads, length, size]`. */
 export interface KeysAndValues {

@@ -1,4 +1,6 @@
-import { type Initializer, type LinearOptions, normal } from '@dalle-mini/graph';
+import type { Initializer } from '@dalle-mini/graph';
+import { normal } from '@dalle-mini/graph/initializers';
+import type { LinearOptions } from '@dalle-mini/graph/layers';
 import { type TransformerConfig, transformerDefaults } from './config.js';
 import { type Depths, gains } from './options/scaling.js';
 

@@ -6,22 +6,16 @@
  * This page is what the published models do. The functions of `options/` give back what they are given there, or do what the comment
  * beside them says; they do other things in other configurations.
  */
+import { add, cast, mul, type ParameterScope, range, reshape, type Tensor } from '@dalle-mini/graph';
 import {
-  add,
-  cast,
   causalMask,
   dotProductAttention,
   embedding,
   type LinearOptions,
   linear,
   mergeHeads,
-  mul,
-  type ParameterScope,
-  range,
-  reshape,
   splitHeads,
-  type Tensor,
-} from '@dalle-mini/graph';
+} from '@dalle-mini/graph/layers';
 import { attendToRow, type KeysAndValues, type RowCache, writeColumn } from './key-value-cache.js';
 import { activations } from './options/activations.js';
 import { attendWithOptions, cosineKeys, cosineQueries, positionBias, scaleHeads } from './options/attention.js';

@@ -1,5 +1,6 @@
 import { readConfig } from '@dalle-mini/core';
-import { initializeParameters, input, ParameterScope } from '@dalle-mini/graph';
+import { input, ParameterScope } from '@dalle-mini/graph';
+import { initializeParameters } from '@dalle-mini/graph/initializers';
 import {
   createStack,
   encoder,

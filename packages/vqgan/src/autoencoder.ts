@@ -1,8 +1,6 @@
 /** The encoder and the decoder of a VQ-GAN, block by block as in Taming Transformers' `modules/diffusionmodules/model.py`. */
 import {
   add,
-  conv,
-  groupNorm,
   inLayer,
   matmul,
   mul,
@@ -11,8 +9,8 @@ import {
   softmax,
   swish,
   type Tensor,
-  upsampleConv,
 } from '@dalle-mini/graph';
+import { conv, groupNorm, upsampleConv } from '@dalle-mini/graph/layers';
 import type { VqganConfig } from './config.js';
 
 /** Encodes images `[batch, 3, size, size]` in [−1, 1] to `[batch, zChannels, grid, grid]`. */

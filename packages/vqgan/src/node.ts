@@ -2,8 +2,9 @@
 import { join } from 'node:path';
 import { ConfigError, implementation, integer, object, optional, readOptions } from '@dalle-mini/core';
 import { exists, readJsonFile, readTextFile } from '@dalle-mini/core/node';
-import { dequantize, type Runtime } from '@dalle-mini/graph';
+import type { Runtime } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { dequantize } from '@dalle-mini/graph/stored';
 import { type Checkpoint, CheckpointError } from '@dalle-mini/weights';
 import { type HubOptions, hubFields, resolveModelFolder } from '@dalle-mini/weights/hub';
 import { readCheckpointFile } from '@dalle-mini/weights/node';

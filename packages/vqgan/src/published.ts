@@ -16,7 +16,8 @@ import {
   readConfig,
   refuse,
 } from '@dalle-mini/core';
-import { matchParameters, type Shape } from '@dalle-mini/graph';
+import type { Shape } from '@dalle-mini/graph';
+import { matchParameters } from '@dalle-mini/graph/stored';
 import { type Checkpoint, CheckpointError, type StoredTensor, transposeInPlace } from '@dalle-mini/weights';
 import { checkVqganConfig, sizeFields, type VqganConfig } from './config.js';
 import { vqganParameters } from './vqgan.js';

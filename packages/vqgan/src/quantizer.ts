@@ -3,7 +3,6 @@ import { ConfigError } from '@dalle-mini/core';
 import {
   add,
   argmax,
-  conv,
   gather,
   matmul,
   mean,
@@ -16,8 +15,9 @@ import {
   sum,
   type Tensor,
   transpose,
-  uniform,
 } from '@dalle-mini/graph';
+import { uniform } from '@dalle-mini/graph/initializers';
+import { conv } from '@dalle-mini/graph/layers';
 import type { VqganConfig } from './config.js';
 
 /** Declares the codebook, `[nEmbed, embedDim]`. */

@@ -16,7 +16,8 @@ import {
   type RgbImage,
   readOptions,
 } from '@dalle-mini/core';
-import type { Executable, Runtime, Shape, StoredParameter } from '@dalle-mini/graph';
+import type { Executable, Runtime, Shape } from '@dalle-mini/graph';
+import type { StoredParameter } from '@dalle-mini/graph/stored';
 import { checkVqganConfig, gridSizeOf, type VqganConfig } from './config.js';
 import { writePixels } from './pixels.js';
 import { decodeGraph, encodeGraph } from './vqgan.js';

@@ -1,6 +1,7 @@
 /** The VQ-GAN (Esser et al. 2021) as functions from graph to graph; parameters are named as in Taming's checkpoints. */
 import { ConfigError } from '@dalle-mini/core';
-import { conv, type Graph, gather, input, ParameterScope, reshape, type Shape, type Tensor } from '@dalle-mini/graph';
+import { type Graph, gather, input, ParameterScope, reshape, type Shape, type Tensor } from '@dalle-mini/graph';
+import { conv } from '@dalle-mini/graph/layers';
 import { decoder, encoder } from './autoencoder.js';
 import { gridSizeOf, type VqganConfig } from './config.js';
 import { chooseTokens, codebook, type Quantized, quantize, rowsToPixels } from './quantizer.js';

@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ConfigError } from '@dalle-mini/core';
-import { dequantize, type Graph, input, ParameterScope, sizeOf, type TensorData } from '@dalle-mini/graph';
+import { type Graph, input, ParameterScope, sizeOf, type TensorData } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { dequantize } from '@dalle-mini/graph/stored';
 import { randomImages, attentiveVqgan as tiny } from '@dalle-mini/testing/tiny-vqgan';
 import {
   decodeTokens,

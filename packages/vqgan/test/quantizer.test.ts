@@ -1,7 +1,6 @@
 import { createRandom } from '@dalle-mini/core';
 import {
   add,
-  grad,
   input,
   mean,
   mul,
@@ -12,6 +11,7 @@ import {
   topologicalOrder,
 } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { grad } from '@dalle-mini/graph/training';
 import { attentiveVqgan as tiny } from '@dalle-mini/testing/tiny-vqgan';
 import type { VqganConfig } from '@dalle-mini/vqgan';
 import { afterAll, describe, expect, test } from 'vitest';

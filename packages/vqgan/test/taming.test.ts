@@ -1,16 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import {
-  add,
-  type Graph,
-  grad,
-  input,
-  meanSquaredError,
-  mul,
-  ParameterScope,
-  reshape,
-  type TensorData,
-} from '@dalle-mini/graph';
+import { add, type Graph, input, mul, ParameterScope, reshape, type TensorData } from '@dalle-mini/graph';
+import { meanSquaredError } from '@dalle-mini/graph/layers';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { grad } from '@dalle-mini/graph/training';
 import { decodeTokens, encodeImages, reconstruct, type VqganConfig } from '@dalle-mini/vqgan';
 import { type Checkpoint, readSafetensors, toFloat32, toInt32 } from '@dalle-mini/weights';
 import { afterAll, describe, expect, test } from 'vitest';

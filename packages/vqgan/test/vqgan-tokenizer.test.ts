@@ -8,7 +8,8 @@ import type {
   TensorData,
   TensorValues,
 } from '@dalle-mini/graph';
-import { initializeParameters, input, ParameterScope } from '@dalle-mini/graph';
+import { input, ParameterScope } from '@dalle-mini/graph';
+import { initializeParameters } from '@dalle-mini/graph/initializers';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { randomImages, randomParameters, attentiveVqgan as tiny } from '@dalle-mini/testing/tiny-vqgan';
 import {

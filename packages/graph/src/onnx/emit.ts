@@ -1,13 +1,14 @@
 import { GraphError } from '../graph-error.js';
 import { isOperation } from '../operation.js';
 import { loopBody } from '../operators.js';
-import { checkParameters } from '../parameters.js';
-import { quantizableParameters } from '../quantizable-parameters.js';
+import { checkParameters } from '../stored/check-parameters.js';
+import { quantizableParameters } from '../stored/quantizable-parameters.js';
 import { kindOf, type StoredParameter } from '../stored/stored-parameter.js';
 import type { Graph, Operation, Tensor } from '../tensor.js';
 import { parametersOf, topologicalOrder } from '../traversal.js';
 import { OnnxEmitter } from './emitter.js';
 import { lowerings } from './lowerings.js';
+import { outputName } from './output-name.js';
 import { onnxPasses } from './passes/index.js';
 import type { Pass } from './passes/pass.js';
 import * as proto from './proto.js';
@@ -26,11 +27,6 @@ export type ParameterPlacement =
 export interface EmitOptions {
   /** Whether operations are written so that ONNX Runtime computes them fastest, or else each as plainly as ONNX can. Default true. */
   readonly optimize?: boolean;
-}
-
-/** The name of an output in the emitted model: its own, unless an input or a parameter has that name too. */
-export function outputName(graph: Graph, parameters: ReadonlyMap<string, Tensor>, name: string): string {
-  return name in graph.inputs || parameters.has(name) ? `${name}'` : name;
 }
 
 /** Where the code that emits is: in one file, since the modules of a package are bundled. */

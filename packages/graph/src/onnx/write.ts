@@ -5,7 +5,6 @@ import { GraphError } from '../graph-error.js';
 import { fileRegionsOf, type StoredParameter } from '../stored/stored-parameter.js';
 import type { Graph } from '../tensor.js';
 import { parametersOf } from '../traversal.js';
-import { emitOnnx } from './emit.js';
 
 /**
  * Writes a graph and its parameters as an ONNX model, for `OnnxRuntime.open` or any other program with ONNX Runtime. Values in memory
@@ -29,6 +28,8 @@ export async function writeOnnx(
         `writeOnnx: parameter ${name} stands in a file of ${stray.folder}: write the model into that folder, not ${folder}`,
       );
   }
+  // Loaded where it is needed: a program that only reads parameters need not.
+  const { emitOnnx } = await import('./emit.js');
   const model = emitOnnx(graph, { kind: 'initializers', values: parameters });
   const temporary = resolve(folder, `.${randomUUID()}.tmp`);
   try {

@@ -1,9 +1,10 @@
 import { DisposedError } from '@dalle-mini/core';
 import { GraphError } from '../graph-error.js';
-import { outputName, type ParameterPlacement } from '../onnx/emit.js';
+import type { ParameterPlacement } from '../onnx/emit.js';
+import { outputName } from '../onnx/output-name.js';
 import { isOperation } from '../operation.js';
 import { loopBody } from '../operators.js';
-import { checkParameters } from '../parameters.js';
+import { checkParameters } from '../stored/check-parameters.js';
 import type { Elements, FileRegion, Part } from '../stored/part.js';
 import { fileRegionsOf, partsOf, type StoredParameter, withParts } from '../stored/stored-parameter.js';
 import type { Graph, Operation, TensorData } from '../tensor.js';
@@ -24,7 +25,6 @@ import {
   type TensorValues,
 } from './runtime.js';
 
-export { writeOnnx } from '../onnx/write.js';
 export type { CompiledModelCache } from './compiled-models.js';
 
 export interface OnnxRuntimeOptions {

@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import * as g from '@dalle-mini/graph';
+import * as initializers from '@dalle-mini/graph/initializers';
+import { emitOnnx } from '@dalle-mini/graph/onnx';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { runModule } from '@dalle-mini/testing/processes';
 import { float32 } from '@dalle-mini/testing/values';
@@ -116,7 +118,7 @@ test('runs that are asked for after an executable’s dispose are refused', () =
 
 describe('after its worker stopped', () => {
   const path = join(folder, 'model.onnx');
-  writeFileSync(path, g.emitOnnx(graph));
+  writeFileSync(path, emitOnnx(graph));
 
   test('a model of a file, and one without parameters, are opened again', () =>
     withWorkers(async (runtime, workers) => {
@@ -139,7 +141,7 @@ describe('after its worker stopped', () => {
 
   test('a model that was given in memory says why it is lost, and others can be opened', () =>
     withWorkers(async (runtime, workers) => {
-      const w = new g.ParameterScope().parameter('w', [3], g.ones);
+      const w = new g.ParameterScope().parameter('w', [3], initializers.ones);
       const product: g.Graph = { inputs: { x }, outputs: { y: g.mul(x, w) } };
       const options = { parameters: new Map([['w', float32([3], [2, 2, 2])]]) };
       const executable = await runtime.compile(product, options);

@@ -16,7 +16,7 @@ import {
 } from '@dalle-mini/core';
 import { exists, makeFolder, writeFolderAtomically, writeJsonFile } from '@dalle-mini/core/node';
 import { checkDecoderConfig, type DecoderConfig } from '@dalle-mini/decoder';
-import { matchParameters } from '@dalle-mini/graph';
+import { matchParameters } from '@dalle-mini/graph/stored';
 import { type BartConfig, checkBartConfig } from '@dalle-mini/text-encoder';
 import { checkVqganConfig, gridSizeOf, type VqganConfig } from '@dalle-mini/vqgan';
 import type { Dtype } from './dtype.js';

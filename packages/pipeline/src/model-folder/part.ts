@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { writeJsonFile } from '@dalle-mini/core/node';
 import { checkDecoderConfig, type DecoderConfig, decoderParameters, rowGraph, textGraph } from '@dalle-mini/decoder';
+import { sizeOf, type Tensor, type TensorData } from '@dalle-mini/graph';
+import { readParameter } from '@dalle-mini/graph/node';
 import {
   bindParameters,
   checkParameters,
@@ -12,11 +14,7 @@ import {
   quantizeBlocks,
   quantizeColumns,
   type StoredParameter,
-  sizeOf,
-  type Tensor,
-  type TensorData,
-} from '@dalle-mini/graph';
-import { readParameter } from '@dalle-mini/graph/node';
+} from '@dalle-mini/graph/stored';
 import { type BartConfig, bartGraph, bartParameters, checkBartConfig } from '@dalle-mini/text-encoder';
 import { checkVqganConfig, type VqganConfig, vqganParameters } from '@dalle-mini/vqgan';
 import { type Checkpoint, fromFloat32, type StoredTensor, toFloat32 } from '@dalle-mini/weights';

@@ -3,7 +3,8 @@
 import { join } from 'node:path';
 import type { TextEncoder } from '@dalle-mini/core';
 import { writeFileAtomically, writeJsonFile } from '@dalle-mini/core/node';
-import type { CheckpointTensor, Runtime, TensorData } from '@dalle-mini/graph';
+import type { Runtime, TensorData } from '@dalle-mini/graph';
+import type { CheckpointTensor } from '@dalle-mini/graph/stored';
 import {
   type BartConfig,
   BartTextEncoder,

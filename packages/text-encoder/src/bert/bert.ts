@@ -3,25 +3,20 @@ import {
   cast,
   constant,
   cumsum,
-  dotProductAttention,
-  embedding,
   equal,
   type Graph,
   GraphError,
   gather,
   input,
-  layerNorm,
-  linear,
   logicalNot,
-  mergeHeads,
   mul,
-  normal,
   ParameterScope,
   reshape,
   sliceAxis,
-  splitHeads,
   type Tensor,
 } from '@dalle-mini/graph';
+import { normal } from '@dalle-mini/graph/initializers';
+import { dotProductAttention, embedding, layerNorm, linear, mergeHeads, splitHeads } from '@dalle-mini/graph/layers';
 import { activations, tokenPositions } from '@dalle-mini/transformer';
 import { type BertFamily, bertNames } from './names.js';
 

@@ -1,5 +1,5 @@
 import { nextTurn } from '@dalle-mini/core';
-import type { CheckpointTensor } from '@dalle-mini/graph';
+import type { CheckpointTensor } from '@dalle-mini/graph/stored';
 import type { StoredTensor } from '@dalle-mini/weights';
 import { CompiledTextEncoder, type CompiledTextEncoderOptions, readMakeOptions } from '../compiled-text-encoder.js';
 import { emojiNamingTokenizer } from '../tokenizers/emoji-naming-tokenizer.js';

@@ -1,10 +1,5 @@
-import {
-  bindParameters,
-  type CheckpointTensor,
-  type InMemory,
-  parametersOf,
-  type StoredParameter,
-} from '@dalle-mini/graph';
+import { parametersOf } from '@dalle-mini/graph';
+import { bindParameters, type CheckpointTensor, type InMemory, type StoredParameter } from '@dalle-mini/graph/stored';
 import type { StoredTensor } from '@dalle-mini/weights';
 import { type BertConfig, bertGraph } from './bert.js';
 import { releasedNames } from './names.js';

@@ -1,5 +1,5 @@
 import { nextTurn } from '@dalle-mini/core';
-import type { StoredParameter } from '@dalle-mini/graph';
+import type { StoredParameter } from '@dalle-mini/graph/stored';
 import { CompiledTextEncoder, type CompiledTextEncoderOptions, readMakeOptions } from '../compiled-text-encoder.js';
 import type { TextTokenizer } from '../tokenizers/text-tokenizer.js';
 import { type BartConfig, bartGraph, bartPaddingIsFree, checkBartConfig } from './bart.js';

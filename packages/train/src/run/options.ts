@@ -14,7 +14,8 @@ import {
   string,
 } from '@dalle-mini/core';
 import type { Dataset } from '@dalle-mini/data';
-import { cosineDecay, linearDecay, type Runtime, type Schedule, type TensorData, warmUp } from '@dalle-mini/graph';
+import type { Runtime, TensorData } from '@dalle-mini/graph';
+import { cosineDecay, linearDecay, type Schedule, warmUp } from '@dalle-mini/graph/training';
 import { type Order, orderField } from './order.js';
 
 /** How far a training is: reported after each run of the graph. */

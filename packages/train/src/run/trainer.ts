@@ -1,18 +1,16 @@
 import { join } from 'node:path';
 import { DalleMiniError } from '@dalle-mini/core';
 import { makeFolder } from '@dalle-mini/core/node';
+import { type Shape, sizeOf, type TensorData } from '@dalle-mini/graph';
+import { initializeParameters } from '@dalle-mini/graph/initializers';
+import { checkParameters } from '@dalle-mini/graph/stored';
 import {
-  checkParameters,
-  initializeParameters,
   initialState,
   type Schedule,
-  type Shape,
-  sizeOf,
-  type TensorData,
   type TrainingGraph,
   type TrainingOptions,
   trainingGraph,
-} from '@dalle-mini/graph';
+} from '@dalle-mini/graph/training';
 import { deleteUnfinishedFiles, loadCheckpoint, saveCheckpoint, type TrainingState } from './checkpoint.js';
 import { appendMetrics, type MetricsRecord, truncateMetrics } from './metrics.js';
 import type { RunOptions } from './options.js';

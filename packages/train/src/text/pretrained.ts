@@ -1,4 +1,5 @@
-import { decodeParameter, type TensorData } from '@dalle-mini/graph';
+import type { TensorData } from '@dalle-mini/graph';
+import { decodeParameter } from '@dalle-mini/graph/stored';
 import { bertWeights, type HuggingFaceFiles, parseBertConfig, tokenizerFromFiles } from '@dalle-mini/text-encoder';
 import { type Checkpoint, fromFloat32 } from '@dalle-mini/weights';
 import { type TrainedTextEncoder, textEncoderPrefix } from './text-source.js';

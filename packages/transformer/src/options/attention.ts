@@ -2,14 +2,12 @@
 import {
   add,
   div,
-  embedding,
   exp,
   log,
   matmul,
   max,
   maximum,
   mul,
-  ones,
   type ParameterScope,
   reshape,
   select,
@@ -23,6 +21,8 @@ import {
   type Tensor,
   transpose,
 } from '@dalle-mini/graph';
+import { ones } from '@dalle-mini/graph/initializers';
+import { embedding } from '@dalle-mini/graph/layers';
 import type { Stack } from '../stack.js';
 
 /** Queries for attention by cosines, whose scores are divided by tau, and then by √size as all are. */

@@ -1,5 +1,6 @@
 /** Where layers normalize. The default is `normformer`: before and after attention, before and inside the feed-forward layer. */
-import { add, layerNorm, mul, type ParameterScope, rmsNorm, type Tensor } from '@dalle-mini/graph';
+import { add, mul, type ParameterScope, type Tensor } from '@dalle-mini/graph';
+import { layerNorm, rmsNorm } from '@dalle-mini/graph/layers';
 import type { Stack } from '../stack.js';
 
 /** Half of a layer. */

@@ -1,5 +1,4 @@
-import { grad } from './gradient.js';
-import { GraphError } from './graph-error.js';
+import { GraphError } from '../graph-error.js';
 import {
   add,
   cast,
@@ -14,11 +13,12 @@ import {
   scalar,
   sliceAxis,
   sub,
-} from './operators.js';
+} from '../operators.js';
+import { ParameterScope } from '../parameters.js';
+import { sizeOf } from '../shape.js';
+import type { DType, Graph, Shape, Tensor } from '../tensor.js';
+import { grad } from './gradient.js';
 import { clipByGlobalNorm, type Optimizer } from './optimizers.js';
-import { ParameterScope } from './parameters.js';
-import { sizeOf } from './shape.js';
-import type { DType, Graph, Shape, Tensor } from './tensor.js';
 
 /** The loss of one batch and what else is to be reported of it. */
 export interface LossResult {

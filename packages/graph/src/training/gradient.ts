@@ -1,5 +1,5 @@
-import { GraphError } from './graph-error.js';
-import { describe, inLayer } from './operation.js';
+import { GraphError } from '../graph-error.js';
+import { describe, inLayer } from '../operation.js';
 import {
   add,
   broadcastTo,
@@ -43,10 +43,10 @@ import {
   sum,
   takeAlong,
   transpose,
-} from './operators.js';
-import { broadcastShapes, sameShape, sizeOf } from './shape.js';
-import type { Operation, OperatorName, Shape, Tensor } from './tensor.js';
-import { topologicalOrder } from './traversal.js';
+} from '../operators.js';
+import { broadcastShapes, sameShape, sizeOf } from '../shape.js';
+import type { Operation, OperatorName, Shape, Tensor } from '../tensor.js';
+import { topologicalOrder } from '../traversal.js';
 
 /**
  * A gradient rule: from an operation y = f(x₁, …) and the gradient of the loss by y, the gradients by x₁, …. Each has its operand's

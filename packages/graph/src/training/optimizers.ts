@@ -1,6 +1,20 @@
 import { callback, type Fields, number, object, optional, readOptions } from '@dalle-mini/core';
-import { add, div, maximum, mean, minimum, mul, pow, reciprocal, scalar, sqrt, square, sub, sum } from './operators.js';
-import type { Shape, Tensor } from './tensor.js';
+import {
+  add,
+  div,
+  maximum,
+  mean,
+  minimum,
+  mul,
+  pow,
+  reciprocal,
+  scalar,
+  sqrt,
+  square,
+  sub,
+  sum,
+} from '../operators.js';
+import type { Shape, Tensor } from '../tensor.js';
 
 /** One parameter's step, or that of several parameters laid end to end: see `Optimizer.kind`. */
 export interface ParameterStep {

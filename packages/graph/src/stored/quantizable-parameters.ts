@@ -1,7 +1,7 @@
-import { isOperation } from './operation.js';
-import { loopBody } from './operators.js';
-import type { Graph, Operation, Tensor } from './tensor.js';
-import { topologicalOrder } from './traversal.js';
+import { isOperation } from '../operation.js';
+import { loopBody } from '../operators.js';
+import type { Graph, Operation, Tensor } from '../tensor.js';
+import { topologicalOrder } from '../traversal.js';
 
 /**
  * The names of the parameters that may be stored as `blocks` or `columns`: those that the graph only multiplies with, as `[out, in]`, the layout of

@@ -1,0 +1,2 @@
+/** Graphs as ONNX models. */
+export { type EmitOptions, emitOnnx, type ParameterPlacement } from './emit.js';

@@ -1,0 +1,24 @@
+/** Gradients, optimizers and training steps, as graphs. */
+export { grad } from './gradient.js';
+export {
+  type AdafactorOptions,
+  type AdamOptions,
+  type AdamWOptions,
+  adafactor,
+  adam,
+  adamW,
+  clipByGlobalNorm,
+  type Optimizer,
+  type ParameterStep,
+  type SgdOptions,
+  sgd,
+  type WeightDecayOptions,
+} from './optimizers.js';
+export { constantRate, cosineDecay, linearDecay, type Schedule, warmUp } from './schedules.js';
+export {
+  initialState,
+  type LossResult,
+  type TrainingGraph,
+  type TrainingOptions,
+  trainingGraph,
+} from './training-graph.js';
