@@ -257,8 +257,8 @@ describe('refuses', () => {
     ],
     [
       'captions longer than the positions of a trained text encoder',
-      { textEncoder: { kind: 'trained', config, tokenizer, maxLength: 9, parameters: new Map() } },
-      /textEncoder.maxLength must be at most 8, the positions of the encoder, not 9\./,
+      { textEncoder: { kind: 'trained', config, tokenizer, maxLength: 17, parameters: new Map() } },
+      /textEncoder.maxLength must be at most 16, the positions of the encoder, not 17\./,
     ],
     ['an option that is not known', { decay: 1 } as Changes, /The option decay of trainDecoder is not known\./],
     [
