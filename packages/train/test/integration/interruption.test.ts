@@ -7,7 +7,7 @@ import { decoderRun, vqganRun } from '@dalle-mini/testing/tiny-training';
 import { ResumeError, trainDecoder, trainVqgan } from '@dalle-mini/train';
 import { readCheckpointFile, writeCheckpointFile } from '@dalle-mini/weights/node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { recordingRuntime } from './recording-runtime.js';
+import { recordingRuntime } from '../recording-runtime.js';
 
 // One thread, as the killed process has: sums over several threads may be rounded otherwise.
 const runtime = new OnnxRuntime({ threads: 1 });
