@@ -1,28 +1,18 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { defineConfig, type Plugin } from 'vitest/config';
 import { bundle } from './packages/testing/src/bundle.js';
-
-const packages = join(import.meta.dirname, 'packages');
+import { entries } from './scripts/entries.mjs';
 
 /** The source of everything that a package exports: `@dalle-mini/graph/onnxruntime` is `packages/graph/src/runtimes/onnxruntime.ts`. */
-function sources() {
-  const folders = readdirSync(packages).filter((name) => existsSync(join(packages, name, 'package.json')));
-  return folders.flatMap((folder) => {
-    const { name, exports } = JSON.parse(readFileSync(join(packages, folder, 'package.json'), 'utf8'));
-    return Object.entries<{ default?: string }>(exports).flatMap(([path, { default: built }]) => {
-      const file = /^\.\/dist\/(.*)\.js$/.exec(built ?? '')?.[1];
-      if (file === undefined) return [];
-      return { find: new RegExp(`^${name}${path.slice(1)}$`), replacement: join(packages, folder, `src/${file}.ts`) };
-    });
-  });
-}
+const sources = entries()
+  .filter(({ built }) => built !== undefined)
+  .map(({ name, source }) => ({ find: new RegExp(`^${name}$`), replacement: join(import.meta.dirname, source) }));
 
 /** Resolves packages of this repository to their sources. */
 const packagesFromSources = {
   name: 'packages-from-sources',
-  resolveId: (name: string) => sources().find(({ find }) => find.test(name))?.replacement,
+  resolveId: (name: string) => sources.find(({ find }) => find.test(name))?.replacement,
 };
 
 /** Node.js runs no TypeScript, and a worker thread is a program of its own: bundles it where a source says which file it starts. */
@@ -55,7 +45,7 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        resolve: { alias: sources() },
+        resolve: { alias: sources },
         plugins: [workerThreads],
         test: { name: 'unit', include: ['{packages,examples}/*/test/**/*.test.ts'], exclude: [integration] },
       },
