@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Handles signals before the rest is loaded, which takes a quarter of a second.
+// Loading the rest takes a quarter of a second, so signals are handled first.
 import '../dist/signal.js';
 
 await import('../dist/main.js');

@@ -8,7 +8,7 @@ export class UsageError extends DalleMiniError {
 /** The user or the system asked to stop. */
 export class InterruptionError extends DalleMiniError {
   static override readonly code = 'INTERRUPTED';
-  /** As shells report it: 128 and the signal's number. */
+  /** 128 plus the signal's number, as shells report it. */
   readonly exitCode: number;
 
   constructor(signal: keyof typeof signalNumbers) {
@@ -19,7 +19,7 @@ export class InterruptionError extends DalleMiniError {
 
 const signalNumbers = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 };
 
-/** Aborts at the first signal to stop; ends the process at once at the second. */
+/** Returns a signal that aborts at the first SIGHUP, SIGINT or SIGTERM. The second one exits the process at once. */
 export function abortOnSignals(): AbortSignal {
   const controller = new AbortController();
   for (const name of Object.keys(signalNumbers) as (keyof typeof signalNumbers)[]) {

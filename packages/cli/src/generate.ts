@@ -28,7 +28,7 @@ export interface GenerateCommand extends SamplingOptions {
   readonly signal: AbortSignal;
 }
 
-/** `dalle-mini generate`: generates images, writes them, and prints the paths of the files. */
+/** Runs `dalle-mini generate`: generates images, writes them, and prints the paths of the files. */
 export async function generate(prompt: string, command: GenerateCommand): Promise<void> {
   const started = performance.now();
   const { n, seed, out, format, negativePrompt, seamless, json, signal, temperature, topK, topP, guidanceScale } =
@@ -112,14 +112,12 @@ async function write(
   seamless: boolean,
   signal: AbortSignal,
 ): Promise<string[]> {
-  const pictures = images.map(({ image }) => image);
-  const grid = () => imageGrid(pictures, seamless ? { gap: 0 } : {});
-  const files = await Promise.all(
-    (kind === 'file' ? [grid()] : pictures).map((picture) => encodeImage(picture, { format })),
-  );
+  const pixels = images.map(({ image }) => image);
+  const grid = () => imageGrid(pixels, seamless ? { gap: 0 } : {});
+  const files = await Promise.all((kind === 'file' ? [grid()] : pixels).map((image) => encodeImage(image, { format })));
   signal.throwIfAborted();
-  const [ending] = imageFormats[format];
-  if (kind === 'folder') return writeFiles(path, new Map(files.map((file, i) => [`${i + 1}${ending}`, file])));
+  const [extension] = imageFormats[format];
+  if (kind === 'folder') return writeFiles(path, new Map(files.map((file, i) => [`${i + 1}${extension}`, file])));
   await makeFolder(dirname(path));
   await writeFileAtomically(path, files[0]!);
   return [path];

@@ -3,7 +3,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { InterruptionError, UsageError } from './errors.js';
 import { signal } from './signal.js';
 
-// A reader that stops early, as `head` does, is not a failure.
+// A reader that stops early, such as `head`, is not an error.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;
@@ -11,7 +11,7 @@ for (const stream of [process.stdout, process.stderr]) {
 }
 
 const program = new Command('dalle-mini')
-  .description('Generate images from text, and train the models that do.')
+  .description('Generate images from text, and train models.')
   .exitOverride()
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'dalle-mini: ')) });
 
@@ -22,28 +22,28 @@ program
   .option('--n <count>', 'number of images, 1 to 1000', numberOption('n'), 1)
   .option(
     '--seed <number>',
-    'seed: the same one gives the same images (default: random, and printed)',
+    'seed: the same seed gives the same images (default: a random seed, which is printed)',
     numberOption('seed'),
   )
   .option(
     '--out <path>',
-    'a .png, .jpg or .webp file for all images side by side, or a folder for 1.png, 2.png, …',
+    'a .png, .jpg or .webp file for a grid of all images, or a folder for 1.png, 2.png, …',
     'picture.png',
   )
   .addOption(
     new Option('--format <name>', 'format of the files in a folder (default: png)').choices(['png', 'jpeg', 'webp']),
   )
-  .option('--model <name>', 'a bundled model, the path of a folder, or a model of the Hugging Face hub', 'emoji')
+  .option('--model <name>', 'a bundled model, the path of a folder, or a model on the Hugging Face hub', 'emoji')
   .option('--revision <name>', 'a branch, tag or commit of a hub model (default: main)')
   .option(
     '--temperature <number>',
-    'below 1 safer, above 1 more varied; 0 always takes the likeliest token',
+    'below 1: more likely images, above 1: more varied images; 0 always takes the most likely token',
     numberOption('temperature'),
   )
-  .option('--top-k <count>', 'sample among this many of the likeliest tokens', numberOption('topK'))
+  .option('--top-k <count>', 'sample from this number of most likely tokens', numberOption('topK'))
   .option(
     '--top-p <number>',
-    'sample among the smallest set of tokens with this total probability, above 0 to 1',
+    'sample from the most likely tokens with this total probability, above 0, at most 1',
     numberOption('topP'),
   )
   .option(
@@ -51,25 +51,25 @@ program
     'how closely to follow the prompt; 1 turns guidance off',
     numberOption('guidanceScale'),
   )
-  .option('--negative-prompt <text>', 'what the images must not show; needs a guidance scale other than 1')
-  .option('--seamless', 'generate images that join without a seam side by side; --n must be a square number', false)
+  .option('--negative-prompt <text>', 'a description of what images must not show; needs a guidance scale other than 1')
+  .option('--seamless', 'generate images that form one large image without seams; --n must be a square number', false)
   .option('--json', 'print one JSON object instead of text', false)
   .action(async (prompt: string, options) => {
     const { generate } = await import('./generate.js');
     await generate(prompt, { ...options, signal });
   });
 
-const train = program.command('train').description('Train a model, or resume a run that was stopped.');
+const train = program.command('train').description('Train a model, or resume a stopped run.');
 for (const kind of ['vqgan', 'decoder'] as const) {
   train
     .command(kind)
     .description(
       kind === 'vqgan'
-        ? 'Train the VQ-GAN, which turns images into tokens and back.'
-        : 'Train the decoder, which writes image tokens from text.',
+        ? 'Train a VQ-GAN, which turns images into tokens and back.'
+        : 'Train a decoder, which generates image tokens from text.',
     )
-    .requiredOption('--config <file>', 'the settings, a JSON file')
-    .option('--folder <path>', 'where checkpoints and the result go (default: the folder in the settings)')
+    .requiredOption('--config <file>', 'a JSON file with the settings')
+    .option('--folder <path>', 'the folder for checkpoints and the result (default: the folder in the settings)')
     .action(async (options: { config: string; folder?: string }) => {
       const { trainFromConfig } = await import('./train.js');
       await trainFromConfig(kind, { ...options, signal });
@@ -82,7 +82,7 @@ try {
   process.exitCode = report(error);
 }
 
-/** Prints what went wrong in one line on stderr; returns the exit code. */
+/** Prints an error in one line on stderr. Returns the exit code. */
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   const reason = signal.aborted && signal.reason instanceof InterruptionError ? signal.reason : error;
@@ -92,7 +92,7 @@ function report(error: unknown): number {
   return reason instanceof UsageError ? 2 : 1;
 }
 
-/** Parses a number and checks its range, so that a wrong one is refused before anything is loaded. */
+/** Returns a parser that checks the range of a number, so that a wrong number is refused before a model is loaded. */
 function numberOption(name: keyof GenerateNumbers): (text: string) => number {
   return (text) => {
     const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : Number.NaN;

@@ -5,19 +5,21 @@ import { exists, FileError, makeFolder, withFileErrors, writeFileAtomically } fr
 import { type ImageFormat, imageFormats } from '@dalle-mini/pipeline';
 import { UsageError } from './errors.js';
 
-/** Where images go: all into one file, or each into a file of a folder; and in which format. */
+/** The destination of images: one file for all of them, or a folder with one file each. */
 export interface Output {
   readonly kind: 'file' | 'folder';
   readonly path: string;
   readonly format: ImageFormat;
 }
 
-const otherImageEndings = ['.gif', '.avif', '.bmp', '.tif', '.tiff', '.svg'];
+const unsupportedExtensions = ['.gif', '.avif', '.bmp', '.tif', '.tiff', '.svg'];
 
 /**
- * Decides whether a path is a file or a folder, and checks that it can be written, without leaving a trace.
- * @param format Format of the files of a folder; a file's ending sets its own. Default PNG.
- * @throws UsageError for a path that is neither a file of a known format nor a folder; FileError if it cannot be written.
+ * Decides whether a path is a file or a folder, and checks that it can be written.
+ *
+ * @param format Format of the files in a folder. The extension of a file sets its format. Default PNG.
+ * @throws UsageError for a path that is neither a file of a known format nor a folder; FileError if it cannot be
+ *   written.
  */
 export async function planOutput(path: string, format?: ImageFormat): Promise<Output> {
   if (path === '') throw new UsageError('--out must be the path of an image, such as picture.png, or of a folder.');
@@ -27,11 +29,11 @@ export async function planOutput(path: string, format?: ImageFormat): Promise<Ou
     (imageFormats[format as ImageFormat] as readonly string[]).includes(extension),
   );
   const isFolder = existing?.isDirectory() || /[\\/]$/.test(path) || formatOfFile === undefined;
-  if (!existing?.isDirectory() && otherImageEndings.includes(extension)) {
+  if (!existing?.isDirectory() && unsupportedExtensions.includes(extension)) {
     throw new UsageError(`--out must end in .png, .jpg or .webp, or be a folder, not ${path}.`);
   }
   if (isFolder && existing && !existing.isDirectory()) {
-    throw new UsageError(`--out must end in .png, .jpg or .webp, or be a folder, and ${path} is a file.`);
+    throw new UsageError(`--out must end in .png, .jpg or .webp, or be a folder, not the file ${path}.`);
   }
   if (!isFolder && format !== undefined && format !== formatOfFile) {
     throw new UsageError(`--format ${format} does not match --out ${path}. Leave one of the two out.`);
@@ -40,7 +42,7 @@ export async function planOutput(path: string, format?: ImageFormat): Promise<Ou
   return isFolder ? { kind: 'folder', path, format: format ?? 'png' } : { kind: 'file', path, format: formatOfFile };
 }
 
-/** Creates a file in a folder, or in its nearest parent that exists, and removes it. */
+/** Checks that a folder, or its nearest existing parent, is writable: creates a file in it and removes it. */
 async function checkWritable(folder: string, path: string): Promise<void> {
   const probe = join(folder, `.${randomUUID()}.tmp`);
   try {
@@ -54,7 +56,7 @@ async function checkWritable(folder: string, path: string): Promise<void> {
   await rm(probe, { force: true });
 }
 
-/** Writes files into a folder, all of them or none; returns their paths. */
+/** Writes files into a folder. If one fails, none is written. Returns their paths. */
 export async function writeFiles(folder: string, files: ReadonlyMap<string, Uint8Array>): Promise<string[]> {
   await makeFolder(folder);
   return withFileErrors('write', folder, async () => {

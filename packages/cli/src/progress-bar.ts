@@ -1,17 +1,17 @@
 const width = 30;
 
-/** A bar on a terminal's last line; where stderr is no terminal it shows nothing. */
+/** A progress bar on the last line of a terminal. If stderr is not a terminal, it shows nothing. */
 export class ProgressBar {
   private shown = false;
 
   constructor(private readonly stream: NodeJS.WriteStream = process.stderr) {}
 
-  /** @param fraction Share of the work that is done, in `[0, 1]`. */
+  /** Shows the finished share of the work, in `[0, 1]`, and a text. */
   show(fraction: number, text: string): void {
     if (!this.stream.isTTY) return;
     const full = Math.round(fraction * width);
     const line = `${'█'.repeat(full)}${'░'.repeat(width - full)} ${Math.floor(fraction * 100)} % ${text}`;
-    // A line that wraps could not be erased.
+    // The line must not wrap, because only one line can be erased.
     this.stream.write(`\r\x1b[K${line.slice(0, (this.stream.columns || 80) - 1)}`);
     this.shown = true;
   }
@@ -23,7 +23,7 @@ export class ProgressBar {
   }
 }
 
-/** A time in words of at most two units: `3 min 20 s`. */
+/** Formats a time in at most two units: `3 min 20 s`. */
 export function duration(seconds: number): string {
   const s = Math.round(seconds);
   if (s < 60) return `${s} s`;

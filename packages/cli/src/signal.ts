@@ -1,4 +1,4 @@
 import { abortOnSignals } from './errors.js';
 
-/** Aborts when the process is asked to stop. */
+/** Aborts when the process gets a signal to stop. */
 export const signal = abortOnSignals();

@@ -32,7 +32,10 @@ import {
 import { checkTransformer, type TransformerConfig, transformerFields } from '@dalle-mini/transformer';
 import { type VqganConfig, vqganConfigField } from '@dalle-mini/vqgan';
 
-/** Images with captions: see `openImageFolder`, `openWebDataset` of @dalle-mini/data, and `prepareEmoji` of @dalle-mini/data/emoji. */
+/**
+ * Images with captions: see `openImageFolder`, `openWebDataset` of @dalle-mini/data, and `prepareEmoji` of
+ * @dalle-mini/data/emoji.
+ */
 export type DatasetSettings =
   | {
       readonly type: 'folder' | 'webdataset';
@@ -41,22 +44,22 @@ export type DatasetSettings =
     }
   | { readonly type: 'emoji'; readonly path: string; readonly vendors?: readonly EmojiVendor[] | undefined };
 
-/** How long to train, and where; each kind of training has more. */
+/** Settings of every training run. */
 interface RunSettings {
-  /** Where checkpoints and the result go. */
+  /** The folder for checkpoints and the result. */
   readonly folder?: string | undefined;
   /** Default 0. */
   readonly seed: number;
   readonly steps: number;
-  /** Steps between two checkpoints, and between two evaluations. Default: 50 runs of the graph. */
+  /** Steps between two checkpoints, and between two evaluations. Default: `50 · stepsPerRun`. */
   readonly checkpointEvery?: number | undefined;
   readonly evaluateEvery?: number | undefined;
-  /** Samples that an evaluation uses. */
+  /** Samples per evaluation. */
   readonly evaluationSize?: number | undefined;
   readonly dataset: DatasetSettings;
-  /** Default: what an emoji dataset holds out, or one in twenty samples. */
+  /** Default: the held-out samples of an emoji dataset, or 5 % of the samples of another dataset. */
   readonly evaluation?: DatasetSettings | undefined;
-  /** The folder of a model to fine-tune, instead of the sizes of a new one. */
+  /** The folder of a model to fine-tune, instead of the sizes of a new model. */
   readonly startFrom?: string | undefined;
 }
 
@@ -65,7 +68,7 @@ export interface VqganSettings extends RunSettings {
   readonly training: Omit<VqganTrainingConfig, 'model'>;
 }
 
-/** The sizes of a decoder that neither the VQ-GAN nor the text encoder decides. */
+/** The sizes of a decoder that do not follow from the VQ-GAN and the text encoder. */
 export type DecoderSizes = TransformerConfig & Pick<DecoderConfig, 'tieEmbeddings'>;
 
 export interface DecoderSettings extends RunSettings {
@@ -76,18 +79,18 @@ export interface DecoderSettings extends RunSettings {
   readonly license?: string | undefined;
   /** The folder of a VQ-GAN: `config.json` and `model.safetensors`. */
   readonly imageTokenizer: string;
-  /** A text encoder as Hugging Face stores it, and whether it is trained too. */
+  /** A text encoder in the layout of Hugging Face, and whether it is trained too. */
   readonly textEncoder: { readonly folder: string; readonly maxLength: number; readonly train: boolean };
   /** Captions of the images that each evaluation generates. */
   readonly samplePrompts?: readonly string[] | undefined;
-  /** How samples are generated, and the default of the resulting model. */
+  /** Sampling options for these images, and the defaults of the resulting model. */
   readonly sampling?: SamplingOptions | undefined;
 }
 
 const count = integer({ min: 1 });
 const crop = optional(oneOf(['center', 'random']));
 
-/** The settings of a file. Paths in it are relative to its own folder, and become absolute. */
+/** Returns the fields of settings files. Paths are relative to the file's folder, and become absolute. */
 function settingsFields(file: string) {
   const path: Field<string> = {
     ...string(),
@@ -116,11 +119,11 @@ function settingsFields(file: string) {
   return { path, run };
 }
 
-/** Checks that there is either a new model or one to fine-tune. */
+/** Checks that the settings have either the sizes of a new model or the folder of one to fine-tune. */
 function checkStart({ model, startFrom }: { readonly model?: unknown; readonly startFrom?: unknown }): void {
   if (model === undefined && startFrom === undefined)
-    refuse('model', 'the sizes of a new model, unless startFrom names one to fine-tune', model);
-  if (model !== undefined && startFrom !== undefined) refuse('model', 'left out where startFrom is set', model);
+    refuse('model', 'the sizes of a new model, unless startFrom is set', model);
+  if (model !== undefined && startFrom !== undefined) refuse('model', 'left out if startFrom is set', model);
 }
 
 /** The settings of a file are wrong. The message names the file and the field. */
@@ -137,8 +140,9 @@ async function readSettings<Settings>(file: string, fields: Field<Settings>): Pr
 }
 
 /**
- * Reads the settings of a VQ-GAN's training. Paths in it become absolute.
- * @throws SettingsError; FileError if the file cannot be read.
+ * Reads the settings for training a VQ-GAN. Paths become absolute.
+ *
+ * @throws SettingsError if a setting is wrong; FileError if the file cannot be read.
  */
 export async function readVqganSettings(file: string): Promise<VqganSettings> {
   const { run } = settingsFields(file);
@@ -151,8 +155,9 @@ export async function readVqganSettings(file: string): Promise<VqganSettings> {
 }
 
 /**
- * Reads the settings of a decoder's training. Paths in it become absolute.
- * @throws SettingsError; FileError if the file cannot be read.
+ * Reads the settings for training a decoder. Paths become absolute.
+ *
+ * @throws SettingsError if a setting is wrong; FileError if the file cannot be read.
  */
 export async function readDecoderSettings(file: string): Promise<DecoderSettings> {
   const { run, path } = settingsFields(file);

@@ -39,18 +39,18 @@ import {
 } from './train-config.js';
 
 export interface TrainCommand {
-  /** Path of the settings. */
+  /** Path of the settings file. */
   readonly config: string;
-  /** Where the run goes, instead of the folder that the settings name. */
+  /** The folder of the run. Overrides the folder in the settings. */
   readonly folder?: string;
   readonly signal: AbortSignal;
 }
 
-/** `dalle-mini train`: trains a model, or resumes a run that was stopped, and prints the path of the result. */
+/** Runs `dalle-mini train`: trains a model, or resumes a stopped run, and prints the path of the result. */
 export async function trainFromConfig(kind: 'vqgan' | 'decoder', command: TrainCommand): Promise<void> {
   const bar = new ProgressBar();
   const runtime = new OnnxRuntime();
-  // A runtime of its own, so that captions are encoded while training steps are computed.
+  // A second runtime, so that captions are encoded while training steps are computed.
   const textRuntime = new OnnxRuntime({ threads: 1 });
   try {
     const result =
@@ -69,7 +69,7 @@ export async function trainFromConfig(kind: 'vqgan' | 'decoder', command: TrainC
   }
 }
 
-/** The message of an error about the options of training, with the names that fields have in the settings. */
+/** Returns the message of an error about training options, with the names of the fields in the settings. */
 function inSettings({ message }: OptionError): string {
   return message.replace(/^config\.model\b/, 'model').replace(/\bconfig\./, 'training.');
 }
@@ -120,7 +120,7 @@ async function trainDecoderFrom(
     gridSize,
     vocabularySize,
     textWidth,
-    // Relative positions have a bias for each of a caption's tokens.
+    // Relative positions have a bias per caption token.
     ...(settings.model!.relativePositions ? { textLength: settings.textEncoder.maxLength } : {}),
   };
 
@@ -128,7 +128,7 @@ async function trainDecoderFrom(
   const encode = async (dataset: Dataset, name: string) => {
     const path = join(folder, 'tokens', name);
     const onProgress = ({ done, total }: { done: number; total: number }) =>
-      bar.show(done / total, `encoding picture ${done} of ${total} for ${name}`);
+      bar.show(done / total, `encoding image ${done} of ${total} for ${name}`);
     await writeTokenShards(dataset, tokenizer, path, { signal, onProgress });
     return openTokenShards(path);
   };
@@ -172,11 +172,12 @@ async function trainDecoderFrom(
 
 function folderOf(settings: { readonly folder?: string | undefined }, command: TrainCommand): string {
   const folder = command.folder === undefined ? settings.folder : resolve(command.folder);
-  if (folder === undefined) throw new UsageError(`give --folder, where the run goes, or a folder in ${command.config}`);
+  if (folder === undefined)
+    throw new UsageError(`The folder of the run is missing. Set --folder, or folder in ${command.config}.`);
   return folder;
 }
 
-/** Options of both kinds of training. */
+/** Returns the options that both kinds of training have. */
 function runOptions(
   { steps, seed, training, evaluationSize, ...settings }: VqganSettings | DecoderSettings,
   folder: string,
@@ -188,7 +189,7 @@ function runOptions(
   signal.addEventListener('abort', () => {
     bar.clear();
     process.stderr.write(
-      'Stopping after the steps under way, with a checkpoint: the same command goes on from there.\n',
+      'Stopping after the current steps, with a checkpoint. Run the same command again to resume.\n',
     );
   });
   return {
@@ -203,7 +204,7 @@ function runOptions(
   };
 }
 
-/** Shows progress on a terminal; elsewhere, writes a line to stderr now and then. */
+/** Returns a callback that shows progress: a bar on a terminal, or else a line on stderr every 30 seconds. */
 function reporter(bar: ProgressBar): (progress: TrainingProgress) => void {
   let last = Number.NEGATIVE_INFINITY;
   return ({ done, total, rate, secondsLeft, loss }) => {
@@ -220,7 +221,7 @@ function reporter(bar: ProgressBar): (progress: TrainingProgress) => void {
 interface TrainingData {
   readonly training: Dataset;
   readonly evaluation: Dataset;
-  /** Indices of the samples that are variants of one image, where they are known. */
+  /** Indices of samples that are variants of one image, if they are known. */
   readonly groups?: readonly (readonly number[])[];
   close(): Promise<void>;
 }
@@ -244,8 +245,8 @@ async function openData(
 }
 
 /**
- * Opens images. An emoji dataset always holds some out for evaluation; another one only if it `isSplit`, or else all of its images are
- * for training and for evaluation.
+ * Opens images for training and evaluation. An emoji dataset has held-out images. Other datasets hold out images only
+ * if `isSplit`; otherwise all of their images are in both parts.
  */
 async function openDataset(
   settings: DatasetSettings,
@@ -259,7 +260,7 @@ async function openDataset(
       imageSize,
       ...(settings.vendors ? { vendors: settings.vendors } : {}),
       signal,
-      onProgress: ({ done, total }) => bar.show(done / total, `drawing emoji ${done} of ${total}`),
+      onProgress: ({ done, total }) => bar.show(done / total, `rendering emoji ${done} of ${total}`),
     });
     const training = emoji.subset('train');
     return {

@@ -4,7 +4,7 @@ import { type Ended, ending } from '@dalle-mini/testing/processes';
 
 const bin = fileURLToPath(new URL('../../bin/dalle-mini.js', import.meta.url));
 
-/** Runs `dalle-mini` in a folder to its end. `started` gets the process, to be interrupted for example. */
+/** Runs `dalle-mini` in a folder until it ends. `started` gets the process, for example to interrupt it. */
 export function dalleMini(
   cwd: string,
   args: readonly string[],
@@ -13,13 +13,13 @@ export function dalleMini(
   return run(cwd, [process.execPath, bin, ...args], started);
 }
 
-/** Runs `dalle-mini` in a shell, after other commands in it: to set limits for example. */
+/** Runs `dalle-mini` in a shell after other commands, which for example set limits. */
 export function dalleMiniAfter(cwd: string, shellCommands: string, args: readonly string[]): Promise<Ended> {
   return run(cwd, ['bash', '-c', `${shellCommands}; exec "$@"`, 'bash', process.execPath, bin, ...args]);
 }
 
 function run(cwd: string, [command, ...args]: string[], started?: (child: ChildProcess) => void): Promise<Ended> {
-  // As on a user's machine: some libraries behave otherwise on servers of continuous integration.
+  // As on a user's machine: some libraries behave differently in continuous integration.
   const { CI, ...env } = process.env;
   const child = spawn(command!, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
   started?.(child);

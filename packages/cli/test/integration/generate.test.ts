@@ -32,7 +32,7 @@ const digest = async (path: string) =>
     .update(await readFile(join(folder, path)))
     .digest('hex');
 
-/** A failure: one line on stderr, nothing on stdout, and no file. */
+/** Expects one line on stderr, nothing on stdout, and no file. */
 async function expectFailure(result: Ended, code: number, message: string | RegExp): Promise<void> {
   expect(result.stderr).toMatch(/^dalle-mini: [^\n]+\n$/);
   expect(result.stderr).toMatch(message);
@@ -42,8 +42,8 @@ async function expectFailure(result: Ended, code: number, message: string | RegE
   expect(await readdir(folder)).toEqual([]);
 }
 
-describe('what it writes', () => {
-  test('is picture.png, whose path and seed it prints', async () => {
+describe('the output', () => {
+  test('is picture.png, and its path and seed are printed', async () => {
     const { code, stdout, stderr } = await generate('a red apple', '--seed', '7');
     expect(stderr).toMatch(/^seed 7, \d+\.\d s\n$/);
     expect(stdout).toBe('picture.png\n');
@@ -52,7 +52,7 @@ describe('what it writes', () => {
     expect(await size('picture.png')).toBe('png 16×16');
   });
 
-  test('is one file with all pictures side by side', async () => {
+  test('is one file with a grid of all images', async () => {
     const { code, stdout } = await generate('a red apple', '--n', '5', '--out', 'new/folder/all.PNG');
     expect(stdout).toBe('new/folder/all.PNG\n');
     expect(code).toBe(0);
@@ -62,39 +62,39 @@ describe('what it writes', () => {
   test.each([
     ['all.jpg', 'jpeg 16×16'],
     ['all.webp', 'webp 16×16'],
-  ])('has the format of its ending: %s', async (out, expected) => {
+  ])('has the format of its extension: %s', async (out, expected) => {
     expect((await generate('a red apple', '--out', out)).stdout).toBe(`${out}\n`);
     expect(await size(out)).toBe(expected);
   });
 
-  test('has the format that is asked for in a folder', async () => {
+  test('has the format of --format in a folder', async () => {
     expect((await generate('a red apple', '--out', 'webps', '--format', 'webp')).stdout).toBe('webps/1.webp\n');
     expect(await size('webps/1.webp')).toBe('webp 16×16');
   });
 
-  test('cannot have another format than that of its ending', async () => {
+  test('cannot have another format than that of its extension', async () => {
     const contradiction = await generate('a red apple', '--out', 'all.png', '--format', 'jpeg');
     await expectFailure(contradiction, 2, '--format jpeg does not match --out all.png. Leave one of the two out.');
   });
 
-  test('is one picture without gaps where it is to be seamless', async () => {
+  test('is one image without gaps with --seamless', async () => {
     await generate('a red apple', '--n', '4', '--seamless', '--out', 'seamless.png');
     expect(await size('seamless.png')).toBe('png 32×32');
   });
 
-  test('cannot be seamless where pictures do not fill a square', async () => {
+  test('cannot be seamless if the images do not fill a square', async () => {
     const three = await generate('a red apple', '--n', '3', '--seamless', '--out', 'three.png');
-    await expectFailure(three, 1, 'n must be a square number where seamless is true, not 3.');
+    await expectFailure(three, 1, 'n must be a square number if seamless is true, not 3.');
   });
 
-  test('is steered away from what --negative-prompt describes', async () => {
-    const draw = (out: string, ...args: string[]) =>
+  test('depends on --negative-prompt', async () => {
+    const generateTo = (out: string, ...args: string[]) =>
       generate('a red apple', '--seed', '1', '--guidance-scale', '3', '--out', `${out}.png`, ...args);
-    await Promise.all([draw('without'), draw('with', '--negative-prompt', 'a blue heart')]);
+    await Promise.all([generateTo('without'), generateTo('with', '--negative-prompt', 'a blue heart')]);
     expect(await digest('with.png')).not.toBe(await digest('without.png'));
   });
 
-  test('is a file for each picture if --out is a folder', async () => {
+  test('is one file per image if --out is a folder', async () => {
     const { code, stdout } = await generate('a red apple', '--n', '3', '--out', 'pictures');
     expect(stdout).toBe('pictures/1.png\npictures/2.png\npictures/3.png\n');
     expect(code).toBe(0);
@@ -102,17 +102,17 @@ describe('what it writes', () => {
     expect(await size('pictures/2.png')).toBe('png 16×16');
   });
 
-  test('goes into a folder that is there whatever its name is', async () => {
+  test('is written into an existing folder with any name', async () => {
     await mkdir(join(folder, 'odd.png'));
     expect((await generate('a red apple', '--out', 'odd.png')).stdout).toBe('odd.png/1.png\n');
   });
 
-  test('is the same for the same seed, and picture i is the same whatever --n is', async () => {
-    const draw = (out: string, ...args: string[]) => generate('a red apple', '--out', out, ...args);
+  test('is the same for the same seed, and image i is the same for every --n', async () => {
+    const generateTo = (out: string, ...args: string[]) => generate('a red apple', '--out', out, ...args);
     await Promise.all([
-      draw('two', '--n', '2', '--seed', '7'),
-      draw('nine', '--n', '9', '--seed', '7'),
-      draw('other', '--seed', '8'),
+      generateTo('two', '--n', '2', '--seed', '7'),
+      generateTo('nine', '--n', '9', '--seed', '7'),
+      generateTo('other', '--seed', '8'),
     ]);
     expect(await digest('two/1.png')).toBe(await digest('nine/1.png'));
     expect(await digest('two/2.png')).toBe(await digest('nine/2.png'));
@@ -120,7 +120,7 @@ describe('what it writes', () => {
     expect(await digest('other/1.png')).not.toBe(await digest('two/1.png'));
   });
 
-  test('is generated again from the seed that was drawn at random', async () => {
+  test('can be generated again from the printed random seed', async () => {
     const { stderr } = await generate('a red apple', '--out', 'first.png');
     const [, seed] = /^seed (\d+), /.exec(stderr)!;
     await generate('a red apple', '--out', 'second.png', '--seed', seed!);
@@ -148,17 +148,17 @@ describe('what it writes', () => {
     });
   });
 
-  test('names the one file for every picture in --json', async () => {
+  test('has the path of the grid for every image in --json', async () => {
     const { stdout } = await generate('a red apple', '--json', '--n', '2');
     expect(JSON.parse(stdout).images.map(({ path }: { path: string }) => path)).toEqual(['picture.png', 'picture.png']);
   });
 
-  test('follows the sampling options', async () => {
-    const draw = (out: string, ...args: string[]) =>
+  test('depends on the sampling options', async () => {
+    const generateTo = (out: string, ...args: string[]) =>
       generate('a red apple', '--seed', '1', '--out', `${out}.png`, ...args);
-    await Promise.all([draw('plain'), draw('hot', '--temperature', '3')]);
-    await Promise.all([draw('k', '--top-k', '1'), draw('greedy', '--temperature', '0')]);
-    await Promise.all([draw('p', '--top-p', '0.000001'), draw('unguided', '--guidance-scale', '1')]);
+    await Promise.all([generateTo('plain'), generateTo('hot', '--temperature', '3')]);
+    await Promise.all([generateTo('k', '--top-k', '1'), generateTo('greedy', '--temperature', '0')]);
+    await Promise.all([generateTo('p', '--top-p', '0.000001'), generateTo('unguided', '--guidance-scale', '1')]);
     expect(await digest('k.png')).toBe(await digest('greedy.png'));
     expect(await digest('p.png')).toBe(await digest('greedy.png'));
     const different = await Promise.all(['plain', 'hot', 'greedy', 'unguided'].map((name) => digest(`${name}.png`)));
@@ -171,17 +171,17 @@ describe('prompts', () => {
     await expectFailure(await generate(prompt), 2, 'prompt must be a description of the image, such as "a red apple"');
   });
 
-  test('none is refused', async () => {
+  test('a missing prompt is refused', async () => {
     await expectFailure(await generate(), 2, "missing required argument 'prompt'");
   });
 
-  test('of 100,000 characters are cut, with a warning', async () => {
+  test('of 100,000 characters are truncated, with a warning', async () => {
     const { code, stderr } = await generate('red apple '.repeat(10_000));
     expect(stderr).toMatch(new RegExp(`^Warning: .*${tinyMaxLength} tokens.*\nseed \\d+, .*\n$`));
     expect(code).toBe(0);
   });
 
-  test('of 100,000 characters without a space are no problem', async () => {
+  test('of 100,000 characters without a space are accepted', async () => {
     expect((await generate('a'.repeat(100_000))).code).toBe(0);
   });
 
@@ -195,14 +195,14 @@ describe('prompts', () => {
     "a'; rm -rf $HOME",
     '-- apple',
     '\ufffd',
-  ])('%j is drawn', async (prompt) => {
+  ])('%j is accepted', async (prompt) => {
     const { code, stderr } = await generate('--', prompt);
     expect(stderr).toMatch(/seed \d+/);
     expect(code).toBe(0);
   });
 });
 
-describe('numbers out of their range', () => {
+describe('numbers out of range', () => {
   test.each([
     ['--n', '0', 'It must be a whole number from 1 to 1000.'],
     ['--n', '10000', 'It must be a whole number from 1 to 1000.'],
@@ -229,7 +229,7 @@ describe('numbers out of their range', () => {
   });
 });
 
-describe('a model that is not whole', () => {
+describe('a damaged model', () => {
   /** Generates with a damaged copy of the tiny model. */
   async function withDamage(damage: (model: string) => Promise<unknown>): Promise<Ended> {
     const copy = join(root, 'copy');
@@ -239,7 +239,7 @@ describe('a model that is not whole', () => {
     return dalleMini(folder, ['generate', 'a red apple', '--model', copy]);
   }
 
-  test('is named if there is none', async () => {
+  test('is named if it is missing', async () => {
     await expectFailure(
       await dalleMini(folder, ['generate', 'a red apple', '--model', 'nowhere']),
       1,
@@ -247,12 +247,12 @@ describe('a model that is not whole', () => {
     );
   });
 
-  test('has a missing file named', async () => {
+  test('is refused with the name of a missing file', async () => {
     const result = await withDamage((model) => rm(join(model, 'decoder', 'model.safetensors')));
     await expectFailure(result, 1, /copy\/decoder\/model\.safetensors: there is no such file/);
   });
 
-  test('has a truncated file named', async () => {
+  test('is refused with the name of a truncated file', async () => {
     const result = await withDamage(async (model) => {
       const file = await open(join(model, 'vqgan', 'model.safetensors'), 'r+');
       await file.truncate(5000);
@@ -261,7 +261,7 @@ describe('a model that is not whole', () => {
     await expectFailure(result, 1, /copy\/vqgan\/model\.safetensors: .*(truncated|corrupt)/);
   });
 
-  test('has a file of other shapes named', async () => {
+  test('is refused with the name of a file of other shapes', async () => {
     const result = await withDamage(async (model) => {
       const path = join(model, 'decoder', 'config.json');
       await writeFile(path, JSON.stringify({ ...JSON.parse(await readFile(path, 'utf8')), width: 32 }));
@@ -269,7 +269,7 @@ describe('a model that is not whole', () => {
     await expectFailure(result, 1, /copy\/decoder\/model\.safetensors: the tensor .* has shape .* belong together/);
   });
 
-  test('has a file that is not JSON named', async () => {
+  test('is refused with the name of a file that is not JSON', async () => {
     const result = await withDamage((model) => writeFile(join(model, 'model.json'), '{"format":\n'));
     await expectFailure(result, 1, /copy\/model\.json: the file must be JSON, and is not/);
   });
@@ -298,39 +298,36 @@ describe('an output path that cannot be written', () => {
     await expectFailure(result, 1, 'Cannot write /dev/null/picture.png');
   });
 
-  test('is refused if it is a file without the ending .png', async () => {
+  test('is refused if it is a file without an image extension', async () => {
     const file = join(root, 'notes');
     await writeFile(file, 'precious');
     await expectFailure(
       await generate('a red apple', '--out', file),
       2,
-      /--out must end in \.png, \.jpg or \.webp, or be a folder, and .*notes is a file\./,
+      /--out must end in \.png, \.jpg or \.webp, or be a folder, not the file .*notes\./,
     );
     expect(await readFile(file, 'utf8')).toBe('precious');
   });
 
-  test.each(['picture.png', 'pictures'])(
-    'is told if the disk takes no more, and nothing of %s is left',
-    async (out) => {
-      // No file may grow past 0 bytes: what a full disk does, without one.
-      const limits = "trap '' XFSZ; ulimit -f 0";
-      const result = await dalleMiniAfter(folder, limits, [
-        'generate',
-        'a red apple',
-        '--model',
-        tiny,
-        '--n',
-        '2',
-        '--out',
-        out,
-      ]);
-      expect(result.stderr).toMatch(/^dalle-mini: Cannot write .*pictures?.*\n$/);
-      expect(result.code).toBe(1);
-      expect((await readdir(folder, { recursive: true })).filter((name) => name !== 'pictures')).toEqual([]);
-    },
-  );
+  test.each(['picture.png', 'pictures'])('is reported if the disk is full, and no part of %s is left', async (out) => {
+    // No file may grow past 0 bytes, as on a full disk.
+    const limits = "trap '' XFSZ; ulimit -f 0";
+    const result = await dalleMiniAfter(folder, limits, [
+      'generate',
+      'a red apple',
+      '--model',
+      tiny,
+      '--n',
+      '2',
+      '--out',
+      out,
+    ]);
+    expect(result.stderr).toMatch(/^dalle-mini: Cannot write .*pictures?.*\n$/);
+    expect(result.code).toBe(1);
+    expect((await readdir(folder, { recursive: true })).filter((name) => name !== 'pictures')).toEqual([]);
+  });
 
-  test('leaves the picture that was there before', async () => {
+  test('does not damage an existing image', async () => {
     await generate('a red apple');
     const before = await digest('picture.png');
     const result = await dalleMiniAfter(folder, "trap '' XFSZ; ulimit -f 0", [
@@ -345,18 +342,21 @@ describe('an output path that cannot be written', () => {
   });
 });
 
-/** Waits until a process has loaded ONNX Runtime, which it does when it is about to draw; elsewhere than on Linux, two seconds. */
+/**
+ * Waits until a process has loaded ONNX Runtime, just before it generates. On other systems than Linux, waits two
+ * seconds.
+ */
 async function runtimeLoaded(pid: number): Promise<void> {
   if (process.platform !== 'linux') return setTimeout(2000);
   while (!(await readFile(`/proc/${pid}/maps`, 'utf8')).includes('libonnxruntime')) await setTimeout(20);
 }
 
-describe('being interrupted', () => {
+describe('interruption', () => {
   test.each([
     ['SIGINT', 130],
     ['SIGTERM', 143],
     ['SIGHUP', 129],
-  ] as const)('by %s ends it soon with code %i, and leaves no file', async (signal, code) => {
+  ] as const)('by %s ends the process soon with code %i, and leaves no file', async (signal, code) => {
     let interrupted = 0;
     const result = await dalleMini(
       folder,
@@ -372,7 +372,7 @@ describe('being interrupted', () => {
     await expectFailure(result, code, 'dalle-mini: interrupted\n');
   });
 
-  test('by a reader that went away is no failure', async () => {
+  test('by a closed pipe is not an error', async () => {
     const { code, stderr } = await dalleMini(folder, ['generate', 'a red apple', '--model', tiny], (child) => {
       child.stdout!.destroy();
     });
@@ -382,14 +382,14 @@ describe('being interrupted', () => {
   });
 });
 
-test('leaves nothing in the home folder, as telemetry would', async () => {
+test('writes no files into the home folder', async () => {
   const home = await mkdtemp(join(root, 'home-'));
   const command = `export HOME=${home}; unset XDG_CACHE_HOME XDG_CONFIG_HOME`;
   expect((await dalleMiniAfter(folder, command, ['generate', 'a red apple', '--model', tiny])).code).toBe(0);
   expect(await readdir(home)).toEqual([]);
 });
 
-test('tells how it is used', async () => {
+test('prints a help text', async () => {
   const { code, stdout } = await dalleMini(folder, ['generate', '--help']);
   expect(stdout).toContain('Usage: dalle-mini generate [options] <prompt>');
   expect(code).toBe(0);

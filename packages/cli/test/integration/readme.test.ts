@@ -21,7 +21,7 @@ test('lists every option of generate', async () => {
 test.each([
   ['vqgan', 'pictures'],
   ['decoder', join('runs', 'vqgan', 'vqgan', 'config.json')],
-])('shows settings for train %s that are accepted, up to the files that are not there', async (kind, missing) => {
+])('shows valid settings for train %s', async (kind, missing) => {
   const [, settings] = new RegExp(`\`${kind}\\.json\` [^{]*\`\`\`json\\n(.*?)\`\`\``, 's').exec(readme)!;
   await writeFile(join(folder, `${kind}.json`), settings!);
   const { code, stderr } = await dalleMini(folder, ['train', kind, '--config', `${kind}.json`]);

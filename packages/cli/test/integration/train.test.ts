@@ -61,7 +61,7 @@ const decoderSettings = {
 
 let written = 0;
 
-/** Writes settings beside the pictures, where the paths in them start. */
+/** Writes settings next to the images, because their paths are relative to the file. */
 async function write(settings: object): Promise<string> {
   const path = join(root, `settings-${written++}.json`);
   await writeFile(path, JSON.stringify(settings));
@@ -78,7 +78,7 @@ async function train(
 }
 
 describe('dalle-mini train vqgan', () => {
-  test('trains on a folder of pictures, and prints where the result is', async () => {
+  test('trains on a folder of images, and prints the path of the result', async () => {
     const { code, stdout, stderr } = await train('vqgan', vqganSettings, 'plain');
     expect(stderr).toMatch(/step 12 of 12, loss [\d.]+, [\d.]+ steps\/s\n$/);
     expect(stdout).toBe(`${join(root, 'plain', 'vqgan')}\n`);
@@ -91,8 +91,8 @@ describe('dalle-mini train vqgan', () => {
     expect(files).toContain('metrics.jsonl');
   });
 
-  // Three runs, the first of which waits for its first steps: slow where the machine is busy.
-  test('is interrupted by Ctrl-C with a checkpoint, and goes on from it to the same result', {
+  // Three runs, of which the first waits for its first steps, are slow on a busy machine.
+  test('is interrupted by Ctrl-C with a checkpoint, and resumes to the same result', {
     timeout: 180_000,
   }, async () => {
     const folder = join(root, 'stopped');
@@ -107,7 +107,7 @@ describe('dalle-mini train vqgan', () => {
         await setTimeout(10);
       child.kill('SIGINT');
     });
-    expect(first.stderr).toContain('Stopping after the steps under way, with a checkpoint');
+    expect(first.stderr).toContain('Stopping after the current steps, with a checkpoint');
     expect(first.stderr).toMatch(/dalle-mini: interrupted\n$/);
     expect(first.stdout).toBe('');
     expect(first.code).toBe(130);
@@ -121,7 +121,7 @@ describe('dalle-mini train vqgan', () => {
     expect((await result('stopped')).equals(await result('whole'))).toBe(true);
   });
 
-  test('fine-tunes a VQ-GAN that is there', async () => {
+  test('fine-tunes an existing VQ-GAN', async () => {
     const { model, ...settings } = vqganSettings;
     const { code } = await train('vqgan', { ...settings, steps: 4, startFrom: 'tiny/vqgan' }, 'tuned');
     expect(code).toBe(0);
@@ -130,7 +130,7 @@ describe('dalle-mini train vqgan', () => {
       readVqgan(join(root, 'tuned', 'vqgan')),
     ]);
     expect(after.config).toEqual(before.config);
-    // Four small steps from it, not anew from random values, of which some are ten times smaller.
+    // Four steps change little. New random values, of which some are ten times smaller, would differ more.
     const largest = ([...parameters]: Iterable<[string, { data: ArrayLike<number> }]>) =>
       parameters.map(([, { data }]) => Math.max(...Array.from(data, Math.abs)));
     const difference = largest(before.parameters).map((value, i) => Math.abs(value - largest(after.parameters)[i]!));
@@ -139,7 +139,7 @@ describe('dalle-mini train vqgan', () => {
 });
 
 describe('dalle-mini train decoder', () => {
-  test('encodes the pictures, trains, and writes a model that draws', async () => {
+  test('encodes the images, trains, and writes a model that generates images', async () => {
     const { code, stdout, stderr } = await train('decoder', decoderSettings, 'apples');
     expect(stderr).toMatch(/step 4 of 4, loss /);
     const model = join(root, 'apples', 'model');
@@ -157,15 +157,15 @@ describe('dalle-mini train decoder', () => {
     });
     expect(textEncoder).toEqual((await readModelFolder(tiny)).textEncoder);
 
-    const drawn = await dalleMini(root, ['generate', 'a red apple', '--model', model, '--out', 'apple.png']);
-    expect(drawn.stdout).toBe('apple.png\n');
-    // The same command again finds everything done.
+    const generated = await dalleMini(root, ['generate', 'a red apple', '--model', model, '--out', 'apple.png']);
+    expect(generated.stdout).toBe('apple.png\n');
+    // The same command again has no work left.
     const again = await train('decoder', decoderSettings, 'apples');
     expect(again.stdout).toBe(`${model}\n`);
     expect(again.stderr).toBe('');
   });
 
-  test('trains the text encoder too if it is asked to', async () => {
+  test('trains the text encoder too on request', async () => {
     const settings = { ...decoderSettings, textEncoder: { ...decoderSettings.textEncoder, train: true } };
     expect(await train('decoder', settings, 'both')).toMatchObject({ code: 0 });
     const [before, after] = await Promise.all([readModelFolder(tiny), readModelFolder(join(root, 'both', 'model'))]);
@@ -173,12 +173,12 @@ describe('dalle-mini train decoder', () => {
       [...before.textEncoder.files.weights.keys()].toSorted(),
     );
     expect(after.textEncoder.files.weights).not.toEqual(before.textEncoder.files.weights);
-    const drawn = await dalleMini(root, ['generate', 'a red apple', '--model', 'both/model', '--out', 'both.png']);
-    expect(drawn.code).toBe(0);
+    const generated = await dalleMini(root, ['generate', 'a red apple', '--model', 'both/model', '--out', 'both.png']);
+    expect(generated.code).toBe(0);
   });
 });
 
-describe('settings that are wrong', () => {
+describe('wrong settings', () => {
   test.each([
     ['vqgan', { steps: 0 }, 'steps must be a whole number of at least 1, not 0.'],
     ['vqgan', { step: 5 }, 'step is not known. Did you mean steps?'],
@@ -194,12 +194,8 @@ describe('settings that are wrong', () => {
       { dataset: { type: 'video', path: 'pictures' } },
       'dataset.type must be "folder", "webdataset" or "emoji", not "video".',
     ],
-    ['vqgan', { startFrom: 'tiny/vqgan' }, 'model must be left out where startFrom is set, not an object.'],
-    [
-      'vqgan',
-      { model: undefined },
-      'model must be the sizes of a new model, unless startFrom names one to fine-tune, ',
-    ],
+    ['vqgan', { startFrom: 'tiny/vqgan' }, 'model must be left out if startFrom is set, not an object.'],
+    ['vqgan', { model: undefined }, 'model must be the sizes of a new model, unless startFrom is set, '],
     ['vqgan', { steps: 5 }, 'steps must be a multiple of training.stepsPerRun, 2, not 5.'],
     ['vqgan', { model: { ...vqganSettings.model, normGroups: 3 } }, 'model.normGroups must be a divisor of 8, '],
     ['decoder', { sampling: { topP: 2 } }, 'sampling.topP must be a number above 0 and of at most 1, not 2.'],
@@ -208,7 +204,7 @@ describe('settings that are wrong', () => {
       { model: { ...decoderSettings.model, heads: 3 } },
       'model.width must be a multiple of the 3 heads, not 16.',
     ],
-  ] as const)('name the field: %s %j', async (kind, change, message) => {
+  ] as const)('are refused with the name of the field: %s %j', async (kind, change, message) => {
     const settings = { ...(kind === 'vqgan' ? vqganSettings : decoderSettings), ...change };
     const { code, stdout, stderr } = await train(kind, settings, 'wrong');
     expect(stderr).toMatch(/^dalle-mini: .*settings-\d+\.json: [^\n]+\n$/);
@@ -217,7 +213,7 @@ describe('settings that are wrong', () => {
     expect(code).toBe(1);
   });
 
-  test('name a file that is missing, or not JSON', async () => {
+  test('are refused with the name of the file if it is missing or not JSON', async () => {
     const missing = await dalleMini(root, ['train', 'vqgan', '--config', 'nowhere.json']);
     expect(missing).toMatchObject({
       code: 1,
@@ -233,18 +229,18 @@ describe('settings that are wrong', () => {
     });
   });
 
-  test('name the dataset that is not there, and the folder that was not given', async () => {
+  test('are refused with the name of a missing dataset, and without a folder', async () => {
     const nowhere = await train('vqgan', { ...vqganSettings, dataset: { type: 'folder', path: 'nowhere' } }, 'wrong');
     expect(nowhere).toMatchObject({ code: 1, stderr: expect.stringContaining(join(root, 'nowhere')) });
     const path = await write(vqganSettings);
     const noFolder = await dalleMini(root, ['train', 'vqgan', '--config', path]);
     expect(noFolder).toMatchObject({
       code: 2,
-      stderr: `dalle-mini: give --folder, where the run goes, or a folder in ${path}\n`,
+      stderr: `dalle-mini: The folder of the run is missing. Set --folder, or folder in ${path}.\n`,
     });
   });
 
-  test('are asked for if they are not given', async () => {
+  test('are required', async () => {
     const { code, stderr } = await dalleMini(root, ['train', 'vqgan']);
     expect(stderr).toBe("dalle-mini: required option '--config <file>' not specified\n");
     expect(code).toBe(2);
