@@ -29,16 +29,16 @@ import { openTextEncoder } from './model-folder/text-encoder.js';
 import { type ProvidedModel, type PublishedModelOptions, provideModel, provideModelOf } from './published/provide.js';
 
 export interface FromPretrainedOptions extends PublishedModelOptions {
-  /** What computes the model. The caller disposes of it. Default: an `OnnxRuntime` that is disposed of with the model. */
+  /** Runtime of the model. The caller disposes of it. Default: an `OnnxRuntime` that is disposed of with the model. */
   readonly runtime?: Runtime | undefined;
   /** Threads of the default runtime, 1 to 1024. Default: the number of processor cores. */
   readonly threads?: number | undefined;
   /**
-   * The number of images that a call will generate at once, up to 8: the graph for that number is compiled in the background while the
-   * rest is loaded. 0 leaves it to the first call. Default 1.
+   * The number of images that the first call will generate at once, up to 8. The decoder is compiled for that number in
+   * the background while the other parts load. With 0, the first call compiles it. Default 1.
    */
   readonly prepare?: number | undefined;
-  /** Puts the best images first; it is disposed of with the model. */
+  /** Sorts the images, best first. It is disposed of with the model. */
   readonly ranker?: ImageRanker | undefined;
 }
 
@@ -53,20 +53,22 @@ const fromPretrainedFields = object<FromPretrainedOptions>({
   onProgress: optional(callback()),
 });
 
-/** Models that are npm packages: each has its folder at `model/`. */
+/** Models that are npm packages, with the model folder `model/`. */
 const bundledModels: ReadonlyMap<string, string> = new Map([['emoji', '@dalle-mini/emoji']]);
 
 /**
  * Opens a model:
  *
- * - a bundled one, by its name, `emoji`;
- * - one in a folder, by its path: a model folder, or DALL·E Mini in one of its published layouts;
- * - one of the Hugging Face hub, by its name, such as `dalle-mini/dalle-mini`.
+ * - a bundled model, by its name, `emoji`;
+ * - a folder, by its path: a model folder, or DALL·E Mini in one of its published layouts;
+ * - a model of the Hugging Face hub, by its name, such as `dalle-mini/dalle-mini`.
  *
- * A published model is converted once, next to the files that it came in, and what is compiled of it is kept there too.
+ * A published model is converted once. The converted model and its compiled graphs are kept next to the published
+ * files.
  *
- * @throws OptionError if an option is unknown or out of its range; ModelFolderError if there is no such model, or if a file of it is
- * missing, damaged or does not belong to the others; HubError if it cannot be downloaded; the signal's reason if it aborts.
+ * @throws OptionError if an option is unknown or out of its range; ModelFolderError if the model is missing, or if one
+ * of its files is missing, damaged or does not match the others; HubError if it cannot be downloaded; the signal's
+ * reason if it aborts.
  *
  * @example
  * ```ts
@@ -88,7 +90,7 @@ export async function fromPretrained(source = 'emoji', options: FromPretrainedOp
   const own = given.runtime ? undefined : new OnnxRuntime({ threads, cache });
   own?.start();
   const runtime = given.runtime ?? own!;
-  // Tells the parts that are still being read that they are not needed any more.
+  // Stops the parts that are still loading if another part fails.
   const failure = new AbortController();
   let decoder: DalleMiniDecoder | undefined;
   try {
@@ -96,14 +98,14 @@ export async function fromPretrained(source = 'emoji', options: FromPretrainedOp
     const description = await readModelDescription(folder);
     const textEncoderFolder = join(folder, description.textEncoder.folder);
     const decoderFolder = join(folder, description.decoder.folder);
-    // The decoder first, which takes longest to compile: the runtime compiles it in the background.
+    // The decoder first, because it takes longest to compile, which the runtime does in the background.
     const decoderPart = await raceAbort(openDecoder(decoderFolder), signal);
     decoder = new DalleMiniDecoder(decoderPart.config, decoderPart.parameters, { runtime });
-    // If this fails, so does the first call, with the reason.
+    // If this fails, the first call fails with the same error.
     if (prepare > 0) decoder.prepare(Math.min(prepare, batchSize), description.sampling).catch(() => undefined);
     await setImmediate();
     const loading = [
-      // One caption at once: of most images, only the prompt is new.
+      // One caption at once, because the encoding of the negative prompt is kept.
       openTextEncoder(textEncoderFolder, description.textEncoder, { runtime, batchSize: 1, signal: failure.signal }),
       openVqgan(join(folder, description.imageTokenizer.folder)),
     ] as const;
@@ -111,7 +113,7 @@ export async function fromPretrained(source = 'emoji', options: FromPretrainedOp
     if (textEncoder.width !== decoderPart.config.textWidth) {
       throw new ModelFolderError(
         `${join(decoderFolder, 'config.json')}: textWidth must be ${textEncoder.width}, the width of ${textEncoderFolder}, ` +
-          `not ${decoderPart.config.textWidth}. The two do not belong together; download or export the model again.`,
+          `not ${decoderPart.config.textWidth}. Download or export the model again.`,
       );
     }
     const imageTokenizer = new VqganTokenizer(vqganPart.config, vqganPart.parameters, { runtime });
@@ -134,7 +136,7 @@ export async function fromPretrained(source = 'emoji', options: FromPretrainedOp
   }
 }
 
-/** The folder of a model, from its name or its path. */
+/** Finds the folder of a model by its name or its path. */
 async function findModel(model: string, options: PublishedModelOptions): Promise<ProvidedModel> {
   const packageName = bundledModels.get(model);
   if (packageName !== undefined) {
@@ -142,7 +144,7 @@ async function findModel(model: string, options: PublishedModelOptions): Promise
       return { folder: join(dirname(fileURLToPath(import.meta.resolve(`${packageName}/package.json`))), 'model') };
     } catch (error) {
       throw new ModelFolderError(
-        `The model ${model} is the package ${packageName}, which is not installed: run "npm install ${packageName}".`,
+        `The package ${packageName} of the model ${model} is not installed. Run "npm install ${packageName}".`,
         { cause: error },
       );
     }
@@ -152,13 +154,13 @@ async function findModel(model: string, options: PublishedModelOptions): Promise
   if (isHubName(model)) {
     return provideModel(model, options).catch((error: unknown) => {
       if (!(error instanceof HubError)) throw error;
-      throw new HubError(`There is no folder ${model} here, and it cannot be downloaded: ${error.message}`, {
+      throw new HubError(`The folder ${model} does not exist, and the model cannot be downloaded: ${error.message}`, {
         cause: error,
       });
     });
   }
   throw new ModelFolderError(
-    `There is no model at ${model}: expected a folder with a model.json, the name of a bundled model (${[...bundledModels.keys()].join(', ')}), or one of the hub's, such as dalle-mini/dalle-mini.`,
+    `There is no model at ${model}. Give a folder with a model.json, the name of a bundled model (${[...bundledModels.keys()].join(', ')}), or the name of a model on the hub, such as dalle-mini/dalle-mini.`,
   );
 }
 

@@ -50,4 +50,4 @@ export {
   type TokenizerFileName,
 } from './model-folder/text-encoder.js';
 export type { LoadProgress, PublishedModelOptions } from './published/provide.js';
-export { type ReleaseParts, writeRelease } from './published/write.js';
+export { type PublishedModelParts, writePublishedModel } from './published/write.js';

@@ -2,7 +2,7 @@ import type { ImageRanker, ImageTokenDecoder, ImageTokenizer, TextEncoder } from
 
 type DecoderCall = Parameters<ImageTokenDecoder['generate']>;
 
-/** Parts written for the four interfaces alone; what they were asked for is remembered. */
+/** Minimal implementations of the interfaces, which record their calls. */
 export function fakeParts() {
   const captions: string[] = [];
   const decoderCalls: { text: DecoderCall[0]; options: NonNullable<DecoderCall[1]> }[] = [];
@@ -57,7 +57,7 @@ export function fakeParts() {
   return { parts: { textEncoder, decoder, imageTokenizer, runtime }, captions, decoderCalls, disposed };
 }
 
-/** Likes every image as much as the red of its first pixel. */
+/** A ranker whose score is the red channel of the first pixel. */
 export function redRanker(): ImageRanker {
   return {
     rank: async (_, images) => Float32Array.from(images, ({ data }) => data[0]!),

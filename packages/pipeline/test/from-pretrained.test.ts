@@ -21,7 +21,7 @@ afterAll(async () => {
 const grids = (images: readonly { tokens: Int32Array }[]) => images.map(({ tokens }) => [...tokens]);
 
 describe('a loaded model', () => {
-  test('draws images of the VQ-GAN’s size from tokens of its vocabulary', async () => {
+  test('generates images of the VQ-GAN’s size from tokens of its vocabulary', async () => {
     const [{ image, tokens }] = (await model.generate('a red apple')) as [
       Awaited<ReturnType<typeof model.generate>>[0],
     ];
@@ -31,7 +31,7 @@ describe('a loaded model', () => {
     expect(tokens.every((token) => token >= 0 && token < 32)).toBe(true);
   });
 
-  test('draws the same bytes for the same seed, and others for another', async () => {
+  test('generates the same bytes for the same seed, and other bytes for another seed', async () => {
     const digest = async (seed: number) => {
       const hash = createHash('sha256');
       for (const { image } of await model.generate('a red apple', { n: 2, seed }))
@@ -43,24 +43,24 @@ describe('a loaded model', () => {
     expect(await digest(8)).not.toBe(first);
   });
 
-  test('draws image i the same whatever n is, also past the first batch', async () => {
+  test('generates the same image i for every n, also after the first batch', async () => {
     const many = grids(await model.generate('a red apple', { n: 11, seed: 3 }));
     expect(new Set(many.map(String)).size).toBe(11);
     for (const n of [1, 3, 9])
       expect(grids(await model.generate('a red apple', { n, seed: 3 }))).toEqual(many.slice(0, n));
   });
 
-  test('heeds the prompt, and with guidance the negative prompt', async () => {
-    const draw = (prompt: string, options = {}) => model.generate(prompt, { seed: 1, ...options }).then(grids);
-    const apple = await draw('a red apple');
-    expect(await draw('red')).not.toEqual(apple);
-    expect(await draw('a red apple', { negativePrompt: 'red' })).not.toEqual(apple);
-    expect(await draw('a red apple', { guidanceScale: 1, negativePrompt: 'red' })).toEqual(
-      await draw('a red apple', { guidanceScale: 1 }),
+  test('depends on the prompt and, with guidance, on the negative prompt', async () => {
+    const generate = (prompt: string, options = {}) => model.generate(prompt, { seed: 1, ...options }).then(grids);
+    const apple = await generate('a red apple');
+    expect(await generate('red')).not.toEqual(apple);
+    expect(await generate('a red apple', { negativePrompt: 'red' })).not.toEqual(apple);
+    expect(await generate('a red apple', { guidanceScale: 1, negativePrompt: 'red' })).toEqual(
+      await generate('a red apple', { guidanceScale: 1 }),
     );
   });
 
-  test('reads emoji by their names, and warns of words that it does not know and of a prompt that is too long', async () => {
+  test('reads emoji by their names, and warns of unknown words and of a long prompt', async () => {
     const seed = 4;
     const named = await model.generate('red apple', { seed });
     const emoji = await model.generate('🍎', { seed });
@@ -74,7 +74,7 @@ describe('a loaded model', () => {
     expect(long!.warnings.map(({ kind }) => kind)).toEqual(['truncated']);
   });
 
-  test('ignores what is beyond the tokens that it reads', async () => {
+  test('ignores tokens beyond its maximum length', async () => {
     const words = 'red apple '.repeat(tinyMaxLength);
     const seed = 4;
     const long = words + 'a'.repeat(100_000 - words.length);
@@ -83,13 +83,13 @@ describe('a loaded model', () => {
   });
 
   test.each(['\ud800', '😀 apple', 'תפוח אדום', '👩‍👩‍👧‍👦', '\u202eelppa', 'e\u0301', '<script>', '\0 red'])(
-    'draws %j',
+    'generates an image from %j',
     async (prompt) => {
       expect(await model.generate(prompt)).toHaveLength(1);
     },
   );
 
-  test('stops within a row of tokens when the signal aborts', async () => {
+  test('stops within one row of tokens when the signal aborts', async () => {
     const stop = new AbortController();
     let rows = 0;
     const generating = model.generate('a red apple', {
@@ -106,12 +106,12 @@ describe('a loaded model', () => {
     expect(await model.generate('a red apple')).toHaveLength(1);
   });
 
-  test('leaves the event loop free while it draws', async () => {
+  test('leaves the event loop free while it generates', async () => {
     await model.generate('a red apple', { n: 8 });
     expect(await longestTurn(() => model.generate('a red apple', { n: 16 }))).toBeLessThan(50);
   });
 
-  test('leaves the caller’s runtime alone when it is disposed of', async () => {
+  test('does not dispose of the caller’s runtime', async () => {
     const runtime = new OnnxRuntime({ threads: 1 });
     const first = await fromPretrained(tiny, { runtime });
     await first.dispose();
@@ -121,8 +121,8 @@ describe('a loaded model', () => {
     await runtime.dispose();
   });
 
-  test('is the same whether the decoder was prepared or not', async () => {
-    const drawn = await Promise.all(
+  test('generates the same image with and without a prepared decoder', async () => {
+    const generated = await Promise.all(
       [0, 1, 2, 9].map(async (prepare) => {
         const own = await fromPretrained(tiny, { prepare, threads: 1 });
         const [picture] = await own.generate('a red apple', { seed: 1 });
@@ -130,13 +130,13 @@ describe('a loaded model', () => {
         return [...picture!.tokens];
       }),
     );
-    for (const tokens of drawn) expect(tokens).toEqual(drawn[0]);
+    for (const tokens of generated) expect(tokens).toEqual(generated[0]);
     await expect(fromPretrained(tiny, { prepare: -1 })).rejects.toThrow(
       'prepare must be a whole number of at least 0, not -1.',
     );
   });
 
-  test('rejects with the reason of a signal that aborts while it loads', async () => {
+  test('rejects with the reason of a signal that aborts while loading', async () => {
     const stop = new AbortController();
     const loading = fromPretrained(tiny, { signal: stop.signal });
     setTimeout(() => stop.abort(new Error('changed my mind')), 5);
@@ -144,19 +144,19 @@ describe('a loaded model', () => {
   });
 });
 
-test('leaves the event loop free while the bundled model draws and its pictures are encoded', async () => {
+test('leaves the event loop free while the bundled model generates and its images are encoded', async () => {
   const model = await fromPretrained('emoji', { threads: 1 });
-  const draw = async () => {
+  const generate = async () => {
     const images = await model.generate('a red apple', { n: 8 });
     await Promise.all(images.map(({ image }) => encodeImage(image)));
   };
-  await draw();
-  // Each row of tokens takes twice as long at least; the benchmarks tell the exact figure.
-  expect(await longestTurn(draw)).toBeLessThan(100);
+  await generate();
+  // Each row of tokens takes at least twice as long. The benchmarks measure the exact time.
+  expect(await longestTurn(generate)).toBeLessThan(100);
   await model.dispose();
 });
 
-/** The longest that the event loop was kept from a timer while work was under way, in milliseconds. */
+/** Measures the longest delay of a timer during work, in milliseconds. */
 async function longestTurn(work: () => Promise<unknown>): Promise<number> {
   let last = performance.now();
   let longest = 0;
@@ -170,6 +170,6 @@ async function longestTurn(work: () => Promise<unknown>): Promise<number> {
   await work();
   clearInterval(timer);
   expect(longest).toBeGreaterThan(0);
-  // What the loop itself did, so that a busy machine does not count: the longest turn is shorter than all of them together.
+  // The active time of the event loop excludes delays by other processes, and bounds the longest turn.
   return Math.min(longest, eventLoopUtilization(before).active);
 }

@@ -30,7 +30,7 @@ describe('imageGrid', () => {
     expect([pixel(grid, 32, 0), pixel(grid, 0, 32), pixel(grid, 50, 50)]).toEqual([255, 255, 255]);
   });
 
-  test('takes the columns and the gap that it is given', () => {
+  test('uses the given columns and gap', () => {
     const images = [plain(1), plain(2), plain(3)];
     expect(imageGrid(images, { columns: 3, gap: 0 })).toMatchObject({ width: 96, height: 32 });
     expect(imageGrid(images, { columns: 1 })).toMatchObject({ width: 32, height: 98 });
@@ -38,7 +38,7 @@ describe('imageGrid', () => {
     expect(() => imageGrid(images, { gap: 0.5 })).toThrow('gap must be a whole number from 0 to 4096, not 0.5.');
   });
 
-  test('refuses images of several sizes, and none', () => {
+  test('refuses images of different sizes, and an empty list', () => {
     expect(() => imageGrid([plain(0), plain(0, 16)])).toThrow(
       'images[1] must be as large as the first image, 32 × 32 pixels, not 16 × 16 pixels.',
     );
@@ -51,7 +51,7 @@ describe('encodeImage', () => {
     [8, 4],
     [1, 1],
     [3, 300],
-  ])('writes every pixel of %i×%i as it is', async (width, height) => {
+  ])('writes every pixel of %i×%i losslessly', async (width, height) => {
     const data = Uint8ClampedArray.from({ length: width * height * 3 }, (_, i) => (i * 37) % 256);
     const png = await encodeImage({ width, height, data });
     const { data: read, info } = await sharp(png, { failOn: 'warning' }).raw().toBuffer({ resolveWithObject: true });
@@ -64,7 +64,7 @@ describe('encodeImage', () => {
     expect((await encodeImage(image)).length).toBeLessThan(image.data.length / 10);
   });
 
-  test.each(['jpeg', 'webp'] as const)('writes %s, smaller where less quality is asked for', async (format) => {
+  test.each(['jpeg', 'webp'] as const)('writes %s, with smaller files for lower quality', async (format) => {
     const data = Uint8Array.from({ length: 32 * 32 * 3 }, (_, i) => (i * i * 7) % 256);
     const image = { width: 32, height: 32, data };
     const [good, poor] = await Promise.all([90, 10].map((quality) => encodeImage(image, { format, quality })));
@@ -72,7 +72,7 @@ describe('encodeImage', () => {
     expect(poor!.length).toBeLessThan(good!.length);
   });
 
-  test('refuses options that it does not know', async () => {
+  test('refuses unknown formats and a quality out of range', async () => {
     await expect(encodeImage(plain(0), { format: 'gif' as 'png' })).rejects.toThrow(
       'format must be "png", "jpeg" or "webp", not "gif".',
     );
@@ -81,14 +81,14 @@ describe('encodeImage', () => {
     );
   });
 
-  test('refuses data that do not agree with the size', async () => {
+  test('refuses data of the wrong length', async () => {
     await expect(encodeImage({ width: 8, height: 8, data: new Uint8Array(10) })).rejects.toThrow(
       'image.data must have 192 bytes, 3 for each of 8 × 8 pixels, not 10.',
     );
   });
 });
 
-describe('a file of an image', () => {
+describe('an image file', () => {
   let folder: string;
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'images-'));
@@ -102,12 +102,15 @@ describe('a file of an image', () => {
   });
   const picture = new GeneratedImage({ image: noise(16, 16), tokens: new Int32Array(4), seed: 1, index: 0 });
 
-  test.each(['a.png', 'new/folder/b.JPG', 'c.jpeg', 'd.webp'])('is saved as %s by its ending', async (name) => {
-    const path = join(folder, name);
-    await picture.save(path);
-    const format = { png: 'png', jpg: 'jpeg', jpeg: 'jpeg', webp: 'webp' }[name.split('.').at(-1)!.toLowerCase()];
-    expect(await sharp(await readFile(path)).metadata()).toMatchObject({ format, width: 16, height: 16 });
-  });
+  test.each(['a.png', 'new/folder/b.JPG', 'c.jpeg', 'd.webp'])(
+    'is saved as %s in the format of its extension',
+    async (name) => {
+      const path = join(folder, name);
+      await picture.save(path);
+      const format = { png: 'png', jpg: 'jpeg', jpeg: 'jpeg', webp: 'webp' }[name.split('.').at(-1)!.toLowerCase()];
+      expect(await sharp(await readFile(path)).metadata()).toMatchObject({ format, width: 16, height: 16 });
+    },
+  );
 
   test('is saved in each format under each of its endings', async () => {
     for (const [format, endings] of Object.entries(imageFormats)) {
@@ -119,7 +122,7 @@ describe('a file of an image', () => {
     }
   });
 
-  test('is not written under an ending of another format', async () => {
+  test('is not written with an unknown extension', async () => {
     const before = await readdir(folder);
     await expect(picture.save(join(folder, 'a.gif'))).rejects.toThrow(
       'path must be the name of a file that ends in .png',
@@ -127,21 +130,21 @@ describe('a file of an image', () => {
     expect(await readdir(folder)).toEqual(before);
   });
 
-  test('comes back from its bytes and from its path', async () => {
+  test('is decoded from its bytes and from its path', async () => {
     const path = join(folder, 'again.png');
     await picture.save(path);
     expect(await decodeImage(path, 16)).toEqual(picture.image);
     expect(await decodeImage(await picture.toBuffer(), 16)).toEqual(picture.image);
   });
 
-  test('is cut to the square in its middle', async () => {
+  test('is cropped to the square in its middle', async () => {
     const wide = await encodeImage(noise(40, 10));
     const { width, height, data } = await decodeImage(wide, 10);
     expect([width, height]).toEqual([10, 10]);
     expect([...data.subarray(0, 3)]).toEqual([...noise(40, 10).data.subarray(3 * 15, 3 * 16)]);
   });
 
-  test('that is missing or is not an image is named', async () => {
+  test('is named in the error if it is missing or not an image', async () => {
     await expect(decodeImage(join(folder, 'none.png'), 8)).rejects.toThrow(/none\.png: there is no such file/);
     await expect(decodeImage(Uint8Array.of(1, 2, 3), 8)).rejects.toThrow('Cannot decode the image bytes');
   });

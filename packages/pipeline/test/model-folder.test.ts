@@ -48,13 +48,13 @@ const changeWeights = async (path: string, change: (tensors: Checkpoint) => void
   await writeCheckpointFile(path, tensors);
 };
 
-describe('a model folder that is not whole', () => {
+describe('a damaged model folder', () => {
   beforeEach(async () => {
     await rm(copy, { recursive: true, force: true });
     await cp(whole, copy, { recursive: true });
   });
 
-  /** The message of the one line that loading fails with; it names the file. */
+  /** Returns the error message of loading. It must be one line and name the file. */
   async function failure(...path: string[]): Promise<string> {
     const error = await fromPretrained(copy, { threads: 1 }).then(
       async (model) => {
@@ -69,10 +69,10 @@ describe('a model folder that is not whole', () => {
     return error!.message;
   }
 
-  test('says that there is no model', async () => {
+  test('is not a model without model.json', async () => {
     await rm(inCopy('model.json'));
     expect(await failure()).toMatch(
-      /^There is no model at .*: expected a model\.json; the config\.json, flax_model\.msgpack/,
+      /^There is no model at .*\. The folder must have a model\.json; the config\.json, flax_model\.msgpack/,
     );
   });
 
@@ -95,7 +95,7 @@ describe('a model folder that is not whole', () => {
     'text-encoder/config.json',
     'text-encoder/tokenizer.json',
     'decoder/config.json',
-  ])('names %s if it is not JSON, or no object', async (file) => {
+  ])('names %s if it is not a JSON object', async (file) => {
     const text = await readFile(inCopy(file), 'utf8');
     for (const cut of [text.slice(0, -10), '', '[1]', 'null']) {
       await writeFile(inCopy(file), cut);
@@ -114,7 +114,7 @@ describe('a model folder that is not whole', () => {
     ['vqgan', 'quantize.embedding.weight'],
     ['decoder', 'lm_head.weight'],
     ['text-encoder', 'embeddings.word_embeddings.weight'],
-  ])('names the weights of %s if a tensor has another shape, or is missing', async (part, name) => {
+  ])('names the weights of %s if a tensor has another shape or is missing', async (part, name) => {
     const path = inCopy(part, 'model.safetensors');
     await changeWeights(path, (tensors) => tensors.set(name, fromFloat32(new Float32Array(6), [2, 3])));
     expect(await failure(part)).toMatch(/must have shape .*, not \[2, 3\].*of one model/);
@@ -122,7 +122,7 @@ describe('a model folder that is not whole', () => {
     expect(await failure(part)).toContain(name);
   });
 
-  test('names a version that it does not know', async () => {
+  test('names an unknown version', async () => {
     await changeJson(inCopy('model.json'), (json) => Object.assign(json, { version: 2 }));
     expect(await failure('model.json')).toMatch(/version must be 1, not 2\. Update/);
   });
@@ -143,17 +143,17 @@ describe('a model folder that is not whole', () => {
     ],
     [{ sampling: { temperature: -1 } }, 'sampling.temperature must be a number of at least 0, not -1.'],
     [{ sampling: { topk: 5 } }, 'sampling.topk is not known. Did you mean topK?'],
-  ])('names what is wrong in a model.json with %j', async (change, message) => {
+  ])('names the wrong field of a model.json with %j', async (change, message) => {
     await changeJson(inCopy('model.json'), (json) => Object.assign(json, change));
     expect(await failure('model.json')).toContain(message);
   });
 
-  test('names the config of a part that is not sound', async () => {
+  test('names the config of a part with an invalid field', async () => {
     await changeJson(inCopy('decoder', 'config.json'), (json) => Object.assign(json, { heads: 3 }));
     expect(await failure('decoder', 'config.json')).toContain('width must be a multiple of the 3 heads');
   });
 
-  test('says which parts do not belong together', async () => {
+  test('names the part that does not match model.json', async () => {
     await changeJson(inCopy('model.json'), (json) =>
       Object.assign(json, { textEncoder: { type: 'bert', folder: 'text-encoder', maxLength: 17 } }),
     );
@@ -173,13 +173,13 @@ describe('weights of 8 bits', () => {
   const regionsOf = (value: StoredParameter) =>
     Object.values({ ...value }).filter((part) => part instanceof Object && 'file' in part);
   const quantizeAll = (tensors: Checkpoint) => {
-    // Sixty times its neighbours: an outlier of its row.
+    // An outlier of its row, sixty times larger than the other values.
     for (const { shape, bytes } of tensors.values())
       if (shape.length === 2) new Float32Array(bytes.buffer, bytes.byteOffset, 8)[5]! *= 60;
     for (const [name, tensor] of quantize(tensors)) tensors.set(name, tensor);
   };
 
-  test('of a text encoder stay in their file, and compute the same bits as dequantized', async () => {
+  test('of a text encoder stay in their file, with exactly the results of dequantized weights', async () => {
     const path = inCopy('text-encoder');
     await changeWeights(join(path, 'model.safetensors'), quantizeAll);
     const given: StoredParameter[] = [];
@@ -201,7 +201,7 @@ describe('weights of 8 bits', () => {
     expect(await opened.encode(['a red apple'])).toEqual(await read.encode(['a red apple']));
   });
 
-  test('of a decoder stay in their file, and stand for the same bits as dequantized', async () => {
+  test('of a decoder stay in their file, and are read exactly as dequantized', async () => {
     const weights = inCopy('decoder', 'model.safetensors');
     await changeWeights(weights, quantizeAll);
     const expected = dequantize((await readCheckpointFile(weights)).tensors);
@@ -232,7 +232,7 @@ describe('writeModelFolder', () => {
       ([name, value]) => [name, [...value.data]] as const,
     );
 
-  test('writes what readModelFolder reads, exactly in F32', async () => {
+  test('writes a folder that readModelFolder reads exactly in fp32', async () => {
     const parts = tinyModel();
     await writeModelFolder(target(), parts);
     const read = await readModelFolder(target());
@@ -244,11 +244,11 @@ describe('writeModelFolder', () => {
   });
 
   test.each([
-    // Half a unit in the last of 11 bits; a step of 256, or of 16, from one end of a block to the other.
+    // Half a unit in the last of 11 bits; one of the 256, or 16, steps of a block.
     ['fp16', 2 ** -11],
     ['q8', 1 / 128],
     ['q4', 1 / 8],
-  ] as const)('stores weights as %s in less space, and close to what they were', async (dtype, tolerance) => {
+  ] as const)('stores weights as %s in less space, close to their values', async (dtype, tolerance) => {
     const parts = tinyModel();
     await writeModelFolder(target(), parts, { dtype });
     const read = new Map(data(await readModelFolder(target())));
@@ -265,7 +265,7 @@ describe('writeModelFolder', () => {
     await model.dispose();
   });
 
-  test('stores 8 bits by columns where what they are multiplied with allows it, and refuses columns of another shape', async () => {
+  test('stores 8-bit matrices by columns, except the last of a layer, and refuses columns of another shape', async () => {
     await writeModelFolder(target(), tinyModel(), { dtype: 'q8' });
     const { parameters } = await openDecoder(join(target(), 'decoder'));
     const named = (part: string) => [...parameters.keys()].filter((name) => part in parameters.get(name)!);
@@ -285,7 +285,7 @@ describe('writeModelFolder', () => {
     );
   });
 
-  test('stores 16 bits that are left in their file, and draw what they draw in memory, with any runtime', async () => {
+  test('stores fp16 weights that stay in their file, and generate the same image as in memory with every runtime', async () => {
     await writeModelFolder(target(), tinyModel(), { dtype: 'fp16' });
     const { parameters } = await openDecoder(join(target(), 'decoder'));
     for (const value of parameters.values())
@@ -293,53 +293,53 @@ describe('writeModelFolder', () => {
 
     const widened = join(folder, 'widened');
     await writeModelFolder(widened, await readModelFolder(target()));
-    const draw = async (path: string, runtime?: Runtime) => {
+    const generate = async (path: string, runtime?: Runtime) => {
       const model = await fromPretrained(path, runtime ? { runtime } : { threads: 1 });
-      const [drawn] = await model.generate('a red apple', { seed: 1 });
+      const [generated] = await model.generate('a red apple', { seed: 1 });
       await model.dispose();
-      return drawn!.image.data;
+      return generated!.image.data;
     };
-    const expected = await draw(widened);
-    expect(await draw(target())).toEqual(expected);
+    const expected = await generate(widened);
+    expect(await generate(target())).toEqual(expected);
     const tfjs = new TfjsRuntime(await loadTfjs());
-    // The runtimes order their sums differently, which may be the last step of 255.
-    for (const [i, value] of (await draw(target(), tfjs)).entries())
+    // The order of sums differs between runtimes, which may change a channel by 1.
+    for (const [i, value] of (await generate(target(), tfjs)).entries())
       expect(Math.abs(value - expected[i]!)).toBeLessThanOrEqual(1);
     await tfjs.dispose();
   });
 
-  test('replaces a model, and leaves nothing else behind', async () => {
+  test('replaces a model, and leaves no temporary files', async () => {
     await writeModelFolder(target(), { ...tinyModel(), name: 'first' });
     await writeModelFolder(target(), { ...tinyModel(), name: 'second' });
     expect((await readModelFolder(target())).name).toBe('second');
     expect((await readdir(folder)).filter((name) => name.startsWith('.'))).toEqual([]);
   });
 
-  test('does not replace a folder that holds anything else', async () => {
+  test('does not replace a folder with other files', async () => {
     const other = join(folder, 'other');
     await mkdir(other);
     await writeFile(join(other, 'thesis.txt'), 'precious');
     await expect(writeModelFolder(other, tinyModel())).rejects.toThrow(
-      /holds thesis.txt, which does not belong to a model/,
+      /must have only the files of a model, not thesis\.txt/,
     );
     expect(await readdir(other)).toEqual(['thesis.txt']);
   });
 
-  test('refuses parts that do not belong together, and writes nothing', async () => {
+  test('refuses parts that do not match, and writes nothing', async () => {
     const parts = tinyModel();
     const absent = join(folder, 'absent');
     const larger = { ...parts, decoder: { ...parts.decoder, config: { ...parts.decoder.config, gridSize: 16 } } };
     await expect(writeModelFolder(absent, larger)).rejects.toThrow(
-      /writes 16×16 grids of 32 tokens, and its VQ-GAN reads 8×8/,
+      /must generate 8×8 grids of 32 tokens, like the VQ-GAN, not 16×16/,
     );
     const incomplete = { ...parts, decoder: { ...parts.decoder, parameters: new Map() } };
     await expect(writeModelFolder(absent, incomplete)).rejects.toThrow(/^The decoder: .* are missing/);
     await expect(stat(absent)).rejects.toThrow('ENOENT');
   });
 
-  test('leaves no half-written folder when the disk refuses', async () => {
+  test('leaves no half-written folder after an error', async () => {
     await expect(writeModelFolder('/dev/null/model', tinyModel())).rejects.toThrow(/^Cannot write \/dev\/null/);
-    // What 8 bits cannot store stands for a disk that fills up half-way.
+    // NaN, which 8 bits cannot store, fails half-way like a full disk.
     const parts = tinyModel();
     const name = 'lm_head.weight';
     const { shape, data } = parts.decoder.parameters.get(name)!;
@@ -357,7 +357,7 @@ describe('writeVqgan', () => {
     ['a VQ-GAN', { pixelRange: [0, 1] }],
     ['one with the Gumbel quantizer', { quantizer: 'gumbel', embedDim: 8 }],
     ['a decoder only', { decoderOnly: true }],
-  ])('writes %s as readVqgan reads it', async (_, options) => {
+  ])('writes %s for readVqgan', async (_, options) => {
     const config = { ...tinyModel().imageTokenizer.config, ...options };
     const parameters = initializeParameters(vqganParameters(config), 1);
     const target = join(folder, 'vqgan');

@@ -23,7 +23,7 @@ beforeAll(async () => {
   root = await temporaryFolder();
   await writeVqgan(at('vqgan'), randomVqgan());
 
-  // DALL·E Mini as the published code saved it, but for its sizes.
+  // DALL·E Mini as the published code saved it, in smaller sizes.
   await mkdir(at('original'));
   await writeFlaxCheckpointFile(at('original', 'flax_model.msgpack'), publishedTensors());
   await writeFile(at('original', 'config.json'), JSON.stringify(publishedConfig));
@@ -32,19 +32,19 @@ beforeAll(async () => {
 });
 
 beforeEach(async () => {
-  await rm(at('release'), { recursive: true, force: true });
-  await cp(at('original'), at('release'), { recursive: true });
+  await rm(at('published'), { recursive: true, force: true });
+  await cp(at('original'), at('published'), { recursive: true });
 });
 
-const load = (options: object = {}) => fromPretrained(at('release'), { threads: 1, vqgan: at('vqgan'), ...options });
+const load = (options: object = {}) => fromPretrained(at('published'), { threads: 1, vqgan: at('vqgan'), ...options });
 const failure = (loading: Promise<unknown>) =>
   loading.then(
     () => expect.fail('it loaded'),
     (error: Error) => error,
   );
 
-describe('a DALL·E Mini as it was released', () => {
-  test('draws the tokens that the published code draws, with and without guidance', async () => {
+describe('a published DALL·E Mini', () => {
+  test('generates the tokens of the published code, with and without guidance', async () => {
     const model = await load();
     expect(await greedy(model, 1)).toEqual(tokensOf('greedy_tokens'));
     expect(await greedy(model, 3)).toEqual(tokensOf('guided_greedy_tokens'));
@@ -54,61 +54,61 @@ describe('a DALL·E Mini as it was released', () => {
     await model.dispose();
   });
 
-  test('is converted once, into a folder of its own', async () => {
+  test('is converted once, into a subfolder', async () => {
     const stages: LoadProgress[] = [];
     const onProgress = (progress: LoadProgress) => stages.push(progress);
     await (await load({ onProgress })).dispose();
     expect(stages.map((progress) => progress.stage === 'convert' && progress.done)).toEqual([0, 1, 2, 3]);
-    const [converted, ...others] = await readdir(at('release', 'converted'));
+    const [converted, ...others] = await readdir(at('published', 'converted'));
     expect(others).toEqual([]);
     stages.length = 0;
     await (await load({ onProgress })).dispose();
     expect(stages).toEqual([]);
-    // What it was converted to is a model folder like any other.
-    const model = await fromPretrained(at('release', 'converted', converted!), { threads: 1 });
+    // The conversion is an ordinary model folder.
+    const model = await fromPretrained(at('published', 'converted', converted!), { threads: 1 });
     expect(await greedy(model, 3)).toEqual(tokensOf('guided_greedy_tokens'));
     await model.dispose();
   });
 
   test('is converted again when a file has changed', async () => {
     await (await load()).dispose();
-    await writeFile(at('release', 'config.json'), `${await readFile(at('release', 'config.json'), 'utf8')}\n`);
+    await writeFile(at('published', 'config.json'), `${await readFile(at('published', 'config.json'), 'utf8')}\n`);
     await (await load()).dispose();
-    expect(await readdir(at('release', 'converted'))).toHaveLength(2);
+    expect(await readdir(at('published', 'converted'))).toHaveLength(2);
   });
 
-  test('is stored in fewer bits where that is asked for', async () => {
+  test('is stored in the given dtype', async () => {
     const sizes: number[] = [];
     for (const dtype of ['fp32', 'fp16', 'q8'] as const) {
-      await rm(at('release', 'converted'), { recursive: true, force: true });
+      await rm(at('published', 'converted'), { recursive: true, force: true });
       const model = await load({ dtype });
-      // Of 16 tokens, those that are drawn by a hair's breadth may differ.
+      // Of the 16 tokens, those with nearly equal logits may differ.
       const [tokens] = await greedy(model, 1);
       const same = tokens!.filter((token, i) => token === tokensOf('greedy_tokens')[0]![i]);
       expect(same.length).toBeGreaterThanOrEqual(dtype === 'q8' ? 1 : 16);
       await model.dispose();
-      const [folder] = await readdir(at('release', 'converted'));
-      sizes.push((await stat(at('release', 'converted', folder!, 'decoder', 'model.safetensors'))).size);
+      const [folder] = await readdir(at('published', 'converted'));
+      sizes.push((await stat(at('published', 'converted', folder!, 'decoder', 'model.safetensors'))).size);
     }
     expect(sizes[1]! / sizes[0]!).toBeLessThan(0.6);
     expect(sizes[2]! / sizes[1]!).toBeLessThan(0.8);
   });
 
-  test('normalizes captions if its config.json says so', async () => {
-    const config = JSON.parse(await readFile(at('release', 'config.json'), 'utf8'));
-    await writeFile(at('release', 'config.json'), JSON.stringify({ ...config, normalize_text: true }));
-    await writeFile(at('release', 'enwiki-words-frequency.txt'), 'hdvo 3\naz 2\n');
-    // A normalized caption begins with a space, which the vocabulary needs then.
-    await writeFile(at('release', 'vocab.json'), JSON.stringify({ ...vocab, Ġ: 5, yx: 3 }));
+  test('normalizes captions if its config.json sets normalize_text', async () => {
+    const config = JSON.parse(await readFile(at('published', 'config.json'), 'utf8'));
+    await writeFile(at('published', 'config.json'), JSON.stringify({ ...config, normalize_text: true }));
+    await writeFile(at('published', 'enwiki-words-frequency.txt'), 'hdvo 3\naz 2\n');
+    // The vocabulary needs a space, because normalized captions begin with one.
+    await writeFile(at('published', 'vocab.json'), JSON.stringify({ ...vocab, Ġ: 5, yx: 3 }));
     const model = await load();
-    const draw = async (prompt: string) => [
+    const generate = async (prompt: string) => [
       ...(await model.generate(prompt, { temperature: 0, guidanceScale: 1 }))[0]!.tokens,
     ];
-    expect(await draw('HDVO')).toEqual(await draw('hdvo'));
+    expect(await generate('HDVO')).toEqual(await generate('hdvo'));
     await model.dispose();
   });
 
-  test('leaves nothing where the conversion is cancelled', async () => {
+  test('leaves no files after a cancelled conversion', async () => {
     const abort = new AbortController();
     const error = await failure(
       load({
@@ -119,47 +119,47 @@ describe('a DALL·E Mini as it was released', () => {
       }),
     );
     expect(error.message).toBe('enough');
-    // What was begun is removed when the promise of the conversion is settled, not that of the caller, who need not wait.
-    await expect.poll(() => readdir(at('release', 'converted'))).toEqual([]);
+    // The call rejects at once, and partial files are removed a little later, when the conversion has stopped.
+    await expect.poll(() => readdir(at('published', 'converted'))).toEqual([]);
   });
 
   test.each<[string, () => Promise<void>, RegExp]>([
     [
-      'whose weights are cut',
+      'with truncated weights',
       async () => {
-        const weights = await readFile(at('release', 'flax_model.msgpack'));
-        await writeFile(at('release', 'flax_model.msgpack'), weights.subarray(0, 5000));
+        const weights = await readFile(at('published', 'flax_model.msgpack'));
+        await writeFile(at('published', 'flax_model.msgpack'), weights.subarray(0, 5000));
       },
       /flax_model\.msgpack: .*(ends|truncated)/,
     ],
     [
-      'whose weights belong to another config.json',
+      'with the weights of another config.json',
       async () => {
-        const config = JSON.parse(await readFile(at('release', 'config.json'), 'utf8'));
-        await writeFile(at('release', 'config.json'), JSON.stringify({ ...config, decoder_ffn_dim: 40 }));
+        const config = JSON.parse(await readFile(at('published', 'config.json'), 'utf8'));
+        await writeFile(at('published', 'config.json'), JSON.stringify({ ...config, decoder_ffn_dim: 40 }));
       },
       /flax_model\.msgpack: The published decoder has .* this config\.json asks for/,
     ],
     [
-      'with an option that is not known',
+      'with an unknown option',
       async () => {
-        const config = JSON.parse(await readFile(at('release', 'config.json'), 'utf8'));
-        await writeFile(at('release', 'config.json'), JSON.stringify({ ...config, use_alibi: true }));
+        const config = JSON.parse(await readFile(at('published', 'config.json'), 'utf8'));
+        await writeFile(at('published', 'config.json'), JSON.stringify({ ...config, use_alibi: true }));
       },
       /config\.json: .*use_alibi must be false/,
     ],
     [
       'without a tokenizer',
       async () => {
-        await rm(at('release', 'vocab.json'));
-        await rm(at('release', 'merges.txt'));
+        await rm(at('published', 'vocab.json'));
+        await rm(at('published', 'merges.txt'));
       },
       /vocab\.json: .*there is no such file/,
     ],
     [
-      'that is none',
-      () => rm(at('release', 'flax_model.msgpack')),
-      /There is no model at .*release: expected a model\.json/,
+      'without weights',
+      () => rm(at('published', 'flax_model.msgpack')),
+      /There is no model at .*published\. The folder must have a model\.json/,
     ],
   ])('is refused %s, in one line', async (_, damage, message) => {
     await damage();
@@ -171,7 +171,7 @@ describe('a DALL·E Mini as it was released', () => {
 });
 
 describe('a model of min-dalle', () => {
-  test('is told by its files, and its sizes by the shapes of its weights', async () => {
+  test('is recognized by its files, and its sizes by the shapes of its weights', async () => {
     const sizes = { width: 64, layers: 2, heads: 1, feedForwardWidth: 96 };
     const textEncoder = { vocabularySize: 30, maxLength: 8, ...sizes };
     const decoder = { ...decoderPresets['dalle-mini'], gridSize: 4, ...sizes, textWidth: 64 };
@@ -179,7 +179,7 @@ describe('a model of min-dalle', () => {
     const file = (name: string) => at('min', 'dalle_bart_mini', name);
     await writeFile(file('vocab.json'), JSON.stringify(vocab));
     await writeFile(file('merges.txt'), merges);
-    // Formats are told by content: that of PyTorch is read in the tests of weights.
+    // The format of a file is recognized by its content, so these can be safetensors files.
     await writeCheckpointFile(file('encoder.pt'), stored(initializeParameters(bartParameters(textEncoder), 1)));
     await writeCheckpointFile(file('decoder.pt'), stored(initializeParameters(decoderParameters(decoder), 2)));
     await writeVqgan(at('large'), randomVqgan(16384));
@@ -210,7 +210,7 @@ describe('a model of the hub', () => {
 
   const options = () => ({ threads: 1, vqgan: at('vqgan'), endpoint, cacheDir: at('cache') });
 
-  test('is downloaded and converted once, and then opened offline too', async () => {
+  test('is downloaded and converted once, and later opened offline', async () => {
     const stages = new Set<string>();
     const model = await fromPretrained('org/name', {
       ...options(),
@@ -242,10 +242,12 @@ describe('a model of the hub', () => {
     await again.dispose();
   });
 
-  test('that cannot be downloaded is a HubError', async () => {
+  test('gives a HubError if it cannot be downloaded', async () => {
     const error = await failure(fromPretrained('org/other', { ...options(), offline: true }));
     expect(error).toBeInstanceOf(HubError);
-    expect(error.message).toMatch(/^There is no folder org\/other here, and it cannot be downloaded: The cache at/);
+    expect(error.message).toMatch(
+      /^The folder org\/other does not exist, and the model cannot be downloaded: The cache at/,
+    );
     expect(await failure(fromPretrained('a/b/c'))).toBeInstanceOf(ModelFolderError);
   });
 });

@@ -8,7 +8,7 @@ import { importTextEncoder, importTextEncoderConfig } from '@dalle-mini/text-enc
 import { type VqganConfig, vqganParameters } from '@dalle-mini/vqgan';
 import { type Checkpoint, toInt32 } from '@dalle-mini/weights';
 
-/** The tensors of DALL·E Mini as the published code saved them, but for its sizes. */
+/** The tensors of DALL·E Mini as the published code saved them, in smaller sizes. */
 export const publishedTensors = (): Checkpoint =>
   released(new Map([...whole.tensors].filter(([name]) => /^(model|lm_head)\./.test(name))));
 
@@ -22,13 +22,13 @@ const { b: id, ...others } = letters;
 export const vocab = { '<s>': 0, '<pad>': 1, '</s>': 2, '<unk>': 3, ...others, yx: id };
 export const merges = '#version: 0.2\ny x\n';
 
-/** The tokens that the published code draws for the captions. */
+/** Returns the tokens that the published code generates from the captions. */
 export function tokensOf(tensor: 'greedy_tokens' | 'guided_greedy_tokens'): number[][] {
   const tokens = [...toInt32(whole.tensors.get(tensor)!)];
   return [tokens.slice(0, 16), tokens.slice(16)];
 }
 
-/** The tokens that a model draws for the captions, always the likeliest. */
+/** Returns the most likely tokens of a model for the captions. */
 export async function greedy(model: TextToImage, guidanceScale: number): Promise<number[][]> {
   const grids: number[][] = [];
   for (const caption of captions) {
@@ -38,7 +38,7 @@ export async function greedy(model: TextToImage, guidanceScale: number): Promise
   return grids;
 }
 
-/** A random VQ-GAN for grids of 4 × 4 tokens, by default from the fixture's 20, in sizes that vqgan-jax may have. */
+/** A random VQ-GAN for grids of 4 × 4 tokens, by default of the fixture's 20, in sizes that vqgan-jax can have. */
 export function randomVqgan(nEmbed = 20): VqganPart {
   const config: VqganConfig = {
     resolution: 8,
@@ -58,7 +58,7 @@ export function randomVqgan(nEmbed = 20): VqganPart {
   return { config, parameters };
 }
 
-/** What the published model is made of, with a VQ-GAN of its own. */
+/** The parts of the published model, with a random VQ-GAN. */
 export function publishedParts() {
   const config = importTextEncoderConfig(publishedConfig);
   const decoderConfig = importDecoderConfig(publishedConfig);

@@ -4,7 +4,7 @@ import { readModelDescription } from '@dalle-mini/pipeline';
 import { temporaryFolder } from '@dalle-mini/testing/folders';
 import { expect, test } from 'vitest';
 
-test('the README shows a model.json that is read', async () => {
+test('the README shows a valid model.json', async () => {
   const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8');
   const [, json] = /```json\n(.*?)```/s.exec(readme)!;
   const path = await temporaryFolder();

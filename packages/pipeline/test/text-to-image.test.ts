@@ -33,7 +33,7 @@ describe('TextToImage', () => {
     expect(images.every(({ seed }) => seed === 5)).toBe(true);
   });
 
-  test('takes the sampling of the call, then that of the model, then that of the decoder', async () => {
+  test('uses the sampling of the call, else that of the model, else that of the decoder', async () => {
     const { parts, decoderCalls } = fakeParts();
     const model = new TextToImage({ ...parts, sampling: { temperature: 0.7, topK: 20 } });
     await model.generate('a cat', { topK: 10, topP: undefined });
@@ -60,7 +60,7 @@ describe('TextToImage', () => {
     expect(rows).toEqual([1, 2, 1, 2]);
   });
 
-  test('shows the images so far, white where no row is written yet', async () => {
+  test('previews the images, with missing rows in white', async () => {
     const previews: Promise<readonly RgbImage[]>[] = [];
     const { parts } = fakeParts();
     const decoded: number[][] = [];
@@ -86,11 +86,11 @@ describe('TextToImage', () => {
       [0, 0, 0, 2, 0, 0],
       [1, 0, 0, 2, 0, 0],
     ]);
-    // The rows that are missing repeat the last one.
+    // Missing rows repeat the last one.
     expect(decoded[0]).toEqual([0, 1, 0, 1]);
   });
 
-  test('decodes all images together where they are to be seamless, and keeps their order', async () => {
+  test('decodes seamless images together, and keeps their order', async () => {
     const { parts } = fakeParts();
     const calls: { grids: number; columns: number | undefined }[] = [];
     const imageTokenizer: ImageTokenizer = {
@@ -106,11 +106,11 @@ describe('TextToImage', () => {
     expect(images.map(({ index }) => index)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
     expect(images.map(({ score }) => score)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 0]);
     await expect(model.generate('a cat', { n: 8, seamless: true })).rejects.toThrow(
-      new OptionError('n', 'a square number where seamless is true', 8),
+      new OptionError('n', 'a square number if seamless is true', 8),
     );
   });
 
-  test('puts the images that a ranker likes best first, with their scores', async () => {
+  test('sorts the images by the scores of the ranker, best first', async () => {
     const images = await new TextToImage({ ...fakeParts().parts, ranker: redRanker() }).generate('a cat', { n: 3 });
     expect(images.map(({ score }) => score)).toEqual([2, 1, 0]);
     expect(images.map(({ index }) => index)).toEqual([2, 1, 0]);
@@ -122,14 +122,11 @@ describe('TextToImage', () => {
     expect(image!.score).toBeUndefined();
   });
 
-  test.each(['', '   ', '\n\t', '\u200b\u200d', '\ufeff'])(
-    'refuses the blank prompt %j, and says to describe the image',
-    async (prompt) => {
-      await expect(new TextToImage(fakeParts().parts).generate(prompt)).rejects.toThrow(
-        /^prompt must be a description of the image, such as "a red apple", not /,
-      );
-    },
-  );
+  test.each(['', '   ', '\n\t', '\u200b\u200d', '\ufeff'])('refuses the blank prompt %j', async (prompt) => {
+    await expect(new TextToImage(fakeParts().parts).generate(prompt)).rejects.toThrow(
+      /^prompt must be a description of the image, such as "a red apple", not /,
+    );
+  });
 
   test.each([
     ['a \ud800 cat', 'a \ufffd cat'],
@@ -170,17 +167,17 @@ describe('TextToImage', () => {
     expect(captions).toEqual([]);
   });
 
-  test('draws a random seed where none is given, and returns it', async () => {
+  test('chooses a random seed by default, and returns it', async () => {
     const { parts, decoderCalls } = fakeParts();
     const model = new TextToImage(parts);
     const seeds = [];
     for (let i = 0; i < 3; i++) seeds.push((await model.generate('a cat', { seed: undefined }))[0]!.seed);
     expect(decoderCalls.map(({ options }) => options.seed)).toEqual(seeds);
-    // Three equal ones come once in 2⁶⁴ runs.
+    // The probability of three equal seeds is 2⁻⁶⁴.
     expect(new Set(seeds).size).toBeGreaterThan(1);
   });
 
-  test('passes on what the text encoder warns of', async () => {
+  test('passes on the warnings of the text encoder', async () => {
     const { parts } = fakeParts();
     const warning = { kind: 'truncated', message: 'The prompt is too long.' } as const;
     const textEncoder = {
@@ -213,19 +210,19 @@ describe('TextToImage', () => {
     expect(captions).toEqual([]);
   });
 
-  test('refuses a decoder whose grids are not those of the tokenizer', () => {
+  test('refuses a decoder with other grids than the image tokenizer', () => {
     const { parts } = fakeParts();
     const decoder = { ...parts.decoder, gridSize: 16 };
     expect(() => new TextToImage({ ...parts, decoder })).toThrow(
-      'decoder must be one that writes grids of 2 × 2 with 256 different tokens, as the image tokenizer reads, not grids of 16 × 16 with 256',
+      'decoder must be one that generates 2 × 2 grids of 256 tokens, like the image tokenizer, not 16 × 16 grids of 256 tokens.',
     );
   });
 
-  test('refuses a sampling that no call could use', () => {
+  test('refuses sampling options that are out of range', () => {
     expect(() => new TextToImage({ ...fakeParts().parts, sampling: { topP: 2 } })).toThrow(/^topP must be/);
   });
 
-  test('disposes of its parts once, of the runtime last, and then refuses to work', async () => {
+  test('disposes of its parts once, of the runtime last, and then refuses calls', async () => {
     const { parts, disposed } = fakeParts();
     const model = new TextToImage(parts);
     await Promise.all([model.dispose(), model[Symbol.asyncDispose]()]);
@@ -248,14 +245,14 @@ describe('stream', () => {
     expect(images).toEqual([undefined, 2]);
   });
 
-  test('throws what generating throws', async () => {
+  test('throws the errors of generate', async () => {
     const model = new TextToImage(fakeParts().parts);
     await expect(model.stream('a cat', { n: 0 }).next()).rejects.toThrow('n must be');
     const signal = AbortSignal.abort(new Error('no more'));
     await expect(model.stream('a cat', { signal }).next()).rejects.toThrow('no more');
   });
 
-  test('cancels the work when the loop is left', async () => {
+  test('cancels the work when the loop ends early', async () => {
     const { parts } = fakeParts();
     let aborted: unknown;
     const decoder: typeof parts.decoder = {

@@ -1,19 +1,19 @@
 import type { RgbImage, TextWarning } from '@dalle-mini/core';
 import type { EncodeImageOptions, ImageFormat } from '../images/image-file.js';
 
-/** A generated image, and what is needed to generate it again. */
+/** A generated image, with the seed and the index that generate it again. */
 export class GeneratedImage {
   /** The pixels. */
   readonly image: RgbImage;
-  /** The image as the decoder wrote it: `gridSize²` tokens in raster order. */
+  /** The image tokens of the decoder: `gridSize²` tokens in raster order. */
   readonly tokens: Int32Array;
   /** The seed of the call. */
   readonly seed: number;
-  /** Which image of this seed it is, from 0: the same whatever `n` is, as long as `n > index`. */
+  /** Index of the image within the seed, from 0. The image is the same for every `n` above `index`. */
   readonly index: number;
   /** The ranker's score; `undefined` without a ranker. */
   readonly score: number | undefined;
-  /** What the model could not read of the prompt: that it was truncated, or has unknown words. Usually empty. */
+  /** Warnings about the prompt: that it was truncated, or has unknown words. Usually empty. */
   readonly warnings: readonly TextWarning[];
 
   constructor(parts: {
@@ -33,9 +33,9 @@ export class GeneratedImage {
   }
 
   /**
-   * Writes the image to a file, whole or not at all. The ending of the name sets the format: `.png`, `.jpg`, `.jpeg` or `.webp`.
+   * Writes the image to a file atomically. The file extension sets the format: `.png`, `.jpg`, `.jpeg` or `.webp`.
    *
-   * @throws OptionError if the ending is another one; FileError if the file cannot be written.
+   * @throws OptionError for other extensions; FileError if the file cannot be written.
    *
    * @example
    * ```ts
@@ -48,7 +48,7 @@ export class GeneratedImage {
    * ```
    */
   async save(path: string, options: Omit<EncodeImageOptions, 'format'> = {}): Promise<void> {
-    // Not loaded with this module, which runs in browsers too.
+    // Loaded on first use, because this module runs in browsers too.
     const { saveImage } = await import('../images/image-file.js');
     await saveImage(this.image, path, options);
   }

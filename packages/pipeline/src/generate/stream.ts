@@ -1,6 +1,6 @@
 /**
- * Turns work that calls back into an async iterator over what it calls back with. The last item is yielded with the result of the
- * work. Leaving the loop early aborts the work, and waits until it has ended.
+ * Turns work with a callback into an async iterator over the items of the callback. `finish` adds the result of the
+ * work to the last item. Leaving the loop early aborts the work and waits for its end.
  */
 export async function* streamOf<Item, Result, Yielded extends Item = Item>(
   signal: AbortSignal | undefined,
@@ -30,7 +30,7 @@ export async function* streamOf<Item, Result, Yielded extends Item = Item>(
     .finally(() => wake());
   try {
     for (;;) {
-      // The last item is kept until the result is there.
+      // The last item waits for the result.
       while (items.length > 1) yield items.shift()!;
       if (failure) throw failure.error;
       if (result) {

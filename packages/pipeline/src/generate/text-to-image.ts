@@ -33,25 +33,25 @@ export {
   generateNumbers,
 } from './options.js';
 
-/** What a text-to-image model is made of. Any implementation of the interfaces will do. */
+/** The parts of a text-to-image model: any implementations of the interfaces. */
 export interface TextToImageParts {
   /** Turns the decoder's tokens into pixels. */
   readonly imageTokenizer: ImageTokenizer;
-  /** Reads the prompt. */
+  /** Encodes the prompt. */
   readonly textEncoder: TextEncoder;
-  /** Writes image tokens. Its grids must be the image tokenizer's. */
+  /** Generates image tokens. Grid size and vocabulary must equal those of the image tokenizer. */
   readonly decoder: ImageTokenDecoder;
-  /** Puts the best images first. */
+  /** Sorts the images, best first. */
   readonly ranker?: ImageRanker | undefined;
-  /** The sampling that suits the model: what a call does not set. */
+  /** The model's default sampling options. */
   readonly sampling?: SamplingOptions | undefined;
-  /** What the parts run on, if nothing else does: it is disposed of after them. */
+  /** A runtime that only these parts use. It is disposed of after them. */
   readonly runtime?: { dispose(): Promise<void> } | undefined;
 }
 
 /**
- * Text to images: DALL·E Mini, composed of a text encoder, a decoder that writes image tokens, an image tokenizer that turns tokens into
- * pixels and, optionally, a ranker.
+ * Generates images from text: DALL·E Mini, composed of a text encoder, a decoder that generates image tokens, an image
+ * tokenizer that turns tokens into pixels and, optionally, a ranker.
  */
 export class TextToImage implements AsyncDisposable {
   readonly imageTokenizer: ImageTokenizer;
@@ -64,17 +64,20 @@ export class TextToImage implements AsyncDisposable {
   /** The last negative prompt, which is usually empty. */
   private negative: { readonly prompt: string; readonly encoding: TextEncoding } | undefined;
 
-  /** @throws OptionError if decoder and image tokenizer have different grids or vocabularies, or `sampling` is out of range. */
+  /**
+   * @throws OptionError if decoder and image tokenizer have different grids or vocabularies, or `sampling` is out of
+   *   range.
+   */
   constructor({ imageTokenizer, textEncoder, decoder, ranker, sampling = {}, runtime }: TextToImageParts) {
     if (decoder.gridSize !== imageTokenizer.gridSize || decoder.vocabularySize !== imageTokenizer.vocabularySize) {
       const grid = ({ gridSize, vocabularySize }: { gridSize: number; vocabularySize: number }) =>
-        `grids of ${gridSize} × ${gridSize} with ${vocabularySize} different tokens`;
-      const expected = `one that writes ${grid(imageTokenizer)}, as the image tokenizer reads`;
+        `${gridSize} × ${gridSize} grids of ${vocabularySize} tokens`;
+      const expected = `one that generates ${grid(imageTokenizer)}, like the image tokenizer`;
       throw new OptionError(
         'decoder',
         expected,
         decoder,
-        `decoder must be ${expected}, not ${grid(decoder)}. Use a decoder that was trained on the grids of this image tokenizer.`,
+        `decoder must be ${expected}, not ${grid(decoder)}. Use a decoder that was trained with this image tokenizer.`,
       );
     }
     this.sampling = readOptions(object(samplingFields), sampling, 'TextToImage');
@@ -86,16 +89,16 @@ export class TextToImage implements AsyncDisposable {
   }
 
   /**
-   * Generates `n` images of what a prompt describes, in the order of their index or, with a ranker, the best first.
+   * Generates `n` images from a prompt, in the order of their index or, with a ranker, best first.
    *
-   * Image `index` of a seed is the same in every call with the same prompt and sampling: each image has a random stream of its own.
-   * (Up to eight images are generated at once, and the last bit may be rounded differently in a batch of another size; that hardly ever
-   * changes a token.)
+   * Image `index` of a seed is the same in every call with the same prompt and sampling options, because each image has
+   * its own random stream. (Up to eight images are generated at once. Rounding may differ in a batch of another size,
+   * which hardly ever changes a token.)
    *
-   * @param prompt Text of any length and content. What is beyond the text encoder's `maxLength` tokens is ignored, and the images have a
-   *   warning; halves of surrogate pairs count as U+FFFD.
-   * @throws OptionError if the prompt is blank, or an option is unknown or out of its range; DisposedError after `dispose()`; the signal's
-   *   reason if it aborts.
+   * @param prompt Text of any length and content. Tokens beyond the text encoder's `maxLength` are ignored, and the
+   *   images have a warning. Lone surrogates become U+FFFD.
+   * @throws OptionError if the prompt is blank, or an option is unknown or out of its range; DisposedError after
+   *   `dispose()`; the signal's reason if it aborts.
    *
    * @example
    * ```ts
@@ -112,7 +115,7 @@ export class TextToImage implements AsyncDisposable {
     const given = readOptions(generateFields, options, 'generate');
     const { n = 1, seed = randomSeed(), negativePrompt = '', seamless = false, signal, onProgress } = given;
     const columns = squareColumns(n);
-    if (seamless && columns ** 2 !== n) throw new OptionError('n', 'a square number where seamless is true', n);
+    if (seamless && columns ** 2 !== n) throw new OptionError('n', 'a square number if seamless is true', n);
     const sampling = this.samplingOf(given);
     signal?.throwIfAborted();
 
@@ -160,8 +163,8 @@ export class TextToImage implements AsyncDisposable {
   }
 
   /**
-   * Generates images as {@link TextToImage.generate} does, and yields the progress after each row of tokens; the last update has the
-   * `images`. Leaving the loop early cancels the work.
+   * Generates images as {@link TextToImage.generate} does, and yields the progress after each row of tokens. The last
+   * update has the `images`. Leaving the loop early cancels the work.
    *
    * @example
    * ```ts
@@ -182,7 +185,7 @@ export class TextToImage implements AsyncDisposable {
     );
   }
 
-  /** Encodes a prompt, and the negative prompt, unless it is that of the last call. */
+  /** Encodes the prompt and, unless the last call had the same one, the negative prompt. */
   private async read(prompt: string, negativePrompt: string, signal: AbortSignal | undefined) {
     const known = this.negative?.prompt === negativePrompt ? this.negative.encoding : undefined;
     const encoding = await this.textEncoder.encode(known ? [prompt] : [prompt, negativePrompt], {
@@ -194,10 +197,10 @@ export class TextToImage implements AsyncDisposable {
     return { encoding, unconditional };
   }
 
-  /** Decodes grids of which only the first rows are written. */
+  /** Decodes grids of which only the first rows are finished. */
   private async preview(tokens: readonly Int32Array[], signal: AbortSignal | undefined): Promise<RgbImage[]> {
     const { gridSize } = this.imageTokenizer;
-    // What is missing continues the last row, so that the edge of what is there looks as it will.
+    // Missing rows repeat the last one: the decoded edge of the finished rows then changes little later.
     const grids = tokens.map((written) => {
       const grid = new Int32Array(gridSize ** 2);
       const lastRow = written.subarray(written.length - gridSize);
@@ -212,7 +215,9 @@ export class TextToImage implements AsyncDisposable {
     });
   }
 
-  /** The sampling of the model with what a call sets. A decoder takes `topK` up to the size of its vocabulary. */
+  /**
+   * Merges the options of a call into the model's defaults. Limits `topK` to the vocabulary size, as decoders require.
+   */
   private samplingOf(options: SamplingOptions): SamplingOptions {
     const names = Object.keys(samplingFields) as (keyof SamplingOptions)[];
     const entries = names.map((name) => [name, options[name] ?? this.sampling[name]] as const);
@@ -229,11 +234,11 @@ export class TextToImage implements AsyncDisposable {
   ): Promise<Float32Array | undefined> {
     const scores = await this.ranker?.rank(prompt, images, { signal });
     if (scores && scores.length !== images.length)
-      throw new Error(`The ranker returned ${scores.length} scores for ${images.length} images.`);
+      throw new Error(`The ranker must return ${images.length} scores, one per image, not ${scores.length}.`);
     return scores;
   }
 
-  /** Frees the parts. Calls that are still running reject; a second call of `dispose` waits for the first. */
+  /** Frees the parts. Running calls reject. A second call of `dispose` waits for the first. */
   dispose(): Promise<void> {
     this.disposal ??= (async () => {
       const parts = [this.imageTokenizer, this.textEncoder, this.decoder, this.ranker];
@@ -248,15 +253,15 @@ export class TextToImage implements AsyncDisposable {
   }
 }
 
-/** A random seed of 32 bits. */
+/** Returns a random seed of 32 bits. */
 function randomSeed(): number {
   return crypto.getRandomValues(new Uint32Array(1))[0]!;
 }
 
 /**
- * Checks that a prompt describes something.
+ * Checks that a prompt is not blank.
  *
- * @returns The prompt with U+FFFD for halves of surrogate pairs, which are not characters and have no UTF-8.
+ * @returns The prompt with U+FFFD in place of lone surrogates, which UTF-8 cannot encode.
  * @throws OptionError if it is not a string, or has only spaces and invisible characters.
  */
 export function checkPrompt(prompt: string): string {
@@ -269,7 +274,7 @@ function wellFormed(text: string): string {
   return text.replace(/\p{Surrogate}/gu, '\ufffd');
 }
 
-/** One caption of an encoding, `count` times. */
+/** Repeats one caption of an encoding `count` times. */
 function captionOf(
   { hiddenStates, attentionMask, length, width }: TextEncoding,
   index: number,

@@ -10,7 +10,7 @@ import {
 } from '@dalle-mini/core';
 import { encodePng } from './png.js';
 
-/** The image formats that are written, with the endings of their file names. */
+/** The image formats that can be written, with their file extensions. */
 export const imageFormats = { png: ['.png'], jpeg: ['.jpg', '.jpeg'], webp: ['.webp'] } as const;
 
 export type ImageFormat = keyof typeof imageFormats;
@@ -28,7 +28,8 @@ const encodeFields = object<EncodeImageOptions>({
 });
 
 /**
- * Encodes an image as a file, off the calling thread. JPEG and WebP need sharp, which is loaded on first use.
+ * Encodes an image as a file, off the calling thread. JPEG and WebP need sharp, which is loaded when they are first
+ * written.
  *
  * @returns The bytes of the file. (The raw pixels are `image.data`.)
  * @throws OptionError if an option or the image is wrong; Error if sharp is needed and cannot be loaded.
@@ -55,10 +56,10 @@ export async function encodeImage(image: RgbImage, options: EncodeImageOptions =
 }
 
 /**
- * Writes an image file, whole or not at all. The ending of its name sets the format: `.png`, `.jpg`, `.jpeg` or `.webp`.
- * Its folder is created if need be.
+ * Writes an image file atomically. The file extension sets the format: `.png`, `.jpg`, `.jpeg` or `.webp`. A missing
+ * folder is created.
  *
- * @throws OptionError if the ending is another one; FileError if the file cannot be written.
+ * @throws OptionError for other extensions; FileError if the file cannot be written.
  */
 export async function saveImage(
   image: RgbImage,
@@ -74,7 +75,7 @@ export async function saveImage(
   await writeFileAtomically(path, bytes);
 }
 
-/** The format of a file by the ending of its name. */
+/** Returns the format of a file by its extension. */
 function formatOf(path: string): ImageFormat {
   const found = Object.entries(imageFormats).find(([, endings]) =>
     endings.some((ending) => String(path).toLowerCase().endsWith(ending)),
@@ -85,8 +86,9 @@ function formatOf(path: string): ImageFormat {
 }
 
 /**
- * Decodes an image file of any format that sharp reads (JPEG, PNG, WebP, AVIF, GIF, TIFF, SVG; the first frame of an animation): turns it
- * upright by its EXIF orientation, puts transparent parts on white, scales its shorter side to `size`, and keeps the square in the middle.
+ * Decodes an image file of any format that sharp reads (JPEG, PNG, WebP, AVIF, GIF, TIFF, SVG; the first frame of an
+ * animation). The image is rotated by its EXIF orientation, scaled so that its shorter side is `size`, cropped to the
+ * square in the middle, and put on white where it is transparent.
  *
  * @param file A path, or the bytes of the file.
  * @param size Width and height of the result in pixels, 1 to 8192: the `imageSize` of an image tokenizer.
@@ -115,7 +117,7 @@ async function loadSharp(what: string) {
   try {
     return await import('sharp');
   } catch (error) {
-    throw new Error(`${what} with sharp, which cannot be loaded here. Install it with "npm install sharp".`, {
+    throw new Error(`${what} with sharp, which cannot be loaded. Install it with "npm install sharp".`, {
       cause: error,
     });
   }

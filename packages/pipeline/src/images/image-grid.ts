@@ -1,7 +1,7 @@
 import { checkImage, integer, OptionError, object, optional, type RgbImage, readOptions } from '@dalle-mini/core';
 
 export interface ImageGridOptions {
-  /** Images in a row. Default: as nearly square as their number allows. */
+  /** Images per row. Default: the number that makes the grid closest to a square. */
   readonly columns?: number | undefined;
   /** White pixels between images. Default 1/32 of their width; 0 for images that were generated without seams. */
   readonly gap?: number | undefined;
@@ -12,15 +12,15 @@ const gridFields = object<ImageGridOptions>({
   gap: optional(integer({ min: 0, max: 4096 })),
 });
 
-/** Returns the columns of a grid that is as nearly square as the number of images allows. */
+/** Returns the number of columns that makes the grid closest to a square. */
 export function squareColumns(images: number): number {
   return Math.ceil(Math.sqrt(images));
 }
 
 /**
- * Puts images of one size side by side, row by row, on white. A single image is returned as it is.
+ * Arranges images of the same size in a grid on white, row by row. Returns a single image as it is.
  *
- * @throws OptionError if there is no image, if sizes differ, or if an option is out of its range.
+ * @throws OptionError if the list is empty, if sizes differ, or if an option is out of its range.
  *
  * @example
  * ```ts

@@ -9,11 +9,11 @@ export async function encodePng({ width, height, data }: RgbImage): Promise<Uint
   const header = Buffer.alloc(13);
   header.writeUInt32BE(width, 0);
   header.writeUInt32BE(height, 4);
-  // Bits per channel, RGB, the only methods of compression and filtering that exist, and no interlacing.
+  // Bits per channel, RGB, the only methods of compression and filtering in the standard, and no interlacing.
   header.set([8, 2, 0, 0, 0], 8);
 
-  // Each row begins with a 0: no filter. The differences of neighbours, which PNG can store instead, compress
-  // better, but computing them takes as long as compressing does, on the calling thread.
+  // Each row begins with a 0: no filter. Filtered rows compress better, but filtering takes as long as compressing, and
+  // on the calling thread.
   const rowBytes = 3 * width;
   const rows = new Uint8Array(height * (1 + rowBytes));
   for (let y = 0; y < height; y++) rows.set(data.subarray(y * rowBytes, (y + 1) * rowBytes), y * (1 + rowBytes) + 1);
@@ -38,7 +38,7 @@ const checksums = Uint32Array.from({ length: 256 }, (_, byte) => {
   return checksum;
 });
 
-/** `crc32` of `node:zlib` came with Node.js 20.15, after the oldest version that is supported. */
+/** Computes a CRC-32. `node:zlib` has `crc32` only from Node.js 20.15, after the oldest supported version. */
 function crc32(data: Uint8Array): number {
   let checksum = 0xffffffff;
   for (const byte of data) checksum = checksums[(checksum ^ byte) & 0xff]! ^ (checksum >>> 8);

@@ -1,5 +1,6 @@
 /**
- * How the weights of a model are stored: in 32 or 16 bits; or, those of linear layers, in 8 or 4 bits with scales, and the others in 32.
+ * Precision of stored weights: all in 32 or 16 bits, or linear layers in 8 or 4 bits with scales and the others in 32
+ * bits.
  */
 export type Dtype = (typeof dtypes)[number];
 

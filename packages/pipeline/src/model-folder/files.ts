@@ -1,4 +1,4 @@
-/** Folders of models: read by name, and named in errors. */
+/** Reads the files of models, and names them in errors. */
 import { readdir } from 'node:fs/promises';
 import { DalleMiniError } from '@dalle-mini/core';
 import { exists, FileError, isMissing, readJsonFile, readTextFile } from '@dalle-mini/core/node';
@@ -10,13 +10,13 @@ export class ModelFolderError extends DalleMiniError {
   static override readonly code = 'MODEL_FOLDER';
 }
 
-/** Wraps an error of a file, with the file's path in front unless the message has it. */
+/** Wraps an error of a file. Puts the file's path before the message unless it is in there. */
 export function folderError(path: string, error: unknown): ModelFolderError {
   const message = error instanceof Error ? error.message : String(error);
   return new ModelFolderError(message.includes(path) ? message : `${path}: ${message}`, { cause: error });
 }
 
-/** Runs what may fail because of a file, and names the file if it does. */
+/** Runs work on a file, and names the file in errors. */
 export async function inFile<Result>(path: string, work: () => Result | Promise<Result>): Promise<Result> {
   try {
     return await work();
@@ -42,7 +42,7 @@ export async function readJson(path: string, optional?: 'optional'): Promise<Rec
   return inFile(path, () => readJsonFile(path));
 }
 
-/** Refuses to replace a folder that holds anything other than what would be written. */
+/** Throws if a folder that will be replaced has files with other names than those that will be written. */
 export async function checkReplaceable(folder: string, contents: readonly string[]): Promise<void> {
   const entries = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
     if (isMissing(error)) return [];
@@ -51,7 +51,7 @@ export async function checkReplaceable(folder: string, contents: readonly string
   const other = entries.find((name) => !contents.includes(name));
   if (other !== undefined) {
     throw new ModelFolderError(
-      `${folder} holds ${other}, which does not belong to a model and would be lost. Choose another folder, or move it away.`,
+      `${folder} must have only the files of a model, not ${other}, which would be lost. Choose another folder, or move the file.`,
     );
   }
 }

@@ -50,7 +50,7 @@ const format = 'dalle-mini-model';
 const version = 1;
 const descriptionFile = 'model.json';
 
-/** `model.json`: what a model folder holds. Folders of parts are relative to it. */
+/** `model.json`: the description of a model folder. Folders of parts are relative to it. */
 export interface ModelDescription {
   readonly format: typeof format;
   readonly version: typeof version;
@@ -60,11 +60,11 @@ export interface ModelDescription {
   readonly imageTokenizer: { readonly type: 'vqgan'; readonly folder: string };
   readonly textEncoder: TextEncoderDescription;
   readonly decoder: { readonly type: 'dalle-mini'; readonly folder: string };
-  /** What suits the model: a call may set other values. */
+  /** Default sampling options. A call may set other values. */
   readonly sampling: SamplingOptions;
 }
 
-/** All that a model folder holds, read. */
+/** The contents of a model folder in memory. */
 export interface ModelParts<TextEncoder = TextEncoderPart> {
   readonly name: string;
   readonly license?: string | undefined;
@@ -76,13 +76,13 @@ export interface ModelParts<TextEncoder = TextEncoderPart> {
 
 export interface WriteModelOptions {
   /**
-   * How weights are stored: as they are, in half precision, or with linear layers of 8 or 4 bits. Those of a text encoder of Hugging Face
-   * stay as they are given. Default `fp32`.
+   * Precision of stored weights: single, half, or linear layers of 8 or 4 bits. A text encoder from Hugging Face keeps
+   * its precision. Default `fp32`.
    */
   readonly dtype?: Dtype | undefined;
 }
 
-/** A name, so that a model folder from a stranger cannot lead to files elsewhere. */
+/** A name rather than a path, so that an untrusted model folder cannot lead to files elsewhere. */
 const folderName = field<string>(
   'the name of a folder next to it',
   (value) => typeof value === 'string' && /^[\w-][\w.-]*$/.test(value),
@@ -119,7 +119,8 @@ const descriptionFields = object<ModelDescription>({
 
 /**
  * Reads `model.json`.
- * @throws ModelFolderError if it is missing or is not what this version reads.
+ *
+ * @throws ModelFolderError if it is missing, or a field is wrong for this version.
  */
 export async function readModelDescription(folder: string): Promise<ModelDescription> {
   const path = join(folder, descriptionFile);
@@ -136,20 +137,21 @@ export async function readModelDescription(folder: string): Promise<ModelDescrip
   }
 }
 
-/** Whether a folder has a `model.json`. */
+/** Checks whether a folder has a `model.json`. */
 export async function isModelFolder(folder: string): Promise<boolean> {
   return exists(join(folder, descriptionFile));
 }
 
 /**
  * Reads a whole model folder into memory.
- * @throws ModelFolderError if a file is missing, damaged, or does not belong to the others.
+ *
+ * @throws ModelFolderError if a file is missing, damaged, or does not match the others.
  */
 export async function readModelFolder(folder: string): Promise<ModelParts> {
   const { name, license, imageTokenizer, textEncoder, decoder, sampling } = await readModelDescription(folder);
   if (textEncoder.type !== 'bert') {
     throw new ModelFolderError(
-      `${join(folder, descriptionFile)}: its text encoder is DALL·E Mini's own, which is opened and not read; use openTextEncoder.`,
+      `${join(folder, descriptionFile)}: textEncoder.type must be "bert" to be read, not "${textEncoder.type}". Use openTextEncoder.`,
     );
   }
   const [vqganPart, files, decoderPart] = await Promise.all([
@@ -168,9 +170,10 @@ export async function readModelFolder(folder: string): Promise<ModelParts> {
 }
 
 /**
- * Writes a model folder, whole or not at all: it is written beside its place and then takes the name. A model folder that
- * stands there is replaced, and nothing else is.
- * @throws ModelFolderError if the parts do not belong together, or something else stands at the place; FileError if the disk refuses.
+ * Writes a model folder atomically: it is written next to its place and then renamed. It may replace a model folder,
+ * but no other folder.
+ *
+ * @throws ModelFolderError if the parts do not match, or the folder has other files; FileError if it cannot be written.
  *
  * @example
  * ```ts
@@ -214,8 +217,9 @@ export async function writeModelFolder(
 }
 
 /**
- * Writes a VQ-GAN alone, as `readVqgan` reads it and as it stands in a model folder: whole or not at all.
- * @throws ModelFolderError if values are missing or something else stands at the place; FileError if the disk refuses.
+ * Writes a single VQ-GAN atomically, in the layout of model folders, for `readVqgan`.
+ *
+ * @throws ModelFolderError if values are missing, or the folder has other files; FileError if it cannot be written.
  */
 export async function writeVqgan(folder: string, part: VqganPart, options: WriteModelOptions = {}): Promise<void> {
   const target = resolve(folder);
@@ -226,26 +230,27 @@ export async function writeVqgan(folder: string, part: VqganPart, options: Write
   );
 }
 
-/** The parts of a model, each given when it is written, so that not all are in memory at once. */
+/** The parts of a model as functions, so that not all parts are in memory at once. */
 export interface PublishedParts {
   readonly vqgan: () => Promise<PublishedPart<VqganConfig>>;
-  /** DALL·E Mini's own. */
+  /** The BART encoder of DALL·E Mini. Missing for text encoders from Hugging Face. */
   readonly textEncoder?: () => Promise<PublishedPart<BartConfig>>;
-  /** Puts into a folder the other files of the text encoder: those of its tokenizer, or, of Hugging Face's, all. */
+  /** Writes the other files of the text encoder: those of its tokenizer, or all files of one from Hugging Face. */
   readonly textEncoderFiles: (folder: string) => Promise<void>;
   readonly decoder: () => Promise<PublishedPart<DecoderConfig>>;
 }
 
 type WithoutFolder<Description> = Description extends unknown ? Omit<Description, 'folder'> : never;
 
-/** What `model.json` says of a model whose parts are where they always are. */
+/** The fields of `model.json` except the folders of the parts. */
 export interface PublishedDescription extends Pick<ModelDescription, 'name' | 'license' | 'sampling'> {
   readonly textEncoder: WithoutFolder<TextEncoderDescription>;
 }
 
 /**
- * Writes a model as a model folder, part by part, whole or not at all.
- * @throws ModelFolderError if weights are missing or of another shape; FileError if the disk refuses.
+ * Writes a model folder atomically, part by part.
+ *
+ * @throws ModelFolderError if weights are missing or of another shape; FileError if it cannot be written.
  */
 export async function writeParts(
   folder: string,
@@ -279,7 +284,7 @@ export async function writeParts(
   });
 }
 
-/** Of a part's weights, those that it asks for. */
+/** Selects the weights that the part's parameters need. */
 function neededOf<Config>({ config, weights }: PublishedPart<Config>, part: string, kind: PartKind<Config>) {
   try {
     const matches = [...matchParameters(kind.parameters(config), weights).values()];
@@ -290,7 +295,7 @@ function neededOf<Config>({ config, weights }: PublishedPart<Config>, part: stri
   }
 }
 
-/** Refuses parts that do not belong together, or lack values. A release may be without its VQ-GAN. */
+/** Throws if parts do not match or lack values. A published model may lack its VQ-GAN. */
 export function checkParts({
   imageTokenizer,
   textEncoder,
@@ -313,8 +318,8 @@ export function checkParts({
     const grid = gridSizeOf(imageTokenizer.config);
     if (grid !== gridSize || nEmbed !== vocabularySize) {
       fail(
-        `its decoder writes ${gridSize}×${gridSize} grids of ${vocabularySize} tokens, and its VQ-GAN reads ` +
-          `${grid}×${grid} of ${nEmbed}; take the VQ-GAN that the decoder was trained with.`,
+        `The decoder must generate ${grid}×${grid} grids of ${nEmbed} tokens, like the VQ-GAN, not ` +
+          `${gridSize}×${gridSize} grids of ${vocabularySize}. Use the VQ-GAN that the decoder was trained with.`,
       );
     }
     checkPart('VQ-GAN', imageTokenizer, vqganKind);
@@ -322,12 +327,15 @@ export function checkParts({
   if ('config' in textEncoder) {
     const { width } = textEncoder.config;
     if (width !== textWidth)
-      fail(`its decoder reads hidden states of width ${textWidth}, and those of its text encoder are ${width} wide.`);
+      fail(
+        `The decoder's textWidth must be ${width}, the width of the text encoder, not ${textWidth}. ` +
+          'Use the text encoder that the decoder was trained with.',
+      );
     checkPart('text encoder', textEncoder, bartKind);
   } else {
     const { maxLength } = textEncoder;
     if (!Number.isSafeInteger(maxLength) || maxLength < 1)
-      fail(`textEncoder.maxLength is ${maxLength}; it must be a whole number of 1 or more.`);
+      fail(`textEncoder.maxLength must be a whole number of at least 1, not ${maxLength}.`);
   }
   checkPart('decoder', decoder, decoderKind);
 }

@@ -1,4 +1,4 @@
-/** A part of a model in a folder of its own: `config.json`, and the weights in `model.safetensors`. */
+/** A part of a model in a folder: `config.json`, and the weights in `model.safetensors`. */
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { writeJsonFile } from '@dalle-mini/core/node';
@@ -25,32 +25,32 @@ import { inFile, ModelFolderError, readJson, readTensors } from './files.js';
 export const configFile = 'config.json';
 export const weightsFile = 'model.safetensors';
 
-/** A VQ-GAN's sizes and values: `vqgan/`. */
+/** The configuration and the parameters of a VQ-GAN: `vqgan/`. */
 export interface VqganPart<Value extends StoredParameter = TensorData> {
   readonly config: VqganConfig;
   readonly parameters: ReadonlyMap<string, Value>;
 }
 
-/** A decoder's sizes and values: `decoder/`. */
+/** The configuration and the parameters of a decoder: `decoder/`. */
 export interface DecoderPart<Value extends StoredParameter = TensorData> {
   readonly config: DecoderConfig;
   readonly parameters: ReadonlyMap<string, Value>;
 }
 
-/** What a part's `config.json` is, and which parameters it asks for. */
+/** How to check the configuration of a part, and its parameters. */
 export interface PartKind<Config> {
   readonly check: (config: Config, source?: string) => void;
   readonly parameters: (config: Config) => ReadonlyMap<string, Tensor>;
-  /** Those that are only multiplied with, and so may be in few bits. */
+  /** Names of the matrices that may be quantized, because they are only used in products. */
   readonly quantizable: (config: Config) => ReadonlySet<string>;
-  /** Of these in 8 bits, those that are stored by columns: see `QuantizedColumns`. Default none. */
+  /** Selects the 8-bit matrices that are stored by columns: see `QuantizedColumns`. Default none. */
   readonly byColumns?: (name: string) => boolean;
 }
 
 export const vqganKind: PartKind<VqganConfig> = {
   check: checkVqganConfig,
   parameters: vqganParameters,
-  // Convolutions all.
+  // All weights are convolutions.
   quantizable: () => new Set(),
 };
 
@@ -59,11 +59,11 @@ export const decoderKind: PartKind<DecoderConfig> = {
   parameters: decoderParameters,
   quantizable: (config) => {
     const shape = { images: 1, guided: false, textLength: config.textLength ?? 1 };
-    // The caption's keys and values are computed by a graph of their own.
+    // A separate graph computes the caption's keys and values.
     return new Set([rowGraph, textGraph].flatMap((graph) => [...quantizableParameters(graph(config, shape))]));
   },
-  // The last product of a layer reads gated values, a few of which are large. On the bundled model it would lose eight times as much as
-  // all others together.
+  // The last product of a layer reads gated values, a few of which are large. In the bundled model, columns would lose
+  // eight times as much there as in all other products together.
   byColumns: (name) => !name.endsWith('.fc2.weight'),
 };
 
@@ -73,42 +73,52 @@ export const bartKind: PartKind<BartConfig> = {
   quantizable: (config) => quantizableParameters(bartGraph(config, 1, config.maxLength)),
 };
 
-/** The sizes and values of a part. */
+/** The configuration and the parameters of a part. */
 export interface Part<Config, Value extends StoredParameter = TensorData> {
   readonly config: Config;
   readonly parameters: ReadonlyMap<string, Value>;
 }
 
-/** A part of a model as it was published, its weights still in the type that they came in. */
+/** A part of a published model, with its weights in their stored type. */
 export interface PublishedPart<Config> {
   readonly config: Config;
   readonly weights: ReadonlyMap<string, StoredTensor>;
 }
 
-/** Reads `config.json` and `model.safetensors` of a VQ-GAN; throws ModelFolderError unless they are whole and belong together. */
+/**
+ * Reads `config.json` and `model.safetensors` of a VQ-GAN.
+ *
+ * @throws ModelFolderError if one is missing or damaged, or if they do not match.
+ */
 export async function readVqgan(folder: string): Promise<VqganPart> {
   return readPart(folder, vqganKind);
 }
 
-/** Reads `config.json` and `model.safetensors` of a decoder; throws ModelFolderError unless they are whole and belong together. */
+/**
+ * Reads `config.json` and `model.safetensors` of a decoder.
+ *
+ * @throws ModelFolderError if one is missing or damaged, or if they do not match.
+ */
 export async function readDecoder(folder: string): Promise<DecoderPart> {
   return readPart(folder, decoderKind);
 }
 
-/** As {@link readVqgan}, but weights that are large, or in 16 or 8 bits, stay in their file, to be mapped. */
+/**
+ * Opens a VQ-GAN as {@link readVqgan} does, but large weights, and those in 16 or 8 bits, stay in their mapped file.
+ */
 export async function openVqgan(folder: string): Promise<VqganPart<StoredParameter>> {
   return openPart(folder, vqganKind);
 }
 
 /**
- * As {@link readDecoder}, but weights that are large, or in 16 or 8 bits, stay in their file, to be mapped, and matrices in few bits stay as
- * they are.
+ * Opens a decoder as {@link readDecoder} does, but large weights, and those in 16 or 8 bits, stay in their mapped file,
+ * and quantized matrices stay quantized.
  */
 export async function openDecoder(folder: string): Promise<DecoderPart<StoredParameter>> {
   return openPart(folder, decoderKind);
 }
 
-/** A part's tensors as its checkpoint holds them, once they were checked. */
+/** Returns the parameters of a checked part as tensors of a checkpoint. */
 export function stored<Config>(
   { config, parameters }: Part<Config>,
   kind: PartKind<Config>,
@@ -119,7 +129,10 @@ export function stored<Config>(
   return { config, weights };
 }
 
-/** Writes a part. To store it in few bits takes its weights out of the map one by one, so that no second copy of them is in memory. */
+/**
+ * Writes a part. Quantizing removes the weights from the map one by one, so that memory never has a second copy of
+ * them.
+ */
 export async function writePart<Config extends object>(
   folder: string,
   { config, weights }: { readonly config: Config; readonly weights: Checkpoint },
@@ -151,7 +164,7 @@ export async function writePart<Config extends object>(
   await writeCheckpointFile(path, tensors, { format: 'pt' }, { dtype: 'F32' });
 }
 
-/** The names of tensors, those together that share memory: layers that were released as one tensor are let go as one. */
+/** Sorts the names of tensors so that those that share memory (layers of one published tensor) are freed together. */
 function namesByMemory(tensors: ReadonlyMap<string, StoredTensor>): string[] {
   const names = new Map<ArrayBufferLike, string[]>();
   for (const [name, { bytes }] of tensors) {
@@ -162,7 +175,7 @@ function namesByMemory(tensors: ReadonlyMap<string, StoredTensor>): string[] {
   return [...names.values()].flat();
 }
 
-/** Reads a part, all of it as float32. */
+/** Reads a part into memory as float32. */
 export async function readPart<Config>(folder: string, kind: PartKind<Config>): Promise<Part<Config>> {
   const { config, parameters } = await openPart(folder, kind);
   const read = new Map<string, TensorData>();
@@ -170,13 +183,17 @@ export async function readPart<Config>(folder: string, kind: PartKind<Config>): 
   return { config, parameters: read };
 }
 
-/** Bytes of weights from which a file is mapped and not read. What is mapped cannot be replaced on Windows while it is in use. */
+/**
+ * Files with at least this many bytes of weights are mapped. Windows cannot replace a mapped file while it is in use.
+ */
 const largeFile = 2 ** 28;
 
-/** Element types that runtimes take from a file. */
+/** Element types that runtimes can read from a mapped file. */
 const mappedDtypes: readonly string[] = ['F32', 'F16', 'I8', 'I32', 'U8'];
 
-/** Whether tensors stay in their file: where a runtime has to widen some, which it does off the event loop, or where they are that large. */
+/**
+ * Decides whether tensors stay in their file: if they are large, or if a runtime must widen them, off the event loop.
+ */
 export function stayInFile(tensors: readonly TensorLocation[]): boolean {
   if (!tensors.every(({ dtype }) => mappedDtypes.includes(dtype))) return false;
   const bytes = tensors.reduce((sum, { dtype, shape }) => sum + (dtype === 'U8' ? 1 : 4) * sizeOf(shape), 0);
@@ -184,15 +201,16 @@ export function stayInFile(tensors: readonly TensorLocation[]): boolean {
 }
 
 /**
- * Opens a part, its parameters as they are stored. They stay in their file if they are many, or in 16 or 8 bits, which a runtime widens off
- * the event loop.
+ * Opens a part with its parameters as they are stored. Large parameters, and those in 16 or 8 bits, which a runtime
+ * widens off the event loop, stay in their file.
  */
 export async function openPart<Config>(folder: string, kind: PartKind<Config>): Promise<Part<Config, StoredParameter>> {
   const configPath = join(folder, configFile);
   const path = join(folder, weightsFile);
   const [json, located] = await Promise.all([readJson(configPath), inFile(path, () => locateTensors(path))]);
   const config = json as Config;
-  // A turn of the event loop: the parts of a model are read at once, and to build a graph for its parameters takes 10 ms or more.
+  // Parts are read concurrently, and building the graph of one blocks the event loop for 10 ms or more: let others run
+  // first.
   await setImmediate();
   try {
     kind.check(config, configPath);

@@ -1,4 +1,4 @@
-/** The text encoder of a model, in a folder of its own. */
+/** The text encoder of a model, in its folder. */
 
 import { join } from 'node:path';
 import type { TextEncoder } from '@dalle-mini/core';
@@ -19,17 +19,17 @@ import { bartKind, configFile, openPart, stayInFile, weightsFile } from './part.
 const tokenizerFile = 'tokenizer.json';
 const tokenizerConfigFile = 'tokenizer_config.json';
 
-/** The name of a file of a tokenizer. */
+/** File names of a tokenizer. */
 export type TokenizerFileName = (typeof dalleMiniTokenizerFiles)[number];
 
-/** `maxLength` is the number of tokens that captions were cut or padded to in training. */
+/** The text encoder in `model.json`. `maxLength` is the length in tokens of captions in training. */
 export type TextEncoderDescription =
-  /** A BERT, RoBERTa, DistilBERT or BART as Hugging Face stores it. */
+  /** A BERT, RoBERTa, DistilBERT or BART in the layout of Hugging Face. */
   | { readonly type: 'bert'; readonly folder: string; readonly maxLength: number }
   /**
-   * DALL·E Mini's own: a `BartConfig`, names as in min-dalle, and the tokenizer's files as they were released, `tokenizer.json` or
-   * `vocab.json` and `merges.txt`, which are read as the published code reads them, or as min-dalle does. Where there is an
-   * `enwiki-words-frequency.txt`, captions are normalized.
+   * The BART encoder of DALL·E Mini: a `BartConfig`, parameter names as in min-dalle, and the published files of the
+   * tokenizer, `tokenizer.json` or `vocab.json` and `merges.txt`. `tokenizer` selects the tokenizer of the published
+   * code or min-dalle's. With an `enwiki-words-frequency.txt`, captions are normalized.
    */
   | {
       readonly type: 'dalle-mini';
@@ -38,28 +38,29 @@ export type TextEncoderDescription =
       readonly tokenizer: 'bart' | 'min-dalle';
     };
 
-/** A text encoder as Hugging Face stores it: `text-encoder/`. */
+/** A text encoder in the layout of Hugging Face: `text-encoder/`. */
 export interface TextEncoderPart {
   readonly files: HuggingFaceFiles;
   readonly maxLength: number;
 }
 
-/** DALL·E Mini's own text encoder: `text-encoder/`. */
+/** The BART encoder of DALL·E Mini: `text-encoder/`. */
 export interface BartPart {
   readonly config: BartConfig;
   readonly parameters: ReadonlyMap<string, TensorData>;
-  /** How the tokenizer's files are read: as the published code reads them, or as min-dalle does. */
+  /** The tokenizer of the published code, or min-dalle's. */
   readonly tokenizer: 'bart' | 'min-dalle';
   /**
-   * The content of the tokenizer's files, as they were released: `tokenizer.json`, or `vocab.json` and `merges.txt`; and where captions are
-   * normalized `enwiki-words-frequency.txt`.
+   * The contents of the published tokenizer files: `tokenizer.json`, or `vocab.json` and `merges.txt`; and, to
+   * normalize captions, `enwiki-words-frequency.txt`.
    */
   readonly tokenizerFiles: Readonly<Partial<Record<TokenizerFileName, string>>>;
 }
 
 /**
  * Opens the text encoder of a model folder.
- * @throws ModelFolderError if a file is missing, damaged, or does not belong to the others.
+ *
+ * @throws ModelFolderError if a file is missing, damaged, or does not match the others.
  */
 export async function openTextEncoder(
   folder: string,
@@ -84,20 +85,21 @@ export async function openTextEncoder(
   }
 }
 
-/** The weights of a text encoder in their file if they stay there, or else read. */
+/** Locates the weights of a text encoder in their file, or reads them if they cannot stay there. */
 async function openWeights(path: string): Promise<ReadonlyMap<string, CheckpointTensor>> {
-  // Other formats may lay tensors out in other ways, as Flax does its matrices.
+  // Other formats may store tensors differently: Flax transposes matrices.
   if (!path.endsWith('.safetensors')) return readTensors(path);
   const located = await locateTensors(path);
-  // Only counts and positions are of integers.
+  // Integer tensors are counts and positions, not weights.
   const weights = [...located].filter(([, { dtype }]) => dtype === 'I8' || /F/.test(dtype));
   const transposed = weights.some(([name]) => name.endsWith('/kernel'));
   return !transposed && stayInFile(weights.map(([, tensor]) => tensor)) ? located : readTensors(path);
 }
 
 /**
- * Reads the files of a text encoder, in any of the formats in which Hugging Face has them; throws ModelFolderError if one is missing or
- * damaged. Their content is checked when it is used.
+ * Reads the files of a text encoder in any of Hugging Face's formats. Their content is checked on use.
+ *
+ * @throws ModelFolderError if a file is missing or damaged.
  */
 export async function readTextEncoder(folder: string): Promise<HuggingFaceFiles> {
   return inFile(folder, () => readHuggingFaceFolder(folder));

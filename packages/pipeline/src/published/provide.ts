@@ -1,4 +1,4 @@
-/** DALL·E Mini as it was published: downloaded, converted into a model folder once, and found there ever after. */
+/** Downloads published models of DALL·E Mini and converts each into a model folder, once. */
 import { createHash } from 'node:crypto';
 import { copyFile, readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -17,7 +17,7 @@ import { inFile, ModelFolderError, readJson, readTensors } from '../model-folder
 import { isModelFolder, writeParts } from '../model-folder/model-folder.js';
 import { weightsFile } from '../model-folder/part.js';
 
-/** How far opening a published model is: the bytes of its download, then the parts that are converted. */
+/** The progress of opening a published model: bytes of its download, then converted parts. */
 export interface LoadProgress extends Progress {
   readonly stage: 'download' | 'convert';
   /** The name or the folder of the model. */
@@ -26,44 +26,46 @@ export interface LoadProgress extends Progress {
 
 export interface PublishedModelOptions extends Omit<HubOptions, 'onProgress'> {
   /**
-   * The VQ-GAN that draws the tokens of a released DALL·E Mini, which comes without: a folder as `openVqganTokenizer` reads it, or
-   * the hub's name. Default: the published one, `dalle-mini/vqgan_imagenet_f16_16384`; of min-dalle, the `detoker.pt` beside it.
+   * The VQ-GAN for a published DALL·E Mini, which does not include one: a folder as `openVqganTokenizer` reads it, or a
+   * name of the hub. Default: the published one, `dalle-mini/vqgan_imagenet_f16_16384`, or the `detoker.pt` next to
+   * min-dalle's files.
    */
   readonly vqgan?: string | undefined;
   /**
-   * How a converted model is stored and computed. `fp32` need not be read to be opened; `fp16` takes half of the disk and computes in float32
-   * too; `q8` and `q4` multiply with matrices of 8 and 4 bits, which is faster, `q4` only where few pictures are drawn, and less exact; with `q8`
-   * the pictures of one batch are rounded together, so that one may come out differently in another batch. Default `fp32`.
+   * Precision of the converted model. `fp32` opens fastest, because its file is mapped. `fp16` takes half of the disk
+   * space and computes in float32 too. `q8` and `q4` multiply with matrices of 8 and 4 bits, which is less exact but
+   * faster (`q4` only for few images). With `q8` the images of a batch are rounded together, so that an image may
+   * differ in another batch. Default `fp32`.
    */
   readonly dtype?: Dtype | undefined;
   /** Called while a model is downloaded and converted. */
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
 }
 
-/** The VQ-GAN of the published code, and its commit there. */
+/** The VQ-GAN of the published code, and the commit of its repository. */
 const publishedVqgan = {
   name: 'dalle-mini/vqgan_imagenet_f16_16384',
   revision: 'e93a26e7707683d349bf5d5c41c5b0ef69b677a9',
 };
 
-/** Raise when models are converted in another way: they are converted again. */
+/** Increase it when the conversion changes: models are converted again. */
 const conversionVersion = 1;
 
-/** A model folder and, if it was converted here, where what is compiled of it is kept. */
+/** A model folder and, if it is a converted one, the cache of its compiled graphs. */
 export interface ProvidedModel {
   readonly folder: string;
   readonly cache?: CompiledModelCache;
 }
 
-/** The model folder of a model of the hub: what it holds, or what it was converted to, beside the download. */
+/** Downloads a model of the hub. Returns the downloaded model folder, or converts the model next to the download. */
 export async function provideModel(model: string, options: PublishedModelOptions): Promise<ProvidedModel> {
   const { folder, revision } = await download(model, options.revision, filesOfModel, options);
   if (await isModelFolder(folder)) return { folder };
-  // snapshots/<commit>, of the folder that the hub's own programs delete as a whole.
+  // The folder is snapshots/<commit> within the model's cache folder, which the hub's programs delete as a whole.
   return provideConverted(folder, join(dirname(dirname(folder)), 'converted'), revision, model, options);
 }
 
-/** The model folder of a release in a folder: what it was converted to, in that folder. */
+/** Converts a published model in a folder, into a subfolder of it. */
 export async function provideModelOf(folder: string, options: PublishedModelOptions): Promise<ProvidedModel> {
   const files = await readdir(folder);
   const states = await Promise.all(files.sort().map(async (name) => [name, await stat(join(folder, name))] as const));
@@ -90,7 +92,7 @@ async function provideConverted(
   if (!(await isModelFolder(target))) await convert(folder, target, model, options);
   const parts = ['vqgan', 'text-encoder', 'decoder'].map((part) => stat(join(target, part, weightsFile)));
   const bytes = (await Promise.all(parts)).reduce((sum, { size }) => sum + size, 0);
-  // The decoder is compiled for each number of pictures: there is room for one, and about one more.
+  // The decoder is compiled per batch size: the cache has room for about two sizes.
   return { folder: target, cache: { folder: join(target, 'compiled'), maxBytes: 2 * bytes } };
 }
 
@@ -112,26 +114,26 @@ async function download(
   });
 }
 
-/** Of a model folder, all that is in it; of a release, the files that it is converted from. */
+/** Selects the files to download: all of a model folder, or those of a published model that are converted. */
 const filesOfModel: Extract<DownloadOptions['files'], (...args: never) => unknown> = (listing) => {
   const names = listing.map(({ name }) => name);
   if (names.includes('model.json'))
     return names.filter((name) => /^[^/]+(\/[^/]+)?\.(json|txt|safetensors)$/.test(name));
   if (!names.includes('config.json') || !names.includes('flax_model.msgpack')) {
     throw new ModelFolderError(
-      'The repository has neither a model.json nor the config.json and flax_model.msgpack of a DALL·E Mini; choose one such as dalle-mini/dalle-mini.',
+      'The repository must have a model.json, or the config.json and flax_model.msgpack of a DALL·E Mini. Choose one such as dalle-mini/dalle-mini.',
     );
   }
   return ['config.json', 'flax_model.msgpack', ...neededTokenizerFiles(names)];
 };
 
-/** A released text encoder and decoder: their configurations, and their weights, which are read when they are taken. */
-interface Release {
+/** A published text encoder and decoder: their configurations, and functions that read their weights. */
+interface PublishedModel {
   readonly tokenizer: 'bart' | 'min-dalle';
   readonly tokenizerFiles: readonly string[];
   readonly textEncoder: BartConfig;
   readonly decoder: DecoderConfig;
-  readonly takeTextEncoder: () => Promise<Checkpoint>;
+  readonly importTextEncoder: () => Promise<Checkpoint>;
   readonly importDecoder: () => Promise<Checkpoint>;
   readonly vqgan: () => Promise<string>;
   readonly sampling: SamplingOptions;
@@ -139,8 +141,8 @@ interface Release {
 
 async function convert(folder: string, target: string, model: string, options: PublishedModelOptions): Promise<void> {
   const { signal, onProgress, dtype } = options;
-  const release = await openRelease(folder, options);
-  const vqganFolder = await release.vqgan();
+  const published = await openPublished(folder, options);
+  const vqganFolder = await published.vqgan();
   let done = 0;
   const report = () => {
     onProgress?.({ stage: 'convert', model, done: done++, total: 3, unit: 'files' });
@@ -150,25 +152,25 @@ async function convert(folder: string, target: string, model: string, options: P
     target,
     {
       name: model,
-      textEncoder: { type: 'dalle-mini', maxLength: release.textEncoder.maxLength, tokenizer: release.tokenizer },
-      sampling: release.sampling,
+      textEncoder: { type: 'dalle-mini', maxLength: published.textEncoder.maxLength, tokenizer: published.tokenizer },
+      sampling: published.sampling,
     },
     {
       async vqgan() {
         report();
         return inFile(vqganFolder, () => readVqganFiles(vqganFolder));
       },
-      // Its weights are let go before the decoder's are read, where they come in files of their own.
+      // If both have their own files, these weights are freed before the decoder's are read.
       async textEncoder() {
         report();
-        return { config: release.textEncoder, weights: await release.takeTextEncoder() };
+        return { config: published.textEncoder, weights: await published.importTextEncoder() };
       },
       async decoder() {
         report();
-        return { config: release.decoder, weights: await release.importDecoder() };
+        return { config: published.decoder, weights: await published.importDecoder() };
       },
       async textEncoderFiles(to) {
-        for (const name of release.tokenizerFiles) await copyFile(join(folder, name), join(to, name));
+        for (const name of published.tokenizerFiles) await copyFile(join(folder, name), join(to, name));
       },
     },
     dtype,
@@ -176,33 +178,33 @@ async function convert(folder: string, target: string, model: string, options: P
   report();
 }
 
-/** @throws ModelFolderError if the folder holds no DALL·E Mini. */
-async function openRelease(folder: string, options: PublishedModelOptions): Promise<Release> {
+/** Opens a published model in either layout. Throws a `ModelFolderError` if the folder has neither. */
+async function openPublished(folder: string, options: PublishedModelOptions): Promise<PublishedModel> {
   const names = await readdir(folder);
   const has = (...files: readonly string[]) => files.every((file) => names.includes(file));
-  if (has('config.json', 'flax_model.msgpack')) return openFlaxRelease(folder, names, options);
+  if (has('config.json', 'flax_model.msgpack')) return openDalleMini(folder, names, options);
   if (has('encoder.pt', 'decoder.pt', 'vocab.json', 'merges.txt')) return openMinDalle(folder, names, options);
   throw new ModelFolderError(
-    `There is no model at ${folder}: expected a model.json; the config.json, flax_model.msgpack and tokenizer.json of a DALL·E Mini; or the encoder.pt, decoder.pt, vocab.json and merges.txt of min-dalle.`,
+    `There is no model at ${folder}. The folder must have a model.json; the config.json, flax_model.msgpack and tokenizer.json of a DALL·E Mini; or the encoder.pt, decoder.pt, vocab.json and merges.txt of min-dalle.`,
   );
 }
 
-async function openFlaxRelease(
+async function openDalleMini(
   folder: string,
   names: readonly string[],
   options: PublishedModelOptions,
-): Promise<Release> {
+): Promise<PublishedModel> {
   const json = await readJson(join(folder, 'config.json'));
   const configs = await inFile(join(folder, 'config.json'), () => ({
     textEncoder: importTextEncoderConfig(json),
     decoder: importDecoderConfig(json),
   }));
   const path = join(folder, 'flax_model.msgpack');
-  // Both parts are taken out of one file: what is taken is let go.
-  let released: Checkpoint | undefined;
-  const take = async (part: (released: Checkpoint) => Checkpoint) => {
-    released ??= await readTensors(path);
-    const all = released;
+  // One file has both parts. Importing a part removes its tensors, so that their memory is freed.
+  let published: Checkpoint | undefined;
+  const importPart = async (part: (published: Checkpoint) => Checkpoint) => {
+    published ??= await readTensors(path);
+    const all = published;
     return inFile(path, () => part(all));
   };
   const normalized = json.normalize_text === true;
@@ -210,10 +212,10 @@ async function openFlaxRelease(
     tokenizer: 'bart',
     tokenizerFiles: neededTokenizerFiles(names).filter((name) => normalized || name !== wordsFile),
     ...configs,
-    takeTextEncoder: () => take((all) => importTextEncoder(all, configs.textEncoder)),
-    importDecoder: () => take((all) => importDecoder(all, configs.decoder)),
+    importTextEncoder: () => importPart((all) => importTextEncoder(all, configs.textEncoder)),
+    importDecoder: () => importPart((all) => importDecoder(all, configs.decoder)),
     vqgan: () => findVqgan(options),
-    // As the published notebook draws: it names no top-k, and transformers takes 50 then.
+    // As in the published notebook, which sets no top-k: the default of transformers is 50.
     sampling: { topK: 50, guidanceScale: 10 },
   };
 }
@@ -222,9 +224,9 @@ async function openMinDalle(
   folder: string,
   names: readonly string[],
   options: PublishedModelOptions,
-): Promise<Release> {
+): Promise<PublishedModel> {
   const [encoderPath, decoderPath] = [join(folder, 'encoder.pt'), join(folder, 'decoder.pt')];
-  // Sizes are in the weights alone. Heads are 64 wide in both published models.
+  // Only the shapes of the weights show the sizes. Heads have 64 channels in both published models.
   const [encoder, decoder] = await Promise.all([sizesOf(encoderPath), sizesOf(decoderPath)]);
   const block = ({ width, layers, feedForwardWidth }: Sizes) => ({
     width,
@@ -245,13 +247,13 @@ async function openMinDalle(
       textWidth: encoder.width,
       textLength: encoder.positions,
     },
-    takeTextEncoder: () => readTensors(encoderPath),
+    importTextEncoder: () => readTensors(encoderPath),
     importDecoder: () => readTensors(decoderPath),
     vqgan: async () => {
       if (options.vqgan !== undefined) return findVqgan(options);
       return names.includes('detoker.pt') ? folder : join(dirname(folder), 'vqgan');
     },
-    // min-dalle's own.
+    // The defaults of min-dalle.
     sampling: { topK: 256, guidanceScale: 16 },
   };
 }
@@ -264,13 +266,13 @@ interface Sizes {
   readonly feedForwardWidth: number;
 }
 
-/** The sizes of an encoder or a decoder of min-dalle, by the shapes of its tensors. */
+/** Reads the sizes of an encoder or a decoder of min-dalle from the shapes of its tensors. */
 async function sizesOf(path: string): Promise<Sizes> {
   const tensors = await inFile(path, () => locateTensors(path));
   const shape = (name: string) => {
     const tensor = tensors.get(name);
     if (tensor?.shape.length !== 2)
-      throw new ModelFolderError(`${path}: it has no matrix ${name}, as min-dalle's has; fetch it again.`);
+      throw new ModelFolderError(`${path}: the matrix ${name} of min-dalle is missing. Download the file again.`);
     return tensor.shape as readonly [number, number];
   };
   const [rows, width] = shape('embed_tokens.weight');
@@ -281,7 +283,7 @@ async function sizesOf(path: string): Promise<Sizes> {
   return { rows, positions, width, layers, feedForwardWidth };
 }
 
-/** The folder of the VQ-GAN that was asked for, or of the published one. */
+/** Finds or downloads the VQ-GAN of the options, or the published one. */
 async function findVqgan(options: PublishedModelOptions): Promise<string> {
   const { vqgan } = options;
   if (vqgan !== undefined && (await isFolder(vqgan))) return vqgan;

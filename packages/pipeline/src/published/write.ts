@@ -1,4 +1,4 @@
-/** A model in the layout of DALL·E Mini's releases, which the published Python code loads. */
+/** Writes models in the published layout of DALL·E Mini, which the published Python code loads. */
 import { join, resolve } from 'node:path';
 import { makeFolder, writeFolderAtomically, writeJsonFile } from '@dalle-mini/core/node';
 import { exportConfig, exportDecoder } from '@dalle-mini/decoder';
@@ -20,11 +20,11 @@ import {
 } from '../model-folder/part.js';
 import { type BartPart, writeTokenizerFiles } from '../model-folder/text-encoder.js';
 
-/** What a release is made of. The text encoder is DALL·E Mini's own: the published code has no other. */
-export interface ReleaseParts {
+/** The parts of a published model. The text encoder is BART, because the published code has no other. */
+export interface PublishedModelParts {
   readonly textEncoder: BartPart;
   readonly decoder: DecoderPart;
-  /** Not needed where it is the published one. */
+  /** Not needed if it is the published VQ-GAN. */
   readonly imageTokenizer?: VqganPart;
 }
 
@@ -32,19 +32,21 @@ const vqganFolder = 'vqgan';
 const flaxFile = 'flax_model.msgpack';
 
 /**
- * Writes a model as DALL·E Mini was released: `config.json`, `flax_model.msgpack`, its layers stacked, in float32, and the tokenizer's
- * files; the VQ-GAN in the layout of vqgan-jax, in the folder `vqgan` within. `DalleBart.from_pretrained(folder)` loads it in Python,
- * and `fromPretrained(folder, { vqgan: `${folder}/vqgan` })` here.
+ * Writes a model in the published layout of DALL·E Mini: `config.json`, `flax_model.msgpack` (float32, with stacked
+ * layers) and the tokenizer's files. The VQ-GAN is written in the layout of vqgan-jax, into the subfolder `vqgan`.
+ * `DalleBart.from_pretrained(folder)` loads the model in Python, `fromPretrained(folder, { vqgan: `${folder}/vqgan` })`
+ * in TypeScript.
  *
- * It is written whole or not at all, and replaces nothing but a release.
- * @throws ModelFolderError if the parts do not belong together, or something else stands at the place; RangeError if the published code
- * does not have one of their options; FileError if the disk refuses.
+ * The folder is written atomically. It may replace a published model, but no other folder.
+ *
+ * @throws ModelFolderError if the parts do not match, or the folder has other files; ConfigError if the published code
+ * lacks one of their options; FileError if the folder cannot be written.
  */
-export async function writeRelease(folder: string, parts: ReleaseParts): Promise<void> {
+export async function writePublishedModel(folder: string, parts: PublishedModelParts): Promise<void> {
   const { textEncoder, decoder, imageTokenizer } = parts;
   const target = resolve(folder);
   checkParts(parts);
-  // What fromPretrained converted the release before to is of no use with this one.
+  // `converted` is the conversion of the replaced model by fromPretrained, and useless with the new one.
   await checkReplaceable(target, [configFile, flaxFile, ...dalleMiniTokenizerFiles, vqganFolder, 'converted']);
   const config = {
     ...exportConfig(textEncoder.config, decoder.config),
@@ -55,11 +57,11 @@ export async function writeRelease(folder: string, parts: ReleaseParts): Promise
     await writeFlaxCheckpointFile(join(place, flaxFile), weights);
   };
   await writeFolderAtomically(target, async (temporary) => {
-    const released = [
+    const weights = [
       ...exportTextEncoder(stored(textEncoder, bartKind).weights, textEncoder.config),
       ...exportDecoder(stored(decoder, decoderKind).weights, decoder.config),
     ];
-    await write(temporary, config, new Map(released));
+    await write(temporary, config, new Map(weights));
     await writeTokenizerFiles(temporary, textEncoder.tokenizerFiles);
     if (imageTokenizer) {
       const place = join(temporary, vqganFolder);

@@ -1,7 +1,7 @@
 import { runModule } from '@dalle-mini/testing/processes';
 import { expect, test } from 'vitest';
 
-/** Runs a program in a Node that cannot find the packages with native code; returns what it prints. */
+/** Runs a program that cannot load the packages with native code. Returns its output. */
 async function withoutNativePackages(program: string): Promise<string> {
   const hooks = `export function resolve(name, context, next) {
     if (/^(sharp|onnxruntime-node)$/.test(name)) throw new Error('no ' + name);
@@ -15,18 +15,18 @@ async function withoutNativePackages(program: string): Promise<string> {
   return stdout;
 }
 
-test('writes PNG where sharp and ONNX Runtime cannot be loaded, and says what to install when sharp is needed', async () => {
+test('writes PNG without sharp and ONNX Runtime, and names the package to install for WebP', async () => {
   const program = `
     import { encodeImage, imageGrid } from '@dalle-mini/pipeline';
     const image = imageGrid([{ width: 1, height: 1, data: new Uint8Array(3) }]);
     console.log((await encodeImage(image)).length > 0);
     console.log(await encodeImage(image, { format: 'webp' }).catch((error) => error.message));`;
   expect(await withoutNativePackages(program)).toBe(
-    'true\nJPEG and WebP files are written with sharp, which cannot be loaded here: install it with "npm install sharp".\n',
+    'true\nJPEG and WebP files are written with sharp, which cannot be loaded. Install it with "npm install sharp".\n',
   );
 });
 
-test('has an entry of its own for TextToImage, which needs nothing of Node', async () => {
+test('exports TextToImage from an entry that needs no Node.js modules', async () => {
   const program = `
     import { register } from 'node:module';
     const hooks = \`import { isBuiltin } from 'node:module';

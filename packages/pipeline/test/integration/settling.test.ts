@@ -1,7 +1,7 @@
 import { runModule } from '@dalle-mini/testing/processes';
 import { expect, test } from 'vitest';
 
-test('fromPretrained settles whenever it is aborted while it loads, or the model is disposed of while it draws', async () => {
+test('settles promises when loading is aborted, or when the model is disposed of while generating', async () => {
   // Replies of the workers arrive while the main thread is blocked, and are read after the abort.
   const program = `
     import { setTimeout } from 'node:timers/promises';

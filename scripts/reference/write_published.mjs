@@ -1,9 +1,9 @@
 /**
- * Trains small models with the text encoder of DALL·E Mini for some steps, and writes them for the published Python code: for each of some
- * sets of options FOLDER/<name>, a release with its VQ-GAN, and FOLDER/<name>.safetensors, what the models compute here. load_release.py
- * compares.
+ * Trains small models with the text encoder of DALL·E Mini for some steps, and writes them for the published Python code. For
+ * each set of options it writes a published model with its VQ-GAN, FOLDER/<name>, and the results of the models in
+ * TypeScript, FOLDER/<name>.safetensors. load_published.py compares them.
  *
- * Usage: npm run build && node scripts/reference/write_release.mjs FOLDER
+ * Usage: npm run build && node scripts/reference/write_published.mjs FOLDER
  */
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ import { importDecoderConfig, teacherForced } from '@dalle-mini/decoder';
 import { input, ParameterScope } from '@dalle-mini/graph';
 import { initializeParameters } from '@dalle-mini/graph/initializers';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
-import { writeRelease } from '@dalle-mini/pipeline';
+import { writePublishedModel } from '@dalle-mini/pipeline';
 import { BartTextEncoder, bartParameters, importTextEncoderConfig } from '@dalle-mini/text-encoder';
 import { trainDecoder, trainVqgan } from '@dalle-mini/train';
 import { decodeGraph, encodeGraph } from '@dalle-mini/vqgan';
@@ -21,7 +21,7 @@ import { writeCheckpointFile } from '@dalle-mini/weights/node';
 
 const target = process.argv[2];
 if (target === undefined) {
-  console.error('Give a folder to write into: node scripts/reference/write_release.mjs FOLDER');
+  console.error('Give a folder to write into: node scripts/reference/write_published.mjs FOLDER');
   process.exit(1);
 }
 
@@ -147,7 +147,7 @@ for (const [name, options] of Object.entries(variants)) {
   const outputs = await compute({ inputs, outputs: { logits } }, trained, given);
   await encoder.dispose();
 
-  await writeRelease(join(target, name), {
+  await writePublishedModel(join(target, name), {
     textEncoder: { config, parameters: textParameters, tokenizer: 'bart', tokenizerFiles: {} },
     decoder: { config: decoderConfig, parameters: trained },
     imageTokenizer,

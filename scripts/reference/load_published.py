@@ -1,17 +1,18 @@
-"""Loads releases that were written here with the published Python code, and compares what it computes with what is computed here.
+"""Loads models that writePublishedModel wrote with the published Python code, and compares the results of both.
 
     pip install jax==0.4.13 jaxlib==0.4.13 flax==0.6.11 'orbax-checkpoint<0.3' transformers==4.25.1 \\
         'numpy<1.25' 'scipy<1.12' einops safetensors
     git clone https://github.com/borisdayma/dalle-mini
     git clone https://github.com/patil-suraj/vqgan-jax
-    npm run build && node scripts/reference/write_release.mjs releases
-    python scripts/reference/load_release.py releases dalle-mini vqgan-jax
+    npm run build && node scripts/reference/write_published.mjs published
+    python scripts/reference/load_published.py published dalle-mini vqgan-jax
 
-For each release it prints the largest difference of the logits, relative to the largest logit; and of the VQ-GAN that of the pixels, and
-how many of an image's tokens are the same. It fails if a parameter is missing or left over, or if a difference is over 1e-5.
+For each model it prints the largest difference of the logits, relative to the largest logit; and for the VQ-GAN the largest
+difference of the pixels, and the number of equal tokens of an image. It fails if parameters are missing or unknown, or if a
+difference is above 1e-5.
 
-One thing is mended on the way, as in options.py: the published decoder reads its last norm even where it has none (`postln`), and is
-given None.
+One error of the published code is fixed, as in options.py: the decoder reads its last norm even if it has none (`postln`), so
+that norm is set to None.
 """
 
 import argparse
@@ -31,7 +32,7 @@ TOLERANCE = 1e-5
 
 
 def load(model_class, folder, **options):
-    """The model and its parameters, which must be exactly those that the code has, in number and shape."""
+    """Returns the model and its parameters. Fails unless names and shapes are exactly those of the code."""
     model, params = model_class.from_pretrained(str(folder), _do_init=False, **options)
     wanted = {name: value.shape for name, value in flatten(model.params_shape_tree).items()}
     given = {name: value.shape for name, value in flatten(params).items()}
@@ -45,7 +46,7 @@ def difference(result, expected):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("releases", type=Path, help="the folder that write_release.mjs wrote")
+    parser.add_argument("published", type=Path, help="the folder that write_published.mjs wrote")
     parser.add_argument("dalle_mini", type=Path, help="path of a checkout of borisdayma/dalle-mini")
     parser.add_argument("vqgan_jax", type=Path, help="path of a checkout of patil-suraj/vqgan-jax")
     arguments = parser.parse_args()
@@ -57,7 +58,7 @@ def main():
     from vqgan_jax.modeling_flax_vqgan import VQModel
 
     worst = 0.0
-    for expected_path in sorted(arguments.releases.glob("*.safetensors")):
+    for expected_path in sorted(arguments.published.glob("*.safetensors")):
         expected = load_file(expected_path)
         folder = expected_path.with_suffix("")
         model, params = load(DalleBart, folder)
