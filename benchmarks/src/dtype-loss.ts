@@ -18,7 +18,7 @@ import {
   type Dtype,
   fromPretrained,
   type ModelParts,
-  openDecoder,
+  openDecoderPart,
   readModelFolder,
   type TextToImage,
   writeModelFolder,
@@ -106,7 +106,7 @@ async function open(bundled: ModelParts, dtype: Dtype): Promise<Model> {
     dtype,
     megabytes: size / 1e6,
     parts: await fromPretrained(folder, { runtime }),
-    ...(await openDecoder(decoderFolder)),
+    ...(await openDecoderPart(decoderFolder)),
   };
 }
 

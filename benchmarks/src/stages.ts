@@ -17,8 +17,9 @@ import {
 import { normal } from '@dalle-mini/graph/initializers';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { quantizableParameters, type StoredParameter } from '@dalle-mini/graph/stored';
-import { type Dtype, openDecoder, readModelDescription } from '@dalle-mini/pipeline';
-import { type BartConfig, bartGraph, tokenizerFromBpeFiles } from '@dalle-mini/text-encoder';
+import { type Dtype, openDecoderPart, readModelDescription } from '@dalle-mini/pipeline';
+import { type BartConfig, bartGraph } from '@dalle-mini/text-encoder';
+import { tokenizerFromBpeFiles } from '@dalle-mini/text-encoder/tokenizers';
 import { decodeGraph, type VqganConfig } from '@dalle-mini/vqgan';
 import { locateTensors } from '@dalle-mini/weights/node';
 import { median } from './processes.js';
@@ -49,7 +50,7 @@ export async function measureStages({ release, dtype, images, prompt, length, th
   const [textEncoder, decoder, vqgan] = (['textEncoder', 'decoder', 'imageTokenizer'] as const).map((part) =>
     join(model, description[part].folder),
   ) as [string, string, string];
-  const { config, parameters } = await openDecoder(decoder);
+  const { config, parameters } = await openDecoderPart(decoder);
   const shape = { images, guided: true, textLength: length };
   const sequences = 2 * images;
   const { gridSize } = config;

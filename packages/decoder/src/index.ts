@@ -9,4 +9,4 @@ export {
   importDecoder,
   importDecoderConfig,
 } from './published.js';
-export { distribution, guide, type SamplingInputs, sample } from './sampling.js';
+export { guide } from './sampling.js';

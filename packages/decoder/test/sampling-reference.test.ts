@@ -1,10 +1,11 @@
 import { createRandom } from '@dalle-mini/core';
-import { distribution, guide, sample } from '@dalle-mini/decoder';
+import { guide } from '@dalle-mini/decoder';
 import { broadcastTo, input, reshape } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { fixture } from '@dalle-mini/testing/published';
 import { toFloat32 } from '@dalle-mini/weights';
 import { afterAll, describe, expect, test } from 'vitest';
+import { distribution, sample } from '../src/sampling.js';
 import { chiSquare, criticalChiSquare } from './chi-square.js';
 import { floats } from './published.js';
 import { float, inputsOf, lastUniform, type Options, valuesOf } from './sampling-options.js';

@@ -1,8 +1,9 @@
 import { createRandom } from '@dalle-mini/core';
-import { distribution, guide, sample } from '@dalle-mini/decoder';
+import { guide } from '@dalle-mini/decoder';
 import { broadcastTo, input } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { afterAll, describe, expect, test } from 'vitest';
+import { distribution, sample } from '../src/sampling.js';
 import { chiSquare, criticalChiSquare } from './chi-square.js';
 import { float, inputsOf, lastUniform, type Options, valuesOf } from './sampling-options.js';
 

@@ -24,7 +24,7 @@ import { TextToImage } from './generate/text-to-image.js';
 import { dtypes } from './model-folder/dtype.js';
 import { folderError, ModelFolderError } from './model-folder/files.js';
 import { isModelFolder, readModelDescription } from './model-folder/model-folder.js';
-import { openDecoder, openVqgan } from './model-folder/part.js';
+import { openDecoderPart, openVqganPart } from './model-folder/part.js';
 import { openTextEncoder } from './model-folder/text-encoder.js';
 import { type ProvidedModel, type PublishedModelOptions, provideModel, provideModelOf } from './published/provide.js';
 
@@ -99,7 +99,7 @@ export async function fromPretrained(source = 'emoji', options: FromPretrainedOp
     const textEncoderFolder = join(folder, description.textEncoder.folder);
     const decoderFolder = join(folder, description.decoder.folder);
     // The decoder first, because it takes longest to compile, which the runtime does in the background.
-    const decoderPart = await raceAbort(openDecoder(decoderFolder), signal);
+    const decoderPart = await raceAbort(openDecoderPart(decoderFolder), signal);
     decoder = new DalleMiniDecoder(decoderPart.config, decoderPart.parameters, { runtime });
     // If this fails, the first call fails with the same error.
     if (prepare > 0) decoder.prepare(Math.min(prepare, batchSize), description.sampling).catch(() => undefined);
@@ -107,7 +107,7 @@ export async function fromPretrained(source = 'emoji', options: FromPretrainedOp
     const loading = [
       // One caption at once, because the encoding of the negative prompt is kept.
       openTextEncoder(textEncoderFolder, description.textEncoder, { runtime, batchSize: 1, signal: failure.signal }),
-      openVqgan(join(folder, description.imageTokenizer.folder)),
+      openVqganPart(join(folder, description.imageTokenizer.folder)),
     ] as const;
     const [textEncoder, vqganPart] = await raceAbort(Promise.all(loading), signal);
     if (textEncoder.width !== decoderPart.config.textWidth) {

@@ -40,10 +40,9 @@ export {
   writeModelFolder,
   writeVqgan,
 } from './model-folder/model-folder.js';
-export { type DecoderPart, openDecoder, readDecoder, readVqgan, type VqganPart } from './model-folder/part.js';
+export { type DecoderPart, openDecoderPart, readDecoder, readVqgan, type VqganPart } from './model-folder/part.js';
 export {
   type BartPart,
-  openTextEncoder,
   readTextEncoder,
   type TextEncoderDescription,
   type TextEncoderPart,

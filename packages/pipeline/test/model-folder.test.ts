@@ -9,8 +9,7 @@ import { loadTfjs, TfjsRuntime } from '@dalle-mini/graph/tfjs';
 import {
   fromPretrained,
   type ModelParts,
-  openDecoder,
-  openTextEncoder,
+  openDecoderPart,
   readDecoder,
   readModelFolder,
   readTextEncoder,
@@ -25,6 +24,7 @@ import { type VqganConfig, vqganParameters } from '@dalle-mini/vqgan';
 import { type Checkpoint, fromFloat32 } from '@dalle-mini/weights';
 import { readCheckpointFile, writeCheckpointFile } from '@dalle-mini/weights/node';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { openTextEncoder } from '../src/model-folder/text-encoder.js';
 
 let folder: string;
 let whole: string;
@@ -205,7 +205,7 @@ describe('weights of 8 bits', () => {
     const weights = inCopy('decoder', 'model.safetensors');
     await changeWeights(weights, quantizeAll);
     const expected = dequantize((await readCheckpointFile(weights)).tensors);
-    const { parameters } = await openDecoder(inCopy('decoder'));
+    const { parameters } = await openDecoderPart(inCopy('decoder'));
     expect([...parameters.values()].filter((value) => value.kind === 'rows' && value.outliers)).not.toHaveLength(0);
     for (const [name, value] of parameters) {
       expect(regionsOf(value)).not.toHaveLength(0);
@@ -221,7 +221,7 @@ describe('weights of 8 bits', () => {
       quantizeAll(tensors);
       for (const name of tensors.keys()) if (name.endsWith('.scale')) tensors.delete(name);
     });
-    await expect(openDecoder(inCopy('decoder'))).rejects.toThrow(/model\.safetensors: .*\.scale.* are missing/);
+    await expect(openDecoderPart(inCopy('decoder'))).rejects.toThrow(/model\.safetensors: .*\.scale.* are missing/);
   });
 });
 
@@ -267,7 +267,7 @@ describe('writeModelFolder', () => {
 
   test('stores 8-bit matrices by columns, except the last of a layer, and refuses columns of another shape', async () => {
     await writeModelFolder(target(), tinyModel(), { dtype: 'q8' });
-    const { parameters } = await openDecoder(join(target(), 'decoder'));
+    const { parameters } = await openDecoderPart(join(target(), 'decoder'));
     const named = (part: string) => [...parameters.keys()].filter((name) => part in parameters.get(name)!);
     expect(named('columns')).toContain('layers.0.self_attn.q_proj.weight');
     expect(named('columns')).toContain('layers.0.encoder_attn.k_proj.weight');
@@ -280,14 +280,14 @@ describe('writeModelFolder', () => {
       const tensor = tensors.get(name)!;
       tensors.set(name, { ...tensor, shape: [tensor.shape[0]! * 2, tensor.shape[1]! / 2] });
     });
-    await expect(openDecoder(join(target(), 'decoder'))).rejects.toThrow(
+    await expect(openDecoderPart(join(target(), 'decoder'))).rejects.toThrow(
       /q_proj\.weight\.columns must have shape \[16, 16\], not \[32, 8\]/,
     );
   });
 
   test('stores fp16 weights that stay in their file, and generate the same image as in memory with every runtime', async () => {
     await writeModelFolder(target(), tinyModel(), { dtype: 'fp16' });
-    const { parameters } = await openDecoder(join(target(), 'decoder'));
+    const { parameters } = await openDecoderPart(join(target(), 'decoder'));
     for (const value of parameters.values())
       expect(value).toMatchObject({ kind: 'fp16', halves: { file: 'model.safetensors' } });
 

@@ -4,7 +4,7 @@ import { createRandom, type TextEncoder } from '@dalle-mini/core';
 import type { Dataset, Sample, TokenDataset } from '@dalle-mini/data';
 import type { DecoderConfig } from '@dalle-mini/decoder';
 import { initializeParameters } from '@dalle-mini/graph/initializers';
-import { loadTextTokenizer } from '@dalle-mini/text-encoder';
+import { loadTextTokenizer } from '@dalle-mini/text-encoder/tokenizers';
 import type { DecoderTraining, VqganTraining } from '@dalle-mini/train';
 import { tinyBert } from './tiny-bert.js';
 import { tinyDecoder } from './tiny-decoder.js';

@@ -6,8 +6,6 @@ export {
 } from './bert/hugging-face-text-encoder.js';
 export type { BertFamily } from './bert/names.js';
 export { bertWeights } from './bert/weights.js';
-export { TextNormalizer, type TextNormalizerOptions } from './captions/text-normalizer.js';
-export type { WordFrequencies } from './captions/word-splitter.js';
 export type { CompiledTextEncoder, CompiledTextEncoderOptions } from './compiled-text-encoder.js';
 export {
   type BartConfig,
@@ -19,14 +17,3 @@ export {
 } from './dalle-mini/bart.js';
 export { type BartParts, BartTextEncoder } from './dalle-mini/bart-text-encoder.js';
 export { exportTextEncoder, importTextEncoder, importTextEncoderConfig } from './dalle-mini/published.js';
-export { emojiNamingTokenizer } from './tokenizers/emoji-naming-tokenizer.js';
-export { minDalleTokenizer } from './tokenizers/min-dalle-tokenizer.js';
-export { normalizingTokenizer } from './tokenizers/normalizing-tokenizer.js';
-export { loadTextTokenizer, type TextTokenizer, type TokenBatch, type Unread } from './tokenizers/text-tokenizer.js';
-export {
-  type BpeFiles,
-  tokenizerFromBpeFiles,
-  tokenizerFromFiles,
-  tokenizerFromWordPieceFiles,
-  type WordPieceFiles,
-} from './tokenizers/vocabulary-files.js';

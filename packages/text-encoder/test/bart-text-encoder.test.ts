@@ -8,8 +8,8 @@ import {
   type CompiledTextEncoderOptions,
   importTextEncoder,
   importTextEncoderConfig,
-  type TextTokenizer,
 } from '@dalle-mini/text-encoder';
+import type { TextTokenizer } from '@dalle-mini/text-encoder/tokenizers';
 import { toFloat32, toInt32 } from '@dalle-mini/weights';
 import { afterAll, describe, expect, test } from 'vitest';
 

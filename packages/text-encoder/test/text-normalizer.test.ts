@@ -1,4 +1,4 @@
-import { TextNormalizer } from '@dalle-mini/text-encoder';
+import { TextNormalizer } from '@dalle-mini/text-encoder/tokenizers';
 import { describe, expect, test } from 'vitest';
 import { demojize } from '../src/captions/demojize.js';
 import { fixText } from '../src/captions/fix-text.js';

@@ -7,7 +7,7 @@ import {
   tokenizerFromBpeFiles,
   tokenizerFromFiles,
   tokenizerFromWordPieceFiles,
-} from '@dalle-mini/text-encoder';
+} from '@dalle-mini/text-encoder/tokenizers';
 import { describe, expect, test } from 'vitest';
 import { bpeFiles, maxLength, type Row, read, rows, wordFrequencies } from './captions.js';
 import { families, readModel, tokens, vocabularies } from './hugging-face.js';

@@ -7,5 +7,11 @@ export type { Order } from './run/order.js';
 export { DivergenceError } from './run/trainer.js';
 export { textEncoderWeights, trainedTextEncoder } from './text/pretrained.js';
 export type { FrozenTextEncoder, TrainedTextEncoder } from './text/text-source.js';
-export * from './train-decoder.js';
-export * from './train-vqgan.js';
+export {
+  type DecoderSamples,
+  type DecoderTraining,
+  type DecoderTrainingConfig,
+  decoderTrainingFields,
+  trainDecoder,
+} from './train-decoder.js';
+export { trainVqgan, type VqganTraining, type VqganTrainingConfig, vqganTrainingFields } from './train-vqgan.js';

@@ -151,7 +151,7 @@ export async function readModelFolder(folder: string): Promise<ModelParts> {
   const { name, license, imageTokenizer, textEncoder, decoder, sampling } = await readModelDescription(folder);
   if (textEncoder.type !== 'bert') {
     throw new ModelFolderError(
-      `${join(folder, descriptionFile)}: textEncoder.type must be "bert" to be read, not "${textEncoder.type}". Use openTextEncoder.`,
+      `${join(folder, descriptionFile)}: textEncoder.type must be "bert" to be read, not "${textEncoder.type}". Use openTextEncoder of @dalle-mini/text-encoder/node.`,
     );
   }
   const [vqganPart, files, decoderPart] = await Promise.all([

@@ -106,7 +106,7 @@ export async function readDecoder(folder: string): Promise<DecoderPart> {
 /**
  * Opens a VQ-GAN as {@link readVqgan} does, but large weights, and those in 16 or 8 bits, stay in their mapped file.
  */
-export async function openVqgan(folder: string): Promise<VqganPart<StoredParameter>> {
+export async function openVqganPart(folder: string): Promise<VqganPart<StoredParameter>> {
   return openPart(folder, vqganKind);
 }
 
@@ -114,7 +114,7 @@ export async function openVqgan(folder: string): Promise<VqganPart<StoredParamet
  * Opens a decoder as {@link readDecoder} does, but large weights, and those in 16 or 8 bits, stay in their mapped file,
  * and quantized matrices stay quantized.
  */
-export async function openDecoder(folder: string): Promise<DecoderPart<StoredParameter>> {
+export async function openDecoderPart(folder: string): Promise<DecoderPart<StoredParameter>> {
   return openPart(folder, decoderKind);
 }
 

@@ -1,6 +1,7 @@
 import type { TensorData } from '@dalle-mini/graph';
 import { decodeParameter } from '@dalle-mini/graph/stored';
-import { bertWeights, type HuggingFaceFiles, parseBertConfig, tokenizerFromFiles } from '@dalle-mini/text-encoder';
+import { bertWeights, type HuggingFaceFiles, parseBertConfig } from '@dalle-mini/text-encoder';
+import { tokenizerFromFiles } from '@dalle-mini/text-encoder/tokenizers';
 import { type Checkpoint, fromFloat32 } from '@dalle-mini/weights';
 import { type TrainedTextEncoder, textEncoderPrefix } from './text-source.js';
 

@@ -10,7 +10,8 @@ import {
   variant,
 } from '@dalle-mini/core';
 import { input, ParameterScope, type Runtime, type Tensor, type TensorData } from '@dalle-mini/graph';
-import { type BertConfig, bert, type TextTokenizer } from '@dalle-mini/text-encoder';
+import { type BertConfig, bert } from '@dalle-mini/text-encoder';
+import type { TextTokenizer } from '@dalle-mini/text-encoder/tokenizers';
 import { parametersField } from '../run/options.js';
 import type { Settings } from '../run/settings.js';
 import { CaptionCache } from './caption-cache.js';

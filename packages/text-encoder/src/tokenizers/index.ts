@@ -1,0 +1,13 @@
+/** From captions to token ids. */
+export { TextNormalizer, type TextNormalizerOptions } from '../captions/text-normalizer.js';
+export type { WordFrequencies } from '../captions/word-splitter.js';
+export { minDalleTokenizer } from './min-dalle-tokenizer.js';
+export { normalizingTokenizer } from './normalizing-tokenizer.js';
+export { loadTextTokenizer, type TextTokenizer, type TokenBatch, type Unread } from './text-tokenizer.js';
+export {
+  type BpeFiles,
+  tokenizerFromBpeFiles,
+  tokenizerFromFiles,
+  tokenizerFromWordPieceFiles,
+  type WordPieceFiles,
+} from './vocabulary-files.js';
