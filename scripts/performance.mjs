@@ -125,7 +125,7 @@ const sharper = (bound, psnr, peer) => ({
 /** Time here and a peer's, and how many times faster it is here. */
 const against = (here, peer, roofline) => ({ here, peer, ratio: divide(peer, here), roofline });
 
-const guided = 'Mini, one picture with guidance';
+const guided = 'Mini, one image with guidance';
 const longestGap = (timings) => timings && Math.max(...timings.map(({ longest_gap_ms }) => longest_gap_ms));
 
 /** Each target: what is measured, its unit, what it is held to, and the figures. */
@@ -141,26 +141,16 @@ function targets(results) {
     [`${guided}, q8: a token`, milliseconds, timesFaster(2.5, 'transformers'), token(one, 1, 'q8', 'transformers')],
     [`${guided}, fp32: a token`, milliseconds, timesFaster(5, 'min-dalle'), token(one, 1, 'fp32', 'minDalle')],
     [`${guided}, fp32: a token`, milliseconds, timesFaster(1.2, 'transformers'), token(one, 1, 'fp32', 'transformers')],
+    ['Mini, nine images, fp32: a token', milliseconds, timesFaster(6, 'min-dalle'), token(nine, 9, 'fp32', 'minDalle')],
+    ['Mini, nine images, fp32: a token', milliseconds, ofRoofline(1.35), token(nine, 9, 'fp32')],
+    ['VQ-GAN f16-16384: decode one image', milliseconds, timesFaster(1.2, 'PyTorch'), tokenizing(results, 'decode')],
     [
-      'Mini, nine pictures, fp32: a token',
-      milliseconds,
-      timesFaster(6, 'min-dalle'),
-      token(nine, 9, 'fp32', 'minDalle'),
-    ],
-    ['Mini, nine pictures, fp32: a token', milliseconds, ofRoofline(1.35), token(nine, 9, 'fp32')],
-    ['VQ-GAN f16-16384: decode one picture', milliseconds, timesFaster(1.2, 'PyTorch'), tokenizing(results, 'decode')],
-    [
-      'VQ-GAN f16-16384: decode one picture, 16-bit weights',
+      'VQ-GAN f16-16384: decode one image, 16-bit weights',
       milliseconds,
       sharper(1.6, 40, 'PyTorch'),
       tokenizing(results, 'decode', 'fp16'),
     ],
-    [
-      'VQ-GAN f16-16384: encode eight pictures',
-      milliseconds,
-      timesFaster(1.2, 'PyTorch'),
-      tokenizing(results, 'encode'),
-    ],
+    ['VQ-GAN f16-16384: encode eight images', milliseconds, timesFaster(1.2, 'PyTorch'), tokenizing(results, 'encode')],
     ['Mini, q8: prompt to PNG', seconds, atMost(8000), against(wholeTime(one.here('q8')))],
     [
       'Mini, q8: prompt to PNG',
@@ -188,25 +178,25 @@ function targets(results) {
       { here: startOf(results, 'mini', dtype)?.start.first_token_ms },
     ]),
     [
-      'bundled model: four pictures',
+      'bundled model: four images',
       seconds,
       atMost(1500),
       { here: bundled && median(bundled.warm.map(({ draw, png }) => draw.ms + png.ms)) },
     ],
     [
-      'bundled model: four pictures, from the start of the process',
+      'bundled model: four images, from the start of the process',
       seconds,
       atMost(3000),
       { here: bundled && median(bundled.process_ms) },
     ],
     [
-      'event loop blocked, bundled model: to draw',
+      'event loop blocked, bundled model: generate',
       milliseconds,
       atMost(20),
       { here: longestGap(bundled?.warm.flatMap(({ draw, png }) => [draw, png])) },
     ],
     [
-      'event loop blocked, bundled model: to draw first',
+      'event loop blocked, bundled model: first generate',
       milliseconds,
       atMost(20),
       { here: longestGap(bundled && Object.values(bundled.first)) },
@@ -320,13 +310,13 @@ const runLines = Object.entries(commands).map(([name, command]) => {
 
 const page = `# Performance
 
-What was measured, beside what it is to be. Random weights have the sizes of the published models; peers computed on the same machine in the same
-run, in float32 and with as many threads. The page is made from the last measurements, in \`benchmarks/results\`: ratios matter, and
-absolute figures belong to their machine.
+Measurements, compared with targets and with other programs (peers). The models have random weights and the sizes of the published models. Peers ran on
+the same machine in the same run, in float32 and with the same number of threads. The machine of the first tables is two cores of AMD Zen 3, without AVX-512.
+The page is made from the last measurements, in \`benchmarks/results\`: compare ratios, since absolute figures belong to their machine.
 
-The roofline is what the machine cannot do better: the bytes of the weights that a token is multiplied with, at the rate at which
-a vector is multiplied with a large matrix, or the operations in float32, at the rate of a product of large matrices, whichever takes longer.
-A ratio says how many times faster it is here; of memory, what share of the peer's it takes.
+The roofline is the least time that the machine can take: for the bytes of the weights that a token is multiplied with, at the rate of
+products of a vector and a large matrix, or for the float32 operations, at the rate of products of large matrices, whichever takes longer.
+A ratio is how many times faster it is here; for memory, the share of the peer's memory that it takes.
 
 | | target | here | peer | ratio | roofline | reached |
 | --- | --- | ---: | ---: | ---: | ---: | --- |
@@ -334,20 +324,21 @@ ${targetLines.join('\n')}
 
 ## Stages
 
-Of a drawing with guidance of so many pictures at once, with the roofline of each stage in parentheses. To encode text includes the tokenizer's time,
-and the first token that of the caption's keys and values. The products of a token with weights alone, one after the other in a graph of nothing else, are
-what ONNX Runtime takes for it at least. Pixels come in less than their roofline, since some convolutions are computed with fewer operations than they are written with.
-A machine's rates are measured once, a drawing's minutes before or after, so that a stage may seem faster than it can be.
+The stages of generating images with guidance, with the roofline of each stage in parentheses. *Encode text* includes the time of the tokenizer,
+and the first token includes the caption's keys and values. *Its products alone* are the products of a token with the weights, one after the other in a
+graph of nothing else: the least time that ONNX Runtime takes for a token. Decoding pixels takes less than its roofline, since some convolutions are
+computed with fewer operations than their definition has. A machine's rates are measured once, minutes before or after the stages, so a stage may seem
+faster than its roofline.
 
-| | pictures | tokenize | encode text | keys and values | a token | its products alone | decode pixels | PNG | peak memory |
+| | images | tokenize | encode text | keys and values | a token | its products alone | decode pixels | PNG | peak memory |
 | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 ${stageLines.join('\n')}
 
-## Where AVX-512 is
+## With AVX-512
 
-The same on two of the cores of a server's processor with AVX-512 and a cache of 300 MB (${rates(fast)}), where PyTorch was ${contenders(measuredWithAvx512).minDalle.engine.replace(/^.*PyTorch /, '')}.
-PyTorch is two to four times as fast there as above, this project one and a half times, so its ratios are smaller.
-Its \`q8\` had scales for blocks of all matrices then, which the machine above takes a fifth longer for.
+The same on two cores of a server's processor with AVX-512 and a cache of 300 MB (${rates(fast)}), where PyTorch was ${contenders(measuredWithAvx512).minDalle.engine.replace(/^.*PyTorch /, '')}.
+PyTorch is two to four times as fast there as above and this project one and a half times, so the ratios are smaller.
+\`q8\` had scales for blocks of all matrices then, with which the machine above takes a fifth longer.
 
 | | target | here | peer | ratio | roofline | reached |
 | --- | --- | ---: | ---: | ---: | ---: | --- |
@@ -355,26 +346,26 @@ ${linesWithAvx512.join('\n')}
 
 ## Not reached, and why
 
-- **Memory of Mini beside min-dalle's**: about 0.80 GB of it are mapped from files, which the system takes back when it is short of memory. The weights alone
-  that a picture is computed with take 0.74 GB (text encoder 0.18, decoder 0.32, VQ-GAN 0.24, whose convolutions stay in float32), Node.js and ONNX
-  Runtime 0.13 GB: together that is as much as 0.35 times min-dalle's. The rest is what convolutions of 256 × 256 pixels compute
-  with, 0.15 GB, keys and values.
-- **A token with 8-bit weights**: ${aloneText(1, 'q8')}, at two thirds of the rate at which one vector is multiplied with a large matrix. The rest are 420 small operations, which ONNX Runtime takes about 10 µs each for, whatever the weights' bits, and the reading
-  of keys and values. Joined matrices of queries, keys and values and of the gate, sums joined with the norms after them, and the caption's attention as one
-  operation were tried, and were no faster beyond doubt. A token took 21 to 27 ms in the slower and faster hours of this virtual machine.
+- **Memory of Mini compared with min-dalle's**: about 0.80 GB of it are mapped from files, and the system can take them back. The weights alone
+  take 0.74 GB (text encoder 0.18, decoder 0.32, VQ-GAN 0.24, whose convolutions stay in float32), Node.js and ONNX
+  Runtime 0.13 GB: together that is 0.35 times min-dalle's. The rest is working memory of convolutions of 256 × 256 pixels,
+  0.15 GB, and keys and values.
+- **A token with 8-bit weights**: ${aloneText(1, 'q8')}, at two thirds of the rate at which one vector is multiplied with a large matrix. The rest are 420 small operations, for which ONNX Runtime takes about 10 µs each whatever the weights' bits, and reading
+  keys and values. Three things were tried and were not measurably faster: joined matrices of queries, keys, values and gate, sums joined with the norms after
+  them, and attention to the caption as one operation. A token took 21 to 27 ms at different hours on this virtual machine.
 - **Nine pictures**: ${aloneText(9, 'fp32')}, ${divide(alone(9, 'fp32'), tokenRoofline(results, 9, 'fp32'))?.toFixed(2) ?? ''} times the roofline, which is for large square matrices. Eighteen sequences are few rows: the library's kernels
-  take them six at a time, and read the weights from memory with the first six without computing meanwhile. A token also reads the keys and values of nine pictures, 0.23 GB
+  take six at a time, and do not compute while they read the weights for the first six. A token also reads the keys and values of nine images, 0.23 GB
   on average.
 
 ## Starting
 
-With q8, 0.1 s are Node.js's own start, 0.1 s the modules', 0.2 s the threads', which load ONNX Runtime while the model is described to them, and 0.5 s the opening
-of the decoder, beside which the text encoder is opened and reads the prompts. ONNX Runtime packs matrices again when it opens a compiled model, to find them
-among the packed ones by their hash: two thirds of that time. The first process that opens a converted model compiles it, once: with Mega its memory peaked at
+With q8, Node.js takes 0.1 s to start, the modules take 0.1 s, the threads 0.2 s (they load ONNX Runtime while the graphs are built), and opening
+the decoder 0.5 s, during which the text encoder opens and reads the prompts. ONNX Runtime packs matrices again when it opens a compiled model, to find them
+among the packed ones by their hash, which is two thirds of that time. The first process that opens a converted model compiles it, once: with Mega its memory peaked at
 5.0 GB in q8 and 3.7 GB in q4.
 
-The first load converts the release. Times count from the start of the process, memory is the largest until the model is loaded, and what is
-mapped of its files counts. The decoder is opened in the background while the text encoder is, and its memory counts if it is there already.
+The first load converts the published files. Times count from the start of the process, memory is the largest until the model is loaded, mapped
+files included. The decoder opens in the background at the same time as the text encoder, and its memory counts as far as it is there.
 ${bundledLoad}
 
 | | first load | its memory | load | its memory | first token |
@@ -383,11 +374,11 @@ ${startLines.join('\n') || '| not measured |'}
 
 ## What fewer bits lose
 
-The bundled model beside itself in float32, on ${losses ? `the ${losses.positions} tokens that it drew for ${losses.prompts} prompts` : 'tokens that it drew'}: the divergence of the next token's distribution
-(Kullback-Leibler, nats a token), how often the likeliest token is the same, both with guidance too; the least cosine between hidden states of
-the text; the pixels. Its weights were published in 16 bits, so \`fp16\` takes nothing from them, and its text encoder, Hugging Face's,
-stays as it is. With \`q8\` most products round what they multiply with one scale for all of it: here that is one for a picture's
-tokens, and one for a single token when it is drawn, so that more is lost here.
+The bundled model compared with itself in float32, on ${losses ? `the ${losses.positions} tokens that it generated for ${losses.prompts} prompts` : 'tokens that it generated'}: the divergence of the next token's distribution
+(Kullback-Leibler, nats a token), how often the likeliest token is the same, both also with guidance; the least cosine between hidden states of
+the text; the pixels. Its weights were published in 16 bits, so \`fp16\` loses nothing, and its text encoder
+stays as it is. With \`q8\` most products round the other operand with one scale for all of it. Here that is all tokens of an image, and a single
+token when an image is generated, so generating loses less than this table shows.
 
 | dtype | decoder | divergence | same token | divergence, guided | same token, guided | text | pixels |
 | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
@@ -395,7 +386,7 @@ ${lossLines.join('\n') || '| not measured |'}
 
 ## Measuring again
 
-\`PYTHON\` has PyTorch and transformers, \`CLONE\` is min-dalle's repository, and \`MODELS\` a folder for models of random weights. Then
+\`PYTHON\` has PyTorch and transformers, \`CLONE\` is min-dalle's repository, and \`MODELS\` a folder for models with random weights. Then
 \`node scripts/performance.mjs\` writes this page.
 
 | command | last run | on | at most |
