@@ -56,13 +56,13 @@ function nameByHeading(document) {
   first.text = first.text.slice(heading[0].length);
 }
 
-/** Links to folders and Markdown files that are not part of the documentation lead to the repository on GitHub. */
+/** Links to folders and files that are not part of the documentation lead to the repository on GitHub, except those to images. */
 function linkToRepository(part, project) {
   if (part.kind !== 'relative-link' || typeof part.target !== 'number') return;
   const path = project.files.resolve(part.target, project);
   if (typeof path !== 'string') return;
   const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory();
-  if (!isFolder && !path.endsWith('.md')) return;
+  if (/\.(png|svg|webp)$/.test(path)) return;
   const anchor = part.targetAnchor ? `#${part.targetAnchor}` : '';
   part.text = `${repository}/${isFolder ? 'tree' : 'blob'}/main/${relative(root, path)}${anchor}`;
   part.kind = 'text';
