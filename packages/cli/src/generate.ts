@@ -17,13 +17,13 @@ import { duration, ProgressBar } from './progress-bar.js';
 
 export interface GenerateCommand extends SamplingOptions {
   readonly n: number;
-  readonly seed?: number;
-  readonly negativePrompt?: string;
+  readonly seed?: number | undefined;
+  readonly negativePrompt?: string | undefined;
   readonly seamless: boolean;
   readonly out: string;
-  readonly format?: ImageFormat;
+  readonly format?: ImageFormat | undefined;
   readonly model: string;
-  readonly revision?: string;
+  readonly revision?: string | undefined;
   readonly json: boolean;
   readonly signal: AbortSignal;
 }

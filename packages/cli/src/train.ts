@@ -42,7 +42,7 @@ export interface TrainCommand {
   /** Path of the settings file. */
   readonly config: string;
   /** The folder of the run. Overrides the folder in the settings. */
-  readonly folder?: string;
+  readonly folder?: string | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -222,7 +222,7 @@ interface TrainingData {
   readonly training: Dataset;
   readonly evaluation: Dataset;
   /** Indices of samples that are variants of one image, if they are known. */
-  readonly groups?: readonly (readonly number[])[];
+  readonly groups?: readonly (readonly number[])[] | undefined;
   close(): Promise<void>;
 }
 

@@ -121,15 +121,15 @@ export function clipTokenizerJson(vocabulary: Readonly<Record<string, number>>, 
 
 /** The parts of `tokenizer.json` that are read here; the rest is read by `@huggingface/tokenizers`. */
 interface TokenizerFile {
-  readonly added_tokens?: readonly { readonly id: number }[];
-  readonly pre_tokenizer?: PreTokenizer | null;
-  readonly model?: { readonly type: string; readonly vocab?: Readonly<Record<string, number>> };
+  readonly added_tokens?: readonly { readonly id: number }[] | undefined;
+  readonly pre_tokenizer?: PreTokenizer | null | undefined;
+  readonly model?: { readonly type: string; readonly vocab?: Readonly<Record<string, number>> } | undefined;
 }
 
 interface PreTokenizer {
   readonly type: string;
-  readonly pretokenizers?: readonly PreTokenizer[];
-  readonly use_regex?: boolean;
+  readonly pretokenizers?: readonly PreTokenizer[] | undefined;
+  readonly use_regex?: boolean | undefined;
 }
 
 /** How CLIP's tokenizer cuts a caption into words; the names of the special tokens are words in any spelling. */

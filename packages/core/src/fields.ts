@@ -15,6 +15,9 @@ export interface Field<T> {
   read(value: unknown, path: string): T;
 }
 
+/** An object type with all of its optional properties given. */
+export type Complete<T> = { readonly [Name in keyof T]-?: Exclude<T[Name], undefined> };
+
 /** One field for each property of an object. */
 export type Fields<T> = { readonly [Name in keyof T]-?: Field<T[Name]> };
 
@@ -53,8 +56,8 @@ export function integer({
   min = 0,
   max = Number.MAX_SAFE_INTEGER,
 }: {
-  min?: number;
-  max?: number;
+  min?: number | undefined;
+  max?: number | undefined;
 } = {}): Field<number> {
   const expected =
     max === Number.MAX_SAFE_INTEGER ? `a whole number of at least ${min}` : `a whole number from ${min} to ${max}`;
@@ -66,10 +69,10 @@ export function integer({
 
 /** Bounds of a number. `above` and `below` exclude the bound itself. */
 export interface NumberRange {
-  readonly min?: number;
-  readonly max?: number;
-  readonly above?: number;
-  readonly below?: number;
+  readonly min?: number | undefined;
+  readonly max?: number | undefined;
+  readonly above?: number | undefined;
+  readonly below?: number | undefined;
 }
 
 /** Creates a field of finite numbers in a range. */
@@ -164,11 +167,11 @@ export function optional<T>(inner: Field<T>, otherwise?: T): Field<T | undefined
 /** Rules of an object beyond its fields. */
 export interface ObjectRules<T> {
   /** How to treat a property that has no field: `refuse` throws an error that names it; `ignore` drops it. Default `refuse`. */
-  readonly unknown?: 'refuse' | 'ignore';
+  readonly unknown?: 'refuse' | 'ignore' | undefined;
   /** Whether `null` counts as left out, as in JSON files that Python writes. Default false. */
-  readonly nullIsAbsent?: boolean;
+  readonly nullIsAbsent?: boolean | undefined;
   /** Checks fields against each other after all are read. Calls {@link refuse} if they do not fit. */
-  readonly check?: (value: T, at: (name: keyof T & string) => string) => void;
+  readonly check?: ((value: T, at: (name: keyof T & string) => string) => void) | undefined;
 }
 
 /** Creates a field of objects with the given fields. A field that is left out and has no default is not in the result. */

@@ -3,6 +3,7 @@ export { forEachInTurns, nextTurn } from './event-loop.js';
 export {
   abortSignal,
   boolean,
+  type Complete,
   callback,
   type Field,
   type Fields,

@@ -8,7 +8,7 @@ export interface Sample {
   /** At least one; any of them describes the image. */
   readonly captions: readonly string[];
   /** Samples that are variants of one image share a group; see `createSampler`. */
-  readonly group?: string;
+  readonly group?: string | undefined;
 }
 
 /** A map-style dataset: a known length and access by index in any order. */

@@ -64,7 +64,7 @@ export function createSampler(
 /**
  * Lists the indices of the samples of each group, in order of first appearance. A sample without a group is a group.
  */
-export function groupIndices(samples: readonly { readonly group?: string }[]): number[][] {
+export function groupIndices(samples: readonly { readonly group?: string | undefined }[]): number[][] {
   const groups = new Map<string, number[]>();
   const all: number[][] = [];
   samples.forEach(({ group }, index) => {

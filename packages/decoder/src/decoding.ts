@@ -32,7 +32,7 @@ export interface RowShape {
   /** Tokens of a caption: at most, unless the configuration has relative positions. */
   readonly textLength: number;
   /** How many of the likeliest tokens are sampled from: at least topK. Default all. */
-  readonly candidates?: number;
+  readonly candidates?: number | undefined;
 }
 
 const sequencesOf = ({ images, guided }: RowShape) => (guided ? 2 * images : images);
@@ -129,7 +129,7 @@ export interface DecodingState {
   /** Each layer's keys and values of all positions before the row, `[sequences, heads, positions, size]`. */
   readonly caches: readonly KeysAndValues[];
   /** int32 `[positions]`, these positions: where the configuration has relative positions. */
-  readonly positions?: Tensor;
+  readonly positions?: Tensor | undefined;
   /** int32 `[images]`: the last token before the row. With guidance, the second half of the sequences follows it too. */
   readonly token: Tensor;
   /** int32 scalar: which row of the grid is to be written. */

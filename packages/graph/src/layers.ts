@@ -27,9 +27,9 @@ import type { Initializer, Padding, Tensor } from './tensor.js';
 
 export interface LinearOptions {
   /** Whether a bias is added. Default true. */
-  readonly bias?: boolean;
+  readonly bias?: boolean | undefined;
   /** How the weight starts. Default uniform in ±1/√(input width), as in PyTorch. */
-  readonly initializer?: Initializer;
+  readonly initializer?: Initializer | undefined;
 }
 
 /** x · Wᵀ + b over the last axis, with `weight` `[out, in]` and `bias` `[out]`: PyTorch's layout, and its names. */
@@ -54,11 +54,11 @@ export function embedding(
 }
 
 export interface NormOptions {
-  readonly epsilon?: number;
+  readonly epsilon?: number | undefined;
   /** Whether the result is scaled by a learned `weight`. Default true. */
-  readonly scale?: boolean;
+  readonly scale?: boolean | undefined;
   /** Whether a learned `bias` is added. Default true. */
-  readonly bias?: boolean;
+  readonly bias?: boolean | undefined;
 }
 
 /** Layer normalization over the last axis (Ba et al. 2016). Default epsilon 1e-5. */
@@ -91,10 +91,10 @@ export function groupNorm(scope: ParameterScope, x: Tensor, groups: number, epsi
 
 export interface ConvOptions {
   /** Width and height of the kernel. Default 3. */
-  readonly kernelSize?: number;
-  readonly stride?: number;
+  readonly kernelSize?: number | undefined;
+  readonly stride?: number | undefined;
   /** Default: what keeps the size at stride 1. */
-  readonly padding?: number | Padding;
+  readonly padding?: number | Padding | undefined;
 }
 
 /** Convolution of images `[batch, channels, height, width]`, with `weight` `[out, in, k, k]` and `bias` `[out]`. */

@@ -17,7 +17,7 @@ export interface InputOptions {
    * length: it may be multiplied along, joined with others, reduced, cut by a slice that reaches to its end, and reshaped as long as it
    * stays an axis.
    */
-  readonly dynamic?: number;
+  readonly dynamic?: number | undefined;
 }
 
 /** A value that the caller gives at each run. */
@@ -212,9 +212,9 @@ export function matmul(a: Tensor, b: Tensor, options: { transposeA?: boolean; tr
 
 export interface ConvolutionOptions {
   /** Added to every pixel of an output channel: `[out]`. Default none. */
-  readonly bias?: Tensor;
-  readonly stride?: number;
-  readonly padding?: number | Padding;
+  readonly bias?: Tensor | undefined;
+  readonly stride?: number | undefined;
+  readonly padding?: number | Padding | undefined;
 }
 
 /**

@@ -122,7 +122,7 @@ export interface Tensor {
   readonly shape: Shape;
   readonly dtype: DType;
   /** Axes along which a run may have less than the shape says: see `InputOptions.dynamic`. */
-  readonly dynamic?: readonly number[];
+  readonly dynamic?: readonly number[] | undefined;
 }
 
 /** A function ready to be compiled: named inputs and outputs. Its parameters are those that the outputs depend on. */

@@ -1,6 +1,7 @@
 import {
   abortSignal,
   boolean,
+  type Complete,
   implementation,
   integer,
   object,
@@ -39,7 +40,7 @@ export interface CompiledTextEncoderOptions {
  * @throws OptionError if an option is unknown or out of its range.
  */
 export function readMakeOptions(options: CompiledTextEncoderOptions, positions: number, call: string) {
-  const fields = object<Required<CompiledTextEncoderOptions>>({
+  const fields = object<Complete<CompiledTextEncoderOptions>>({
     runtime: implementation('a runtime', ['compile']),
     ownsRuntime: optional(boolean(), false),
     maxLength: optional(integer({ min: 1, max: positions }), positions),

@@ -1,3 +1,4 @@
+import type { Complete } from '@dalle-mini/core';
 import type { Initializer } from '@dalle-mini/graph';
 import { normal } from '@dalle-mini/graph/initializers';
 import type { LinearOptions } from '@dalle-mini/graph/layers';
@@ -19,7 +20,7 @@ export interface StackInput {
 }
 
 /** A configuration, all of it, and what follows from the stack that it is of. */
-export interface Stack extends Required<TransformerConfig>, StackInput {
+export interface Stack extends Complete<TransformerConfig>, StackInput {
   readonly kind: 'encoder' | 'decoder';
   readonly sinkhornIterations: number;
   /** What `x` is multiplied by in `x + h`: 1 without DeepNet's scaling. */
@@ -36,7 +37,7 @@ export interface Stack extends Required<TransformerConfig>, StackInput {
 
 export function createStack(kind: Stack['kind'], config: TransformerConfig, input: StackInput): Stack {
   const given = Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined));
-  const complete = { ...transformerDefaults, ...given } as Required<TransformerConfig>;
+  const complete = { ...transformerDefaults, ...given } as Complete<TransformerConfig>;
   const { bias, initStd, deepnetScaling } = complete;
   const { residual, initial } = gains(kind, complete, input.depths);
   const linear = (gain: number): LinearOptions => ({ bias, initializer: normal(gain * initStd) });

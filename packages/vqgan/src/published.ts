@@ -50,7 +50,7 @@ interface TamingConfig {
       readonly ddconfig: PublishedSizes;
       readonly embed_dim: number;
       readonly n_embed: number;
-      readonly remap?: null;
+      readonly remap?: null | undefined;
     };
   };
 }

@@ -360,9 +360,9 @@ function describes(unicodeName: string): boolean {
 export interface CaptionedEmoji extends EmojiVariant {
   readonly vendor: EmojiVendor;
   /** The name in the Unicode standard, upper case. */
-  readonly unicodeName?: string;
+  readonly unicodeName?: string | undefined;
   /** Word for the dominant color of the picture. */
-  readonly color?: string;
+  readonly color?: string | undefined;
 }
 
 /**

@@ -23,13 +23,13 @@ export interface Emoji {
   /** Code points, upper-case hexadecimal, joined by `-`. */
   readonly hexcode: string;
   readonly label: string;
-  readonly tags?: readonly string[];
+  readonly tags?: readonly string[] | undefined;
   /** Index into Unicode's groups (0: smileys, 1: people, 3: animals, 9: flags, …); absent for single letters. */
-  readonly group?: number;
-  readonly subgroup?: number;
+  readonly group?: number | undefined;
+  readonly subgroup?: number | undefined;
   /** Skin tone, 1 (light) to 5 (dark), or one per person. */
-  readonly tone?: number | readonly number[];
-  readonly skins?: readonly Emoji[];
+  readonly tone?: number | readonly number[] | undefined;
+  readonly skins?: readonly Emoji[] | undefined;
 }
 
 /** An emoji variant (a skin tone, or the plain form) and its base emoji. */
@@ -51,27 +51,27 @@ export interface EmojiIcon extends EmojiVariant {
 
 interface IconifyIcon {
   readonly body: string;
-  readonly hidden?: boolean;
-  readonly left?: number;
-  readonly top?: number;
-  readonly width?: number;
-  readonly height?: number;
+  readonly hidden?: boolean | undefined;
+  readonly left?: number | undefined;
+  readonly top?: number | undefined;
+  readonly width?: number | undefined;
+  readonly height?: number | undefined;
 }
 
 interface IconifyAlias extends Omit<IconifyIcon, 'body'> {
   readonly parent: string;
-  readonly hFlip?: boolean;
-  readonly vFlip?: boolean;
-  readonly rotate?: number;
+  readonly hFlip?: boolean | undefined;
+  readonly vFlip?: boolean | undefined;
+  readonly rotate?: number | undefined;
 }
 
 interface IconifySet {
   readonly icons: Readonly<Record<string, IconifyIcon>>;
-  readonly aliases?: Readonly<Record<string, IconifyAlias>>;
-  readonly left?: number;
-  readonly top?: number;
-  readonly width?: number;
-  readonly height?: number;
+  readonly aliases?: Readonly<Record<string, IconifyAlias>> | undefined;
+  readonly left?: number | undefined;
+  readonly top?: number | undefined;
+  readonly width?: number | undefined;
+  readonly height?: number | undefined;
 }
 
 const require = createRequire(import.meta.url);
@@ -237,7 +237,11 @@ function modernName(name: string): string {
 }
 
 /** Makes a stand-alone square SVG of an icon inside a margin, without a background. */
-function toSvg(set: IconifySet, icon: IconifyIcon, mirror: { hFlip?: boolean; vFlip?: boolean }): string {
+function toSvg(
+  set: IconifySet,
+  icon: IconifyIcon,
+  mirror: { hFlip?: boolean | undefined; vFlip?: boolean | undefined },
+): string {
   const defaultSize = 16;
   const left = icon.left ?? set.left ?? 0;
   const top = icon.top ?? set.top ?? 0;
@@ -293,7 +297,11 @@ export async function readEmojiIcons(vendor: EmojiVendor, table: EmojiTable): Pr
   };
 
   const best = new Map<string, { icon: EmojiIcon; rank: number }>();
-  const consider = (name: string, picture: IconifyIcon, mirror: { hFlip?: boolean; vFlip?: boolean }) => {
+  const consider = (
+    name: string,
+    picture: IconifyIcon,
+    mirror: { hFlip?: boolean | undefined; vFlip?: boolean | undefined },
+  ) => {
     const matched = match(name);
     if (!matched) return;
     const hexcode = normalizeHexcode(matched.emoji.variant.hexcode);

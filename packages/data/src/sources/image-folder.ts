@@ -10,7 +10,7 @@ import { captionsFromRecord, captionsFromText, captionsFromValue, imageExtension
 /** An image file of the folder, by its path with forward slashes, and its captions if a file lists them. */
 interface ListedImage {
   readonly name: string;
-  readonly captions?: readonly string[];
+  readonly captions?: readonly string[] | undefined;
 }
 
 /**

@@ -56,7 +56,7 @@ export async function openTokenShards(folder: string, options: OpenTokenShardsOp
       return shard.sample(position % shardSize);
     },
     async groups() {
-      const samples: { group?: string }[] = [];
+      const samples: { group?: string | undefined }[] = [];
       for (let number = 0; number < index.shards.length; number++) {
         const shard = await shards.load(number);
         for (let offset = 0; offset < shard.length; offset++) samples.push({ group: shard.describe(offset).group });

@@ -10,7 +10,7 @@ export interface TokenSample {
   /** `gridSize²` tokens in raster order, each in `[0, vocabularySize)`. */
   readonly tokens: Int32Array;
   readonly captions: readonly string[];
-  readonly group?: string;
+  readonly group?: string | undefined;
 }
 
 const sampleFields = object<Omit<TokenSample, 'tokens'>>(

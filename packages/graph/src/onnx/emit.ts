@@ -26,7 +26,7 @@ export type ParameterPlacement =
 
 export interface EmitOptions {
   /** Whether operations are written so that ONNX Runtime computes them fastest, or else each as plainly as ONNX can. Default true. */
-  readonly optimize?: boolean;
+  readonly optimize?: boolean | undefined;
 }
 
 /** Where the code that emits is: in one file, since the modules of a package are bundled. */

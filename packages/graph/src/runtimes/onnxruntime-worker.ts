@@ -21,8 +21,8 @@ export interface SessionOptions {
 /** Values that the model refers to and does not hold. */
 export interface ExternalValues {
   /** Where its files are, and their names there. */
-  readonly folder?: string;
-  readonly files?: readonly string[];
+  readonly folder?: string | undefined;
+  readonly files?: readonly string[] | undefined;
   /** Contents of files that are none: by the names that the model has for them. */
   readonly contents: { readonly path: string; readonly data: Uint8Array }[];
 }
@@ -43,7 +43,7 @@ export type Request =
       readonly kind: 'open';
       /** A model's bytes, the path of its file, or what it is to be emitted from. */
       readonly model: Uint8Array | string | GraphToEmit;
-      readonly external?: ExternalValues;
+      readonly external?: ExternalValues | undefined;
       readonly options: SessionOptions;
     }
   | {
@@ -85,10 +85,10 @@ type Data = Float32Array | Int32Array | Uint8Array;
 
 export interface Reply {
   readonly id: number;
-  readonly error?: { readonly message: string; readonly isGraphError: boolean };
-  readonly session?: number;
-  readonly bound?: number;
-  readonly outputs?: Record<string, { readonly shape: readonly number[]; readonly data: Data }>;
+  readonly error?: { readonly message: string; readonly isGraphError: boolean } | undefined;
+  readonly session?: number | undefined;
+  readonly bound?: number | undefined;
+  readonly outputs?: Record<string, { readonly shape: readonly number[]; readonly data: Data }> | undefined;
 }
 
 const { stop, busy, locks } = workerData as Signals;

@@ -29,14 +29,14 @@ export type { CompiledModelCache } from './compiled-models.js';
 
 export interface OnnxRuntimeOptions {
   /** Threads that one operator may use. Default: the number of processor cores. */
-  readonly threads?: number;
+  readonly threads?: number | undefined;
   /** ONNX Runtime's execution providers, best first, such as `['cuda', 'cpu']`. Default `['cpu']`. */
-  readonly executionProviders?: readonly string[];
+  readonly executionProviders?: readonly string[] | undefined;
   /**
    * Keeps what it compiles of parameters in files, for processors, so that the next process only maps it into memory. Default: nothing
    * is kept. It may be found while the threads start.
    */
-  readonly cache?: CompiledModelCache | Promise<CompiledModelCache | undefined>;
+  readonly cache?: CompiledModelCache | Promise<CompiledModelCache | undefined> | undefined;
 }
 
 type OpenRequest = Extract<Request, { kind: 'open' }>;

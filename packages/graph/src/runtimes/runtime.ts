@@ -9,12 +9,12 @@ export type TensorValues = Readonly<Record<string, TensorData>>;
 
 export interface CompileOptions {
   /** The parameters' values. Without them each run takes them as inputs, by their names: as training does. */
-  readonly parameters?: ReadonlyMap<string, StoredParameter>;
+  readonly parameters?: ReadonlyMap<string, StoredParameter> | undefined;
 }
 
 export interface RunOptions {
   /** Gives the inputs' buffers away instead of copying them: they are empty afterwards. For large state that the run replaces. */
-  readonly transfer?: boolean;
+  readonly transfer?: boolean | undefined;
 }
 
 /** A compiled graph. */

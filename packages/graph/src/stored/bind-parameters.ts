@@ -21,9 +21,9 @@ export interface ParameterSource {
   /** The name of the tensor. */
   readonly name: string;
   /** Whether it is a matrix `[in, out]` where the parameter is `[out, in]`. */
-  readonly transposed?: boolean;
+  readonly transposed?: boolean | undefined;
   /** Which of the equal parts of the tensor's first axis it is, such as the queries of queries, keys and values. */
-  readonly part?: { readonly index: number; readonly of: number };
+  readonly part?: { readonly index: number; readonly of: number } | undefined;
 }
 
 export interface BindOptions {

@@ -4,7 +4,7 @@ import { type FileRegion, fileDtypes } from './part.js';
 
 /** A tensor as it is. A `TensorData` is one. */
 export interface Dense {
-  readonly kind?: 'dense';
+  readonly kind?: 'dense' | undefined;
   readonly dtype: DType;
   readonly shape: Shape;
   readonly data: TensorData['data'] | FileRegion;

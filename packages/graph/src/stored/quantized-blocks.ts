@@ -33,9 +33,9 @@ const defaultBlockSize = 32;
 
 export interface QuantizeOptions {
   /** Default 8. */
-  readonly bits?: QuantizedBits;
+  readonly bits?: QuantizedBits | undefined;
   /** A power of two from 16 up. Default 32. */
-  readonly blockSize?: number;
+  readonly blockSize?: number | undefined;
 }
 
 /**

@@ -24,9 +24,9 @@ export interface QuantizedRows {
   /** The number of outliers, which may be 0. */
   readonly outlierCount: number;
   /** `[outlierCount]`. */
-  readonly outliers?: Part<Float32Array>;
+  readonly outliers?: Part<Float32Array> | undefined;
   /** `[outlierCount]`: their positions in row-major order. */
-  readonly outlierPositions?: Part<Int32Array>;
+  readonly outlierPositions?: Part<Int32Array> | undefined;
 }
 
 const suffixes = { scale: '.scale', outliers: '.outliers', outlierPositions: '.outlier_positions' } as const;

@@ -25,7 +25,7 @@ export interface LossResult {
   /** A float32 scalar. */
   readonly loss: Tensor;
   /** float32 of any shape, averaged over accumulated batches. Not named as anything of the training graph's own. */
-  readonly metrics?: Readonly<Record<string, Tensor>>;
+  readonly metrics?: Readonly<Record<string, Tensor>> | undefined;
 }
 
 export interface TrainingOptions {
@@ -37,16 +37,16 @@ export interface TrainingOptions {
   /** Steps that one run of the graph takes: what is remembered stays inside between them. */
   readonly stepsPerRun: number;
   /** Batches whose gradients are averaged before a step. Default 1. */
-  readonly accumulation?: number;
+  readonly accumulation?: number | undefined;
   /** Largest norm of all gradients together. Default no limit. */
-  readonly clipNorm?: number;
+  readonly clipNorm?: number | undefined;
   /** Which parameters are trained. Default all; the others are given at each run and stay as they are. */
-  readonly trains?: (name: string) => boolean;
+  readonly trains?: ((name: string) => boolean) | undefined;
   /**
    * Also keeps an exponential moving average of the parameters, with this decay at most: at step t it is (1 + t) / (10 + t),
    * so that the first values are soon forgotten. Default none.
    */
-  readonly averageDecay?: number;
+  readonly averageDecay?: number | undefined;
 }
 
 /** A training graph and what its inputs and outputs mean. */

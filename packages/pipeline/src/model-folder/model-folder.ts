@@ -98,7 +98,7 @@ const descriptionFields = object<ModelDescription>({
     type: 'bert' | 'dalle-mini';
     folder: string;
     maxLength: number;
-    tokenizer?: 'bart' | 'min-dalle';
+    tokenizer?: 'bart' | 'min-dalle' | undefined;
   }>(
     {
       type: oneOf(['bert', 'dalle-mini']),
@@ -234,7 +234,7 @@ export async function writeVqgan(folder: string, part: VqganPart, options: Write
 export interface PublishedParts {
   readonly vqgan: () => Promise<PublishedPart<VqganConfig>>;
   /** The BART encoder of DALL·E Mini. Missing for text encoders from Hugging Face. */
-  readonly textEncoder?: () => Promise<PublishedPart<BartConfig>>;
+  readonly textEncoder?: (() => Promise<PublishedPart<BartConfig>>) | undefined;
   /** Writes the other files of the text encoder: those of its tokenizer, or all files of one from Hugging Face. */
   readonly textEncoderFiles: (folder: string) => Promise<void>;
   readonly decoder: () => Promise<PublishedPart<DecoderConfig>>;
@@ -302,7 +302,7 @@ export function checkParts({
   decoder,
   sampling,
 }: Pick<ModelParts<TextEncoderPart | BartPart>, 'textEncoder' | 'decoder' | 'sampling'> & {
-  readonly imageTokenizer?: VqganPart;
+  readonly imageTokenizer?: VqganPart | undefined;
 }): void {
   try {
     if (imageTokenizer) checkVqganConfig(imageTokenizer.config);

@@ -44,7 +44,7 @@ export interface PartKind<Config> {
   /** Names of the matrices that may be quantized, because they are only used in products. */
   readonly quantizable: (config: Config) => ReadonlySet<string>;
   /** Selects the 8-bit matrices that are stored by columns: see `QuantizedColumns`. Default none. */
-  readonly byColumns?: (name: string) => boolean;
+  readonly byColumns?: ((name: string) => boolean) | undefined;
 }
 
 export const vqganKind: PartKind<VqganConfig> = {

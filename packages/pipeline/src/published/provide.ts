@@ -54,7 +54,7 @@ const conversionVersion = 1;
 /** A model folder and, if it is a converted one, the cache of its compiled graphs. */
 export interface ProvidedModel {
   readonly folder: string;
-  readonly cache?: CompiledModelCache;
+  readonly cache?: CompiledModelCache | undefined;
 }
 
 /** Downloads a model of the hub. Returns the downloaded model folder, or converts the model next to the download. */

@@ -25,7 +25,7 @@ export interface PublishedModelParts {
   readonly textEncoder: BartPart;
   readonly decoder: DecoderPart;
   /** Not needed if it is the published VQ-GAN. */
-  readonly imageTokenizer?: VqganPart;
+  readonly imageTokenizer?: VqganPart | undefined;
 }
 
 const vqganFolder = 'vqgan';

@@ -21,7 +21,7 @@ export interface HuggingFaceFiles<Weight = StoredTensor> {
    * The parsed `tokenizer_config.json`. Needed only if `tokenizer.json` does not tell the padding token, or if the model reads the
    * files of its vocabulary in another way than usual: `do_lower_case` and the like.
    */
-  readonly tokenizerConfig?: object;
+  readonly tokenizerConfig?: object | undefined;
   /**
    * The tensors of `model.safetensors`, `pytorch_model.bin` or `flax_model.msgpack`, in any floating-point type or in 8 bits with scales,
    * of the bare model or of one with a head. What the hidden states do not need is ignored.

@@ -5,7 +5,7 @@ export type BertFamily = 'bert' | 'roberta' | 'distilbert' | 'bart';
 interface BertNames {
   readonly tokens: string;
   /** Embeddings of sentence types, in models that know them. */
-  readonly types?: string;
+  readonly types?: string | undefined;
   readonly positions: string;
   readonly embeddingNorm: string;
   /** What comes before a layer's number. */

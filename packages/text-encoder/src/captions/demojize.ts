@@ -3,7 +3,7 @@ import { EMOJI_NAMES } from './emoji-names.js';
 /** Emoji that begin alike, by their next code point. */
 interface EmojiTree {
   readonly next: Map<string, EmojiTree>;
-  name?: string;
+  name?: string | undefined;
 }
 
 const ZERO_WIDTH_JOINER = '\u200d';
@@ -15,7 +15,7 @@ const COMPONENTS = new Set([...Object.keys(SKIN_TONES), '🦰', '🦱', '🦲', 
 interface Token {
   readonly start: number;
   readonly end: number;
-  readonly name?: string;
+  readonly name?: string | undefined;
 }
 
 let tree: EmojiTree | undefined;

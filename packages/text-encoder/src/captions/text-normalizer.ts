@@ -18,7 +18,7 @@ const SLASH = 'xtokxslashxtokx';
 
 export interface TextNormalizerOptions {
   /** Gives numbers in [0, 1) that choose what each `<person>` is called. `Math.random` without it. */
-  readonly random?: () => number;
+  readonly random?: (() => number) | undefined;
 }
 
 /**

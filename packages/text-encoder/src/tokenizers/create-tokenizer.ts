@@ -10,19 +10,19 @@ export interface HuggingFaceTokenizer {
   } | null;
   readonly model: {
     tokens_to_ids: Map<string, number>;
-    unk_token_id?: number;
+    unk_token_id?: number | undefined;
     /** BPE's: the ranks of pairs of tokens, written as JSON. */
-    readonly bpe_ranks?: Map<string, number>;
+    readonly bpe_ranks?: Map<string, number> | undefined;
   };
 }
 
 /** The part of `tokenizer.json` that holds the vocabulary of a WordPiece or BPE tokenizer. */
 interface VocabularyModel {
-  readonly type?: string;
+  readonly type?: string | undefined;
   readonly vocab: Readonly<Record<string, number>>;
   /** BPE's: pairs of tokens, or both with a space between. */
-  readonly merges?: readonly (string | readonly [string, string])[];
-  readonly unk_token?: string | null;
+  readonly merges?: readonly (string | readonly [string, string])[] | undefined;
+  readonly unk_token?: string | null | undefined;
 }
 
 /**

@@ -32,14 +32,14 @@ export interface TextTokenizer {
 
 /** The part of `tokenizer.json` that is read here; the rest is read by `@huggingface/tokenizers`. */
 interface TokenizerFile {
-  readonly added_tokens?: readonly { readonly id: number; readonly content: string }[];
+  readonly added_tokens?: readonly { readonly id: number; readonly content: string }[] | undefined;
   readonly normalizer?: {
     readonly type: string;
-    readonly lowercase?: boolean;
-    readonly handle_chinese_chars?: boolean;
+    readonly lowercase?: boolean | undefined;
+    readonly handle_chinese_chars?: boolean | undefined;
   };
-  readonly pre_tokenizer?: { readonly type: string };
-  readonly padding?: { readonly pad_id: number };
+  readonly pre_tokenizer?: { readonly type: string } | undefined;
+  readonly padding?: { readonly pad_id: number } | undefined;
 }
 
 /**

@@ -8,7 +8,7 @@ export interface BpeFiles {
   /** The text of `merges.txt`: two tokens a line, which become one, in the order of merging. */
   readonly merges: string;
   /** Whether a caption is read as after a space, as its `tokenizer_config.json` says (`add_prefix_space`). Default false. */
-  readonly addPrefixSpace?: boolean;
+  readonly addPrefixSpace?: boolean | undefined;
 }
 
 /** The special tokens of BART, which captions may name too. */
@@ -51,9 +51,9 @@ export interface WordPieceFiles {
   /** Whether the model reads lower case without accents, as its `tokenizer_config.json` says (`do_lower_case`). */
   readonly lowercase: boolean;
   /** Whether accents are removed (`strip_accents`). Default: as letters are turned to lower case. */
-  readonly stripAccents?: boolean | null;
+  readonly stripAccents?: boolean | null | undefined;
   /** Whether each ideograph is a word of its own (`tokenize_chinese_chars`). Default true. */
-  readonly separateIdeographs?: boolean;
+  readonly separateIdeographs?: boolean | undefined;
 }
 
 /**
@@ -94,10 +94,10 @@ export async function tokenizerFromWordPieceFiles(files: WordPieceFiles): Promis
 
 /** What is read of a `tokenizer_config.json` where there is no `tokenizer.json`, with the names and defaults of Hugging Face. */
 interface TokenizerConfig {
-  readonly add_prefix_space?: boolean;
-  readonly do_lower_case?: boolean;
-  readonly strip_accents?: boolean | null;
-  readonly tokenize_chinese_chars?: boolean;
+  readonly add_prefix_space?: boolean | undefined;
+  readonly do_lower_case?: boolean | undefined;
+  readonly strip_accents?: boolean | null | undefined;
+  readonly tokenize_chinese_chars?: boolean | undefined;
 }
 
 /**

@@ -34,7 +34,7 @@ export interface TrainerOptions extends Omit<RunOptions, 'order' | 'evaluationSi
   /** The inputs of one step, each `[accumulation, …]` as one array: a function of the step alone, so that runs can resume. */
   readonly batch: (step: number) => Promise<Readonly<Record<string, Float32Array | Int32Array>>>;
   /** State that only `afterRun` uses: its tensors by name and shape, zeros at first, saved in checkpoints. */
-  readonly memory?: ReadonlyMap<string, Shape>;
+  readonly memory?: ReadonlyMap<string, Shape> | undefined;
   /**
    * May change the state between two runs of the graph; must depend on its arguments alone. `step` counts steps taken, and
    * the state has what `memory` names too.

@@ -67,7 +67,7 @@ export interface TextSource {
   readonly width: number;
   readonly settings: Settings;
   /** The values that its parameters start from, by their names in the graph, which begin with `prefix`; if it has any. */
-  readonly start?: { readonly prefix: string; readonly values: ReadonlyMap<string, TensorData> };
+  readonly start?: { readonly prefix: string; readonly values: ReadonlyMap<string, TensorData> } | undefined;
   readonly shapes: (batchSize: number) => BatchShapes;
   readonly values: (captions: readonly string[]) => Promise<BatchValues>;
   /** Hidden states `[batch, length, width]` and attention mask, int32 `[batch, length]`, in the graph. */

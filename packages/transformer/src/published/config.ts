@@ -1,6 +1,7 @@
 /** The `config.json` of a published model, a `DalleBartConfig`. */
 import {
   boolean,
+  type Complete,
   type Field,
   type Fields,
   integer,
@@ -118,7 +119,7 @@ export const publishedConfig: Field<PublishedConfig> = object<PublishedConfig>(
 );
 
 /** The options of a stack, from a `config.json`. */
-export function importTransformerConfig(json: PublishedConfig, kind: Kind): Required<TransformerConfig> {
+export function importTransformerConfig(json: PublishedConfig, kind: Kind): Complete<TransformerConfig> {
   const options = optionsOf(kind).map(([option, name]) => [option, json[name] === 'deepnet' ? 'postln' : json[name]]);
   return Object.fromEntries(options);
 }

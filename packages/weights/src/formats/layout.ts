@@ -38,7 +38,7 @@ export interface TensorPlace {
   /** The bytes of the tensor, one range after the other. */
   readonly ranges: readonly ByteRange[];
   /** Elements from one index of each axis to the next, if the tensor is not row-major. */
-  readonly strides?: readonly number[];
+  readonly strides?: readonly number[] | undefined;
 }
 
 /** The structure of a file, read and checked, without its tensors. */

@@ -12,7 +12,10 @@ export class UnavailableError extends HubError {
   /** Milliseconds that the hub asks to wait. */
   readonly retryAfter: number | undefined;
 
-  constructor(message: string, options: ErrorOptions & { retries?: number; retryAfter?: number | undefined } = {}) {
+  constructor(
+    message: string,
+    options: ErrorOptions & { retries?: number | undefined; retryAfter?: number | undefined } = {},
+  ) {
     super(message, options);
     this.retries = options.retries ?? Infinity;
     this.retryAfter = options.retryAfter;

@@ -279,7 +279,7 @@ class FlaxReader {
 /** How msgpack stores the length of one kind of values. */
 interface LengthKind {
   /** The type of short values. Its last bits, those of `mask`, are the length. */
-  readonly fixed?: number;
+  readonly fixed?: number | undefined;
   readonly mask: number;
   /** Number of bytes of the length, by type; a negative number is the length itself. */
   readonly wide: Readonly<Record<number, number>>;
