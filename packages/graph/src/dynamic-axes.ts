@@ -1,9 +1,9 @@
-/** Which axes of an operation's results are dynamic, by those of its operands: see `InputOptions.dynamic`. */
+/** Rules that derive the dynamic axes of an operation's outputs from those of its operands: see `InputOptions.dynamic`. */
 import type { Operation, OperatorAttributes, OperatorName, Shape, Tensor } from './tensor.js';
 
 type Axes = readonly number[];
 
-/** The dynamic axes of each output, or in words why the operator does not take dynamic operands. */
+/** Returns the dynamic axes of each output, or the reason in words if the operator does not support the operands' dynamic axes. */
 type Rule<Name extends OperatorName> = (
   inputs: readonly Tensor[],
   attributes: OperatorAttributes[Name],
@@ -42,16 +42,16 @@ const rules: { readonly [Name in OperatorName]?: Rule<Name> } = {
     return [[...ofA, ...ofB]];
   },
   reshape: ([x], _, [shape]) => {
-    // An axis of size 1 cannot be told from those that a reshape adds, and is never shorter.
+    // An axis of size 1 looks like one that a reshape adds, and it is never shorter.
     const given = axesOf(x!).filter((axis) => x!.shape[axis] !== 1);
     const kept = given.map((axis) => axisAfterReshape(x!.shape, shape!, axis));
     const lost = kept.indexOf(undefined);
-    if (lost >= 0) return `axis ${given[lost]} is dynamic, and must stay an axis`;
+    if (lost >= 0) return `axis ${given[lost]} is dynamic and must stay an axis of its own`;
     const moved = kept.filter((axis, i) => axis !== given[i]);
-    return moved.length > 1 ? 'several axes are dynamic, and only one of them may move' : [kept as number[]];
+    return moved.length > 1 ? 'only one of several dynamic axes can move' : [kept as number[]];
   },
   transpose: ([x], { permutation }) => [axesOf(x!).map((axis) => permutation.indexOf(axis))],
-  // What is cut somewhere else than at the end is as long as the slice.
+  // Only a slice that reaches to the end of an axis keeps it dynamic.
   slice: ([x], { ends }) => [axesOf(x!).filter((axis) => ends[axis] === x!.shape[axis])],
   sum: reduction,
   max: reduction,
@@ -62,14 +62,17 @@ const rules: { readonly [Name in OperatorName]?: Rule<Name> } = {
     return [[...axesOf(indices!), ...ofRows]];
   },
   oneHot: ([indices]) => [axesOf(indices!)],
-  // What the body takes from around it may be dynamic, and what it carries may not.
+  // Captured tensors may be dynamic, carried tensors may not.
   loop: (inputs, { carried }, outputs) =>
     inputs.slice(0, carried.length).some(({ dynamic }) => dynamic)
-      ? 'what a loop carries must not be dynamic'
+      ? 'carried tensors must not have a dynamic axis'
       : outputs.map(() => []),
 };
 
-/** Returns the dynamic axes of each output of an operation, if any operand has one, or in words why none may. */
+/**
+ * Returns the dynamic axes of each output of an operation. Returns `undefined` if no operand has one, and the reason in words if the
+ * operator does not support them.
+ */
 export function dynamicAxes(
   { name, inputs, attributes }: Pick<Operation, 'name' | 'inputs' | 'attributes'>,
   outputs: readonly { readonly shape: Shape }[],
@@ -85,7 +88,7 @@ export function dynamicAxes(
   return typeof axes === 'string' ? axes : axes.map((some) => [...new Set(some)].sort((a, b) => a - b));
 }
 
-/** Where an axis is after a reshape, if it stays one. */
+/** Returns the index of an axis after a reshape, or `undefined` if the reshape splits it or merges it with another axis. */
 export function axisAfterReshape(from: Shape, to: Shape, axis: number): number | undefined {
   const before = (shape: Shape, end: number) => shape.slice(0, end).reduce((product, size) => product * size, 1);
   const stays = (size: number, place: number) => size === from[axis] && before(to, place) === before(from, axis);
@@ -93,7 +96,7 @@ export function axisAfterReshape(from: Shape, to: Shape, axis: number): number |
   return place < 0 ? undefined : place;
 }
 
-/** The shape of a reshape as ONNX takes it: 0 for a dynamic axis that stays where it is, -1 for one that moves. */
+/** Returns the shape operand of ONNX's Reshape: 0 for a dynamic axis that keeps its index, -1 for one that moves. */
 export function relativeShape(from: Tensor, { shape, dynamic = [] }: Tensor): number[] {
   return shape.map((size, axis) => {
     if (!dynamic.includes(axis)) return size;

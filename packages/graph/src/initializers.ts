@@ -4,19 +4,19 @@ import type { Initializer, Shape, Tensor, TensorData } from './tensor.js';
 
 export const zeros: Initializer = { kind: 'zeros', scale: 0 };
 export const ones: Initializer = { kind: 'ones', scale: 1 };
-/** All elements equal. */
+/** Creates an initializer that sets all elements to `value`. */
 export const filled = (value: number): Initializer => ({ kind: 'constant', scale: value });
-/** A normal distribution of mean 0. */
+/** Creates an initializer with a normal distribution of mean 0. */
 export const normal = (standardDeviation: number): Initializer => ({ kind: 'normal', scale: standardDeviation });
-/** A uniform distribution in `[-bound, bound)`. */
+/** Creates an initializer with a uniform distribution in `[-bound, bound)`. */
 export const uniform = (bound: number): Initializer => ({ kind: 'uniform', scale: bound });
 
-/** LeCun's normal distribution: variance 1 / fanIn (LeCun et al. 1998). */
+/** Creates LeCun's normal initializer: variance 1 / fanIn (LeCun et al. 1998). */
 export const lecunNormal = (fanIn: number): Initializer => normal(Math.sqrt(1 / fanIn));
-/** He's uniform distribution for linear units, PyTorch's default for convolutions: bound 1 / √fanIn. */
+/** Creates He's uniform initializer for linear units, PyTorch's default for convolutions: bound 1 / √fanIn. */
 export const fanInUniform = (fanIn: number): Initializer => uniform(Math.sqrt(1 / fanIn));
 
-/** Generates the first values of a parameter of the given shape. */
+/** Generates the initial values of a parameter of the given shape. */
 function initialize(initializer: Initializer, shape: Shape, random: Random): Float32Array {
   const data = new Float32Array(sizeOf(shape));
   switch (initializer.kind) {

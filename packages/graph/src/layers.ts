@@ -26,13 +26,13 @@ import type { ParameterScope } from './parameters.js';
 import type { Initializer, Padding, Tensor } from './tensor.js';
 
 export interface LinearOptions {
-  /** Whether a bias is added. Default true. */
+  /** Whether to add a bias. Default true. */
   readonly bias?: boolean | undefined;
-  /** How the weight starts. Default uniform in ±1/√(input width), as in PyTorch. */
+  /** Initializer of the weight. Default uniform in ±1/√(input width), as in PyTorch. */
   readonly initializer?: Initializer | undefined;
 }
 
-/** x · Wᵀ + b over the last axis, with `weight` `[out, in]` and `bias` `[out]`: PyTorch's layout, and its names. */
+/** Computes x · Wᵀ + b over the last axis, with PyTorch's parameter names and layout: `weight` `[out, in]`, `bias` `[out]`. */
 export function linear(scope: ParameterScope, x: Tensor, outWidth: number, options: LinearOptions = {}): Tensor {
   return inLayer(scope.path, () => {
     const width = x.shape.at(-1)!;
@@ -42,7 +42,7 @@ export function linear(scope: ParameterScope, x: Tensor, outWidth: number, optio
   });
 }
 
-/** Rows of a learned table `weight` `[count, width]`, chosen by int32 indices `[…]`: `[…, width]`. */
+/** Looks up rows of a learned table `weight` `[count, width]` by int32 indices `[…]`: `[…, width]`. */
 export function embedding(
   scope: ParameterScope,
   indices: Tensor,
@@ -55,13 +55,13 @@ export function embedding(
 
 export interface NormOptions {
   readonly epsilon?: number | undefined;
-  /** Whether the result is scaled by a learned `weight`. Default true. */
+  /** Whether to scale the result by a learned `weight`. Default true. */
   readonly scale?: boolean | undefined;
-  /** Whether a learned `bias` is added. Default true. */
+  /** Whether to add a learned `bias`. Default true. */
   readonly bias?: boolean | undefined;
 }
 
-/** Layer normalization over the last axis (Ba et al. 2016). Default epsilon 1e-5. */
+/** Applies layer normalization over the last axis (Ba et al. 2016). Default epsilon 1e-5. */
 export function layerNorm(scope: ParameterScope, x: Tensor, options: NormOptions = {}): Tensor {
   return inLayer(scope.path, () => {
     const width = x.shape.at(-1)!;
@@ -71,7 +71,10 @@ export function layerNorm(scope: ParameterScope, x: Tensor, options: NormOptions
   });
 }
 
-/** x / √(mean x² + epsilon) over the last axis, scaled by a learned `weight` (Zhang and Sennrich 2019). Default epsilon 1e-6. */
+/**
+ * Applies RMS normalization: x / √(mean x² + epsilon) over the last axis, scaled by a learned `weight` (Zhang and Sennrich 2019).
+ * Default epsilon 1e-6.
+ */
 export function rmsNorm(scope: ParameterScope, x: Tensor, options: Omit<NormOptions, 'bias'> = {}): Tensor {
   return inLayer(scope.path, () => {
     const meanSquare = mean(square(x), { axes: [-1], keepDims: true });
@@ -80,7 +83,10 @@ export function rmsNorm(scope: ParameterScope, x: Tensor, options: Omit<NormOpti
   });
 }
 
-/** Group normalization of images `[batch, channels, height, width]` (Wu and He 2018). Default epsilon 1e-6, as in Taming. */
+/**
+ * Applies group normalization to images `[batch, channels, height, width]` (Wu and He 2018). Default epsilon 1e-6, as in Taming
+ * Transformers.
+ */
 export function groupNorm(scope: ParameterScope, x: Tensor, groups: number, epsilon = 1e-6): Tensor {
   return inLayer(scope.path, () => {
     const channels = x.shape[1]!;
@@ -93,11 +99,11 @@ export interface ConvOptions {
   /** Width and height of the kernel. Default 3. */
   readonly kernelSize?: number | undefined;
   readonly stride?: number | undefined;
-  /** Default: what keeps the size at stride 1. */
+  /** Padding in pixels. By default the size does not change at stride 1. */
   readonly padding?: number | Padding | undefined;
 }
 
-/** Convolution of images `[batch, channels, height, width]`, with `weight` `[out, in, k, k]` and `bias` `[out]`. */
+/** Convolves images `[batch, channels, height, width]`, with `weight` `[out, in, k, k]` and `bias` `[out]`. */
 export function conv(scope: ParameterScope, x: Tensor, outChannels: number, options: ConvOptions = {}): Tensor {
   return inLayer(scope.path, () => {
     const { kernelSize = 3, stride = 1, padding = (kernelSize - 1) / 2 } = options;
@@ -107,7 +113,7 @@ export function conv(scope: ParameterScope, x: Tensor, outChannels: number, opti
 }
 
 /**
- * Convolution of images whose pixels are first repeated `factor` times along rows and columns, with the parameters of `conv`: to
+ * Repeats the pixels of images `factor` times along rows and columns, and convolves the result, with the parameters of `conv`:
  * `[batch, out, height · factor, width · factor]`.
  */
 export function upsampleConv(
@@ -128,41 +134,41 @@ function convParameters(scope: ParameterScope, channels: number, outChannels: nu
   return { weight, bias: scope.parameter('bias', [outChannels], zeros) };
 }
 
-/** bool `[length, length]`: a position, of the row, attends to itself and to those before it, of the columns. */
+/** Returns the mask of causal attention, bool `[length, length]`: each row is true up to and including its own column. */
 export function causalMask(length: number): Tensor {
   const data = Uint8Array.from({ length: length * length }, (_, i) => (i % length <= Math.floor(i / length) ? 1 : 0));
   return constant({ dtype: 'bool', shape: [length, length], data });
 }
 
-/** `[batch, length, heads · size]` to `[batch, heads, length, size]`. */
+/** Splits the last axis into heads: `[batch, length, heads · size]` to `[batch, heads, length, size]`. */
 export function splitHeads(x: Tensor, heads: number): Tensor {
   const [batch, length, width] = x.shape as [number, number, number];
   return transpose(reshape(x, [batch, length, heads, width / heads]), [0, 2, 1, 3]);
 }
 
-/** `[batch, heads, length, size]` to `[batch, length, heads · size]`. */
+/** Merges heads into the last axis: `[batch, heads, length, size]` to `[batch, length, heads · size]`. */
 export function mergeHeads(x: Tensor): Tensor {
   const [batch, , length] = x.shape as [number, number, number, number];
   return reshape(transpose(x, [0, 2, 1, 3]), [batch, length, -1]);
 }
 
 /**
- * softmax(q · kᵀ / √size) · v for each head (Vaswani et al. 2017): queries `[batch, heads, m, size]`, keys and values
- * `[batch, heads, n, size]`. The mask broadcasts to `[batch, heads, m, n]`; only where it is true is attended to.
+ * Computes softmax(q · kᵀ / √size) · v for each head (Vaswani et al. 2017): queries `[batch, heads, m, size]`, keys and values
+ * `[batch, heads, n, size]`. The mask broadcasts to `[batch, heads, m, n]`. A query attends only to keys whose mask is true.
  */
 export function dotProductAttention(queries: Tensor, keys: Tensor, values: Tensor, mask?: Tensor): Tensor {
   const scores = matmul(scaleQueries(queries), keys, { transposeB: true });
-  // Not −∞: a row of padding alone must give numbers, and −∞ − −∞ gives none.
+  // Not −∞: for a row that is all padding, softmax would compute −∞ − −∞, which is NaN.
   const masked = mask ? add(scores, mul(cast(logicalNot(mask), 'float32'), -1e9)) : scores;
   return matmul(softmax(masked), values);
 }
 
-/** Queries `[…, m, size]` divided by √size. */
+/** Divides queries `[…, m, size]` by √size. */
 export function scaleQueries(queries: Tensor): Tensor {
   return mul(queries, 1 / Math.sqrt(queries.shape.at(-1)!));
 }
 
-/** Two linear layers with a Gaussian error linear unit between them: `fc1` and `fc2`. */
+/** Applies two linear layers, `fc1` and `fc2`, with a Gaussian error linear unit (GELU) between them. */
 export function feedForward(
   scope: ParameterScope,
   x: Tensor,
@@ -173,7 +179,7 @@ export function feedForward(
   return linear(scope.in('fc2'), hidden, x.shape.at(-1)!, options);
 }
 
-/** Gated linear unit as a feed-forward layer: fc2(gelu(fc0 x) · fc1 x) (Shazeer 2020). */
+/** Applies a gated feed-forward layer: fc2(gelu(fc0 x) · fc1 x) (Shazeer 2020). */
 export function gatedFeedForward(
   scope: ParameterScope,
   x: Tensor,
@@ -185,7 +191,7 @@ export function gatedFeedForward(
   return linear(scope.in('fc2'), mul(gate, value), x.shape.at(-1)!, options);
 }
 
-/** The mean of (a − b)². */
+/** Computes the mean of (a − b)². */
 export function meanSquaredError(a: Tensor, b: Tensor): Tensor {
   return mean(square(sub(a, b)));
 }

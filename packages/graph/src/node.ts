@@ -1,3 +1,3 @@
-/** What needs the file system, but no runtime: reading stored parameters, and writing ONNX models. */
+/** Functions that need the file system, but no runtime: reading stored parameters and writing ONNX models. */
 export { writeOnnx } from './onnx/write.js';
 export { readParameter } from './stored/read-parameter.js';

@@ -4,7 +4,7 @@ import type { DType, Operation, OperatorAttributes, OperatorName, Shape, Tensor 
 
 const layers: string[] = [];
 
-/** Builds part of a graph inside a named layer, so that errors and printed graphs can say where. */
+/** Builds part of a graph inside a named layer. Errors and printed graphs show the name. */
 export function inLayer<T>(layer: string, build: () => T): T {
   layers.push(layer);
   try {
@@ -14,20 +14,20 @@ export function inLayer<T>(layer: string, build: () => T): T {
   }
 }
 
-/** The error of an operator applied wrongly, with the operands' shapes and the current layer. */
+/** Creates the error for invalid operands of an operator, with their shapes and the current layer. */
 export function operatorError(operator: OperatorName, operands: readonly Tensor[], problem: string): GraphError {
   const given = operands.map(describe).join(', ');
   const layer = layers.at(-1);
-  return new GraphError(`${operator}(${given})${layer ? ` in ${layer}` : ''}: ${problem}`);
+  return new GraphError(`${operator}(${given})${layer ? ` in ${layer}` : ''}: ${problem}.`);
 }
 
-/** A tensor's type in words: `float32[2, 3]`, or `float32[2, up to 3]` where the axis is dynamic. */
+/** Returns a tensor's type in words: `float32[2, 3]`, or `float32[2, up to 3]` if the last axis is dynamic. */
 export function describe({ dtype, shape, dynamic = [] }: Tensor): string {
   const sizes = shape.map((size, axis) => (dynamic.includes(axis) ? `up to ${size}` : size));
   return `${dtype}[${sizes.join(', ')}]`;
 }
 
-/** Adds an operation with any number of outputs; shapes are the caller's to check. */
+/** Adds an operation with any number of outputs. The caller checks the shapes. */
 export function operation<Name extends OperatorName>(
   name: Name,
   inputs: readonly Tensor[],
@@ -40,7 +40,7 @@ export function operation<Name extends OperatorName>(
   if (typeof dynamic === 'string') throw operatorError(name, inputs, dynamic);
   for (const [index, { shape, dtype }] of outputs.entries()) {
     if (!shape.every((size) => Number.isSafeInteger(size) && size >= 0)) {
-      throw operatorError(name, inputs, `a shape must be of non-negative integers, not [${shape.join(', ')}]`);
+      throw operatorError(name, inputs, `a shape must consist of non-negative integers, not [${shape.join(', ')}]`);
     }
     const axes = dynamic?.[index] ?? [];
     tensors.push({
@@ -54,7 +54,7 @@ export function operation<Name extends OperatorName>(
   return tensors;
 }
 
-/** Whether an operation applies the named operator; narrows the type of its attributes. */
+/** Checks whether an operation applies the named operator, and narrows the type of its attributes. */
 export function isOperation<Name extends OperatorName>(node: Operation, name: Name): node is Operation<Name> {
   return node.name === name;
 }

@@ -4,7 +4,7 @@ import { broadcastShapes, sameShape, sizeOf } from './shape.js';
 import type { DType, Operation, OperatorName, Padding, Shape, Tensor, TensorData } from './tensor.js';
 import { topologicalOrder } from './traversal.js';
 
-/** A tensor, or a number that stands for a constant of the other operand's type. */
+/** A tensor, or a number: a scalar constant of the other operand's type. */
 export type Operand = Tensor | number;
 
 const only = (outputs: Tensor[]): Tensor => outputs[0]!;
@@ -13,51 +13,52 @@ const only = (outputs: Tensor[]): Tensor => outputs[0]!;
 
 export interface InputOptions {
   /**
-   * An axis along which a run may give less than the shape says, down to nothing. What is computed from it must not need that axis's
-   * length: it may be multiplied along, joined with others, reduced, cut by a slice that reaches to its end, and reshaped as long as it
-   * stays an axis.
+   * A dynamic axis: in each run it may have any size from 0 to the one in `shape`. Only operators whose result does not depend on its
+   * size accept it: elementwise operators, matrix products, concatenation, reductions, slices that reach to its end, and reshapes that
+   * keep it as an axis.
    */
   readonly dynamic?: number | undefined;
 }
 
-/** A value that the caller gives at each run. */
+/** Adds an input, whose value the caller passes to each run. */
 export function input(name: string, shape: Shape, dtype: DType = 'float32', { dynamic }: InputOptions = {}): Tensor {
   if (dynamic !== undefined && !(Number.isInteger(dynamic) && dynamic >= 0 && dynamic < shape.length))
-    throw new GraphError(`input ${name}: dynamic must be one of its axes, not ${dynamic}.`);
+    throw new GraphError(`Input ${name}: dynamic must be one of its axes, not ${dynamic}.`);
   return only(operation('input', [], dynamic === undefined ? { name } : { name, dynamic }, [{ shape, dtype }]));
 }
 
-/** A value that is part of the graph. */
+/** Adds a constant. */
 export function constant(value: TensorData): Tensor {
   if (value.data.length !== sizeOf(value.shape)) {
     throw operatorError(
       'constant',
       [],
-      `shape [${value.shape.join(', ')}] does not hold ${value.data.length} elements`,
+      `the data must have ${sizeOf(value.shape)} elements for shape [${value.shape.join(', ')}], not ${value.data.length}`,
     );
   }
   return only(operation('constant', [], { value }, [{ shape: value.shape, dtype: value.dtype }]));
 }
 
-/** A constant without axes. */
+/** Adds a constant without axes. */
 export function scalar(value: number, dtype: DType = 'float32'): Tensor {
   if (dtype === 'float32') return constant({ dtype, shape: [], data: Float32Array.of(value) });
-  if (dtype === 'int32' && (value | 0) !== value) throw operatorError('constant', [], `${value} is no 32-bit integer`);
+  if (dtype === 'int32' && (value | 0) !== value)
+    throw operatorError('constant', [], `the value must be a 32-bit integer, not ${value}`);
   if (dtype === 'int32') return constant({ dtype, shape: [], data: Int32Array.of(value) });
   return constant({ dtype, shape: [], data: Uint8Array.of(value ? 1 : 0) });
 }
 
-/** A tensor of one value everywhere. */
+/** Returns a tensor whose elements all have the same value. */
 export function fill(shape: Shape, value: number, dtype: DType = 'float32'): Tensor {
   return broadcastTo(scalar(value, dtype), shape);
 }
 
-/** The integers 0, 1, … length − 1: int32 `[length]`. */
+/** Returns the integers 0, 1, …, length − 1: int32 `[length]`. */
 export function range(length: number): Tensor {
   return constant({ dtype: 'int32', shape: [length], data: Int32Array.from({ length }, (_, i) => i) });
 }
 
-// ------------------------------------------------------------------------------------------------ element by element, one operand
+// ------------------------------------------------------------------------------------------------ elementwise, one operand
 
 function unary(name: FloatUnary, x: Tensor): Tensor {
   requireFloat(name, x);
@@ -83,26 +84,26 @@ type FloatUnary =
 
 export const neg = (x: Tensor) => unary('neg', x);
 export const exp = (x: Tensor) => unary('exp', x);
-/** The natural logarithm. */
+/** Computes the natural logarithm. */
 export const log = (x: Tensor) => unary('log', x);
 export const sqrt = (x: Tensor) => unary('sqrt', x);
 export const reciprocal = (x: Tensor) => unary('reciprocal', x);
-/** The absolute value. Its gradient at 0 is 0. */
+/** Computes the absolute value. Its gradient at 0 is 0. */
 export const abs = (x: Tensor) => unary('abs', x);
-/** −1, 0 or 1. Its gradient is 0. */
+/** Computes the sign: −1, 0 or 1. Its gradient is 0. */
 export const sign = (x: Tensor) => unary('sign', x);
 export const sin = (x: Tensor) => unary('sin', x);
 export const cos = (x: Tensor) => unary('cos', x);
 export const tanh = (x: Tensor) => unary('tanh', x);
-/** The error function. */
+/** Computes the error function. */
 export const erf = (x: Tensor) => unary('erf', x);
 export const sigmoid = (x: Tensor) => unary('sigmoid', x);
-/** The larger of x and 0. Its gradient at 0 is 0. */
+/** Computes the larger of x and 0. Its gradient at 0 is 0. */
 export const relu = (x: Tensor) => unary('relu', x);
-/** Gaussian error linear unit, exact: x · Φ(x) (Hendrycks and Gimpel 2016). */
+/** Computes the exact Gaussian error linear unit: x · Φ(x) (Hendrycks and Gimpel 2016). */
 export const gelu = (x: Tensor) => unary('gelu', x);
 export const square = (x: Tensor) => mul(x, x);
-/** x · sigmoid(x), also called SiLU (Ramachandran et al. 2017). */
+/** Computes x · sigmoid(x), also called SiLU (Ramachandran et al. 2017). */
 export const swish = (x: Tensor) => unary('swish', x);
 
 export function logicalNot(x: Tensor): Tensor {
@@ -110,17 +111,17 @@ export function logicalNot(x: Tensor): Tensor {
   return only(operation('logicalNot', [x], {}, [{ shape: x.shape, dtype: 'bool' }]));
 }
 
-/** The same values, through which no gradient flows. */
+/** Returns the same values, but passes no gradient. */
 export function stopGradient(x: Tensor): Tensor {
   return only(operation('stopGradient', [x], {}, [{ shape: x.shape, dtype: x.dtype }]));
 }
 
-/** Converts the element type: floats are cut toward zero, booleans are 0 and 1, and what is not 0 is true. */
+/** Converts the element type. Floats are truncated toward zero; false and true become 0 and 1; any other number than 0 becomes true. */
 export function cast(x: Tensor, dtype: DType): Tensor {
   return x.dtype === dtype ? x : only(operation('cast', [x], { dtype }, [{ shape: x.shape, dtype }]));
 }
 
-// ------------------------------------------------------------------------------------------- element by element, broadcasting
+// ------------------------------------------------------------------------------------------- elementwise, broadcasting
 
 type Binary =
   | 'add'
@@ -139,7 +140,8 @@ function binary(name: Binary, a: Operand, b: Operand, result?: DType): Tensor {
   const dtype = typeof a !== 'number' ? a.dtype : typeof b !== 'number' ? b.dtype : 'float32';
   const left = typeof a === 'number' ? scalar(a, dtype) : a;
   const right = typeof b === 'number' ? scalar(b, dtype) : b;
-  if (left.dtype !== right.dtype) throw operatorError(name, [left, right], 'the operands must have one element type');
+  if (left.dtype !== right.dtype)
+    throw operatorError(name, [left, right], 'the operands must have the same element type');
   if ((name === 'logicalAnd') !== (dtype === 'bool')) {
     throw operatorError(
       name,
@@ -148,7 +150,7 @@ function binary(name: Binary, a: Operand, b: Operand, result?: DType): Tensor {
     );
   }
   const shape = broadcastShapes(left.shape, right.shape);
-  if (!shape) throw operatorError(name, [left, right], 'the shapes do not broadcast to one');
+  if (!shape) throw operatorError(name, [left, right], 'the shapes cannot be broadcast together');
   return only(operation(name, [left, right], {}, [{ shape, dtype: result ?? dtype }]));
 }
 
@@ -157,46 +159,46 @@ export const sub = (a: Operand, b: Operand) => binary('sub', a, b);
 export const mul = (a: Operand, b: Operand) => binary('mul', a, b);
 export const div = (a: Operand, b: Operand) => binary('div', a, b);
 /**
- * `a` to the power of `b`: NaN for a negative base with an exponent that is not an integer.
+ * Computes `a` to the power of `b`. The result is NaN if the base is negative and the exponent is not an integer.
  *
- * The gradients are those of PyTorch. By the base it is b · aᵇ⁻¹, and 0 where the exponent is 0: at base 0 it is 0 for b > 1, 1 for
- * b = 1, and infinite for other exponents. By the exponent it is aᵇ · log a, and 0 at base 0 for b ≥ 0; for a negative base it is NaN.
+ * The gradients are those of PyTorch. By the base it is b · aᵇ⁻¹, and 0 if the exponent is 0. At base 0 it is 0 for b > 1, 1 for
+ * b = 1, and infinite for other exponents. By the exponent it is aᵇ · log a, and 0 at base 0 for b ≥ 0. For a negative base it is NaN.
  */
 export const pow = (a: Operand, b: Operand) => binary('pow', a, b);
-/** The larger of both. Where they are equal, the gradient goes to `a` (PyTorch gives a half to each). */
+/** Computes the elementwise maximum. If both are equal, the gradient goes to `a` (in PyTorch, half to each). */
 export const maximum = (a: Operand, b: Operand) => binary('maximum', a, b);
-/** The smaller of both. Where they are equal, the gradient goes to `a` (PyTorch gives a half to each). */
+/** Computes the elementwise minimum. If both are equal, the gradient goes to `a` (in PyTorch, half to each). */
 export const minimum = (a: Operand, b: Operand) => binary('minimum', a, b);
 export const equal = (a: Operand, b: Operand) => binary('equal', a, b, 'bool');
 export const less = (a: Operand, b: Operand) => binary('less', a, b, 'bool');
 export const greater = (a: Operand, b: Operand) => binary('greater', a, b, 'bool');
 export const logicalAnd = (a: Tensor, b: Tensor) => binary('logicalAnd', a, b);
 
-/** `a` where the condition holds, else `b`; all three broadcast. The gradient goes to the one that is chosen. */
+/** Selects elements of `a` where the condition is true, of `b` elsewhere. All three broadcast. The gradient goes to the selected element. */
 export function select(condition: Tensor, a: Operand, b: Operand): Tensor {
   const dtype = typeof a !== 'number' ? a.dtype : typeof b !== 'number' ? b.dtype : 'float32';
   const left = typeof a === 'number' ? scalar(a, dtype) : a;
   const right = typeof b === 'number' ? scalar(b, dtype) : b;
   const operands = [condition, left, right];
   if (condition.dtype !== 'bool') throw operatorError('select', operands, 'the condition must be bool');
-  if (left.dtype !== right.dtype) throw operatorError('select', operands, 'both choices must have one element type');
+  if (left.dtype !== right.dtype) throw operatorError('select', operands, 'a and b must have the same element type');
   const choices = broadcastShapes(left.shape, right.shape);
   const shape = choices && broadcastShapes(condition.shape, choices);
-  if (!shape) throw operatorError('select', operands, 'the shapes do not broadcast to one');
+  if (!shape) throw operatorError('select', operands, 'the shapes cannot be broadcast together');
   return only(operation('select', operands, {}, [{ shape, dtype }]));
 }
 
 // ------------------------------------------------------------------------------------------------------------- contractions
 
 /**
- * Matrix product over the last two axes, either of which may be read transposed. `b` is a matrix, or has the batch axes of
+ * Computes the matrix product over the last two axes; either operand can be transposed. `b` is a matrix, or has the batch axes of
  * `a`: `[…, m, k] · [k, n]` or `[…, m, k] · […, k, n]` is `[…, m, n]`.
  */
 export function matmul(a: Tensor, b: Tensor, options: { transposeA?: boolean; transposeB?: boolean } = {}): Tensor {
   const { transposeA = false, transposeB = false } = options;
   const fail = (problem: string) => operatorError('matmul', [a, b], problem);
   if (a.dtype !== 'float32' || b.dtype !== 'float32') throw fail('the operands must be float32');
-  if (a.shape.length < 2 || b.shape.length < 2) throw fail('each operand needs two axes at least');
+  if (a.shape.length < 2 || b.shape.length < 2) throw fail('each operand must have at least two axes');
   const [rowsA, columnsA] = a.shape.slice(-2) as [number, number];
   const [rowsB, columnsB] = b.shape.slice(-2) as [number, number];
   const [m, kA] = transposeA ? [columnsA, rowsA] : [rowsA, columnsA];
@@ -211,14 +213,14 @@ export function matmul(a: Tensor, b: Tensor, options: { transposeA?: boolean; tr
 }
 
 export interface ConvolutionOptions {
-  /** Added to every pixel of an output channel: `[out]`. Default none. */
+  /** Bias of each output channel, `[out]`. Default: no bias. */
   readonly bias?: Tensor | undefined;
   readonly stride?: number | undefined;
   readonly padding?: number | Padding | undefined;
 }
 
 /**
- * Convolution (cross-correlation) of images `[batch, in, height, width]` with a kernel `[out, in, rows, columns]`.
+ * Convolves (cross-correlates) images `[batch, in, height, width]` with a kernel `[out, in, rows, columns]`.
  * The result is `[batch, out, ⌊(height + padding − rows) / stride⌋ + 1, …]`.
  */
 export function conv2d(x: Tensor, kernel: Tensor, options: ConvolutionOptions = {}): Tensor {
@@ -229,13 +231,14 @@ export function conv2d(x: Tensor, kernel: Tensor, options: ConvolutionOptions = 
   requireFloat('conv2d', ...operands);
   if (!(Number.isInteger(stride) && stride > 0)) throw fail(`the stride must be a positive integer, not ${stride}`);
   if (!padding.every((size) => Number.isInteger(size) && size >= 0))
-    throw fail(`the padding must be of non-negative integers, not [${padding.join(', ')}]`);
+    throw fail(`the padding must consist of non-negative integers, not [${padding.join(', ')}]`);
   if (x.shape.length !== 4 || kernel.shape.length !== 4) {
-    throw fail('the image must be [batch, channels, height, width], the kernel [out, in, rows, columns]');
+    throw fail('the image must be [batch, channels, height, width] and the kernel [out, in, rows, columns]');
   }
   const [batch, channels, height, width] = x.shape as [number, number, number, number];
   const [out, inChannels, rows, columns] = kernel.shape as [number, number, number, number];
-  if (channels !== inChannels) throw fail(`the image has ${channels} channels and the kernel takes ${inChannels}`);
+  if (channels !== inChannels)
+    throw fail(`the image must have ${inChannels} channels as the kernel does, not ${channels}`);
   if (options.bias && !sameShape(options.bias.shape, [out])) throw fail(`the bias must be [${out}]`);
   const [outHeight, outWidth] = convolvedSize([height, width], [rows, columns], stride, padding);
   if (!(outHeight >= 1 && outWidth >= 1)) throw fail('the kernel is larger than the padded image');
@@ -244,8 +247,8 @@ export function conv2d(x: Tensor, kernel: Tensor, options: ConvolutionOptions = 
 }
 
 /**
- * Convolution of images `[batch, in, height, width]` whose pixels are repeated `factor` times along rows and columns, with a kernel
- * `[out, in, rows, columns]` of odd sizes, padded so that the size is kept: `[batch, out, height · factor, width · factor]`.
+ * Repeats the pixels of images `[batch, in, height, width]` `factor` times along rows and columns, and convolves the result with a
+ * kernel `[out, in, rows, columns]` of odd sizes, padded to keep the size: `[batch, out, height · factor, width · factor]`.
  */
 export function upsampleConv2d(
   x: Tensor,
@@ -262,7 +265,7 @@ export function upsampleConv2d(
   return only(operation('upsampleConv2d', operands, { factor, padding }, [{ shape, dtype: 'float32' }]));
 }
 
-/** The gradient of `conv2d` by its image, given the gradient of its result. */
+/** Computes the gradient of `conv2d` by its image from the gradient of its result. */
 export function conv2dInputGradient(
   gradient: Tensor,
   kernel: Tensor,
@@ -275,7 +278,7 @@ export function conv2dInputGradient(
   );
 }
 
-/** The gradient of `conv2d` by its kernel, given the gradient of its result. */
+/** Computes the gradient of `conv2d` by its kernel from the gradient of its result. */
 export function conv2dWeightGradient(
   x: Tensor,
   gradient: Tensor,
@@ -286,7 +289,7 @@ export function conv2dWeightGradient(
   return only(operation('conv2dWeightGradient', [x, gradient], attributes, [{ shape: kernelShape, dtype: 'float32' }]));
 }
 
-/** Demands that a convolution of the first shape with a kernel of the second give the third. */
+/** Checks that a convolution of the first shape with a kernel of the second shape gives the third shape. */
 function requireConvolution(
   name: OperatorName,
   operands: readonly Tensor[],
@@ -323,35 +326,35 @@ function convolvedSize(
 
 // ------------------------------------------------------------------------------------------------------------------- shapes
 
-/** The same elements in the same order under another shape, in which one size may be −1: whatever is left. */
+/** Changes the shape; the elements and their order stay. One size may be −1: it follows from the others. */
 export function reshape(x: Tensor, shape: Shape): Tensor {
   const known = shape.reduce((product, size) => (size === -1 ? product : product * size), 1);
   const full = shape.map((size) => (size === -1 ? sizeOf(x.shape) / known : size));
   if (sizeOf(full) !== sizeOf(x.shape) || !full.every(Number.isInteger)) {
-    throw operatorError('reshape', [x], `${sizeOf(x.shape)} elements do not fit shape [${shape.join(', ')}]`);
+    throw operatorError('reshape', [x], `${sizeOf(x.shape)} elements do not fit into shape [${shape.join(', ')}]`);
   }
-  // Of several reshapes in a row only the last counts.
+  // Of consecutive reshapes only the last matters.
   const source = isOperation(x.operation, 'reshape') ? x.operation.inputs[0]! : x;
   return sameShape(full, source.shape)
     ? source
     : only(operation('reshape', [source], {}, [{ shape: full, dtype: x.dtype }]));
 }
 
-/** Repeats axes of size 1, and adds axes in front, to reach the shape. */
+/** Broadcasts to a shape: repeats axes of size 1 and adds axes in front. */
 export function broadcastTo(x: Tensor, shape: Shape): Tensor {
   if (sameShape(x.shape, shape)) return x;
   const reached = broadcastShapes(x.shape, shape);
   if (!reached || !sameShape(reached, shape))
-    throw operatorError('broadcast', [x], `it does not broadcast to [${shape.join(', ')}]`);
+    throw operatorError('broadcast', [x], `the operand cannot be broadcast to [${shape.join(', ')}]`);
   return only(operation('broadcast', [x], {}, [{ shape, dtype: x.dtype }]));
 }
 
-/** Repeats each pixel of images `[batch, channels, height, width]` `factor` times along rows and columns (nearest neighbour). */
+/** Repeats each pixel of images `[batch, channels, height, width]` `factor` times along rows and columns (nearest neighbor). */
 export function upsample(x: Tensor, factor: number): Tensor {
   if (x.shape.length !== 4 || x.dtype !== 'float32')
     throw operatorError('upsample', [x], 'the images must be float32[batch, channels, height, width]');
   if (!Number.isSafeInteger(factor) || factor < 1)
-    throw operatorError('upsample', [x], `the factor must be a whole number from 1 up, not ${factor}`);
+    throw operatorError('upsample', [x], `the factor must be a whole number of at least 1, not ${factor}`);
   const [batch, channels, height, width] = x.shape as [number, number, number, number];
   const shape = [batch, channels, height * factor, width * factor];
   return factor === 1 ? x : only(operation('upsample', [x], { factor }, [{ shape, dtype: x.dtype }]));
@@ -361,27 +364,28 @@ export function upsample(x: Tensor, factor: number): Tensor {
 export function transpose(x: Tensor, permutation: readonly number[]): Tensor {
   const sorted = [...permutation].sort((a, b) => a - b);
   if (permutation.length !== x.shape.length || sorted.some((axis, i) => axis !== i)) {
-    throw operatorError('transpose', [x], `[${permutation.join(', ')}] is no permutation of its axes`);
+    throw operatorError('transpose', [x], `[${permutation.join(', ')}] is not a permutation of the axes`);
   }
   if (permutation.every((axis, i) => axis === i)) return x;
   const shape = permutation.map((axis) => x.shape[axis]!);
-  // Where axes of size 1 alone change places, the elements stay where they are.
+  // If only axes of size 1 move, the order of the elements does not change.
   const moved = permutation.filter((axis) => x.shape[axis] !== 1);
   if (moved.every((axis, i) => i === 0 || moved[i - 1]! < axis)) return reshape(x, shape);
   return only(operation('transpose', [x], { permutation }, [{ shape, dtype: x.dtype }]));
 }
 
-/** Joins tensors along an axis; the other sizes must agree. */
+/** Concatenates tensors along an axis. Their other sizes must be equal. */
 export function concat(tensors: readonly Tensor[], axis: number): Tensor {
   const first = tensors[0];
-  if (!first) throw operatorError('concat', [], 'it needs one tensor at least');
+  if (!first) throw operatorError('concat', [], 'the list must contain at least one tensor');
   const along = normalizeAxis('concat', first, axis);
   for (const tensor of tensors) {
     const fits =
       tensor.dtype === first.dtype &&
       tensor.shape.length === first.shape.length &&
       tensor.shape.every((size, i) => i === along || size === first.shape[i]);
-    if (!fits) throw operatorError('concat', tensors, `types and sizes must agree on every axis but ${along}`);
+    if (!fits)
+      throw operatorError('concat', tensors, `the types must be equal, and the sizes on every axis except ${along}`);
   }
   if (tensors.length === 1) return first;
   const shape = first.shape.map((size, i) =>
@@ -390,7 +394,7 @@ export function concat(tensors: readonly Tensor[], axis: number): Tensor {
   return only(operation('concat', tensors, { axis: along }, [{ shape, dtype: first.dtype }]));
 }
 
-/** The block from `starts` (inclusive) to `ends` (exclusive), one number an axis. */
+/** Returns the block from `starts` (inclusive) to `ends` (exclusive), one number per axis. */
 export function slice(x: Tensor, starts: Shape, ends: Shape): Tensor {
   const fits = (i: number) => 0 <= starts[i]! && starts[i]! <= ends[i]! && ends[i]! <= x.shape[i]!;
   const whole = [...starts, ...ends].every(Number.isInteger);
@@ -400,13 +404,13 @@ export function slice(x: Tensor, starts: Shape, ends: Shape): Tensor {
     ends.length !== x.shape.length ||
     !x.shape.every((_, i) => fits(i))
   ) {
-    throw operatorError('slice', [x], `[${starts.join(', ')}] to [${ends.join(', ')}] is no block of it`);
+    throw operatorError('slice', [x], `[${starts.join(', ')}] to [${ends.join(', ')}] is not a block of the operand`);
   }
   const shape = starts.map((start, i) => ends[i]! - start);
   return sameShape(shape, x.shape) ? x : only(operation('slice', [x], { starts, ends }, [{ shape, dtype: x.dtype }]));
 }
 
-/** The block from `start` to `end` along one axis. */
+/** Returns the block from `start` (inclusive) to `end` (exclusive) along one axis. */
 export function sliceAxis(x: Tensor, axis: number, start: number, end: number): Tensor {
   const along = normalizeAxis('slice', x, axis);
   const starts = x.shape.map((_, i) => (i === along ? start : 0));
@@ -414,16 +418,20 @@ export function sliceAxis(x: Tensor, axis: number, start: number, end: number): 
   return slice(x, starts, ends);
 }
 
-/** Cuts a tensor along an axis into equal parts. */
+/** Splits a tensor along an axis into equal parts. */
 export function split(x: Tensor, parts: number, axis: number): Tensor[] {
   const along = normalizeAxis('slice', x, axis);
   const size = x.shape[along]! / parts;
   if (!Number.isInteger(size))
-    throw operatorError('slice', [x], `axis ${along} does not split into ${parts} equal parts`);
+    throw operatorError(
+      'slice',
+      [x],
+      `the size of axis ${along} must be a multiple of ${parts}, to split it into equal parts`,
+    );
   return Array.from({ length: parts }, (_, i) => sliceAxis(x, along, i * size, (i + 1) * size));
 }
 
-/** Adds zeros before and after, one number an axis. */
+/** Pads with zeros: `before` and `after` have one number per axis. */
 export function pad(x: Tensor, before: Shape, after: Shape): Tensor {
   if (
     before.length !== x.shape.length ||
@@ -433,7 +441,7 @@ export function pad(x: Tensor, before: Shape, after: Shape): Tensor {
     throw operatorError(
       'pad',
       [x],
-      `[${before.join(', ')}] and [${after.join(', ')}] must give a non-negative integer an axis`,
+      `[${before.join(', ')}] and [${after.join(', ')}] must have one non-negative integer per axis`,
     );
   }
   const shape = x.shape.map((size, i) => before[i]! + size + after[i]!);
@@ -449,56 +457,57 @@ function reduction(name: 'sum' | 'max', x: Tensor, options: ReductionOptions): T
   const axes = (options.axes ?? x.shape.map((_, i) => i))
     .map((axis) => normalizeAxis(name, x, axis))
     .sort((a, b) => a - b);
-  if (new Set(axes).size < axes.length) throw operatorError(name, [x], `axes [${axes.join(', ')}] repeat`);
+  if (new Set(axes).size < axes.length)
+    throw operatorError(name, [x], `the axes must be different, not [${axes.join(', ')}]`);
   if (axes.length === 0) return x;
   const keepDims = options.keepDims ?? false;
   const shape = x.shape.map((size, i) => (axes.includes(i) ? 1 : size)).filter((_, i) => keepDims || !axes.includes(i));
   return only(operation(name, [x], { axes, keepDims }, [{ shape, dtype: x.dtype }]));
 }
 
-/** The sum over some axes, or over all. */
+/** Computes the sum over the given axes, by default all. */
 export const sum = (x: Tensor, options: ReductionOptions = {}) => reduction('sum', x, options);
 /**
- * The largest element over some axes, or over all. Its whole gradient goes to every element that equals the maximum (PyTorch's `amax`
- * divides it among them).
+ * Computes the maximum over the given axes, by default all. Every element that equals the maximum gets the whole gradient (PyTorch's
+ * `amax` divides it among them).
  */
 export const max = (x: Tensor, options: ReductionOptions = {}) => reduction('max', x, options);
 
-/** The mean over some axes, or over all. */
+/** Computes the mean over the given axes, by default all. */
 export function mean(x: Tensor, options: ReductionOptions = {}): Tensor {
   const total = sum(x, options);
   return mul(total, sizeOf(total.shape) / sizeOf(x.shape));
 }
 
-/** The position of the largest element along the last axis, the first of equals: int32, without the last axis. It has no gradient. */
+/** Returns the index of the largest element along the last axis, int32; of equal elements the first. It has no gradient. */
 export function argmax(x: Tensor): Tensor {
   requireAxis('argmax', x);
   requireNumbers('argmax', x);
   return only(operation('argmax', [x], {}, [{ shape: x.shape.slice(0, -1), dtype: 'int32' }]));
 }
 
-/** The running sum along the last axis, each element included in its own sum. */
+/** Computes the inclusive cumulative sum along the last axis. */
 export function cumsum(x: Tensor): Tensor {
   requireAxis('cumsum', x);
   requireNumbers('cumsum', x);
   return only(operation('cumsum', [x], {}, [{ shape: x.shape, dtype: x.dtype }]));
 }
 
-/** exp(x) / Σ exp(x) over the last axis. */
+/** Computes exp(x) / Σ exp(x) over the last axis. */
 export function softmax(x: Tensor): Tensor {
   requireAxis('softmax', x);
   requireFloat('softmax', x);
   return only(operation('softmax', [x], {}, [{ shape: x.shape, dtype: 'float32' }]));
 }
 
-/** x − log Σ exp(x) over the last axis. */
+/** Computes x − log Σ exp(x) over the last axis. */
 export function logSoftmax(x: Tensor): Tensor {
   requireAxis('logSoftmax', x);
   requireFloat('logSoftmax', x);
   return only(operation('logSoftmax', [x], {}, [{ shape: x.shape, dtype: 'float32' }]));
 }
 
-/** −log softmax(logits)[label], in nats: logits `[…, classes]`, int32 labels `[…]`, result `[…]`. */
+/** Computes −log softmax(logits)[label], in nats: logits `[…, classes]`, int32 labels `[…]`, result `[…]`. */
 export function crossEntropy(logits: Tensor, labels: Tensor): Tensor {
   requireAxis('crossEntropy', logits);
   requireFloat('crossEntropy', logits);
@@ -506,24 +515,24 @@ export function crossEntropy(logits: Tensor, labels: Tensor): Tensor {
     throw operatorError(
       'crossEntropy',
       [logits, labels],
-      'the labels must be int32, with the axes of the logits but the last',
+      'the labels must be int32, with the axes of the logits except the last',
     );
   }
   return only(operation('crossEntropy', [logits, labels], {}, [{ shape: labels.shape, dtype: 'float32' }]));
 }
 
-/** (x − mean) / √(variance + epsilon) over the last axis: layer normalization without its scale and bias (Ba et al. 2016). */
+/** Computes (x − mean) / √(variance + epsilon) over the last axis: layer normalization without scale and bias (Ba et al. 2016). */
 export function normalize(x: Tensor, epsilon: number): Tensor {
   requireAxis('normalize', x);
   requireFloat('normalize', x);
   const statistics = { shape: [...x.shape.slice(0, -1), 1], dtype: 'float32' } as const;
-  // The second output, 1 / √(variance + epsilon), is what the gradient needs.
+  // The gradient needs the second output, 1 / √(variance + epsilon).
   return only(operation('normalize', [x], { epsilon }, [{ shape: x.shape, dtype: 'float32' }, statistics]));
 }
 
 /**
- * Group normalization (Wu and He 2018) of `[batch, channels, …]`: (x − mean) / √(variance + epsilon) over each group of
- * neighbouring channels, times `weight`, plus `bias`, `[channels]` each.
+ * Applies group normalization (Wu and He 2018) to `[batch, channels, …]`: (x − mean) / √(variance + epsilon) over each group of
+ * adjacent channels, times `weight`, plus `bias`, `[channels]` each.
  */
 export function groupNormalize(x: Tensor, weight: Tensor, bias: Tensor, groups: number, epsilon: number): Tensor {
   const operands = [x, weight, bias];
@@ -536,14 +545,18 @@ export function groupNormalize(x: Tensor, weight: Tensor, bias: Tensor, groups: 
     groups < 1 ||
     channels % groups !== 0
   )
-    throw operatorError('groupNormalize', operands, `the channels do not divide into ${groups} groups`);
+    throw operatorError(
+      'groupNormalize',
+      operands,
+      `the number of channels must be a multiple of the ${groups} groups`,
+    );
   if (!sameShape(weight.shape, [channels]) || !sameShape(bias.shape, [channels]))
-    throw operatorError('groupNormalize', operands, `the weight and the bias must be of shape [${channels}]`);
+    throw operatorError('groupNormalize', operands, `the weight and the bias must have the shape [${channels}]`);
   const grouped = [batch, groups, sizeOf(x.shape) / (batch * groups)];
   return only(
     operation('groupNormalize', operands, { groups, epsilon }, [
       { shape: x.shape, dtype: 'float32' },
-      // What the gradient needs: (x − mean) / √(variance + epsilon), and 1 / √(variance + epsilon).
+      // The gradient needs (x − mean) / √(variance + epsilon) and 1 / √(variance + epsilon).
       { shape: grouped, dtype: 'float32' },
       { shape: [batch, groups, 1], dtype: 'float32' },
     ]),
@@ -551,15 +564,14 @@ export function groupNormalize(x: Tensor, weight: Tensor, bias: Tensor, groups: 
 }
 
 /**
- * The elements of the last axis in descending order, and where each of them stood (int32): the `count` largest, by default all.
- * Equal elements keep their order, and the gradient of each value goes to the element that it was: among equals of which only some are
- * kept, to the first.
+ * Sorts along the last axis in descending order, and returns the `count` largest elements (default all) with their indices (int32).
+ * The sort is stable. The gradient of a value goes to the element at its index.
  */
 export function sort(x: Tensor, count: number = x.shape.at(-1) ?? 0): { values: Tensor; indices: Tensor } {
   requireAxis('sort', x);
   requireNumbers('sort', x);
   if (!(Number.isInteger(count) && count >= 1 && count <= x.shape.at(-1)!))
-    throw operatorError('sort', [x], `there are no ${count} elements to keep of the last axis`);
+    throw operatorError('sort', [x], `count must be a whole number from 1 to the size of the last axis, not ${count}`);
   const shape = [...x.shape.slice(0, -1), count];
   const [values, indices] = operation('sort', [x], {}, [
     { shape, dtype: x.dtype },
@@ -570,7 +582,7 @@ export function sort(x: Tensor, count: number = x.shape.at(-1) ?? 0): { values: 
 
 // ----------------------------------------------------------------------------------------------------------------- indexing
 
-/** Rows of a table: `[rows, …]` and int32 indices `[…i]` give `[…i, …]`. Indices must be in `[0, rows)`. */
+/** Looks up rows of a table `[rows, …]` by int32 indices `[…i]`: `[…i, …]`. Indices must be in `[0, rows)`. */
 export function gather(table: Tensor, indices: Tensor): Tensor {
   if (indices.dtype !== 'int32') throw operatorError('gather', [table, indices], 'the indices must be int32');
   requireAxis('gather', table);
@@ -578,31 +590,31 @@ export function gather(table: Tensor, indices: Tensor): Tensor {
   return only(operation('gather', [table, indices], {}, [{ shape, dtype: table.dtype }]));
 }
 
-/** Sums rows `[n, width]` into a table `[rows, width]`, each at its index (int32 `[n]`): the gradient of `gather`. */
+/** Adds rows `[n, width]` to a table `[rows, width]` of zeros, each at its index (int32 `[n]`): the gradient of `gather`. */
 export function scatterAdd(indices: Tensor, updates: Tensor, rows: number): Tensor {
   const operands = [indices, updates];
   if (indices.dtype !== 'int32') throw operatorError('scatterAdd', operands, 'the indices must be int32');
   requireFloat('scatterAdd', updates);
   if (updates.shape.length !== 2 || !sameShape(indices.shape, updates.shape.slice(0, 1))) {
-    throw operatorError('scatterAdd', operands, 'the indices must be [n], the updates [n, width]');
+    throw operatorError('scatterAdd', operands, 'the indices must be [n] and the updates [n, width]');
   }
   return only(operation('scatterAdd', operands, {}, [{ shape: [rows, updates.shape[1]!], dtype: 'float32' }]));
 }
 
-/** 1 where the last axis, of size `depth`, counts what the int32 index says, else 0: float32 `[…, depth]`. */
+/** Returns one-hot vectors of size `depth` for int32 indices `[…]`: float32 `[…, depth]`. */
 export function oneHot(indices: Tensor, depth: number): Tensor {
   if (indices.dtype !== 'int32') throw operatorError('oneHot', [indices], 'the indices must be int32');
   return only(operation('oneHot', [indices], {}, [{ shape: [...indices.shape, depth], dtype: 'float32' }]));
 }
 
-/** Picks along the last axis: `[…, n]` and int32 indices `[…, m]` give `[…, m]`. */
+/** Takes elements along the last axis: `[…, n]` and int32 indices `[…, m]` give `[…, m]`. */
 export function takeAlong(x: Tensor, indices: Tensor): Tensor {
   requireAxis('takeAlong', x);
   requireLike('takeAlong', x, indices);
   return only(operation('takeAlong', [x, indices], {}, [{ shape: indices.shape, dtype: x.dtype }]));
 }
 
-/** Puts updates `[…, m]` at their indices along the last axis of a tensor `[…, width]` of zeros; equal indices add up. */
+/** Adds updates `[…, m]` to a tensor `[…, width]` of zeros, at their indices along the last axis. */
 export function scatterAlong(indices: Tensor, updates: Tensor, width: number): Tensor {
   requireAxis('scatterAlong', updates);
   requireFloat('scatterAlong', updates);
@@ -614,11 +626,11 @@ export function scatterAlong(indices: Tensor, updates: Tensor, width: number): T
   );
 }
 
-/** `x` with the block `[…, 1, width]` written at a position (int32 scalar) along its axis before the last: a cache's step. */
+/** Writes a block `[…, 1, width]` into `x` at a position (int32 scalar) along the second to last axis, as for a step of a KV cache. */
 export function update(x: Tensor, block: Tensor, position: Tensor): Tensor {
   const operands = [x, block, position];
   const expected = x.shape.map((size, i) => (i === x.shape.length - 2 ? 1 : size));
-  if (x.shape.length < 2) throw operatorError('update', operands, 'the first operand needs two axes at least');
+  if (x.shape.length < 2) throw operatorError('update', operands, 'the first operand must have at least two axes');
   if (block.dtype !== x.dtype || !sameShape(block.shape, expected)) {
     throw operatorError('update', operands, `the block must be ${x.dtype}[${expected.join(', ')}]`);
   }
@@ -637,11 +649,11 @@ function requireFloat(name: OperatorName, ...operands: Tensor[]): void {
 }
 
 function requireNumbers(name: OperatorName, x: Tensor): void {
-  if (x.dtype === 'bool') throw operatorError(name, [x], 'the operand must be of numbers');
+  if (x.dtype === 'bool') throw operatorError(name, [x], 'the operand must not be bool');
 }
 
 function requireAxis(name: OperatorName, x: Tensor): void {
-  if (x.shape.length === 0) throw operatorError(name, [x], 'the operand needs an axis');
+  if (x.shape.length === 0) throw operatorError(name, [x], 'the operand must have at least one axis');
 }
 
 function requireLike(name: OperatorName, x: Tensor, indices: Tensor): void {
@@ -650,14 +662,14 @@ function requireLike(name: OperatorName, x: Tensor, indices: Tensor): void {
     !sameShape(x.shape.slice(0, -1), indices.shape.slice(0, -1)) ||
     x.shape.length !== indices.shape.length
   ) {
-    throw operatorError(name, [x, indices], 'the indices must be int32 and have the same axes but the last');
+    throw operatorError(name, [x, indices], 'the indices must be int32, with the axes of the operand except the last');
   }
 }
 
 function normalizeAxis(name: OperatorName, x: Tensor, axis: number): number {
   const positive = axis < 0 ? axis + x.shape.length : axis;
   if (!Number.isInteger(axis) || positive < 0 || positive >= x.shape.length)
-    throw operatorError(name, [x], `it has no axis ${axis}`);
+    throw operatorError(name, [x], `the operand has no axis ${axis}`);
   return positive;
 }
 
@@ -666,14 +678,14 @@ function normalizeAxis(name: OperatorName, x: Tensor, axis: number): number {
 export interface LoopResult {
   /** The carried tensors after the last iteration. */
   readonly carried: Tensor[];
-  /** What each iteration gave to be stacked: each with a new first axis, the iteration. */
+  /** The stacked outputs of all iterations. Their first axis is the iteration. */
   readonly stacked: Tensor[];
 }
 
 /**
- * Runs a body a fixed number of times. The body gets the iteration (int32 scalar) and the carried tensors, and returns their
- * next values, of the same shapes, and tensors to be stacked. What it uses from outside, and all that it computes without
- * the iteration or a carried tensor, is computed once.
+ * Runs a body a fixed number of times. The body gets the iteration (int32 scalar) and the carried tensors. It returns the next values
+ * of the carried tensors, of the same shapes, and tensors to stack. Operations that depend neither on the iteration nor on a carried
+ * tensor run once, outside the loop.
  */
 export function loop(
   count: number,
@@ -681,7 +693,7 @@ export function loop(
   body: (iteration: Tensor, carried: readonly Tensor[]) => { carried: readonly Tensor[]; stacked?: readonly Tensor[] },
 ): LoopResult {
   if (!(Number.isSafeInteger(count) && count >= 0))
-    throw operatorError('loop', initial, `it runs a whole number of times, not ${count}`);
+    throw operatorError('loop', initial, `count must be a whole number of at least 0, not ${count}`);
   const iteration = input('iteration', [], 'int32');
   const carried = initial.map((tensor, i) => input(`carried.${i}`, tensor.shape, tensor.dtype));
   const result = body(iteration, carried);
@@ -702,7 +714,7 @@ export function loop(
   return { carried: outputs.slice(0, initial.length), stacked: outputs.slice(initial.length) };
 }
 
-/** The operations of a loop's body: those that depend on its iteration or on its carried tensors, in topological order. */
+/** Returns the operations of a loop's body, in topological order: those that depend on the iteration or on a carried tensor. */
 function bodyOperations(results: readonly Tensor[], arguments_: readonly Tensor[]) {
   const inside = new Set(arguments_.map((tensor) => tensor.operation));
   const body = topologicalOrder(results).filter((node) => {
@@ -714,7 +726,7 @@ function bodyOperations(results: readonly Tensor[], arguments_: readonly Tensor[
   return { body, inside };
 }
 
-/** A loop's body: what each iteration is given, its operations in topological order, and what it returns. */
+/** Returns a loop's body: its arguments, its operations in topological order, and its results. */
 export function loopBody({ attributes: { iteration, carried, next, stacked } }: Operation<'loop'>) {
   const arguments_ = [iteration, ...carried];
   const results = [...next, ...stacked];

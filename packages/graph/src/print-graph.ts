@@ -2,7 +2,7 @@ import { describe, isOperation } from './operation.js';
 import type { Graph, Operation, Tensor } from './tensor.js';
 import { topologicalOrder } from './traversal.js';
 
-/** A graph as text, one operation a line: for reading, and for comparing two graphs. */
+/** Returns a graph as text, one operation per line, to read or to compare with another graph. */
 export function printGraph(graph: Graph): string {
   const names = new Map<Tensor, string>();
   const lines: string[] = [];

@@ -1,6 +1,6 @@
 import type { Shape } from './tensor.js';
 
-/** Number of elements of a shape. */
+/** Returns the number of elements of a shape. */
 export function sizeOf(shape: Shape): number {
   return shape.reduce((product, size) => product * size, 1);
 }
@@ -9,7 +9,7 @@ export function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((size, axis) => size === b[axis]);
 }
 
-/** The shape that NumPy's rules broadcast two shapes to, or undefined where they do not fit. */
+/** Returns the shape that two shapes broadcast to by NumPy's rules, or `undefined` if they are incompatible. */
 export function broadcastShapes(a: Shape, b: Shape): Shape | undefined {
   const rank = Math.max(a.length, b.length);
   const shape: number[] = [];

@@ -4,13 +4,13 @@ export type DType = 'float32' | 'int32' | 'bool';
 /** Sizes of a tensor's axes, outermost first. All sizes are known when a graph is built. */
 export type Shape = readonly number[];
 
-/** A tensor's values: what goes into a graph and comes out of it. Row-major; booleans are bytes of 0 and 1. */
+/** The values of a tensor, an input or an output of a graph. Row-major; a boolean is a byte, 0 or 1. */
 export type TensorData =
   | { readonly dtype: 'float32'; readonly shape: Shape; readonly data: Float32Array }
   | { readonly dtype: 'int32'; readonly shape: Shape; readonly data: Int32Array }
   | { readonly dtype: 'bool'; readonly shape: Shape; readonly data: Uint8Array };
 
-/** How a parameter's first values are made: see `initializers.ts`. */
+/** The distribution of a parameter's initial values: see `initializers.ts`. */
 export interface Initializer {
   readonly kind: 'zeros' | 'ones' | 'constant' | 'normal' | 'uniform';
   /** The constant, the standard deviation of the normal, or the bound of the uniform distribution in `[-scale, scale)`. */
@@ -22,13 +22,13 @@ export type Padding = readonly [top: number, left: number, bottom: number, right
 
 type NoAttributes = Record<never, never>;
 
-/** Every operator with its attributes. The tables of gradients, of ONNX emission and of TensorFlow.js have one entry for each. */
+/** Every operator with its attributes. The tables of gradients, ONNX lowerings and TensorFlow.js kernels have an entry per operator. */
 export interface OperatorAttributes {
   // Sources
   input: { readonly name: string; readonly dynamic?: number };
   parameter: { readonly name: string; readonly initializer: Initializer };
   constant: { readonly value: TensorData };
-  // Element by element, one operand
+  // Elementwise, one operand
   neg: NoAttributes;
   exp: NoAttributes;
   log: NoAttributes;
@@ -47,7 +47,7 @@ export interface OperatorAttributes {
   logicalNot: NoAttributes;
   stopGradient: NoAttributes;
   cast: { readonly dtype: DType };
-  // Element by element, broadcasting
+  // Elementwise, broadcasting
   add: NoAttributes;
   sub: NoAttributes;
   mul: NoAttributes;
@@ -110,22 +110,22 @@ export interface Operation<Name extends OperatorName = OperatorName> {
   readonly attributes: OperatorAttributes[Name];
   readonly inputs: readonly Tensor[];
   readonly outputs: readonly Tensor[];
-  /** The layer that it was built in, such as `decoder.block.3.attention`; empty outside any layer. */
+  /** The layer of the operation, such as `decoder.block.3.attention`; empty outside any layer. */
   readonly layer: string;
 }
 
-/** A symbolic tensor: an output of an operation. It has a shape and an element type, and no values. */
+/** A symbolic tensor: an output of an operation. It has a shape and an element type, but no values. */
 export interface Tensor {
   readonly operation: Operation;
-  /** Which of the operation's outputs it is. */
+  /** Index of this tensor among the operation's outputs. */
   readonly index: number;
   readonly shape: Shape;
   readonly dtype: DType;
-  /** Axes along which a run may have less than the shape says: see `InputOptions.dynamic`. */
+  /** Axes that may be shorter in a run than in `shape`: see `InputOptions.dynamic`. */
   readonly dynamic?: readonly number[] | undefined;
 }
 
-/** A function ready to be compiled: named inputs and outputs. Its parameters are those that the outputs depend on. */
+/** A function to compile, with named inputs and outputs. Its parameters are those that the outputs depend on. */
 export interface Graph {
   readonly inputs: Readonly<Record<string, Tensor>>;
   readonly outputs: Readonly<Record<string, Tensor>>;

@@ -3,13 +3,13 @@ import { isOperation } from './operation.js';
 import type { Operation, Tensor } from './tensor.js';
 
 /**
- * The operations that some tensors depend on, each after those that it depends on. A loop's body is not entered: what the
- * body needs from outside stands among the loop's inputs.
+ * Returns the operations that the given tensors depend on, in topological order. It does not enter loop bodies: the tensors that a
+ * body captures are inputs of the loop.
  */
 export function topologicalOrder(outputs: Iterable<Tensor>): Operation[] {
   const order: Operation[] = [];
   const visited = new Set<Operation>();
-  // An explicit stack: long chains would overflow the call stack.
+  // An explicit stack: recursion over a long chain would overflow the call stack.
   for (const { operation: root } of outputs) {
     const stack: { node: Operation; next: number }[] = [];
     if (!visited.has(root)) {
@@ -31,7 +31,7 @@ export function topologicalOrder(outputs: Iterable<Tensor>): Operation[] {
   return order;
 }
 
-/** The parameters that some tensors depend on, by name, in the order of their first use. */
+/** Returns the parameters that the given tensors depend on, by name, in the order of their first use. */
 export function parametersOf(outputs: Iterable<Tensor>): Map<string, Tensor> {
   const parameters = new Map<string, Tensor>();
   for (const node of topologicalOrder(outputs)) {
@@ -39,7 +39,7 @@ export function parametersOf(outputs: Iterable<Tensor>): Map<string, Tensor> {
     const { name } = node.attributes;
     const tensor = node.outputs[0]!;
     if (parameters.has(name))
-      throw new GraphError(`two parameters are named ${name}; a parameter's name must be unique in a graph`);
+      throw new GraphError(`The name of a parameter must be unique in a graph, but two parameters are named ${name}.`);
     parameters.set(name, tensor);
   }
   return parameters;

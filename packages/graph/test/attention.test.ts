@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 const tf = await loadTfjs();
 const valuesOf = (tensor: g.Tensor) => [...interpret(tf, { inputs: {}, outputs: { tensor } }, {}).tensor!.dataSync()];
 
-test('a causal mask lets each position attend to itself and to those before it', () => {
+test('a causal mask lets each position attend to itself and to earlier positions', () => {
   expect(valuesOf(layers.causalMask(3))).toEqual([1, 0, 0, 1, 1, 0, 1, 1, 1]);
 });
 
@@ -14,7 +14,7 @@ test('queries are divided by the square root of their size', () => {
   expect(valuesOf(layers.scaleQueries(g.fill([1, 2, 4], 6)))).toEqual([3, 3, 3, 3, 3, 3, 3, 3]);
 });
 
-test('attention with a causal mask does not depend on what comes later', () => {
+test('attention with a causal mask does not depend on later positions', () => {
   const attend = (last: number) => {
     const x = g.constant({ dtype: 'float32', shape: [1, 1, 2, 1], data: Float32Array.of(1, last) });
     return valuesOf(layers.dotProductAttention(x, x, x, layers.causalMask(2)));

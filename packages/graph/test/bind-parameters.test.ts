@@ -18,7 +18,7 @@ const shape = [3, 40];
 const data = new Values(1).floats(shape).data as Float32Array;
 const declared = new Map([['w', { shape }]]);
 
-test('each kind of stored parameter is bound as it was written into a checkpoint', () => {
+test('each kind of stored parameter is read back as it was written to a checkpoint', () => {
   const stored: InMemory<StoredParameter>[] = [
     { dtype: 'float32', shape, data },
     { kind: 'fp16', dtype: 'float32', shape, halves: Uint16Array.from({ length: 120 }, (_, i) => i * 500) },
@@ -49,7 +49,7 @@ test('parts in a file stay there', () => {
   });
 });
 
-test('floats and integers of other widths are converted in memory, and refused in a file', () => {
+test('floats and integers of other widths are converted in memory, but refused in a file', () => {
   const bfloat = fromFloat32(data, shape, 'BF16');
   expect(bindParameters(declared, new Map([['w', bfloat]])).get('w')).toMatchObject({ dtype: 'float32', shape });
   const inFile = { dtype: 'BF16', shape, folder: '/models', file: 'model.safetensors', offset: 0 };
@@ -82,14 +82,14 @@ describe('sources', () => {
     expect(values('output')).toEqual([0, 2, 4, 1, 3, 5]);
   });
 
-  test('are named once where several parameters are parts of one tensor', () => {
+  test('are named once in an error if several parameters are parts of the same tensor', () => {
     const others = new Map(checkpoint).set('attention.in', fromFloat32(count(6), [6]));
     expect(() => matchParameters(parameters, others, { sources })).toThrow(
-      'describes: attention.in must have shape [6, 3], not [6]. Give',
+      'describes: attention.in must have shape [6, 3], not [6]. Pass',
     );
   });
 
-  test('are matched by the shape that the checkpoint has', () => {
+  test('are matched by the shape in the checkpoint', () => {
     const others = new Map(checkpoint).set('attention.out/kernel', fromFloat32(count(6), [2, 3]));
     expect(() => matchParameters(parameters, others, { sources })).toThrow(
       'attention.out/kernel must have shape [3, 2], not [2, 3]',
@@ -97,7 +97,7 @@ describe('sources', () => {
   });
 });
 
-test('an error lists all that is missing, different and unknown', () => {
+test('an error lists all missing, different and unknown tensors', () => {
   const names = Array.from({ length: 7 }, (_, i) => `layers.${i}`);
   const parameters = new Map([...names, 'a', 'b'].map((name) => [name, { shape: [2] }]));
   const checkpoint = new Map([
@@ -111,6 +111,6 @@ test('an error lists all that is missing, different and unknown', () => {
   expect(bind).toThrow(
     'The weights must be those that the configuration describes: layers.0, layers.1, layers.2, layers.3, layers.4 and 2 more ' +
       'are missing; extra is not a tensor of this model; a must have shape [2], not [3]; b must have shape [2], not [1]. ' +
-      'Give the weights and the configuration of one model.',
+      'Pass the weights and the configuration of the same model.',
   );
 });

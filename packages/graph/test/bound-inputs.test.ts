@@ -11,7 +11,7 @@ afterAll(async () => {
   await tfjs.dispose();
 });
 
-/** Each run adds two rows to `rows`, `x` times `factor`, and gives the sums of the columns of those before and of these. */
+/** Each run appends two rows, `x` times `factor`, to `rows`, and returns the column sums of all rows. */
 const rows = g.input('rows', [2, 4, 3], 'float32', { dynamic: 1 });
 const x = g.input('x', [2, 2, 3]);
 const factor = g.input('factor', []);
@@ -31,8 +31,8 @@ const sumsOf = (start: number) => [0, 1, 2, 6, 7, 8].map((i) => 2 * (start + i) 
 describe.each([
   ['ONNX Runtime', onnx],
   ['TensorFlow.js', tfjs],
-] as const)('inputs that are bound, on %s', (_, runtime: g.Runtime) => {
-  test('stay, and those that grow take the outputs of their names', async () => {
+] as const)('bound inputs on %s', (_, runtime: g.Runtime) => {
+  test('keep their values, and appended inputs take the outputs of the same name', async () => {
     const executable = await runtime.compile(graph);
     const bound = await executable.bind({ factor: float32([], [10]) });
     const first = await bound.run({ x: numbers(0) });
@@ -40,12 +40,14 @@ describe.each([
     expect([...first.sums!.data]).toEqual(sumsOf(0).map((sum) => 10 * sum));
     const second = await bound.run({ x: numbers(100) });
     expect([...second.sums!.data]).toEqual(sumsOf(0).map((sum, i) => 10 * (sum + sumsOf(100)[i]!)));
-    await expect(bound.run({ x: numbers(0) })).rejects.toThrow('run: input rows is full: it holds 4 along axis 1');
+    await expect(bound.run({ x: numbers(0) })).rejects.toThrow(
+      'run: axis 1 of input rows must have at most 4 elements, not 6.',
+    );
     await bound.dispose();
     await executable.dispose();
   });
 
-  test('are apart for each that binds them', async () => {
+  test('are independent of each other if bound several times', async () => {
     const executable = await runtime.compile(graph);
     const [a, b] = [await executable.bind({ factor: float32([], [1]) }), await executable.bind({})];
     await a.run({ x: numbers(0) });
@@ -56,7 +58,7 @@ describe.each([
     await executable.dispose();
   });
 
-  test('may be of any length in a run that is given them', async () => {
+  test('may have any length up to the largest if a run passes them', async () => {
     const executable = await runtime.compile(graph);
     const rest = { x: numbers(0), factor: float32([], [1]) };
     const none = await executable.run({ ...rest, rows: float32([2, 0, 3], []) });
@@ -69,20 +71,22 @@ describe.each([
     await executable.dispose();
   });
 
-  test('are refused where they are not what the graph expects, by name', async () => {
+  test('are refused by name if the graph does not expect them', async () => {
     const executable = await runtime.compile(graph);
     await expect(executable.bind({ factor: float32([1], [1]) })).rejects.toThrow(
       'run: input factor must be float32[], not float32[1] of 1 elements',
     );
-    await expect(executable.bind({ z: float32([], [1]) })).rejects.toThrow('the graph has no input z');
-    await expect(executable.bind({ rows: float32([2, 0, 3], []) })).rejects.toThrow('bind: input rows grows');
+    await expect(executable.bind({ z: float32([], [1]) })).rejects.toThrow('z must be an input of the graph');
+    await expect(executable.bind({ rows: float32([2, 0, 3], []) })).rejects.toThrow(
+      'bind: input rows must be left out',
+    );
     const bound = await executable.bind({});
     await expect(bound.run({ x: numbers(0) })).rejects.toThrow('run: input factor, float32[], is missing');
     await executable.dispose();
     await expect(bound.run({ x: numbers(0), factor: float32([], [1]) })).rejects.toThrow('disposed of');
   });
 
-  test('do not grow without an output of their name, and are bound as they are given', async () => {
+  test('with a dynamic axis are bound as they are if there is no output of the same name', async () => {
     const executable = await runtime.compile({ inputs: graph.inputs, outputs: { sums: graph.outputs.sums! } });
     const bound = await executable.bind({ factor: float32([], [1]), rows: float32([2, 1, 3], [1, 1, 1, 2, 2, 2]) });
     for (let i = 0; i < 2; i++) {
@@ -92,18 +96,18 @@ describe.each([
     await executable.dispose();
   });
 
-  test('cannot grow by what does not fit them', async () => {
+  test('are refused if the output of the same name has another shape', async () => {
     const outputs = { sums: graph.outputs.sums!, rows: g.reshape(added, [2, 3, 2]) };
     const executable = await runtime.compile({ inputs: graph.inputs, outputs });
     await expect(executable.bind({})).rejects.toThrow(
-      'input rows, float32[2,4,3], grows along axis 1: the output of its name may differ there only',
+      'Output rows must be float32[2,4,3] like the input of the same name, except along axis 1, not float32[',
     );
     await executable.dispose();
   });
 });
 
-test('a dynamic axis is one that the input has', () => {
+test('a dynamic axis must be an axis of the input', () => {
   expect(() => g.input('x', [2], 'float32', { dynamic: 1 })).toThrow(
-    'input x: dynamic must be one of its axes, not 1.',
+    'Input x: dynamic must be one of its axes, not 1.',
   );
 });

@@ -4,12 +4,12 @@ import { grad } from '@dalle-mini/graph/training';
 import { float32, int32, Values } from '@dalle-mini/testing/values';
 import { conv2dInputGradient, conv2dWeightGradient } from '../src/operators.js';
 
-/** One application of an operator, or of a layer, to values: what the tests of runtimes and of gradients run over. */
+/** A call of an operator or of a layer with values. The tests of runtimes and of gradients share these cases. */
 export interface Case {
   readonly name: string;
   readonly operands: readonly g.TensorData[];
   readonly build: (...operands: g.Tensor[]) => g.Tensor | readonly g.Tensor[];
-  /** Whether the values stand where the result has no derivative. */
+  /** Whether the result has no derivative at these values. */
   readonly isKink?: boolean;
 }
 
@@ -27,7 +27,7 @@ const unary =
   (values) =>
     [[], [5], [2, 3, 4]].map((shape) => on([make(values, shape)], build));
 
-/** Shapes that an operator of two operands broadcasts. */
+/** Pairs of shapes that broadcast together. */
 const pairs: readonly (readonly [g.Shape, g.Shape])[] = [
   [
     [2, 3],
@@ -289,7 +289,7 @@ const table: { readonly [Name in Exclude<g.OperatorName, 'input' | 'parameter'>]
   max: axisCases(g.max, (values, shape) => values.distinct(shape)),
   argmax: both(
     rows(g.argmax, (values, shape) => values.distinct(shape)),
-    () => [on([float32([2, 4], [1, 3, 3, 2, 0, 0, 0, 0])], g.argmax, 'the first of equals')],
+    () => [on([float32([2, 4], [1, 3, 3, 2, 0, 0, 0, 0])], g.argmax, 'the first of equal elements')],
   ),
   cumsum: both(rows(g.cumsum), rows(g.cumsum, integers(-9, 9))),
   softmax: rows(g.softmax),
@@ -318,7 +318,7 @@ const table: { readonly [Name in Exclude<g.OperatorName, 'input' | 'parameter'>]
     return [
       ...[[5], [2, 3], [2, 3, 4]].map((shape) => on([values.distinct(shape)], build)),
       on([values.integers([2, 6], -2, 2)], build, 'integers'),
-      on([values.distinct([2, 6])], (x) => Object.values(g.sort(x, 3)), 'the largest alone'),
+      on([values.distinct([2, 6])], (x) => Object.values(g.sort(x, 3)), 'only the largest elements'),
       { ...on([float32([6], [2, 1, 2, 3, 1, 2])], build, 'equal elements keep their order'), isKink: true },
     ];
   },
@@ -427,7 +427,7 @@ const table: { readonly [Name in Exclude<g.OperatorName, 'input' | 'parameter'>]
   },
 };
 
-/** A layer's parameters are further operands. */
+/** Creates a case of a layer, whose parameters become operands. */
 function layer(
   operands: readonly g.TensorData[],
   build: (scope: g.ParameterScope, ...operands: g.Tensor[]) => g.Tensor,
@@ -445,7 +445,7 @@ function layer(
   return on([...operands, ...parameters], rebuild, name);
 }
 
-/** What layers.ts makes of the operators. */
+/** The layers of layers.ts. */
 export const layerCases: readonly Case[] = (() => {
   const values = new Values(1000);
   const x = () => values.floats([2, 3, 4], -2, 2);
@@ -484,10 +484,10 @@ export const layerCases: readonly Case[] = (() => {
       'dotProductAttention with padding',
     ),
     {
-      name: 'dotProductAttention to nothing but padding',
+      name: 'dotProductAttention to padding only',
       operands: [heads(), heads(), heads(), { dtype: 'bool', shape: [1], data: Uint8Array.of(0) }],
       build: layers.dotProductAttention,
-      // Adding −1e9 to all scores alike rounds them to one number.
+      // Adding −1e9 to all scores rounds them to the same number.
       isKink: true,
     },
     layer([x()], (scope, x) => layers.feedForward(scope, x, 6), values, 'feedForward'),
@@ -502,7 +502,7 @@ export const operatorCases: ReadonlyMap<string, readonly Case[]> = new Map(
   Object.entries(table).map(([name, make], seed) => [name, make(new Values(seed))]),
 );
 
-/** A case as a graph with its operands as inputs `x0`, `x1`, … and its results as outputs `y0`, `y1`, …. */
+/** Builds the graph of a case, with its operands as inputs `x0`, `x1`, … and its results as outputs `y0`, `y1`, …. */
 export function caseGraph({ operands, build }: Case) {
   const inputs = operands.map(({ shape, dtype }, i) => g.input(`x${i}`, shape, dtype));
   const result = build(...inputs);
@@ -514,7 +514,7 @@ export function caseGraph({ operands, build }: Case) {
   return { graph, feeds, inputs, results };
 }
 
-/** Whether a case has anything to differentiate: a float result, of a float operand. */
+/** Checks whether a case can be differentiated: it has a float result and a float operand. */
 export function isDifferentiable(one: Case): boolean {
   if (one.isKink) return false;
   const { results } = caseGraph(one);
@@ -522,8 +522,8 @@ export function isDifferentiable(one: Case): boolean {
 }
 
 /**
- * A case's gradients: those of Σ y0 · weights by every float operand, `d0`, `d1`, … after the operands' numbers. With random
- * weights they are one random combination of all rows of the Jacobian matrix.
+ * Builds a case's gradients: those of Σ y0 · weights by every float operand, as outputs `d0`, `d1`, … with the operands' indices. With
+ * random weights they are a random combination of all rows of the Jacobian matrix.
  */
 export function gradientGraph(one: Case) {
   const { feeds, inputs, results, graph } = caseGraph(one);

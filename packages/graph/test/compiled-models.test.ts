@@ -13,13 +13,13 @@ beforeEach(() => {
 const kept = () => keptIn(cache);
 
 describe('a cache of compiled models', () => {
-  test('gives a later runtime what was compiled', async () => {
+  test('returns the compiled model to a later runtime', async () => {
     expect(await compute(cache, 1)).toBe(32);
     const [ofOne] = kept();
     expect(await compute(cache, 2)).toBe(64);
     const ofTwo = kept().find((name) => name !== ofOne)!;
     expect(kept()).toHaveLength(2);
-    // Exchanged, the one is found in the other's place.
+    // After swapping the two entries, each runtime finds the other's model.
     const place = (name: string) => join(cache.folder, name);
     renameSync(place(ofOne!), place('moved'));
     renameSync(place(ofTwo), place(ofOne!));
@@ -28,7 +28,7 @@ describe('a cache of compiled models', () => {
     expect(await compute(cache, 2)).toBe(32);
   });
 
-  test('compiles again for another graph, and for a file that changed', async () => {
+  test('compiles again for another graph, and for a changed file', async () => {
     await compute(cache, 1);
     expect(await compute(cache, 1, 2)).toBe(32 ** 2);
     expect(kept()).toHaveLength(2);
@@ -38,7 +38,7 @@ describe('a cache of compiled models', () => {
     expect(kept().length).toBeGreaterThan(2);
   });
 
-  test.each(['model.onnx', 'weights.bin'])('compiles again where %s is damaged', async (file) => {
+  test.each(['model.onnx', 'weights.bin'])('compiles again if %s is damaged', async (file) => {
     await compute(cache, 1);
     const [name] = kept();
     const path = join(cache.folder, name!, file);
@@ -48,13 +48,13 @@ describe('a cache of compiled models', () => {
     expect(statSync(path).size).toBe(size);
   });
 
-  test('does without where nothing can be written', async () => {
+  test('is not used if its folder cannot be written', async () => {
     const taken = join(temporary, 'taken');
     writeFileSync(taken, '');
     expect(await compute({ folder: join(taken, 'compiled'), maxBytes: 1e6 }, 1)).toBe(32);
   });
 
-  test('deletes what was used least recently, and what a killed process left', async () => {
+  test('deletes the least recently used models, and the leftovers of a killed process', async () => {
     await compute(cache, 1);
     const [first] = kept();
     const { size } = statSync(join(cache.folder, first!, 'weights.bin'));
@@ -67,11 +67,11 @@ describe('a cache of compiled models', () => {
       writeFileSync(join(cache.folder, name, 'weights.bin'), 'part');
       utimesSync(join(cache.folder, name, 'weights.bin'), time, time);
     }
-    // What another thread has just begun to write.
+    // A folder that another thread has just created.
     mkdirSync(join(cache.folder, 'begun.tmp'));
     await compute(cache, 2);
     expect(kept()).toHaveLength(4);
-    // The first is used again, and stays when there is no room for three.
+    // The first model is used again, so it stays when there is no room for three.
     await compute(cache, 1);
     await compute({ ...cache, maxBytes: 2.9 * size }, 3);
     expect(kept()).toContain(first);
@@ -80,7 +80,7 @@ describe('a cache of compiled models', () => {
     expect(kept()).toHaveLength(4);
   });
 
-  test('has nothing of parameters in memory', async () => {
+  test('does not contain models with parameters in memory', async () => {
     const runtime = new OnnxRuntime({ threads: 1, cache });
     const matrix = float32([width, width], new Array(width ** 2).fill(1));
     await runtime.compile(products(1), { parameters: new Map([['matrix', matrix]]) });

@@ -15,12 +15,12 @@ export const emptyCache = (): CompiledModelCache => ({
   maxBytes: 1e6,
 });
 
-/** The names of what a cache keeps. */
+/** Returns the names of the models in a cache. */
 export const keptIn = (cache: CompiledModelCache) => readdirSync(cache.folder).sort();
 
 export const width = 32;
 
-/** A loop of products with a matrix, which ONNX Runtime packs. */
+/** A loop of matrix products. ONNX Runtime prepacks the matrix. */
 export function products(steps: number): g.Graph {
   const x = g.input('x', [1, width]);
   const matrix = new g.ParameterScope().parameter('matrix', [width, width], { kind: 'zeros', scale: 0 });
@@ -28,7 +28,7 @@ export function products(steps: number): g.Graph {
   return { inputs: { x }, outputs: { y: carried[0]! } };
 }
 
-/** The matrix in a file, all of one value. */
+/** Writes the matrix, with all elements equal, to a file. */
 function matrixOf(value: number): ReadonlyMap<string, StoredParameter> {
   const file = `${value}.bin`;
   const path = join(temporary, file);
@@ -37,7 +37,7 @@ function matrixOf(value: number): ReadonlyMap<string, StoredParameter> {
   return new Map([['matrix', { dtype: 'float32', shape: [width, width], data }]]);
 }
 
-/** One of the elements, which are all alike, computed by a runtime of its own. */
+/** Computes one of the elements, which are all equal, with a new runtime. */
 export async function compute(
   cache: CompiledModelCache,
   value: number,

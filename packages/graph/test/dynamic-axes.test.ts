@@ -10,7 +10,7 @@ afterAll(async () => {
   for (const runtime of runtimes) await runtime.dispose();
 });
 
-/** Rows of a matrix, from 0 to 4 of them. */
+/** A matrix of 0 to 4 rows. */
 const rows = (shape: readonly number[] = [4, 6], dynamic = 0) => g.input('x', shape, 'float32', { dynamic });
 const values = (shape: readonly number[]) =>
   float32(
@@ -18,13 +18,13 @@ const values = (shape: readonly number[]) =>
     Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => Math.sin(i + 1)),
   );
 
-/** The dynamic axes of each result, by its last element: computed with fewer rows, it equals what a graph of that size computes. */
+/** Functions with the dynamic axes of their result. With fewer rows, each must equal the same function in a graph of that size. */
 const functions: Record<
   string,
   readonly [shape: number[], dynamic: number, f: (x: g.Tensor) => g.Tensor, axes: number[]]
 > = {
-  'element by element': [[4, 6], 0, (x) => g.exp(g.add(x, 1)), [0]],
-  'with an operand that broadcasts': [[4, 6], 0, (x) => g.mul(g.fill([2, 1, 1], 3), x), [1]],
+  elementwise: [[4, 6], 0, (x) => g.exp(g.add(x, 1)), [0]],
+  broadcasting: [[4, 6], 0, (x) => g.mul(g.fill([2, 1, 1], 3), x), [1]],
   'a product with a matrix': [[4, 6], 0, (x) => g.matmul(x, g.fill([6, 2], 0.5)), [0]],
   'a product of batches': [[2, 4, 6], 1, (x) => g.matmul(x, x, { transposeB: true }), [1, 2]],
   'a product that sums along it': [[2, 4, 6], 1, (x) => g.matmul(x, x, { transposeA: true }), []],
@@ -56,11 +56,11 @@ const functions: Record<
   'joined with others': [[2, 4], 1, (x) => g.concat([g.fill([2, 3], 1), x], 1), [1]],
   'cut to the end': [[2, 4], 1, (x) => g.sliceAxis(x, 1, 1, 4), [1]],
   'cut elsewhere': [[2, 4], 1, (x) => g.sliceAxis(x, 1, 0, 2), []],
-  'argmax beside it': [[4, 6], 0, (x) => g.argmax(x), [0]],
-  'a running sum': [[2, 4], 1, (x) => g.cumsum(x), [1]],
+  'argmax along another axis': [[4, 6], 0, (x) => g.argmax(x), [0]],
+  'a cumulative sum': [[2, 4], 1, (x) => g.cumsum(x), [1]],
 };
 
-describe.each(runtimes.map((runtime) => [runtime.name, runtime] as const))('a dynamic axis, on %s', (_, runtime) => {
+describe.each(runtimes.map((runtime) => [runtime.name, runtime] as const))('a dynamic axis on %s', (_, runtime) => {
   test.each(Object.entries(functions))('%s', async (__, [shape, dynamic, f, axes]) => {
     const x = rows(shape, dynamic);
     const y = f(x);
@@ -69,7 +69,7 @@ describe.each(runtimes.map((runtime) => [runtime.name, runtime] as const))('a dy
     for (const size of [4, 3, 2]) {
       const some = shape.map((full, axis) => (axis === dynamic ? size : full));
       const fixed = g.input('x', some);
-      // A function of `shape` itself, such as a slice to the end, is another one for fewer rows.
+      // A slice to the end names its end, so it is another function for fewer rows.
       const alone = f === functions['cut to the end']![2] ? g.sliceAxis(fixed, 1, 1, size) : atSize(f, fixed, size);
       const wanted = await runtime.compile({ inputs: { x: fixed }, outputs: { y: alone } });
       const given = { x: values(some) };
@@ -79,7 +79,7 @@ describe.each(runtimes.map((runtime) => [runtime.name, runtime] as const))('a dy
     }
   });
 
-  test('indices of any number', async () => {
+  test('any number of indices', async () => {
     const indices = g.input('indices', [2, 4], 'int32', { dynamic: 1 });
     const y = g.gather(g.constant(values([5, 3])), indices);
     expect(y.dynamic).toEqual([1]);
@@ -89,7 +89,7 @@ describe.each(runtimes.map((runtime) => [runtime.name, runtime] as const))('a dy
     expect([...got!.data]).toEqual([...values([5, 3]).data.slice(12), ...values([5, 3]).data.slice(0, 3)]);
   });
 
-  test('inside of a loop that takes it from around', async () => {
+  test('in a tensor that a loop captures', async () => {
     const x = rows();
     const { carried } = g.loop(3, [g.fill([6], 0)], (___, [sum]) => ({
       carried: [g.add(sum!, g.sum(x, { axes: [0] }))],
@@ -101,19 +101,19 @@ describe.each(runtimes.map((runtime) => [runtime.name, runtime] as const))('a dy
   });
 });
 
-/** A function of a tensor of 4 along its axis, for one of another size: only reshapes name sizes. */
+/** Applies a function for size 4 of the dynamic axis at another size. Only reshapes name the size. */
 function atSize(f: (x: g.Tensor) => g.Tensor, x: g.Tensor, size: number): g.Tensor {
   if (f === functions['a reshape that moves it']![2]) return g.reshape(x, [2, 1, 1, size]);
   if (f === functions['a reshape between axes that stay']![2]) return g.reshape(x, [1, 1, size, 6]);
   return f(x);
 }
 
-describe('what must not be dynamic is refused, by name', () => {
+describe('a dynamic axis is refused, with the name of the operator, in', () => {
   test.each<[string, (x: g.Tensor) => unknown, string]>([
     [
-      'a reshape that mixes it',
+      'a reshape that merges it with another axis',
       (x) => g.reshape(x, [24]),
-      'reshape(float32[up to 4, 6]): axis 0 is dynamic, and must stay an axis',
+      'reshape(float32[up to 4, 6]): axis 0 is dynamic and must stay an axis of its own.',
     ],
     [
       'a broadcast',
@@ -122,9 +122,9 @@ describe('what must not be dynamic is refused, by name', () => {
     ],
     ['a sort', (x) => g.sort(x), 'sort(float32[up to 4, 6]): its operands must not have a dynamic axis'],
     [
-      'what a loop carries',
+      'a carried tensor of a loop',
       (x) => g.loop(2, [x], (_, [y]) => ({ carried: [y!], stacked: [] })),
-      'what a loop carries must not be dynamic',
+      'loop(float32[up to 4, 6]): carried tensors must not have a dynamic axis.',
     ],
   ])('%s', (_, f, message) => {
     expect(() => f(rows())).toThrow(g.GraphError);

@@ -21,7 +21,7 @@ async function compute(graph: g.Graph, feeds: g.TensorValues) {
   return results as Record<string, g.TensorData & { data: Float32Array }>;
 }
 
-/** Rules by which nothing flows back: they have a test of their own. */
+/** Operators whose rules pass no gradient. They have a separate test. */
 const stopping = ['cast', 'stopGradient'];
 
 const ruled = [...operatorCases].filter(([name]) => name in gradientRules && !stopping.includes(name));
@@ -36,9 +36,9 @@ test('the gradient of every operator with a rule is checked', () => {
 
 describe('gradients agree with finite differences', () => {
   const step = 2 ** -5;
-  // Relative to the gradient's norm. The results' rounding, 2⁻²⁴ of their size, counts 1 / step times: 2⁻¹⁹, and a few times
-  // that where a result is itself a sum. Where terms of the gradient cancel, it is that much smaller than the results: the
-  // worst case here, a sum of six quotients, comes to 2.4e-4. The error of the method, step⁴ / 120 of a fifth derivative, is below 1e-6.
+  // Relative to the gradient's norm. The rounding of the results, 2⁻²⁴ of their size, is divided by the step: 2⁻¹⁹, and a few times
+  // more for results that are sums. Where terms of the gradient cancel, it is smaller than the results and the relative error grows:
+  // the worst case, a sum of six quotients, reaches 2.4e-4. The error of the method, step⁴ / 120 of a fifth derivative, is below 1e-6.
   const tolerance = 1e-3;
 
   test.each(cases)('%s', async (_, one) => {
@@ -53,7 +53,7 @@ describe('gradients agree with finite differences', () => {
       const analytic = gradients[`d${operand}`]!.data;
       for (let repetition = 0; repetition < 3; repetition++) {
         const direction = values.awayFromZero(shape, 1, 1).data;
-        /** Σ y · weights at a distance along the direction, summed in float64. */
+        /** Computes Σ y · weights at a distance along the direction, summed in float64. */
         const at = async (distance: number) => {
           const moved = float32(
             shape,
@@ -74,8 +74,8 @@ describe('gradients agree with finite differences', () => {
   });
 });
 
-describe("gradients agree with TensorFlow.js's own differentiation", () => {
-  // Two float32 computations; the worst case, a sum of six quotients that cancel, comes to 7e-6 of the largest element.
+describe('gradients agree with those of TensorFlow.js', () => {
+  // Two float32 computations. The worst case, a sum of six quotients that cancel, reaches 7e-6 of the largest element.
   const tolerance = 5e-5;
 
   test.each(cases)('%s', async (_, one) => {
@@ -118,7 +118,7 @@ describe('the gradient', () => {
     ]);
   });
 
-  test('by a tensor in the middle takes it as independent', async () => {
+  test('by an intermediate tensor treats it as independent', async () => {
     const middle = g.mul(x, 3);
     const [dx, dMiddle] = grad(g.sum(g.mul(middle, middle)), [x, middle]);
     const results = await compute({ inputs: { x }, outputs: { dx: dx!, dMiddle: dMiddle! } }, feeds);
@@ -138,12 +138,12 @@ describe('the gradient', () => {
     ['stopGradient', g.stopGradient],
     ['a cast to integers', (x) => g.cast(g.cast(x, 'int32'), 'float32')],
     ['a comparison', (x) => g.cast(g.less(x, 2), 'float32')],
-    ['the condition of a choice', (x) => g.select(g.greater(x, 2), 1, 2)],
+    ['the condition of select', (x) => g.select(g.greater(x, 2), 1, 2)],
     ['argmax', (x) => g.cast(g.argmax(x), 'float32')],
     ['the indices of sort', (x) => g.cast(g.sort(x).indices, 'float32')],
     ['the indices of gather', (x) => g.gather(g.fill([5], 1), g.cast(x, 'int32'))],
   ])('does not flow through %s', async (_, build) => {
-    // x itself adds the 1.
+    // The gradient of x itself is 1.
     const [dx] = grad(g.add(g.sum(build(x)), g.sum(x)), [x]);
     expect([...(await compute({ inputs: { x }, outputs: { dx: dx! } }, feeds)).dx!.data]).toEqual([1, 1, 1]);
   });
@@ -151,10 +151,10 @@ describe('the gradient', () => {
   test.each<[string, (x: g.Tensor, y: g.Tensor) => g.Tensor, number[], number[]]>([
     ['of relu at 0 is 0', (x) => g.relu(x), [0, 0, 0], [0, 0, 0]],
     ['of the absolute value of 0 is 0', (x) => g.abs(x), [0, 0, 0], [0, 0, 0]],
-    ['of the larger of equals goes to the first', g.maximum, [1, 1, 1], [0, 0, 0]],
-    ['of the smaller of equals goes to the first', g.minimum, [1, 1, 1], [0, 0, 0]],
-    ['of the largest of equals goes to each', (x) => g.max(x), [1, 1, 1], [0, 0, 0]],
-    ['of the two largest of equals goes to the first two', (x) => g.sort(x, 2).values, [1, 1, 0], [0, 0, 0]],
+    ['of the larger of equal elements goes to the first', g.maximum, [1, 1, 1], [0, 0, 0]],
+    ['of the smaller of equal elements goes to the first', g.minimum, [1, 1, 1], [0, 0, 0]],
+    ['of the largest of equal elements goes to each', (x) => g.max(x), [1, 1, 1], [0, 0, 0]],
+    ['of the two largest of equal elements goes to the first two', (x) => g.sort(x, 2).values, [1, 1, 0], [0, 0, 0]],
   ])('%s', async (_, build, byX, byY) => {
     const y = g.input('y', [3]);
     const [dx, dy] = grad(g.sum(build(x, y)), [x, y]);
@@ -164,7 +164,7 @@ describe('the gradient', () => {
     expect(Array.from(results.dy!.data, Math.abs)).toEqual(byY);
   });
 
-  // What torch.pow(base, exponent).backward() gives.
+  // The gradients of torch.pow(base, exponent).
   test.each([
     [0, 3, 0, 0],
     [0, 2, 0, 0],
@@ -196,7 +196,7 @@ describe('the gradient', () => {
     },
   );
 
-  test('of a power at base 0 has a gradient too', async () => {
+  test('of a power at base 0 can be differentiated again', async () => {
     const exponents = g.constant(float32([4], [0, 1, 2, 3]));
     const bases = g.input('bases', [4]);
     const [first] = grad(g.sum(g.pow(bases, exponents)), [bases]);
@@ -206,7 +206,7 @@ describe('the gradient', () => {
     expect(Array.from(results.second!.data, Math.abs)).toEqual([0, 0, 2, 0]);
   });
 
-  test('is computed in the layers of what it differentiates', () => {
+  test('is in the layers of the operations that it differentiates', () => {
     const hidden = g.inLayer('encoder', () => g.tanh(x));
     const [dx] = grad(
       g.inLayer('loss', () => g.sum(g.mul(hidden, hidden))),
@@ -214,18 +214,18 @@ describe('the gradient', () => {
     );
     const layersOf = (name: string) =>
       g.topologicalOrder([dx!]).flatMap((node) => (node.name === name ? [node.layer] : []));
-    // The sum's gradient is repeated; the two products are added; the gradient of tanh is 1 − y².
+    // The gradient of the sum is broadcast; those of the two products are added; the gradient of tanh is 1 − y².
     expect(layersOf('broadcast')).toEqual(['loss']);
     expect(layersOf('add')).toEqual(['loss']);
     expect(layersOf('sub')).toEqual(['encoder']);
   });
 
-  test('is only of a float32 scalar', () => {
-    expect(() => grad(x, [x])).toThrow('grad: it differentiates a float32 scalar, not float32[3]');
-    expect(() => grad(g.argmax(x), [x])).toThrow('grad: it differentiates a float32 scalar, not int32[]');
+  test('exists only for a float32 scalar', () => {
+    expect(() => grad(x, [x])).toThrow('grad: of must be a float32 scalar, not float32[3].');
+    expect(() => grad(g.argmax(x), [x])).toThrow('grad: of must be a float32 scalar, not int32[].');
   });
 
-  test('of an operator without a rule is refused, by the names of the operator and its layer', () => {
+  test('of an operator without a rule is refused with the names of the operator and its layer', () => {
     const cache = g.input('cache', [4, 3]);
     const written = g.inLayer('decoder.attention', () => g.update(cache, g.reshape(x, [1, 3]), g.scalar(0, 'int32')));
     expect(() => grad(g.sum(written), [x])).toThrow('operator update in decoder.attention has no gradient rule');
@@ -239,7 +239,7 @@ describe('the gradient', () => {
     expect(() => grad(g.sum(carried[0]!), [x])).toThrow('operator loop has no gradient rule');
   });
 
-  test('passes by a loop that nothing differentiated enters', async () => {
+  test('ignores a loop that does not depend on the tensor', async () => {
     const { carried } = g.loop(3, [g.scalar(1)], (_, [state]) => ({ carried: [g.mul(state!, 2)] }));
     const [dx] = grad(g.sum(g.mul(x, carried[0]!)), [x]);
     expect([...(await compute({ inputs: { x }, outputs: { dx: dx! } }, feeds)).dx!.data]).toEqual([8, 8, 8]);

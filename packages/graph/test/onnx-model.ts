@@ -1,6 +1,6 @@
 import { PbfReader } from 'pbf';
 
-/** What the tests look at in an emitted model; field numbers are those of onnx.proto. */
+/** Reads the parts of an emitted model that the tests check. The field numbers are those of onnx.proto. */
 export interface OnnxGraph {
   readonly nodes: readonly OnnxNode[];
   readonly initializers: readonly string[];
@@ -11,14 +11,14 @@ export interface OnnxGraph {
 export interface OnnxNode {
   readonly type: string;
   readonly inputs: readonly string[];
-  /** The graphs among its attributes: a loop's body. */
+  /** The graphs among its attributes, such as a loop's body. */
   readonly bodies: readonly OnnxGraph[];
 }
 
-/** The wire type of messages, texts and bytes. */
+/** The wire type of messages, strings and bytes. */
 const lengthDelimited = 2;
 
-/** The fields of a message that are messages, texts or bytes themselves, by number. */
+/** Returns the fields of a message that are messages, strings or bytes, by number. */
 function fields(bytes: Uint8Array): (number: number) => Uint8Array[] {
   const reader = new PbfReader(bytes);
   const found = new Map<number, Uint8Array[]>();

@@ -27,7 +27,7 @@ const typesOf = ({ nodes }: OnnxGraph) => nodes.map(({ type }) => type);
 const loopIn = ({ nodes }: OnnxGraph) => nodes.find(({ type }) => type === 'Loop')!.bodies[0]!;
 
 test.each(['conv2dInputGradient', 'conv2dWeightGradient', 'upsampleConv2d', 'update', 'layers'])(
-  '%s: what is written for speed computes what the plain model does',
+  '%s: the optimized model computes the same as the plain model',
   async (name) => {
     for (const one of operatorCases.get(name) ?? layerCases) {
       const { graph, feeds } = caseGraph(one);
@@ -41,7 +41,7 @@ test.each(['conv2dInputGradient', 'conv2dWeightGradient', 'upsampleConv2d', 'upd
   },
 );
 
-test('the one row of a product is scaled by a vector, where the graph has a number', () => {
+test('a scalar factor of a one-row operand of a product becomes a vector', () => {
   const emit = (rows: number, factor: g.Tensor | number) => {
     const [x, y] = [g.input('x', [rows, 8]), g.input('y', [3, 8])];
     const product = g.matmul(g.mul(x, factor), y, { transposeB: true });
@@ -68,23 +68,23 @@ describe('parameters', () => {
     expected = (await executable.run(feeds)).y!;
   });
 
-  test('are initializers of the model where it is compiled with them', () => {
+  test('are initializers if the model is compiled with them', () => {
     const model = readModel(emitOnnx(graph, { kind: 'initializers', values: parameters }));
     expect(model.inputs).toEqual(['x']);
     expect(model.initializers).toEqual(['in.weight', 'in.bias', 'out.weight']);
   });
 
-  test('are inputs of the model otherwise, with the same result', async () => {
+  test('are inputs otherwise, with the same result', async () => {
     const model = readModel(emitOnnx(graph));
     expect(model.inputs).toEqual(['x', 'in.weight', 'in.bias', 'out.weight']);
     expect(model.initializers).toEqual([]);
     const executable = await runtime.compile(graph);
     const { y } = await executable.run({ ...feeds, ...Object.fromEntries(parameters) });
-    // Bit for bit would ask that weights known beforehand be multiplied in the same order: ONNX Runtime packs them.
+    // Not bitwise equal: ONNX Runtime prepacks weights that are initializers, and may sum their products in another order.
     for (const [i, value] of y!.data.entries()) expect(value).toBeCloseTo(expected.data[i]!, 5);
   });
 
-  /** A graph's output with its parameters as initializers, the same with them as inputs, and the types of the former's nodes. */
+  /** Returns a graph's output with its parameters as initializers, the output with them as inputs, and the node types of the former. */
   async function bothWays(x: g.TensorData, build: (scope: g.ParameterScope, x: g.Tensor) => g.Tensor) {
     const scope = new g.ParameterScope();
     const image = g.input('x', x.shape);
@@ -111,14 +111,14 @@ describe('parameters', () => {
       [1, 128, 32, 32],
       (scope, x) => g.conv2d(x, scope.parameter('weight', [128, 128, 3, 3], initializers.normal(1)), { padding: 1 }),
     ],
-  ])('of a wide convolution, %s, give what inputs give, by fewer products', async (_, shape, build) => {
+  ])('of a wide convolution, %s, give the same as inputs, with fewer products', async (_, shape, build) => {
     const { types, values } = await bothWays(new Values(1).floats(shape), build);
     expect(types.filter((type) => type === 'Conv')).toHaveLength(7);
-    // Sums of 1152 products or more, of numbers up to 1; the transforms multiply by up to 8, and lose three bits.
+    // Sums of at least 1152 products of numbers up to 1. The transforms multiply by up to 8 and lose three bits.
     expect(relativeError(values[0]!, values[1]!)).toBeLessThan(5e-6);
   });
 
-  test('of a group normalization give what inputs give', async () => {
+  test('of a group normalization give the same as inputs', async () => {
     for (const shape of [
       [2, 32, 3, 5],
       [2, 6, 3, 5],
@@ -130,7 +130,7 @@ describe('parameters', () => {
   });
 
   describe('in a model that writeOnnx wrote', () => {
-    test('give the same, in few bits too', async () => {
+    test('give the same, also if quantized', async () => {
       const { shape, data } = parameters.get('in.weight')!;
       const few = stored.quantizeBlocks(data as Float32Array, shape, { bits: 8, blockSize: 16 });
       const columns = stored.quantizeColumns(data as Float32Array, shape);
@@ -141,7 +141,7 @@ describe('parameters', () => {
       }
     });
 
-    test('must not stand in another folder', async () => {
+    test('must not be in a file of another folder', async () => {
       const elsewhere = {
         dtype: 'float32',
         shape: [16],
@@ -149,11 +149,11 @@ describe('parameters', () => {
       } as const;
       const values = new Map<string, StoredParameter>([...parameters, ['in.bias', elsewhere]]);
       await expect(writeOnnx(join(folder, 'model.onnx'), graph, values)).rejects.toThrow(
-        `parameter in.bias stands in a file of /elsewhere: write the model into that folder, not ${folder}`,
+        `the model must be in /elsewhere, where parameter in.bias is stored, not in ${folder}. Write it to that folder.`,
       );
     });
 
-    test('leave nothing behind where the model cannot be written', async () => {
+    test('leave no file behind if the model cannot be written', async () => {
       const taken = join(folder, 'taken');
       mkdirSync(join(taken, 'model.onnx', 'folder'), { recursive: true });
       await expect(writeOnnx(join(taken, 'model.onnx'), graph, parameters)).rejects.toThrow();
@@ -162,7 +162,7 @@ describe('parameters', () => {
   });
 
   describe('in files', () => {
-    /** All values in one file after a header, and where each stands. */
+    /** The parameters with all values in one file, after a header. */
     const files = new Map<string, stored.Dense & { readonly data: stored.FileRegion }>();
     beforeAll(() => {
       const chunks = [Buffer.from('header')];
@@ -175,20 +175,20 @@ describe('parameters', () => {
       writeFileSync(join(folder, 'weights.bin'), Buffer.concat(chunks));
     });
 
-    /** The files' values, one of them elsewhere. */
+    /** Returns the parameters in the file, with one of them in another place. */
     const withBiasAt = (region: Partial<stored.FileRegion>) => {
       const bias = files.get('in.bias')!;
       return new Map(files).set('in.bias', { ...bias, data: { ...bias.data, ...region } });
     };
 
-    test('are found by a model beside them', async () => {
+    test('are found by a model in the same folder', async () => {
       const path = join(folder, 'model.onnx');
       await writeOnnx(path, graph, files);
       const executable = await runtime.open(path, graph, { parameters: files });
       expect((await executable.run(feeds)).y).toEqual(expected);
     });
 
-    test('are mapped, alone or beside others in memory', async () => {
+    test('are mapped, alone or together with others in memory', async () => {
       const mixed = new Map<string, StoredParameter>([...files, ['in.bias', parameters.get('in.bias')!]]);
       for (const values of [files, mixed]) {
         const executable = await runtime.compile(graph, { parameters: values });
@@ -199,7 +199,7 @@ describe('parameters', () => {
     test('must be in one folder', async () => {
       const values = withBiasAt({ folder: '/elsewhere' });
       await expect(runtime.compile(graph, { parameters: values })).rejects.toThrow(
-        `parameter in.bias stands in /elsewhere and in.weight in ${folder}: a graph's files must be in one folder`,
+        `must be in the same folder: in.weight is in ${folder}, in.bias in /elsewhere.`,
       );
     });
 
@@ -219,7 +219,7 @@ describe('parameters', () => {
     values.delete('in.bias');
     await expect(runtime.compile(graph, { parameters: values })).rejects.toThrow(
       new g.GraphError(
-        'The parameters must be those of the graph: in.bias is missing. Give the weights that belong to this model.',
+        'The parameters must be those of the graph: in.bias is missing. Pass the weights of this model.',
       ),
     );
   });
@@ -241,14 +241,14 @@ describe('parameters', () => {
     );
   });
 
-  test('may be more than the graph needs', async () => {
+  test('may include others than those of the graph', async () => {
     const values = new Map(parameters).set('other', float32([1], [0]));
     await expect(runtime.compile(graph, { parameters: values })).resolves.toBeDefined();
   });
 
-  test('may not have the name of an input', () => {
+  test('must not have the name of an input', () => {
     const clash = g.add(x, new g.ParameterScope().parameter('x', [8], initializers.ones));
-    expect(() => emitOnnx({ inputs: { x }, outputs: { clash } })).toThrow('x names both an input and a parameter');
+    expect(() => emitOnnx({ inputs: { x }, outputs: { clash } })).toThrow('an input and a parameter are both named x.');
   });
 });
 
@@ -258,7 +258,7 @@ describe('inputs and outputs', () => {
   const feeds = { x: float32([2], [0, 1]) };
   const run = async (graph: g.Graph) => (await runtime.compile(graph)).run(feeds);
 
-  test('one tensor may be several outputs', async () => {
+  test('a tensor may be several outputs', async () => {
     const { a, b } = await run({ inputs: { x }, outputs: { a: y, b: y } });
     expect(a).toEqual(b);
     expect(a!.data.buffer).not.toBe(b!.data.buffer);
@@ -270,7 +270,7 @@ describe('inputs and outputs', () => {
     expect(results).toEqual({ x: feeds.x, same: feeds.x });
   });
 
-  test('an output may have the name of an input that it replaces', async () => {
+  test('an output may have the same name as an input', async () => {
     expect([...(await run({ inputs: { x }, outputs: { x: g.neg(g.add(x, 1)) } })).x!.data]).toEqual([-1, -2]);
   });
 
@@ -281,18 +281,18 @@ describe('inputs and outputs', () => {
     expect(await executable.run({})).toEqual({ w: parameters.get('w'), sum: float32([], [7]) });
   });
 
-  test('an input that nothing needs is taken all the same', async () => {
+  test('an unused input is accepted', async () => {
     const unused = g.input('unused', [3]);
     const executable = await runtime.compile({ inputs: { x, unused }, outputs: { y } });
     expect([...(await executable.run({ ...feeds, unused: float32([3], [1, 2, 3]) })).y!.data][0]).toBe(1);
   });
 
-  test('an input that is needed and not named is refused', () => {
-    expect(() => emitOnnx({ inputs: {}, outputs: { y } })).toThrow("input x is not among the graph's inputs");
+  test('an input that the outputs use must be among the inputs of the graph', () => {
+    expect(() => emitOnnx({ inputs: {}, outputs: { y } })).toThrow("input x must be among the graph's inputs.");
   });
 
   test('a result cannot be an input', () => {
-    expect(() => emitOnnx({ inputs: { y }, outputs: { y } })).toThrow('y is no input, but the result of exp');
+    expect(() => emitOnnx({ inputs: { y }, outputs: { y } })).toThrow('y must be an input, not the result of exp.');
   });
 
   test('a graph is always emitted as the same bytes', () => {
@@ -300,7 +300,7 @@ describe('inputs and outputs', () => {
     expect(emit()).toEqual(emit());
   });
 
-  test('equal constants are written once', () => {
+  test('equal constants are emitted once', () => {
     const twice = g.add(g.mul(x, 0.1), g.mul(y, 0.1));
     expect(readModel(emitOnnx({ inputs: { x }, outputs: { twice } })).initializers).toHaveLength(1);
   });
@@ -329,11 +329,11 @@ describe('a layer norm', () => {
   });
 
   test.each([
-    ['the product is needed', build((n, weight, bias) => [g.add(g.mul(n, weight), bias), g.mul(n, weight)])],
-    ['the normalized values are needed', build((n, weight) => [g.mul(n, weight), n])],
-    ['what is added is no vector', build((n) => [g.add(n, x)])],
-    ['what is multiplied is itself', build((n) => [g.mul(n, n)])],
-  ])('stays apart where %s', (_, graph) => {
+    ['the product is used elsewhere', build((n, weight, bias) => [g.add(g.mul(n, weight), bias), g.mul(n, weight)])],
+    ['the normalized values are used elsewhere', build((n, weight) => [g.mul(n, weight), n])],
+    ['the addend is not a vector', build((n) => [g.add(n, x)])],
+    ['the factor is the normalized tensor itself', build((n) => [g.mul(n, n)])],
+  ])('is not fused if %s', (_, graph) => {
     expect(typesOf(readModel(emitOnnx(graph))).filter((type) => type === 'Mul' || type === 'Add')).not.toEqual([]);
   });
 
@@ -361,7 +361,7 @@ describe('a loop', () => {
   const x = g.input('x', [2]);
   const emit = (y: g.Tensor) => readModel(emitOnnx({ inputs: { x }, outputs: { y } }));
 
-  test('computes outside it, once, all that depends on nothing in it', () => {
+  test('computes operations that do not depend on it once, outside', () => {
     const { carried } = g.loop(5, [x], (_, [state]) => ({ carried: [g.add(g.tanh(state!), g.exp(g.neg(x)))] }));
     const model = emit(carried[0]!);
     expect(typesOf(model)).toEqual(expect.arrayContaining(['Neg', 'Exp', 'Loop']));
@@ -369,7 +369,7 @@ describe('a loop', () => {
     expect(typesOf(loopIn(model))).not.toEqual(expect.arrayContaining(['Exp']));
   });
 
-  test('computes in the outer loop what only the inner one leaves unchanged', () => {
+  test('computes operations that depend only on an outer loop in the outer loop', () => {
     const { carried } = g.loop(2, [x], (i, [outer]) => ({
       carried: g.loop(3, [x], (_, [inner]) => ({
         carried: [g.add(g.mul(inner!, g.sin(outer!)), g.mul(g.exp(x), g.cast(i, 'float32')))],
@@ -382,11 +382,11 @@ describe('a loop', () => {
     expect(typesOf(outer).filter((type) => type === 'Sin')).toHaveLength(1);
     expect(typesOf(outer)).not.toContain('Exp');
     expect(typesOf(inner)).not.toContain('Sin');
-    // The product of the outer iteration and what stands outside both.
+    // The product of the outer iteration and a tensor from outside both loops.
     expect(typesOf(outer)).toContain('Mul');
   });
 
-  test('gives what is carried and stacked: Fibonacci numbers', async () => {
+  test('returns carried and stacked tensors: Fibonacci numbers', async () => {
     const one = g.scalar(1, 'int32');
     const { carried, stacked } = g.loop(10, [one, one], (i, [a, b]) => ({
       carried: [b!, g.add(a!, b!)],
@@ -401,12 +401,12 @@ describe('a loop', () => {
     });
   });
 
-  test('copies nothing that a node of it made, but once', () => {
+  test('copies the output of a node only if it is a result twice', () => {
     const copies = (next: (state: g.Tensor) => g.Tensor[]) => {
       const { carried } = g.loop(2, [x, x], (_, [a]) => ({ carried: next(a!) }));
       return typesOf(loopIn(emit(g.add(carried[0]!, carried[1]!)))).filter((type) => type === 'Identity').length;
     };
-    // One node is for the condition of the loop.
+    // One Identity node is for the condition of the loop.
     expect(copies((a) => [g.neg(a), g.exp(a)])).toBe(1);
     expect(copies((a) => Array(2).fill(g.neg(a)))).toBe(2);
     expect(copies((a) => [g.neg(a), x])).toBe(2);
@@ -421,7 +421,7 @@ describe('a loop', () => {
     expect((await executable.run({})).table).toEqual(int32([3, 4], [1, 2, 3, 4, 2, 4, 6, 8, 3, 6, 9, 12]));
   });
 
-  test('may carry an outer tensor on as its next value, and stack one', async () => {
+  test('may use an outer tensor as a carried value, and stack one', async () => {
     const { carried, stacked } = g.loop(3, [g.neg(x)], () => ({ carried: [x], stacked: [x] }));
     const executable = await runtime.compile({ inputs: { x }, outputs: { y: carried[0]!, all: stacked[0]! } });
     const { y, all } = await executable.run({ x: float32([2], [1, 2]) });

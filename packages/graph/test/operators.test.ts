@@ -43,23 +43,27 @@ const binary = {
 const entries = <Name extends g.OperatorName, Value>(table: Record<Name, Value>) =>
   Object.entries(table) as [Name, Value][];
 
-/** Wrong applications, by operator: what is built, and the error without its layer. */
+/** Invalid calls by operator: the call, and its error without the layer and the full stop. */
 const mistakes: readonly (readonly [operator: g.OperatorName, build: () => unknown, message: string])[] = [
-  ['input', () => g.input('x', [2, -1]), 'input(): a shape must be of non-negative integers, not [2, -1]'],
+  ['input', () => g.input('x', [2, -1]), 'input(): a shape must consist of non-negative integers, not [2, -1]'],
   [
     'parameter',
     () => new g.ParameterScope().parameter('w', [1.5], initializers.ones),
-    'parameter(): a shape must be of non-negative integers, not [1.5]',
+    'parameter(): a shape must consist of non-negative integers, not [1.5]',
   ],
-  ['constant', () => g.constant(float32([2, 3], [1, 2])), 'constant(): shape [2, 3] does not hold 2 elements'],
-  ['constant', () => g.mul(i(3), 0.5), 'constant(): 0.5 is no 32-bit integer'],
+  [
+    'constant',
+    () => g.constant(float32([2, 3], [1, 2])),
+    'constant(): the data must have 6 elements for shape [2, 3], not 2',
+  ],
+  ['constant', () => g.mul(i(3), 0.5), 'constant(): the value must be a 32-bit integer, not 0.5'],
   ...entries(unary).map(
     ([name, apply]) => [name, () => apply(i(2, 3)), `${name}(int32[2, 3]): the operand must be float32`] as const,
   ),
   ['logicalNot', () => g.logicalNot(f(2)), 'logicalNot(float32[2]): the operand must be bool'],
   ...entries(binary).flatMap(([name, apply]): (readonly [g.OperatorName, () => unknown, string])[] => [
-    [name, () => apply(f(2, 3), f(2)), `${name}(float32[2, 3], float32[2]): the shapes do not broadcast to one`],
-    [name, () => apply(f(2), i(2)), `${name}(float32[2], int32[2]): the operands must have one element type`],
+    [name, () => apply(f(2, 3), f(2)), `${name}(float32[2, 3], float32[2]): the shapes cannot be broadcast together`],
+    [name, () => apply(f(2), i(2)), `${name}(float32[2], int32[2]): the operands must have the same element type`],
     [name, () => apply(b(2), b(2)), `${name}(bool[2], bool[2]): the operands must be numbers`],
   ]),
   ['logicalAnd', () => g.logicalAnd(f(2), f(2)), 'logicalAnd(float32[2], float32[2]): the operands must be bool'],
@@ -67,16 +71,20 @@ const mistakes: readonly (readonly [operator: g.OperatorName, build: () => unkno
   [
     'select',
     () => g.select(b(2), f(2), i(2)),
-    'select(bool[2], float32[2], int32[2]): both choices must have one element type',
+    'select(bool[2], float32[2], int32[2]): a and b must have the same element type',
   ],
   [
     'select',
     () => g.select(b(2), f(3), f(1)),
-    'select(bool[2], float32[3], float32[1]): the shapes do not broadcast to one',
+    'select(bool[2], float32[3], float32[1]): the shapes cannot be broadcast together',
   ],
 
   ['matmul', () => g.matmul(i(2, 2), f(2, 2)), 'matmul(int32[2, 2], float32[2, 2]): the operands must be float32'],
-  ['matmul', () => g.matmul(f(2), f(2, 2)), 'matmul(float32[2], float32[2, 2]): each operand needs two axes at least'],
+  [
+    'matmul',
+    () => g.matmul(f(2), f(2, 2)),
+    'matmul(float32[2], float32[2, 2]): each operand must have at least two axes',
+  ],
   ['matmul', () => g.matmul(f(2, 3), f(4, 5)), 'matmul(float32[2, 3], float32[4, 5]): the inner sizes 3 and 4 differ'],
   [
     'matmul',
@@ -91,12 +99,12 @@ const mistakes: readonly (readonly [operator: g.OperatorName, build: () => unkno
   [
     'conv2d',
     () => g.conv2d(f(3, 8, 8), f(4, 3, 3, 3)),
-    'conv2d(float32[3, 8, 8], float32[4, 3, 3, 3]): the image must be [batch, channels, height, width], the kernel [out, in, rows, columns]',
+    'conv2d(float32[3, 8, 8], float32[4, 3, 3, 3]): the image must be [batch, channels, height, width] and the kernel [out, in, rows, columns]',
   ],
   [
     'conv2d',
     () => g.conv2d(f(1, 2, 8, 8), f(4, 3, 3, 3)),
-    'conv2d(float32[1, 2, 8, 8], float32[4, 3, 3, 3]): the image has 2 channels and the kernel takes 3',
+    'conv2d(float32[1, 2, 8, 8], float32[4, 3, 3, 3]): the image must have 3 channels as the kernel does, not 2',
   ],
   [
     'conv2d',
@@ -111,7 +119,7 @@ const mistakes: readonly (readonly [operator: g.OperatorName, build: () => unkno
   [
     'conv2d',
     () => g.conv2d(f(1, 3, 8, 8), f(4, 3, 3, 3), { padding: [0, 0, -1, 0] }),
-    'conv2d(float32[1, 3, 8, 8], float32[4, 3, 3, 3]): the padding must be of non-negative integers, not [0, 0, -1, 0]',
+    'conv2d(float32[1, 3, 8, 8], float32[4, 3, 3, 3]): the padding must consist of non-negative integers, not [0, 0, -1, 0]',
   ],
   [
     'conv2d',
@@ -139,8 +147,8 @@ const mistakes: readonly (readonly [operator: g.OperatorName, build: () => unkno
     'conv2dWeightGradient(float32[1, 3, 8, 8], float32[1, 4, 5, 6]): images [1, 3, 8, 8] and kernels [4, 3, 3, 3] give [1, 4, 6, 6], not [1, 4, 5, 6]',
   ],
 
-  ['reshape', () => g.reshape(f(2, 3), [4, 2]), 'reshape(float32[2, 3]): 6 elements do not fit shape [4, 2]'],
-  ['reshape', () => g.reshape(f(2, 3), [4, -1]), 'reshape(float32[2, 3]): 6 elements do not fit shape [4, -1]'],
+  ['reshape', () => g.reshape(f(2, 3), [4, 2]), 'reshape(float32[2, 3]): 6 elements do not fit into shape [4, 2]'],
+  ['reshape', () => g.reshape(f(2, 3), [4, -1]), 'reshape(float32[2, 3]): 6 elements do not fit into shape [4, -1]'],
   [
     'upsample',
     () => g.upsample(f(2, 3), 2),
@@ -149,67 +157,87 @@ const mistakes: readonly (readonly [operator: g.OperatorName, build: () => unkno
   [
     'upsample',
     () => g.upsample(f(1, 2, 3, 4), 0.5),
-    'upsample(float32[1, 2, 3, 4]): the factor must be a whole number from 1 up, not 0.5',
+    'upsample(float32[1, 2, 3, 4]): the factor must be a whole number of at least 1, not 0.5',
   ],
-  ['broadcast', () => g.broadcastTo(f(2, 3), [2, 4]), 'broadcast(float32[2, 3]): it does not broadcast to [2, 4]'],
-  ['broadcast', () => g.broadcastTo(f(2, 3), [3]), 'broadcast(float32[2, 3]): it does not broadcast to [3]'],
-  ['transpose', () => g.transpose(f(2, 3), [0, 0]), 'transpose(float32[2, 3]): [0, 0] is no permutation of its axes'],
-  ['sort', () => g.sort(f(2, 3), 4).values, 'sort(float32[2, 3]): there are no 4 elements to keep of the last axis'],
-  ['transpose', () => g.transpose(f(2, 3), [0]), 'transpose(float32[2, 3]): [0] is no permutation of its axes'],
+  [
+    'broadcast',
+    () => g.broadcastTo(f(2, 3), [2, 4]),
+    'broadcast(float32[2, 3]): the operand cannot be broadcast to [2, 4]',
+  ],
+  ['broadcast', () => g.broadcastTo(f(2, 3), [3]), 'broadcast(float32[2, 3]): the operand cannot be broadcast to [3]'],
+  [
+    'transpose',
+    () => g.transpose(f(2, 3), [0, 0]),
+    'transpose(float32[2, 3]): [0, 0] is not a permutation of the axes',
+  ],
+  [
+    'sort',
+    () => g.sort(f(2, 3), 4).values,
+    'sort(float32[2, 3]): count must be a whole number from 1 to the size of the last axis, not 4',
+  ],
+  ['transpose', () => g.transpose(f(2, 3), [0]), 'transpose(float32[2, 3]): [0] is not a permutation of the axes'],
   [
     'concat',
     () => g.concat([f(2, 3), f(3, 3)], 1),
-    'concat(float32[2, 3], float32[3, 3]): types and sizes must agree on every axis but 1',
+    'concat(float32[2, 3], float32[3, 3]): the types must be equal, and the sizes on every axis except 1',
   ],
   [
     'concat',
     () => g.concat([f(2), i(2)], 0),
-    'concat(float32[2], int32[2]): types and sizes must agree on every axis but 0',
+    'concat(float32[2], int32[2]): the types must be equal, and the sizes on every axis except 0',
   ],
-  ['concat', () => g.concat([f(2), f(2)], 1), 'concat(float32[2]): it has no axis 1'],
-  ['concat', () => g.concat([], 0), 'concat(): it needs one tensor at least'],
-  ['slice', () => g.slice(f(4), [1], [5]), 'slice(float32[4]): [1] to [5] is no block of it'],
-  ['slice', () => g.slice(f(4), [3], [2]), 'slice(float32[4]): [3] to [2] is no block of it'],
-  ['slice', () => g.slice(f(4), [0.5], [1.5]), 'slice(float32[4]): [0.5] to [1.5] is no block of it'],
-  ['slice', () => g.slice(f(4, 4), [1], [2]), 'slice(float32[4, 4]): [1] to [2] is no block of it'],
-  ['slice', () => g.sliceAxis(f(4), 1, 0, 1), 'slice(float32[4]): it has no axis 1'],
-  ['slice', () => g.split(f(5, 2), 2, 0), 'slice(float32[5, 2]): axis 0 does not split into 2 equal parts'],
-  ['pad', () => g.pad(f(4), [-1], [0]), 'pad(float32[4]): [-1] and [0] must give a non-negative integer an axis'],
-  ['pad', () => g.pad(f(4, 4), [1], [1]), 'pad(float32[4, 4]): [1] and [1] must give a non-negative integer an axis'],
+  ['concat', () => g.concat([f(2), f(2)], 1), 'concat(float32[2]): the operand has no axis 1'],
+  ['concat', () => g.concat([], 0), 'concat(): the list must contain at least one tensor'],
+  ['slice', () => g.slice(f(4), [1], [5]), 'slice(float32[4]): [1] to [5] is not a block of the operand'],
+  ['slice', () => g.slice(f(4), [3], [2]), 'slice(float32[4]): [3] to [2] is not a block of the operand'],
+  ['slice', () => g.slice(f(4), [0.5], [1.5]), 'slice(float32[4]): [0.5] to [1.5] is not a block of the operand'],
+  ['slice', () => g.slice(f(4, 4), [1], [2]), 'slice(float32[4, 4]): [1] to [2] is not a block of the operand'],
+  ['slice', () => g.sliceAxis(f(4), 1, 0, 1), 'slice(float32[4]): the operand has no axis 1'],
+  [
+    'slice',
+    () => g.split(f(5, 2), 2, 0),
+    'slice(float32[5, 2]): the size of axis 0 must be a multiple of 2, to split it into equal parts',
+  ],
+  ['pad', () => g.pad(f(4), [-1], [0]), 'pad(float32[4]): [-1] and [0] must have one non-negative integer per axis'],
+  [
+    'pad',
+    () => g.pad(f(4, 4), [1], [1]),
+    'pad(float32[4, 4]): [1] and [1] must have one non-negative integer per axis',
+  ],
 
   ['sum', () => g.sum(i(4)), 'sum(int32[4]): the operand must be float32'],
-  ['sum', () => g.sum(f(4), { axes: [1] }), 'sum(float32[4]): it has no axis 1'],
-  ['sum', () => g.sum(f(4, 2), { axes: [1, -1] }), 'sum(float32[4, 2]): axes [1, 1] repeat'],
+  ['sum', () => g.sum(f(4), { axes: [1] }), 'sum(float32[4]): the operand has no axis 1'],
+  ['sum', () => g.sum(f(4, 2), { axes: [1, -1] }), 'sum(float32[4, 2]): the axes must be different, not [1, 1]'],
   ['max', () => g.max(b(4)), 'max(bool[4]): the operand must be float32'],
-  ['max', () => g.max(f(4), { axes: [-2] }), 'max(float32[4]): it has no axis -2'],
-  ['argmax', () => g.argmax(f()), 'argmax(float32[]): the operand needs an axis'],
-  ['argmax', () => g.argmax(b(2)), 'argmax(bool[2]): the operand must be of numbers'],
-  ['cumsum', () => g.cumsum(f()), 'cumsum(float32[]): the operand needs an axis'],
-  ['cumsum', () => g.cumsum(b(2)), 'cumsum(bool[2]): the operand must be of numbers'],
-  ['softmax', () => g.softmax(f()), 'softmax(float32[]): the operand needs an axis'],
+  ['max', () => g.max(f(4), { axes: [-2] }), 'max(float32[4]): the operand has no axis -2'],
+  ['argmax', () => g.argmax(f()), 'argmax(float32[]): the operand must have at least one axis'],
+  ['argmax', () => g.argmax(b(2)), 'argmax(bool[2]): the operand must not be bool'],
+  ['cumsum', () => g.cumsum(f()), 'cumsum(float32[]): the operand must have at least one axis'],
+  ['cumsum', () => g.cumsum(b(2)), 'cumsum(bool[2]): the operand must not be bool'],
+  ['softmax', () => g.softmax(f()), 'softmax(float32[]): the operand must have at least one axis'],
   ['softmax', () => g.softmax(i(2)), 'softmax(int32[2]): the operand must be float32'],
-  ['logSoftmax', () => g.logSoftmax(f()), 'logSoftmax(float32[]): the operand needs an axis'],
+  ['logSoftmax', () => g.logSoftmax(f()), 'logSoftmax(float32[]): the operand must have at least one axis'],
   ['logSoftmax', () => g.logSoftmax(i(2)), 'logSoftmax(int32[2]): the operand must be float32'],
   [
     'crossEntropy',
     () => g.crossEntropy(f(2, 3), i(3)),
-    'crossEntropy(float32[2, 3], int32[3]): the labels must be int32, with the axes of the logits but the last',
+    'crossEntropy(float32[2, 3], int32[3]): the labels must be int32, with the axes of the logits except the last',
   ],
   [
     'crossEntropy',
     () => g.crossEntropy(f(2, 3), f(2)),
-    'crossEntropy(float32[2, 3], float32[2]): the labels must be int32, with the axes of the logits but the last',
+    'crossEntropy(float32[2, 3], float32[2]): the labels must be int32, with the axes of the logits except the last',
   ],
-  ['normalize', () => g.normalize(f(), 1e-5), 'normalize(float32[]): the operand needs an axis'],
+  ['normalize', () => g.normalize(f(), 1e-5), 'normalize(float32[]): the operand must have at least one axis'],
   [
     'groupNormalize',
     () => g.groupNormalize(f(1, 6, 2), f(6), f(6), 4, 1e-5),
-    'groupNormalize(float32[1, 6, 2], float32[6], float32[6]): the channels do not divide into 4 groups',
+    'groupNormalize(float32[1, 6, 2], float32[6], float32[6]): the number of channels must be a multiple of the 4 groups',
   ],
   [
     'groupNormalize',
     () => g.groupNormalize(f(1, 6, 2), f(6), f(3), 2, 1e-5),
-    'groupNormalize(float32[1, 6, 2], float32[6], float32[3]): the weight and the bias must be of shape [6]',
+    'groupNormalize(float32[1, 6, 2], float32[6], float32[3]): the weight and the bias must have the shape [6]',
   ],
   [
     'groupNormalize',
@@ -217,11 +245,11 @@ const mistakes: readonly (readonly [operator: g.OperatorName, build: () => unkno
     'groupNormalize(int32[1, 6, 2], float32[6], float32[6]): the operands must be float32',
   ],
   ['normalize', () => g.normalize(i(2), 1e-5), 'normalize(int32[2]): the operand must be float32'],
-  ['sort', () => g.sort(f()), 'sort(float32[]): the operand needs an axis'],
-  ['sort', () => g.sort(b(3)), 'sort(bool[3]): the operand must be of numbers'],
+  ['sort', () => g.sort(f()), 'sort(float32[]): the operand must have at least one axis'],
+  ['sort', () => g.sort(b(3)), 'sort(bool[3]): the operand must not be bool'],
 
   ['gather', () => g.gather(f(4, 2), f(3)), 'gather(float32[4, 2], float32[3]): the indices must be int32'],
-  ['gather', () => g.gather(f(), i(3)), 'gather(float32[]): the operand needs an axis'],
+  ['gather', () => g.gather(f(), i(3)), 'gather(float32[]): the operand must have at least one axis'],
   [
     'scatterAdd',
     () => g.scatterAdd(f(3), f(3, 2), 5),
@@ -231,20 +259,20 @@ const mistakes: readonly (readonly [operator: g.OperatorName, build: () => unkno
   [
     'scatterAdd',
     () => g.scatterAdd(i(3), f(4, 2), 5),
-    'scatterAdd(int32[3], float32[4, 2]): the indices must be [n], the updates [n, width]',
+    'scatterAdd(int32[3], float32[4, 2]): the indices must be [n] and the updates [n, width]',
   ],
   ['oneHot', () => g.oneHot(f(3), 4), 'oneHot(float32[3]): the indices must be int32'],
-  ['oneHot', () => g.oneHot(i(3), -4), 'oneHot(int32[3]): a shape must be of non-negative integers, not [3, -4]'],
+  ['oneHot', () => g.oneHot(i(3), -4), 'oneHot(int32[3]): a shape must consist of non-negative integers, not [3, -4]'],
   [
     'takeAlong',
     () => g.takeAlong(f(2, 3), i(3, 1)),
-    'takeAlong(float32[2, 3], int32[3, 1]): the indices must be int32 and have the same axes but the last',
+    'takeAlong(float32[2, 3], int32[3, 1]): the indices must be int32, with the axes of the operand except the last',
   ],
-  ['takeAlong', () => g.takeAlong(f(), i()), 'takeAlong(float32[]): the operand needs an axis'],
+  ['takeAlong', () => g.takeAlong(f(), i()), 'takeAlong(float32[]): the operand must have at least one axis'],
   [
     'scatterAlong',
     () => g.scatterAlong(i(2), f(2, 3), 4),
-    'scatterAlong(float32[2, 3], int32[2]): the indices must be int32 and have the same axes but the last',
+    'scatterAlong(float32[2, 3], int32[2]): the indices must be int32, with the axes of the operand except the last',
   ],
   ['scatterAlong', () => g.scatterAlong(i(2), i(2), 4), 'scatterAlong(int32[2]): the operand must be float32'],
   [
@@ -265,13 +293,13 @@ const mistakes: readonly (readonly [operator: g.OperatorName, build: () => unkno
   [
     'update',
     () => g.update(f(4), f(1), i()),
-    'update(float32[4], float32[1], int32[]): the first operand needs two axes at least',
+    'update(float32[4], float32[1], int32[]): the first operand must have at least two axes',
   ],
 
   [
     'loop',
     () => g.loop(-1, [f(2)], (_, state) => ({ carried: state })),
-    'loop(float32[2]): it runs a whole number of times, not -1',
+    'loop(float32[2]): count must be a whole number of at least 0, not -1',
   ],
   [
     'loop',
@@ -285,19 +313,19 @@ const mistakes: readonly (readonly [operator: g.OperatorName, build: () => unkno
   ],
 ];
 
-/** They take any operand. */
+/** Operators that accept any operand. */
 const total = ['stopGradient', 'cast'];
 
-describe('an operator applied wrongly is refused by its name, shapes and layer', () => {
-  test('for every operator that can be', () => {
+describe('an invalid operand is refused with the operator, the shapes and the layer', () => {
+  test('for every operator that can fail', () => {
     const named = new Set([...mistakes.map(([name]) => name), ...total]);
     expect([...named].sort()).toEqual([...operatorCases.keys(), 'input', 'parameter'].sort());
   });
 
   test.each(mistakes)('%s %#', (_, build, message) => {
-    expect(build).toThrow(new g.GraphError(message));
+    expect(build).toThrow(new g.GraphError(`${message}.`));
     const located = message.replace('): ', ') in decoder.block.3: ');
-    expect(() => g.inLayer('decoder.block.3', build)).toThrow(new g.GraphError(located));
+    expect(() => g.inLayer('decoder.block.3', build)).toThrow(new g.GraphError(`${located}.`));
   });
 });
 
@@ -323,12 +351,12 @@ describe('shapes', () => {
     expect(broadcastShapes(b, a)).toEqual(expected);
   });
 
-  test('one size of a reshape may be left open', () => {
+  test('one size of a reshape may be -1', () => {
     expect(g.reshape(f(2, 6), [3, -1]).shape).toEqual([3, 4]);
     expect(g.reshape(f(2, 6), [-1]).shape).toEqual([12]);
   });
 
-  test('of several reshapes in a row the last alone remains, and a transpose that moves no element is one', () => {
+  test('consecutive reshapes become one, and a transpose that moves no element becomes a reshape', () => {
     const x = f(2, 1, 6);
     const reshaped = g.reshape(g.reshape(x, [12]), [3, 4]);
     expect(reshaped.operation).toMatchObject({ name: 'reshape', inputs: [x] });
@@ -349,12 +377,12 @@ describe('shapes', () => {
     ]);
   });
 
-  test('a product takes batch axes from its first operand', () => {
+  test('a matrix product has the batch axes of its first operand', () => {
     expect(g.matmul(f(5, 2, 3), f(3, 4)).shape).toEqual([5, 2, 4]);
     expect(g.matmul(f(5, 3, 2), f(5, 4, 3), { transposeA: true, transposeB: true }).shape).toEqual([5, 2, 4]);
   });
 
-  test('a convolution counts the steps that fit', () => {
+  test('the size of a convolution follows from stride and padding', () => {
     expect(g.conv2d(f(1, 3, 8, 9), f(4, 3, 3, 3)).shape).toEqual([1, 4, 6, 7]);
     expect(g.conv2d(f(1, 3, 8, 9), f(4, 3, 3, 3), { stride: 2, padding: 1 }).shape).toEqual([1, 4, 4, 5]);
     expect(g.conv2d(f(1, 3, 8, 9), f(4, 3, 3, 3), { stride: 2, padding: [0, 0, 1, 1] }).shape).toEqual([1, 4, 4, 4]);
@@ -367,7 +395,7 @@ describe('shapes', () => {
   });
 });
 
-describe('an operator that would change nothing', () => {
+describe('an operator that changes nothing', () => {
   const x = f(2, 3);
   test.each<[string, () => g.Tensor]>([
     ['reshape', () => g.reshape(x, [2, -1])],
@@ -383,12 +411,12 @@ describe('an operator that would change nothing', () => {
   });
 });
 
-test('a number stands for a constant of the other operand’s type', () => {
+test('a number is a constant of the other operand’s type', () => {
   expect(g.add(i(3), 2).operation.inputs[1]!.dtype).toBe('int32');
   expect(g.sub(1, f(3)).operation.inputs[0]!.dtype).toBe('float32');
 });
 
-test('a graph prints one operation a line, with types, attributes and layers', () => {
+test('a printed graph has one operation per line, with types, attributes and layers', () => {
   const x = g.input('x', [2, 3]);
   const scope = new g.ParameterScope().in('head');
   const y = layers.linear(scope, x, 4);
@@ -415,7 +443,7 @@ test('long chains do not overflow the stack', () => {
   expect(g.topologicalOrder([x])).toHaveLength(50_001);
 });
 
-test('constants are made of numbers, of one value, and of counts', () => {
+test('range, scalar and fill create constants', () => {
   expect(g.range(4).operation.attributes).toEqual({ value: int32([4], [0, 1, 2, 3]) });
   expect(g.scalar(1, 'bool').operation.attributes).toEqual({
     value: { dtype: 'bool', shape: [], data: Uint8Array.of(1) },
@@ -423,7 +451,7 @@ test('constants are made of numbers, of one value, and of counts', () => {
   expect(g.fill([2, 3], 5).shape).toEqual([2, 3]);
 });
 
-test("a loop's body has what depends on the iteration or a carried tensor, in order; the rest is computed outside, once", () => {
+test("a loop's body has the operations that depend on the iteration or a carried tensor; the others run once, outside", () => {
   const outside = g.exp(g.input('outside', [2]));
   const { carried } = g.loop(3, [g.fill([2], 0)], (_, [state]) => ({
     carried: [g.tanh(g.add(state!, g.sin(outside)))],

@@ -8,7 +8,7 @@ import { largestAxes } from '../src/training/optimizers.js';
 
 type Table = Record<string, { shape: number[]; data: number[] }>;
 
-/** Made by scripts/reference/optimizers.py with PyTorch and transformers, in float64. */
+/** Computed by scripts/reference/optimizers.py with PyTorch and transformers, in float64. */
 const reference: {
   parameters: Table;
   gradients: Table[];
@@ -20,7 +20,7 @@ const reference: {
 const runtime = new OnnxRuntime({ threads: 1 });
 afterAll(() => runtime.dispose());
 
-/** Takes the steps of the reference: the parameters after each. */
+/** Takes the steps of the reference, and returns the parameters after each step. */
 async function takeSteps(optimizer: training.Optimizer): Promise<Record<string, g.TensorData>[]> {
   const inputs: Record<string, g.Tensor> = {
     learningRate: g.input('learningRate', []),
@@ -67,7 +67,7 @@ async function takeSteps(optimizer: training.Optimizer): Promise<Record<string, 
   return states;
 }
 
-/** As PyTorch and Transformers factor. */
+/** The axes that PyTorch and Transformers factor. */
 const lastAxes = (shape: g.Shape) => (shape.length < 2 ? undefined : ([shape.length - 2, shape.length - 1] as const));
 
 describe('an optimizer steps as its reference does', () => {
@@ -88,7 +88,7 @@ describe('an optimizer steps as its reference does', () => {
     }),
   };
 
-  test('each of them', () => {
+  test('for every case of the reference', () => {
     expect(Object.keys(optimizers)).toEqual(Object.keys(reference.optimizers));
   });
 
@@ -98,7 +98,7 @@ describe('an optimizer steps as its reference does', () => {
       for (const [parameter, { data }] of Object.entries(expected)) {
         const before = reference.parameters[parameter]!.data;
         const changes = (after: ArrayLike<number>) => Array.from(after, (x, i) => x - before[i]!);
-        // Of the change since the start. 1 − 0.999 in float32, by which Adam divides at its first step, is off by 1.3e-5.
+        // Relative to the change since the start. Adam's first step divides by 1 − 0.999, whose float32 error is 1.3e-5.
         const error = relativeError(changes(states[step]![parameter]!.data), changes(data));
         expect(error, `${parameter} after step ${step + 1}`).toBeLessThan(2e-5);
       }
@@ -111,7 +111,7 @@ describe('weight decay', () => {
   const names = ['learningRate', 'step'] as const;
   const [learningRate, step] = names.map((name) => g.input(name, [])) as [g.Tensor, g.Tensor];
 
-  /** One step from parameters of 1 with a gradient of zero: only decay moves them. */
+  /** Takes one step from parameters of 1 with a zero gradient, so that only weight decay changes them. */
   async function decayed(optimizer: training.Optimizer, name: string, shape: g.Shape): Promise<number> {
     const x = g.broadcastTo(g.reshape(g.slice(parameter, [0, 0], [1, 1]), []), shape);
     const slots = Object.fromEntries(
@@ -130,7 +130,7 @@ describe('weight decay', () => {
     return y!.data[0]!;
   }
 
-  test('is the learning rate times its strength, apart from the gradient', async () => {
+  test('is the learning rate times its strength, independent of the gradient', async () => {
     expect(await decayed(training.adamW({ weightDecay: 0.25 }), 'w', [2, 2])).toBe(0.875);
     expect(await decayed(training.adafactor({ weightDecay: 0.25 }), 'w', [2, 2])).toBe(0.875);
   });
@@ -138,7 +138,7 @@ describe('weight decay', () => {
   test.each([
     ['AdamW', training.adamW],
     ['Adafactor', training.adafactor],
-  ])('of %s leaves out parameters of less than two axes, unless set otherwise', async (_, optimizer) => {
+  ])('of %s by default skips parameters of fewer than two axes', async (_, optimizer) => {
     expect(await decayed(optimizer({ weightDecay: 0.25 }), 'bias', [2])).toBe(1);
     const decays = (name: string) => !name.includes('embedding');
     expect(await decayed(optimizer({ weightDecay: 0.25, decays }), 'bias', [2])).toBe(0.875);
@@ -151,7 +151,7 @@ describe('weight decay', () => {
 });
 
 describe('Adafactor factors second moments', () => {
-  // What `optax._src.factorized._factored_dims` returns.
+  // The results of `optax._src.factorized._factored_dims`.
   test.each<[g.Shape, readonly [number, number] | undefined]>([
     [
       [200, 300],
@@ -184,7 +184,7 @@ describe('Adafactor factors second moments', () => {
     [[127, 1000], undefined],
     [[1000], undefined],
     [[], undefined],
-  ])('of a parameter of %j by the axes %j', (shape, axes) => {
+  ])('of a parameter of shape %j along the axes %j', (shape, axes) => {
     expect(largestAxes(shape)).toEqual(axes);
   });
 
@@ -194,7 +194,7 @@ describe('Adafactor factors second moments', () => {
   });
 
   test('along axes that are not the last, as computed by hand', async () => {
-    // A kernel of [3, 2, 1, 2], factored by its first two axes, has two matrices of 3 × 2, one for each place of the last axis.
+    // A kernel [3, 2, 1, 2], factored along its first two axes, consists of two matrices of 3 × 2, one per index of the last axis.
     const shape = [3, 2, 1, 2];
     const optimizer = training.adafactor({ factoredAxes: () => [1, 0], clipThreshold: 1e9 });
     const [parameter, gradient] = [g.input('parameter', shape), g.input('gradient', shape)];
@@ -212,7 +212,7 @@ describe('Adafactor factors second moments', () => {
     });
     const graph = { inputs: { parameter, gradient }, outputs: { y: updated.parameter } };
     const executable = await runtime.compile(graph);
-    // At the first step the decay is 0, so that the moments are those of this gradient.
+    // At the first step the decay is 0, so the moments are those of this gradient.
     const first = [1, 2, 3, 4, 5, 6];
     const second = [2, 2, 2, 1, 1, 1];
     const { y } = await executable.run({
@@ -242,7 +242,7 @@ test.each<[string, () => training.Optimizer, string]>([
   ],
   ['adamW', () => training.adamW({ weightDecay: Number.NaN }), 'weightDecay must be a number of at least 0, not NaN.'],
   ['adafactor', () => training.adafactor({ clipThreshold: 0 }), 'clipThreshold must be a number above 0, not 0.'],
-])('%s refuses an option that is wrong, by name', (_, create, message) => {
+])('%s refuses an invalid option by name', (_, create, message) => {
   expect(create).toThrow(message);
 });
 
@@ -262,7 +262,7 @@ describe('clipping by the global norm', () => {
       expect(relativeError(results[`clipped ${name}`]!.data, data), name).toBeLessThan(1e-6);
   });
 
-  test('leaves gradients of zero alone', async () => {
+  test('does not change zero gradients', async () => {
     const x = g.input('x', [3]);
     const { gradients, norm } = training.clipByGlobalNorm([x], 1);
     const executable = await runtime.compile({ inputs: { x }, outputs: { y: gradients[0]!, norm } });
@@ -278,7 +278,7 @@ describe('a learning rate', () => {
     expect(sample(training.constantRate(0.1), [0, 1, 1000])).toEqual([0.1, 0.1, 0.1]);
   });
 
-  test('decays along a line, and stays at its end', () => {
+  test('decays linearly, and stays at its end', () => {
     expect(sample(training.linearDecay(1, 4), [0, 1, 2, 3, 4, 5, 100])).toEqual([1, 0.75, 0.5, 0.25, 0, 0, 0]);
     expect(sample(training.linearDecay(1, 4, 0.5), [0, 2, 4, 5])).toEqual([1, 0.75, 0.5, 0.5]);
   });
@@ -289,14 +289,14 @@ describe('a learning rate', () => {
     for (const [i, rate] of [2, 1.75, 1.5, 1.25, 1, 1].entries()) expect(rates[i]).toBeCloseTo(rate, 12);
   });
 
-  test('rises along a line to where the next schedule starts, without a step of 0', () => {
+  test('rises linearly to the start of the next schedule, without a step of 0', () => {
     const schedule = training.warmUp(4, training.linearDecay(1, 2));
     expect(sample(schedule, [0, 1, 2, 3, 4, 5, 6])).toEqual([0.25, 0.5, 0.75, 1, 1, 0.5, 0]);
     expect(sample(training.warmUp(0, training.constantRate(3)), [0, 1])).toEqual([3, 3]);
   });
 });
 
-test('every optimizer finds the minimum of a bowl', async () => {
+test('every optimizer finds the minimum of a quadratic function', async () => {
   const values = new Values(5);
   const target = values.floats([3, 4], -1, 1);
   const rates: [training.Optimizer, number][] = [

@@ -21,7 +21,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** Writes arrays into a file, after a header, and returns where each begins. */
+/** Writes arrays to a file, after a header, and returns the place of each. */
 function write(file: string, ...arrays: readonly ArrayBufferView[]): stored.FileRegion[] {
   const chunks = [new TextEncoder().encode('head')];
   const regions = arrays.map(({ buffer, byteOffset, byteLength }) => {
@@ -33,7 +33,7 @@ function write(file: string, ...arrays: readonly ArrayBufferView[]): stored.File
   return regions;
 }
 
-/** A parameter's values as the graph of a runtime has them. */
+/** Returns the values of a parameter in a graph on a runtime. */
 async function valuesWith(runtime: g.Runtime, value: StoredParameter): Promise<g.TensorData['data']> {
   const scope = new g.ParameterScope();
   const graph = { inputs: {}, outputs: { y: scope.parameter('x', value.shape, initializers.zeros) } };
@@ -41,21 +41,21 @@ async function valuesWith(runtime: g.Runtime, value: StoredParameter): Promise<g
   return (await executable.run({})).y!.data;
 }
 
-/** The same, of each runtime, and as they are read. */
+/** Returns the values on each runtime, and as `readParameter` reads them. */
 async function valuesOf(value: StoredParameter): Promise<g.TensorData['data'][]> {
   const computed = runtimes.map((runtime) => valuesWith(runtime, value));
   return Promise.all([...computed, readParameter(value).then(({ data }) => data)]);
 }
 
 describe('parameters in a file', () => {
-  test('in 32 bits are as they are in memory', async () => {
+  test('in 32 bits are the same as in memory', async () => {
     const value = new Values(1).floats([3, 5]);
     const [region] = write('float32.bin', value.data);
     for (const data of await valuesOf({ dtype: 'float32', shape: [3, 5], data: region! }))
       expect(data).toEqual(value.data);
   });
 
-  test('in 16 bits are the float32 numbers of the same values, each there is', async () => {
+  test('in 16 bits are the same values in float32, for every float16 number', async () => {
     const halves = Uint16Array.from({ length: 65536 }, (_, bits) => bits);
     // IEEE 754-2019, section 3.4.
     const expected = Float32Array.from(halves, (bits) => {
@@ -68,13 +68,13 @@ describe('parameters in a file', () => {
     for (const data of await valuesOf(value)) expect(data).toEqual(expected);
   });
 
-  test('in 16 bits are initializers to the graph, and make the same kernels', async () => {
+  test('in 16 bits are initializers to the passes, which choose the same kernels', async () => {
     const image = new Values(2).floats([1, 128, 32, 32]);
     const x = g.input('x', image.shape);
     const shape = [128, 128, 3, 3];
     const weight = new g.ParameterScope().parameter('weight', shape, initializers.zeros);
     const graph: g.Graph = { inputs: { x }, outputs: { y: g.conv2d(x, weight, { padding: 1 }) } };
-    // Powers of two from 2⁻⁷ to 1, whose float16 numbers have but an exponent.
+    // Powers of two from 2⁻⁷ to 1, which are exact in float16.
     const exponents = Uint16Array.from({ length: g.sizeOf(shape) }, (_, i) => ((i * 7919) >> 3) & 7);
     const [region] = write(
       'kernel.bin',
@@ -95,7 +95,7 @@ describe('parameters in a file', () => {
     expect(actual!.types.filter((type) => type === 'Conv')).toHaveLength(7);
   });
 
-  test.each([8, 4] as const)('in blocks of %i bits are read as the values that they stand for', async (bits) => {
+  test.each([8, 4] as const)('in blocks of %i bits are dequantized', async (bits) => {
     const { data, shape } = new Values(3).floats([3, 40]);
     const matrix = stored.quantizeBlocks(data as Float32Array, shape, { bits });
     const [blocks, scales] = write(`${bits} bits.bin`, matrix.blocks, matrix.scales);
@@ -104,7 +104,7 @@ describe('parameters in a file', () => {
       expect((await readParameter(value)).data).toEqual(expected);
   });
 
-  test('by columns are read as the values that they stand for', async () => {
+  test('by columns are dequantized', async () => {
     const { data, shape } = new Values(3).floats([3, 40]);
     const matrix = stored.quantizeColumns(data as Float32Array, shape);
     const [columns, scales] = write('columns.bin', matrix.columns, matrix.scales);
@@ -113,7 +113,7 @@ describe('parameters in a file', () => {
       expect((await readParameter(value)).data).toEqual(expected);
   });
 
-  /** Rows of 8 bits, in a file, and the values that they stand for. */
+  /** Writes rows of 8 bits to a file, and returns the parameter and its dequantized values. */
   function rowsOf(shape: g.Shape, outliers: readonly (readonly [position: number, value: number])[] = []) {
     const random = new Values(4);
     const rows = Int8Array.from(random.integers(shape, -127, 128).data);
@@ -156,21 +156,18 @@ describe('parameters in a file', () => {
     ],
     ['a kernel with an outlier', [4, 3, 2, 2], [[17, -9]]],
     ['a vector', [3], []],
-  ])(
-    'in rows of 8 bits are the same bits as stored times scale, but for the outliers: %s',
-    async (_, shape, outliers) => {
-      const { value, expected } = rowsOf(shape, outliers);
-      for (const data of await valuesOf(value)) expect(data).toEqual(expected);
-    },
-  );
+  ])('in rows of 8 bits equal stored times scale bit for bit, except the outliers: %s', async (_, shape, outliers) => {
+    const { value, expected } = rowsOf(shape, outliers);
+    for (const data of await valuesOf(value)) expect(data).toEqual(expected);
+  });
 
   test.each([-1, 35])('in rows of 8 bits are refused with an outlier at position %i of 35', async (position) => {
     const { value } = rowsOf([5, 7], [[position, 1]]);
     for (const runtime of runtimes) await expect(valuesWith(runtime, value)).rejects.toThrow(/indice|outlier/);
-    await expect(readParameter(value)).rejects.toThrow(`an outlier must be at a position below 35, not ${position}`);
+    await expect(readParameter(value)).rejects.toThrow(`An outlier must be at a position below 35, not ${position}.`);
   });
 
-  test('in rows of 8 bits are found by a model that writeOnnx wrote beside them', async () => {
+  test('in rows of 8 bits are found by a model that writeOnnx wrote next to them', async () => {
     const { value, expected } = rowsOf([3, 4], [[5, 2]]);
     const scope = new g.ParameterScope();
     const graph = { inputs: {}, outputs: { y: scope.parameter('x', value.shape, initializers.zeros) } };
@@ -180,9 +177,9 @@ describe('parameters in a file', () => {
     expect((await executable.run({})).y!.data).toEqual(expected);
   });
 
-  test('are refused where the file ends before them', async () => {
+  test('are refused if the file is too short', async () => {
     const [region] = write('short.bin', new Float32Array(3));
     const value = { dtype: 'float32', shape: [4], data: region! } as const;
-    await expect(readParameter(value)).rejects.toThrow(`${join(folder, 'short.bin')} ends before byte 20`);
+    await expect(readParameter(value)).rejects.toThrow(`${join(folder, 'short.bin')} must have at least 20 bytes`);
   });
 });

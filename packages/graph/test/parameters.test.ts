@@ -12,22 +12,22 @@ describe('a scope of parameters', () => {
     expect([...scope.parameters.keys()]).toEqual(['block.3.weight', 'bias']);
   });
 
-  test('ties those declared under one name', () => {
+  test('ties parameters that are declared under the same name', () => {
     const scope = new g.ParameterScope();
     const embedding = scope.in('token').parameter('weight', [5, 2], initializers.normal(1));
     expect(scope.in('token').parameter('weight', [5, 2], initializers.zeros)).toBe(embedding);
     expect(scope.parameters.size).toBe(1);
   });
 
-  test('refuses one name for two shapes', () => {
+  test('refuses two shapes for the same name', () => {
     const scope = new g.ParameterScope();
     scope.in('a').parameter('weight', [5, 2], initializers.ones);
     expect(() => scope.in('a').parameter('weight', [2, 5], initializers.ones)).toThrow(
-      new g.GraphError('parameter a.weight was declared with shape [5,2] and again with [2,5]'),
+      new g.GraphError('Parameter a.weight must have the same shape each time it is declared: [5,2], not [2,5].'),
     );
   });
 
-  test('is left by a graph with only those that its outputs need, in the order of their use', () => {
+  test('gives a graph only the parameters that its outputs use, in the order of use', () => {
     const scope = new g.ParameterScope();
     const x = g.input('x', [2]);
     const [late, early] = ['late', 'early'].map((name) => scope.parameter(name, [2], initializers.ones)) as [
@@ -38,7 +38,7 @@ describe('a scope of parameters', () => {
     expect([...g.parametersOf([g.add(g.mul(x, early), late)]).keys()]).toEqual(['early', 'late']);
   });
 
-  test('of which two make one graph may not share names', () => {
+  test('must not share a name with another scope in the same graph', () => {
     const [a, b] = [new g.ParameterScope(), new g.ParameterScope()].map((scope) =>
       scope.parameter('w', [2], initializers.ones),
     );
@@ -46,7 +46,7 @@ describe('a scope of parameters', () => {
   });
 });
 
-describe('first values', () => {
+describe('initial values', () => {
   const values = (initializer: g.Initializer, shape: g.Shape = [100, 1000], seed = 1) => {
     const scope = new g.ParameterScope();
     scope.parameter('w', shape, initializer);
@@ -86,14 +86,14 @@ describe('first values', () => {
   };
   const draw = (names: readonly string[], seed: number) => initializers.initializeParameters(declare(names), seed);
 
-  test('are the same bytes for the same seed, and others for another', () => {
+  test('are the same bytes for the same seed, and differ for another seed', () => {
     expect(draw(['a', 'bb'], 5)).toEqual(draw(['a', 'bb'], 5));
     expect(draw(['a', 'bb'], 5).get('a')).not.toEqual(draw(['a', 'bb'], 6).get('a'));
     // Fixed: users expect the same values of a seed.
     expect([...values(initializers.normal(1), [2], 42)]).toEqual([-0.33593136072158813, 0.39708462357521057]);
   });
 
-  test('do not depend on the order of declaration, nor on other parameters', () => {
+  test('do not depend on the order of declaration or on other parameters', () => {
     const forwards = draw(['a', 'bb', 'ccc'], 5);
     expect(draw(['bb'], 5).get('bb')).toEqual(forwards.get('bb'));
     const backwards = draw(['ccc', 'bb', 'a'], 5);
@@ -122,7 +122,7 @@ describe('values for the parameters of a graph', () => {
     data: new Float32Array(g.sizeOf(shape)),
   });
 
-  test('may be more than its parameters', () => {
+  test('may include others than its parameters', () => {
     const values = new Map([
       ['weight', floats(2, 3)],
       ['bias', floats(2)],
@@ -131,14 +131,14 @@ describe('values for the parameters of a graph', () => {
     expect(() => stored.checkParameters(scope.parameters, values)).not.toThrow();
   });
 
-  test('that are missing or of another shape are all listed', () => {
+  test('that are missing or have another shape are all listed in the error', () => {
     const check = () => stored.checkParameters(scope.parameters, new Map([['weight', floats(3, 2)]]));
     expect(check).toThrow(g.GraphError);
     expect(check).toThrow(/bias/);
     expect(check).toThrow(/weight must be float32\[2, 3\], not float32\[3, 2\]/);
   });
 
-  test('have as many elements as their shape', () => {
+  test('must have the number of elements of their shape', () => {
     const short: g.TensorData = { dtype: 'float32', shape: [2, 3], data: new Float32Array(5) };
     const check = () =>
       stored.checkParameters(

@@ -18,7 +18,7 @@ describe('quantizeBlocks', () => {
     [8, 32, [5, 50]],
     [4, 32, [3, 64]],
     [4, 16, [7, 33]],
-  ] as const)('of %i bits in blocks of %i is off by half a scale at most, for [%i]', (bits, blockSize, shape) => {
+  ] as const)('of %i bits in blocks of %i has an error of at most half a scale, for [%i]', (bits, blockSize, shape) => {
     const { data } = matrix(shape[0], shape[1]);
     const quantized = stored.quantizeBlocks(data as Float32Array, shape, { bits, blockSize });
     const values = stored.decodeParameter(quantized);
@@ -40,18 +40,24 @@ describe('quantizeBlocks', () => {
     data[40] = 7;
     for (const bits of [4, 8] as const) {
       const values = stored.decodeParameter(stored.quantizeBlocks(data, [2, 32], { bits }));
-      // Zeros may be negative ones.
+      // Zeros may be negative zeros.
       expect(values.every((value, i) => value === data[i])).toBe(true);
     }
   });
 
   test('refuses what it cannot round', () => {
-    expect(() => stored.quantizeBlocks(new Float32Array(6), [6])).toThrow('6 elements of shape [6] are no matrix');
-    expect(() => stored.quantizeBlocks(new Float32Array(6), [2, 4])).toThrow('are no matrix');
-    expect(() => stored.quantizeBlocks(Float32Array.of(1, Number.NaN), [1, 2])).toThrow('element 1 is NaN');
-    expect(() => stored.quantizeBlocks(new Float32Array(2), [1, 2], { blockSize: 24 })).toThrow('blockSize is 24');
+    expect(() => stored.quantizeBlocks(new Float32Array(6), [6])).toThrow(
+      'the data must be a matrix, not 6 elements of shape [6].',
+    );
+    expect(() => stored.quantizeBlocks(new Float32Array(6), [2, 4])).toThrow('the data must be a matrix');
+    expect(() => stored.quantizeBlocks(Float32Array.of(1, Number.NaN), [1, 2])).toThrow(
+      'element 1 must be finite, not NaN.',
+    );
+    expect(() => stored.quantizeBlocks(new Float32Array(2), [1, 2], { blockSize: 24 })).toThrow(
+      'blockSize must be a power of two of at least 16, not 24.',
+    );
     expect(() => stored.quantizeBlocks(new Float32Array(2), [1, 2], { bits: 3 as 4 })).toThrow(
-      'bits is 3, and must be 4 or 8',
+      'bits must be 4 or 8, not 3.',
     );
   });
 });
@@ -61,7 +67,7 @@ describe('quantizeColumns', () => {
     [3, 64],
     [5, 50],
     [7, 9],
-  ])('is off by half the scale of a row at most, for [%i, %i]', (rows, columns) => {
+  ])('has an error of at most half the scale of a row, for [%i, %i]', (rows, columns) => {
     const { data } = matrix(rows, columns);
     const quantized = stored.quantizeColumns(data as Float32Array, [rows, columns]);
     const values = stored.decodeParameter(quantized);
@@ -76,8 +82,12 @@ describe('quantizeColumns', () => {
   });
 
   test('refuses what it cannot round', () => {
-    expect(() => stored.quantizeColumns(new Float32Array(6), [6])).toThrow('6 elements of shape [6] are no matrix');
-    expect(() => stored.quantizeColumns(Float32Array.of(1, Number.NaN), [1, 2])).toThrow('element 1 is NaN');
+    expect(() => stored.quantizeColumns(new Float32Array(6), [6])).toThrow(
+      'the data must be a matrix, not 6 elements of shape [6].',
+    );
+    expect(() => stored.quantizeColumns(Float32Array.of(1, Number.NaN), [1, 2])).toThrow(
+      'element 1 must be finite, not NaN.',
+    );
   });
 });
 
@@ -97,13 +107,13 @@ describe('a graph', () => {
   const feeds = { x: matrix(2, 40, 2) };
   const exact = initializeParameters(scope.parameters, 1);
 
-  test('says which of its parameters may be given in few bits, in loops too', () => {
+  test('lists its quantizable parameters, also those in loops', () => {
     expect([...stored.quantizableParameters(graph)]).toEqual(['weight', 'inLoop']);
     expect(stored.quantizableParameters({ inputs: { x }, outputs: { h, weight } })).toEqual(new Set());
   });
 
   test.each(['8 bits', '4 bits', '8 bits by columns'] as const)(
-    'computes with matrices of %s as with the values that they stand for',
+    'computes with matrices of %s as with their dequantized values',
     async (kind) => {
       const quantized = new Map<string, StoredParameter>(exact);
       const rounded = new Map(exact);
@@ -127,7 +137,7 @@ describe('a graph', () => {
     },
   );
 
-  test('multiplies zeros with columns, and with both ends of their range', async () => {
+  test('multiplies columns with zeros and with both ends of the 8-bit range', async () => {
     const one = new g.ParameterScope();
     const w = one.parameter('w', [2, 4], initializers.zeros);
     const z = g.input('z', [2, 4]);
@@ -137,12 +147,12 @@ describe('a graph', () => {
     const run = async (data: number[]) =>
       (await executable.run({ z: { dtype: 'float32', shape: [2, 4], data: Float32Array.from(data) } })).y!.data;
     expect((await run(Array(8).fill(0))).every((value) => value === 0)).toBe(true);
-    // Sums of pairs of such products do not fit 16 bits: what signed bytes are summed in where there is nothing better.
+    // Sums of pairs of such products overflow 16 bits, in which processors without VNNI sum signed bytes.
     const sums = await run([1, 1, 1, 1, 1, 1, 1, 1]);
     for (const [i, sum] of [4, -4, 4, -4].entries()) expect(Math.abs(sums[i]! - sum)).toBeLessThan(0.02);
   });
 
-  test('refuses one that it does more with than multiply', async () => {
+  test('refuses a quantized parameter that it uses in other operators than products', async () => {
     const { shape, data } = exact.get('tied')!;
     for (const matrix of [
       stored.quantizeBlocks(data as Float32Array, shape),
@@ -150,7 +160,7 @@ describe('a graph', () => {
     ]) {
       const parameters = new Map<string, StoredParameter>(exact).set('tied', matrix);
       await expect(runtime.compile(graph, { parameters })).rejects.toThrow(
-        `the graph must only multiply with tied as [out, in], for it is stored as ${matrix.kind}`,
+        `tied is stored as ${matrix.kind}, so it must be used only as the [out, in] operand of matmul`,
       );
     }
   });

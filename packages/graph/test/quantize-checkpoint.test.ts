@@ -7,7 +7,7 @@ const roundTrip = (data: Float32Array, shape: number[]) =>
   dequantize(quantize(new Map([['w', fromFloat32(data, shape)]]))).get('w')!;
 
 describe('quantizeRows', () => {
-  test('is off by at most half a scale, each row by its own', () => {
+  test('has an error of at most half the scale of each row', () => {
     const rows = 5;
     const data = Float32Array.from(
       new Values(1).floats([rows * 12]).data,
@@ -27,7 +27,7 @@ describe('quantizeRows', () => {
     expect([...data]).toEqual([0, expect.closeTo(-0.7, 6), 0, 0, 0, expect.closeTo(3, 6)]);
   });
 
-  test('stores an outlier as it is, so that its row keeps a scale for the rest', () => {
+  test('stores an outlier in full precision, so that its row keeps a small scale', () => {
     const row = Float32Array.from({ length: 100 }, (_, i) => (i % 2 ? 0.01 : -0.02));
     const data = Float32Array.of(...row, ...row);
     data[137] = -6.2354;
@@ -55,8 +55,10 @@ describe('quantizeRows', () => {
   );
 
   test('refuses scalars and data of another size', () => {
-    expect(() => quantizeRows(Float32Array.of(1), [])).toThrow('the tensor must have an axis');
-    expect(() => quantizeRows(Float32Array.of(1, 2), [3])).toThrow('the data must have 3 elements, as [3] has, not 2');
+    expect(() => quantizeRows(Float32Array.of(1), [])).toThrow('the tensor must have at least one axis');
+    expect(() => quantizeRows(Float32Array.of(1, 2), [3])).toThrow(
+      'the data must have 3 elements for shape [3], not 2.',
+    );
   });
 });
 
@@ -72,7 +74,7 @@ describe('quantize and dequantize', () => {
   const broken = (name: string, tensor = fromFloat32(Float32Array.of(1, 2, 3), [3])) =>
     new Map([...quantize(checkpoint), [name, tensor] as const]);
 
-  test('stores matrices in 8 bits and leaves vectors and integers as they are', () => {
+  test('stores matrices in 8 bits and does not change vectors and integers', () => {
     expect([...quantize(checkpoint)].map(([name, { dtype, shape }]) => `${name} ${dtype} [${shape}]`)).toEqual([
       'dense.weight I8 [2,2]',
       'dense.weight.scale F32 [2]',
@@ -86,7 +88,7 @@ describe('quantize and dequantize', () => {
     ]);
   });
 
-  test('restores the names and shapes that were there, as float32', () => {
+  test('restores the original names and shapes, as float32', () => {
     const restored = dequantize(quantize(checkpoint));
     expect([...restored.keys()]).toEqual([...checkpoint.keys()]);
     expect(restored.get('norm.scale')).toEqual({ dtype: 'float32', shape: [1], data: Float32Array.of(0.3) });
@@ -128,12 +130,12 @@ describe('quantize and dequantize', () => {
     [
       'a position past the end',
       broken('wide.outlier_positions', fromInt32(Int32Array.of(40), [1])),
-      'wide: an outlier must be at a position below 40, not 40',
+      'wide: An outlier must be at a position below 40, not 40.',
     ],
     [
       'a negative position',
       broken('wide.outlier_positions', fromInt32(Int32Array.of(-1), [1])),
-      'wide: an outlier must be at a position below 40, not -1',
+      'wide: An outlier must be at a position below 40, not -1.',
     ],
   ])('refuses %s', (_, checkpoint, message) => {
     expect(() => dequantize(checkpoint)).toThrow(CheckpointError);

@@ -5,7 +5,7 @@ import { operatorCases } from './cases.js';
 
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
 
-test('the table of the README has every operator, and says which have a gradient', () => {
+test('the table of the README lists every operator and whether it has a gradient', () => {
   const rows = readme
     .slice(readme.indexOf('## Operators'))
     .split('\n')

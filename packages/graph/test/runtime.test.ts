@@ -11,7 +11,7 @@ const x = g.input('x', [3]);
 const graph: g.Graph = { inputs: { x }, outputs: { y: g.neg(x) } };
 const feeds = () => ({ x: float32([3], [1, 2, 3]) });
 
-/** About 40 GFLOP: a third of a second at least. */
+/** About 40 GFLOP, which take at least a third of a second. */
 const heavy: g.Graph = (() => {
   const matrix = g.input('matrix', [1024, 1024]);
   const { carried } = g.loop(20, [matrix], (_, [state]) => ({ carried: [g.mul(g.matmul(state!, matrix), 1e-3)] }));
@@ -32,12 +32,12 @@ describe('a run on ONNX Runtime', () => {
     const timer = setInterval(() => ticks++, 5);
     await executable.run({ matrix });
     clearInterval(timer);
-    // Two could come before and after a run that blocks.
+    // Two timers could fire before and after a blocking run.
     expect(ticks).toBeGreaterThan(5);
     await executable.dispose();
   });
 
-  test('is done after those that were asked for before', async () => {
+  test('finishes after earlier runs', async () => {
     const slow = await runtime.compile(heavy);
     const fast = await runtime.compile(graph);
     const order: string[] = [];
@@ -48,9 +48,9 @@ describe('a run on ONNX Runtime', () => {
     expect(order).toEqual(['slow', 'fast']);
   });
 
-  test('refuses inputs that are not what the graph expects, by name', async () => {
+  test('refuses unexpected inputs by name', async () => {
     const executable = await runtime.compile(graph);
-    await expect(executable.run({})).rejects.toThrow(new g.GraphError('run: input x, float32[3], is missing'));
+    await expect(executable.run({})).rejects.toThrow(new g.GraphError('run: input x, float32[3], is missing.'));
     await expect(executable.run({ x: int32([3], [1, 2, 3]) })).rejects.toThrow(
       'run: input x must be float32[3], not int32[3] of 3 elements',
     );
@@ -61,11 +61,11 @@ describe('a run on ONNX Runtime', () => {
       'run: input x must be float32[3], not float32[3] of 2 elements',
     );
     await expect(executable.run({ ...feeds(), z: float32([], [1]) })).rejects.toThrow(
-      'run: the graph has no input z; it has x',
+      'run: z must be an input of the graph: x.',
     );
   });
 
-  test('leaves its inputs alone, unless it is given them for good', async () => {
+  test('does not change its inputs unless they are transferred', async () => {
     const executable = await runtime.compile(graph);
     const [kept, given] = [feeds(), feeds()];
     await executable.run(kept);
@@ -75,21 +75,21 @@ describe('a run on ONNX Runtime', () => {
     expect(given.x.data.length).toBe(0);
   });
 
-  test('takes views of larger buffers', async () => {
+  test('accepts views of larger buffers', async () => {
     const executable = await runtime.compile(graph);
     const view = new Float32Array([9, 1, 2, 3, 9]).subarray(1, 4);
     const { y } = await executable.run({ x: { dtype: 'float32', shape: [3], data: view } });
     expect([...y!.data]).toEqual([-1, -2, -3]);
   });
 
-  test('takes one buffer as several inputs, for good too', async () => {
+  test('accepts the same buffer for several inputs, also if transferred', async () => {
     const z = g.input('z', [3]);
     const executable = await runtime.compile({ inputs: { x, z }, outputs: { y: g.add(x, z) } });
     const { x: both } = feeds();
     expect([...(await executable.run({ x: both, z: both }, { transfer: true })).y!.data]).toEqual([2, 4, 6]);
   });
 
-  test('that fails says why, and the next one works', async () => {
+  test('that fails gives the reason, and the next run works', async () => {
     const table = g.input('table', [4, 2]);
     const index = g.input('index', [1], 'int32');
     const executable = await runtime.compile({ inputs: { table, index }, outputs: { y: g.gather(table, index) } });
@@ -101,10 +101,10 @@ describe('a run on ONNX Runtime', () => {
   });
 });
 
-describe('models that are opened at once', () => {
+describe('models that are opened at the same time', () => {
   const many = () => Array.from({ length: 5 }, (_, i) => ({ inputs: { x }, outputs: { y: g.mul(x, i) } }));
 
-  test('all work, and their runs do not disturb each other', async () => {
+  test('all work, and their runs do not interfere', async () => {
     const own = new OnnxRuntime({ threads: 1 });
     own.start();
     const executables = await Promise.all(many().map((each) => own.compile(each)));
@@ -113,7 +113,7 @@ describe('models that are opened at once', () => {
     await own.dispose();
   });
 
-  test('are rejected when the runtime is disposed of, those that wait for a thread too', async () => {
+  test('are rejected when the runtime is disposed of, even if they wait for a thread', async () => {
     const own = new OnnxRuntime({ threads: 1 });
     const rejections = many().map((each) =>
       expect(own.compile(each)).rejects.toThrow('was disposed of while it worked'),
@@ -122,7 +122,7 @@ describe('models that are opened at once', () => {
     await Promise.all(rejections);
   });
 
-  test('do not fail with one that fails', async () => {
+  test('do not fail because another one fails', async () => {
     const own = new OnnxRuntime({ threads: 1 });
     const results = await Promise.allSettled([
       own.open(Uint8Array.of(1, 2, 3), graph),
@@ -135,7 +135,7 @@ describe('models that are opened at once', () => {
 });
 
 describe('disposing', () => {
-  test('of a runtime that works rejects what it works on', async () => {
+  test('of a busy runtime rejects its runs', async () => {
     const busy = new OnnxRuntime({ threads: 1 });
     const executable = await busy.compile(heavy);
     const runs = [executable.run({ matrix }), executable.run({ matrix })];
@@ -146,7 +146,7 @@ describe('disposing', () => {
     await rejections;
   });
 
-  test('of a runtime ends what was compiled, and nothing compiled later', async () => {
+  test('of a runtime ends its executables, but not those compiled later', async () => {
     const reused = new OnnxRuntime({ threads: 1 });
     const before = await reused.compile(graph);
     await reused.dispose();
@@ -157,7 +157,7 @@ describe('disposing', () => {
     await reused.dispose();
   });
 
-  test('of what was compiled, once or twice, ends only it', async () => {
+  test('of an executable, once or twice, ends only that one', async () => {
     const [first, second] = [await runtime.compile(graph), await runtime.compile(graph)];
     await first.dispose();
     await first.dispose();
@@ -165,7 +165,7 @@ describe('disposing', () => {
     expect([...(await second.run(feeds())).y!.data]).toEqual([-1, -2, -3]);
   });
 
-  test('of an idle runtime, or of one that never worked, is no error', async () => {
+  test('of an idle or unused runtime succeeds', async () => {
     const idle = new OnnxRuntime();
     await idle.dispose();
     await idle.dispose();
@@ -183,15 +183,15 @@ describe('a model', () => {
     expect([...(await executable.run(feeds())).y!.data]).toEqual([-1, -2, -3]);
   });
 
-  test('opens from its bytes, which stay the caller’s', async () => {
-    // Node.js reads small files into a buffer that it shares between them.
+  test('opens from its bytes, which the caller can still use', async () => {
+    // Node.js reads small files into a shared buffer.
     const bytes = readFileSync(path);
     const executable = await runtime.open(bytes, graph);
     expect([...(await executable.run(feeds())).y!.data]).toEqual([-1, -2, -3]);
     expect(bytes).toEqual(readFileSync(path));
   });
 
-  test('that is none is refused', async () => {
+  test('that is not valid ONNX is refused', async () => {
     await expect(runtime.open(Uint8Array.of(1, 2, 3), graph)).rejects.toThrow(/^ONNX Runtime: /);
     await expect(runtime.open(join(folder, 'absent.onnx'), graph)).rejects.toThrow(/^ONNX Runtime: .*absent/);
   });

@@ -10,7 +10,7 @@ import { tfjsOperators } from '../src/runtimes/tfjs-interpreter.js';
 import { gradientRules } from '../src/training/gradient.js';
 import { type Case, caseGraph, gradientGraph, isDifferentiable, layerCases, operatorCases } from './cases.js';
 
-// Both runtimes compute in float32 and order their sums differently; 8e-7 was the worst.
+// Both runtimes compute in float32 and order their sums differently. The worst error was 8e-7.
 const tolerance = 1e-5;
 
 const tf = await loadTfjs();
@@ -26,7 +26,7 @@ async function compute(runtime: g.Runtime, graph: g.Graph, feeds: g.TensorValues
   }
 }
 
-/** Runs a graph on both runtimes, and demands that TensorFlow.js keep no tensor. */
+/** Runs a graph on both runtimes, and checks that TensorFlow.js keeps no tensor. */
 async function expectAgreement(graph: g.Graph, feeds: g.TensorValues): Promise<void> {
   const before = tf.memory().numTensors;
   const actual = await compute(runtimes.tfjs, graph, feeds);
@@ -44,7 +44,7 @@ async function expectAgreement(graph: g.Graph, feeds: g.TensorValues): Promise<v
 const flat = (cases: Iterable<readonly [string, readonly Case[]]>) =>
   [...cases].flatMap(([name, list]) => list.map((one) => [`${name}: ${one.name}`, one] as const));
 
-describe('TensorFlow.js computes what ONNX Runtime computes', () => {
+describe('TensorFlow.js computes the same as ONNX Runtime', () => {
   test('there are cases for every operator', () => {
     expect([...operatorCases.keys()].sort()).toEqual(Object.keys(tfjsOperators).sort());
   });
@@ -63,7 +63,7 @@ describe('TensorFlow.js computes the same gradients', () => {
     await expectAgreement(graph, feeds);
   });
 
-  test('of a convolution by its kernel, with and without the kernel that the wasm backend lacks', async () => {
+  test('of a convolution by its kernel, with and without the TensorFlow.js kernel that the wasm backend lacks', async () => {
     const cases = operatorCases.get('conv2dWeightGradient')!;
     const graphs = cases.map(caseGraph);
     const run = () => Promise.all(graphs.map(({ graph, feeds }) => compute(runtimes.tfjs, graph, feeds)));
@@ -80,7 +80,7 @@ describe('a run on TensorFlow.js', () => {
   const x = g.input('x', [2, 2]);
   const feeds = { x: float32([2, 2], [1, 2, 3, 4]) };
 
-  test('frees what it computed as soon as nothing needs it', async () => {
+  test('frees each tensor after its last use', async () => {
     let chain: g.Tensor = x;
     for (let i = 0; i < 50; i++) chain = g.exp(g.neg(chain));
     let most = 0;
@@ -92,7 +92,7 @@ describe('a run on TensorFlow.js', () => {
     const executable = await new TfjsRuntime({ ...tf, neg } as never).compile({ inputs: { x }, outputs: { y: chain } });
     await executable.run(feeds);
     expect(neg).toHaveBeenCalledTimes(50);
-    // The operand of the link that is being computed, and nothing of the links before.
+    // Only the operand of the current operation, and no tensor of earlier operations.
     expect(most - before).toBe(1);
   });
 
@@ -108,11 +108,11 @@ describe('a run on TensorFlow.js', () => {
     const executable = await runtime.compile({ inputs: { x }, outputs: { y: carried[0]! } });
     await executable.run(feeds);
     expect(exp).toHaveBeenCalledTimes(40);
-    // The input, two carried tensors, the iteration's number and the operand, whatever the number of iterations.
+    // The input, two carried tensors, the iteration and the operand, for any number of iterations.
     expect(most - before).toBeLessThanOrEqual(6);
   });
 
-  test('computes what a loop captures, and what depends on nothing in it, once', async () => {
+  test('computes captured tensors, and operations that do not depend on the loop, once', async () => {
     const exp = vi.fn(tf.exp);
     const runtime = new TfjsRuntime({ ...tf, exp } as never);
     const { carried } = g.loop(5, [x], (_, [state]) => ({
@@ -123,7 +123,7 @@ describe('a run on TensorFlow.js', () => {
     expect(exp).toHaveBeenCalledTimes(1);
   });
 
-  test('takes parameters at compilation or at each run', async () => {
+  test('accepts parameters at compilation or at each run', async () => {
     const scope = new g.ParameterScope();
     const y = layers.linear(scope.in('layer'), x, 3);
     const graph = { inputs: { x }, outputs: { y } };
@@ -136,7 +136,7 @@ describe('a run on TensorFlow.js', () => {
     expect(relativeError((await onnx.run(feeds)).y!.data, expected.y!.data)).toBeLessThan(tolerance);
   });
 
-  test('frees parameters with what was compiled', async () => {
+  test('frees parameters with the executable', async () => {
     const scope = new g.ParameterScope();
     const graph = { inputs: { x }, outputs: { y: layers.linear(scope.in('layer'), x, 3) } };
     const before = tf.memory().numTensors;
@@ -166,14 +166,14 @@ describe('a run on TensorFlow.js', () => {
     expect([...(await executable.run(feeds)).weight!.data]).toEqual([5, 6, 7, 8]);
   });
 
-  test('empties the buffers that it is given for good', async () => {
+  test('empties transferred buffers', async () => {
     const executable = await runtimes.tfjs.compile({ inputs: { x }, outputs: { y: g.neg(x) } });
     const given = float32([2, 2], [1, 2, 3, 4]);
     expect([...(await executable.run({ x: given }, { transfer: true })).y!.data]).toEqual([-1, -2, -3, -4]);
     expect(given.data.length).toBe(0);
   });
 
-  test('refuses inputs and weights that are not what the graph expects, by name', async () => {
+  test('refuses unexpected inputs and weights by name', async () => {
     const scope = new g.ParameterScope();
     const y = layers.linear(scope.in('layer'), x, 3, { bias: false });
     const graph = { inputs: { x }, outputs: { y } };
@@ -189,12 +189,12 @@ describe('a run on TensorFlow.js', () => {
     );
   });
 
-  test('refuses a graph whose outputs need what is not among its inputs', async () => {
-    await expect(runtimes.tfjs.compile({ inputs: {}, outputs: { y: g.neg(x) } })).rejects.toThrow('need input x');
+  test('refuses a graph whose outputs depend on an undeclared input', async () => {
+    await expect(runtimes.tfjs.compile({ inputs: {}, outputs: { y: g.neg(x) } })).rejects.toThrow('depend on input x');
   });
 });
 
-test('a graph is a function of tensors of TensorFlow.js', () => {
+test('interpret applies a graph to tensors of TensorFlow.js', () => {
   const x = g.input('x', [2, 3]);
   const scope = new g.ParameterScope();
   const graph = { inputs: { x }, outputs: { y: layers.linear(scope, x, 4) } };

@@ -19,7 +19,7 @@ interface Data {
   data: number[];
 }
 
-/** Made by scripts/reference/optimizers.py with PyTorch, in float64. */
+/** Computed by scripts/reference/optimizers.py with PyTorch, in float64. */
 const reference: {
   parameters: Record<string, Data>;
   x: Data;
@@ -34,7 +34,7 @@ const steps = reference.losses.length;
 const onnx = new OnnxRuntime({ threads: 1 });
 afterAll(() => onnx.dispose());
 
-/** A perceptron that classifies: the reference's model. */
+/** The model of the reference: a perceptron for classification. */
 const loss: TrainingOptions['loss'] = (scope, { x, labels }) => {
   const logits = layers.linear(scope.in('fc2'), g.gelu(layers.linear(scope.in('fc1'), x!, 8)), 3);
   const right = g.cast(g.equal(g.argmax(logits), labels!), 'float32');
@@ -54,7 +54,7 @@ const parameters = new Map(
   Object.entries(reference.parameters).map(([name, { shape, data }]) => [name, float32(shape, data)]),
 );
 
-/** Trains over the reference's batches, in runs of the graph's number of steps. */
+/** Trains on the reference's batches, in runs of `stepsPerRun` steps. */
 async function train(training: TrainingGraph, stepsPerRun: number, runtime: g.Runtime = onnx) {
   const executable = await runtime.compile(training.graph);
   const values = initialState(training, parameters as Map<string, g.TensorData & { data: Float32Array }>);
@@ -83,8 +83,8 @@ async function train(training: TrainingGraph, stepsPerRun: number, runtime: g.Ru
   return { values, reports };
 }
 
-// Six steps in float32 against float64: a step of AdamW alone is off by up to 6e-6 of its length (see optimizers.test.ts), and
-// gradients near zero, which Adam divides by their own size, add to that.
+// Six steps in float32 compared with float64: a single step of AdamW has an error of up to 6e-6 of its length (see
+// optimizers.test.ts), and gradients near zero, which Adam divides by their own size, increase it.
 const tolerance = 2e-5;
 
 describe('a training graph', () => {
@@ -98,13 +98,13 @@ describe('a training graph', () => {
       expect(relativeError(values.get(name)!, data), name).toBeLessThan(tolerance);
   });
 
-  test('trains the same whether parameters are updated together or one by one', async () => {
+  test('trains the same if parameters are updated together or one by one', async () => {
     const { kind, ...oneByOne } = adamW({ weightDecay: 0.05 });
     expect(kind).toBeDefined();
     const together = await train(trainingGraph({ ...options, averageDecay: 0.9 }), steps);
     const apart = await train(trainingGraph({ ...options, averageDecay: 0.9, optimizer: oneByOne }), steps);
     expect([...together.values.keys()].sort()).toEqual([...apart.values.keys()].sort());
-    // The gradients' norm is summed in another order.
+    // The norm of the gradients is summed in another order.
     for (const [name, values] of together.values)
       expect(relativeError(values, apart.values.get(name)!), name).toBeLessThan(1e-6);
   });
@@ -116,7 +116,7 @@ describe('a training graph', () => {
       expect(relativeError(values.get(name)!, data), name).toBeLessThan(tolerance);
   });
 
-  test('goes on from run to run as within one', async () => {
+  test('continues from run to run as within a run', async () => {
     const once = await train(whole, steps);
     const thrice = await train(trainingGraph({ ...options, stepsPerRun: 2 }), 2);
     for (const [name, value] of once.values) {
@@ -126,7 +126,7 @@ describe('a training graph', () => {
     expect(relativeError(thrice.reports.loss!, once.reports.loss!)).toBeLessThan(1e-6);
   });
 
-  test('averages batches of one step as one batch of all', async () => {
+  test('averages accumulated batches like one large batch', async () => {
     const joined = { x: { shape: [10, 4], dtype: 'float32' }, labels: { shape: [10], dtype: 'int32' } } as const;
     const accumulated = await train(whole, steps);
     const { values, reports } = await train(trainingGraph({ ...options, batch: joined, accumulation: 1 }), steps);
@@ -140,11 +140,11 @@ describe('a training graph', () => {
     const { reports } = await train(whole, steps);
     expect(Object.keys(reports).sort()).toEqual(['accuracy', 'gradientNorm', 'loss']);
     expect(reports.accuracy).toHaveLength(steps);
-    // Of ten samples.
+    // The samples of both batches.
     for (const accuracy of reports.accuracy!) expect(accuracy * 10).toBeCloseTo(Math.round(accuracy * 10), 5);
   });
 
-  test('trains only the parameters that it is told to', async () => {
+  test('trains only the selected parameters', async () => {
     const training = trainingGraph({ ...options, trains: (name) => name.startsWith('fc2') });
     expect([...training.parameters.keys()]).toEqual(['fc1.weight', 'fc1.bias', 'fc2.weight', 'fc2.bias']);
     expect([...training.state.keys()].filter((name) => name.includes('fc1'))).toEqual([]);
@@ -155,7 +155,7 @@ describe('a training graph', () => {
   test('keeps a moving average of the parameters', async () => {
     const averageDecay = 0.3;
     const { values } = await train(trainingGraph({ ...options, averageDecay, stepsPerRun: 1 }), 1);
-    // Again from the parameters after each number of steps.
+    // Computed again from the parameters after each number of steps.
     const average = new Map([...parameters].map(([name, { data }]) => [name, Array.from(data)]));
     const training = trainingGraph({ ...options, stepsPerRun: 1 });
     const executable = await onnx.compile(training.graph);
@@ -183,20 +183,22 @@ describe('a training graph', () => {
   });
 
   test('needs a parameter to train', () => {
-    expect(() => trainingGraph({ ...options, trains: () => false })).toThrow('no parameter is trained');
+    expect(() => trainingGraph({ ...options, trains: () => false })).toThrow(
+      'trains must select at least one parameter.',
+    );
   });
 
-  test('starts with averages equal to the parameters and all else zero', () => {
+  test('starts with averages equal to the parameters and slots of zeros', () => {
     const training = trainingGraph({ ...options, averageDecay: 0.9 });
     const state = initialState(training, parameters as never);
     expect(state.get('fc1.bias')).toEqual(parameters.get('fc1.bias')!.data);
     expect(state.get('average/fc1.bias')).toEqual(parameters.get('fc1.bias')!.data);
-    // The start is a copy.
+    // The initial state is a copy.
     expect(state.get('fc1.bias')).not.toBe(parameters.get('fc1.bias')!.data);
     expect(state.get('optimizer/mean/fc1.bias')).toEqual(new Float32Array(8));
   });
 
-  test('computes before its steps what depends on no step', () => {
+  test('computes operations that do not depend on the step before the loop', () => {
     const table = trainingGraph({
       ...options,
       accumulation: 1,
@@ -207,7 +209,7 @@ describe('a training graph', () => {
         return { loss: g.mean(g.crossEntropy(layers.linear(scope.in('fc2'), x, 3), batch.labels!)) };
       },
     });
-    // This order does not enter the loop over the steps.
+    // The topological order does not enter the loop over the steps.
     const exponentials = g.topologicalOrder(Object.values(table.graph.outputs)).filter(({ name }) => name === 'exp');
     expect(exponentials).toHaveLength(1);
   });

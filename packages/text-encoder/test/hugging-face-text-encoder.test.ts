@@ -121,7 +121,7 @@ describe.each(families)('%s', (family) => {
     expect(last).toHaveLength(1);
     weights.delete(last[0]!);
     await expect(load({ weights })).rejects.toThrow(
-      /\S+\.1\.\S+\.bias is missing\. Give the weights and the configuration of one model\./,
+      /\S+\.1\.\S+\.bias is missing\. Pass the weights and the configuration of the same model\./,
     );
   });
 });

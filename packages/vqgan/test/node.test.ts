@@ -188,11 +188,11 @@ describe('openVqganTokenizer', () => {
     const missing = await failure();
     expect(missing).toBeInstanceOf(CheckpointError);
     expect(missing.message).toBe(
-      `${path('model.safetensors')}: The weights must be those that the configuration describes: post_quant_conv.bias is missing. Give the weights and the configuration of one model.`,
+      `${path('model.safetensors')}: The weights must be those that the configuration describes: post_quant_conv.bias is missing. Pass the weights and the configuration of the same model.`,
     );
     await write({ ...tiny, nEmbed: 64 });
     expect((await failure()).message).toBe(
-      `${path('model.safetensors')}: The weights must be those that the configuration describes: quantize.embedding.weight must have shape [64, 4], not [32, 4]. Give the weights and the configuration of one model.`,
+      `${path('model.safetensors')}: The weights must be those that the configuration describes: quantize.embedding.weight must have shape [64, 4], not [32, 4]. Pass the weights and the configuration of the same model.`,
     );
   });
 

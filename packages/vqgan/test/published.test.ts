@@ -290,13 +290,13 @@ describe('importVqgan', () => {
     };
     const wrong = fromFloat32(new Float32Array(2), [2]);
     expect(await failure((c) => c.delete('decoder.conv_in.bias'))).toBe(
-      'The weights must be those that the configuration describes: decoder.conv_in.bias is missing. Give the weights and the configuration of one model.',
+      'The weights must be those that the configuration describes: decoder.conv_in.bias is missing. Pass the weights and the configuration of the same model.',
     );
     expect(await failure((c) => c.set('decoder.conv_in.bias', wrong))).toBe(
-      'The weights must be those that the configuration describes: decoder.conv_in.bias must have shape [32], not [2]. Give the weights and the configuration of one model.',
+      'The weights must be those that the configuration describes: decoder.conv_in.bias must have shape [32], not [2]. Pass the weights and the configuration of the same model.',
     );
     expect(await failure((c) => c.set('decoder.mid.bias', wrong))).toBe(
-      'The weights must be those that the configuration describes: decoder.mid.bias is not a tensor of this model. Give the weights and the configuration of one model.',
+      'The weights must be those that the configuration describes: decoder.mid.bias is not a tensor of this model. Pass the weights and the configuration of the same model.',
     );
     expect(
       await failure((c) => {

@@ -13,29 +13,30 @@ import { onnxPasses } from './passes/index.js';
 import type { Pass } from './passes/pass.js';
 import * as proto from './proto.js';
 
-/** ONNX's standard operators as of version 1.16; ONNX Runtime's own. */
+/** The standard operators of ONNX 1.16, and those of ONNX Runtime. */
 const operatorSets = { '': 20, [proto.microsoft]: 1 };
 const irVersion = 10;
 
-/** Where a model's parameters stand. */
+/** Where the parameters of a model are stored. */
 export type ParameterPlacement =
-  /** They are inputs of the model, given at each run: for training. */
+  /** The parameters are inputs of the model, for training. */
   | { readonly kind: 'inputs' }
-  /** They belong to the model: values are in it, up to 2 GB in all, and places in files beside it. */
+  /** The parameters are initializers. Values in memory become part of the model, up to 2 GB; values in files stay in files next to it. */
   | { readonly kind: 'initializers'; readonly values: ReadonlyMap<string, StoredParameter> };
 
 export interface EmitOptions {
-  /** Whether operations are written so that ONNX Runtime computes them fastest, or else each as plainly as ONNX can. Default true. */
+  /** Whether to optimize the operations for ONNX Runtime. If false, each operation has its simplest ONNX form. Default true. */
   readonly optimize?: boolean | undefined;
 }
 
-/** Where the code that emits is: in one file, since the modules of a package are bundled. */
+/** The URL of the file with the emitting code: one file, because the modules of a package are bundled. */
 export const emittedBy = import.meta.url;
 
 /**
  * Emits a graph as an ONNX model. Inputs and parameters have their own names, outputs those of `outputName`.
  *
- * @throws GraphError if a parameter's value is missing or of another shape, if two names collide, or if the model would be over 2 GB with its parameters inside.
+ * @throws GraphError if a parameter's value is missing or has another shape, if two names collide, or if the model would have more than
+ *   2 GB with its parameters.
  */
 export function emitOnnx(
   graph: Graph,
@@ -47,7 +48,7 @@ export function emitOnnx(
   const inputs: Uint8Array[] = [];
   for (const [name, tensor] of Object.entries(graph.inputs)) {
     if (!isOperation(tensor.operation, 'input'))
-      throw new GraphError(`emitOnnx: ${name} is no input, but the result of ${tensor.operation.name}`);
+      throw new GraphError(`emitOnnx: ${name} must be an input, not the result of ${tensor.operation.name}.`);
     emitter.define(tensor, name);
     inputs.push(proto.valueInfo(name, proto.dataTypes[tensor.dtype], tensor.shape, tensor.dynamic));
   }
@@ -56,7 +57,8 @@ export function emitOnnx(
   let quantizable: ReadonlySet<string> | undefined;
   for (const [name, tensor] of declared) {
     const type = proto.dataTypes[tensor.dtype];
-    if (name in graph.inputs) throw new GraphError(`emitOnnx: ${name} names both an input and a parameter`);
+    if (name in graph.inputs)
+      throw new GraphError(`emitOnnx: an input and a parameter are both named ${name}. Rename the input.`);
     emitter.define(tensor, name);
     if (parameters.kind === 'inputs') {
       inputs.push(proto.valueInfo(name, type, tensor.shape));
@@ -71,7 +73,7 @@ export function emitOnnx(
     quantizable ??= quantizableParameters(graph);
     if (!quantizable.has(name))
       throw new GraphError(
-        `emitOnnx: the graph must only multiply with ${name} as [out, in], for it is stored as ${value.kind}. Store it as rows.`,
+        `emitOnnx: ${name} is stored as ${value.kind}, so it must be used only as the [out, in] operand of matmul. Store it as rows.`,
       );
     emitter.packed(tensor, emitted);
   }
@@ -85,21 +87,21 @@ export function emitOnnx(
   const length = emitter.initializers.reduce((sum, chunks) => sum + proto.lengthOf(chunks), 0);
   if (length > proto.largestMessage) {
     throw new GraphError(
-      `emitOnnx: the model would hold ${length} bytes of values, and ONNX allows ${proto.largestMessage}: place its parameters in external files`,
+      `emitOnnx: the values in the model must have at most ${proto.largestMessage} bytes, not ${length}. Store its parameters in external files.`,
     );
   }
   const parts = { name: 'graph', nodes: emitter.nodes, initializers: emitter.initializers, inputs, outputs };
   return proto.join(proto.model(proto.graph(parts), operatorSets, irVersion));
 }
 
-/** Writes operations, in this order, for the sake of their results. */
+/** Emits operations in the given order. */
 function emitOperations(
   emitter: OnnxEmitter,
   operations: readonly Operation[],
   results: readonly Tensor[],
   passes: readonly Pass[],
 ): void {
-  // Of several rewrites of one operation the first pass's is set last.
+  // Set the first pass's rewrites last, so that they override those of later passes.
   const rewrites = new Map(passes.toReversed().flatMap((pass) => [...pass(operations, results, emitter)]));
   for (const operation of operations) {
     const rewrite = rewrites.get(operation);
@@ -122,7 +124,7 @@ function lower(emitter: OnnxEmitter, operation: Operation): string | readonly st
   const lowering = lowerings[operation.name] as (typeof lowerings)['add'] | undefined;
   if (!lowering)
     throw new GraphError(
-      `emitOnnx: input ${(operation.attributes as { name?: string }).name} is not among the graph's inputs`,
+      `emitOnnx: input ${(operation.attributes as { name?: string }).name} must be among the graph's inputs.`,
     );
   const names = operation.inputs.map((tensor) => emitter.nameOf(tensor));
   return lowering(emitter, names, operation as never);
@@ -141,7 +143,7 @@ function emitLoop(emitter: OnnxEmitter, operation: Operation<'loop'>, passes: re
   emitter.define(iteration, body.node('Cast', [counter], { to: proto.dataTypes.int32 }));
   const { operations, results: tensors } = loopBody(operation);
   emitOperations(body, operations, tensors, passes);
-  // What a node of the body made is an output by its own name; all else, and what is an output twice, needs a node.
+  // The output of a node of the body can be a result under its own name. Any other tensor, or a second use, needs an Identity node.
   const own = new Set(body.made);
   const results = tensors.map((tensor, i) => {
     const made = body.nameOf(tensor);

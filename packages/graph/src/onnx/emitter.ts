@@ -4,7 +4,7 @@ import { sizeOf } from '../shape.js';
 import type { Shape, Tensor } from '../tensor.js';
 import * as proto from './proto.js';
 
-/** Values outside of the model, little-endian and row-major: a file's path relative to the model, and the first byte in it. */
+/** The place of values outside the model, little-endian and row-major: a path relative to the model, and a byte offset. */
 export interface FilePlace {
   readonly file: string;
   readonly offset: number;
@@ -12,14 +12,14 @@ export interface FilePlace {
 
 const bytesPerElement = { float32: 4, uint8: 1, int8: 1, int32: 4, int64: 8, bool: 1, float16: 2, uint32: 4 } as const;
 
-/** Adds the product of a tensor and a parameter, of the shape `[out, in]`, that the model does not widen; returns its name. */
+/** Adds the product of a tensor and a quantized parameter `[out, in]` that is not dequantized, and returns the product's name. */
 export type Product = (emitter: OnnxEmitter, left: string) => string;
 
 function bytesOf(data: ArrayBufferView): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
-/** Collects the nodes and initializers of an ONNX graph; one for a model, and one more for each loop's body. */
+/** Collects the nodes and initializers of an ONNX graph. A model has one emitter, and each loop body another. */
 export class OnnxEmitter {
   readonly nodes: Uint8Array[] = [];
   /** The outputs of these nodes. */
@@ -32,7 +32,7 @@ export class OnnxEmitter {
   private readonly products: Map<Tensor, Product>;
   private readonly parameters: Set<Tensor>;
 
-  /** An emitter of a loop's body shares names, constants and initializers with the one around it. */
+  /** The emitter of a loop's body shares names, constants and initializers with the outer one. */
   constructor(outer?: OnnxEmitter) {
     this.names = outer?.names ?? new Map();
     this.constants = outer?.constants ?? new Map();
@@ -42,12 +42,12 @@ export class OnnxEmitter {
     this.parameters = outer?.parameters ?? new Set();
   }
 
-  /** A name that nothing else has. Names of parameters and inputs never start with a percent sign. */
+  /** Returns an unused name. Names of parameters and inputs never start with a percent sign. */
   fresh(hint: string): string {
     return `%${hint}.${this.counter.next++}`;
   }
 
-  /** Adds an initializer: its values, or where they stand. */
+  /** Adds an initializer, with its values or their place in a file. */
   initializer(
     name: string,
     type: keyof typeof proto.dataTypes,
@@ -62,23 +62,23 @@ export class OnnxEmitter {
     );
   }
 
-  /** Names a parameter that belongs to the model. */
+  /** Names a parameter that is an initializer. */
   parameter(tensor: Tensor, name: string): void {
     this.define(tensor, name);
     this.parameters.add(tensor);
   }
 
-  /** Whether a tensor is a parameter that belongs to the model: what follows from such alone, ONNX Runtime computes once. */
+  /** Checks whether a tensor is an initializer. ONNX Runtime folds operations whose operands are all initializers. */
   isInitializer(tensor: Tensor): boolean {
     return this.parameters.has(tensor);
   }
 
-  /** Says how the model multiplies with a parameter that it does not widen. */
+  /** Registers the matrix product for a quantized parameter that is not dequantized. */
   packed(tensor: Tensor, product: Product): void {
     this.products.set(tensor, product);
   }
 
-  /** How the model multiplies with a parameter, if it does not widen it. */
+  /** Returns the matrix product for a quantized parameter that is not dequantized. */
   productOf(tensor: Tensor): Product | undefined {
     return this.products.get(tensor);
   }
@@ -91,7 +91,7 @@ export class OnnxEmitter {
     this.names.set(tensor, name);
   }
 
-  /** The name of a tensor. A constant is written where it is first needed: passes may leave some of them without use. */
+  /** Returns the name of a tensor. Constants are emitted on first use, because passes may make some of them unused. */
   nameOf(tensor: Tensor): string {
     const name = this.names.get(tensor);
     const { operation } = tensor;
@@ -102,7 +102,7 @@ export class OnnxEmitter {
     }
     if (name === undefined) {
       const what = isOperation(operation, 'input') ? `input ${operation.attributes.name}` : operation.name;
-      throw new GraphError(`emitOnnx: the outputs need ${what}, which is not among the graph's inputs`);
+      throw new GraphError(`emitOnnx: the outputs depend on ${what}, which must be among the graph's inputs.`);
     }
     return name;
   }
@@ -127,7 +127,7 @@ export class OnnxEmitter {
     return this.node('Reshape', [name, this.integers(shape)]);
   }
 
-  /** The name of a constant; equal constants are written once. */
+  /** Returns the name of a constant. Small equal constants are emitted once. */
   constant(type: keyof typeof proto.dataTypes, shape: Shape, data: ArrayBufferView): string {
     const bytes = bytesOf(data);
     const key = bytes.length <= 1024 ? `${type}[${shape}]${String.fromCharCode(...bytes)}` : undefined;
@@ -139,12 +139,12 @@ export class OnnxEmitter {
     return name;
   }
 
-  /** A constant vector of 64-bit integers, as ONNX wants shapes and axes. */
+  /** Returns the name of a constant vector of 64-bit integers, the type that ONNX requires for shapes and axes. */
   integers(values: readonly number[]): string {
     return this.constant('int64', [values.length], BigInt64Array.from(values, BigInt));
   }
 
-  /** The name of a vector of float32 ones; those of one width are written once. */
+  /** Returns the name of a float32 vector of ones. There is one per width. */
   ones(width: number): string {
     const key = `ones[${width}]`;
     const known = this.constants.get(key);
@@ -154,7 +154,7 @@ export class OnnxEmitter {
     return name;
   }
 
-  /** The name of float32 zeros, made at run time so that they take no room in the model; those of one shape are made once. */
+  /** Returns the name of float32 zeros, one per shape. They are created at run time to keep the model small. */
   zeros(shape: Shape): string {
     const key = shape.join();
     const known = this.zerosByShape.get(key);
@@ -164,7 +164,7 @@ export class OnnxEmitter {
     return name;
   }
 
-  /** Gives a tensor the name of an output: by a node, since one tensor can be several outputs, or an input too. */
+  /** Makes a tensor a named output. It adds a node, because a tensor can be several outputs, or an input too. */
   result(name: string, tensor: Tensor): void {
     this.nodes.push(proto.node('Identity', [this.nameOf(tensor)], [name]));
   }

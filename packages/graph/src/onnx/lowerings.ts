@@ -3,20 +3,20 @@ import type { Operation, OperatorName, Shape, Tensor } from '../tensor.js';
 import type { OnnxEmitter } from './emitter.js';
 import { dataTypes, microsoft } from './proto.js';
 
-/** Writes one operation as ONNX nodes: from the names of its operands to the names of its outputs. */
+/** Emits one operation as ONNX nodes: takes the names of its operands and returns those of its outputs. */
 export type Lowering<Name extends OperatorName> = (
   emitter: OnnxEmitter,
   operands: readonly string[],
   operation: Operation<Name>,
 ) => string | readonly string[];
 
-/** The operator of the same meaning in ONNX. */
+/** Emits the ONNX operator with the same meaning. */
 const standard =
   (type: string) =>
   (emitter: OnnxEmitter, operands: readonly string[]): string =>
     emitter.node(type, operands);
 
-/** The operator of the same meaning in ONNX, over the last axis. */
+/** Emits the ONNX operator with the same meaning, over the last axis. */
 const overLastAxis =
   (type: string) =>
   (emitter: OnnxEmitter, operands: readonly string[]): string =>
@@ -33,7 +33,7 @@ function resize(
   factor: number,
 ) {
   const shape = emitter.integers([batch!, channels!, height! * factor, width! * factor]);
-  // Both ends of the repeated pixels' range round down to the pixel.
+  // With these modes, all copies of a pixel round down to it.
   const attributes = { mode: 'nearest', nearest_mode: 'floor', coordinate_transformation_mode: 'asymmetric' };
   return emitter.node('Resize', [name, '', '', shape], attributes);
 }
@@ -43,24 +43,24 @@ const reduction =
   (emitter, [x], { attributes: { axes, keepDims } }) =>
     emitter.node(type, [x!, emitter.integers(axes)], { keepdims: keepDims ? 1 : 0 });
 
-/** (x − mean) / √(variance + epsilon) over the last axis, and 1 / √(variance + epsilon). */
+/** Emits (x − mean) / √(variance + epsilon) over the last axis, and 1 / √(variance + epsilon). */
 function normalize(emitter: OnnxEmitter, x: string, width: number, epsilon: number): [values: string, scale: string] {
   const attributes = { axis: -1, epsilon: { float: epsilon } };
   const [values, , scale] = emitter.nodeOf(3, 'LayerNormalization', [x, emitter.ones(width)], attributes);
   return [values!, scale!];
 }
 
-/** Images normalized over each group of channels, and the second and third output of the operation. */
+/** Emits images normalized over each group of channels, and the second and third output of the operation. */
 export function normalized(emitter: OnnxEmitter, x: string, { outputs, attributes }: Operation<'groupNormalize'>) {
   const [shape, grouped] = outputs.map((tensor) => tensor.shape) as [Shape, Shape];
   const statistics = normalize(emitter, emitter.reshape(x, grouped), grouped[2]!, attributes.epsilon);
   return { values: emitter.reshape(statistics[0], shape), statistics };
 }
 
-/** Sources, which are named and not computed, and loops, whose bodies are walked over. */
+/** Operators without a lowering: sources only need a name, and loops are emitted by `emitLoop`. */
 type Unlowered = 'input' | 'parameter' | 'constant' | 'loop';
 
-/** How each operator is written in ONNX, as plainly as can be. The passes write some operations otherwise, so that they run faster. */
+/** The simplest ONNX form of each operator. The passes replace some of them with faster forms. */
 export const lowerings: { readonly [Name in Exclude<OperatorName, Unlowered>]: Lowering<Name> } & {
   readonly [Name in Unlowered]?: undefined;
 } = {
@@ -77,9 +77,9 @@ export const lowerings: { readonly [Name in Exclude<OperatorName, Unlowered>]: L
   erf: standard('Erf'),
   sigmoid: standard('Sigmoid'),
   relu: standard('Relu'),
-  // ONNX Runtime's own operator: its standard one ran on one thread, at an eighth of the speed.
+  // The operator of ONNX Runtime: the standard one ran on one thread, at an eighth of the speed.
   gelu: (emitter, operands) => emitter.node('Gelu', operands, {}, microsoft),
-  // With a factor of 1 on the gate's operand, QuickGelu is x · sigmoid(x).
+  // QuickGelu is x · sigmoid(alpha · x).
   swish: (emitter, operands) => emitter.node('QuickGelu', operands, { alpha: { float: 1 } }, microsoft),
   logicalNot: standard('Not'),
   stopGradient: (_, [x]) => x!,
@@ -111,7 +111,7 @@ export const lowerings: { readonly [Name in Exclude<OperatorName, Unlowered>]: L
     emitter.node('Conv', [resize(emitter, image!, inputs[0]!, factor), ...others], { pads: padding }),
   conv2dInputGradient: (emitter, operands, { inputs, outputs, attributes: { stride, padding } }) => {
     const [gradient, kernel] = inputs.map(({ shape }) => shape) as [Shape, Shape];
-    // Rows and columns that no step of the convolution reached.
+    // Rows and columns that the strided convolution does not reach.
     const rest = [2, 3].map((axis) => {
       const reached = (gradient[axis]! - 1) * stride + kernel[axis]!;
       return outputs[0]!.shape[axis]! + padding[axis - 2]! + padding[axis]! - reached;
@@ -122,12 +122,12 @@ export const lowerings: { readonly [Name in Exclude<OperatorName, Unlowered>]: L
       output_padding: rest,
     });
   },
-  // A convolution whose kernels are the gradients: the batch is its channels.
+  // A convolution of the image with the gradients as kernels, and the batch as channels.
   conv2dWeightGradient: (emitter, operands, { outputs, attributes: { stride, padding } }) => {
     const batchSecond = { perm: [1, 0, 2, 3] };
     const [image, gradient] = operands.map((name) => emitter.node('Transpose', [name], batchSecond));
     const sums = emitter.node('Conv', [image!, gradient!], { dilations: [stride, stride], pads: padding });
-    // A stride may leave room for more places than the kernel has.
+    // With a stride, the result may be larger than the kernel.
     const ends = emitter.integers(outputs[0]!.shape.slice(2));
     const taps = emitter.node('Slice', [sums, emitter.integers([0, 0]), ends, emitter.integers([2, 3])]);
     return emitter.node('Transpose', [taps], batchSecond);
@@ -143,7 +143,7 @@ export const lowerings: { readonly [Name in Exclude<OperatorName, Unlowered>]: L
     const { shape } = inputs[0]!;
     const axes = shape.flatMap((size, axis) => (starts[axis] === 0 && ends[axis] === size ? [] : [axis]));
     const at = (values: readonly number[]) => emitter.integers(axes.map((axis) => values[axis]!));
-    // Past any end where it reaches to the end, which an input that grows may have elsewhere.
+    // A slice to the end of an axis gets the largest end, because the size of a dynamic axis is not known.
     const untilEnd = ends.map((end, axis) => (end === shape[axis] ? 2 ** 31 - 1 : end));
     return emitter.node('Slice', [x!, at(starts), at(untilEnd), emitter.integers(axes)]);
   },
@@ -190,7 +190,7 @@ export const lowerings: { readonly [Name in Exclude<OperatorName, Unlowered>]: L
   oneHot: (emitter, [indices], operation) => {
     const depth = emitter.constant('int32', [], Int32Array.of(outputOf(operation).shape.at(-1)!));
     const values = emitter.constant('float32', [2], Float32Array.of(0, 1));
-    // ONNX Runtime refuses an index without axes.
+    // ONNX Runtime does not support a scalar index.
     const vector = (name: string) => emitter.node('OneHot', [name, depth, values]);
     if (operation.inputs[0]!.shape.length > 0) return vector(indices!);
     return emitter.reshape(vector(emitter.reshape(indices!, [1])), outputOf(operation).shape);

@@ -1,7 +1,7 @@
 import { PbfWriter } from 'pbf';
 import type { DType, Shape } from '../tensor.js';
 
-/** The parts of ONNX's protocol buffers that a graph is emitted in; field numbers are those of onnx.proto. */
+/** The ONNX protocol buffers that a graph is emitted in. The field numbers are those of onnx.proto. */
 
 /** Element types of `TensorProto.DataType`. */
 export const dataTypes = {
@@ -15,20 +15,20 @@ export const dataTypes = {
   uint32: 12,
 } as const satisfies Record<DType, number> & Record<string, number>;
 
-/** The domain of ONNX Runtime's own operators. */
+/** The domain of the operators of ONNX Runtime that are not in the ONNX standard. */
 export const microsoft = 'com.microsoft';
 
 export type Attribute = number | string | readonly number[] | { readonly graph: Uint8Array };
-/** An attribute given as a bare number is an integer; a float is wrapped. */
+/** A plain number is an integer attribute; a float is wrapped in an object. */
 export type Attributes = Readonly<Record<string, Attribute | { readonly float: number }>>;
 
-/** The wire type of messages, texts and bytes. */
+/** The wire type of messages, strings and bytes. */
 const lengthDelimited = 2;
 
-/** What all messages are written with: memory of its own for each took longer than to write them. */
+/** Writer shared by all messages: a new buffer for each took longer than writing them. */
 const scratch = new PbfWriter();
 
-/** The bytes of a message. Those inside of it are its writer's to write. */
+/** Returns the bytes of a message. Messages inside it are written by {@link inside}. */
 function message(write: (writer: PbfWriter) => void): Uint8Array {
   scratch.pos = 0;
   write(scratch);
@@ -39,7 +39,7 @@ function message(write: (writer: PbfWriter) => void): Uint8Array {
 const inside = (writer: PbfWriter, field: number, write: (writer: PbfWriter) => void) =>
   writer.writeMessage(field, (_, inner) => write(inner), undefined);
 
-/** NodeProto. */
+/** Returns a NodeProto. */
 export function node(
   type: string,
   inputs: readonly string[],
@@ -79,10 +79,10 @@ function attribute(writer: PbfWriter, name: string, value: Attributes[string]): 
   }
 }
 
-/** A long message in pieces that follow each other, so that weights are copied only once: when the model is joined. */
+/** A long message in consecutive pieces, so that weights are copied only once, when the model is joined. */
 export type Chunks = readonly Uint8Array[];
 
-/** The pieces as one. */
+/** Joins the pieces. */
 export function join(chunks: Chunks): Uint8Array {
   const bytes = new Uint8Array(lengthOf(chunks));
   let offset = 0;
@@ -93,10 +93,10 @@ export function join(chunks: Chunks): Uint8Array {
   return bytes;
 }
 
-/** Their length together, in bytes. */
+/** Returns the total length of the pieces, in bytes. */
 export const lengthOf = (chunks: Chunks): number => chunks.reduce((length, chunk) => length + chunk.length, 0);
 
-/** A message inside another, in pieces. */
+/** Returns a field that contains a message, in pieces. */
 const nested = (field: number, chunks: Chunks): Chunks => [
   message((writer) => {
     writer.writeTag(field, lengthDelimited);
@@ -105,12 +105,12 @@ const nested = (field: number, chunks: Chunks): Chunks => [
   ...chunks,
 ];
 
-/** TensorProto that holds its values. */
+/** Returns a TensorProto that contains its values. */
 export function tensor(name: string, type: number, shape: Shape, bytes: Uint8Array): Chunks {
   return [message((writer) => tensorHeader(writer, name, type, shape)), ...nested(9, [bytes])];
 }
 
-/** TensorProto whose values stand in another file. */
+/** Returns a TensorProto whose values are in another file. */
 export function externalTensor(
   name: string,
   type: number,
@@ -137,7 +137,7 @@ function tensorHeader(writer: PbfWriter, name: string, type: number, shape: Shap
   writer.writeStringField(8, name);
 }
 
-/** ValueInfoProto: the name, type and shape of an input or an output. Along the axis `free`, it may have any size. */
+/** Returns a ValueInfoProto: the name, type and shape of an input or an output. The axes `free` may have any size. */
 export function valueInfo(name: string, type: number, shape: Shape, free: readonly number[] = []): Uint8Array {
   return message((writer) => {
     writer.writeStringField(1, name);
@@ -163,7 +163,7 @@ export interface GraphParts {
   readonly outputs: readonly Uint8Array[];
 }
 
-/** GraphProto. */
+/** Returns a GraphProto. */
 export function graph(parts: GraphParts): Chunks {
   const before = message((writer) => {
     for (const bytes of parts.nodes) writer.writeBytesField(1, bytes);
@@ -176,7 +176,7 @@ export function graph(parts: GraphParts): Chunks {
   return [before, ...parts.initializers.flatMap((chunks) => nested(5, chunks)), after];
 }
 
-/** ModelProto, of the given versions of operator sets by domain. */
+/** Returns a ModelProto, with the versions of the operator sets by domain. */
 export function model(graphChunks: Chunks, operatorSets: Readonly<Record<string, number>>, irVersion: number): Chunks {
   const before = message((writer) => {
     writer.writeVarintField(1, irVersion);

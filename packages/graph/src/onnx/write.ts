@@ -8,11 +8,11 @@ import { parametersOf } from '../traversal.js';
 
 /**
  * Writes a graph and its parameters as an ONNX model, for `OnnxRuntime.open` or any other program with ONNX Runtime. Values in memory
- * go into the model, up to 2 GB in all. Values in a file stay there: the model is written beside it, and the two are moved together.
- * The model takes its name when it is whole.
+ * become part of the model, up to 2 GB. Values in a file stay there: the model must be in the same folder, and both must be moved
+ * together. The model is written atomically.
  *
- * @throws GraphError if a parameter's value is missing, of another shape, or in a file of another folder than the model's, or if values
- * in memory are more than 2 GB; the system's error if the file cannot be written.
+ * @throws GraphError if a parameter's value is missing, has another shape, or is in a file outside the model's folder, or if the
+ *   values in memory have more than 2 GB. A system error if the file cannot be written.
  */
 export async function writeOnnx(
   path: string,
@@ -22,10 +22,10 @@ export async function writeOnnx(
   const folder = dirname(resolve(path));
   for (const name of parametersOf(Object.values(graph.outputs)).keys()) {
     const value = parameters.get(name);
-    const stray = value && fileRegionsOf(value).find((region) => resolve(region.folder) !== folder);
-    if (stray)
+    const outside = value && fileRegionsOf(value).find((region) => resolve(region.folder) !== folder);
+    if (outside)
       throw new GraphError(
-        `writeOnnx: parameter ${name} stands in a file of ${stray.folder}: write the model into that folder, not ${folder}`,
+        `writeOnnx: the model must be in ${outside.folder}, where parameter ${name} is stored, not in ${folder}. Write it to that folder.`,
       );
   }
   // Loaded where it is needed: a program that only reads parameters need not.

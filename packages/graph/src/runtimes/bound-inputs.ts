@@ -1,10 +1,10 @@
-/** Inputs that are bound to a compiled graph for many runs, and those of them that grow. */
+/** Inputs that are bound to a compiled graph for many runs, and those that each run appends to, such as a KV cache. */
 import { GraphError } from '../graph-error.js';
 import { sameShape, sizeOf } from '../shape.js';
 import type { DType, Graph, Shape, Tensor, TensorData } from '../tensor.js';
 import { type BoundInputs, checkInputs, type Executable, type TensorValues } from './runtime.js';
 
-/** An input that grows: its name, and its shape and type when it is full. */
+/** An input that each run appends to along a dynamic axis: its name, type, and shape when it is full. */
 export interface GrowingInput {
   readonly name: string;
   readonly dtype: DType;
@@ -13,9 +13,9 @@ export interface GrowingInput {
 }
 
 /**
- * A graph's inputs that grow: those with a dynamic axis and an output of their name, which is what they grow by.
+ * Returns the inputs that a run appends to: those with a dynamic axis and an output of the same name, which is appended.
  *
- * @throws GraphError if such an output is of another type, or of another shape except along the axis.
+ * @throws GraphError if such an output has another type, or another shape except along the axis.
  */
 export function growingInputs(graph: Graph): GrowingInput[] {
   return Object.entries(graph.inputs).flatMap(([name, { dtype, shape, dynamic }]) => {
@@ -25,7 +25,7 @@ export function growingInputs(graph: Graph): GrowingInput[] {
     const apart = (sizes: Shape) => sizes.filter((_, i) => i !== axis);
     if (output.dtype !== dtype || output.shape.length !== shape.length || !sameShape(apart(output.shape), apart(shape)))
       throw new GraphError(
-        `input ${name}, ${dtype}[${shape}], grows along axis ${axis}: the output of its name may differ there only`,
+        `Output ${name} must be ${dtype}[${shape}] like the input of the same name, except along axis ${axis}, not ${output.dtype}[${output.shape}].`,
       );
     return [{ name, dtype, shape, axis }];
   });
@@ -33,7 +33,7 @@ export function growingInputs(graph: Graph): GrowingInput[] {
 
 const arrays = { float32: Float32Array, int32: Int32Array, bool: Uint8Array } as const;
 
-/** The value of an input that grows, in memory that is taken once and can be given back at once. It begins with nothing. */
+/** The value of an appended input, at first empty. Its memory is allocated once and can be freed at once. */
 export class GrowingTensor {
   private readonly data: TensorData['data'];
   private length = 0;
@@ -41,23 +41,23 @@ export class GrowingTensor {
   constructor(private readonly input: GrowingInput) {
     const array = arrays[input.dtype];
     const maxByteLength = array.BYTES_PER_ELEMENT * sizeOf(input.shape);
-    // Resizable, for that alone can be freed: what is collected some time later came on top of what followed, 50 MB of DALL·E Mini.
+    // Only a resizable buffer can be freed at once. Until garbage collection, the others added 50 MB to the peak of DALL·E Mini.
     this.data = new array(new ArrayBuffer(maxByteLength, { maxByteLength }));
   }
 
-  /** Gives its memory back; it has no value any more. */
+  /** Frees the memory. The tensor cannot be used afterwards. */
   free(): void {
     (this.data.buffer as ArrayBuffer).resize(0);
   }
 
-  /** What it is now: a view, which the next `append` overwrites. */
+  /** The current value: a view, which the next `append` overwrites. */
   get value(): TensorData {
     const { dtype, axis } = this.input;
     const shape = this.input.shape.map((size, i) => (i === axis ? this.length : size));
     return { dtype, shape, data: this.data.subarray(0, sizeOf(shape)) } as TensorData;
   }
 
-  /** Adds a block at the end of the axis. */
+  /** Appends a block at the end of the axis. */
   append(block: TensorData['data']): void {
     const { name, shape, axis } = this.input;
     const lines = sizeOf(shape.slice(0, axis));
@@ -66,8 +66,10 @@ export class GrowingTensor {
     const before = this.length * width;
     this.length += added / width;
     if (this.length > shape[axis]!)
-      throw new GraphError(`run: input ${name} is full: it holds ${shape[axis]} along axis ${axis}`);
-    // From the last line on, so that none is overwritten before it has moved.
+      throw new GraphError(
+        `run: axis ${axis} of input ${name} must have at most ${shape[axis]} elements, not ${this.length}.`,
+      );
+    // Start with the last line, so that no line is overwritten before it is moved.
     for (let line = lines - 1; line >= 0; line--) {
       const start = line * (before + added);
       this.data.copyWithin(start, line * before, (line + 1) * before);
@@ -77,9 +79,9 @@ export class GrowingTensor {
 }
 
 /**
- * The inputs that runs must still be given when some are bound.
+ * Returns the inputs that runs still need when some are bound.
  *
- * @throws GraphError if a bound input is not what the graph expects.
+ * @throws GraphError if a bound input is unknown or has another type or shape than the graph's.
  */
 export function checkBound(
   expected: ReadonlyMap<string, Tensor>,
@@ -87,7 +89,8 @@ export function checkBound(
   inputs: TensorValues,
 ): ReadonlyMap<string, Tensor> {
   for (const { name } of growing) {
-    if (name in inputs) throw new GraphError(`bind: input ${name} grows, and begins with nothing. Leave it out.`);
+    if (name in inputs)
+      throw new GraphError(`bind: input ${name} must be left out, because runs append to it and it starts empty.`);
   }
   const grown = new Set(growing.map(({ name }) => name));
   const rest = [...expected].filter(([name]) => !grown.has(name));
@@ -95,7 +98,7 @@ export function checkBound(
   return new Map(rest.filter(([name]) => !(name in inputs)));
 }
 
-/** Binds inputs on the calling thread, for a runtime that computes there. */
+/** Binds inputs for a runtime that computes on the calling thread. */
 export function bindInputs(
   graph: Graph,
   expected: ReadonlyMap<string, Tensor>,

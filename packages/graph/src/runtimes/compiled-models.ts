@@ -1,44 +1,44 @@
-/** Models as ONNX Runtime has optimized them for a machine, in files that it maps into memory instead of optimizing them again. */
+/** A cache of models that ONNX Runtime has optimized for this machine. It maps their files into memory instead of optimizing again. */
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import * as ort from 'onnxruntime-node';
 
-/** Where compiled models are kept. */
+/** A folder for compiled models. */
 export interface CompiledModelCache {
   readonly folder: string;
-  /** Those that were used least recently are deleted when all together are larger. The last one stays, whatever its size. */
+  /** Maximum total size. If it is exceeded, the least recently used models are deleted. The last one stays, whatever its size. */
   readonly maxBytes: number;
 }
 
 const modelFile = 'model.onnx';
 const weightsFile = 'weights.bin';
-/** What is left of a process that was killed while it wrote is deleted after an hour. */
+/** Leftovers of a process that was killed while writing are deleted after an hour. */
 const abandonedAfterMs = 3600e3;
 
-/** What a model was optimized for: its weights are laid out for the processor's instructions. */
+/** Returns a description of this machine: the layout of optimized weights depends on the processor's instructions. */
 async function machine(): Promise<string> {
-  // Where there is one: on virtual machines the name alone may stand for several processors.
+  // If /proc/cpuinfo exists, read it: on virtual machines, different processors may have the same name.
   const info = await readFile('/proc/cpuinfo', 'utf8').catch(() => '');
   const lines = info.split('\n\n')[0]!.match(/^(model|cpu family|flags|Features|CPU part)\s*:.*$/gm) ?? [];
   return [ort.env.versions.node, process.platform, process.arch, cpus()[0]?.model, ...lines].join('\n');
 }
 
-/** A model that may have been compiled before. */
+/** A model to open, which may be in the cache. */
 export interface ModelToOpen {
-  /** Differs from that of every other model. */
+  /** Bytes that differ from those of every other model. */
   readonly identity: Uint8Array;
-  /** Its bytes. They may take longer to write than what is kept takes to be found. */
+  /** Returns the model's bytes. A function, because emitting them may take longer than finding the model in the cache. */
   readonly bytes: () => Uint8Array;
 }
 
 /**
- * Opens a model whose parameters are in files: as it was compiled before or, if it was not, after compiling and keeping it. Where
- * nothing can be kept, it is opened all the same.
+ * Opens a model whose parameters are in files. If it is not in the cache yet, it is compiled and stored there first. If the cache
+ * cannot be written, the model is opened without it.
  *
- * @param parameterFiles paths of the files.
- * @param cache `alone` does what takes the memory to compile.
+ * @param parameterFiles Paths of the files.
+ * @param cache `alone` runs the compilation, so that only one at a time takes memory.
  */
 export async function openCompiled(
   { identity, bytes }: ModelToOpen,
@@ -59,7 +59,7 @@ export async function openCompiled(
   const model = bytes();
   await alone(() => keep(model, kept, options));
   await prune(folder, kept, maxBytes).catch(() => undefined);
-  // As every later start will have it, and without the memory that compiling took.
+  // Open the cached model, as later starts do: this needs less memory than the session that compiled it.
   return (await openKept(kept, options)) ?? ort.InferenceSession.create(model, options);
 }
 
@@ -75,7 +75,7 @@ async function openKept(
     return undefined;
   }
   try {
-    // Its parameters are beside it, wherever those of the model were.
+    // The parameters of a cached model are next to it, wherever those of the original model are.
     const { extra: _, ...others } = options;
     return await ort.InferenceSession.create(path, { ...others, graphOptimizationLevel: 'disabled' });
   } catch {
@@ -84,7 +84,7 @@ async function openKept(
   }
 }
 
-/** Compiles a model into a folder, which appears when it is whole. Where that cannot be done, or another process was faster, it leaves nothing. */
+/** Compiles a model into a folder, which is renamed when complete. If this fails, or another process was faster, it leaves no files. */
 async function keep(model: Uint8Array, kept: string, options: ort.InferenceSession.SessionOptions): Promise<void> {
   const temporary = `${kept}.${randomUUID()}.tmp`;
   try {
@@ -92,7 +92,7 @@ async function keep(model: Uint8Array, kept: string, options: ort.InferenceSessi
     const session = await ort.InferenceSession.create(model, {
       ...options,
       optimizedModelFilePath: join(temporary, modelFile),
-      // It warns that the model fits this machine only.
+      // Suppresses the warning that the model works only on this machine.
       logSeverityLevel: 3,
       extra: {
         ...options.extra,
@@ -102,7 +102,7 @@ async function keep(model: Uint8Array, kept: string, options: ort.InferenceSessi
           optimized_model_external_initializers_min_size_in_bytes: '1024',
           save_external_prepacked_constant_initializers: '1',
         },
-        // In a loop's body it names its constants alike, and the model that is written cannot be read.
+        // This optimizer gives constants in a loop's body equal names, so that the saved model cannot be read.
         optimization: { disable_specified_optimizers: 'GatherSliceToSplitFusion' },
       },
     });
@@ -117,7 +117,7 @@ async function keep(model: Uint8Array, kept: string, options: ort.InferenceSessi
   }
 }
 
-/** Deletes the models that were used least recently, and what processes left that were killed. */
+/** Deletes the least recently used models, and the leftovers of killed processes. */
 async function prune(folder: string, kept: string, maxBytes: number): Promise<void> {
   const entries = await Promise.all((await readdir(folder)).map((name) => weigh(join(folder, name))));
   let bytes = 0;
@@ -131,7 +131,7 @@ async function prune(folder: string, kept: string, maxBytes: number): Promise<vo
 
 async function weigh(path: string) {
   const files = await Promise.all((await readdir(path)).map((name) => stat(join(path, name))));
-  // Another thread may just have made the folder, and nothing in it yet.
+  // The folder may be empty, because another thread has just created it.
   const dated = files.length > 0 ? files : [await stat(path)];
   return {
     path,

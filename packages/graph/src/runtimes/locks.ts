@@ -1,11 +1,11 @@
-/** What one thread of several does at a time. */
+/** Locks between threads. */
 
-/** Of one element, which threads share: the number of the thread that holds the lock, or 0. */
+/** A shared array of one element: the ID of the thread that holds the lock, or 0. */
 export type Lock = Int32Array;
 
 export const newLock = (): Lock => new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
 
-/** Does something as the only thread; blocks this one until no other holds the lock. */
+/** Runs `work` while holding the lock. Blocks this thread until no other thread holds it. */
 export async function withLock<T>(lock: Lock, threadId: number, work: () => Promise<T>): Promise<T> {
   for (let other = Atomics.compareExchange(lock, 0, 0, threadId); other !== 0; ) {
     Atomics.wait(lock, 0, other);
@@ -18,7 +18,7 @@ export async function withLock<T>(lock: Lock, threadId: number, work: () => Prom
   }
 }
 
-/** Opens a lock if this thread holds it. */
+/** Releases a lock if the given thread holds it. */
 export function unlock(lock: Lock, threadId: number): void {
   if (Atomics.compareExchange(lock, 0, threadId, 0) === threadId) Atomics.notify(lock, 0, 1);
 }

@@ -1,19 +1,19 @@
-/** The worker threads that ONNX Runtime computes on, as the main thread sees them. */
+/** The main thread's side of the worker threads that ONNX Runtime computes on. */
 import { Worker } from 'node:worker_threads';
 import { GraphError } from '../graph-error.js';
 import { type Lock, unlock } from './locks.js';
 import type { Locks, Reply, Request, Signals } from './onnxruntime-worker.js';
 
-/** The threads that live, with what each shares with this one. */
+/** The running threads, with the memory that each shares with this one. */
 const living = new Map<Worker, Signals>();
 
-/** Lets every thread finish what it computes before the process, at its exit, terminates it. */
+/** Lets every thread finish its computation before the process exits and terminates it. */
 function stopAll(): void {
   for (const { stop } of living.values()) Atomics.store(stop, 0, 1);
   for (const { busy } of living.values()) Atomics.wait(busy, 0, 1);
 }
 
-/** An element that threads share. */
+/** Creates an integer that threads share. */
 const shared = () => new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
 
 export const disposedOf = 'the ONNX runtime was disposed of while it worked';
@@ -24,11 +24,11 @@ interface Waiting {
 }
 
 /**
- * A thread, which answers requests one after the other.
+ * A worker thread, which answers requests one after the other.
  *
- * It goes through three states and never back. It is alive until it is disposed of or stops by itself; from then on `error` is set,
- * every request is rejected with it, and the thread is ending; when the worker has exited, it has ended. The worker keeps the process
- * alive while somebody waits for it: while a request is not answered, and while it is ending.
+ * It has three states, in this order. It is alive until it is disposed of or fails. Then it is ending: `error` is set, and every
+ * request is rejected with it. It has ended when the worker has exited. The worker keeps the process alive while requests are pending
+ * and while it is ending.
  */
 export class OnnxThread {
   private readonly worker: Worker;
@@ -39,17 +39,17 @@ export class OnnxThread {
   private readonly exit: Promise<void>;
   private nextId = 0;
   private error: Error | undefined;
-  /** A sentence that says why it stopped by itself, if it did. */
+  /** The reason why the thread stopped by itself, as a sentence; empty if it did not. */
   failure = '';
 
-  /** @param onEnd Called when it takes no more requests. */
+  /** @param onEnd Called when the thread accepts no more requests. */
   constructor(
     locks: Locks & Record<string, Lock>,
     private readonly onEnd: (thread: OnnxThread) => void,
   ) {
-    // ONNX Runtime's builds report to their maker otherwise, and crash where the process's command line is very long.
+    // Otherwise some builds of ONNX Runtime send telemetry, and crash if the command line of the process is very long.
     process.env.ORT_DISABLE_TELEMETRY ??= '1';
-    // Not the process's own flags: some, such as --input-type, are refused where a file is run.
+    // Do not inherit the flags of the process: some, such as --input-type, are invalid for a file.
     const url = new URL('./onnxruntime-worker.js', import.meta.url);
     this.signals = { stop: shared(), busy: shared(), locks };
     const worker = new Worker(url, { execArgv: [], workerData: this.signals });
@@ -60,7 +60,7 @@ export class OnnxThread {
     worker.on('message', (reply: Reply) => this.receive(reply));
     worker.on('messageerror', (error) => this.fail(error.message, error));
     worker.on('error', (error: NodeJS.ErrnoException) => {
-      // ONNX Runtime cannot be loaded: so it would be in the next thread.
+      // If ONNX Runtime cannot be loaded, a new thread would fail in the same way.
       if (/^(ERR_)?(MODULE_NOT_FOUND|DLOPEN_FAILED)$/.test(error.code ?? '')) this.end(error);
       else this.fail(error.message, error);
     });
@@ -76,17 +76,17 @@ export class OnnxThread {
     this.update();
   }
 
-  /** Whether it takes requests. */
+  /** Whether the thread accepts requests. */
   get isAlive(): boolean {
     return this.error === undefined;
   }
 
-  /** Whether it has answered every request. */
+  /** Whether the thread has answered every request. */
   get isIdle(): boolean {
     return this.pending.size === 0;
   }
 
-  /** Resolves when it has answered every request, or takes no more. */
+  /** Resolves when the thread has answered every request, or accepts no more. */
   untilIdle(): Promise<void> {
     return new Promise((resolve) => {
       this.onIdle.push(resolve);
@@ -99,7 +99,7 @@ export class OnnxThread {
     return new Promise((resolve, reject) => this.post(request, { resolve, reject }, transfer));
   }
 
-  /** Frees something on the thread. If the thread ends first, that frees it. */
+  /** Sends a request that frees memory of the thread. If the thread ends first, the memory is freed with it. */
   async free(request: Request): Promise<void> {
     try {
       await this.request(request);
@@ -109,7 +109,7 @@ export class OnnxThread {
     }
   }
 
-  /** Rejects requests that wait, and ends; what is computed cannot be cut short, and is waited for. */
+  /** Rejects pending requests and ends. A running computation cannot be canceled, so it waits for it. */
   dispose(): Promise<void> {
     this.end(new Error(disposedOf));
     return this.exit;
@@ -131,27 +131,27 @@ export class OnnxThread {
       waiting?.reject(error.isGraphError ? new GraphError(error.message) : new Error(`ONNX Runtime: ${error.message}`));
   }
 
-  /** Ends because it stopped by itself. */
+  /** Ends because the worker stopped by itself. */
   private fail(why: string, cause?: Error): void {
     if (!this.isAlive) return;
     this.failure = `The worker thread of ONNX Runtime stopped: ${why.replace(/\.$/, '')}.`;
-    this.end(new Error(`${this.failure} Repeat the call, which starts a new one.`, { cause }));
+    this.end(new Error(`${this.failure} Repeat the call, which starts a new thread.`, { cause }));
   }
 
-  /** Takes no more requests, rejects those that wait, and lets the worker finish what it computes. */
+  /** Accepts no more requests, rejects pending ones, and lets the worker finish its computation. */
   private end(error: Error): void {
     if (this.error) return;
     this.error = error;
     for (const { reject } of this.pending.values()) reject(error);
     this.pending.clear();
     Atomics.store(this.signals.stop, 0, 1);
-    // Only then: a worker that is terminated while ONNX Runtime computes aborts the process.
+    // Terminate only after the reply: terminating a worker while ONNX Runtime computes aborts the process.
     const terminate = () => void this.worker.terminate();
     this.post({ kind: 'end' }, { resolve: terminate, reject: terminate });
     this.onEnd(this);
   }
 
-  /** Keeps the process alive or not, and calls those who wait for an idle thread. Called after each change of the state. */
+  /** Keeps the process alive or not, and resolves promises that wait for an idle thread. Called after each change of state. */
   private update(): void {
     if (this.isAlive && this.isIdle) this.worker.unref();
     else this.worker.ref();

@@ -1,4 +1,4 @@
-/** The thread that owns ONNX Runtime's sessions: it computes while the main thread stays free. */
+/** The worker thread that owns the sessions of ONNX Runtime and computes, so that the main thread is not blocked. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { serialize } from 'node:v8';
@@ -18,20 +18,20 @@ export interface SessionOptions {
   readonly cache: CompiledModelCache | undefined;
 }
 
-/** Values that the model refers to and does not hold. */
+/** Values outside the model. */
 export interface ExternalValues {
-  /** Where its files are, and their names there. */
+  /** The folder of the files, and their names in it. */
   readonly folder?: string | undefined;
   readonly files?: readonly string[] | undefined;
-  /** Contents of files that are none: by the names that the model has for them. */
+  /** Values in memory, which the model refers to by virtual file names. */
   readonly contents: { readonly path: string; readonly data: Uint8Array }[];
 }
 
-/** A graph that is to be emitted on this thread. */
+/** A graph to emit on this thread. */
 export interface GraphToEmit {
   /**
-   * All of its operations, each after those that it depends on: whoever copies the graph for another thread meets each with its
-   * operands copied already, and does not descend into them, which would overflow the call stack.
+   * All operations of the graph in topological order. The structured clone for another thread copies them first, so that it never
+   * recurses through a long chain of operands, which would overflow the call stack.
    */
   readonly operations: readonly Operation[];
   readonly graph: Graph;
@@ -41,7 +41,7 @@ export interface GraphToEmit {
 export type Request =
   | {
       readonly kind: 'open';
-      /** A model's bytes, the path of its file, or what it is to be emitted from. */
+      /** A model's bytes, the path of its file, or the graph to emit it from. */
       readonly model: Uint8Array | string | GraphToEmit;
       readonly external?: ExternalValues | undefined;
       readonly options: SessionOptions;
@@ -55,17 +55,17 @@ export type Request =
   | {
       readonly kind: 'bind';
       readonly inputs: TensorValues;
-      /** Those that grow, each by the output of this name. */
+      /** The inputs that runs append to, with the name of the output that is appended. */
       readonly growing: readonly (GrowingInput & { readonly output: string })[];
     }
   | { readonly kind: 'unbind'; readonly bound: number }
   | { readonly kind: 'close'; readonly session: number }
-  /** Frees everything. The thread is terminated when it has answered. */
+  /** Frees everything. The thread is terminated after the reply. */
   | { readonly kind: 'end' };
 
 /**
- * What both threads see, each of one element that is 0 or 1. A thread that is terminated while ONNX Runtime computes aborts the
- * process; so it is asked to stop instead, finishes what it computes, and begins nothing more.
+ * Flags that both threads share, each 0 or 1. Terminating a thread while ONNX Runtime computes would abort the process. So the main
+ * thread sets `stop`, and the worker finishes its computation and starts no other.
  */
 export interface Signals {
   readonly stop: Int32Array;
@@ -73,11 +73,11 @@ export interface Signals {
   readonly locks: Locks;
 }
 
-/** What one thread of a runtime does at a time. */
+/** Locks for work that only one thread of a runtime does at a time. */
 export interface Locks {
-  /** Two runs at once would only share the cores. */
+  /** For runs: two simultaneous runs would only share the cores. */
   readonly computing: Lock;
-  /** Two models at once would take the memory of both: of those that are kept, which may be large. */
+  /** For compiling models for the cache: two large models at once would take the memory of both. */
   readonly compiling: Lock;
 }
 
@@ -96,7 +96,7 @@ const { stop, busy, locks } = workerData as Signals;
 const sessions = new Map<number, ort.InferenceSession>();
 let nextSession = 0;
 
-/** Inputs that stay here: what each of them is now, and what grows by which output. */
+/** Bound inputs: the values of the fixed ones, and the tensors that runs append outputs to. */
 interface Bound {
   readonly fixed: Record<string, ort.Tensor>;
   readonly growing: readonly { readonly name: string; readonly output: string; readonly tensor: GrowingTensor }[];
@@ -116,7 +116,7 @@ async function open({
   const options = {
     executionProviders,
     graphOptimizationLevel: 'all' as const,
-    // A planned block of memory comes on top of what the first run took: a training step peaked a third higher with it.
+    // Memory patterns allocate a planned block in addition to the memory of the first run: a training step peaked a third higher.
     enableMemPattern: false,
     ...(intraOpNumThreads ? { intraOpNumThreads } : {}),
     ...(external?.contents.length ? { externalData: external.contents } : {}),
@@ -139,7 +139,7 @@ async function open({
   return ort.InferenceSession.create(bytes(), options);
 }
 
-/** What an emitted model depends on: the graph, where its parameters are, the release of this package, and its code, which changes between releases. */
+/** Returns all data that an emitted model depends on: the graph, the places of its parameters, and the release and code of this package. */
 async function identityOf(model: GraphToEmit): Promise<Uint8Array> {
   const urls = [new URL('../../package.json', import.meta.url), new URL(emittedBy)];
   return Buffer.concat([...(await Promise.all(urls.map((url) => readFile(url)))), serialize(model)]);
@@ -185,21 +185,21 @@ async function answer(request: Request): Promise<Omit<Reply, 'id'>> {
   }
 }
 
-/** Does what only one thread is to do at a time, unless the runtime was disposed of meanwhile. */
+/** Runs `work` while holding the lock, unless the runtime was disposed of in the meantime. */
 const alone = <T>(lock: Lock, work: () => Promise<T>): Promise<T> =>
   withLock(lock, threadId, () => {
-    if (Atomics.load(stop, 0) === 1) throw new Error('the runtime was disposed of');
+    if (Atomics.load(stop, 0) === 1) throw new Error('The runtime was disposed of.');
     return work();
   });
 
-/** Tells the main thread that nothing is computed here, which it waits for before the process exits. */
+/** Tells the main thread that this thread is not computing. It waits for this before the process exits. */
 function leave(): void {
   Atomics.store(busy, 0, 0);
   Atomics.notify(busy, 0);
 }
 process.on('exit', leave);
 
-// One at a time, in their order.
+// Handle one request at a time, in order.
 let last: Promise<void> = Promise.resolve();
 parentPort!.on('message', ({ id, ...request }: Request & { id: number }) => {
   last = last.then(async () => {
@@ -217,7 +217,7 @@ parentPort!.on('message', ({ id, ...request }: Request & { id: number }) => {
     }
   });
 });
-// Whoever sent it waits for an answer: ends this thread, which rejects what is waited for.
+// The sender waits for a reply to the lost message. The error ends this thread, which rejects all pending requests.
 parentPort!.on('messageerror', (error) => {
   throw error;
 });

@@ -28,13 +28,13 @@ import {
 export type { CompiledModelCache } from './compiled-models.js';
 
 export interface OnnxRuntimeOptions {
-  /** Threads that one operator may use. Default: the number of processor cores. */
+  /** Number of threads per operator. Default: the number of processor cores. */
   readonly threads?: number | undefined;
   /** ONNX Runtime's execution providers, best first, such as `['cuda', 'cpu']`. Default `['cpu']`. */
   readonly executionProviders?: readonly string[] | undefined;
   /**
-   * Keeps what it compiles of parameters in files, for processors, so that the next process only maps it into memory. Default: nothing
-   * is kept. It may be found while the threads start.
+   * Stores compiled models whose parameters are in files, for CPUs, so that the next process only maps them into memory. A promise may
+   * resolve while the threads start. Default: no cache.
    */
   readonly cache?: CompiledModelCache | Promise<CompiledModelCache | undefined> | undefined;
 }
@@ -47,12 +47,12 @@ interface SessionOnThread {
   readonly session: number;
 }
 
-/** Inputs that are bound on a thread to one of its models. */
+/** Inputs that are bound to a model on its thread. */
 interface BoundOnThread extends SessionOnThread {
   readonly id: number;
 }
 
-/** To open a model takes one core: two are opened at once where that is asked for. */
+/** Opening a model uses one core, so two threads can open two models at once. */
 const mostThreads = 2;
 
 /**
@@ -87,9 +87,9 @@ export class OnnxRuntime implements Runtime, AsyncDisposable {
   }
 
   /**
-   * Opens a model that was emitted from the graph before: from its bytes, or by the path of its file.
+   * Opens a model that was emitted from the graph, from its bytes or the path of its file.
    *
-   * @param options its `parameters`, which are not read, say that the model has them.
+   * @param options `parameters` must be set if the model contains its parameters. Their values are not read.
    */
   async open(model: Uint8Array | string, graph: Graph, options: CompileOptions = {}): Promise<Executable> {
     return this.load(model, graph, options);
@@ -101,7 +101,7 @@ export class OnnxRuntime implements Runtime, AsyncDisposable {
     options: CompileOptions,
     external?: ExternalValues,
   ): Promise<Executable> {
-    // To be disposed of while it is opened ends this too.
+    // If the runtime is disposed of while the model is opening, this array is no longer `this.running`.
     const { running } = this;
     const expected = expectedInputs(graph, options);
     const parameters = parametersOf(Object.values(graph.outputs));
@@ -116,9 +116,9 @@ export class OnnxRuntime implements Runtime, AsyncDisposable {
       cache: await this.options.cache,
     };
     const request: OpenRequest = { kind: 'open', model, external, options: sessionOptions };
-    // What was given in memory is not kept for it.
+    // A model that was passed in memory is not kept, so it cannot be opened again.
     const requestAgain = model instanceof Uint8Array || external?.contents.length ? undefined : request;
-    // A session lives and ends with its thread.
+    // A session ends with its thread.
     let current = await this.openSession(request, running);
     let reopening: Promise<void> | undefined;
     let closing: Promise<void> | undefined;
@@ -126,11 +126,11 @@ export class OnnxRuntime implements Runtime, AsyncDisposable {
       if (closing || this.running !== running)
         throw new DisposedError(`${call}: this executable was disposed of. Compile the graph again.`);
     };
-    /** Opens the model again where its thread has stopped. */
+    /** Opens the model again after its thread has stopped. */
     const reopen = async (call: 'run' | 'bind') => {
       if (!requestAgain) {
         throw new Error(
-          `${current.thread.failure} The model was given in memory, which is lost. Compile or open it again.`,
+          `${current.thread.failure} The model was passed in memory, which is lost. Compile or open it again.`,
         );
       }
       reopening ??= this.openSession(requestAgain, running)
@@ -153,7 +153,7 @@ export class OnnxRuntime implements Runtime, AsyncDisposable {
       checkOpen('run');
       checkInputs(wanted, inputs);
       if (bound && !bound.thread.isAlive)
-        throw new Error(`${bound.thread.failure} The inputs that were bound on it are lost. Call bind again.`);
+        throw new Error(`${bound.thread.failure} Its bound inputs are lost. Call bind again.`);
       const { thread, session } = bound ?? (current.thread.isAlive ? current : await reopen('run'));
       const reply = await thread.request(
         { kind: 'run', session, bound: bound?.id, inputs: transfer ? inputs : compact(inputs) },
@@ -194,16 +194,16 @@ export class OnnxRuntime implements Runtime, AsyncDisposable {
     return { thread, session: session! };
   }
 
-  /** Starts its threads, so that the first models need not wait for them: each loads ONNX Runtime. */
+  /** Starts the threads, each of which loads ONNX Runtime, so that the first models need not wait for them. */
   start(): void {
     while (this.running.length < mostThreads) this.startThread();
   }
 
-  /** Frees everything. Runs that wait are rejected; the one that is computed cannot be cut short, and is waited for. */
+  /** Frees everything and rejects pending runs. A running computation cannot be canceled, so it waits for it. */
   async dispose(): Promise<void> {
     const ended = this.running;
     this.running = [];
-    // A call that comes while another ends the threads waits for them too.
+    // A second call while the threads are ending waits for them too.
     this.disposal = Promise.all([this.disposal, ...ended.map((thread) => thread.dispose())]);
     await this.disposal;
   }
@@ -212,7 +212,7 @@ export class OnnxRuntime implements Runtime, AsyncDisposable {
     return this.dispose();
   }
 
-  /** A thread to open a model on: an idle one, so that two are opened at once, and the next one where the first is done. */
+  /** Returns an idle thread to open a model on. Waits for one if all threads are busy. */
   private async idleThread(running: OnnxThread[]): Promise<OnnxThread> {
     while (this.running === running) {
       const idle = running.find(({ isIdle }) => isIdle);
@@ -233,12 +233,12 @@ export class OnnxRuntime implements Runtime, AsyncDisposable {
   }
 }
 
-/** A graph as its thread takes it. */
+/** Converts a graph to the form that is sent to a thread. */
 function toEmit(graph: Graph, parameters: ParameterPlacement): GraphToEmit {
   return { operations: everyOperation(topologicalOrder(Object.values(graph.outputs))), graph, parameters };
 }
 
-/** Operations, and before each loop those of its body. */
+/** Returns the operations, with those of each loop's body before the loop. */
 function everyOperation(operations: readonly Operation[]): Operation[] {
   return operations.flatMap((operation) => {
     if (!isOperation(operation, 'loop')) return [operation];
@@ -247,8 +247,8 @@ function everyOperation(operations: readonly Operation[]): Operation[] {
 }
 
 /**
- * Leaves parameters outside of the model, so that it has no limit of 2 GB: those in files where they are, and those in memory as
- * copies that the thread takes over. ONNX Runtime takes one or the other: beside files, what is in memory goes into the model.
+ * Places parameters outside the model, which is limited to 2 GB. Parameters in files stay there; parameters in memory are copied and
+ * transferred to the thread. ONNX Runtime supports only one of the two: if some are in files, those in memory become part of the model.
  */
 function placeParameters(
   graph: Graph,
@@ -262,10 +262,10 @@ function placeParameters(
   );
   const [first, ...others] = regions;
   if (first) {
-    const stray = others.find(({ folder }) => folder !== first.folder);
-    if (stray) {
+    const elsewhere = others.find(({ folder }) => folder !== first.folder);
+    if (elsewhere) {
       throw new GraphError(
-        `parameter ${stray.name} stands in ${stray.folder} and ${first.name} in ${first.folder}: a graph's files must be in one folder`,
+        `The files of a graph's parameters must be in the same folder: ${first.name} is in ${first.folder}, ${elsewhere.name} in ${elsewhere.folder}.`,
       );
     }
     const files = new Set(regions.map(({ file }) => file));
@@ -284,7 +284,7 @@ function placeParameters(
   return { values: new Map(places), external: { contents } };
 }
 
-/** Copies views of larger buffers: a message to a thread would copy all of the buffer. */
+/** Copies views of larger buffers, because a message to a thread copies the whole buffer. */
 function compact(inputs: TensorValues): TensorValues {
   const entries = Object.entries(inputs).map(([name, value]) => {
     const { data } = value;

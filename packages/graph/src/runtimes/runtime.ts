@@ -8,48 +8,49 @@ import { parametersOf } from '../traversal.js';
 export type TensorValues = Readonly<Record<string, TensorData>>;
 
 export interface CompileOptions {
-  /** The parameters' values. Without them each run takes them as inputs, by their names: as training does. */
+  /** The values of the parameters. By default each run takes them as inputs, by their names, as training does. */
   readonly parameters?: ReadonlyMap<string, StoredParameter> | undefined;
 }
 
 export interface RunOptions {
-  /** Gives the inputs' buffers away instead of copying them: they are empty afterwards. For large state that the run replaces. */
+  /** Transfers the inputs' buffers instead of copying them; they are empty afterwards. Use it for large state that the run replaces. */
   readonly transfer?: boolean | undefined;
 }
 
 /** A compiled graph. */
 export interface Executable {
   /**
-   * Computes the outputs. Runs of one runtime are computed one after the other, off the calling thread where there is one.
+   * Computes the outputs. The runs of a runtime are computed one after the other, on another thread if the runtime has one.
    *
-   * @throws GraphError if an input is missing, unknown, or of another type or shape than the graph's.
+   * @throws GraphError if an input is missing or unknown, or has another type or shape than the graph's.
    */
   run(inputs: TensorValues, options?: RunOptions): Promise<Record<string, TensorData>>;
   /**
-   * Takes some of the inputs for many runs, so that they need not cross to its thread at each. Inputs with a dynamic
-   * axis and an output of their name grow: they begin with nothing, and append what that output gives after each run.
+   * Binds some of the inputs for many runs, so that they are sent to the runtime's thread only once. An input with a dynamic axis and an
+   * output of the same name is appended to, as a KV cache needs: it starts empty, and each run appends that output.
    *
-   * @throws GraphError if an input is unknown, of another type or shape than the graph's, grows, or has such an output that does not fit.
+   * @throws GraphError if an input is unknown, has another type or shape than the graph's, or is one that runs append to, or if an
+   *   appended output does not fit.
    */
   bind(inputs: TensorValues): Promise<BoundInputs>;
-  /** Frees what was compiled. */
+  /** Frees the compiled graph. */
   dispose(): Promise<void>;
 }
 
 /** Inputs that are bound to a compiled graph. */
 export interface BoundInputs {
   /**
-   * Computes the outputs, except those that inputs grow by.
+   * Computes the outputs, and appends those that belong to an input instead of returning them.
    *
-   * @param inputs Those that are not bound.
-   * @throws GraphError as `Executable.run` does, and if an input that grows is full.
+   * @param inputs The inputs that are not bound.
+   * @throws GraphError as `Executable.run` does, and if an appended input is full.
    */
   run(inputs: TensorValues): Promise<Record<string, TensorData>>;
-  /** Frees them. */
+  /** Frees the bound inputs. */
   dispose(): Promise<void>;
 }
 
-/** Something that computes graphs. */
+/** Compiles and computes graphs. */
 export interface Runtime {
   readonly name: string;
   compile(graph: Graph, options?: CompileOptions): Promise<Executable>;
@@ -57,19 +58,19 @@ export interface Runtime {
   dispose(): Promise<void>;
 }
 
-/** All that a run must be given: the graph's inputs, and its parameters unless the graph was compiled with them. */
+/** Returns the inputs of a run: the graph's inputs, and its parameters unless the graph is compiled with them. */
 export function expectedInputs(graph: Graph, options: CompileOptions): ReadonlyMap<string, Tensor> {
   const parameters = options.parameters ? [] : parametersOf(Object.values(graph.outputs));
   return new Map([...Object.entries(graph.inputs), ...parameters]);
 }
 
-/** Refuses inputs that are not what a graph expects, by name. */
+/** Checks that the inputs are those that a graph expects. */
 export function checkInputs(expected: ReadonlyMap<string, Tensor>, inputs: TensorValues): void {
   for (const [name, tensor] of expected) {
     const { dtype, shape, dynamic = [] } = tensor;
     const value = inputs[name];
     const wanted = describe(tensor);
-    if (!value) throw new GraphError(`run: input ${name}, ${wanted}, is missing`);
+    if (!value) throw new GraphError(`run: input ${name}, ${wanted}, is missing.`);
     const fits = (size: number, axis: number) =>
       size === shape[axis] || (dynamic.includes(axis) && size < shape[axis]!);
     if (
@@ -79,12 +80,12 @@ export function checkInputs(expected: ReadonlyMap<string, Tensor>, inputs: Tenso
       value.data.length !== sizeOf(value.shape)
     ) {
       throw new GraphError(
-        `run: input ${name} must be ${wanted}, not ${value.dtype}[${value.shape.join(', ')}] of ${value.data.length} elements`,
+        `run: input ${name} must be ${wanted}, not ${value.dtype}[${value.shape.join(', ')}] of ${value.data.length} elements.`,
       );
     }
   }
   for (const name of Object.keys(inputs)) {
     if (!expected.has(name))
-      throw new GraphError(`run: the graph has no input ${name}; it has ${[...expected.keys()].join(', ')}`);
+      throw new GraphError(`run: ${name} must be an input of the graph: ${[...expected.keys()].join(', ')}.`);
   }
 }

@@ -9,13 +9,13 @@ import type { Graph, Operation, OperatorName, Padding, Shape, Tensor, TensorData
 import { topologicalOrder } from '../traversal.js';
 import { expectedInputs } from './runtime.js';
 
-/** What `@tensorflow/tfjs-core` exports, and `@tensorflow/tfjs-node` and `@tensorflow/tfjs` with it. */
+/** The exports of `@tensorflow/tfjs-core`, which `@tensorflow/tfjs-node` and `@tensorflow/tfjs` export too. */
 export type Tfjs = typeof tfjs;
 
-/** A tensor of TensorFlow.js: unlike the graph's own it holds values. */
+/** A tensor of TensorFlow.js. Unlike a graph's tensor, it has values. */
 export type Value = tfjs.Tensor;
 
-/** Computes one operation: from its operands' values to its outputs'. */
+/** Computes the outputs of an operation from its operands. */
 type Computation<Name extends OperatorName> = (
   tf: Tfjs,
   operands: readonly Value[],
@@ -26,19 +26,19 @@ type Unary = 'neg' | 'exp' | 'log' | 'sqrt' | 'reciprocal' | 'abs' | 'sign' | 's
 type Binary = 'add' | 'sub' | 'mul' | 'pow';
 type Predicate = 'equal' | 'less' | 'greater' | 'logicalAnd' | 'logicalNot';
 
-/** The function of the same name and meaning in TensorFlow.js. */
+/** Calls the TensorFlow.js function with the same name and meaning. */
 const same =
   (name: Unary | Binary | 'sigmoid' | 'relu') =>
   (tf: Tfjs, operands: readonly Value[]): Value =>
     (tf[name] as (...operands: Value[]) => Value)(...operands);
 
-/** The same for those that give booleans. */
+/** Calls a TensorFlow.js function that returns booleans. */
 const predicate =
   (name: Predicate) =>
   (tf: Tfjs, operands: readonly Value[]): Value =>
     withoutGradient(tf, () => (tf[name] as (...operands: Value[]) => Value)(...operands));
 
-/** The same for those whose gradients TensorFlow.js does not sum over the axes that they broadcast. */
+/** Calls a TensorFlow.js function whose gradient is not summed over broadcast axes, with operands that are broadcast first. */
 const broadcast =
   (name: 'maximum' | 'minimum') =>
   (tf: Tfjs, [a, b]: readonly Value[], { outputs }: Operation): Value => {
@@ -46,7 +46,7 @@ const broadcast =
     return tf[name](tf.broadcastTo(a!, shape), tf.broadcastTo(b!, shape));
   };
 
-/** How TensorFlow.js computes each operator. Inputs and parameters have their values beforehand. */
+/** The TensorFlow.js computation of each operator, except inputs and parameters, whose values are passed in. */
 export const tfjsOperators: { readonly [Name in Exclude<OperatorName, 'input' | 'parameter'>]: Computation<Name> } & {
   readonly [Name in 'input' | 'parameter']?: undefined;
 } = {
@@ -87,7 +87,7 @@ export const tfjsOperators: { readonly [Name in Exclude<OperatorName, 'input' | 
 
   matmul: (tf, [a, b], { attributes: { transposeA, transposeB } }) => {
     if (a!.rank === b!.rank) return tf.matMul(a!, b!, transposeA, transposeB);
-    // One matrix serves the whole batch: one product over all rows.
+    // The whole batch shares one matrix: compute one product over all rows.
     const rows = transposeA ? swapLastAxes(tf, a!) : a!;
     const product = tf.matMul(tf.reshape(rows, [-1, rows.shape.at(-1)!]), b!, false, transposeB);
     return tf.reshape(product, [...rows.shape.slice(0, -1), product.shape.at(-1)!]);
@@ -110,7 +110,7 @@ export const tfjsOperators: { readonly [Name in Exclude<OperatorName, 'input' | 
   },
   conv2dWeightGradient: (tf, [image, gradient], { attributes: { stride, padding }, outputs }) => {
     const { shape } = outputs[0]!;
-    // The wasm backend lacks TensorFlow's own kernel, and the kernel lacks a gradient.
+    // The wasm backend does not have this TensorFlow.js kernel, and the kernel has no gradient.
     const native = !tf.engine().isTapeOn() && tf.getKernel('Conv2DBackpropFilter', tf.getBackend());
     const compute = native ? weightGradient : weightGradientByTaps;
     return compute(tf, channelsLast(tf, image!), channelsLast(tf, gradient!), shape, stride, padding);
@@ -129,7 +129,7 @@ export const tfjsOperators: { readonly [Name in Exclude<OperatorName, 'input' | 
   transpose: (tf, [x], { attributes: { permutation } }) => tf.transpose(x!, [...permutation]),
   concat: (tf, parts, { attributes: { axis } }) => tf.concat([...parts], axis),
   slice: (tf, [x], { attributes: { starts, ends }, inputs }) => {
-    // −1 where it reaches to the end, which an input that grows may have elsewhere.
+    // −1 for a slice to the end of an axis, because the size of a dynamic axis is not known.
     const sizes = starts.map((start, axis) => (ends[axis] === inputs[0]!.shape[axis] ? -1 : ends[axis]! - start));
     return tf.slice(x!, [...starts], sizes);
   },
@@ -163,7 +163,7 @@ export const tfjsOperators: { readonly [Name in Exclude<OperatorName, 'input' | 
 
   gather: (tf, [table, indices]) => tf.gather(table!, indices!),
   scatterAdd: (tf, [indices, updates], { outputs }) => scatterRows(tf, indices!, updates!, outputs[0]!.shape),
-  // Not `tf.oneHot` of float32, nor `tf.cast` to bool: the wasm backend reads the bytes of one type as the other's.
+  // Not `tf.oneHot` of float32 or `tf.cast` to bool: the wasm backend reads the bytes of one type as the other type.
   oneHot: (tf, [indices], { outputs }) => tf.cast(tf.oneHot(indices!, outputs[0]!.shape.at(-1)!), 'float32'),
   takeAlong: (tf, [x, indices]) => takeAlong(tf, x!, indices!),
   scatterAlong: (tf, [indices, updates], { outputs }) => {
@@ -203,14 +203,14 @@ export const tfjsOperators: { readonly [Name in Exclude<OperatorName, 'input' | 
 };
 
 /**
- * A computation through which no gradient flows. TensorFlow.js's own differentiation refuses a kernel without a gradient, such
- * as a comparison, wherever it meets one; it does not meet what stands in a function without operands.
+ * Runs a computation without a gradient. TensorFlow.js throws an error when it differentiates a kernel without a gradient, such as a
+ * comparison. It does not differentiate a custom function without operands.
  */
 function withoutGradient(tf: Tfjs, compute: () => Value): Value {
   return tf.customGrad(() => ({ value: compute(), gradFunc: () => [] }))();
 }
 
-/** The quotient cut toward zero, which ONNX and C give; `tf.div` of integers rounds down. */
+/** Computes a quotient truncated toward zero, as in ONNX and C. `tf.div` of integers rounds down. */
 function truncatedQuotient(tf: Tfjs, a: Value, b: Value): Value {
   const floor = tf.floorDiv(a, b);
   const negative = tf.logicalXor(tf.less(a, 0), tf.less(b, 0));
@@ -222,11 +222,11 @@ function swapLastAxes(tf: Tfjs, x: Value): Value {
   return tf.transpose(x, [...Array(x.rank - 2).keys(), x.rank - 1, x.rank - 2]);
 }
 
-/** Images as TensorFlow wants them: `[batch, height, width, channels]`. */
+/** Converts images to TensorFlow's layout: `[batch, height, width, channels]`. */
 const channelsLast = (tf: Tfjs, image: Value) => tf.transpose(image, [0, 2, 3, 1]) as tfjs.Tensor4D;
-/** Images as the graph has them: `[batch, channels, height, width]`. */
+/** Converts images to the graph's layout: `[batch, channels, height, width]`. */
 const channelsFirst = (tf: Tfjs, image: Value) => tf.transpose(image, [0, 3, 1, 2]);
-/** Kernels as TensorFlow wants them: `[rows, columns, in, out]`. */
+/** Converts kernels to TensorFlow's layout: `[rows, columns, in, out]`. */
 const kernelLast = (tf: Tfjs, kernel: Value) => tf.transpose(kernel, [2, 3, 1, 0]) as tfjs.Tensor4D;
 
 function convolve(
@@ -238,10 +238,10 @@ function convolve(
   return channelsFirst(tf, bias ? tf.add(product, bias) : product);
 }
 
-/** Images `[batch, channels, height, width]` with each pixel repeated along rows and columns. */
+/** Repeats each pixel of images `[batch, channels, height, width]` along rows and columns. */
 function repeatPixels(tf: Tfjs, x: Value, factor: number): Value {
   const [batch, channels, height, width] = x.shape as [number, number, number, number];
-  // First along the columns, then along the rows: TensorFlow.js differentiates no tile of five axes.
+  // In two steps, because TensorFlow.js has no gradient for a tile of five axes.
   const columns = tf.tile(tf.reshape(x, [-1, 1]), [1, factor]);
   const rows = tf.tile(tf.reshape(columns, [-1, 1, width * factor]), [1, factor, 1]);
   return tf.reshape(rows, [batch, channels, height * factor, width * factor]);
@@ -257,7 +257,7 @@ function padImage(tf: Tfjs, image: tfjs.Tensor4D, [top, left, bottom, right]: Pa
   return amounts.flat().some((amount) => amount > 0) ? tf.pad(image, amounts) : image;
 }
 
-/** The gradient of a convolution by its kernel, `[out, in, rows, columns]`. */
+/** Computes the gradient of a convolution by its kernel, `[out, in, rows, columns]`. */
 function weightGradient(
   tf: Tfjs,
   image: tfjs.Tensor4D,
@@ -274,7 +274,7 @@ function weightGradient(
   return tf.transpose(kernel, [3, 2, 0, 1]);
 }
 
-/** The same, as one product a kernel tap: what the tap saw, times the gradient of what it made. */
+/** Computes the same as `weightGradient`, by one matrix product per kernel tap: its input pixels times the gradient of the result. */
 function weightGradientByTaps(
   tf: Tfjs,
   image: tfjs.Tensor4D,
@@ -285,7 +285,7 @@ function weightGradientByTaps(
 ): Value {
   const [out, channels, rows, columns] = shape as [number, number, number, number];
   const [batch, outHeight, outWidth] = gradient.shape;
-  // Room for a stride more, so that every tap's view divides into whole strides, of which it takes the first element.
+  // Pad by one more stride, so that every tap's view divides into whole strides, of which the first element is used.
   const padded = padImage(tf, image, [top, left, bottom + stride - 1, right + stride - 1]);
   const made = tf.reshape(gradient, [-1, out]);
   const taps: Value[] = [];
@@ -300,7 +300,7 @@ function weightGradientByTaps(
   return tf.transpose(tf.reshape(tf.stack(taps), [rows, columns, channels, out]), [3, 2, 0, 1]);
 }
 
-/** Indices along the last axis of a tensor whose last axis has the given width, as indices into all of its elements. */
+/** Converts indices along a last axis of the given width to indices into the flattened tensor. */
 function flatIndices(tf: Tfjs, indices: Value, width: number): Value {
   const count = indices.shape.at(-1)!;
   const rows = indices.size / count;
@@ -308,7 +308,7 @@ function flatIndices(tf: Tfjs, indices: Value, width: number): Value {
   return tf.reshape(tf.add(tf.reshape(indices, [rows, count]), offsets), [-1]);
 }
 
-/** (x − mean) / √(variance + epsilon) over the last axis, and 1 / √(variance + epsilon). */
+/** Computes (x − mean) / √(variance + epsilon) over the last axis, and 1 / √(variance + epsilon). */
 function normalized(tf: Tfjs, x: Value, epsilon: number): [Value, Value] {
   const centred = tf.sub(x, tf.mean(x, -1, true));
   const variance = tf.mean(tf.square(centred), -1, true);
@@ -321,7 +321,7 @@ function takeAlong(tf: Tfjs, x: Value, indices: Value): Value {
   return tf.reshape(picked, indices.shape);
 }
 
-/** Sums rows into a table of zeros; TensorFlow.js has no gradient of its own for it. */
+/** Adds rows to a table of zeros, with a custom gradient, because TensorFlow.js has none. */
 function scatterRows(tf: Tfjs, indices: Value, updates: Value, shape: Shape): Value {
   const scatter = tf.customGrad((updates, save) => {
     (save as tfjs.GradSaveFunc)([indices]);
@@ -332,26 +332,26 @@ function scatterRows(tf: Tfjs, indices: Value, updates: Value, shape: Shape): Va
 }
 
 export function upload(tf: Tfjs, { data, shape, dtype }: TensorData): Value {
-  // A copy: TensorFlow.js's cpu backend would go on using the caller's array.
+  // Copy: the cpu backend of TensorFlow.js would keep using the caller's array.
   return tf.tensor(data.slice(), shape as number[], dtype);
 }
 
 export async function download({ dtype }: Tensor, value: Value): Promise<TensorData> {
   const { shape } = value;
   const data = await value.data();
-  // Copies, for the same reason.
+  // Copy for the same reason.
   if (dtype === 'float32') return { dtype, shape, data: Float32Array.from(data) };
   if (dtype === 'int32') return { dtype, shape, data: Int32Array.from(data) };
   return { dtype, shape, data: Uint8Array.from(data) };
 }
 
-/** Operations in the order of their computation, with what may be freed after each. */
+/** Operations in the order of computation, with the tensors to free after each. */
 interface Plan {
   readonly steps: readonly { readonly operation: Operation; readonly released: readonly Tensor[] }[];
   readonly results: readonly Tensor[];
 }
 
-/** Plans a computation, which frees what it computes, and the arguments that are its own, after their last use. */
+/** Plans a computation that frees its intermediate tensors, and the given arguments, after their last use. */
 function plan(operations: readonly Operation[], results: readonly Tensor[], arguments_: readonly Tensor[]): Plan {
   const owned = new Set([...arguments_, ...operations.flatMap(({ outputs }) => outputs)]);
   const needed = new Set(results);
@@ -364,7 +364,7 @@ function plan(operations: readonly Operation[], results: readonly Tensor[], argu
   return { steps: steps.reverse(), results };
 }
 
-/** Computes a plan's results from the values of what it does not compute itself. */
+/** Computes a plan's results from the values of its sources. */
 export function evaluate(tf: Tfjs, { steps, results }: Plan, values: Map<Tensor, Value>): Value[] {
   return tf.tidy(() => {
     for (const { operation, released } of steps) {
@@ -375,7 +375,7 @@ export function evaluate(tf: Tfjs, { steps, results }: Plan, values: Map<Tensor,
       for (const [i, tensor] of operation.outputs.entries()) values.set(tensor, outputs[i]!);
       for (const tensor of released) values.get(tensor)!.dispose();
     }
-    // Clones, because one value may be several results, or may not be the plan's own.
+    // Clone, because a value may be several results, or may belong to the caller.
     return results.map((tensor) => tf.clone(values.get(tensor)!));
   });
 }
@@ -399,15 +399,15 @@ export function planOf(graph: Graph, sources: ReadonlyMap<string, Tensor>, argum
   for (const operation of operations) {
     if (isOperation(operation, 'input'))
       throw new GraphError(
-        `the outputs need input ${operation.attributes.name}, which is not among the graph's inputs`,
+        `The outputs depend on input ${operation.attributes.name}, which must be among the graph's inputs.`,
       );
   }
   return plan(operations, results, arguments_);
 }
 
 /**
- * A graph as a function of TensorFlow.js's own tensors: from its inputs and parameters, by name, to its outputs, which are
- * the caller's to dispose of. TensorFlow.js can differentiate it.
+ * Applies a graph to tensors of TensorFlow.js: takes its inputs and parameters by name, and returns its outputs, which the caller must
+ * dispose of. TensorFlow.js can differentiate it.
  *
  * @throws GraphError if an input or a parameter is missing.
  */
@@ -416,7 +416,7 @@ export function interpret(tf: Tfjs, graph: Graph, inputs: Readonly<Record<string
   const values = new Map<Tensor, Value>();
   for (const [name, tensor] of sources) {
     const value = inputs[name];
-    if (!value) throw new GraphError(`interpret: input ${name}, ${describe(tensor)}, is missing`);
+    if (!value) throw new GraphError(`interpret: input ${name}, ${describe(tensor)}, is missing.`);
     values.set(tensor, value);
   }
   const results = evaluate(tf, planOf(graph, sources, []), values);

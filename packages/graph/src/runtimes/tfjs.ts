@@ -18,14 +18,14 @@ import { download, evaluate, planOf, type Tfjs, upload, type Value } from './tfj
 export { interpret, type Tfjs } from './tfjs-interpreter.js';
 
 /**
- * Computes graphs with TensorFlow.js, on whatever backend its module has. A run computes on the calling thread, and with a
- * backend on the processor it blocks it.
+ * Computes graphs with TensorFlow.js, on the backend of the given module. A run computes on the calling thread. A CPU backend blocks
+ * this thread.
  */
 export class TfjsRuntime implements Runtime, AsyncDisposable {
   readonly name = 'tfjs';
   private readonly open = new Set<Executable>();
 
-  /** @param tf the module: `await loadTfjs()`, or one with a backend that the caller chose. */
+  /** @param tf The module: `await loadTfjs()`, or one with a backend of the caller's choice. */
   constructor(private readonly tf: Tfjs) {}
 
   async compile(graph: Graph, options: CompileOptions = {}): Promise<Executable> {
@@ -82,22 +82,22 @@ export class TfjsRuntime implements Runtime, AsyncDisposable {
   }
 }
 
-/** Takes a buffer away from whoever holds it, as a transfer to another thread would. */
+/** Detaches a buffer, as a transfer to another thread does. */
 function empty(data: TensorData['data']): void {
   if (data.buffer.byteLength > 0) structuredClone(data.buffer, { transfer: [data.buffer as ArrayBuffer] });
 }
 
-/** Packages that give `@tensorflow/tfjs-core` a backend, fastest first. */
+/** Packages with a backend for `@tensorflow/tfjs-core`, fastest first. */
 const backends = ['@tensorflow/tfjs-backend-wasm', '@tensorflow/tfjs-backend-cpu'];
 
 /**
- * Loads the fastest TensorFlow.js that is installed: `@tensorflow/tfjs-node`, else `@tensorflow/tfjs-core` with the backends
- * that are registered already, or else with `@tensorflow/tfjs-backend-wasm` or `@tensorflow/tfjs-backend-cpu`. In Node.js.
+ * Loads the fastest installed TensorFlow.js, in Node.js: `@tensorflow/tfjs-node`, or else `@tensorflow/tfjs-core` with the registered
+ * backends, or with `@tensorflow/tfjs-backend-wasm` or `@tensorflow/tfjs-backend-cpu` if no backend is registered.
  *
- * @throws Error if none of them is installed, or if one is and does not load.
+ * @throws Error if none of them is installed, or if an installed one does not load.
  */
 export async function loadTfjs(): Promise<Tfjs> {
-  // tfjs-node 4.22 calls a function that Node.js 23 dropped.
+  // tfjs-node 4.22 calls a function that Node.js 23 removed.
   const util: { isNullOrUndefined?: (value: unknown) => boolean } = (await import('node:util')).default;
   util.isNullOrUndefined ??= (value) => value === null || value === undefined;
   const native = await importIfInstalled('@tensorflow/tfjs-node');
@@ -109,8 +109,8 @@ export async function loadTfjs(): Promise<Tfjs> {
   }
   if (!tf || tf.engine().backendNames().length === 0) {
     throw new Error(
-      'TensorFlow.js is not installed: run `npm install @tensorflow/tfjs-node`, or, without native code, ' +
-        '`npm install @tensorflow/tfjs-core @tensorflow/tfjs-backend-wasm`',
+      'TensorFlow.js is not installed. Run `npm install @tensorflow/tfjs-node`, or, without native code, ' +
+        '`npm install @tensorflow/tfjs-core @tensorflow/tfjs-backend-wasm`.',
     );
   }
   await tf.ready();
@@ -124,6 +124,6 @@ async function importIfInstalled(name: string): Promise<Tfjs | undefined> {
     const { code, message } = error as NodeJS.ErrnoException;
     const absent = (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') && message.includes(`'${name}'`);
     if (absent) return undefined;
-    throw new Error(`${name} is installed, and does not load: ${message}`, { cause: error });
+    throw new Error(`${name} is installed, but does not load: ${message}`, { cause: error });
   }
 }

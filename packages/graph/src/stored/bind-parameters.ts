@@ -13,23 +13,23 @@ import {
   withParts,
 } from './stored-parameter.js';
 
-/** A tensor of a checkpoint: in memory or in its file. */
+/** A tensor of a checkpoint, in memory or in its file. */
 export type CheckpointTensor = StoredTensor | (TensorType & FileRegion);
 
-/** Where a checkpoint has a parameter. */
+/** The place of a parameter in a checkpoint. */
 export interface ParameterSource {
   /** The name of the tensor. */
   readonly name: string;
-  /** Whether it is a matrix `[in, out]` where the parameter is `[out, in]`. */
+  /** Whether the tensor is a matrix `[in, out]` and the parameter `[out, in]`. */
   readonly transposed?: boolean | undefined;
-  /** Which of the equal parts of the tensor's first axis it is, such as the queries of queries, keys and values. */
+  /** The part of the tensor that is the parameter, of equal parts along the first axis, such as queries of queries, keys and values. */
   readonly part?: { readonly index: number; readonly of: number } | undefined;
 }
 
 export interface BindOptions {
-  /** Where a checkpoint may have a parameter, the likeliest first. Default: in the tensor of its name. */
+  /** Returns the possible places of a parameter, the likeliest first. Default: the tensor with the parameter's name. */
   readonly sources?: ((parameter: string) => readonly (string | ParameterSource)[]) | undefined;
-  /** Which tensors the model does not need. Any other that no parameter is bound to is refused. Default: any may be left over. */
+  /** Selects tensors that may be left over. Any other tensor that is not used is refused. Default: any tensor may be left over. */
   readonly isUnneeded?: ((tensor: string) => boolean) | undefined;
 }
 
@@ -47,8 +47,8 @@ export interface ParameterMatch<Tensor> {
 }
 
 /**
- * Finds the tensors of a checkpoint that a model's parameters are stored in, in any kind of `StoredParameter`.
- * @throws CheckpointError that lists all tensors that are missing, have another shape or type, or are not known.
+ * Finds the tensors of a checkpoint that contain a model's parameters, in any kind of `StoredParameter`.
+ * @throws CheckpointError that lists all tensors that are missing, have another shape or type, or are unknown.
  */
 export function matchParameters<Tensor extends TensorType>(
   declared: ReadonlyMap<string, { readonly shape: Shape }>,
@@ -85,14 +85,14 @@ export function matchParameters<Tensor extends TensorType>(
   const { text } = mismatches;
   if (text !== undefined)
     throw new CheckpointError(
-      `The weights must be those that the configuration describes: ${text}. Give the weights and the configuration of one model.`,
+      `The weights must be those that the configuration describes: ${text}. Pass the weights and the configuration of the same model.`,
     );
   return matches;
 }
 
 /**
- * Reads the parameters of a model from a checkpoint, each as it is stored: values in a file stay there.
- * @throws CheckpointError as {@link matchParameters}, and if an 8-bit tensor is damaged.
+ * Returns the parameters of a model from a checkpoint, in the form in which they are stored. Values in a file stay there.
+ * @throws CheckpointError as {@link matchParameters} does, and if an 8-bit tensor is damaged.
  */
 export function bindParameters(
   declared: ReadonlyMap<string, { readonly shape: Shape }>,
@@ -110,7 +110,7 @@ export function bindParameters(
   options?: BindOptions,
 ): Map<string, StoredParameter> {
   const matches = matchParameters(declared, checkpoint, options);
-  // By tensor: several parameters may be parts of one.
+  // By tensor, because several parameters may be parts of the same tensor.
   const decoded = new Map<string, Float32Array>();
   return new Map(
     [...matches].map(([parameter, { source, description, parts }]) => {
@@ -135,7 +135,7 @@ function shapeIn({ transposed, part }: ParameterSource, shape: Shape): Shape {
   return part ? [rows! * part.of, ...rest] : rows === undefined ? [] : [rows, ...rest];
 }
 
-/** Whether a tensor has a part's element type, or numbers of another width that can be made so. */
+/** Checks whether a tensor has a part's element type or can be converted to it. */
 function fits(tensor: TensorType, { dtype, suffix }: PartLayout): boolean {
   return tensor.dtype === dtype || (dtype === 'F32' && suffix === '');
 }
@@ -152,7 +152,7 @@ function partOf(name: string, tensor: CheckpointTensor, { dtype, shape }: PartLa
   return dtype === 'F32' ? toFloat32({ ...tensor, shape }) : elementsOf(dtype, tensor.bytes);
 }
 
-/** The matrix `[rows, columns]` of one that is stored as `[columns, rows]`. */
+/** Transposes a matrix that is stored as `[columns, rows]` to `[rows, columns]`. */
 function transpose(data: Float32Array, [rows, columns]: Shape): Float32Array {
   return Float32Array.from(data, (_, i) => data[(i % columns!) * rows! + Math.floor(i / columns!)]!);
 }

@@ -7,8 +7,8 @@ import { isInMemory } from './part.js';
 import { partsOf, type StoredParameter } from './stored-parameter.js';
 
 /**
- * Checks that every parameter has a value of its type and shape; there may be more values than parameters.
- * @throws GraphError that lists all parameters whose values are missing or do not fit.
+ * Checks that every parameter has a value of its type and shape. Additional values are allowed.
+ * @throws GraphError that lists all parameters whose values are missing or have another type or shape.
  */
 export function checkParameters(
   parameters: ReadonlyMap<string, Tensor>,
@@ -34,7 +34,5 @@ export function checkParameters(
   }
   const { text } = mismatches;
   if (text !== undefined)
-    throw new GraphError(
-      `The parameters must be those of the graph: ${text}. Give the weights that belong to this model.`,
-    );
+    throw new GraphError(`The parameters must be those of the graph: ${text}. Pass the weights of this model.`);
 }

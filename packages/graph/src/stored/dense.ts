@@ -2,7 +2,7 @@ import type { DType, Shape, TensorData } from '../tensor.js';
 import type { StoredKind } from './kind.js';
 import { type FileRegion, fileDtypes } from './part.js';
 
-/** A tensor as it is. A `TensorData` is one. */
+/** A tensor that is not compressed. A `TensorData` is one. */
 export interface Dense {
   readonly kind?: 'dense' | undefined;
   readonly dtype: DType;

@@ -4,7 +4,7 @@ import type { Shape } from '../tensor.js';
 import type { StoredKind } from './kind.js';
 import { bytesOf, type Part } from './part.js';
 
-/** A tensor in half precision (IEEE 754 binary16), which a runtime widens before it computes. */
+/** A tensor in half precision (IEEE 754 binary16). A runtime converts it to float32 before it computes. */
 export interface Fp16 {
   readonly kind: 'fp16';
   readonly dtype: 'float32';
@@ -20,7 +20,7 @@ export const fp16: StoredKind<Fp16> = {
   decode: ({ shape, halves }) => toFloat32({ dtype: 'F16', shape, bytes: bytesOf(halves) }),
   emit(emitter, name, { shape, halves }) {
     emitter.initializer(name, 'float16', shape, halves);
-    // ONNX Runtime computes what follows from initializers alone when it opens the model.
+    // ONNX Runtime folds operations on initializers when it opens the model.
     return emitter.node('Cast', [name], { to: dataTypes.float32 });
   },
 };

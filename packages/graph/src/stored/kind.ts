@@ -8,17 +8,17 @@ export interface TensorType {
   readonly shape: Shape;
 }
 
-/** All that a kind of stored parameter is. */
+/** The operations of a kind of stored parameter. */
 export interface StoredKind<Value> {
-  /** What a tensor of a checkpoint is apart from its parts, if the checkpoint has it in this kind. */
+  /** Returns a stored parameter without its parts, if the checkpoint has it in this kind. */
   find(name: string, shape: Shape, tensors: ReadonlyMap<string, TensorType>): Description<Value> | undefined;
-  /** How a checkpoint file has its parts. */
+  /** Returns the layout of its parts in a checkpoint file. */
   layout(value: Description<Value>): Layout<Value>;
-  /** The values that it stands for, row-major. */
+  /** Returns its decoded values, row-major. */
   decode(value: InMemory<Value>): TensorData['data'];
   /**
-   * Adds its parts to an ONNX model as initializers, the first under the parameter's name. Returns the name of its values, or how the
-   * model multiplies with it without widening it.
+   * Adds its parts to an ONNX model as initializers, the first under the parameter's name. Returns the name of its decoded values, or
+   * the matrix product with it if the model does not decode it.
    */
   emit(emitter: OnnxEmitter, name: string, value: Value): string | Product;
 }

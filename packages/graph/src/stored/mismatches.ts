@@ -1,14 +1,14 @@
-/** Names that an error lists of each fault. */
+/** Number of names that an error lists per fault. */
 const listed = 5;
 
-/** What is wrong with the values of a model's parameters, to be told in one error. */
+/** Collects the faults of a model's parameters, to report them in one error. */
 export class Mismatches {
   readonly missing: string[] = [];
   /** Sentences such as `a must have shape [2], not [3]`. */
   readonly different: string[] = [];
   readonly unknown: string[] = [];
 
-  /** All of it in words, if there is anything. */
+  /** All faults in words; `undefined` if there are none. */
   get text(): string | undefined {
     const faults = [
       ...this.fault(this.missing, 'is missing', 'are missing'),
@@ -24,7 +24,7 @@ export class Mismatches {
 }
 
 function list(faults: readonly string[], separator: string): string {
-  // Several parameters may be parts of one tensor.
+  // Several parameters may be parts of the same tensor.
   const items = [...new Set(faults)];
   const more = items.length > listed ? ` and ${items.length - listed} more` : '';
   return items.slice(0, listed).join(separator) + more;

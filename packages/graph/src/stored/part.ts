@@ -1,11 +1,11 @@
 import type { DType, Shape } from '../tensor.js';
 
-/** Where values begin in a file, which a runtime maps into memory instead of reading it. They are little-endian and row-major. */
+/** The place of values in a file, little-endian and row-major. A runtime maps the file into memory instead of reading it. */
 export interface FileRegion {
   readonly folder: string;
   /** The file's name in the folder. */
   readonly file: string;
-  /** The first byte. */
+  /** Offset of the first byte. */
   readonly offset: number;
 }
 
@@ -18,10 +18,10 @@ export type Part<Values extends Elements> = Values | FileRegion;
 /** A stored parameter whose parts are all in memory. */
 export type InMemory<Value> = { readonly [Key in keyof Value]: Exclude<Value[Key], FileRegion> };
 
-/** A part of a stored parameter of this type: in memory, if all of its parts are. */
+/** The type of a part of a stored parameter: in memory if all of its parts are. */
 export type PartIn<Value> = Value extends InMemory<Value> ? Elements : Part<Elements>;
 
-/** The fields of a stored parameter that are its parts. */
+/** The names of the fields of a stored parameter that are its parts. */
 type PartField<Value> = {
   [Key in keyof Value]-?: Extract<Value[Key], FileRegion> extends never ? never : Key;
 }[keyof Value];
@@ -29,9 +29,9 @@ type PartField<Value> = {
 /** A stored parameter without its parts. */
 export type Description<Value> = Omit<Value, PartField<Value>>;
 
-/** How a checkpoint file has a part. */
+/** The layout of a part in a checkpoint file. */
 export interface PartLayout {
-  /** What follows the parameter's name in the name of the tensor. */
+  /** The suffix that follows the parameter's name in the tensor's name. */
   readonly suffix: string;
   /** Its element type, as safetensors names it. */
   readonly dtype: keyof typeof arrayTypes;
@@ -50,19 +50,19 @@ const arrayTypes = {
   BOOL: Uint8Array,
 } as const;
 
-/** The name in safetensors of a tensor's element type. */
+/** The names of element types in safetensors. */
 export const fileDtypes = { float32: 'F32', int32: 'I32', bool: 'BOOL' } as const satisfies Record<DType, string>;
 
 export const isInMemory = (part: Part<Elements>): part is Elements => ArrayBuffer.isView(part);
 
-/** The number of bytes of an element. */
+/** Returns the number of bytes per element. */
 export const bytesPerElement = (dtype: PartLayout['dtype']): number => arrayTypes[dtype].BYTES_PER_ELEMENT;
 
-/** The bytes of elements, which share their memory. */
+/** Returns the bytes of elements, which share their memory. */
 export const bytesOf = ({ buffer, byteOffset, byteLength }: Elements): Uint8Array =>
   new Uint8Array(buffer, byteOffset, byteLength);
 
-/** The elements of a part, from its bytes in a file. They share memory where its alignment allows. */
+/** Returns the elements of a part from its bytes in a file. They share the memory if its alignment allows it. */
 export function elementsOf(dtype: PartLayout['dtype'], bytes: Uint8Array): Elements {
   const Type = arrayTypes[dtype];
   const aligned = bytes.byteOffset % Type.BYTES_PER_ELEMENT === 0 ? bytes : Uint8Array.from(bytes);

@@ -4,8 +4,8 @@ import type { Graph, Operation, Tensor } from '../tensor.js';
 import { topologicalOrder } from '../traversal.js';
 
 /**
- * The names of the parameters that may be stored as `blocks` or `columns`: those that the graph only multiplies with, as `[out, in]`, the layout of
- * linear layers.
+ * Returns the names of the parameters that can be stored as `blocks` or `columns`: those that the graph uses only as the `[out, in]`
+ * operand of a matrix product, as linear layers do.
  */
 export function quantizableParameters(graph: Graph): Set<string> {
   const names = new Set<string>();
@@ -17,7 +17,7 @@ export function quantizableParameters(graph: Graph): Set<string> {
     for (const operation of operations) {
       for (const [i, { operation: source, shape }] of operation.inputs.entries()) {
         if (!isOperation(source, 'parameter')) continue;
-        // A loop's operands are what its body captures, which is looked at below.
+        // The other operands of a loop are captured by its body, which is visited below.
         if (isOperation(operation, 'loop') && i >= operation.attributes.carried.length) continue;
         (multipliesWith(operation, i) && shape.length === 2 ? names : others).add(source.attributes.name);
       }
@@ -35,7 +35,7 @@ export function quantizableParameters(graph: Graph): Set<string> {
   return names;
 }
 
-/** Whether an operation is a product whose second operand, `[out, in]`, is the operand `index`. */
+/** Checks whether an operation is a matrix product and `index` is its `[out, in]` operand. */
 function multipliesWith(operation: Operation, index: number): boolean {
   if (!isOperation(operation, 'matmul') || index !== 1) return false;
   return operation.attributes.transposeB && !operation.attributes.transposeA;

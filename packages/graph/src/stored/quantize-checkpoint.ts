@@ -5,10 +5,10 @@ import { bytesOf, type InMemory } from './part.js';
 import { quantizeRows } from './quantized-rows.js';
 import { decodeParameter, layoutOf, partsOf, type StoredParameter } from './stored-parameter.js';
 
-/** A tensor of float32 in memory. */
+/** A float32 tensor in memory. */
 export type Float32Tensor = Extract<TensorData, { dtype: 'float32' }>;
 
-/** The tensors that a checkpoint has for a stored parameter, by name. */
+/** Returns the tensors of a checkpoint for a stored parameter, by name. */
 export function checkpointTensors(name: string, value: InMemory<StoredParameter>): Checkpoint {
   return new Map(
     partsOf(value).map(([, { suffix, dtype, shape }, part]) => [name + suffix, { dtype, shape, bytes: bytesOf(part) }]),
@@ -16,8 +16,9 @@ export function checkpointTensors(name: string, value: InMemory<StoredParameter>
 }
 
 /**
- * Stores every floating-point tensor of two or more axes in 8 bits, as `QuantizedRows`; the rest (biases, norms, integers) stays as it is.
- * @throws CheckpointError if a name that is needed, such as `….scale`, is taken; GraphError if a value is not finite.
+ * Quantizes every floating-point tensor with at least two axes to 8 bits, as `QuantizedRows`. The others (biases, norms, integers) do
+ * not change.
+ * @throws CheckpointError if a required name, such as `….scale`, is taken; GraphError if a value is not finite.
  */
 export function quantize(checkpoint: ReadonlyMap<string, StoredTensor>): Checkpoint {
   const result: Checkpoint = new Map();
@@ -38,9 +39,9 @@ export function quantize(checkpoint: ReadonlyMap<string, StoredTensor>): Checkpo
 }
 
 /**
- * Reads every tensor of a checkpoint as float32, whatever it was stored as. The tensors that belong to an 8-bit one (`name.scale` and so
- * on) are used and do not appear by themselves.
- * @throws CheckpointError if what belongs to an 8-bit tensor is missing, or of another type or shape than it must be.
+ * Converts every tensor of a checkpoint to float32, whatever its stored form. The parts of an 8-bit tensor (`name.scale` and so on) are
+ * not in the result.
+ * @throws CheckpointError if a part of an 8-bit tensor is missing or has the wrong type or shape.
  */
 export function dequantize(checkpoint: ReadonlyMap<string, StoredTensor>): Map<string, Float32Tensor> {
   const eightBit = [...checkpoint].filter(([, { dtype }]) => dtype === 'I8');
@@ -59,7 +60,7 @@ export function dequantize(checkpoint: ReadonlyMap<string, StoredTensor>): Map<s
   return result;
 }
 
-/** The names of the tensors that a checkpoint may have for one in 8 bits: its own first. */
+/** Returns the names of the tensors that may belong to an 8-bit tensor, starting with its own. */
 function rowParts(name: string): string[] {
   const rows = { kind: 'rows', dtype: 'float32', shape: [1], outlierCount: 1 } as const;
   return layoutOf(rows).map(([, { suffix }]) => name + suffix);

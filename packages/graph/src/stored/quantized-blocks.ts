@@ -4,11 +4,11 @@ import type { Shape } from '../tensor.js';
 import type { StoredKind } from './kind.js';
 import type { InMemory, Part } from './part.js';
 
-/** Bits an element. */
+/** Bits per element. */
 export type QuantizedBits = 4 | 8;
 
 /**
- * A matrix `[rows, columns]` in 4 or 8 bits. Each row is cut into blocks of `blockSize` columns, the last filled up with zeros, and
+ * A matrix `[rows, columns]` in 4 or 8 bits. Each row is divided into blocks of `blockSize` columns, the last padded with zeros, and
  *
  *     value ≈ scale[row, block] · (stored − 2^(bits − 1))
  *
@@ -20,28 +20,28 @@ export interface QuantizedBlocks {
   readonly shape: Shape;
   readonly bits: QuantizedBits;
   readonly blockSize: number;
-  /** `[rows, blocks a row, blockSize · bits / 8]` bytes; of 4 bits, the earlier element is the lower half of its byte. */
+  /** `[rows, blocks per row, blockSize · bits / 8]` bytes. With 4 bits, the first element is in the lower half of its byte. */
   readonly blocks: Part<Uint8Array>;
-  /** `[rows, blocks a row]`. */
+  /** `[rows, blocks per row]`. */
   readonly scales: Part<Float32Array>;
 }
 
 const suffixes = { blocks: '.blocks', scales: '.scales' } as const;
 
-/** That of every checkpoint file. */
+/** The block size in all checkpoint files. */
 const defaultBlockSize = 32;
 
 export interface QuantizeOptions {
   /** Default 8. */
   readonly bits?: QuantizedBits | undefined;
-  /** A power of two from 16 up. Default 32. */
+  /** A power of two of at least 16. Default 32. */
   readonly blockSize?: number | undefined;
 }
 
 /**
- * Rounds a matrix to 4 or 8 bits. No element is off by more than half its block's scale, which is the block's largest magnitude over
- * 2^(bits − 1), but for elements near the opposite end, which may be off by a whole one.
- * @throws GraphError if it is no matrix, holds NaN or infinity, or an option is out of its range.
+ * Quantizes a matrix to 4 or 8 bits. The scale of a block is its largest magnitude divided by 2^(bits − 1). The error of an element is
+ * at most half the scale of its block, except near the largest magnitude with the opposite sign, where it is at most the scale.
+ * @throws GraphError if the shape is not that of a matrix, an element is not finite, or an option is invalid.
  */
 export function quantizeBlocks(
   data: Float32Array,
@@ -51,10 +51,10 @@ export function quantizeBlocks(
   const { bits = 8, blockSize = defaultBlockSize } = options;
   const [rows, columns] = shape as [number, number];
   if (shape.length !== 2 || data.length !== rows * columns)
-    throw new GraphError(`quantizeBlocks: ${data.length} elements of shape [${shape}] are no matrix`);
-  if (bits !== 4 && bits !== 8) throw new GraphError(`quantizeBlocks: bits is ${bits}, and must be 4 or 8`);
+    throw new GraphError(`quantizeBlocks: the data must be a matrix, not ${data.length} elements of shape [${shape}].`);
+  if (bits !== 4 && bits !== 8) throw new GraphError(`quantizeBlocks: bits must be 4 or 8, not ${bits}.`);
   if (!Number.isInteger(Math.log2(blockSize)) || blockSize < 16)
-    throw new GraphError(`quantizeBlocks: blockSize is ${blockSize}, and must be a power of two from 16 up`);
+    throw new GraphError(`quantizeBlocks: blockSize must be a power of two of at least 16, not ${blockSize}.`);
   const perRow = Math.ceil(columns / blockSize);
   const zero = 2 ** (bits - 1);
   const blocks = new Uint8Array((rows * perRow * blockSize * bits) / 8);
@@ -62,10 +62,11 @@ export function quantizeBlocks(
   for (let block = 0; block < scales.length; block++) {
     const start = Math.floor(block / perRow) * columns + (block % perRow) * blockSize;
     const length = Math.min(blockSize, columns - (block % perRow) * blockSize);
-    // The element of the largest magnitude is stored as 0, the end of the range that reaches one further.
+    // The element of the largest magnitude is stored as 0: the range reaches one further below the middle than above.
     let extreme = 0;
     for (let i = start; i < start + length; i++) {
-      if (!Number.isFinite(data[i]!)) throw new GraphError(`quantizeBlocks: element ${i} is ${data[i]}`);
+      if (!Number.isFinite(data[i]!))
+        throw new GraphError(`quantizeBlocks: element ${i} must be finite, not ${data[i]}.`);
       if (Math.abs(data[i]!) > Math.abs(extreme)) extreme = data[i]!;
     }
     scales[block] = extreme / -zero;
@@ -118,7 +119,7 @@ export const quantizedBlocks: StoredKind<QuantizedBlocks> = {
     emitter.initializer(name, 'uint8', [N, perRow, (blockSize * bits) / 8], blocks);
     const scalesName = emitter.fresh('scales');
     emitter.initializer(scalesName, 'float32', [N * perRow], scales);
-    // Level 4 rounds the first operand to 8 bits too, for products of integers: without, it was slower than float32.
+    // Level 4 also rounds the first operand to 8 bits, for integer products. Without it, MatMulNBits was slower than float32.
     const attributes = { N, K, bits, block_size: blockSize, accuracy_level: 4 };
     return (emitter, left) => emitter.node('MatMulNBits', [left, name, scalesName], attributes, microsoft);
   },

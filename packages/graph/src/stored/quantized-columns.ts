@@ -5,14 +5,14 @@ import type { InMemory, Part } from './part.js';
 import { quantizeBlocks } from './quantized-blocks.js';
 
 /**
- * A matrix `[rows, columns]` in 8 bits with one scale for each row, stored column after column:
+ * A matrix `[rows, columns]` in 8 bits with one scale per row, in column-major order:
  *
  *     value ≈ scale[row] · (stored[column, row] − 128)
  *
- * It is the layout of ONNX Runtime's `DynamicQuantizeMatMul`, which rounds the other operand to 8 bits with one scale for all of it,
- * where `MatMulNBits` has one for each block of a row. It takes three quarters of the time, and half with many rows, and loses more if a
- * few elements of the other operand are much larger than the rest. (Not the operator's signed bytes: sums of two of their products
- * overflow on processors without VNNI.)
+ * It is the layout of ONNX Runtime's `DynamicQuantizeMatMul`, which rounds the other operand to 8 bits with a single scale.
+ * `MatMulNBits` uses one scale per block of a row instead. Compared with it, `DynamicQuantizeMatMul` takes three quarters of the time,
+ * and half with many rows, but loses more precision if a few elements of the other operand are much larger than the others. (The
+ * bytes are unsigned: sums of two products of signed bytes overflow on processors without VNNI.)
  */
 export interface QuantizedColumns {
   readonly kind: 'columns';
@@ -26,13 +26,12 @@ export interface QuantizedColumns {
 
 const suffixes = { columns: '.columns', scales: '.scales' } as const;
 
-/** The byte that stands for 0. */
+/** The byte that represents 0. */
 const zero = 128;
 
 /**
- * Rounds a matrix to 8 bits with one scale for each row. No element is off by more than `quantizeBlocks` documents, of rows in place of
- * blocks.
- * @throws GraphError as `quantizeBlocks`.
+ * Quantizes a matrix to 8 bits with one scale per row. The error is that of `quantizeBlocks`, with rows as blocks.
+ * @throws GraphError as `quantizeBlocks` does.
  */
 export function quantizeColumns(data: Float32Array, shape: Shape): InMemory<QuantizedColumns> {
   const [rows, columns = 1] = shape as [number, number];

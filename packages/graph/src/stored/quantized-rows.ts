@@ -6,18 +6,18 @@ import type { StoredKind } from './kind.js';
 import type { InMemory, Part } from './part.js';
 
 /**
- * A tensor in 8 bits. A row is everything under one index of the first axis: one output of a linear layer, one output channel of a
- * convolution, one token of an embedding. Each row has a scale of its own,
+ * A tensor in 8 bits. A row consists of all elements with the same index on the first axis: one output of a linear layer, one output
+ * channel of a convolution, or one token of an embedding. Each row has its own scale,
  *
  *     value = scale[row] · stored,   stored ∈ {−127, …, 127}
  *
- * except the outliers, which have values of their own. A runtime widens them before it computes.
+ * except the outliers, which are stored in float32. A runtime converts the rows to float32 before it computes.
  */
 export interface QuantizedRows {
   readonly kind: 'rows';
   readonly dtype: 'float32';
   readonly shape: Shape;
-  /** Of the tensor's shape; 0 at an outlier. */
+  /** `shape`; 0 at an outlier. */
   readonly rows: Part<Int8Array>;
   /** `[rows]`. */
   readonly scale: Part<Float32Array>;
@@ -25,7 +25,7 @@ export interface QuantizedRows {
   readonly outlierCount: number;
   /** `[outlierCount]`. */
   readonly outliers?: Part<Float32Array> | undefined;
-  /** `[outlierCount]`: their positions in row-major order. */
+  /** `[outlierCount]`: their indices in row-major order. */
   readonly outlierPositions?: Part<Int32Array> | undefined;
 }
 
@@ -33,23 +33,23 @@ const suffixes = { scale: '.scale', outliers: '.outliers', outlierPositions: '.o
 
 const largest = 127;
 
-/** Outliers are past this many root mean squares of their row: 0.12 % of normally distributed weights. */
+/** Magnitude of outliers in root mean squares of their row: 0.12 % of normally distributed weights exceed it. */
 const outlierThreshold = 3.25;
 
 /**
- * Rounds each row of a tensor to 8 bits. The scale is the row's largest magnitude without outliers over 127, so zero stays zero and no
- * element is off by more than half a scale. Transformers have single weights that are a hundred times larger than their neighbours
- * (Kovaleva et al. 2021, "BERT Busters"), and one of them would spoil its whole row: elements past 3.25 times the root mean square of
- * their row are outliers, stored as they are, as in SqueezeLLM (Kim et al. 2023).
+ * Quantizes each row of a tensor to 8 bits. The scale is the row's largest magnitude without outliers, divided by 127, so zeros stay
+ * zero and the error of an element is at most half the scale. Transformers have single weights that are a hundred times larger than
+ * their neighbors (Kovaleva et al. 2021, "BERT Busters"), which would make the scale of the whole row too coarse. So elements larger
+ * than 3.25 times the root mean square of their row are outliers, stored in float32, as in SqueezeLLM (Kim et al. 2023).
  * @throws GraphError for a scalar, for data that does not fit the shape, and for values that are not finite.
  */
 export function quantizeRows(data: Float32Array, shape: Shape): InMemory<QuantizedRows> {
   const [rows] = shape;
   if (rows === undefined)
-    throw new GraphError('quantizeRows: the tensor must have an axis, and it is a scalar. Store it as fp32.');
+    throw new GraphError('quantizeRows: the tensor must have at least one axis, not be a scalar. Store it as fp32.');
   if (sizeOf(shape) !== data.length)
     throw new GraphError(
-      `quantizeRows: the data must have ${sizeOf(shape)} elements, as [${shape}] has, not ${data.length}.`,
+      `quantizeRows: the data must have ${sizeOf(shape)} elements for shape [${shape}], not ${data.length}.`,
     );
   const values = new Int8Array(data.length);
   const scales = new Float32Array(rows);
@@ -62,7 +62,7 @@ export function quantizeRows(data: Float32Array, shape: Shape): InMemory<Quantiz
     for (let i = start; i < end; i++) sumOfSquares += data[i]! ** 2;
     if (!Number.isFinite(sumOfSquares)) {
       throw new GraphError(
-        `quantizeRows: row ${row} must be finite, and it has NaN or infinity. Store the tensor as fp32, or fix the training run that made it.`,
+        `quantizeRows: row ${row} must be finite, not contain NaN or infinity. Store the tensor as fp32, or fix the training run.`,
       );
     }
     const threshold = outlierThreshold * Math.sqrt(sumOfSquares / width);
@@ -74,11 +74,11 @@ export function quantizeRows(data: Float32Array, shape: Shape): InMemory<Quantiz
     }
     scales[row] = peak / largest;
     const scale = scales[row]!;
-    // A row of zeros, or of values so small that their scale is no float32.
+    // A row of zeros, or of values whose scale is too small for float32.
     if (scale === 0) continue;
     for (let i = start; i < end; i++) {
       if (Math.abs(data[i]!) > threshold) continue;
-      // A scale this close to float32's smallest may have been rounded down, so that the peak would come out past 127.
+      // A scale near the smallest float32 may be rounded down, so that the peak would exceed 127.
       values[i] = Math.max(-largest, Math.min(largest, Math.round(data[i]! / scale)));
     }
   }
@@ -120,7 +120,7 @@ export const quantizedRows: StoredKind<QuantizedRows> = {
     for (const [i, position] of (outlierPositions ?? []).entries()) {
       if (!(position in values))
         throw new GraphError(
-          `an outlier must be at a position below ${values.length}, not ${position}. The file is corrupt: fetch it again.`,
+          `An outlier must be at a position below ${values.length}, not ${position}. The file is corrupt: download it again.`,
         );
       values[position] = outliers![i]!;
     }
@@ -133,16 +133,16 @@ export const quantizedRows: StoredKind<QuantizedRows> = {
     emitter.initializer(name, 'int8', [count, width], rows);
     const scaleName = emitter.fresh('scale');
     emitter.initializer(scaleName, 'float32', [count, 1], scale);
-    // Not by DequantizeLinear, which ONNX Runtime would leave for each run.
+    // Not DequantizeLinear, which ONNX Runtime would compute in each run.
     let widened = emitter.node('Mul', [emitter.node('Cast', [name], { to: dataTypes.float32 }), scaleName]);
     if (outliers && outlierPositions) {
       const values = emitter.fresh('outliers');
       emitter.initializer(values, 'float32', [outlierCount], outliers);
       const positions = emitter.fresh('positions');
-      // Unsigned, or a negative one of a damaged file would count from the end instead of being refused.
+      // Unsigned, because a negative position in a damaged file would count from the end instead of being refused.
       emitter.initializer(positions, 'uint32', [outlierCount, 1], outlierPositions);
       const flat = emitter.node('Cast', [positions], { to: dataTypes.int64 });
-      // Not by ScatterElements, which would take the matrix as a vector: each copy of all values takes as long as to widen them.
+      // Not ScatterElements, which needs the matrix as a vector: each copy of all values takes as long as converting them.
       const rowAndColumn = ['Div', 'Mod'].map((type) => emitter.node(type, [flat, emitter.integers([width])]));
       widened = emitter.node('ScatterND', [widened, emitter.node('Concat', rowAndColumn, { axis: 1 }), values]);
     }

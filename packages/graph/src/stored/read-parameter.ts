@@ -3,7 +3,7 @@ import type { TensorData } from '../tensor.js';
 import { bytesPerElement, elementsOf, type FileRegion, type InMemory, isInMemory } from './part.js';
 import { kindOf, partsOf, type StoredParameter, withParts } from './stored-parameter.js';
 
-/** A parameter's values in memory, as float32, wherever they are: for a runtime that maps no files. In files, in Node.js only. */
+/** Reads a parameter into memory as float32, for a runtime that does not map files. Values in files need Node.js. */
 export async function readParameter(value: StoredParameter): Promise<TensorData> {
   const parts = partsOf(value).map(async ([field, { dtype, shape }, part]) => {
     if (isInMemory(part)) return [field, part] as const;
@@ -14,7 +14,10 @@ export async function readParameter(value: StoredParameter): Promise<TensorData>
   return { dtype: value.dtype, shape: value.shape, data } as TensorData;
 }
 
-/** @throws Error if the file is shorter. */
+/**
+ * Reads bytes of a file.
+ * @throws Error if the file is too short.
+ */
 async function readRegion({ folder, file, offset }: FileRegion, length: number): Promise<Uint8Array> {
   const [{ open }, { join }] = await Promise.all([import('node:fs/promises'), import('node:path')]);
   const bytes = new Uint8Array(length);
@@ -22,7 +25,8 @@ async function readRegion({ folder, file, offset }: FileRegion, length: number):
   try {
     for (let filled = 0; filled < length; ) {
       const { bytesRead } = await handle.read(bytes, filled, length - filled, offset + filled);
-      if (bytesRead === 0) throw new Error(`${join(folder, file)} ends before byte ${offset + length}`);
+      if (bytesRead === 0)
+        throw new Error(`${join(folder, file)} must have at least ${offset + length} bytes. Download it again.`);
       filled += bytesRead;
     }
   } finally {

@@ -16,10 +16,10 @@ import { type QuantizedBlocks, quantizedBlocks } from './quantized-blocks.js';
 import { type QuantizedColumns, quantizedColumns } from './quantized-columns.js';
 import { type QuantizedRows, quantizedRows } from './quantized-rows.js';
 
-/** A parameter's values as they are stored: as they are, in half precision or quantized; each part of them in memory or in a file. */
+/** A parameter in full precision, in half precision or quantized. Each of its parts is in memory or in a file. */
 export type StoredParameter = Dense | Fp16 | QuantizedRows | QuantizedColumns | QuantizedBlocks;
 
-/** In the order in which a checkpoint is asked for them. */
+/** The kinds, in the order in which they are looked for in a checkpoint. */
 const kinds = {
   fp16,
   rows: quantizedRows,
@@ -28,7 +28,7 @@ const kinds = {
   blocks: quantizedBlocks,
 } satisfies Record<NonNullable<StoredParameter['kind']>, unknown>;
 
-/** The kind of a stored parameter. */
+/** Returns the kind of a stored parameter. */
 export function kindOf(value: Pick<StoredParameter, 'kind'>): StoredKind<StoredParameter> {
   return kinds[value.kind ?? 'dense'];
 }
@@ -40,7 +40,7 @@ export type StoredDescription = StoredParameter extends infer Kind
     : never
   : never;
 
-/** What a checkpoint has a tensor as, apart from its parts, if it has it. */
+/** Finds a parameter in a checkpoint, and returns it without its parts. */
 export function findStored(
   name: string,
   shape: Shape,
@@ -53,12 +53,12 @@ export function findStored(
   return undefined;
 }
 
-/** How a checkpoint file has the parts of a stored parameter, by their fields. */
+/** Returns the layout of a stored parameter's parts in a checkpoint file, by their fields. */
 export function layoutOf(value: StoredDescription): [field: string, layout: PartLayout][] {
   return Object.entries(kindOf(value).layout(value));
 }
 
-/** The layout and the place of each part, by its field. */
+/** Returns the layout and the value of each part, by its field. */
 export function partsOf<Value extends StoredParameter>(
   value: Value,
 ): [field: string, layout: PartLayout, part: PartIn<Value>][] {
@@ -66,7 +66,7 @@ export function partsOf<Value extends StoredParameter>(
   return layoutOf(value).map(([field, layout]) => [field, layout, parts[field]!]);
 }
 
-/** A stored parameter of these parts. */
+/** Returns a stored parameter with these parts. */
 export function withParts(
   description: StoredDescription,
   parts: readonly (readonly [field: string, part: Part<Elements>])[],
@@ -74,12 +74,12 @@ export function withParts(
   return { ...description, ...Object.fromEntries(parts) } as StoredParameter;
 }
 
-/** The places in files that a parameter's values are in: none, for those in memory. */
+/** Returns the places of a parameter's parts that are in files. */
 export function fileRegionsOf(value: StoredParameter): readonly FileRegion[] {
   return partsOf(value).flatMap(([, , part]) => (isInMemory(part) ? [] : [part]));
 }
 
-/** The values that a stored parameter stands for, row-major. */
+/** Returns the decoded values of a stored parameter, row-major. */
 export function decodeParameter(value: InMemory<StoredParameter>): Float32Array {
   return kindOf(value).decode(value) as Float32Array;
 }

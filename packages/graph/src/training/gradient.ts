@@ -49,9 +49,9 @@ import type { Operation, OperatorName, Shape, Tensor } from '../tensor.js';
 import { topologicalOrder } from '../traversal.js';
 
 /**
- * A gradient rule: from an operation y = f(x₁, …) and the gradient of the loss by y, the gradients by x₁, …. Each has its operand's
- * shape, or a shape that the operand broadcasts to: `grad` sums it to the operand's. `undefined` stands for an operand that has no
- * gradient, such as an index.
+ * A gradient rule of an operation y = f(x₁, …): computes the gradients by x₁, … from the gradient of the loss by y. A gradient has the
+ * shape of its operand, or a shape that the operand broadcasts to; `grad` then sums it to the operand's shape. `undefined` means that
+ * an operand, such as an index, has no gradient.
  */
 type Rule<Name extends OperatorName> = (context: {
   /** The gradient by the first output. */
@@ -70,7 +70,7 @@ const swapLastAxes = (x: Tensor) => {
   return transpose(x, [...Array(rank - 2).keys(), rank - 1, rank - 2]);
 };
 
-/** Sums a gradient over the axes that broadcasting repeated, back to the operand's shape. */
+/** Sums a gradient over the broadcast axes, to the operand's shape. */
 function sumTo(g: Tensor, shape: Shape): Tensor {
   if (sameShape(g.shape, shape)) return g;
   const added = g.shape.length - shape.length;
@@ -81,8 +81,8 @@ function sumTo(g: Tensor, shape: Shape): Tensor {
 }
 
 /**
- * The taps that a pixel repeated `factor` times along rows and columns meets of a kernel `[rows, columns]`, for each pixel of the result that
- * sees it: `[rows · columns, (rows + factor − 1) · (columns + factor − 1)]`, 1 where they meet.
+ * Returns the matrix that turns the taps of a kernel `[rows, columns]` into those of the wider kernel that a pixel repeated `factor`
+ * times along rows and columns spreads with: `[rows · columns, (rows + factor − 1) · (columns + factor − 1)]`, of zeros and ones.
  */
 function spreadingTaps(rows: number, columns: number, factor: number): Tensor {
   const [height, width] = [rows + factor - 1, columns + factor - 1];
@@ -97,7 +97,7 @@ function spreadingTaps(rows: number, columns: number, factor: number): Tensor {
   return constant({ dtype: 'float32', shape: [rows * columns, height * width], data });
 }
 
-/** Brings back, as axes of size 1, those that a reduction dropped. */
+/** Restores the axes that a reduction dropped, with size 1. */
 function restoreAxes(g: Tensor, x: Tensor, axes: readonly number[]): Tensor {
   return reshape(
     g,
@@ -105,7 +105,7 @@ function restoreAxes(g: Tensor, x: Tensor, axes: readonly number[]): Tensor {
   );
 }
 
-/** The rules of reverse mode, one an operator. Those that it lacks have no gradient, or yield no float32. */
+/** The rules of reverse-mode differentiation, one per operator. Operators without a rule have no gradient or no float32 output. */
 export const gradientRules: { readonly [Name in OperatorName]?: Rule<Name> } = {
   neg: ({ g }) => [neg(g)],
   exp: ({ g, y }) => [mul(g, y[0]!)],
@@ -139,7 +139,7 @@ export const gradientRules: { readonly [Name in OperatorName]?: Rule<Name> } = {
   mul: ({ g, x: [a, b] }) => [mul(g, b!), mul(g, a!)],
   div: ({ g, x: [, b], y }) => [div(g, b!), neg(div(mul(g, y[0]!), b!))],
   pow: ({ g, x: [a, b], y }) => {
-    // Both operands are replaced before an infinity comes of them: it would meet a factor of 0, here or in a second derivative.
+    // Replace the operands before they give an infinity: multiplied by 0, here or in a second derivative, it would give NaN.
     const lowered = select(equal(b!, 0), 0, sub(b!, 1));
     const isFlat = logicalAnd(equal(a!, 0), logicalNot(less(b!, 0)));
     return [mul(g, mul(b!, pow(a!, lowered))), mul(g, mul(log(select(isFlat, 1, a!)), y[0]!))];
@@ -152,7 +152,7 @@ export const gradientRules: { readonly [Name in OperatorName]?: Rule<Name> } = {
     const byReadA = matmul(g, b!, { transposeB: !transposeB });
     const byA = transposeA ? swapLastAxes(byReadA) : byReadA;
     if (b!.shape.length === 2 && a!.shape.length > 2 && !transposeA) {
-      // One matrix serves the whole batch: its gradient is one product over all rows.
+      // The whole batch shares one matrix: its gradient is one product over all rows.
       const rowsA = reshape(a!, [-1, a!.shape.at(-1)!]);
       const rowsG = reshape(g, [-1, g.shape.at(-1)!]);
       return [
@@ -170,7 +170,7 @@ export const gradientRules: { readonly [Name in OperatorName]?: Rule<Name> } = {
     conv2dWeightGradient(image!, g, kernel!.shape, attributes),
     bias && sum(g, { axes: [0, 2, 3] }),
   ],
-  // A convolution of repeated pixels spreads each of them with a wider kernel: the gradient of a convolution of stride `factor`.
+  // A convolution of repeated pixels spreads each pixel with a wider kernel, like the input gradient of a convolution of stride `factor`.
   upsampleConv2d: ({ g, x: [image, kernel, bias], attributes: { factor, padding } }) => {
     const [out, channels, rows, columns] = kernel!.shape as [number, number, number, number];
     const spreading = spreadingTaps(rows, columns, factor);
@@ -225,7 +225,7 @@ export const gradientRules: { readonly [Name in OperatorName]?: Rule<Name> } = {
   max: ({ g, x, y, attributes: { axes } }) => [
     onlyWhere(equal(x[0]!, restoreAxes(y[0]!, x[0]!, axes)), restoreAxes(g, x[0]!, axes)),
   ],
-  // The sum from an element to the end: the total without what stands before it.
+  // The sum from an element to the end is the total minus the sum of the elements before it.
   cumsum: ({ g }) => [add(sub(sum(g, { axes: [-1], keepDims: true }), cumsum(g)), g)],
   softmax: ({ g, y }) => [mul(y[0]!, sub(g, sum(mul(g, y[0]!), { axes: [-1], keepDims: true })))],
   logSoftmax: ({ g, x }) => [sub(g, mul(softmax(x[0]!), sum(g, { axes: [-1], keepDims: true })))],
@@ -242,7 +242,7 @@ export const gradientRules: { readonly [Name in OperatorName]?: Rule<Name> } = {
     const [batch, channels] = x!.shape as [number, number];
     const rows = [batch, channels, sizeOf(x!.shape) / (batch * channels)];
     const [gRows, xRows] = [reshape(g, rows), reshape(normalized!, rows)];
-    // All sums over pixels are those of a channel, of which there are few: what a group needs are sums of these.
+    // Sum over the pixels of each channel first: the sums of a group are sums of these few values.
     const byBias = sum(gRows, { axes: [-1], keepDims: true });
     const byWeight = sum(mul(gRows, xRows), { axes: [-1], keepDims: true });
     const scale = mul(reshape(weight!, [groups, channels / groups]), reciprocalDeviation!);
@@ -276,7 +276,7 @@ export const gradientRules: { readonly [Name in OperatorName]?: Rule<Name> } = {
  * Builds the gradients of a scalar by some tensors, by reverse mode: a function from graph to graph. A tensor that the scalar does
  * not depend on gets zeros. The operations that it adds are in the layers of those that they differentiate.
  *
- * @throws GraphError if `of` is no float32 scalar, or if an operator on the way has no rule.
+ * @throws GraphError if `of` is not a float32 scalar, or if an operator between `of` and `by` has no gradient rule.
  *
  * @example
  * ```ts
@@ -289,7 +289,7 @@ export const gradientRules: { readonly [Name in OperatorName]?: Rule<Name> } = {
  */
 export function grad(of: Tensor, by: readonly Tensor[]): Tensor[] {
   if (of.dtype !== 'float32' || of.shape.length > 0)
-    throw new GraphError(`grad: it differentiates a float32 scalar, not ${describe(of)}`);
+    throw new GraphError(`grad: of must be a float32 scalar, not ${describe(of)}.`);
   const order = topologicalOrder([of]);
   const wanted = new Set(by);
   const depends = new Set<Operation>();
@@ -311,7 +311,7 @@ export function grad(of: Tensor, by: readonly Tensor[]): Tensor[] {
     if (!rule || !g || others) {
       const which = others ? ' for an output other than its first' : '';
       throw new GraphError(
-        `grad: operator ${node.name}${node.layer ? ` in ${node.layer}` : ''} has no gradient rule${which}`,
+        `grad: operator ${node.name}${node.layer ? ` in ${node.layer}` : ''} has no gradient rule${which}.`,
       );
     }
     inLayer(node.layer, () => {
@@ -321,7 +321,7 @@ export function grad(of: Tensor, by: readonly Tensor[]): Tensor[] {
         if (!result || !depends.has(operand.operation)) continue;
         if (!sameShape(broadcastShapes(operand.shape, result.shape) ?? [], result.shape)) {
           throw new GraphError(
-            `grad: the rule of ${node.name} gave ${describe(result)} for operand ${i}, ${describe(operand)}`,
+            `grad: the rule of ${node.name} returned ${describe(result)} for operand ${i}, ${describe(operand)}.`,
           );
         }
         const gradient = sumTo(result, operand.shape);

@@ -16,16 +16,16 @@ import {
 } from '../operators.js';
 import type { Shape, Tensor } from '../tensor.js';
 
-/** One parameter's step, or that of several parameters laid end to end: see `Optimizer.kind`. */
+/** One optimizer step of a parameter, or of several concatenated parameters: see `Optimizer.kind`. */
 export interface ParameterStep {
-  /** Of the parameter, or of one of them. */
+  /** The name of the parameter, or of one of them. */
   readonly name: string;
-  /** As the parameter was declared, or one of them. */
+  /** The declared shape of the parameter, or of one of them. */
   readonly shape: Shape;
   readonly parameter: Tensor;
   /** The gradient of the loss by the parameter. */
   readonly gradient: Tensor;
-  /** What the optimizer remembers of the parameter. */
+  /** The optimizer's state for the parameter. */
   readonly slots: Readonly<Record<string, Tensor>>;
   /** float32 scalar. */
   readonly learningRate: Tensor;
@@ -33,31 +33,31 @@ export interface ParameterStep {
   readonly step: Tensor;
 }
 
-/** An update rule of parameters, as a function from graph to graph. */
+/** An update rule for parameters, as a function from graph to graph. */
 export interface Optimizer {
-  /** What it remembers of a parameter of the given shape: tensors by name, all zeros before the first step. */
+  /** Returns the shapes of the state for a parameter of the given shape, by name. The state is zero before the first step. */
   slots(shape: Shape): Readonly<Record<string, Shape>>;
   /**
-   * Given by an optimizer that treats each element by itself, with slots of the parameter's shape: parameters of equal kind
-   * may be laid end to end and updated as one.
+   * Returns a key; small parameters with equal keys are concatenated and updated together. Implement it only if the update is
+   * elementwise and the slots have the parameter's shape.
    */
   kind?(name: string, shape: Shape): string;
-  /** The parameter and the slots after one step. */
+  /** Computes the parameter and the slots after one step. */
   update(step: ParameterStep): { readonly parameter: Tensor; readonly slots: Readonly<Record<string, Tensor>> };
 }
 
 export interface SgdOptions {
-  /** Share of the last update that is kept. Range `[0, 1)`. Default 0. */
+  /** Fraction of the last update that is kept. Range `[0, 1)`. Default 0. */
   readonly momentum?: number | undefined;
 }
 
-/** A share of what is kept from step to step. */
+/** The fraction of a value that is kept from step to step. */
 const keptShare = optional(number({ min: 0, below: 1 }));
 const atLeastZero = optional(number({ min: 0 }));
 
 const sgdOptions = object<SgdOptions>({ momentum: keptShare });
 
-/** Stochastic gradient descent with momentum, as in PyTorch: v ← momentum · v + g, p ← p − learningRate · v. */
+/** Creates stochastic gradient descent with momentum, as in PyTorch: v ← momentum · v + g, p ← p − learningRate · v. */
 export function sgd(options: SgdOptions = {}): Optimizer {
   const { momentum = 0 } = readOptions(sgdOptions, options, 'sgd');
   return {
@@ -76,15 +76,15 @@ export interface AdamOptions {
   readonly beta1?: number | undefined;
   /** Decay of the mean of squared gradients. Default 0.999. */
   readonly beta2?: number | undefined;
-  /** Added to the root of the mean of squares. Default 1e-8. */
+  /** Added to the root mean square of the gradients. Default 1e-8. */
   readonly epsilon?: number | undefined;
 }
 
-/** Weight decay, decoupled from the gradient: each step takes `learningRate · weightDecay` of a parameter away. */
+/** Decoupled weight decay: each step multiplies a parameter by `1 − learningRate · weightDecay`. */
 export interface WeightDecayOptions {
-  /** Its strength. Default 0.01 in AdamW, 0 in Adafactor. */
+  /** Default 0.01 in AdamW, 0 in Adafactor. */
   readonly weightDecay?: number | undefined;
-  /** Which parameters decay. Default those with two axes or more: not biases, nor the scales of norms. */
+  /** Selects the parameters that decay. Default: those with at least two axes, so not biases or scales of norms. */
   readonly decays?: ((name: string, shape: Shape) => boolean) | undefined;
 }
 
@@ -95,12 +95,12 @@ const weightDecayFields: Fields<WeightDecayOptions> = { weightDecay: atLeastZero
 const adamOptions = object<AdamOptions>(adamFields);
 const adamWOptions = object<AdamWOptions>({ ...adamFields, ...weightDecayFields });
 
-/** Adam (Kingma and Ba 2015). */
+/** Creates Adam (Kingma and Ba 2015). */
 export function adam(options: AdamOptions = {}): Optimizer {
   return adamW({ ...readOptions(adamOptions, options, 'adam'), weightDecay: 0 });
 }
 
-/** Adam with decoupled weight decay (Loshchilov and Hutter 2019). */
+/** Creates AdamW: Adam with decoupled weight decay (Loshchilov and Hutter 2019). */
 export function adamW(options: AdamWOptions = {}): Optimizer {
   const given = readOptions(adamWOptions, options, 'adamW');
   const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0.01 } = given;
@@ -111,7 +111,7 @@ export function adamW(options: AdamWOptions = {}): Optimizer {
     update: ({ name, shape, parameter, gradient, slots, learningRate, step }) => {
       const average = add(mul(slots.mean!, beta1), mul(gradient, 1 - beta1));
       const squares = add(mul(slots.square!, beta2), mul(square(gradient), 1 - beta2));
-      // The corrections for the zero start are scalars: they are moved out of the passes over all elements.
+      // The bias corrections are scalars. Combining them with the rate and epsilon saves passes over all elements.
       const correction1 = sub(1, pow(scalar(beta1), step));
       const correction2 = sqrt(sub(1, pow(scalar(beta2), step)));
       const rate = div(mul(learningRate, correction2), correction1);
@@ -122,7 +122,7 @@ export function adamW(options: AdamWOptions = {}): Optimizer {
   };
 }
 
-/** Whether a parameter decays. */
+/** Returns a function that checks whether a parameter decays. */
 function decaying({ weightDecay = 0, decays = (_, shape) => shape.length >= 2 }: WeightDecayOptions) {
   return (name: string, shape: Shape) => weightDecay > 0 && decays(name, shape);
 }
@@ -138,8 +138,8 @@ export interface AdafactorOptions extends WeightDecayOptions {
   /** Added to squared gradients. Default 1e-30. */
   readonly epsilon?: number | undefined;
   /**
-   * The two axes by which the second moments of a parameter are factored: they are kept as their means along the one and along the
-   * other. `undefined` keeps the moments of all elements. Default {@link largestAxes}.
+   * Returns the two axes along which the second moments of a parameter are factored: only their means along each of these axes are
+   * kept. `undefined` keeps the second moments of all elements. Default {@link largestAxes}.
    */
   readonly factoredAxes?: ((shape: Shape) => readonly [number, number] | undefined) | undefined;
 }
@@ -148,9 +148,9 @@ export interface AdafactorOptions extends WeightDecayOptions {
 const smallestFactoredAxis = 128;
 
 /**
- * Returns the two largest axes of a shape, the largest one last, and the later one of equal axes; or `undefined` if the second largest
- * has fewer than 128 elements. So optax chooses the axes that Adafactor factors by: a convolution's kernel of `[512, 256, 3, 3]` by its
- * channels. (PyTorch and Transformers factor any tensor by its last two axes.)
+ * Returns the two largest axes of a shape, the largest last; of equal axes the later one counts as larger. Returns `undefined` if the
+ * second largest axis has fewer than 128 elements. This is how optax selects the axes that Adafactor factors: for a convolution kernel
+ * `[512, 256, 3, 3]` the channels. (PyTorch and Transformers always use the last two axes.)
  */
 export function largestAxes(shape: Shape): readonly [number, number] | undefined {
   const sorted = [...shape.keys()].sort((a, b) => shape[a]! - shape[b]!);
@@ -167,8 +167,8 @@ const adafactorOptions = object<AdafactorOptions>({
 });
 
 /**
- * Adafactor without momentum and with the caller's learning rate (Shazeer and Stern 2018, algorithms 4 and 5): the second moments of a
- * large matrix are kept as one number per row and one per column.
+ * Creates Adafactor without momentum and with the caller's learning rate (Shazeer and Stern 2018, algorithms 4 and 5). It stores one
+ * second moment per row and one per column of a large matrix.
  */
 export function adafactor(options: AdafactorOptions = {}): Optimizer {
   const given = readOptions(adafactorOptions, options, 'adafactor');
@@ -209,7 +209,7 @@ export function adafactor(options: AdafactorOptions = {}): Optimizer {
   };
 }
 
-/** Scales gradients down together so that their joint norm is at most `limit` (Pascanu et al. 2013), and gives that norm. */
+/** Scales gradients down so that their global norm is at most `limit` (Pascanu et al. 2013). Also returns the norm before scaling. */
 export function clipByGlobalNorm(gradients: readonly Tensor[], limit: number): { gradients: Tensor[]; norm: Tensor } {
   const total = gradients.map((gradient) => sum(square(gradient))).reduce((a, b) => add(a, b));
   const norm = sqrt(total);

@@ -20,63 +20,64 @@ import type { DType, Graph, Shape, Tensor } from '../tensor.js';
 import { grad } from './gradient.js';
 import { clipByGlobalNorm, type Optimizer } from './optimizers.js';
 
-/** The loss of one batch and what else is to be reported of it. */
+/** The loss and the metrics of one batch. */
 export interface LossResult {
   /** A float32 scalar. */
   readonly loss: Tensor;
-  /** float32 of any shape, averaged over accumulated batches. Not named as anything of the training graph's own. */
+  /** float32 of any shape, averaged over accumulated batches. A name must differ from the other outputs of the training graph. */
   readonly metrics?: Readonly<Record<string, Tensor>> | undefined;
 }
 
 export interface TrainingOptions {
   /** The inputs of one batch, by name. */
   readonly batch: Readonly<Record<string, { readonly shape: Shape; readonly dtype: DType }>>;
-  /** The model: from parameters and one batch to the loss. */
+  /** Builds the model: computes the loss from the parameters and one batch. */
   readonly loss: (scope: ParameterScope, batch: Readonly<Record<string, Tensor>>) => LossResult;
   readonly optimizer: Optimizer;
-  /** Steps that one run of the graph takes: what is remembered stays inside between them. */
+  /** Number of steps per run of the graph. Between them the state stays inside the graph. */
   readonly stepsPerRun: number;
-  /** Batches whose gradients are averaged before a step. Default 1. */
+  /** Number of batches whose gradients are averaged before a step. Default 1. */
   readonly accumulation?: number | undefined;
-  /** Largest norm of all gradients together. Default no limit. */
+  /** Largest global norm of the gradients. Default: no limit. */
   readonly clipNorm?: number | undefined;
-  /** Which parameters are trained. Default all; the others are given at each run and stay as they are. */
+  /** Selects the parameters to train. Default all. The others are inputs of each run and do not change. */
   readonly trains?: ((name: string) => boolean) | undefined;
   /**
-   * Also keeps an exponential moving average of the parameters, with this decay at most: at step t it is (1 + t) / (10 + t),
-   * so that the first values are soon forgotten. Default none.
+   * Also keeps an exponential moving average of the parameters. The decay at step t is the smaller of `averageDecay` and
+   * (1 + t) / (10 + t), so that the initial values fade quickly. Default: no average.
    */
   readonly averageDecay?: number | undefined;
 }
 
-/** A training graph and what its inputs and outputs mean. */
+/** A training graph with its parameters and its state. */
 export interface TrainingGraph {
   /**
-   * Inputs: `learningRate` float32 `[stepsPerRun]`; `step` int32, the number of steps taken before; the batches
-   * `[stepsPerRun, accumulation, …]` by their names; the state by its names; the parameters.
-   * Outputs: the state after the steps, by the same names; `loss` and `gradientNorm`, float32 `[stepsPerRun]`, and the metrics, `[stepsPerRun, …]`.
+   * Inputs: `learningRate` float32 `[stepsPerRun]`; `step` int32, the number of steps taken so far; the batches
+   * `[stepsPerRun, accumulation, …]`, the state and the parameters, each under its name.
+   * Outputs: the state after the steps, under the same names; `loss` and `gradientNorm`, float32 `[stepsPerRun]`; and the metrics
+   * `[stepsPerRun, …]`.
    */
   readonly graph: Graph;
   /** All parameters of the model. */
   readonly parameters: ReadonlyMap<string, Tensor>;
-  /** What changes from run to run: trained parameters under their names, slots as `optimizer/<slot>/<name>`, averages as `average/<name>`. */
+  /** The state that each run updates: trained parameters by name, slots as `optimizer/<slot>/<name>`, averages as `average/<name>`. */
   readonly state: ReadonlyMap<string, Shape>;
 }
 
 /**
- * Builds a graph that takes several training steps in one run: forward, backward, clipping and the optimizer, with the
- * state carried from step to step inside the graph.
+ * Builds a graph that takes several training steps in one run. A step consists of the forward pass, the backward pass, gradient
+ * clipping and the optimizer. The state passes from step to step inside the graph.
  */
 export function trainingGraph(options: TrainingOptions): TrainingGraph {
   const { optimizer, stepsPerRun, accumulation = 1, clipNorm, averageDecay } = options;
   const specs = Object.entries(options.batch);
 
-  // A first building of the model tells which parameters it has.
+  // Build the model once to find its parameters.
   const scope = new ParameterScope();
   options.loss(scope, Object.fromEntries(specs.map(([name, { shape, dtype }]) => [name, input(name, shape, dtype)])));
   const parameters = scope.parameters;
   const trained = [...parameters.keys()].filter((name) => options.trains?.(name) ?? true);
-  if (trained.length === 0) throw new GraphError('trainingGraph: no parameter is trained');
+  if (trained.length === 0) throw new GraphError('trainingGraph: trains must select at least one parameter.');
 
   const inputs: Record<string, Tensor> = {};
   const stateInput = (name: string, shape: Shape) => {
@@ -86,9 +87,9 @@ export function trainingGraph(options: TrainingOptions): TrainingGraph {
   const groups = groupParameters(parameters, trained, optimizer).map((names) => {
     const shapes = names.map((name) => parameters.get(name)!.shape);
     const slots = Object.keys(optimizer.slots(shapes[0]!));
-    // A 1×1 kernel by itself is a vector too: where a scalar meets axes of size 1 at the end, ONNX Runtime takes 30 ns for an element.
+    // Flatten a single 1×1 kernel too: to broadcast a scalar over trailing axes of size 1, ONNX Runtime takes 30 ns per element.
     const flat = optimizer.kind !== undefined && (names.length > 1 || shapes[0]!.at(-1) === 1);
-    /** The group's part of the state, a tensor of the loop each: the parameters, the slots, and the averages. */
+    /** The group's state, one carried tensor of the loop each: the parameters, the slots and the averages. */
     const carried = [
       { names, shapes, flat },
       ...slots.map((slot) => ({
@@ -123,7 +124,7 @@ export function trainingGraph(options: TrainingOptions): TrainingGraph {
     for (const { names, shapes, carried } of groups)
       for (const [name, tensor] of zip(names, cut(now.get(carried[0]!)!, shapes))) values.set(name, tensor);
 
-    /** Loss and metrics of one batch, and each group's gradient. */
+    /** Computes the loss and the metrics of one batch, and each group's gradient. */
     const differentiate = (index: Tensor): { reported: Tensor[]; gradients: Tensor[] } => {
       const batch = Object.fromEntries(
         Object.entries(batches).map(([name, tensor]) => [name, gather(gather(tensor, iteration), index)]),
@@ -183,10 +184,10 @@ export function trainingGraph(options: TrainingOptions): TrainingGraph {
   return { graph: { inputs, outputs }, parameters, state };
 }
 
-/** Elements of a parameter below which the calls of its update's operators cost more than their work. */
+/** For parameters with fewer elements, the calls of the update's operators cost more than their work. */
 const smallSize = 32768;
 
-/** Parameters that are updated together: small ones of a kind, and each of the others by itself. */
+/** Groups the parameters that are updated together: small ones of the same kind. Every other parameter is a group of its own. */
 function groupParameters(
   parameters: ReadonlyMap<string, Tensor>,
   trained: readonly string[],
@@ -202,13 +203,13 @@ function groupParameters(
   return [...groups.values()];
 }
 
-/** Tensors laid end to end, a vector, if `flat`; else the only one as it is. */
+/** Concatenates tensors to one vector if `flat`; otherwise returns the only tensor. */
 function join(tensors: readonly Tensor[], flat: boolean): Tensor {
   const [first, ...others] = flat ? tensors.map((tensor) => reshape(tensor, [-1])) : tensors;
   return others.length === 0 ? first! : concat([first!, ...others], 0);
 }
 
-/** The tensors that were joined. */
+/** Splits a tensor into the tensors that {@link join} joined. */
 function cut(joined: Tensor, shapes: readonly Shape[]): Tensor[] {
   if (shapes.length === 1) return [reshape(joined, shapes[0]!)];
   let end = 0;
@@ -221,7 +222,7 @@ function cut(joined: Tensor, shapes: readonly Shape[]): Tensor[] {
 
 const zip = <A, B>(a: readonly A[], b: readonly B[]): [A, B][] => a.slice(0, b.length).map((item, i) => [item, b[i]!]);
 
-/** The state before the first step: the parameters' values, averages equal to them, and slots of zeros. */
+/** Returns the state before the first step: the parameters' values, averages equal to them, and slots of zeros. */
 export function initialState(
   training: TrainingGraph,
   parameters: ReadonlyMap<string, { readonly data: Float32Array }>,

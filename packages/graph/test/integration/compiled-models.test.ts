@@ -4,7 +4,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { expect, test } from 'vitest';
 import { compute, emptyCache, keptIn, temporary } from '../compiled.js';
 
-test('a cache of compiled models compiles again where the code that emits models changed, and in another release', async () => {
+test('a cache of compiled models compiles again if the emitting code or the release changes', async () => {
   const cache = emptyCache();
   await compute(cache, 1);
   const package_ = mkdtempSync(join(temporary, 'package-'));
@@ -21,7 +21,7 @@ test('a cache of compiled models compiles again where the code that emits models
   )) as typeof import('@dalle-mini/graph/onnxruntime');
   expect(await compute(cache, 1, 1, Copy)).toBe(32);
   expect(keptIn(cache)).toHaveLength(1);
-  // The one file that has the operators' names in ONNX.
+  // The only file that contains the ONNX operators' names.
   const emitting = readdirSync(join(package_, 'dist'), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.js'))
     .map((name) => join(package_, 'dist', name))

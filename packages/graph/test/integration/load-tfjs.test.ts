@@ -11,7 +11,7 @@ describe('loading TensorFlow.js', () => {
     for (const folder of folders) rmSync(folder, { recursive: true });
   });
 
-  /** What loading gives in a project with these packages and no others, each of the given source. */
+  /** Loads TensorFlow.js in a project that has only these packages, with the given sources. */
   async function load(packages: Readonly<Record<string, string>>): Promise<string> {
     const folder = mkdtempSync(join(tmpdir(), 'graph-tfjs-'));
     folders.push(folder);
@@ -49,21 +49,21 @@ describe('loading TensorFlow.js', () => {
     expect(await load({ '@tensorflow/tfjs-core': core, ...cpu })).toBe('core with cpu');
   });
 
-  test('adds no backend to those that are registered', async () => {
+  test('adds no backend if one is registered', async () => {
     expect(await load({ '@tensorflow/tfjs-core': `${core} register('webgpu');`, ...wasm })).toBe('core with webgpu');
   });
 
-  test('says what to install', async () => {
+  test('names the package to install if there is none', async () => {
     expect(await load({})).toMatch(/^TensorFlow.js is not installed: run `npm install @tensorflow\/tfjs-node`/);
     expect(await load({ '@tensorflow/tfjs-core': core })).toMatch(
       /npm install @tensorflow\/tfjs-core @tensorflow\/tfjs-backend-wasm`$/,
     );
   });
 
-  test('does not pass over a native TensorFlow that is broken', async () => {
+  test('reports a broken native TensorFlow instead of skipping it', async () => {
     const broken = { '@tensorflow/tfjs-node': "throw new Error('libtensorflow.so.2 is missing');" };
     expect(await load({ ...broken, '@tensorflow/tfjs-core': core, ...cpu })).toBe(
-      '@tensorflow/tfjs-node is installed, and does not load: libtensorflow.so.2 is missing',
+      '@tensorflow/tfjs-node is installed, but does not load: libtensorflow.so.2 is missing',
     );
   });
 });

@@ -26,7 +26,7 @@ for (const { model, feeds } of JSON.parse(readFileSync(process.argv[1], 'utf8'))
 console.log('done');
 `;
 
-test('ONNX Runtime has nothing to say about the models of all operators, layers and gradients', async () => {
+test('ONNX Runtime prints no warning for the models of all operators, layers and gradients', async () => {
   const cases = [...[...operatorCases.values()].flat(), ...layerCases];
   const ruled = [...operatorCases].filter(([name]) => name in gradientRules).flatMap(([, list]) => list);
   const graphs = [...cases.map(caseGraph), ...[...ruled, ...layerCases].filter(isDifferentiable).map(gradientGraph)];

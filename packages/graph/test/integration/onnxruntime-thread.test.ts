@@ -13,7 +13,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 const folder = mkdtempSync(join(tmpdir(), 'graph-thread-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** Lets the main thread of a program end its workers from within. */
+/** Lets the main thread of a program end its workers from inside. */
 const preload = join(folder, 'preload.cjs');
 writeFileSync(
   preload,
@@ -27,7 +27,7 @@ writeFileSync(
   }`,
 );
 
-/** Runs a program in a process of its own; it fails if the process does not end by itself in time. */
+/** Runs a program in a child process, and fails if the process does not end in time. */
 function program(source: string) {
   const imports = `
     import * as g from '@dalle-mini/graph';
@@ -37,7 +37,7 @@ function program(source: string) {
     const feeds = { x: { dtype: 'float32', shape: [3], data: Float32Array.of(1, 2, 3) } };
     const runtime = new OnnxRuntime({ threads: 1 });
     const print = (error) => console.log(error.message);
-    /** Blocks the main thread while the workers go on: their replies arrive after what follows. */
+    /** Blocks the main thread while the workers continue, so that their replies arrive after the next statement. */
     const block = () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500);
   `;
   return runModule(imports + source, import.meta.dirname, [], {
@@ -46,10 +46,10 @@ function program(source: string) {
   });
 }
 
-describe('dispose settles, and the process lives until then,', () => {
+describe('dispose settles, and the process stays alive until then,', () => {
   const disposed = 'the ONNX runtime was disposed of while it worked\n';
 
-  test('where the reply of a run arrives after it', async () => {
+  test('if the reply of a run arrives after it', async () => {
     const source = `
       const executable = await runtime.compile(graph);
       executable.run(feeds).catch(print);
@@ -60,7 +60,7 @@ describe('dispose settles, and the process lives until then,', () => {
     expect(await program(source)).toEqual({ code: 0, stdout: `${disposed}end\n`, stderr: '' });
   });
 
-  test('where the reply of opening a model arrives after it', async () => {
+  test('if the reply of opening a model arrives after it', async () => {
     const source = `
       runtime.compile(graph).catch(print);
       await new Promise(setImmediate);
@@ -76,7 +76,7 @@ const x = g.input('x', [3]);
 const graph: g.Graph = { inputs: { x }, outputs: { y: g.neg(x) } };
 const feeds = () => ({ x: float32([3], [1, 2, 3]) });
 
-/** Starts a runtime, does something with it, and returns the workers that it started. */
+/** Starts a runtime, calls `use` with it, and returns the workers that it started. */
 async function withWorkers(work: (runtime: OnnxRuntime, workers: readonly Worker[]) => Promise<void>): Promise<void> {
   const workers: Worker[] = [];
   const add = (worker: Worker) => void workers.push(worker);
@@ -106,7 +106,7 @@ test('a runtime is disposed of by Symbol.asyncDispose', () =>
     await expect(executable.run(feeds())).rejects.toThrow('this executable was disposed of');
   }));
 
-test('runs that are asked for after an executable’s dispose are refused', () =>
+test('runs after an executable’s dispose are refused', () =>
   withWorkers(async (runtime) => {
     const executable = await runtime.compile(graph);
     const first = executable.run(feeds());
@@ -120,7 +120,7 @@ describe('after its worker stopped', () => {
   const path = join(folder, 'model.onnx');
   writeFileSync(path, emitOnnx(graph));
 
-  test('a model of a file, and one without parameters, are opened again', () =>
+  test('a model in a file, and one without parameters, are opened again', () =>
     withWorkers(async (runtime, workers) => {
       const executables = [await runtime.open(path, graph), await runtime.compile(graph)];
       await Promise.all(workers.map((worker) => worker.terminate()));
@@ -130,7 +130,7 @@ describe('after its worker stopped', () => {
       await expect(executables[0]!.run(feeds())).rejects.toThrow('this executable was disposed of');
     }));
 
-  test('runs that are asked for at once open a model once', () =>
+  test('simultaneous runs open a model once', () =>
     withWorkers(async (runtime, workers) => {
       const executable = await runtime.compile(graph);
       await workers[0]!.terminate();
@@ -139,7 +139,7 @@ describe('after its worker stopped', () => {
       expect(workers).toHaveLength(2);
     }));
 
-  test('a model that was given in memory says why it is lost, and others can be opened', () =>
+  test('a model that was passed in memory reports why it is lost, and others can be opened', () =>
     withWorkers(async (runtime, workers) => {
       const w = new g.ParameterScope().parameter('w', [3], initializers.ones);
       const product: g.Graph = { inputs: { x }, outputs: { y: g.mul(x, w) } };
@@ -148,7 +148,7 @@ describe('after its worker stopped', () => {
       await workers[0]!.terminate();
       const message =
         'The worker thread of ONNX Runtime stopped: it exited with code 1. ' +
-        'The model was given in memory, which is lost. Compile or open it again.';
+        'The model was passed in memory, which is lost. Compile or open it again.';
       await expect(executable.run(feeds())).rejects.toThrow(message);
       await expect(executable.bind({})).rejects.toThrow(message);
       await executable.dispose();
@@ -156,13 +156,13 @@ describe('after its worker stopped', () => {
       expect([...(await again.run(feeds())).y!.data]).toEqual([2, 4, 6]);
     }));
 
-  test('inputs that were bound on it are lost, and can be bound again', () =>
+  test('its bound inputs are lost, and can be bound again', () =>
     withWorkers(async (runtime, workers) => {
       const executable = await runtime.compile(graph);
       const bound = await executable.bind(feeds());
       await workers[0]!.terminate();
       await expect(bound.run({})).rejects.toThrow(
-        'The worker thread of ONNX Runtime stopped: it exited with code 1. The inputs that were bound on it are lost. Call bind again.',
+        'The worker thread of ONNX Runtime stopped: it exited with code 1. Its bound inputs are lost. Call bind again.',
       );
       await bound.dispose();
       expect([...(await (await executable.bind(feeds())).run({})).y!.data]).toEqual([-1, -2, -3]);
@@ -171,7 +171,7 @@ describe('after its worker stopped', () => {
   test.each([
     ['exit', 'it exited with code 7'],
     ['throw', 'out of paper'],
-  ])('calls under way say why, and later ones work (%s)', async (how, why) => {
+  ])('pending calls are rejected with the reason, and later ones work (%s)', async (how, why) => {
     const source = `
       const executable = await runtime.compile(graph);
       const runs = Promise.allSettled(Array.from({ length: 1000 }, () => executable.run(feeds)));

@@ -1,7 +1,7 @@
 import { runModule } from '@dalle-mini/testing/processes';
 import { describe, expect, test } from 'vitest';
 
-/** Runs a program in a process of its own; it fails if the process does not end by itself in time. */
+/** Runs a program in a child process, and fails if the process does not end in time. */
 function program(source: string) {
   const imports = `
     import * as g from '@dalle-mini/graph';
@@ -15,7 +15,7 @@ function program(source: string) {
 }
 
 describe('a process', () => {
-  test('ends although a runtime is idle', async () => {
+  test('ends while a runtime is idle', async () => {
     const source = `
       const executable = await new OnnxRuntime().compile({ inputs: { x }, outputs: { y: g.neg(x) } });
       console.log((await executable.run(feeds)).y.data.join());
@@ -34,7 +34,7 @@ describe('a process', () => {
     expect(await program(source)).toEqual({ code: 0, stdout: 'refused\nnot transferable\n', stderr: '' });
   });
 
-  test('that is told to exit during a run exits as it was told', async () => {
+  test('that calls process.exit during a run exits with its code', async () => {
     const source = `
       const matrix = g.input('matrix', [512, 512]);
       const { carried } = g.loop(40, [matrix], (_, [state]) => ({ carried: [g.matmul(state, matrix)] }));
@@ -46,7 +46,7 @@ describe('a process', () => {
     expect(await program(source)).toEqual({ code: 3, stdout: '', stderr: '' });
   });
 
-  test('does not end while a run is under way', async () => {
+  test('does not end during a run', async () => {
     const source = `
       const matrix = g.input('matrix', [512, 512]);
       const { carried } = g.loop(20, [matrix], (_, [state]) => ({ carried: [g.matmul(state, matrix)] }));

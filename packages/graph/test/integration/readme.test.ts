@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
 const block = (language: string) => readme.match(new RegExp(`\`\`\`${language}\n(.*?)\`\`\``, 's'))![1]!;
 
-test('the example of the README prints what it says', async () => {
+test('the example of the README prints the documented output', async () => {
   const { stdout } = await runModule(block('js'), import.meta.dirname);
   expect(stdout).toBe(block('text'));
 });

@@ -2,11 +2,11 @@ import { sizeOf } from '../../shape.js';
 import { dataTypes } from '../proto.js';
 import { replace } from './pass.js';
 
-/** Writes a block into a cache by ScatterND, which copies whole rows: Where took four times as long, and ScatterElements five. */
+/** Updates a KV cache by ScatterND, which copies whole rows: Where took four times as long, and ScatterElements five. */
 export const scatterCacheUpdates = replace('update', (emitter, [x, block, position], { inputs }) => {
   const rows = inputs[1]!.shape.slice(0, -1);
   const last = rows.length - 1;
-  // Each row's index, at position 0.
+  // The index of each row at position 0.
   const first = BigInt64Array.from({ length: sizeOf(rows) * rows.length }, (_, i) => {
     const [row, axis] = [Math.floor(i / rows.length), i % rows.length];
     return BigInt(Math.floor(row / sizeOf(rows.slice(axis + 1))) % rows[axis]!);

@@ -2,9 +2,9 @@ import { normalized } from '../lowerings.js';
 import { replace } from './pass.js';
 
 /**
- * Scales and shifts normalized images by a convolution of each channel alone. It takes one pass over memory instead of two, in the layout
- * that ONNX Runtime has for the convolution that follows. Only with parameters that are initializers, which it brings into that layout
- * once, and in whole blocks of channels.
+ * Scales and shifts normalized images by a depthwise convolution. This takes one pass over memory instead of two, and uses the blocked
+ * layout that ONNX Runtime needs for the next convolution. It applies only if the parameters are initializers, so that ONNX Runtime
+ * reorders them once, and if the channels fill whole blocks.
  */
 export const scaleGroupsByConvolution = replace(
   'groupNormalize',

@@ -7,7 +7,7 @@ import { scaleQueriesByVector } from './query-scale.js';
 import { convolveSubPixels } from './sub-pixel-conv.js';
 import { convolveByWinograd } from './winograd.js';
 
-/** The rewrites that are for speed: without them a model computes the same. Where two want one operation, the first has it. */
+/** Rewrites for speed, which do not change the results. If several passes rewrite the same operation, the first one wins. */
 export const onnxPasses: readonly Pass[] = [
   fuseLayerNorms,
   scaleQueriesByVector,

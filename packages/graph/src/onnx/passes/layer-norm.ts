@@ -4,8 +4,9 @@ import type { Operation, Tensor } from '../../tensor.js';
 import type { Pass, Rewrite } from './pass.js';
 
 /**
- * Writes normalizations that are multiplied by a vector, or to which one is added, as one node, which takes one pass over memory, where
- * nothing else needs what is between: in inference all layer norms, in training none, for gradients need it.
+ * Fuses a normalization with the multiplication and addition of vectors that follow it into one node, which takes one pass over
+ * memory. This requires that nothing else uses the intermediate results. So it applies to all layer norms in inference, and to none in
+ * training, where gradients use them.
  */
 export const fuseLayerNorms: Pass = (operations, results) => {
   const users = new Map<Tensor, (Operation | undefined)[]>();
@@ -17,7 +18,7 @@ export const fuseLayerNorms: Pass = (operations, results) => {
   for (const operation of operations) for (const tensor of operation.inputs) use(tensor, operation);
   for (const tensor of results) use(tensor);
 
-  /** The operation that applies a vector to a tensor, and the vector, if nothing else uses the tensor. */
+  /** Returns the operation that applies a vector to a tensor, and the vector, if nothing else uses the tensor. */
   const application = (name: 'mul' | 'add', tensor: Tensor): [Operation, Tensor] | undefined => {
     const [user, ...others] = users.get(tensor) ?? [];
     if (!user || others.length > 0 || !isOperation(user, name)) return undefined;

@@ -3,12 +3,12 @@ import type { Operation, OperatorName, Tensor } from '../../tensor.js';
 import type { OnnxEmitter } from '../emitter.js';
 import type { Lowering } from '../lowerings.js';
 
-/** Writes an operation otherwise than its lowering does: returns the names of its outputs. */
+/** Emits an operation in another form than its lowering does, and returns the names of its outputs. */
 export type Rewrite = (emitter: OnnxEmitter) => string | readonly string[];
 
 /**
- * Finds operations of a graph, or of a loop's body, that can be written so that they run faster than by their lowerings, and how.
- * `'included'` is an operation that the rewrite of another one computes, and whose outputs nothing else needs.
+ * Finds the operations of a graph, or of a loop's body, that have a faster form than their lowerings, and returns their rewrites.
+ * `'included'` marks an operation that the rewrite of another one includes, and whose outputs nothing else uses.
  */
 export type Pass = (
   operations: readonly Operation[],
@@ -16,7 +16,7 @@ export type Pass = (
   emitter: OnnxEmitter,
 ) => ReadonlyMap<Operation, Rewrite | 'included'>;
 
-/** Makes the pass that writes all operations of one operator by another lowering, where that suits them. */
+/** Creates a pass that uses another lowering for the operations of one operator, if `suits` returns true for them. */
 export const replace =
   <Name extends OperatorName>(
     name: Name,

@@ -3,8 +3,8 @@ import type { Operation } from '../../tensor.js';
 import type { Pass, Rewrite } from './pass.js';
 
 /**
- * Multiplies what is the one row of a matrix product by a vector, where a graph multiplies it by a number, as attention does with its
- * queries: ONNX Runtime makes a number the product's own factor, and computes such a product with one row twice as slowly.
+ * Replaces the scalar factor of the left operand of a matrix product by a vector if the operand has one row, as the queries of
+ * attention have in generation. ONNX Runtime fuses a scalar factor into the product, and a fused product with one row is half as fast.
  */
 export const scaleQueriesByVector: Pass = (operations) => {
   const rewrites = new Map<Operation, Rewrite>();

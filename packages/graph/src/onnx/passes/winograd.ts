@@ -1,17 +1,17 @@
 /**
- * Winograd's minimal filtering F(4, 3) (Lavin and Gray 2016, section 4.1) down the rows of an image: four rows of a convolution's result
- * take six products a column of the kernel, instead of twelve. In one dimension, for what the two-dimensional form saves
- * more goes into moving what it transforms.
+ * Winograd's minimal filtering F(4, 3) (Lavin and Gray 2016, section 4.1) along the rows of an image: four rows of a convolution's
+ * result take six products per column of the kernel instead of twelve. It is one-dimensional, because the two-dimensional form loses
+ * more time in its transforms than it saves in products.
  */
 import type { Operation, Shape } from '../../tensor.js';
 import type { OnnxEmitter } from '../emitter.js';
 import { replace } from './pass.js';
 
-/** Rows of the result that are computed together, and products that they take. */
+/** Number of rows of the result that are computed together, and number of products for them. */
 const rowsTogether = 4;
 const products = 6;
 
-/** From six rows of the image to one factor of each product: Bᵀ of the paper. */
+/** Bᵀ of the paper: transforms six rows of the image to the first factor of each product. */
 const ofImage = [
   [4, 0, -5, 0, 1, 0],
   [0, -4, -4, 1, 1, 0],
@@ -20,7 +20,7 @@ const ofImage = [
   [0, 2, -1, -2, 1, 0],
   [0, 4, 0, -5, 0, 1],
 ];
-/** From the three rows of the kernel to the other: G. */
+/** G: transforms the three rows of the kernel to the second factor. */
 const ofKernel = [
   [1 / 4, 0, 0],
   [-1 / 6, -1 / 6, -1 / 6],
@@ -29,33 +29,34 @@ const ofKernel = [
   [1 / 24, -1 / 12, 1 / 6],
   [0, 0, 1],
 ];
-/** From the products to four rows of the result: Aᵀ. */
+/** Aᵀ: transforms the products to four rows of the result. */
 const ofProducts = [
   [1, 1, 1, 1, 1, 0],
   [0, 1, -1, 2, -2, 0],
   [0, 1, 1, 4, 4, 0],
   [0, 1, -1, 8, -8, 1],
 ];
-/** The product that Aᵀ adds to each row once: the bias is added to it. */
+/** The product to which the bias is added: Aᵀ adds it to each row exactly once. */
 const biased = 1;
 
 /**
- * Whether the transforms cost less than they save, with a kernel that is an initializer, whose transform is computed once. On two cores
- * of AMD Zen 3 a convolution of 128 channels took three quarters of the time, and of 256 two thirds; of 64 channels it gained
- * nothing. Of few pixels it does, but a kernel's transform has twice its elements, and most of a model's stand in such layers. Of
- * more than 128 x 128 what is transformed takes too much memory: with 256 x 256, a VQ-GAN took 200 MB more for a sixth less time.
+ * Checks whether Winograd's form is worth its cost. The kernel must be an initializer, so that it is transformed once. On two cores of
+ * AMD Zen 3, a convolution of 128 channels took three quarters of the time and one of 256 channels two thirds, but one of 64 channels
+ * gained nothing. Images of few pixels would gain too, but most weights of a model are in such layers, and a transformed kernel has
+ * twice as many elements. For images of more than 128 × 128 pixels the transformed images take too much memory: with 256 × 256, a
+ * VQ-GAN took 200 MB more for a sixth less time.
  */
 function suitsWinograd({ inputs, outputs, attributes }: Operation<'conv2d'>, emitter: OnnxEmitter): boolean {
   const [out, channels, rows, columns] = inputs[1]!.shape as [number, number, number, number];
   const [, , height, width] = outputs[0]!.shape as [number, number, number, number];
-  // ONNX Runtime's fastest convolutions take groups of whole blocks of channels, of 8 or 16.
+  // The fastest convolutions of ONNX Runtime need groups of whole blocks of 8 or 16 channels.
   const isWide = [out, channels].every((count) => count >= 128 && count % 16 === 0);
   const isTiled = attributes.stride === 1 && rows === 3 && columns === 3 && height % rowsTogether === 0;
   if (!emitter.isInitializer(inputs[1]!)) return false;
   return isWide && isTiled && height * width >= 32 ** 2 && height * width <= 128 ** 2;
 }
 
-/** Writes such a convolution: the six products are a convolution of six groups, with kernels of one row. */
+/** Emits a convolution in Winograd's form. The six products are a convolution of six groups, with kernels of one row. */
 function winogradConv(
   emitter: OnnxEmitter,
   [image, kernel, bias]: readonly string[],
@@ -69,7 +70,7 @@ function winogradConv(
   const matrix = (rows: readonly (readonly number[])[], shape: Shape) =>
     emitter.constant('float32', shape, Float32Array.from(rows.flat()));
 
-  // Convolutions too, of each channel alone, that step from strip to strip: so the image stays in ONNX Runtime's layout for them.
+  // The transforms are depthwise convolutions with a stride of one strip, so that the image stays in ONNX Runtime's blocked layout.
   const transformed = ofImage.map((factors) => {
     const filters = emitter.constant(
       'float32',
@@ -80,7 +81,7 @@ function winogradConv(
     return emitter.node('Conv', [image!, filters], attributes);
   });
 
-  // A row of the matrix for each of the kernel's nine elements, a column for each of the six times three that they become.
+  // The matrix has a row for each of the kernel's 3 × 3 elements, and a column for each of the 6 × 3 transformed elements.
   const elements = [0, 1, 2].flatMap((row) =>
     [0, 1, 2].map((column) =>
       ofKernel.flatMap((factors) => [0, 1, 2].map((other) => (other === column ? factors[row]! : 0))),
