@@ -119,7 +119,7 @@ const rows = [
   {
     model: 'sampling',
     files: '',
-    compared: 'the distribution before sampling, and how often each token is drawn from it',
+    compared: 'the distribution before sampling, and how often each token is sampled from it',
     tests: [tests('decoder/test/sampling'), tests('decoder/test/sampling-reference')],
   },
   {
