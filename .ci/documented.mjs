@@ -99,7 +99,7 @@ async function makePictures(folder) {
 }
 
 function markdownPrograms() {
-  const paths = execute('git', ['ls-files', '*.md', ':!.changeset']).trim().split('\n');
+  const paths = execute('git', ['ls-files', '*.md', ':!.changeset', ':!*.api.md']).trim().split('\n');
   return paths.flatMap((path) => programsOf(path, readFileSync(join(root, path), 'utf8')));
 }
 

@@ -280,7 +280,8 @@ export const gradientRules: { readonly [Name in OperatorName]?: Rule<Name> } = {
  *
  * @example
  * ```ts
- * import { grad, input, printGraph, square, sum } from '@dalle-mini/graph';
+ * import { input, printGraph, square, sum } from '@dalle-mini/graph';
+ * import { grad } from '@dalle-mini/graph/training';
  *
  * const x = input('x', [3]);
  * const [dx] = grad(sum(square(x)), [x]); // 2 · x
