@@ -1,5 +1,5 @@
 /**
- * Uses the packs as a stranger would: an empty app outside the repository installs them, is type-checked and runs.
+ * Uses the packs as a new user does: an empty app outside the repository installs them, is type-checked and runs.
  * Usage: node .ci/apps.mjs PACKS APPS, with the folder that packs.mjs wrote, and one for the apps
  */
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -10,7 +10,7 @@ const [packsFolder, appsFolder] = process.argv.slice(2).map((path) => resolve(pa
 const packs = readJson(join(packsFolder, 'index.json'));
 const manifests = new Map(workspaces('packages').map(({ manifest }) => [manifest.name, manifest]));
 
-/** A package and all those of this repository that it needs. */
+/** Returns a package and all packages of this repository that it needs. */
 function closure(name, found = new Set()) {
   if (found.has(name)) return found;
   found.add(name);
@@ -20,13 +20,13 @@ function closure(name, found = new Set()) {
   return found;
 }
 
-/** Makes an app of one file that depends on nothing but a package, and builds it. Returns its folder. */
+/** Creates and builds an app of one file that depends on one package only. Returns its folder. */
 function createApp(name, packageName) {
   const folder = join(appsFolder, name);
   mkdirSync(folder, { recursive: true });
   const dependencies = Object.fromEntries([...closure(packageName)].map((needed) => [needed, `file:${packs[needed]}`]));
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ name, private: true, type: 'module', dependencies }));
-  // The app has no .npmrc of ours; CONTRIBUTING.md says what onnxruntime-node would do.
+  // The app does not have this repository's .npmrc; CONTRIBUTING.md documents what onnxruntime-node would do.
   execute('npm', ['install', '--no-package-lock'], { cwd: folder, env: { ONNXRUNTIME_NODE_INSTALL: 'skip' } });
   copyFileSync(join(root, '.ci', 'apps', `${name}.ts`), join(folder, 'app.ts'));
   const options = ['--strict', '--module', 'nodenext', '--target', 'es2022', '--skipLibCheck', 'false'];
@@ -42,7 +42,7 @@ const run = (folder, ...args) => execute(process.execPath, ['app.js', ...args], 
 /** Width and height of a PNG file. */
 function pngSize(path) {
   const bytes = readFileSync(path);
-  if (bytes.toString('latin1', 1, 4) !== 'PNG') throw new Error(`${path} is no PNG file`);
+  if (bytes.toString('latin1', 1, 4) !== 'PNG') throw new Error(`${path} must be a PNG file.`);
   return { width: bytes.readUInt32BE(16), height: bytes.readUInt32BE(20) };
 }
 

@@ -1,4 +1,4 @@
-/** What the scripts of this folder share. */
+/** Functions shared by the scripts of this folder. */
 import { spawnSync } from 'node:child_process';
 import { appendFileSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ export const root = fileURLToPath(new URL('..', import.meta.url));
 
 export const readJson = (path) => JSON.parse(readFileSync(path, 'utf8'));
 
-/** The workspaces below a folder of the repository: their folders and manifests, sorted by name. */
+/** Returns the workspaces in a folder of the repository, with their folders and manifests, sorted by name. */
 export function workspaces(folder) {
   return readdirSync(join(root, folder), { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
@@ -17,7 +17,7 @@ export function workspaces(folder) {
     .map((path) => ({ path, manifest: readJson(join(path, 'package.json')) }));
 }
 
-/** Runs a check, prints and counts its result: a failure is what it throws. */
+/** Runs a check, and prints and counts its result. A check fails if it throws. */
 export async function check(name, body) {
   try {
     await body();
@@ -34,7 +34,7 @@ function record(result, name) {
   if (process.env.CHECKS) appendFileSync(process.env.CHECKS, `${result} ${name}\n`);
 }
 
-/** Runs a program and returns what it printed. Throws with its output if it fails, or is not done after `minutes`. */
+/** Runs a program and returns its output. Throws an error with the output if it fails or takes longer than `minutes`. */
 export function execute(command, args, { cwd = root, env = {}, minutes = 5 } = {}) {
   const { status, stdout, stderr, error } = spawnSync(command, args, {
     cwd,

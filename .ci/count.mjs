@@ -10,9 +10,9 @@ if (existsSync(report)) {
   for (const { status, assertionResults } of JSON.parse(readFileSync(report, 'utf8')).testResults) {
     const failures = assertionResults.filter((test) => test.status === 'failed').length;
     passed += assertionResults.filter((test) => test.status === 'passed').length;
-    // A file that cannot be loaded has no tests, and has failed all the same.
+    // A test file that cannot be loaded has no tests, but counts as failed.
     failed += status === 'failed' ? Math.max(failures, 1) : failures;
   }
 }
-// A stage with failed tests is not counted beside them; one that failed for another reason is.
+// A failed stage counts only if it has no failed tests, because those count already.
 console.log(passed, Math.max(failed, stages));

@@ -49,7 +49,7 @@ try {
   rmSync(project, { recursive: true });
 }
 
-/** Runs a program in a folder of its own, with links to the files that the documentation speaks of. */
+/** Runs a program in a separate folder, with links to the files that the documentation mentions. */
 function run({ file, text }) {
   const folder = mkdtempSync(join(project, 'run-'));
   for (const name of readdirSync(join(project, 'files'))) symlinkSync(join(project, 'files', name), join(folder, name));
@@ -60,7 +60,7 @@ function run({ file, text }) {
   execute(process.execPath, [script], { cwd: folder });
 }
 
-/** Makes the files that the documentation speaks of. In place of models of the hub there are folders of their names, which are opened first. */
+/** Creates the files that the documentation mentions. Folders with the names of hub models replace these, because folders take precedence. */
 async function prepareFiles() {
   const place = (name) => {
     const path = join(project, 'files', name);

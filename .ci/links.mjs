@@ -1,12 +1,12 @@
 /**
- * Checks that links lead somewhere: relative links of the Markdown files to files, folders and headings of the repository, and links of
+ * Checks that the targets of links exist: relative links of the Markdown files to files, folders and headings of the repository, and links of
  * the built documentation (`npm run docs`) to pages and anchors of it.
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { check, execute, root } from './checks.mjs';
 
-/** The anchors that GitHub gives a file's headings. */
+/** Returns the anchors of a file's headings on GitHub. */
 function anchors(path) {
   const headings = readFileSync(path, 'utf8').matchAll(/^#+ (.+)$/gm);
   return [...headings].map(([, text]) =>
@@ -17,7 +17,7 @@ function anchors(path) {
   );
 }
 
-/** What the group of a pattern matches in a page: values of attributes. */
+/** Returns the matches of a pattern's group in a page, such as values of attributes. */
 const matches = (html, pattern) => [...html.matchAll(pattern)].map(([, value]) => value.replaceAll('&amp;', '&'));
 
 await check('relative links in Markdown files lead somewhere', () => {

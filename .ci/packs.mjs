@@ -7,7 +7,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { check, execute, root, workspaces } from './checks.mjs';
 
-/** Packed sizes in MB past which something has slipped in. The model's weights are the package `emoji`. */
+/** Upper limits of the packed sizes in MB, to notice unwanted files. The package `emoji` contains the model's weights. */
 const largest = { '@dalle-mini/emoji': 96 };
 const largestCode = 1;
 
@@ -20,7 +20,7 @@ const sizes = [];
 for (const { path, manifest } of workspaces('packages')) {
   const { name } = manifest;
   if (manifest.private) continue;
-  await check(`${name}: packs, with a README, a license and nothing astray`, () => {
+  await check(`${name}: packs with a README, a license and no unexpected files`, () => {
     const [pack] = JSON.parse(execute('npm', ['pack', '--json', '--pack-destination', folder], { cwd: path }));
     const file = join(folder, pack.filename);
     index[name] = file;
@@ -32,12 +32,12 @@ for (const { path, manifest } of workspaces('packages')) {
     });
     const files = pack.files.map((entry) => entry.path);
     for (const needed of ['README.md', 'LICENSE', 'package.json']) {
-      if (!files.includes(needed)) throw new Error(`the pack holds no ${needed}`);
+      if (!files.includes(needed)) throw new Error(`The pack must contain ${needed}.`);
     }
     const astray = files.filter((entry) => /(^|\/)(test|node_modules|\.turbo)\/|\.test\.|\.tsbuildinfo$/.test(entry));
-    if (astray.length > 0) throw new Error(`the pack holds ${astray.join(', ')}`);
+    if (astray.length > 0) throw new Error(`The pack must not contain ${astray.join(', ')}.`);
     const limit = largest[name] ?? largestCode;
-    if (pack.size > limit * 1e6) throw new Error(`the pack is ${pack.size / 1e6} MB; at most ${limit} MB are expected`);
+    if (pack.size > limit * 1e6) throw new Error(`The pack must have at most ${limit} MB, not ${pack.size / 1e6}.`);
   });
   const file = index[name];
   if (!file) continue;

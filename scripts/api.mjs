@@ -1,5 +1,5 @@
 /**
- * Writes reports of all that is public, `packages/NAME/api/ENTRY.api.md` for each of the packages' exports, after a build:
+ * Writes reports of the public API, `packages/NAME/api/ENTRY.api.md` for each of the packages' exports, after a build:
  * `node scripts/api.mjs`. Whatever changes for users then changes a report, which a reviewer reads. With `--check` it writes nothing, and
  * fails unless the reports are what it would write.
  */
@@ -40,7 +40,7 @@ function writeReport({ name, packageName, folder, built }, reportFolder) {
         tsdocMessageReporting: { default: { logLevel: 'none' } },
         extractorMessageReporting: {
           default: { logLevel: 'none' },
-          // A type that public signatures name, and users cannot import.
+          // A type that public signatures use but users cannot import.
           'ae-forgotten-export': { logLevel: 'warning', addToApiReportFile: true },
         },
       },
@@ -70,7 +70,7 @@ try {
     });
     if (changed.length > 0) {
       console.error(
-        `The API differs from the reports in ${changed.join(', ')}. If this is meant, run "npm run api" and commit the reports.`,
+        `The API differs from the reports in ${changed.join(', ')}. If this is intended, run "npm run api" and commit the reports.`,
       );
       process.exitCode = 1;
     }

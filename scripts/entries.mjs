@@ -4,8 +4,8 @@ import { join } from 'node:path';
 const root = join(import.meta.dirname, '..');
 
 /**
- * Lists what the packages of this repository export: by which name it is imported, the source of it, and the JavaScript that is built from
- * that. Paths begin at the root of the repository. A package whose exports are sources has no `built`.
+ * Lists the exports of the packages of this repository: the name to import, the source file, and the JavaScript file that is built from
+ * it. Paths are relative to the root of the repository. A package that exports its sources has no `built`.
  *
  * @returns {{ name: string, packageName: string, folder: string, isPrivate: boolean, source: string, built?: string }[]}
  */

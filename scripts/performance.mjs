@@ -7,7 +7,7 @@ import { timeOf } from '../benchmarks/dist/measurement.js';
 import { median } from '../benchmarks/dist/processes.js';
 import { rooflineOf } from '../benchmarks/dist/work.js';
 
-/** What the benchmarks wrote into a folder with `--out`, of those that were run. */
+/** Reads the results that the benchmarks wrote to a folder with `--out`. */
 async function readResults(folder) {
   const read = async (name) => {
     try {
@@ -57,7 +57,7 @@ const drawings = (results) =>
     (file?.results ?? []).flatMap((group) => (group.measured ? [{ ...group, size: file.size }] : [])),
   );
 
-/** The median over the rounds of all stages together, in milliseconds. */
+/** Returns the median over the rounds of the total time of all stages, in milliseconds. */
 const wholeTime = (contender) =>
   contender && median(contender.rounds.map((round) => Object.values(round).reduce((sum, ms) => sum + ms)));
 
@@ -74,7 +74,7 @@ function tokenRoofline(results, images, dtype) {
   return work && rooflineOf(work['256 tokens'], groupOf(results, 'mini', images).machine) / 256;
 }
 
-/** The VQ-GAN alone, in turns with PyTorch: medians of the rounds. */
+/** Returns the figures of the VQ-GAN alone, measured alternately with PyTorch: medians over the rounds. */
 function tokenizing(results, task, dtype = 'fp32') {
   const found = results.tokenize?.results.find((result) => result.task === task && (result.dtype ?? 'fp32') === dtype);
   if (!found) return {};
@@ -280,7 +280,7 @@ const stageLines = drawings(results).flatMap(({ size, images, machine, measured 
     }),
 );
 
-/** Milliseconds of a token's products with weights alone. */
+/** Returns the milliseconds of only a token's products with weights. */
 function alone(images, dtype) {
   const drawn = miniOf(results, images, dtype);
   return drawn && divide(timeOf(drawn, 'products of 256 tokens'), 256);
@@ -397,7 +397,7 @@ ${runLines.join('\n')}
 const path = 'docs/performance.md';
 if (process.argv.includes('--check')) {
   const isCurrent = (await readFile(path, 'utf8').catch(() => '')) === page;
-  if (!isCurrent) console.error(`${path} is not what benchmarks/results say: run node scripts/performance.mjs`);
+  if (!isCurrent) console.error(`${path} must agree with benchmarks/results. Run node scripts/performance.mjs.`);
   process.exitCode = isCurrent ? 0 : 1;
 } else {
   await writeFile(path, page);

@@ -6,7 +6,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { relative, resolve } from 'node:path';
 
-/** Tests of a file whose names begin so, all of which must pass. An empty beginning is all of the file. */
+/** Selects the tests of a file whose names start with `beginning`, all of which must pass. An empty string selects all tests. */
 const tests = (file, ...beginnings) => ({
   file: `packages/${file}.test.ts`,
   beginnings: beginnings.length ? beginnings : [''],
@@ -163,7 +163,7 @@ const byFile = new Map(
   results.testResults.map(({ name, assertionResults }) => [relative(resolve('.'), name), assertionResults]),
 );
 
-/** Whether all of a row's tests ran and passed. */
+/** Checks whether all tests of a row ran and passed. */
 function isGreen({ tests }) {
   return tests.every(({ file, beginnings }) =>
     beginnings.every((beginning) => {
@@ -201,7 +201,8 @@ ${lines.join('\n')}
 const path = 'docs/published-models.md';
 if (flags.includes('--check')) {
   const isCurrent = (await readFile(path, 'utf8').catch(() => '')) === page;
-  if (!isCurrent) console.error(`${path} is not what the tests' results say: run node scripts/published-models.mjs`);
+  if (!isCurrent)
+    console.error(`${path} must agree with the results of the tests. Run node scripts/published-models.mjs.`);
   process.exitCode = isCurrent && states.every(Boolean) ? 0 : 1;
 } else {
   await writeFile(path, page);

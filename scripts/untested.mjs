@@ -1,6 +1,6 @@
 /**
  * Fails unless some test imports each function, class and constant that the packages export: `node scripts/untested.mjs`. Methods and
- * types are not looked at. It reads sources, and needs no build.
+ * types are not checked. It reads sources and needs no build.
  */
 import { join } from 'node:path';
 import ts from 'typescript';

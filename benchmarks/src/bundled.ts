@@ -1,6 +1,6 @@
 /**
- * Draws four pictures with the bundled model: how long it takes, from the start of a process and when all is warm; how long the event loop
- * is blocked meanwhile; and how long a call goes on after it was cancelled. See README.md.
+ * Generates four images with the bundled model. Measures the time from the start of a process and of later calls, the longest block of the
+ * event loop, and the time that a canceled call still takes. See README.md.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -62,7 +62,7 @@ async function repeat<Result>(times: number, work: () => Promise<Result>): Promi
   return results;
 }
 
-/** Cancels a call in the middle of its third row: how long a row takes, and how long the call goes on. */
+/** Cancels a call in the middle of its third row. Measures the time of a row, and the time until the call ends. */
 async function cancelled(model: TextToImage): Promise<BundledMeasurement['cancel'][number]> {
   const stop = new AbortController();
   let [rowStart, rowMs, abortedAt] = [performance.now(), 0, 0];
@@ -80,7 +80,7 @@ async function cancelled(model: TextToImage): Promise<BundledMeasurement['cancel
   return { row_ms: rowMs, ms: performance.now() - abortedAt };
 }
 
-/** The command line, from the start of its process to its end: four pictures, written as one PNG. */
+/** Measures the command line from the start of its process to its end: four images, written as one PNG. */
 async function commandTimes(): Promise<number[]> {
   const folder = await mkdtemp(join(tmpdir(), 'bundled-'));
   const command = fileURLToPath(new URL('bin/dalle-mini.js', import.meta.resolve('@dalle-mini/cli/package.json')));

@@ -1,6 +1,6 @@
 /**
- * What a model loses where it is stored in fewer bits: the bundled model, written in each dtype, beside itself in float32. The decoders read
- * the same tokens, those that the one in float32 drew for the prompts of the model card's contact sheet. See README.md.
+ * Measures the loss of a quantized model: compares the bundled model in each dtype with the model in float32. All decoders read the tokens
+ * that the float32 model generated for the prompts of the model card's contact sheet. See README.md.
  */
 
 import { mkdtemp, rm, stat } from 'node:fs/promises';
@@ -42,7 +42,7 @@ if (options.help) {
   process.exit();
 }
 
-/** A model of some dtype, opened. */
+/** An open model in a dtype. */
 interface Model {
   readonly dtype: Dtype;
   readonly megabytes: number;
@@ -51,12 +51,12 @@ interface Model {
   readonly parameters: ReadonlyMap<string, StoredParameter>;
 }
 
-/** What a model makes of the prompts and of given tokens. */
+/** The outputs of a model for the prompts and the given tokens. */
 interface Reading {
   readonly text: TextEncoding;
-  /** Log-probabilities of the token at each position after those before it, `[prompts · gridSize², vocabulary]`. */
+  /** Log-probabilities of the next token at each position, `[prompts · gridSize², vocabulary]`. */
   readonly plain: Float32Array;
-  /** The same with the model's own guidance. */
+  /** The same with the model's default guidance. */
   readonly guided: Float32Array;
   readonly pictures: readonly RgbImage[];
 }
@@ -110,7 +110,7 @@ async function open(bundled: ModelParts, dtype: Dtype): Promise<Model> {
   };
 }
 
-/** One picture for each prompt, as the model draws. */
+/** Generates one image for each prompt, with the model's defaults. */
 async function draw({ parts: { textEncoder, decoder, sampling } }: Model): Promise<Int32Array[]> {
   const [text, unconditional] = await Promise.all([textEncoder.encode(samplePrompts), textEncoder.encode([''])]);
   return decoder.generate(text, { ...sampling, unconditional, seed: 1 });
@@ -144,8 +144,8 @@ async function read({ parts, config, parameters }: Model, grids: readonly Int32A
 }
 
 /**
- * Reads the tokens of one picture under its caption, and under the empty one. Where operands are rounded with one scale for all of them,
- * that is one for a picture's tokens, and for a single token when it is drawn: more is lost here.
+ * Computes the logits of an image's tokens for its caption and for the empty caption. If a dtype rounds operands with a single scale, all
+ * tokens of the image share it here, but generation uses one per token. So the loss measured here is higher.
  */
 function readingGraph(config: DecoderConfig, length: number, guidanceScale: number): Graph {
   const { gridSize, textWidth, vocabularySize } = config;
@@ -162,7 +162,7 @@ function readingGraph(config: DecoderConfig, length: number, guidanceScale: numb
   };
 }
 
-/** How far log-probabilities `[positions, vocabulary]` are from the exact ones. */
+/** Compares log-probabilities `[positions, vocabulary]` with the exact ones. */
 function divergence(exact: Float32Array, found: Float32Array, vocabulary: number): Divergence {
   const positions = exact.length / vocabulary;
   let nats = 0;
@@ -179,7 +179,7 @@ function divergence(exact: Float32Array, found: Float32Array, vocabulary: number
   return { kl_nats: nats / positions, agreement: agreeing / positions };
 }
 
-/** Of the hidden states of all captions' tokens, the least cosine between a state and the exact one. */
+/** Returns the smallest cosine between a hidden state and the exact one, over all tokens of the captions. */
 function leastCosine(exact: TextEncoding, found: TextEncoding): number {
   const { width, attentionMask } = exact;
   let least = 1;
@@ -196,7 +196,7 @@ function leastCosine(exact: TextEncoding, found: TextEncoding): number {
   return least;
 }
 
-/** Mean over pictures, in decibels; `null`, as JSON has no infinity, where all are equal. */
+/** Returns the mean PSNR over images, in decibels. If all are equal it is `null`, because JSON has no infinity. */
 function meanPsnr(exact: readonly RgbImage[], found: readonly RgbImage[]): number | null {
   const mean = exact.reduce((sum, picture, i) => sum + peakSignalToNoise(picture, found[i]!), 0) / exact.length;
   return Number.isFinite(mean) ? mean : null;

@@ -2,11 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 export interface Timing {
   readonly ms: number;
-  /** The longest that a timer of one millisecond had to wait for its turn: what the event loop was blocked for, at most. */
+  /** The longest delay of a timer of one millisecond: an upper bound on how long the event loop was blocked. */
   readonly longest_gap_ms: number;
 }
 
-/** Times work, and how long it keeps the event loop from anything else. */
+/** Measures the time of work, and how long it blocks the event loop. */
 export async function timed<Result>(work: () => Promise<Result>): Promise<Timing & { readonly result: Result }> {
   let last = 0;
   let longest = 0;

@@ -1,4 +1,4 @@
-/** Draws with this project, in a process of its own: prints the time of each stage as one JSON line, as the programs in `peers/` do. */
+/** Generates images with this project, in a separate process. Prints the time of each stage as a JSON line, as the programs in `peers/` do. */
 
 import { parseArgs } from 'node:util';
 import type { TextEncoding } from '@dalle-mini/core';
@@ -25,7 +25,7 @@ const [images, threads, rounds] = [options.images, options.threads, options.roun
 const dtype = options.dtype as Dtype;
 const prompt = 'a red apple';
 const started = performance.now();
-// The pipeline draws no more than eight at once, and these are drawn together.
+// The pipeline generates at most eight images at once; here all are generated together.
 const prepare = images > 8 ? 0 : images;
 const model = await fromPretrained(options.model, { threads, dtype, prepare, vqgan: options.vqgan });
 const { textEncoder, decoder, imageTokenizer, sampling } = model;

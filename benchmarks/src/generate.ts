@@ -1,6 +1,6 @@
 /**
- * Draws with this project, with min-dalle and with Hugging Face transformers, models of the published sizes with random weights, each
- * in a process of its own, and prints how they compare. See README.md.
+ * Generates images with this project, with min-dalle and with Hugging Face transformers, each in a separate process, from models of the
+ * published sizes with random weights. Prints a comparison. See README.md.
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';

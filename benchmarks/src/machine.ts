@@ -1,13 +1,13 @@
-/** What this machine can do at most: prints one JSON line. A program's own figures are read beside these. */
+/** Measures the highest speeds of this machine, to compare a program's figures with. Prints a JSON line. */
 import { parseArgs } from 'node:util';
 import { input, matmul, ParameterScope, type Runtime } from '@dalle-mini/graph';
 import { initializeParameters, normal } from '@dalle-mini/graph/initializers';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 
 export interface Machine {
-  /** Bytes of weights that a vector is multiplied with in a second: what bounds the decoding of few images. */
+  /** Bytes per second of weights in a product with a vector: the bound for decoding a few images. */
   readonly bytesPerSecond: number;
-  /** Floating-point operations in a second, of a product of large matrices. */
+  /** Floating-point operations per second in a product of large matrices. */
   readonly flopsPerSecond: number;
 }
 
@@ -21,7 +21,7 @@ const machine: Machine = {
 console.log(JSON.stringify(machine));
 await runtime.dispose();
 
-/** The shortest time of a product `[rows, inner] × [inner, columns]` of ten, without what a call costs. */
+/** Returns the shortest time of ten products `[rows, inner] × [inner, columns]`, without the cost of a call. */
 async function secondsOf(runtime: Runtime, rows: number, inner: number, columns: number): Promise<number> {
   const scope = new ParameterScope();
   const x = input('x', [rows, inner]);

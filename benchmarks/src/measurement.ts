@@ -2,11 +2,11 @@ import type { Timing } from './event-loop.js';
 import { median } from './processes.js';
 import type { Stages } from './stages.js';
 
-/** What one training run prints, here and in `peers/measure.py`. */
+/** The output of a training run, here and in `peers/measure.py`. */
 export interface Measurement {
   readonly engine: string;
   readonly unit: 'tokens' | 'images';
-  /** Units a second, by the median step. */
+  /** Units per second, from the median time of a step. */
   readonly per_second: number;
   /** Median and shortest time of a step. */
   readonly step_ms: number;
@@ -17,27 +17,27 @@ export interface Measurement {
   readonly losses: readonly number[];
 }
 
-/** What one program that draws prints, here and in `peers/generate_*.py`. */
+/** The output of a program that generates images, here and in `peers/generate_*.py`. */
 export interface GenerateMeasurement extends Partial<Stages> {
   readonly engine: string;
-  /** How the weights are stored, where that was chosen. */
+  /** The dtype of the stored weights, if it was chosen. */
   readonly dtype?: string;
-  /** Until the first call can be made. */
+  /** Time until the first call can be made. */
   readonly load_ms: number;
-  /** The first drawing, where it differs from the others: it compiles. */
+  /** Time of the first call, which compiles, if it differs from the others. */
   readonly first?: Readonly<Record<string, number>>;
-  /** Milliseconds of each stage, of each drawing. */
+  /** Milliseconds of each stage in each round. */
   readonly rounds: readonly Readonly<Record<string, number>>[];
   readonly peak_rss_mb: number;
 }
 
-/** Milliseconds of a stage, the median of the rounds, or of a part that was timed alone; nothing if neither was measured. */
+/** Returns the milliseconds of a stage (median of the rounds) or of a separately measured part, if either was measured. */
 export function timeOf({ rounds, parts }: GenerateMeasurement, stage: string): number | undefined {
   const times = rounds.flatMap((round) => round[stage] ?? []);
   return times.length > 0 ? median(times) : (parts as Readonly<Record<string, number>> | undefined)?.[stage];
 }
 
-/** What one program that encodes or decodes images prints. */
+/** The output of a program that encodes or decodes images. */
 export interface TokenizeMeasurement extends GenerateMeasurement {
   /** Of pixels decoded from the same tokens with weights in float32, in decibels; `null` where they are equal. */
   readonly psnr?: number | null;
@@ -45,7 +45,7 @@ export interface TokenizeMeasurement extends GenerateMeasurement {
   readonly pixel_deviation?: number;
 }
 
-/** What a program prints that starts a model. Times count from the start of its process. */
+/** The output of a program that starts a model. Times are from the start of its process. */
 export interface StartMeasurement {
   /** Whether the release had to be converted before. */
   readonly converted: boolean;
@@ -57,9 +57,9 @@ export interface StartMeasurement {
   readonly first_token_ms?: number;
 }
 
-/** What `bundled.ts` writes of the bundled model. */
+/** The results of `bundled.ts`. */
 export interface BundledMeasurement {
-  /** Pictures of each call. */
+  /** Number of images per call. */
   readonly images: number;
   readonly threads: number;
   readonly load: Timing;
@@ -80,24 +80,24 @@ export interface Divergence {
   readonly agreement: number;
 }
 
-/** What a model loses in a dtype. */
+/** The loss of a model in a dtype. */
 export interface DtypeLoss {
   readonly dtype: string;
   /** The file of the decoder's weights. */
   readonly decoder_mb: number;
   readonly plain: Divergence;
-  /** With the guidance that the model draws with. */
+  /** With the model's default guidance. */
   readonly guided: Divergence;
-  /** The least cosine between a token's hidden state and the exact one. */
+  /** The smallest cosine between a token's hidden state and the exact one. */
   readonly text_cosine: number;
   /** Of pixels decoded from the same tokens, in decibels; `null` where they are equal. */
   readonly psnr: number | null;
 }
 
-/** What `dtype-loss.ts` writes. */
+/** The results of `dtype-loss.ts`. */
 export interface DtypeLosses {
   readonly prompts: number;
-  /** Tokens that were compared. */
+  /** Number of compared tokens. */
   readonly positions: number;
   /** The file of the decoder's weights in float32. */
   readonly decoder_mb: number;

@@ -1,4 +1,4 @@
-/** The models that the training benchmark trains; those in `peers/` are the same, operation by operation. */
+/** The models of the training benchmark. Those in `peers/` have the same operations. */
 import type { Random } from '@dalle-mini/core';
 import {
   add,
@@ -27,14 +27,14 @@ import {
 import { adamW, type TrainingOptions } from '@dalle-mini/graph/training';
 import { reconstruct, type VqganConfig } from '@dalle-mini/vqgan';
 
-/** A model, how it is trained, and on what. */
+/** A model with its training setup and data. */
 export interface TrainingBenchmark {
   /** What is counted, and how many of it one step trains on. */
   readonly unit: 'tokens' | 'images';
   readonly items: number;
   readonly learningRate: number;
   readonly training: Omit<TrainingOptions, 'stepsPerRun'>;
-  /** Draws the one batch that every step trains on. */
+  /** Samples the batch that every step trains on. */
   readonly batch: (random: Random) => Readonly<Record<string, TensorData>>;
 }
 
@@ -120,7 +120,7 @@ const vqganBenchmark: TrainingBenchmark = {
       const quantizationLoss = add(result.codebookLoss, mul(result.commitmentLoss, 0.25));
       return { loss: add(meanSquaredError(result.images, images!), quantizationLoss) };
     },
-    // PyTorch's AdamW as it is: everything decays.
+    // The default of PyTorch's AdamW: all parameters decay.
     optimizer: adamW({ weightDecay: 0.01, decays: () => true }),
   },
   batch: (random) => ({

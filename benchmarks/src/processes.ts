@@ -1,25 +1,25 @@
-/** What the programs share that run others and compare them. */
+/** Functions shared by the programs that run and compare other programs. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** npm runs a program in the benchmarks' folder; paths are meant from where the user is. */
+/** Resolves a path from the user's current folder, because npm runs programs in the folder of the benchmarks. */
 export function pathOf(path: string): string {
   return resolve(process.env.INIT_CWD ?? '.', path);
 }
 
-/** An interpreter that the caller named: a bare name is looked up in PATH. */
+/** Returns the path of an interpreter; a plain name is looked up in PATH. */
 export function interpreterOf(name: string): string {
   return name.includes('/') ? pathOf(name) : name;
 }
 
-/** Runs a program of this folder, or a peer, by its path from here, and reads what it prints last. */
+/** Runs a program, with its path relative to this folder, and parses the last line of its output. */
 export function run<Result>(interpreter: string, program: string, options: Readonly<Record<string, string>>): Result {
   const path = fileURLToPath(new URL(program, import.meta.url));
   const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
-  // Python would leave its compiled modules beside the peers.
+  // Otherwise Python would write compiled modules into the folder of the peers.
   const env = { ...process.env, PYTHONDONTWRITEBYTECODE: '1' };
   const printed = execFileSync(interpreter, [path, ...args], {
     encoding: 'utf8',
@@ -45,7 +45,7 @@ export function median(values: readonly number[]): number {
   return (sorted[Math.floor(middle)]! + sorted[Math.ceil(middle)]!) / 2;
 }
 
-/** Writes what was measured as JSON, with when and on what. */
+/** Writes measurements as JSON, with the date and the machine. */
 export function writeReport(path: string, figures: object): void {
   const about = { processor: cpus()[0]?.model, cores: availableParallelism(), node: process.version };
   const report = { date: new Date().toISOString(), about, ...figures };

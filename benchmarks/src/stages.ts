@@ -1,4 +1,4 @@
-/** What a drawing does not show of its stages: how long some of their parts take alone, and what each must do at least. */
+/** Measures parts of the stages of generation separately, and computes the minimum work of each stage. */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { rowGraph, textGraph } from '@dalle-mini/decoder';
@@ -26,7 +26,7 @@ import { median } from './processes.js';
 import { flopsOf, linearWork, type Work } from './work.js';
 
 export interface Stages {
-  /** Milliseconds of a part alone: of all tokens, the products with weights. */
+  /** Milliseconds of a part, measured separately; for all tokens, the products with weights. */
   readonly parts: Readonly<Record<'tokenize' | 'keys and values' | 'products of 256 tokens', number>>;
   /** By stage or part. */
   readonly work: Readonly<Record<string, Work>>;
@@ -105,8 +105,8 @@ async function tokenizingTime(folder: string, prompt: string): Promise<number> {
 }
 
 /**
- * The products of one vector a sequence with all linear layers of a graph, and nothing else, `times` times: each layer takes what the last one
- * of its width gave, so that nothing is left out.
+ * Builds a graph of only the products of one vector per sequence with all linear layers of a graph, `times` times. Each layer reads the output
+ * of the last layer of its input width, so that no product can be skipped.
  */
 function productsGraph(graph: Graph, sequences: number, times: number): Graph {
   const linear = quantizableParameters(graph);
@@ -149,7 +149,7 @@ async function timeOf(
   return time;
 }
 
-/** Milliseconds: the median of 20 calls, after five that are not counted. */
+/** Returns the median of 20 calls in milliseconds, after five warm-up calls. */
 async function medianOf(work: () => Promise<unknown>): Promise<number> {
   const times: number[] = [];
   for (let call = 0; call < 25; call++) {

@@ -1,6 +1,6 @@
 /**
- * Loads a model in a process of its own and, if asked to, draws its first rows of tokens: prints when what was there, counted from the
- * start of the process, and how much memory loading took, as one JSON line.
+ * Loads a model in a separate process and, on request, generates its first rows of tokens. Prints the times from the start of the process, and
+ * the memory of loading, as a JSON line.
  */
 import { parseArgs } from 'node:util';
 import { type Dtype, fromPretrained } from '@dalle-mini/pipeline';
@@ -31,7 +31,7 @@ const result: StartMeasurement = { converted, load_ms, load_peak_rss_mb, ...draw
 console.log(JSON.stringify(result));
 await model.dispose();
 
-/** Draws one picture with guidance until two rows are there. */
+/** Generates one image with guidance until two rows are complete. */
 async function firstRows(): Promise<Pick<StartMeasurement, 'first_row_ms' | 'first_token_ms'>> {
   const stop = new AbortController();
   const rows: number[] = [];

@@ -1,6 +1,6 @@
 /**
- * How long a model of a published size takes to start, with random weights: to convert the release at the first time, and after that from
- * the start of a process to the first tokens; and how much memory it takes to load. See README.md.
+ * Measures how long a model of a published size with random weights takes to start: the first load, which converts the published files, and
+ * later loads, from the start of a process to the first tokens. Also measures the memory of loading. See README.md.
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';

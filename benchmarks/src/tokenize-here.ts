@@ -1,4 +1,4 @@
-/** Encodes or decodes images with the VQ-GAN, in a process of its own: prints its times as one JSON line, as the program in `peers/` does. */
+/** Encodes or decodes images with the VQ-GAN in a separate process. Prints its times as a JSON line, as the program in `peers/` does. */
 import { parseArgs } from 'node:util';
 import { createRandom, type RgbImage } from '@dalle-mini/core';
 import type { TensorData } from '@dalle-mini/graph';
@@ -66,7 +66,7 @@ console.log(JSON.stringify(result));
 await tokenizer.dispose();
 await runtime.dispose();
 
-/** The weights after they were stored in 16 bits. */
+/** Returns the weights rounded to 16 bits. */
 function rounded(parameters: ReadonlyMap<string, TensorData>): Map<string, TensorData> {
   const round = ({ shape, data }: TensorData): TensorData => ({
     dtype: 'float32',
@@ -76,9 +76,9 @@ function rounded(parameters: ReadonlyMap<string, TensorData>): Map<string, Tenso
   return new Map([...parameters].map(([name, value]) => [name, round(value)]));
 }
 
-/** How far the first picture is from the one that the weights give in float32. */
+/** Compares the first image with the image of the float32 weights. */
 async function pixelLoss(): Promise<Pick<TokenizeMeasurement, 'psnr' | 'pixel_deviation'>> {
-  // Not before all else was measured: it takes memory.
+  // Measured last, because it takes memory.
   const { peakSignalToNoise } = await import('@dalle-mini/train');
   const exact = initializeParameters(vqganParameters(config), seed);
   const reference = new VqganTokenizer(config, exact, { runtime });

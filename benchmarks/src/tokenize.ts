@@ -1,6 +1,6 @@
 /**
- * Decodes and encodes images with a VQ-GAN of the published size and random weights, here and in PyTorch, each in a process of its own,
- * in turns, and prints how they compare. See README.md.
+ * Decodes and encodes images with a VQ-GAN of the published size and random weights, alternately here and in PyTorch, each in a separate
+ * process. Prints a comparison. See README.md.
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -62,7 +62,7 @@ console.log(
 );
 console.log('| --- | --- | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: | --- |');
 for (const { task, dtype, images, gflops, psnr, pixel_deviation, rounds } of results) {
-  /** The median time of one side's calls in one round. */
+  /** Returns the median time of one side's calls in a round. */
   const times = (side: number) => rounds.map((round) => median(round[side]!.rounds.map((call) => call[task]!)));
   for (const [side, { engine }] of rounds[0]!.entries()) {
     const milliseconds = median(times(side));

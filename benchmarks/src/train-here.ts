@@ -1,4 +1,4 @@
-/** One training run with this project, in a process of its own: prints one JSON line, as the programs in `peers/` do. */
+/** Runs one training with this project in a separate process. Prints a JSON line, as the programs in `peers/` do. */
 
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
@@ -47,7 +47,7 @@ const losses: number[] = [];
 const milliseconds: number[] = [];
 for (let step = 0; step < warmup + steps; step += stepsPerRun) {
   const start = performance.now();
-  // What is not state is copied, and what is state is given away and comes back, as a trainer does it.
+  // The state is transferred and returned, all other inputs are copied, as in a trainer.
   const outputs = await executable.run(
     {
       ...state,

@@ -1,6 +1,6 @@
 /**
- * Trains the same two small models with this project and with PyTorch, one after the other in processes of their own, and
- * prints how they compare. See README.md.
+ * Trains the same two small models with this project and with PyTorch, one after the other in separate processes. Prints a comparison.
+ * See README.md.
  */
 import { writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg } from 'node:os';
@@ -34,7 +34,7 @@ const rounds = positive('rounds');
 const steps = positive('steps');
 const stepsPerRun = positive('steps-per-run');
 const threads = positive('threads');
-/** The same on every side: whole runs of the graph, and three steps at least. */
+/** Warm-up steps, the same on every side: whole runs of the graph, and at least three steps. */
 const warmup = stepsPerRun * Math.ceil(3 / stepsPerRun);
 const models = options.only === undefined ? modelNames : modelNames.filter((name) => name === options.only);
 if (models.length === 0) fail(`--only must be decoder or vqgan, not ${options.only}`);
@@ -45,7 +45,7 @@ for (const name of options.runtime) {
 if (options.runtime.includes('tfjs') && options['tfjs-node'] === undefined)
   fail('--runtime tfjs needs --tfjs-node: see docs/tfjs-node.md');
 
-/** Something that can be measured: a program of its own that prints a measurement. */
+/** A program that prints a measurement. */
 type Contender = (model: ModelName) => Measurement;
 
 const shared = { steps: String(steps), warmup: String(warmup), threads: String(threads) };
@@ -69,7 +69,7 @@ if (options.out !== undefined) {
 }
 
 interface Round {
-  /** Processes that wanted to compute in the minute before: on a quiet machine about as many as have just run. */
+  /** The load average of the last minute. On a quiet machine it is about the number of processes that have just run. */
   readonly load: number;
   readonly here: readonly Measurement[];
   readonly peers: readonly Measurement[];
@@ -110,7 +110,7 @@ function printTable(model: ModelName, measured: readonly Round[]): void {
   }
 }
 
-/** Speed beside a peer's in the same round: the median over rounds, the least and the largest. */
+/** Compares the speed with a peer's in the same round: the median, the minimum and the maximum over the rounds. */
 function ratioText(column: readonly Measurement[], peer: readonly Measurement[]): string {
   const ratios = column.map((run, i) => run.per_second / peer[i]!.per_second);
   const [least, middle, largest] = [Math.min(...ratios), median(ratios), Math.max(...ratios)];

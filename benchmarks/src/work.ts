@@ -1,22 +1,22 @@
-/** What a stage must do at least, whatever the program: its roofline is how long a machine takes for that. */
+/** The minimum work of a stage in any program. Its roofline is the time that a machine takes for this work. */
 import { type Graph, isOperation, parametersOf, sizeOf, topologicalOrder } from '@dalle-mini/graph';
 import { matchParameters, quantizableParameters } from '@dalle-mini/graph/stored';
 import type { TensorLocation } from '@dalle-mini/weights/node';
 import type { Machine } from './machine.js';
 
 export interface Work {
-  /** Of the weights that it multiplies with, as they are in memory. */
+  /** Bytes in memory of the weights that it multiplies with. */
   readonly bytes: number;
-  /** Floating-point operations. Products with matrices in few bits are of integers, and not among them. */
+  /** Floating-point operations. Products with quantized matrices use integers and do not count. */
   readonly flops: number;
 }
 
-/** How long a machine takes at least, in milliseconds: to read, or to compute, whichever takes longer. */
+/** Returns the minimum time of a machine in milliseconds: the longer of reading and computing. */
 export function rooflineOf({ bytes, flops }: Work, { bytesPerSecond, flopsPerSecond }: Machine): number {
   return 1000 * Math.max(bytes / bytesPerSecond, flops / flopsPerSecond);
 }
 
-/** The products of `rows` vectors with all linear layers of a graph, whose weights are stored in a file. */
+/** Returns the work of the products of `rows` vectors with all linear layers of a graph, whose weights are stored in a file. */
 export function linearWork(graph: Graph, tensors: ReadonlyMap<string, TensorLocation>, rows: number): Work {
   const linear = quantizableParameters(graph);
   const declared = [...parametersOf(Object.values(graph.outputs))].filter(([name]) => linear.has(name));
@@ -24,7 +24,7 @@ export function linearWork(graph: Graph, tensors: ReadonlyMap<string, TensorLoca
   for (const { description, parts } of matchParameters(new Map(declared), tensors).values()) {
     const { kind = 'dense', shape } = description;
     if (kind !== 'blocks' && kind !== 'columns') weights += sizeOf(shape);
-    // What is stored in 16 bits is widened when it is opened.
+    // Weights in 16 bits are converted to float32 when the model is opened.
     for (const { tensor } of parts) bytes += sizeOf(tensor.shape) * (tensor.dtype === 'U8' ? 1 : 4);
   }
   return { bytes, flops: 2 * rows * weights };

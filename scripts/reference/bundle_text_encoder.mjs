@@ -13,7 +13,7 @@ import { readCheckpointFile, writeCheckpointFile } from '@dalle-mini/weights/nod
 
 const source = process.argv[2];
 if (source === undefined) {
-  console.error('Give the folder that minilm.py wrote: node scripts/reference/bundle_text_encoder.mjs FOLDER');
+  console.error('Pass the folder that minilm.py wrote: node scripts/reference/bundle_text_encoder.mjs FOLDER');
   process.exit(1);
 }
 const target = fileURLToPath(new URL('../../packages/emoji/model/text-encoder/', import.meta.url));

@@ -21,7 +21,7 @@ import { writeCheckpointFile } from '@dalle-mini/weights/node';
 
 const target = process.argv[2];
 if (target === undefined) {
-  console.error('Give a folder to write into: node scripts/reference/write_published.mjs FOLDER');
+  console.error('Pass an output folder: node scripts/reference/write_published.mjs FOLDER');
   process.exit(1);
 }
 

@@ -5,9 +5,9 @@ import type { TensorData } from '@dalle-mini/graph';
 const deviation = 0.02;
 
 /**
- * First values for the decoder's token embeddings and head, `[codes + 1, width]` each: a random projection of the VQ-GAN's
- * codes, so that codes that look alike start alike, and what is learned of one serves the other. The begin token, which has
- * no code, is random.
+ * Returns initial values for the decoder's token embeddings and head, `[codes + 1, width]` each: a random projection of the VQ-GAN's
+ * codes. Similar codes start with similar embeddings, so that training one also helps the other. The begin token, which has no code,
+ * is random.
  *
  * @param codebook The codes, `[codes, embedDim]`.
  */
@@ -34,7 +34,7 @@ export function codebookEmbeddings(codebook: TensorData, width: number, seed: nu
   ]);
 }
 
-/** Brings each column of a matrix to mean 0 and variance 1. */
+/** Standardizes each column of a matrix to mean 0 and variance 1. */
 function standardize(values: Float32Array, columns: number): Float32Array {
   const rows = values.length / columns;
   const result = new Float32Array(values.length);

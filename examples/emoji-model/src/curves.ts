@@ -1,4 +1,4 @@
-/** Draws the training curves of the model card: `npm run curves -- [run folder] [file.svg]`. */
+/** Plots the training curves of the model card: `npm run curves -- [run folder] [file.svg]`. */
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { writeFileAtomically } from '@dalle-mini/core/node';
@@ -18,7 +18,7 @@ interface Curve {
   readonly label: string;
 }
 
-/** Means of at most 120 stretches of a metric: single steps are noisy. */
+/** Averages a metric over at most 120 intervals, because single steps are noisy. */
 function smooth(records: readonly MetricsRecord[], metric: string): { step: number; value: number }[] {
   const points = records.filter((record) => record[metric] !== undefined);
   const stretch = Math.ceil(points.length / 120);

@@ -1,6 +1,6 @@
 /**
- * Measures a model folder, by default the bundled one, and prints the table of the model card; writes an unchosen contact
- * sheet of what it draws. `npm run evaluate -- [model folder] [--quick]`.
+ * Measures a model folder, by default the bundled one, and prints the table of the model card. Also writes a contact sheet of generated
+ * images, which are not selected by hand. `npm run evaluate -- [model folder] [--quick]`.
  */
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -19,7 +19,9 @@ const flags = process.argv.slice(2).filter((argument) => argument.startsWith('--
 const [given] = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
 const unknown = flags.find((flag) => flag !== '--quick');
 if (unknown) {
-  console.error(`unknown option ${unknown}; there is --quick, which measures a tenth of the pictures`);
+  console.error(
+    `The option ${unknown} is not known. The only option is --quick, which measures a tenth of the images.`,
+  );
   process.exit(2);
 }
 const share = flags.includes('--quick') ? 10 : 1;
@@ -36,7 +38,7 @@ const { files, maxLength } = model.textEncoder;
 const encoder = await HuggingFaceTextEncoder.fromFiles(files, { runtime, maxLength });
 const decoder = new DalleMiniDecoder(model.decoder.config, model.decoder.parameters, { runtime });
 
-console.error('drawing the emoji (once; a minute or two)');
+console.error('rendering the emoji (once; a minute or two)');
 const emoji = await prepareEmoji(join(cache, `emoji-${imageSize}`), { imageSize });
 const every = async (subset: typeof emoji) =>
   Promise.all(Array.from({ length: Math.floor(subset.length / share) }, (_, i) => subset.get(i * share)));
@@ -49,7 +51,7 @@ const reconstruction = await evaluateReconstruction(
 const drawings = await every(emoji.subset((entry) => splitOf(entry) === 'held-out-drawings'));
 const { config, parameters } = model.decoder;
 const tokenLoss = await evaluateTokenLoss({ config, parameters, runtime, tokenizer, encoder }, drawings);
-console.error('drawing pictures of trained concepts');
+console.error('generating images of trained concepts');
 const concepts = await evaluateConcepts({ tokenizer, encoder, decoder }, emoji, {
   count: 300 / share,
   seed,
@@ -61,7 +63,7 @@ await writeSampleSheet(
   concepts.drawn.map(({ image }) => image),
   20,
 );
-// One picture for each prompt of the recipe, with the first seed: chosen by nobody.
+// One image for each prompt of the recipe, with the first seed: not selected by hand.
 const prompts = join(cache, 'samples.png');
 const unconditional = await encoder.encode(['']);
 const grids = await decoder.generate(await encoder.encode(samplePrompts), { ...model.sampling, seed, unconditional });
@@ -75,5 +77,5 @@ console.log(`| figure | value |
 | loss a token on ${drawings.length} held-out drawings | ${tokenLoss.toFixed(3)} nats |
 | ${concepts.captions} captions of trained concepts, nearest picture of the same concept, top-1 | ${percent(concepts.top1)} |
 | the same, top-5 | ${percent(concepts.top5)} |`);
-console.error(`what was drawn: ${concept} and ${prompts}`);
+console.error(`generated images: ${concept} and ${prompts}`);
 await Promise.all([runtime.dispose(), emoji.close()]);

@@ -22,7 +22,7 @@ export interface ReconstructionFigures {
   readonly codesUsed: number;
 }
 
-/** How well the VQ-GAN gives back pictures. */
+/** Measures the reconstructions of the VQ-GAN. */
 export async function evaluateReconstruction(
   tokenizer: ImageTokenizer,
   pictures: readonly RgbImage[],
@@ -38,7 +38,7 @@ export async function evaluateReconstruction(
   };
 }
 
-/** Mean cross entropy a token, in nats, of pictures under their first captions. */
+/** Computes the mean cross entropy per token, in nats, of images given their first captions. */
 export async function evaluateTokenLoss(
   {
     config,
@@ -98,8 +98,8 @@ export interface ConceptFigures {
 }
 
 /**
- * Draws one picture for each of some trained concepts, chosen by a seed, from its plain label, and looks for the nearest of
- * all real pictures (see `pictureFeature`): is it of the same concept?
+ * Generates one image for each of some trained concepts, selected by a seed, from its plain label. Then finds the nearest real image (see
+ * `pictureFeature`), and checks whether it shows the same concept.
  */
 export async function evaluateConcepts(
   {

@@ -1,4 +1,4 @@
-/** Writes what was trained as the bundled model's folder: `npm run export -- [run folder] [model folder]`. */
+/** Writes a trained model to the folder of the bundled model: `npm run export -- [run folder] [model folder]`. */
 import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';

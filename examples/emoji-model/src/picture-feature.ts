@@ -4,8 +4,8 @@ import type { RgbImage } from '@dalle-mini/core';
 const cells = 16;
 
 /**
- * What pictures are compared by: the mean color of each of 16×16 cells, in [0, 1], 768 numbers, row by row. The Euclidean
- * distance of two such features is the distance of the two pictures, seen small.
+ * Computes the feature by which images are compared: the mean color of each of 16×16 cells, in [0, 1], 768 numbers, row by row. The
+ * Euclidean distance of two features is the distance of the two images, scaled down.
  */
 export function pictureFeature({ width, height, data }: RgbImage): Float32Array {
   const feature = new Float32Array(cells * cells * 3);
@@ -21,7 +21,7 @@ export function pictureFeature({ width, height, data }: RgbImage): Float32Array 
   return feature;
 }
 
-/** The indices of the `count` features that are nearest to a query, nearest first. */
+/** Returns the indices of the `count` features that are nearest to a query, nearest first. */
 export function nearest(query: Float32Array, gallery: readonly Float32Array[], count: number): number[] {
   const distances = gallery.map((feature, index) => {
     let sum = 0;

@@ -1,4 +1,4 @@
-/** Everything that decides what the bundled model becomes. */
+/** All settings of the training of the bundled model. */
 import type { EmojiEntry, EmojiSplit } from '@dalle-mini/data/emoji';
 import type { DecoderConfig } from '@dalle-mini/decoder';
 import type { DecoderTrainingConfig, VqganTrainingConfig } from '@dalle-mini/train';
@@ -68,7 +68,7 @@ export const decoderTraining: DecoderTrainingConfig & { readonly steps: number }
 /** The decoder's second round, from where the first ended. */
 export const decoderFinish: typeof decoderTraining = { ...decoderTraining, steps: 5_000, learningRate: 5e-4 };
 
-/** What suits the model when it draws. */
+/** The default sampling options of the model. */
 export const sampling = { temperature: 0.4, topK: 64, topP: 1, guidanceScale: 2 } as const;
 
 /** Names of emoji that training draws from time to time, to be looked at. */

@@ -1,6 +1,6 @@
 /**
- * Trains the bundled model from nothing: pictures, VQ-GAN, token shards, decoder in two rounds. Run it again after an interruption
- * and it goes on where it was. `npm run train -- [folder]`; the folder, `runs/emoji` by default, gets the data and both runs.
+ * Trains the bundled model from scratch: images, VQ-GAN, token shards, and the decoder in two rounds. After an interruption, run it again
+ * to resume. `npm run train -- [folder]` writes the data and all runs to the folder, by default `runs/emoji`.
  */
 import { access } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -19,7 +19,7 @@ import { loadMiniLM } from './text-encoder.js';
 
 const folder = resolve(process.argv[2] ?? '../../runs/emoji');
 const abort = new AbortController();
-process.once('SIGINT', () => abort.abort(new Error('stopped; run again to go on')));
+process.once('SIGINT', () => abort.abort(new Error('Training was stopped. Run it again to resume.')));
 process.once('uncaughtException', (error) => {
   console.error(abort.signal.aborted ? error.message : error);
   process.exit(abort.signal.aborted ? 130 : 1);
@@ -36,7 +36,7 @@ const report = (name: string) => (progress: TrainingProgress) => {
   say(`${name} ${done}/${total}  loss ${loss.toFixed(4)}  ${rate.toFixed(2)} steps/s  ${minutes} min left`);
 };
 
-/** Parameters that are trained once: a run that finds them in the folder goes on with them. */
+/** Trains parameters, or reads them if an earlier run has written them to the folder. */
 async function trained(
   name: string,
   train: (progress: { readonly onProgress: (progress: TrainingProgress) => void }) => Promise<Map<string, TensorData>>,
@@ -56,7 +56,7 @@ async function trained(
   return parameters;
 }
 
-say('drawing the emoji');
+say('rendering the emoji');
 const emoji = await prepareEmoji(join(folder, 'pictures'), { imageSize: recipe.imageSize, signal });
 const train = emoji.subset((entry) => recipe.splitOf(entry) === 'train');
 

@@ -1,6 +1,6 @@
 import { createRandom, type TextEncoder, type TextEncoding } from '@dalle-mini/core';
 
-/** A text encoder without weights: each word's hidden state is a random vector of its own, wherever the word stands. */
+/** A text encoder without weights. The hidden state of each word is its own random vector, independent of its position. */
 export class BagOfWords implements TextEncoder {
   constructor(
     readonly width: number,

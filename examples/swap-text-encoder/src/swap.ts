@@ -39,7 +39,7 @@ const parameters = await trainDecoder({
   onProgress: ({ done, loss }) => done % 50 === 0 && console.log(`step ${done}, loss ${loss.toFixed(3)}`),
 });
 
-// The swap: whatever implements TextEncoder takes BERT's place.
+// The swap: any implementation of TextEncoder can replace BERT.
 const model = new TextToImage({
   imageTokenizer,
   textEncoder,

@@ -1,4 +1,4 @@
-/** What is learned, and the sizes of the models. */
+/** The training data and the sizes of the models. */
 import type { DecoderConfig } from '@dalle-mini/decoder';
 import type { DecoderTrainingConfig, VqganTrainingConfig } from '@dalle-mini/train';
 import type { VqganConfig } from '@dalle-mini/vqgan';
@@ -14,7 +14,7 @@ const concepts = {
   plants: ['1F334', '1F332', '1F335', '1F339', '1F33B', '1F340'],
 };
 
-/** What is drawn at the end, and which emoji each prompt means. Not all are captions of training. */
+/** The prompts of the final images, and the emoji that each describes. Not all are training captions. */
 export const prompts: readonly { readonly prompt: string; readonly concept: string }[] = [
   { prompt: 'a red apple', concept: '1F34E' },
   { prompt: 'a bunch of purple grapes', concept: '1F347' },
@@ -77,7 +77,7 @@ export const recipe: Recipe = {
   },
 };
 
-/** Enough to see that everything works, in half a minute: ten emoji, smaller models, fewer steps. */
+/** A quick check that everything works, in half a minute: ten emoji, smaller models, fewer steps. */
 export const smallRecipe: Recipe = {
   ...recipe,
   concepts: prompts.map(({ concept }) => concept),

@@ -1,6 +1,6 @@
 /**
- * Trains a toy model from nothing and draws with it. What it leaves is in `output`; when it is stopped and started again, it
- * goes on from the last checkpoint. With `--small` it takes half a minute and starts anew. It fails unless the losses fell.
+ * Trains a toy model from scratch and generates images with it. The results are in `output`. If it is stopped and started again, it resumes
+ * from the last checkpoint. With `--small` it takes half a minute and starts over. It fails if a loss does not fall.
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -43,7 +43,7 @@ function report({ done, total, rate, secondsLeft, loss }: TrainingProgress): voi
   );
 }
 
-/** Says what a run has come to: a figure of training, as the mean of its first and last ten steps, and one of evaluation. */
+/** Prints the result of a run: a training metric, as the mean of its first and last ten steps, and an evaluation metric. */
 async function conclude(run: string, figure: string, evaluation: string): Promise<void> {
   const metrics = await readMetrics(join(folder, run, 'metrics.jsonl'));
   const mean = (records: readonly MetricsRecord[]) =>
@@ -61,7 +61,7 @@ const training = emoji.subset('train');
 const heldOut = emoji.subset('held-out-drawings');
 say(`  ${training.length} for training, ${heldOut.length} held out`);
 
-// All cores train; captions are encoded beside that.
+// Training uses all cores; captions are encoded at the same time.
 const runtime = new OnnxRuntime();
 const textRuntime = new OnnxRuntime({ threads: 1 });
 
