@@ -57,7 +57,7 @@ function decoder(scope: ParameterScope, tokens: Tensor): Tensor {
   for (let layer = 0; layer < layers; layer++) {
     const block = scope.in('blocks').in(layer);
     const h = layerNorm(block.in('attention_norm'), x, { bias: false });
-    // PyTorch's side has the three matrices in one, and cuts the product.
+    // The PyTorch model has the three matrices in one, and splits the product.
     const [q, k, v] = ['q', 'k', 'v'].map((name) => splitHeads(linear(block.in(name), h, width, into), heads));
     const attended = mergeHeads(dotProductAttention(q!, k!, v!, mask));
     x = add(x, linear(block.in('attention_out'), attended, width, outOf));

@@ -97,7 +97,7 @@ const tokens = await shards('train');
 const evaluation = await shards('held-out-drawings');
 
 const order = createSampler({ groups: await tokens.groups(), seed: recipe.seed });
-// A runtime of its own, so that captions are encoded beside the training steps.
+// A separate runtime, so that captions are encoded during the training steps.
 const textRuntime = new OnnxRuntime({ threads: 1 });
 const encoder = await loadMiniLM(textRuntime);
 /** One round of training the decoder, from the parameters given. */

@@ -22,9 +22,9 @@ import { writeClipPixels } from './pixels.js';
 import type { ClipTokenizer } from './tokenizer.js';
 
 export interface ClipRankerOptions {
-  /** What computes. */
+  /** Computes the model. */
   readonly runtime: Runtime;
-  /** What `loadClipTokenizer` returns. */
+  /** The tokenizer, from `loadClipTokenizer`. */
   readonly tokenizer: ClipTokenizer;
   /** Number of images computed at once. Default 4. */
   readonly batchSize?: number | undefined;
@@ -46,7 +46,7 @@ interface Compiled {
   readonly scoreImages: Executable;
 }
 
-/** Scores by CLIP how well images match a prompt. The model is compiled on first use. */
+/** Scores with CLIP how well images match a prompt. The model is compiled on first use. */
 export class ClipRanker implements ImageRanker {
   private readonly config: ClipConfig;
   private readonly options: ClipRankerOptions & { readonly batchSize: number };
@@ -54,7 +54,7 @@ export class ClipRanker implements ImageRanker {
   private disposed = false;
 
   /**
-   * @param parameters What `importClip` returns.
+   * @param parameters The parameters, from `importClip`.
    * @throws OptionError if an option is wrong; ConfigError if the configuration is not valid, or the tokenizer has more tokens than it.
    */
   constructor(
@@ -94,7 +94,7 @@ export class ClipRanker implements ImageRanker {
     for (let start = 0; start < images.length; start += batchSize) {
       signal?.throwIfAborted();
       const batch = images.slice(start, start + batchSize);
-      // Always a full batch; the unused rows are grey.
+      // Always a full batch; the unused rows are gray.
       const data = new Float32Array(batchSize * size);
       for (const [i, image] of batch.entries()) writeClipPixels(image, imageSize, data, i * size);
       const pixels = { dtype: 'float32', shape: [batchSize, 3, imageSize, imageSize], data } as const;

@@ -83,7 +83,7 @@ export function clipImageStates(scope: ParameterScope, config: ClipConfig, image
   const classToken = embeddings.parameter('class_embedding', [width], normal(0.02));
   const tokens = concat([broadcastTo(classToken, [batch, 1, width]), patches], 1);
   const embedded = add(tokens, positionEmbeddings(model, tokens.shape[1]!, width));
-  // The name is misspelt in the checkpoints.
+  // The name is misspelled in the checkpoints.
   return transformer(model.in('encoder'), sizes, layerNorm(model.in('pre_layrnorm'), embedded, { epsilon }));
 }
 
@@ -109,7 +109,7 @@ export function clipSimilarities(scope: ParameterScope, captions: Tensor, images
   return mul(cosines, exp(scope.parameter('logit_scale', [], logScale)));
 }
 
-/** Returns the parameters of a CLIP of these sizes, by name: what a checkpoint must hold. */
+/** Returns the parameters of a CLIP of these sizes, by name. A checkpoint must contain them. */
 export function clipParameters(config: ClipConfig): ReadonlyMap<string, Tensor> {
   const { imageSize } = config;
   const scope = new ParameterScope();
@@ -154,7 +154,7 @@ function quickGelu(x: Tensor): Tensor {
   return mul(x, sigmoid(mul(x, 1.702)));
 }
 
-/** Rows `[rows, width]` divided by their Euclidean length. */
+/** Divides rows `[rows, width]` by their Euclidean length. */
 function toUnitLength(x: Tensor): Tensor {
   return div(x, sqrt(sum(square(x), { axes: [-1], keepDims: true })));
 }

@@ -26,7 +26,7 @@ export interface ClipTransformerConfig {
 
 /** Sizes of a CLIP with a vision transformer. */
 export interface ClipConfig {
-  /** Width and height in pixels of the images that it sees. */
+  /** Width and height of the input images in pixels. */
   readonly imageSize: number;
   /** Width and height of a patch in pixels; `imageSize` is a multiple of it. */
   readonly patchSize: number;
@@ -113,7 +113,7 @@ const configFields = object<ClipConfig>(
 /**
  * Checks a configuration.
  *
- * @param source What is checked, to begin the message with, such as a file's path.
+ * @param source The start of an error message, such as the file's path.
  * @throws ConfigError that names the field.
  */
 export function checkClipConfig(config: unknown, source = 'CLIP config'): ClipConfig {

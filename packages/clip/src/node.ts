@@ -1,4 +1,4 @@
-/** What needs a file system: opening a CLIP from its files. */
+/** Functions that need a file system: opening a CLIP from its files. */
 import { join } from 'node:path';
 import { implementation, integer, object, optional, readOptions } from '@dalle-mini/core';
 import type { Runtime } from '@dalle-mini/graph';
@@ -11,7 +11,7 @@ import { importClip } from './published.js';
 import { clipTokenizerJson, loadClipTokenizer } from './tokenizer.js';
 
 export interface OpenClipOptions extends HubOptions {
-  /** What computes. The caller disposes of it. Default: an `OnnxRuntime` that is disposed of with the ranker. */
+  /** Computes the model. The caller disposes of it. Default: an `OnnxRuntime` that is disposed of with the ranker. */
   readonly runtime?: Runtime | undefined;
   /** Threads of the default runtime. Default: the number of processor cores. */
   readonly threads?: number | undefined;

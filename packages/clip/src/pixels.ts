@@ -21,7 +21,7 @@ export function writeClipPixels(image: RgbImage, imageSize: number, target: Floa
   checkImage(image);
   const { width, height } = image;
   const shorter = Math.min(width, height);
-  // Cut off, not rounded, and so is the margin: as in transformers.
+  // Sizes and margins are rounded down, as in transformers.
   const scaled = (side: number) => Math.floor((imageSize * side) / shorter);
   const left = Math.floor((scaled(width) - imageSize) / 2);
   const top = Math.floor((scaled(height) - imageSize) / 2);
@@ -36,7 +36,7 @@ export function writeClipPixels(image: RgbImage, imageSize: number, target: Floa
   }
 }
 
-/** Bits after the point of the weights, as in Pillow: with 8 bits of a channel and 2 for overshooting they fit 32. */
+/** Fractional bits of the weights, as in Pillow. With 8 bits per channel and 2 bits for overshoot, sums fit into 32 bits. */
 const precision = 22;
 
 /**
@@ -74,13 +74,13 @@ export function resizeBicubic(
   return { width: part.width, height: part.height, data };
 }
 
-/** The input pixels along one axis that make an output pixel: those from `start`, with weights of 22 bits after the point. */
+/** The input pixels of an output pixel along one axis: those from `start`, with weights of 22 fractional bits. */
 interface Taps {
   readonly start: number;
   readonly weights: Int32Array;
 }
 
-/** The taps of output pixels `first` to `first + count` of `outSize` that `inSize` pixels are scaled to. */
+/** Returns the taps of output pixels `first` to `first + count`, when `inSize` pixels are scaled to `outSize`. */
 function bicubicTaps(inSize: number, outSize: number, first: number, count: number): Taps[] {
   const scale = inSize / outSize;
   const filterScale = Math.max(scale, 1);
@@ -110,7 +110,7 @@ function bicubicKernel(position: number): number {
   return 0;
 }
 
-/** The weighted sum of every `stride`-th value from `from` on, rounded. Assigning it to a byte clips it. */
+/** Returns the rounded weighted sum of every `stride`-th value, starting at `from`. Assigning it to a byte clips it. */
 function weighted(values: ArrayLike<number>, from: number, stride: number, weights: Int32Array): number {
   let sum = 2 ** (precision - 1);
   for (let tap = 0; tap < weights.length; tap++) sum += values[from + tap * stride]! * weights[tap]!;

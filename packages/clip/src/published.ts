@@ -67,7 +67,7 @@ const openaiLayerParts: Readonly<Record<string, string>> = {
   'mlp.fc2': 'mlp.c_proj',
 };
 
-/** Where OpenAI's checkpoints keep a parameter of `CLIPModel`. */
+/** Returns the place of a parameter of `CLIPModel` in OpenAI's checkpoints. */
 function openaiSource(name: string): ParameterSource {
   if (name === 'text_projection.weight') return { name: 'text_projection', transposed: true };
   if (name === 'visual_projection.weight') return { name: 'visual.proj', transposed: true };

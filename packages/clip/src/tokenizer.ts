@@ -1,7 +1,7 @@
 import { ConfigError, describeValue, OptionError, quote } from '@dalle-mini/core';
 import { Tokenizer } from '@huggingface/tokenizers';
 
-/** Turns captions into the token ids that CLIP was trained on. */
+/** Converts captions to the token ids that CLIP was trained on. */
 export interface ClipTokenizer {
   /** The id of `<|endoftext|>`, the largest of the vocabulary. */
   readonly endToken: number;
@@ -14,7 +14,7 @@ export interface ClipTokenizer {
   encode(captions: readonly string[], maxLength: number): Int32Array;
 }
 
-/** What is used of `@huggingface/tokenizers`, whose own types do not resolve under NodeNext: they import without extensions. */
+/** The part of `@huggingface/tokenizers` in use. Its types do not resolve under NodeNext, because they import without extensions. */
 interface HuggingFaceTokenizer {
   encode(text: string, options: { add_special_tokens: boolean }): { ids: number[] };
   token_to_id(token: string): number | undefined;
@@ -132,16 +132,16 @@ interface PreTokenizer {
   readonly use_regex?: boolean | undefined;
 }
 
-/** How CLIP's tokenizer cuts a caption into words; the names of the special tokens are words in any spelling. */
+/** The words of a caption for CLIP's tokenizer. The names of the special tokens are words too. */
 const clipWords =
   "<\\|startoftext\\|>|<\\|endoftext\\|>|'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+";
 
-/** How byte-level BPE cuts a text (Radford et al. 2019). */
+/** The words of a text for byte-level BPE (Radford et al. 2019). */
 const byteLevelWords = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
 /**
- * The same pre-tokenizer with the byte level's own cut as a step before it. There `@huggingface/tokenizers` has JavaScript's
- * `\s`, to which U+FEFF is a space and U+0085 is not; in a step of its own it has the reference's.
+ * Returns the same pre-tokenizer with the byte level's split as a separate step before it. In the byte level, `@huggingface/tokenizers` uses
+ * JavaScript's `\s`, which includes U+FEFF but not U+0085. In a separate step it uses the definition of the reference.
  */
 function withReferenceSpaces(preTokenizer: PreTokenizer | null | undefined): PreTokenizer | null {
   if (!preTokenizer) return null;

@@ -61,7 +61,7 @@ describe('writeClipPixels', () => {
       expect(() => writeClipPixels(image, size, target, 0)).toThrow(OptionError);
   });
 
-  test('keeps the middle of a picture that is wide out of all measure', () => {
+  test('keeps the middle of an extremely wide image', () => {
     const width = 100_000;
     const data = new Uint8Array(3 * width).map((_, i) => (Math.floor(i / 3) === width / 2 ? 255 : 0));
     const target = new Float32Array(3 * size * size);

@@ -45,7 +45,7 @@ export function decoder(scope: ParameterScope, z: Tensor, config: VqganConfig): 
   return conv(scope.in('conv_out'), swish(norm(scope.in('norm_out'), h, config)), inChannels);
 }
 
-/** Whether a level has attention: by the sizes that the model was trained with, since a decoder may be given larger grids. */
+/** Checks whether a level has attention. This depends on the trained resolution, because a decoder also accepts larger grids. */
 function hasAttention(level: number, { resolution, attnResolutions }: VqganConfig): boolean {
   return attnResolutions.includes(resolution / 2 ** level);
 }
@@ -64,7 +64,7 @@ function residualBlock(scope: ParameterScope, x: Tensor, outChannels: number, co
   return inLayer(scope.path, () => add(shortcut, h));
 }
 
-/** Self-attention with one head over all pixels. */
+/** Applies self-attention with one head over all pixels. */
 function attentionBlock(scope: ParameterScope, x: Tensor, config: VqganConfig): Tensor {
   return inLayer(scope.path, () => {
     const [batch, channels, height, width] = x.shape as [number, number, number, number];

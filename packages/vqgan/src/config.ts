@@ -36,13 +36,13 @@ export interface VqganConfig {
   /** Groups of each group normalization. Default 32. */
   readonly normGroups?: number | undefined;
   /**
-   * How a vector becomes a token. `nearest`, the default, takes the nearest code of the codebook, as Taming's `VQModel` does; `gumbel`
-   * takes the largest of `nEmbed` logits, as its `GumbelVQ` does without the noise of training. A `gumbel` model cannot be trained.
+   * Method that converts a vector to a token. `nearest`, the default, takes the nearest code of the codebook, as Taming's `VQModel` does.
+   * `gumbel` takes the largest of `nEmbed` logits, as Taming's `GumbelVQ` does without the noise of training; it cannot be trained.
    */
   readonly quantizer?: 'nearest' | 'gumbel' | undefined;
   /** Pixel values of the bytes 0 and 255. Default [−1, 1], as Taming's; the VQ-GAN of DALL·E Mini has [0, 1]. */
   readonly pixelRange?: readonly [black: number, white: number] | undefined;
-  /** Whether the model has only the half that turns tokens into images. Default false. */
+  /** Whether the model has only the decoder, which converts tokens to images. Default false. */
   readonly decoderOnly?: boolean | undefined;
 }
 
@@ -136,7 +136,7 @@ export const vqganConfigField = object<VqganConfig>(
 /**
  * Checks a configuration.
  *
- * @param source What is checked, to begin the message with, such as a file's path.
+ * @param source The start of an error message, such as the file's path.
  * @throws ConfigError that names the field.
  */
 export function checkVqganConfig(config: unknown, source = 'VQ-GAN config'): VqganConfig {

@@ -1,4 +1,4 @@
-/** What needs a file system: opening a VQ-GAN from its files. */
+/** Functions that need a file system: opening a VQ-GAN from its files. */
 import { join } from 'node:path';
 import { ConfigError, implementation, integer, object, optional, readOptions } from '@dalle-mini/core';
 import { exists, readJsonFile, readTextFile } from '@dalle-mini/core/node';
@@ -13,7 +13,7 @@ import { importVqgan, importVqganConfig } from './published.js';
 import { VqganTokenizer } from './vqgan-tokenizer.js';
 
 export interface OpenVqganOptions extends HubOptions {
-  /** What computes. The caller disposes of it. Default: an `OnnxRuntime` that is disposed of with the tokenizer. */
+  /** Computes the model. The caller disposes of it. Default: an `OnnxRuntime` that is disposed of with the tokenizer. */
   readonly runtime?: Runtime | undefined;
   /** Threads of the default runtime. Default: the number of processor cores. */
   readonly threads?: number | undefined;
@@ -25,7 +25,7 @@ const openFields = object<OpenVqganOptions>({
   threads: optional(integer({ min: 1 })),
 });
 
-/** A VQ-GAN whose two files are not in one folder, or have names of their own. */
+/** The files of a VQ-GAN that are in different folders or have other names than the usual ones. */
 export interface VqganFiles {
   /** The path of a `config.json` or `.yaml`, or the configuration itself, such as a preset. */
   readonly config: string | VqganConfig;
@@ -114,7 +114,7 @@ export async function readVqganFiles(
   return { config, weights: inFile(weights, () => importVqgan(tensors, config)) };
 }
 
-/** Runs work that may fail because of a file's content, and names the file if it does. */
+/** Runs work that depends on a file's content. If it fails, the error names the file. */
 function inFile<Result>(path: string, work: () => Result): Result {
   try {
     return work();

@@ -22,7 +22,7 @@ import { type Checkpoint, CheckpointError, type StoredTensor, transposeInPlace }
 import { checkVqganConfig, sizeFields, type VqganConfig } from './config.js';
 import { vqganParameters } from './vqgan.js';
 
-/** What the files of both repositories hold; `DDConfig` of Taming, and most of `VQGANConfig` of vqgan-jax. */
+/** The fields in the files of both repositories: `DDConfig` of Taming, and most of `VQGANConfig` of vqgan-jax. */
 interface PublishedSizes {
   readonly resolution: number;
   readonly in_channels: number;
@@ -210,11 +210,12 @@ function checkExportable(config: VqganConfig): void {
 }
 
 /**
- * Takes the parameters of a VQ-GAN out of a checkpoint, in any published layout: its tensors under the names and in the layouts of
- * `vqganParameters`, quantized ones with all their parts. What stays in `checkpoint` is for training only, or, if the model is a decoder
- * only, the encoder's.
+ * Takes the parameters of a VQ-GAN out of a checkpoint in any published layout. Returns its tensors under the names and in the layouts of
+ * `vqganParameters`, quantized ones with all their parts. Tensors that only training needs stay in `checkpoint`; so do those of the encoder
+ * if the model has only the decoder.
  *
- * No memory is copied: what was taken is removed, and flax's kernels, `[height, width, in, out]`, are transposed in place.
+ * No memory is copied: the returned tensors are removed from `checkpoint`, and flax's kernels, `[height, width, in, out]`, are transposed in
+ * place.
  *
  * @throws CheckpointError that names a tensor which is missing, has another shape, or is not known.
  */
@@ -255,7 +256,7 @@ export function exportVqgan(parameters: ReadonlyMap<string, StoredTensor>, confi
   );
 }
 
-/** Tensors of Taming's training: the losses, with discriminator and LPIPS, and the colours of segmentation maps. */
+/** Tensors of Taming's training: the losses, with discriminator and LPIPS, and the colors of segmentation maps. */
 const trainingOnly = /^(loss\.|colorize$)/;
 const encoderOnly = /^(encoder|quant_conv|quantize\.proj)[./]/;
 
@@ -276,7 +277,7 @@ function flaxName(name: string, shape: Shape): string {
 
 /** A convolution's kernel `[height, width, in, out]` as `[out, in, height, width]`, in the same memory. */
 function toOihw(tensor: StoredTensor): StoredTensor {
-  // One of another rank is refused when all shapes are checked.
+  // A tensor of another rank is refused when all shapes are checked.
   return tensor.shape.length === 4 ? transposeInPlace(tensor, [3, 2, 0, 1]) : tensor;
 }
 

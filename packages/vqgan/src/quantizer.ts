@@ -30,7 +30,7 @@ export function codebook(scope: ParameterScope, { nEmbed, embedDim, quantizer }:
 /**
  * Finds the nearest code of each vector: `[n, embedDim]` to int32 `[n]`.
  *
- * |z − e|² is smallest where z · e − |e|² / 2 is largest, so that one product and no tensor larger than `[n, nEmbed]` is built.
+ * |z − e|² is smallest where z · e − |e|² / 2 is largest. So one matrix product is enough, and no tensor is larger than `[n, nEmbed]`.
  */
 export function nearestCode(vectors: Tensor, codes: Tensor): Tensor {
   const halfSquares = mul(sum(square(codes), { axes: [1] }), 0.5);
@@ -48,9 +48,9 @@ export interface Quantized {
   readonly quantized: Tensor;
   /** int32 `[batch · grid · grid]`. */
   readonly tokens: Tensor;
-  /** How far the codes are from the vectors: moves the codes. A scalar. */
+  /** Mean squared distance of the codes from the vectors, a scalar. Its gradient updates the codes. */
   readonly codebookLoss: Tensor;
-  /** How far the vectors are from the codes: moves the vectors. A scalar, equal in value to the other. */
+  /** Mean squared distance of the vectors from the codes, a scalar equal to `codebookLoss`. Its gradient updates the vectors. */
   readonly commitmentLoss: Tensor;
 }
 

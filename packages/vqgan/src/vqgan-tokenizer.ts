@@ -23,13 +23,13 @@ import { writePixels } from './pixels.js';
 import { decodeGraph, encodeGraph } from './vqgan.js';
 
 /**
- * Images that one run encodes or decodes. More are split into runs, so that memory stays bounded and a signal can cancel. From
- * 256 × 256 pixels on it is one: two at once were not faster, and each number of images is compiled with its own copy of the weights.
+ * Returns the number of images per run. Larger batches are split into runs, so that memory stays bounded and a signal can cancel. At
+ * 256 × 256 pixels and above it is one: two images at once were not faster, and each batch size is compiled with its own copy of the weights.
  */
 const batchSize = (resolution: number) => Math.max(1, Math.min(8, Math.floor(2 ** 16 / resolution ** 2)));
 
 export interface VqganTokenizerOptions {
-  /** What computes. */
+  /** Computes the encoder and the decoder. */
   readonly runtime: Runtime;
   /** Whether `dispose` disposes of the runtime too. Default false. */
   readonly ownsRuntime?: boolean | undefined;
@@ -121,7 +121,7 @@ export class VqganTokenizer implements ImageTokenizer {
     });
   }
 
-  /** Decodes all grids as one image, and cuts it into images. */
+  /** Decodes all grids as one image, and splits it into images. */
   private async decodeTogether(
     grids: readonly Int32Array[],
     columns: number,
@@ -200,7 +200,7 @@ export class VqganTokenizer implements ImageTokenizer {
 
   private async compileGraph(kind: 'encode' | 'decode', shape: Shape): Promise<Executable> {
     const graph = kind === 'encode' ? encodeGraph(this.config, shape) : decodeGraph(this.config, shape);
-    // Building a graph and handing it over take 10 ms each the first time: let the event loop run in between.
+    // Building a graph and sending it to the runtime take 10 ms each the first time: let the event loop run in between.
     await nextTurn();
     return this.options.runtime.compile(graph, { parameters: this.parameters });
   }
@@ -211,7 +211,7 @@ function cut(data: Int32Array, parts: number): Int32Array[] {
   return Array.from({ length: parts }, (_, i) => data.slice(i * length, (i + 1) * length));
 }
 
-/** One of a batch of images in `pixelRange`, as bytes: rounded, and clipped where the decoder overshoots. */
+/** Converts an image of a batch from `pixelRange` to bytes: rounded, and clipped if the decoder overshoots. */
 function toRgb(
   values: Float32Array,
   index: number,

@@ -43,7 +43,7 @@ export function decodeTokens(scope: ParameterScope, tokens: Tensor, config: Vqga
 }
 
 /**
- * Encodes and decodes images through the codebook, and returns what training needs.
+ * Encodes and decodes images through the codebook, and returns the reconstructions, vectors and losses for training.
  *
  * @throws ConfigError if the model is a decoder only, or its quantizer is `gumbel`.
  */
@@ -72,7 +72,7 @@ export function decodeGraph(config: VqganConfig, shape: Shape = [1, gridSizeOf(c
   return { inputs: { tokens }, outputs: { images: decodeTokens(new ParameterScope(), tokens, config) } };
 }
 
-/** Returns the parameters of a VQ-GAN of these sizes, by name: what its checkpoint must hold. */
+/** Returns the parameters of a VQ-GAN of these sizes, by name. Its checkpoint must contain them. */
 export function vqganParameters(config: VqganConfig): ReadonlyMap<string, Tensor> {
   const scope = new ParameterScope();
   if (!config.decoderOnly) {

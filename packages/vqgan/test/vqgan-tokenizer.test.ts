@@ -75,7 +75,7 @@ const recorded = () => {
 };
 
 describe('VqganTokenizer', () => {
-  test('says the sizes of images, grids and codebook', () => {
+  test('has the sizes of images, grids and codebook', () => {
     const { imageSize, gridSize, vocabularySize } = tokenizer;
     expect({ imageSize, gridSize, vocabularySize }).toEqual({ imageSize: 16, gridSize: 8, vocabularySize: 32 });
   });
@@ -125,7 +125,7 @@ describe('VqganTokenizer', () => {
     expect(new Set(bytes(images).flat()).size).toBeGreaterThan(8);
   });
 
-  test('takes no images and no grids', async () => {
+  test('accepts empty lists of images and grids', async () => {
     expect(await tokenizer.encode([])).toEqual([]);
     expect(await tokenizer.decode([])).toEqual([]);
   });
@@ -155,7 +155,7 @@ describe('VqganTokenizer', () => {
     }
   });
 
-  test('gives the same tokens and bytes for the same input, whatever is encoded or decoded beside it', async () => {
+  test('gives the same tokens and bytes for the same input, independent of the rest of the batch', async () => {
     const images = randomImages(5, 16, 3);
     const grids = lists(await tokenizer.encode(images));
     expect(lists(await tokenizer.encode(images))).toEqual(grids);
@@ -292,7 +292,7 @@ describe('what does not fit is refused:', () => {
     expect(await tokenizer.decode([new Int32Array(64).fill(31)])).toHaveLength(1);
   });
 
-  test('options that there are not', async () => {
+  test('unknown options', async () => {
     await expect(tokenizer.encode([], { sginal: undefined } as object)).rejects.toThrow(
       'sginal of encode is not known',
     );
