@@ -50,7 +50,7 @@ import {
   toInputs,
 } from './text/text-source.js';
 
-/** How a decoder is trained. The default weight decay is 0.05 with `adamw` and 0 with `adafactor`. */
+/** The configuration of training a decoder. The default weight decay is 0.05 with `adamw` and 0 with `adafactor`. */
 export interface DecoderTrainingConfig extends TrainingConfig {
   readonly model: DecoderConfig;
   /** Batches whose gradients are averaged before a step. Default 1. */
@@ -58,13 +58,13 @@ export interface DecoderTrainingConfig extends TrainingConfig {
   /** Default `adamw`. */
   readonly optimizer?: 'adamw' | 'adafactor' | undefined;
   /**
-   * Share of the captions, 0 to 1, that are replaced by the empty one, which classifier-free guidance needs. Default 0.1.
+   * Probability, 0 to 1, of replacing a caption by the empty one, which classifier-free guidance needs. Default 0.1.
    */
   readonly captionDropout?: number | undefined;
   /**
-   * Largest share of the tokens before each token, 0 to 1, that are replaced by random ones; the share of an image is uniform from 0 to
-   * it. Without noise, the first tokens of an image identify it in a small dataset, and the model hardly learns from the caption.
-   * Default 0.
+   * Largest share of the given tokens, 0 to 1, that are replaced by random ones. The share of an image is uniform from
+   * 0 to this value. Without noise, the first tokens of an image identify it in a small dataset, and the model hardly
+   * learns from the caption. Default 0.
    */
   readonly tokenNoise?: number | undefined;
 }
@@ -78,11 +78,11 @@ const defaultsOf = ({ optimizer }: DecoderTrainingConfig) => ({
   tokenNoise: 0,
 });
 
-/** Images that are generated at each evaluation, to look at. */
+/** Images that are generated at each evaluation. */
 export interface DecoderSamples {
-  /** Captions, one at least: one image each. */
+  /** At least one caption. One image is generated from each. */
   readonly prompts: readonly string[];
-  /** The tokenizer that the dataset was encoded with. */
+  /** The image tokenizer with which the dataset was encoded. */
   readonly imageTokenizer: ImageTokenizer;
   readonly sampling?: SamplingOptions | undefined;
 }
@@ -91,7 +91,7 @@ export interface DecoderTraining extends RunOptions {
   readonly config: DecoderTrainingConfig;
   readonly dataset: TokenDataset;
   readonly textEncoder: FrozenTextEncoder | TrainedTextEncoder;
-  /** Samples that training does not see, one at least: their loss is measured with their first captions, in whole batches. */
+  /** At least one held-out sample. The loss is measured with the first captions, in whole batches. */
   readonly evaluation: TokenDataset;
   readonly samples?: DecoderSamples | undefined;
 }
@@ -128,12 +128,16 @@ const optionsField = object<DecoderTraining>(
 );
 
 /**
- * Trains or fine-tunes a decoder on token grids and captions, by the cross entropy of each token given those before it and
- * the caption. The folder gets checkpoints, `metrics.jsonl`, and at every evaluation a sheet of images for the sample prompts.
+ * Trains or fine-tunes a decoder on token grids and captions. The loss is the cross entropy of each token given the
+ * tokens before it and the caption. The folder gets checkpoints, `metrics.jsonl`, and at every evaluation a sheet of
+ * images for the sample prompts.
  *
- * @returns The parameters: the decoder's, named as in kuprel/min-dalle, as those to start from are; and those of a trained text encoder.
- * @throws OptionError if an option, the data or the text encoder do not fit; GraphError if `parameters` do not fit; ResumeError if the folder's checkpoint is damaged or of other settings; DivergenceError;
- *   FileError if the disk refuses; and the signal's reason when aborted, after a checkpoint was saved.
+ * @returns The parameters of the decoder, named as in kuprel/min-dalle, like the initial ones, and those of a trained
+ *   text encoder.
+ * @throws OptionError if an option is wrong, or if the data or the text encoder do not match the model; GraphError if
+ *   `parameters` do not match the model; ResumeError if the checkpoint is damaged or of other settings; DivergenceError
+ *   if a metric is not finite; FileError if a file cannot be written; the signal's reason if it aborts, after saving a
+ *   checkpoint.
  *
  * @example
  * ```ts
@@ -145,7 +149,7 @@ const optionsField = object<DecoderTraining>(
  * const shards = await openTokenShards('tokens'); // written by writeTokenShards
  * const encoder = await openTextEncoder('model/text-encoder', { maxLength: 24 });
  * const runtime = new OnnxRuntime();
- * // So small that it takes seconds; the guide on training has sizes that learn something.
+ * // A tiny model, which trains in seconds. The guide on training has useful sizes.
  * const parameters = await trainDecoder({
  *   folder: 'runs/decoder',
  *   runtime,
@@ -224,25 +228,25 @@ export async function trainDecoder(given: DecoderTraining): Promise<Map<string, 
   });
 }
 
-/** Checks that data, samples and text encoder belong to the model. */
+/** Checks that data, samples and text encoder match the model. */
 function checkData({ config: { model }, dataset, evaluation, samples }: DecoderTraining, text: TextSource): void {
   const grids = { dataset, evaluation, ...(samples ? { 'samples.imageTokenizer': samples.imageTokenizer } : {}) };
   const words = ({ gridSize, vocabularySize }: Pick<DecoderConfig, 'gridSize' | 'vocabularySize'>) =>
-    `${gridSize}×${gridSize} grids of ${vocabularySize} different tokens`;
+    `${gridSize}×${gridSize} grids of ${vocabularySize} tokens`;
   for (const [name, found] of Object.entries(grids)) {
     if (words(found) === words(model)) continue;
     throw new OptionError(
       name,
       words(model),
       found,
-      `${name} must have ${words(model)}, as the model, not ${words(found)}. Use the VQ-GAN that belongs to this model.`,
+      `${name} must have ${words(model)}, like the model, not ${words(found)}. Use the VQ-GAN of this model.`,
     );
   }
   if (text.width !== model.textWidth)
     throw new OptionError('config.model.textWidth', `${text.width}, the width of the text encoder`, model.textWidth);
 }
 
-/** `tokens` are those to predict, `given` those before them. */
+/** Returns the shapes of a batch: `tokens` are the targets, `given` the tokens that the decoder reads. */
 function batchShapes(model: DecoderConfig, text: TextSource, batchSize: number): BatchShapes {
   const grids = { shape: [batchSize, model.gridSize ** 2], dtype: 'int32' } as const;
   return { tokens: grids, given: grids, ...text.shapes(batchSize) };
@@ -257,7 +261,7 @@ async function batchValues(
   return { tokens, given: tokens, ...(await text.values(captions)) };
 }
 
-/** A copy in which a share of each grid's tokens, up to the largest, are replaced by any token of the vocabulary. */
+/** Returns a copy in which a random share of each grid's tokens, up to the largest, are replaced by random tokens. */
 function withNoise(tokens: Int32Array, model: DecoderConfig, largestShare: number, random: Random): Int32Array {
   const gridLength = model.gridSize ** 2;
   let share = 0;
@@ -267,12 +271,12 @@ function withNoise(tokens: Int32Array, model: DecoderConfig, largestShare: numbe
   });
 }
 
-/** Mean cross entropy of a token in nats: a scalar. */
+/** Returns the mean cross entropy of a token in nats, a scalar tensor. */
 function meanLoss(scope: ParameterScope, model: DecoderConfig, batch: BatchTensors, text: TextSource): Tensor {
   return mean(crossEntropy(teacherForced(scope, model, batch.given!, text.read(scope, batch)), batch.tokens!));
 }
 
-/** Mean cross entropy of a token, in nats, on images that training does not see. */
+/** Measures the mean cross entropy of a token in nats on the evaluation samples. */
 async function measureLoss(
   { config, evaluation, evaluationSize = 256, runtime }: DecoderTraining,
   parameters: ReadonlyMap<string, TensorData>,

@@ -56,7 +56,7 @@ import { type WithDefaults, withDefaults } from './run/settings.js';
 import { runTraining } from './run/trainer.js';
 import { whenAll } from './run/when-all.js';
 
-/** How a VQ-GAN is trained. The default weight decay is 0. */
+/** The configuration of training a VQ-GAN. The default weight decay is 0. */
 export interface VqganTrainingConfig extends TrainingConfig {
   readonly model: VqganConfig;
   /** Weight of the mean absolute error; that of the mean squared error is 1. Default 0. */
@@ -64,11 +64,11 @@ export interface VqganTrainingConfig extends TrainingConfig {
   /** Weight of the commitment loss; that of the codebook loss is 1. Default 0.25 (van den Oord et al. 2017). */
   readonly commitmentWeight?: number | undefined;
   /**
-   * Codes that no vector chose over this many steps start again from a vector of the last batch: a multiple of `stepsPerRun`,
-   * or 0 for never. None do in the last fifth of the run. Default ten runs of the graph.
+   * Codes that are unused for this number of steps restart from a vector of the last batch. A multiple of
+   * `stepsPerRun`, or 0 for never. No code restarts in the last fifth of the run. Default ten runs of the graph.
    */
   readonly restartEvery?: number | undefined;
-  /** Whether half of the images are flipped horizontally, chosen anew in each epoch. Default false. */
+  /** Flips half of the images horizontally, other images in each epoch. Default false. */
   readonly flip?: boolean | undefined;
 }
 
@@ -86,11 +86,11 @@ type CompleteConfig = WithDefaults<VqganTrainingConfig, keyof ReturnType<typeof 
 export interface VqganTraining extends RunOptions {
   readonly config: VqganTrainingConfig;
   /**
-   * Images of the model's resolution. Each is read with the number of its epoch as the variation, so that random crops differ from epoch
-   * to epoch.
+   * Images of the model's resolution. Each is read with the number of its epoch as the variation, so that random crops
+   * differ between epochs.
    */
   readonly dataset: Dataset;
-  /** Images that training does not see, for evaluation: one at least. */
+  /** At least one held-out image. */
   readonly evaluation: Dataset;
 }
 
@@ -110,7 +110,7 @@ const optionsField = object<VqganTraining>(
       { ...vqganTrainingFields, model: vqganConfigField },
       {
         check({ model, stepsPerRun = trainingDefaults.stepsPerRun, restartEvery = 0 }, at) {
-          if (model.inChannels !== 3) refuse(`${at('model')}.inChannels`, '3, as images have', model.inChannels);
+          if (model.inChannels !== 3) refuse(`${at('model')}.inChannels`, '3, for RGB images', model.inChannels);
           if (restartEvery % stepsPerRun !== 0)
             refuse(at('restartEvery'), `a multiple of stepsPerRun, ${stepsPerRun}, or 0`, restartEvery);
         },
@@ -123,14 +123,14 @@ const optionsField = object<VqganTraining>(
 );
 
 /**
- * Trains or fine-tunes a VQ-GAN on images: mean squared and absolute error, with the codebook's and the commitment loss
- * (van den Oord et al. 2017). The folder gets checkpoints, `metrics.jsonl`, and at every evaluation a sheet of images, each
- * followed by its reconstruction.
+ * Trains or fine-tunes a VQ-GAN on images. The loss is the mean squared and absolute error, plus the codebook and
+ * commitment losses (van den Oord et al. 2017). The folder gets checkpoints, `metrics.jsonl`, and at every evaluation a
+ * sheet of images, each followed by its reconstruction.
  *
- * @returns The parameters, named as in Taming's checkpoints, as those to start from are.
- * @throws OptionError if an option or an image does not fit; GraphError if
- *   `parameters` do not fit; ResumeError if the folder's checkpoint is damaged or of other settings; DivergenceError; FileError if the
- *   disk refuses; and the signal's reason when aborted, after a checkpoint was saved.
+ * @returns The parameters, named as in Taming's checkpoints, like the initial ones.
+ * @throws OptionError if an option is wrong or an image has another size; GraphError if `parameters` do not match the
+ *   model; ResumeError if the checkpoint is damaged or of other settings; DivergenceError if a metric is not finite;
+ *   FileError if a file cannot be written; the signal's reason if it aborts, after saving a checkpoint.
  *
  * @example
  * ```ts
@@ -196,7 +196,7 @@ export async function trainVqgan(given: VqganTraining): Promise<Map<string, Tens
             'dataset',
             `images of ${size}×${size} pixels`,
             image,
-            `${key} must be an image of ${size}×${size} pixels, as the model reads, not of ${image.width}×${image.height}. ` +
+            `${key} must be an image of ${size}×${size} pixels, not ${image.width}×${image.height}. ` +
               `Open the dataset with imageSize ${size}.`,
           );
         }
@@ -226,7 +226,7 @@ export async function trainVqgan(given: VqganTraining): Promise<Map<string, Tens
       const counts = state.get(codeCounts)!;
       for (const [i, count] of outputs.codeCounts!.data.entries()) counts[i % model.nEmbed]! += count;
       if (restartEvery === 0 || step % restartEvery !== 0) return;
-      // Codes that move late have no time to converge.
+      // Codes that restart late have no time to converge.
       if (step <= 0.8 * steps) restartCodes(state, outputs.vectors!, createRandom('restart', seed, step));
       counts.fill(0);
     },
@@ -234,7 +234,10 @@ export async function trainVqgan(given: VqganTraining): Promise<Map<string, Tens
   });
 }
 
-/** The loss of a batch of images `[batch, 3, size, size]`, with how often each code was chosen and the vectors before quantization. */
+/**
+ * Computes the loss of images `[batch, 3, size, size]`, with the usage count of each code and the vectors before
+ * quantization.
+ */
 function vqganLoss(scope: ParameterScope, images: Tensor, config: CompleteConfig) {
   const result = reconstruct(scope, images, config.model);
   const squaredError = meanSquaredError(result.images, images);
@@ -254,12 +257,12 @@ function vqganLoss(scope: ParameterScope, images: Tensor, config: CompleteConfig
   };
 }
 
-/** How often each code was chosen since codes were last restarted. */
+/** Usage count of each code since codes last restarted. */
 const codeCounts = 'memory/codeCounts';
 const embedding = 'quantize.embedding.weight';
 
 /**
- * Moves the codes that were not chosen to vectors of the last batch, so that the whole codebook is used (Dhariwal et al. 2020).
+ * Moves unused codes to random vectors of the last batch, so that the whole codebook is used (Dhariwal et al. 2020).
  *
  * @param vectors `[steps, vectors of a batch, embedDim]`.
  */
@@ -277,12 +280,12 @@ function restartCodes(state: ReadonlyMap<string, Float32Array>, vectors: TensorD
   }
 }
 
-/** The ratio, in decibels, that stands for an exact reconstruction: more than 8 bits can have otherwise. */
+/** The ratio of an exact reconstruction in decibels, higher than any other ratio of 8-bit images. */
 const exactRatio = 100;
 
 /**
- * Measures the mean peak signal-to-noise ratio in decibels, and the share of the codes in use, on images that training does not see;
- * writes a sheet of the first 32.
+ * Measures the mean peak signal-to-noise ratio in decibels and the share of used codes on held-out images. Writes a
+ * sheet of the first 32.
  */
 async function evaluateVqgan(
   { config: { model }, evaluation, evaluationSize = 256, folder, runtime }: VqganTraining,

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { CaptionCache } from '../src/text/caption-cache.js';
 
 describe('a caption cache', () => {
-  test('gives what the encoder gives, but zeros where there is padding', async () => {
+  test('returns the result of the encoder, with zeros as padding', async () => {
     const encoder = wordEncoder();
     const captions = ['a red circle', '', 'red', ''];
     const expected = await encoder.encode(captions);
@@ -14,7 +14,7 @@ describe('a caption cache', () => {
     expect(await cache.encode(captions)).toEqual(expected);
   });
 
-  test('asks the encoder once for a caption', async () => {
+  test('encodes a caption once', async () => {
     const encoder = wordEncoder();
     const cache = new CaptionCache(encoder);
     await cache.encode(['red', 'red', 'blue']);
@@ -22,7 +22,7 @@ describe('a caption cache', () => {
     expect(encoder.encoded).toEqual(['red', 'blue', 'green']);
   });
 
-  test('keeps masks that have zeros before the end', async () => {
+  test('keeps masks with zeros before the end', async () => {
     const encoder = wordEncoder();
     const masked = {
       ...encoder,
@@ -36,18 +36,18 @@ describe('a caption cache', () => {
     expect([...attentionMask]).toEqual([0, 1, 1, 0]);
   });
 
-  describe('that is full', () => {
-    // Two tokens of 8 numbers, and two of the mask, 4 bytes each.
+  describe('of limited capacity', () => {
+    // Two tokens of 8 numbers, and two numbers of the mask, 4 bytes each.
     const oneCaption = 4 * (2 * 8 + 2);
 
-    test('forgets what was not asked for the longest', async () => {
+    test('drops the least recently used caption', async () => {
       const encoder = wordEncoder();
       const cache = new CaptionCache(encoder, 2 * oneCaption);
       for (const caption of ['red', 'blue', 'red', 'green', 'red', 'blue']) await cache.encode([caption]);
       expect(encoder.encoded).toEqual(['red', 'blue', 'green', 'blue']);
     });
 
-    test('still gives all of a batch that is larger than it', async () => {
+    test('returns a batch that is larger than the cache', async () => {
       const encoder = wordEncoder();
       const cache = new CaptionCache(encoder, oneCaption);
       await cache.encode(['red']);
@@ -57,7 +57,7 @@ describe('a caption cache', () => {
       );
     });
 
-    test('gives the right captions to batches that are encoded at once', async () => {
+    test('returns the right captions to concurrent calls', async () => {
       const cache = new CaptionCache(wordEncoder(), oneCaption);
       await cache.encode(['red']);
       const [first, second] = await Promise.all([cache.encode(['red', 'blue']), cache.encode(['green', 'red'])]);

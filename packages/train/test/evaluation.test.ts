@@ -16,19 +16,19 @@ const filled = (value: number, width = 4, height = 4): RgbImage => ({
 });
 
 describe('the peak signal-to-noise ratio', () => {
-  test('of black and white is 0 dB, the least', () => {
+  test('of black and white is 0 dB, the minimum', () => {
     expect(peakSignalToNoise(filled(0), filled(255))).toBe(0);
   });
 
-  test('is that of the difference where all values differ by the same, in either direction', () => {
+  test('depends only on the absolute difference if all values differ by the same', () => {
     expect(peakSignalToNoise(filled(100), filled(125))).toBeCloseTo(20 * Math.log10(255 / 25), 12);
     expect(peakSignalToNoise(filled(125), filled(100))).toBeCloseTo(20 * Math.log10(255 / 25), 12);
   });
 
-  test('is by the mean over all values, not over those that differ', () => {
+  test('uses the mean over all values, not only those that differ', () => {
     const one = filled(0);
     one.data[7] = 255;
-    // One of 48 values is off by the whole range.
+    // One of 48 values differs by the whole range.
     expect(peakSignalToNoise(filled(0), one)).toBeCloseTo(10 * Math.log10(48), 12);
   });
 
@@ -36,7 +36,7 @@ describe('the peak signal-to-noise ratio', () => {
     expect(peakSignalToNoise(filled(9), filled(9))).toBe(Number.POSITIVE_INFINITY);
   });
 
-  test('of images of different sizes is refused, be it with the same number of pixels', () => {
+  test('of images of different sizes is refused, even with the same number of pixels', () => {
     expect(() => peakSignalToNoise(filled(0, 2, 8), filled(0))).toThrow(OptionError);
     expect(() => peakSignalToNoise(filled(0, 2, 8), filled(0))).toThrow(
       'b must be an image of 2×8 pixels, as a, not "4×4".',

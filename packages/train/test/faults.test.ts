@@ -11,7 +11,7 @@ import { readCheckpointFile } from '@dalle-mini/weights/node';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
 import { recordingRuntime } from './recording-runtime.js';
 
-/** Which of the system's calls fails, and with what code; `files` says for which files' writes. */
+/** The system call that fails, and its error code; `files` limits it to writes of some files. */
 const fault = vi.hoisted((): { open?: string; write?: string; files?: RegExp } => ({}));
 
 vi.mock('node:fs/promises', async (original) => {
@@ -24,7 +24,7 @@ vi.mock('node:fs/promises', async (original) => {
       if (flags === 'r' || !fault.files?.test(String(path))) return actual.open(...args);
       if (fault.open !== undefined) fail(fault.open, 'open');
       const file = await actual.open(...args);
-      // The device fills up after the first bytes, as a real one does.
+      // Like a real device, it fills up after the first bytes.
       const writeSome = async (content: Uint8Array | string) => {
         await file.appendFile(content.slice(0, 5));
         fail(fault.write!, 'write');
@@ -45,33 +45,33 @@ afterAll(() => runtime.dispose());
 const train = (folder: string, changes: Partial<DecoderTraining> = {}) =>
   trainDecoder({ ...decoderRun, runtime: recordingRuntime(), folder, ...changes });
 
-/** What `writeFileAtomically` writes to before a checkpoint or a sheet has its name. */
+/** Temporary files of `writeFileAtomically`, which are then renamed to a checkpoint or a sheet. */
 const temporaryFiles = /\.tmp$/;
 const metricsFile = /metrics\.jsonl$/;
 
 describe('a folder that cannot be written to', () => {
-  test('is refused where a file is in its place', async () => {
+  test('is refused if it is a file', async () => {
     const folder = join(await temporaryFolder(), 'file');
     await writeFile(folder, '');
     await expect(train(join(folder, 'run'))).rejects.toThrow(FileError);
     await expect(train(join(folder, 'run'))).rejects.toThrow(`Cannot write ${join(folder, 'run')}: a part of its path`);
   });
 
-  test('is refused when its permissions forbid it', async () => {
+  test('is refused without permission', async () => {
     Object.assign(fault, { open: 'EACCES', files: metricsFile });
     const folder = await temporaryFolder();
     await expect(train(folder)).rejects.toThrow(/Cannot write \S+metrics.jsonl: permission is denied/);
   });
 
-  test('is refused when metrics.jsonl is a folder', async () => {
+  test('is refused if metrics.jsonl is a folder', async () => {
     const folder = await temporaryFolder();
     await mkdir(join(folder, 'metrics.jsonl'));
     await expect(train(folder)).rejects.toThrow(/Cannot read \S+metrics.jsonl: it is a folder/);
   });
 });
 
-describe('a disk that is full', () => {
-  test('leaves no half-written checkpoint, and the run goes on when there is space', async () => {
+describe('a full disk', () => {
+  test('leaves no half-written checkpoint, and the run resumes when there is space', async () => {
     const whole = await temporaryFolder();
     await train(whole, { runtime });
     const folder = await temporaryFolder();
@@ -112,9 +112,9 @@ describe('a disk that is full', () => {
 });
 
 describe('training that diverges', () => {
-  test('ends with an error that says so, and keeps no checkpoint with numbers that are none', async () => {
+  test('ends with an error, and writes no checkpoint with NaN', async () => {
     const folder = await temporaryFolder();
-    // One step of 1e30 makes products of weights that float32 cannot hold.
+    // After one step of 1e30, products of weights overflow float32.
     const config = { ...decoderRun.config, learningRate: 1e30, warmUpSteps: 12, stepsPerRun: 1 };
     const diverging = train(folder, { runtime, config, checkpointEvery: 1 });
     await expect(diverging).rejects.toThrow(DivergenceError);
@@ -132,7 +132,7 @@ describe('training that diverges', () => {
     }
   });
 
-  test.each(['loss', 'gradientNorm'])('is noticed by the %s of any step, not of the last alone', async (name) => {
+  test.each(['loss', 'gradientNorm'])('is detected by the %s of any step, not only of the last one', async (name) => {
     const folder = await temporaryFolder();
     const broken = recordingRuntime((outputs) => {
       outputs[name]!.data[1] = Number.NaN;
@@ -143,7 +143,7 @@ describe('training that diverges', () => {
 });
 
 test('the event loop is free while a step is computed', async () => {
-  // What the graph computes takes most of the time; a run of it would block the loop for its whole length if it ran here.
+  // Most of the time is spent in the graph. On this thread, a run would block the event loop for its whole duration.
   const spans: { seconds: number; ticks: number }[] = [];
   let ticks = 0;
   const timer = setInterval(() => ticks++, 5);
@@ -170,7 +170,7 @@ test('the event loop is free while a step is computed', async () => {
   clearInterval(timer);
   expect(spans).toHaveLength(2);
   for (const { seconds, ticks: seen } of spans) {
-    // 200 ticks a second if nothing disturbed the timer. A tenth of them, since the machine may be busy with other things.
+    // An undisturbed timer has 200 ticks a second. A tenth is enough, because the machine may be busy.
     expect(seconds).toBeGreaterThan(0.05);
     expect(seen).toBeGreaterThan(20 * seconds);
   }

@@ -11,7 +11,7 @@ const { files, parameters } = captionBert;
 const renamed = (weights: Checkpoint, rename: (name: string) => string): Checkpoint =>
   new Map([...weights].map(([name, tensor]) => [rename(name), tensor]));
 
-/** As Flax names and lays out the tensors of PyTorch. */
+/** Converts tensors of PyTorch to the names and layout of Flax. */
 function asFlax(values: ReadonlyMap<string, TensorData>): Checkpoint {
   const checkpoint: Checkpoint = new Map();
   for (const [name, { data, shape }] of values) {
@@ -30,7 +30,7 @@ function asFlax(values: ReadonlyMap<string, TensorData>): Checkpoint {
   return checkpoint;
 }
 
-describe('a pretrained text encoder to train', () => {
+describe('a pretrained text encoder', () => {
   const layouts: Record<string, Checkpoint> = {
     'of a bare model': files.weights,
     'of a model with a head': new Map([
@@ -42,7 +42,7 @@ describe('a pretrained text encoder to train', () => {
     ),
     'of Flax': asFlax(parameters),
   };
-  test.each(Object.entries(layouts))('has its parameters, read from a checkpoint %s', async (_, weights) => {
+  test.each(Object.entries(layouts))('has the parameters of a checkpoint %s', async (_, weights) => {
     const encoder = await trainedTextEncoder({ ...files, weights }, 6);
     expect(encoder.maxLength).toBe(6);
     expect(encoder.parameters).toEqual(parameters);
@@ -70,7 +70,7 @@ describe('a pretrained text encoder to train', () => {
     expect((await trainedTextEncoder({ ...files, config, weights }, 6)).parameters).toEqual(values);
   });
 
-  test('is refused, by the names of what is missing', async () => {
+  test('is refused with the names of missing weights', async () => {
     const weights: Checkpoint = new Map(files.weights);
     weights.delete('embeddings.LayerNorm.bias');
     await expect(trainedTextEncoder({ ...files, weights }, 6)).rejects.toThrow(
@@ -78,7 +78,7 @@ describe('a pretrained text encoder to train', () => {
     );
   });
 
-  test('goes back into a checkpoint, without the decoder', () => {
+  test('is exported to a checkpoint, without the decoder', () => {
     const trained = new Map<string, TensorData>([
       ['lm_head.weight', { dtype: 'float32', shape: [1], data: Float32Array.of(1) }],
       ...[...parameters].map(([name, value]): [string, TensorData] => [`text_encoder.${name}`, value]),

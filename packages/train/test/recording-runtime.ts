@@ -1,8 +1,8 @@
 import { type Runtime, sizeOf, type TensorData, type TensorValues } from '@dalle-mini/graph';
 
 /**
- * A runtime that computes nothing: every output is zero, unless `change` says otherwise of those of the training graph. It
- * remembers what the training graph was given at each run.
+ * A runtime that does not compute: every output is zero, except those of the training graph that `change` changes. It
+ * records the inputs of the training graph at each run.
  *
  * @param change Is told the number of the run, from 0.
  */
@@ -22,7 +22,7 @@ export function recordingRuntime(
         }
         if ('learningRate' in inputs) {
           change(results, runs.length);
-          // A copy: what is given may be changed when the run is over.
+          // A copy, because inputs may change after the run.
           runs.push(structuredClone(values));
         }
         return results;

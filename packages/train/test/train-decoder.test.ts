@@ -17,7 +17,7 @@ afterAll(() => runtime.dispose());
 
 type Changes = Partial<Omit<DecoderTraining, 'config'>> & { config?: Partial<DecoderTraining['config']> };
 
-/** Trains as `decoderRun` says, but for the changes. */
+/** Trains with the options of `decoderRun` and some changes. */
 async function train({ config, ...changes }: Changes = {}) {
   const folder = changes.folder ?? (await temporaryFolder());
   const parameters = await trainDecoder({
@@ -57,25 +57,25 @@ describe('a trained decoder', () => {
     ({ folder, parameters, metrics } = await train({ steps: 150, evaluateEvery: 50, samples }));
   });
 
-  test('predicts tokens better than at first, those of training and others', () => {
+  test('predicts the tokens of training and of evaluation better than before', () => {
     expect(meanLoss(metrics.slice(-10))).toBeLessThan(0.7 * meanLoss(metrics.slice(0, 10)));
     const losses = metrics.flatMap(({ evaluationLoss }) => evaluationLoss ?? []);
     expect(losses).toHaveLength(3);
     expect(losses[2]).toBeLessThan(losses[0]!);
   });
 
-  test('draws what the caption says', async () => {
+  test('generates the described images', async () => {
     const decoder = new DalleMiniDecoder(decoderModel, parameters, { runtime });
     const told = await Promise.all(Array.from({ length: 12 }, (_, i) => decoderRun.dataset.get(i)));
     const text = await wordEncoder().encode(told.map(({ captions }) => captions[0]!));
     const drawn = await decoder.generate(text, { temperature: 0 });
     const right = drawn.filter((tokens, i) => tokens.slice(0, 8).join() === told[i]!.tokens.slice(0, 8).join());
-    // By chance it would be one.
+    // By chance one would be right.
     expect(right.length).toBeGreaterThanOrEqual(9);
     await decoder.dispose();
   });
 
-  test('has a metrics file of a line a step, with the evaluation loss where it was evaluated', () => {
+  test('has a metrics file with one line per step, and with the loss of each evaluation', () => {
     expect(metrics.map(({ step }) => step)).toEqual(Array.from({ length: 150 }, (_, i) => i + 1));
     for (const record of metrics) {
       const evaluated = record.step % 50 === 0 ? ['evaluationLoss'] : [];
@@ -83,33 +83,33 @@ describe('a trained decoder', () => {
     }
   });
 
-  test('leaves a sheet of the sample prompts at each evaluation', async () => {
+  test('writes a sheet of the sample prompts at each evaluation', async () => {
     for (const step of ['00000050', '00000100', '00000150']) {
       const { format, width, height } = await sharp(join(folder, `samples-${step}.png`)).metadata();
-      // Eight places a row, each with 2 pixels around it.
+      // Eight images per row, with 2 pixels around each.
       expect({ format, width, height }).toEqual({ format: 'png', width: 8 * 6 + 2, height: 8 });
     }
   });
 
-  test('is where fine-tuning starts', async () => {
+  test('can be fine-tuned', async () => {
     const tuned = await train({ parameters, steps: 10, evaluateEvery: 10, config: { learningRate: 1e-4 } });
     expect(tuned.metrics[0]!.loss).toBeLessThan(0.7 * metrics[0]!.loss!);
   });
 });
 
-test('two batches of four are as one batch of eight', async () => {
+test('two accumulated batches of four give the result of one batch of eight', async () => {
   const run = { steps: 10, evaluateEvery: 10 };
   const one = await train({ ...run, config: { batchSize: 8, accumulation: 1 } });
   const two = await train({ ...run, config: { batchSize: 4, accumulation: 2 } });
   for (const [i, { loss, gradientNorm }] of one.metrics.entries()) {
-    // The sums are the same but for their order. Adam divides by gradients, some near zero, and so makes rounding a little
-    // larger at each step.
+    // Only the order of sums differs. Adam divides by gradients, some near zero, which increases rounding errors at
+    // each step.
     expect(two.metrics[i]!.loss! / loss!).toBeCloseTo(1, 4);
     expect(two.metrics[i]!.gradientNorm! / gradientNorm!).toBeCloseTo(1, 3);
   }
 });
 
-test('adafactor lowers the loss, and remembers squares of gradients only', async () => {
+test('adafactor lowers the loss, and has only squares of gradients as state', async () => {
   const { folder, metrics } = await train({ config: { optimizer: 'adafactor' } });
   expect(meanLoss(metrics.slice(-10))).toBeLessThan(0.85 * meanLoss(metrics.slice(0, 10)));
   const { tensors } = await readCheckpointFile(join(folder, 'checkpoint-00000060.safetensors'));
@@ -119,7 +119,7 @@ test('adafactor lowers the loss, and remembers squares of gradients only', async
 });
 
 describe('captions', () => {
-  /** Number of words, [CLS] included, of each caption that training was given. */
+  /** Returns the number of words, including [CLS], of each training caption. */
   async function wordCounts(captionDropout?: number): Promise<number[]> {
     const recording = recordingRuntime();
     await train({ runtime: recording, steps: 200, evaluateEvery: 200, config: { captionDropout } });
@@ -129,7 +129,7 @@ describe('captions', () => {
     );
   }
 
-  test('are dropped with the probability that is asked for, a tenth by default', async () => {
+  test('are dropped with the given probability, a tenth by default', async () => {
     const dropped = async (share?: number) => (await wordCounts(share)).filter((count) => count === 1).length / 1600;
     expect(await dropped(0)).toBe(0);
     expect(await dropped(1)).toBe(1);
@@ -137,17 +137,17 @@ describe('captions', () => {
     expect(Math.abs((await dropped()) - 0.1)).toBeLessThan(0.03);
   });
 
-  test('are chosen among those of a sample', async () => {
+  test('are chosen from those of a sample', async () => {
     const counts = await wordCounts(0);
     const short = counts.filter((count) => count === 3).length;
     expect(counts.filter((count) => count === 4).length).toBe(1600 - short);
-    // Half of 1600; the standard deviation is 20.
+    // Half of 1600. The standard deviation is 20.
     expect(Math.abs(short - 800)).toBeLessThan(100);
   });
 });
 
-test('of the tokens to go by, up to the share that is asked for are replaced, none by default', async () => {
-  /** Of each grid, the share of the tokens that differ from those to predict. */
+test('token noise replaces up to the given share of the tokens, none by default', async () => {
+  /** Returns the share of the tokens of each grid that differ from the targets. */
   const replaced = async (tokenNoise?: number) => {
     const recording = recordingRuntime();
     await train({ runtime: recording, steps: 200, evaluateEvery: 200, config: { tokenNoise } });
@@ -163,9 +163,9 @@ test('of the tokens to go by, up to the share that is asked for are replaced, no
   expect((await replaced()).every((share) => share === 0)).toBe(true);
   const shares = await replaced(0.5);
   const mean = shares.reduce((sum, share) => sum + share, 0) / shares.length;
-  // Half of the largest share. A replacement may be the token itself, one of 16. The standard deviation is 0.005.
+  // Half of the largest share. One in 16 replacements is the token itself. The standard deviation is 0.005.
   expect(Math.abs(mean - (0.25 * 15) / 16)).toBeLessThan(0.02);
-  // The share differs from grid to grid, evenly from 0 to 0.5.
+  // The share is uniform from 0 to 0.5, another for each grid.
   const quiet = shares.filter((share) => share < 0.5 / 3).length / shares.length;
   expect(Math.abs(quiet - 1 / 3)).toBeLessThan(0.1);
 });
@@ -174,7 +174,7 @@ describe('a text encoder', () => {
   const run = { steps: 20, evaluateEvery: 20, checkpointEvery: 20 };
   const { config, tokenizer, parameters: pretrained } = captionBert;
 
-  test('stays as it is when it is frozen', async () => {
+  test('does not change if it is frozen', async () => {
     const encoder = await HuggingFaceTextEncoder.fromFiles(captionBert.files, { runtime, maxLength: 6 });
     const before = await encoder.encode(['a red circle']);
     const { parameters } = await train({ ...run, textEncoder: { kind: 'frozen', encoder } });
@@ -183,7 +183,7 @@ describe('a text encoder', () => {
     await encoder.dispose();
   });
 
-  test('changes with the decoder when it is trained along', async () => {
+  test('changes if it is trained', async () => {
     const textEncoder = { kind: 'trained', config, tokenizer, maxLength: 6, parameters: pretrained } as const;
     const samples = { prompts: ['red circle'], imageTokenizer: grayTokenizer };
     const { folder, parameters, metrics } = await train({ ...run, textEncoder, samples });
@@ -196,7 +196,7 @@ describe('a text encoder', () => {
     expect((await sharp(join(folder, 'samples-00000020.png')).metadata()).format).toBe('png');
   });
 
-  test('starts from its pretrained parameters when it is trained along', async () => {
+  test('starts from its pretrained parameters if it is trained', async () => {
     const recording = recordingRuntime();
     const textEncoder = { kind: 'trained', config, tokenizer, maxLength: 6, parameters: pretrained } as const;
     await train({ ...run, runtime: recording, textEncoder });
@@ -212,22 +212,22 @@ describe('refuses', () => {
     [
       'grids of another size',
       { config: { model: { ...model, gridSize: 8 } } },
-      /dataset must have 8×8 grids of 16 different tokens, as the model, not 4×4 grids of 16/,
+      /dataset must have 8×8 grids of 16 tokens, like the model, not 4×4 grids of 16/,
     ],
     [
       'tokens of another vocabulary',
       { config: { model: { ...model, vocabularySize: 32 } } },
-      /dataset must have 4×4 grids of 32 different tokens, as the model, not 4×4 grids of 16/,
+      /dataset must have 4×4 grids of 32 tokens, like the model, not 4×4 grids of 16/,
     ],
     [
       'evaluation data of another vocabulary',
       { evaluation: { ...grids(4), vocabularySize: 8 } },
-      /evaluation must have .*, not 4×4 grids of 8 different tokens/,
+      /evaluation must have .*, not 4×4 grids of 8 tokens/,
     ],
     [
       'a tokenizer of another vocabulary',
       { samples: { prompts: ['a'], imageTokenizer: { ...grayTokenizer, vocabularySize: 8 } } },
-      /samples.imageTokenizer must have .*, not 4×4 grids of 8 different tokens/,
+      /samples.imageTokenizer must have .*, not 4×4 grids of 8 tokens/,
     ],
     [
       'text of another width',
@@ -241,12 +241,12 @@ describe('refuses', () => {
       /samples.prompts must be a list of 1 to \d+ values, not \[\]\./,
     ],
     [
-      'a dropout that is no share',
+      'a dropout above 1',
       { config: { captionDropout: 10 } },
       /config.captionDropout must be a number of at least 0 and of at most 1, not 10\./,
     ],
     [
-      'noise that is no share',
+      'negative noise',
       { config: { tokenNoise: -1 } },
       /config.tokenNoise must be a number of at least 0 and of at most 1, not -1\./,
     ],
@@ -260,14 +260,14 @@ describe('refuses', () => {
       { textEncoder: { kind: 'trained', config, tokenizer, maxLength: 17, parameters: new Map() } },
       /textEncoder.maxLength must be at most 16, the positions of the encoder, not 17\./,
     ],
-    ['an option that is not known', { decay: 1 } as Changes, /The option decay of trainDecoder is not known\./],
+    ['an unknown option', { decay: 1 } as Changes, /The option decay of trainDecoder is not known\./],
     [
-      'a model of no layers',
+      'a model without layers',
       { config: { model: { ...model, layers: 0 } } },
       /config.model.layers must be a whole number from 1 to 1024, not 0\./,
     ],
     [
-      'an accumulation of none',
+      'an accumulation of 0',
       { config: { accumulation: 0 } },
       /config.accumulation must be a whole number of at least 1, not 0\./,
     ],

@@ -16,7 +16,7 @@ afterAll(() => runtime.dispose());
 
 type Changes = Partial<Omit<VqganTraining, 'config'>> & { config?: Partial<VqganTraining['config']> };
 
-/** Trains as `vqganRun` says, but for the changes. */
+/** Trains with the options of `vqganRun` and some changes. */
 async function train({ config, ...changes }: Changes = {}) {
   const folder = changes.folder ?? (await temporaryFolder());
   const parameters = await trainVqgan({
@@ -40,14 +40,14 @@ describe('a trained VQ-GAN', () => {
     ({ folder, parameters, metrics } = await train());
   });
 
-  test('gives back pictures better than at first, those of training and others', () => {
+  test('reconstructs the images of training and of evaluation better than before', () => {
     expect(mean(metrics.slice(-10), 'squaredError')).toBeLessThan(0.4 * mean(metrics.slice(0, 10), 'squaredError'));
     const ratios = metrics.flatMap(({ evaluationPsnr }) => evaluationPsnr ?? []);
     expect(ratios).toHaveLength(2);
     expect(ratios[1]).toBeGreaterThan(ratios[0]!);
   });
 
-  test('has a metrics file of a line a step, with evaluation figures where it was evaluated', () => {
+  test('has a metrics file with one line per step, and with the metrics of each evaluation', () => {
     expect(metrics.map(({ step }) => step)).toEqual(Array.from({ length: 60 }, (_, i) => i + 1));
     const always = ['step', 'loss', 'squaredError', 'absoluteError', 'codebookLoss', 'gradientNorm', 'learningRate'];
     for (const record of metrics) {
@@ -60,7 +60,7 @@ describe('a trained VQ-GAN', () => {
     const rates = metrics.map(({ learningRate }) => learningRate!);
     expect(rates.slice(0, 5)).toEqual([1, 2, 3, 4, 5].map((step) => expect.closeTo((step / 5) * 4e-3, 9)));
     expect(rates.slice(5)).toEqual(rates.slice(5).sort((a, b) => b - a));
-    // The last step is one before the end of the cosine, where it is nearly flat.
+    // The last step is one before the end of the cosine, which is nearly flat there.
     expect(rates.at(-1)).toBeCloseTo(4e-3 / 20, 5);
   });
 
@@ -72,7 +72,7 @@ describe('a trained VQ-GAN', () => {
     }
   });
 
-  test('leaves the last two checkpoints, the metrics and a sheet for each evaluation', async () => {
+  test('writes the last two checkpoints, the metrics and a sheet for each evaluation', async () => {
     expect((await readdir(folder)).sort()).toEqual([
       'checkpoint-00000050.safetensors',
       'checkpoint-00000060.safetensors',
@@ -82,10 +82,10 @@ describe('a trained VQ-GAN', () => {
     ]);
   });
 
-  test('shows each picture beside its reconstruction, eight pairs a row', async () => {
+  test('shows each image next to its reconstruction, eight pairs per row', async () => {
     const sheet = sharp(join(folder, 'reconstructions-00000060.png'));
     const { format, width, height } = await sheet.metadata();
-    // Two rows of sixteen pictures, with 2 pixels around each.
+    // Two rows of sixteen images, with 2 pixels around each.
     expect({ format, width, height }).toEqual({ format: 'png', width: 16 * 18 + 2, height: 2 * 18 + 2 });
     for (const [i, left, top] of [
       [0, 0, 0],
@@ -97,7 +97,7 @@ describe('a trained VQ-GAN', () => {
     }
   });
 
-  test('is returned at once, with the same parameters, when it is asked for again', async () => {
+  test('is returned at once, with the same parameters, by a second call', async () => {
     const untouched = recordingRuntime();
     const again = await train({ folder, runtime: untouched });
     expect(again.parameters).toEqual(parameters);
@@ -105,15 +105,15 @@ describe('a trained VQ-GAN', () => {
     expect(untouched.runs).toHaveLength(0);
   });
 
-  test('is where fine-tuning starts', async () => {
+  test('can be fine-tuned', async () => {
     const tuned = await train({ parameters, steps: 10, evaluateEvery: 10, config: { learningRate: 1e-4 } });
     expect(tuned.metrics[0]!.squaredError).toBeLessThan(0.5 * metrics[0]!.squaredError!);
   });
 
-  test('gets codes that no picture uses back: they start again where pictures are', async () => {
+  test('uses codes that were unused at first, because they restart from vectors of images', async () => {
     const codebook = 'quantize.embedding.weight';
     const { shape, data } = parameters.get(codebook)! as TensorData & { data: Float32Array };
-    // Codes are less than 2 from the origin: the last 24 of 32 are now so far off that no vector is nearest to them.
+    // Codes are less than 2 from the origin. The last 24 of 32 are now too far away to be nearest to any vector.
     const lame = new Map(parameters).set(codebook, {
       dtype: 'float32',
       shape,
@@ -130,7 +130,7 @@ describe('a trained VQ-GAN', () => {
 
 describe('codes', () => {
   const codebook = 'quantize.embedding.weight';
-  /** The codebook holds sevens after each run of the graph, and pictures give vectors of threes; 5 steps a run. */
+  /** The codes are sevens after each run of the graph (5 steps), and the vectors of images are threes. */
   const runtimeWhere = (chosen: (run: number) => number[]) =>
     recordingRuntime((outputs, run) => {
       for (const name of [codebook, `average/${codebook}`]) outputs[name]?.data.fill(7);
@@ -138,12 +138,12 @@ describe('codes', () => {
       outputs.vectors!.data.fill(3);
       for (const code of chosen(run)) outputs.codeCounts!.data[code] = 1;
     });
-  /** What the first numbers of some codes are at the beginning of each run of the graph but the first. */
+  /** Returns the first numbers of some codes at the start of each run of the graph except the first. */
   const firstNumbers = ({ runs }: ReturnType<typeof recordingRuntime>, name: string, codes: number[]) =>
     runs.slice(1).map((inputs) => codes.map((code) => inputs[name]!.data[4 * code]!));
 
-  test('start again at a vector, every so many steps, if they were not chosen since then', async () => {
-    // Code 0 is always chosen, code 1 in steps 1 to 5, code 2 in steps 16 to 20, code 3 never.
+  test('restart from a vector every restartEvery steps if they are unused', async () => {
+    // Code 0 is always used, code 1 in steps 1 to 5, code 2 in steps 16 to 20, code 3 never.
     const recording = runtimeWhere((run) => [0, ...(run === 0 ? [1] : []), ...(run === 3 ? [2] : [])]);
     await train({ runtime: recording, steps: 30, evaluateEvery: 30 });
     const expected = [
@@ -157,7 +157,7 @@ describe('codes', () => {
     expect(firstNumbers(recording, `average/${codebook}`, [0, 1, 2, 3])).toEqual(expected);
   });
 
-  test('that start again have no momentum', async () => {
+  test('that restart have no momentum', async () => {
     const recording = runtimeWhere(() => [0]);
     await train({ runtime: recording, steps: 20, evaluateEvery: 20 });
     for (const slot of ['mean', 'square'])
@@ -168,7 +168,7 @@ describe('codes', () => {
       ]);
   });
 
-  test('do not start again in the last fifth of a run', async () => {
+  test('do not restart in the last fifth of a run', async () => {
     const recording = runtimeWhere(() => []);
     const { parameters } = await train({
       runtime: recording,
@@ -182,13 +182,13 @@ describe('codes', () => {
     expect(parameters.get(codebook)!.data[0]).toBe(7);
   });
 
-  test('never start again if that is asked for', async () => {
+  test('never restart if restartEvery is 0', async () => {
     const recording = runtimeWhere(() => []);
     await train({ runtime: recording, config: { restartEvery: 0 } });
     expect(new Set(firstNumbers(recording, codebook, [0]).flat())).toEqual(new Set([7]));
   });
 
-  test('that were chosen before an interruption count as chosen after it', async () => {
+  test('that were used before an interruption count as used after it', async () => {
     const folder = await temporaryFolder();
     const controller = new AbortController();
     const onProgress = () => controller.abort(new Error('stopped'));
@@ -204,19 +204,19 @@ describe('codes', () => {
 describe('batches', () => {
   const order = vqganRun.order as (position: number) => number;
 
-  test('take pictures in the given order, [3, 16, 16] with values from −1 to 1', async () => {
+  test('have images in the given order, [3, 16, 16] with values from −1 to 1', async () => {
     const recording = recordingRuntime();
     await train({ runtime: recording, config: { flip: false } });
     const { shape, data } = recording.runs[1]!.images!;
     expect(shape).toEqual([5, 1, 8, 3, 16, 16]);
-    // The second run of the graph takes steps 6 to 10. Its seventh picture is the one at position 5 · 8 + 6.
+    // The second run of the graph takes steps 6 to 10. Its seventh image is at position 5 · 8 + 6.
     const { image } = await vqganRun.dataset.get(order(46));
     const given = data.subarray(6 * 3 * 256, 7 * 3 * 256);
     const expected = Float32Array.from(given, (_, i) => image.data[3 * (i % 256) + Math.floor(i / 256)]! / 127.5 - 1);
     expect(given).toEqual(expected);
   });
 
-  test('vary from epoch to epoch, by the position or by the sampler’s epochs', async () => {
+  test('vary between epochs, which follow from the position or from the sampler', async () => {
     const { dataset } = vqganRun;
     const variations = async (changes: Changes) => {
       const seen = new Set<string>();
@@ -234,7 +234,7 @@ describe('batches', () => {
     expect(byEpochs).toEqual(new Set(Array.from({ length: 240 }, (_, i) => `${i % 48} ${Math.floor(i / 48)}`)));
   });
 
-  test('flip about half of the images if asked to', async () => {
+  test('have about half of the images flipped with flip', async () => {
     const [plain, flipping] = [recordingRuntime(), recordingRuntime()];
     await train({ runtime: plain, config: { flip: false } });
     await train({ runtime: flipping, config: { flip: true } });
@@ -250,7 +250,8 @@ describe('batches', () => {
         flipped++;
       }
     }
-    // Of 480 pictures, 240 ± 11 (one standard deviation), less the few that are symmetric: five deviations to either side.
+    // Of 480 images, 240 ± 11 (one standard deviation) are flipped; a few are symmetric. The tolerance is five
+    // deviations.
     expect(flipped).toBeGreaterThan(140);
     expect(flipped).toBeLessThan(295);
   });
@@ -259,14 +260,14 @@ describe('batches', () => {
 describe('refuses', () => {
   const refused: [string, Changes, RegExp][] = [
     [
-      'pictures of another size',
+      'images of another size',
       { config: { model: { ...vqganRun.config.model, resolution: 32 } } },
-      /shape-\d+ must be an image of 32×32 pixels, as the model reads, not of 16×16\. .*imageSize 32/,
+      /shape-\d+ must be an image of 32×32 pixels, not 16×16\. .*imageSize 32/,
     ],
     [
-      'pictures without color',
+      'images without color',
       { config: { model: { ...vqganRun.config.model, inChannels: 1 } } },
-      /config.model.inChannels must be 3, as images have, not 1\./,
+      /config.model.inChannels must be 3, for RGB images, not 1\./,
     ],
     ['an empty evaluation', { evaluation: pictures(0) }, /evaluation.length must be at least 1, not 0\./],
     [
@@ -274,25 +275,29 @@ describe('refuses', () => {
       { config: { warmUpSteps: 60 } },
       /config.warmUpSteps must be less than steps, 60, not 60\./,
     ],
-    ['a batch of none', { config: { batchSize: 0 } }, /config.batchSize must be a whole number of at least 1, not 0\./],
+    ['a batch of 0', { config: { batchSize: 0 } }, /config.batchSize must be a whole number of at least 1, not 0\./],
     [
       'a negative learning rate',
       { config: { learningRate: -1 } },
       /config.learningRate must be a number above 0, not -1\./,
     ],
-    ['an average that never moves', { config: { averageDecay: 1 } }, /config.averageDecay must be .* below 1, not 1\./],
+    [
+      'an average that never changes',
+      { config: { averageDecay: 1 } },
+      /config.averageDecay must be .* below 1, not 1\./,
+    ],
     [
       'restarts within a run of the graph',
       { config: { restartEvery: 12 } },
       /config.restartEvery must be a multiple of stepsPerRun, 5, or 0, not 12\./,
     ],
     [
-      'steps that runs of the graph do not divide',
+      'steps that are not a multiple of the steps per run',
       { steps: 62 },
       /steps must be a multiple of config.stepsPerRun, 5, not 62\./,
     ],
     ['checkpoints within a run of the graph', { checkpointEvery: 3 }, /checkpointEvery must be a multiple/],
-    ['a seed that is no whole number', { seed: 0.5 }, /seed must be a whole number/],
+    ['a seed that is not a whole number', { seed: 0.5 }, /seed must be a whole number/],
     ['parameters of another model', { parameters: new Map() }, /\S+ and \d+ more are missing/],
   ];
   test.each(refused)('%s, by name', async (_, changes, message) => {

@@ -1,8 +1,8 @@
 import { OptionError, type RgbImage } from '@dalle-mini/core';
 
 /**
- * Returns the peak signal-to-noise ratio of two images of one size, in decibels: 10 · log₁₀(255² / mean squared error). Infinite if they
- * are equal.
+ * Returns the peak signal-to-noise ratio of two images of the same size in decibels, 10 · log₁₀(255² / mean squared
+ * error), or infinity if they are equal.
  *
  * @throws OptionError if their sizes differ.
  */

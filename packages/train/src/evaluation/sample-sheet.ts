@@ -2,15 +2,14 @@ import { OptionError, type RgbImage } from '@dalle-mini/core';
 import { writeFileAtomically } from '@dalle-mini/core/node';
 import sharp from 'sharp';
 
-/** Pixels between two images of a sheet, and around it. */
+/** Pixels between the images of a sheet, and around them. */
 const gap = 2;
 const background = 192;
 
 /**
- * Writes images of one size as a grid, row by row, to a PNG file: `columns · (width + 2) + 2` pixels wide, and as high as its rows
- * need.
+ * Writes images of the same size as a grid, row by row, to a PNG file of `columns · (width + 2) + 2` pixels width.
  *
- * @throws OptionError if there are no images, or of different sizes; FileError if the disk refuses.
+ * @throws OptionError if there are no images, or if sizes differ; FileError if the file cannot be written.
  */
 export async function writeSampleSheet(path: string, images: readonly RgbImage[], columns: number): Promise<void> {
   const first = images[0];

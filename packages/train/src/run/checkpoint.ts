@@ -8,11 +8,11 @@ import { type Checkpoint, CheckpointError, fromFloat32 } from '@dalle-mini/weigh
 import { readCheckpointFile, writeCheckpointFile } from '@dalle-mini/weights/node';
 import { differences, type Settings } from './settings.js';
 
-/** All that a training run needs to resume as if it had never stopped. */
+/** The state from which a training run resumes exactly. */
 export interface TrainingState {
   /** Steps taken. */
   readonly step: number;
-  /** What the training graph carries, by name. */
+  /** The state of the training graph, by name. */
   readonly tensors: Map<string, Float32Array>;
 }
 
@@ -21,22 +21,22 @@ export class ResumeError extends DalleMiniError {
   static override readonly code = 'RESUME';
 }
 
-/** A step as it is in the names of files, so that they sort by it. */
+/** Formats a step for file names, so that they sort by step. */
 export const fileStep = (step: number): string => String(step).padStart(8, '0');
 
 const filePattern = /^checkpoint-(\d{8,})\.safetensors$/;
 const stepOf = (name: string) => Number(filePattern.exec(name)?.[1]);
-/** The newest, and one to fall back on. */
+/** The newest checkpoint, and one more in case it is damaged. */
 const keptCheckpoints = 2;
-/** Names of the files that `writeCheckpointFile` and `writeFileAtomically` had not finished when they were killed. */
+/** Names of temporary files of `writeCheckpointFile` and `writeFileAtomically`, which a killed process leaves. */
 const unfinishedPattern = /^\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/;
 
 /**
- * Writes a checkpoint, `checkpoint-<step>.safetensors` of float32 with the settings in its metadata, and then deletes all
- * but the newest two.
+ * Writes a checkpoint, `checkpoint-<step>.safetensors`, of float32 with the settings in its metadata. Then deletes all
+ * except the newest two.
  *
  * @param shapes Shape of each tensor of the state.
- * @throws FileError if the disk refuses: no part of the checkpoint remains, and those before it are untouched.
+ * @throws FileError if it cannot be written. No part of it remains, and earlier checkpoints are unchanged.
  */
 export async function saveCheckpoint(
   folder: string,
@@ -53,10 +53,10 @@ export async function saveCheckpoint(
 }
 
 /**
- * Reads the newest checkpoint of a folder, or nothing if there is none.
+ * Reads the newest checkpoint of a folder. Returns `undefined` if there is none.
  *
  * @param shapes Shape of each tensor that the checkpoint must have.
- * @param defaults Settings that a checkpoint of an older version may lack.
+ * @param defaults Defaults of settings that checkpoints of older versions may lack.
  * @throws ResumeError if it is damaged, or was made with other settings; FileError if it cannot be read.
  */
 export async function loadCheckpoint(
@@ -90,7 +90,7 @@ export async function loadCheckpoint(
   const declared = new Map([...shapes].map(([name, shape]) => [name, { shape }]));
   const state = new Map<string, Float32Array>();
   try {
-    // Copies: they are given away to the runtime.
+    // Copies, because the runtime takes over their memory.
     for (const [name, value] of bindParameters(declared, tensors)) state.set(name, decodeParameter(value).slice());
   } catch (error) {
     throw explained(error);
@@ -98,13 +98,13 @@ export async function loadCheckpoint(
   return { step: stepOf(newest), tensors: state };
 }
 
-/** Deletes what a killed run left of files that it was writing. */
+/** Deletes the temporary files of a killed run. */
 export async function deleteUnfinishedFiles(folder: string): Promise<void> {
   const names = (await namesIn(folder)).filter((name) => unfinishedPattern.test(name));
   await Promise.all(names.map((name) => rm(join(folder, name), { force: true })));
 }
 
-/** Names of the checkpoints of a folder, oldest first. */
+/** Lists the names of a folder's checkpoints, oldest first. */
 async function checkpointsIn(folder: string): Promise<string[]> {
   const names = (await namesIn(folder)).filter((name) => filePattern.test(name));
   return names.sort((a, b) => stepOf(a) - stepOf(b));

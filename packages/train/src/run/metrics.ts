@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises';
 import { parseJsonObject } from '@dalle-mini/core';
 import { isMissing, readTextFile, withFileErrors, writeFileAtomically } from '@dalle-mini/core/node';
 
-/** One line of a metrics file: a step, and the figures of it. */
+/** One line of a metrics file: a step and its metrics. */
 export interface MetricsRecord {
   /** Steps taken. */
   readonly step: number;
@@ -10,7 +10,7 @@ export interface MetricsRecord {
 }
 
 /**
- * Reads a metrics file, JSON lines; none if there is no such file. A last line that was cut off is left out.
+ * Reads a metrics file (JSON lines) without an incomplete last line. Returns no records if the file is missing.
  *
  * @throws FileError if it cannot be read; ConfigError that names a line that is not JSON.
  */
@@ -18,7 +18,7 @@ export async function readMetrics(path: string): Promise<MetricsRecord[]> {
   return parse(await readText(path), path).map(({ record }) => record);
 }
 
-/** Drops the lines after a step, and a last line that was cut off: a resumed run writes them again. */
+/** Removes the lines after a step, and an incomplete last line. A resumed run writes them again. */
 export async function truncateMetrics(path: string, step: number): Promise<void> {
   const text = await readText(path);
   const kept = parse(text, path).filter(({ record }) => record.step <= step);
@@ -27,9 +27,9 @@ export async function truncateMetrics(path: string, step: number): Promise<void>
 }
 
 /**
- * Appends records and waits until they are on the disk.
+ * Appends records and waits until they are on disk.
  *
- * @throws FileError if the disk refuses: no part of them remains.
+ * @throws FileError if they cannot be written. No part of them remains.
  */
 export async function appendMetrics(path: string, records: readonly MetricsRecord[]): Promise<void> {
   await withFileErrors('write', path, async () => {
@@ -40,7 +40,7 @@ export async function appendMetrics(path: string, records: readonly MetricsRecor
         await file.writeFile(records.map((record) => `${JSON.stringify(record)}\n`).join(''));
         await file.sync();
       } catch (error) {
-        // The first error says more than a failure to clean up after it.
+        // The first error is more useful than an error of the cleanup.
         await file.truncate(size).catch(() => undefined);
         throw error;
       }

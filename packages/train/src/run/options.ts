@@ -18,11 +18,11 @@ import type { Runtime, TensorData } from '@dalle-mini/graph';
 import { cosineDecay, linearDecay, type Schedule, warmUp } from '@dalle-mini/graph/training';
 import { type Order, orderField } from './order.js';
 
-/** How far a training is: reported after each run of the graph. */
+/** The progress of training, reported after each run of the graph. */
 export interface TrainingProgress extends Progress {
   readonly stage: 'train';
   readonly unit: 'steps';
-  /** Steps per second in the last run of the graph, with the wait for its batches and without evaluation. */
+  /** Steps per second in the last run of the graph, including the wait for its batches, excluding evaluation. */
   readonly rate: number;
   readonly secondsLeft: number;
   /** Loss of the last batch. */
@@ -32,49 +32,51 @@ export interface TrainingProgress extends Progress {
 /** Options that every kind of training has. */
 export interface RunOptions {
   /**
-   * Where checkpoints, metrics and samples go; it is created if need be. A run that finds a checkpoint of its own there resumes from
-   * it. No two runs may use a folder at once.
+   * The folder for checkpoints, metrics and samples; created if it is missing. A run resumes from its newest checkpoint
+   * in this folder. Two runs must not use one folder at the same time.
    */
   readonly folder: string;
   readonly runtime: Runtime;
-  /** Steps to take in all; a multiple of `stepsPerRun`. */
+  /** Total number of steps, a multiple of `stepsPerRun`. */
   readonly steps: number;
-  /** Seeds everything: first values, choice of captions, flips. A whole number from 0 to 2⁵³ − 1. */
+  /** Seed of all randomness: initial values, choice of captions, flips. A whole number from 0 to 2⁵³ − 1. */
   readonly seed: number;
-  /** Steps between two checkpoints; a multiple of `stepsPerRun`. */
+  /** Steps between two checkpoints, a multiple of `stepsPerRun`. */
   readonly checkpointEvery: number;
-  /** Steps between two evaluations; a multiple of `stepsPerRun`. */
+  /** Steps between two evaluations, a multiple of `stepsPerRun`. */
   readonly evaluateEvery: number;
   /**
-   * Which sample comes at a position of the endless stream of training samples: a sampler, or a function from the position to an index
-   * into the dataset. Position = step · samples per step + place in the step.
+   * The order of training samples: a sampler, or a function from a position in the endless stream of samples to an
+   * index into the dataset. Position = step · samples per step + index in the step.
    */
   readonly order: Order;
-  /** Samples of `evaluation` that are used, evenly spread. Default 256. */
+  /** Number of samples of `evaluation` that are used, evenly spaced. Default 256. */
   readonly evaluationSize?: number | undefined;
-  /** Parameters to start from: fine-tuning. Those that the model does not have are ignored. */
+  /** Initial parameters, for fine-tuning. Parameters that the model does not have are ignored. */
   readonly parameters?: ReadonlyMap<string, TensorData> | undefined;
-  /** Stops the run after the steps under way and saves a checkpoint: the promise rejects with the signal's reason. */
+  /** Stops the run after the current steps and saves a checkpoint. The promise rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
-  /** Called after each run of the graph. What it throws, or rejects with, ends the run. */
+  /** Called after each run of the graph. If it throws or rejects, the run ends with that error. */
   readonly onProgress?: ((progress: TrainingProgress) => void) | undefined;
 }
 
-/** What every kind of training is configured by. */
+/** The configuration that all kinds of training share. */
 export interface TrainingConfig {
   /** Samples per batch. */
   readonly batchSize: number;
-  /** Steps that one run of the graph takes. Default 10. */
+  /** Steps per run of the graph. Default 10. */
   readonly stepsPerRun?: number | undefined;
   /** The highest learning rate, above 0. */
   readonly learningRate: number;
-  /** Steps over which the learning rate rises: 0 or more, and fewer than the run takes. */
+  /** Steps over which the learning rate rises, at least 0 and fewer than `steps`. */
   readonly warmUpSteps: number;
-  /** How it falls from there, to a twentieth at the end. Default `cosine`. */
+  /** How the learning rate then falls, to a twentieth at the last step. Default `cosine`. */
   readonly schedule?: 'cosine' | 'linear' | undefined;
-  /** Strength of the decay of matrices, 0 or more: a step takes `learningRate · weightDecay` of them away. */
+  /** Weight decay of matrices, at least 0: a step reduces them by the fraction `learningRate · weightDecay`. */
   readonly weightDecay?: number | undefined;
-  /** Decay of the moving average of the parameters that is the result, above 0 and below 1. Default none. */
+  /**
+   * Decay of the moving average of the parameters, above 0 and below 1. The average is then the result. Default none.
+   */
   readonly averageDecay?: number | undefined;
 }
 
@@ -131,7 +133,7 @@ export function checkRun(
   }
 }
 
-/** Returns the learning rate at each step: a rise along a line, and then a fall to a twentieth at the last step. */
+/** Returns the learning rate at each step: a linear rise, then a fall to a twentieth at the last step. */
 export function learningRateOf(config: TrainingConfig, steps: number): Schedule {
   const { learningRate, warmUpSteps, schedule } = config;
   const fall = schedule === 'linear' ? linearDecay : cosineDecay;

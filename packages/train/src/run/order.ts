@@ -9,7 +9,7 @@ export const orderField = field<Order>(
   (value) => typeof value === 'function' || typeof (value as Sampler | null | undefined)?.at === 'function',
 );
 
-/** The sample at a position: its index, and how often the dataset was gone through before. */
+/** Returns the index of the sample at a position, and the number of complete epochs before it. */
 export function sampleAt(
   { order, dataset }: { readonly order: Order; readonly dataset: Dataset<unknown> },
   position: number,

@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { TensorData } from '@dalle-mini/graph';
 
-/** Everything that decides the outcome of a run, as plain JSON. Each checkpoint has it, and a run resumes only with the same. */
+/**
+ * Everything that decides the result of a run, as plain JSON. It is in each checkpoint, and a run resumes only with the
+ * same.
+ */
 export type Settings = Readonly<Record<string, unknown>>;
 
 /** `Given` with values for the fields that have a default. */
@@ -9,7 +12,7 @@ export type WithDefaults<Given, Field extends PropertyKey> = Given & {
   readonly [F in Field & keyof Given]-?: Exclude<Given[F], undefined>;
 };
 
-/** Fills in fields that were left out, or given as `undefined`. */
+/** Fills in the defaults of fields that are missing or `undefined`. */
 export function withDefaults<Given extends object, Field extends PropertyKey>(
   given: Given,
   defaults: { readonly [F in Field]: unknown },
@@ -21,7 +24,7 @@ export function withDefaults<Given extends object, Field extends PropertyKey>(
 /**
  * Lists the settings that differ between two runs, such as `config.learningRate is 0.001 there and 0.01 here`.
  *
- * @param defaults Values of settings that did not exist yet when the other run was made.
+ * @param defaults Defaults of settings that did not exist yet when the other run started.
  */
 export function differences(there: Settings, here: Settings, defaults: Settings): string[] {
   const a = new Map([...flatten(defaults), ...flatten(there)]);
@@ -31,7 +34,7 @@ export function differences(there: Settings, here: Settings, defaults: Settings)
     .map((path) => `${path} is ${a.get(path) ?? 'not set'} there and ${b.get(path) ?? 'not set'} here`);
 }
 
-/** Each value as JSON, by the path of fields that leads to it; lists are values. */
+/** Maps the path of each value to its JSON. Lists are values. */
 function flatten(settings: Settings, path = ''): Map<string, string> {
   const entries = Object.entries(settings).flatMap(([field, value]): [string, string][] => {
     const name = path + field;

@@ -17,7 +17,7 @@ import type { RunOptions } from './options.js';
 import { digestOf, type Settings } from './settings.js';
 import { whenAll } from './when-all.js';
 
-/** Training failed: the loss or another figure is not a finite number any more. */
+/** Training diverged: the loss or another metric is not finite. */
 export class DivergenceError extends DalleMiniError {
   static override readonly code = 'DIVERGENCE';
 }
@@ -25,26 +25,31 @@ export class DivergenceError extends DalleMiniError {
 export interface TrainerOptions extends Omit<RunOptions, 'order' | 'evaluationSize' | 'parameters'> {
   readonly training: Omit<TrainingOptions, 'trains'>;
   readonly learningRate: Schedule;
-  /** Values that parameters start from instead of random ones; all whose names begin with `prefix` must have one. */
+  /** Initial values instead of random ones, for all parameters whose names begin with `prefix`. */
   readonly start?: { readonly prefix: string; readonly values: ReadonlyMap<string, TensorData> } | undefined;
-  /** Everything that decides the outcome, except `seed`, `steps` and `start`. A checkpoint of other settings is refused. */
+  /**
+   * Everything that decides the result, except `seed`, `steps` and `start`. Checkpoints of other settings are refused.
+   */
   readonly settings: Settings;
-  /** Defaults of the settings: a checkpoint that was made before there was such a setting is taken to have it. */
+  /** Defaults of the settings, for settings that an older checkpoint lacks. */
   readonly defaults: Settings;
-  /** The inputs of one step, each `[accumulation, …]` as one array: a function of the step alone, so that runs can resume. */
+  /**
+   * Returns the inputs of one step, each `[accumulation, …]` as one array. Depends only on the step, so that runs can
+   * resume.
+   */
   readonly batch: (step: number) => Promise<Readonly<Record<string, Float32Array | Int32Array>>>;
-  /** State that only `afterRun` uses: its tensors by name and shape, zeros at first, saved in checkpoints. */
+  /** Names and shapes of tensors for `afterRun`. They start as zeros and are saved in checkpoints. */
   readonly memory?: ReadonlyMap<string, Shape> | undefined;
   /**
-   * May change the state between two runs of the graph; must depend on its arguments alone. `step` counts steps taken, and
-   * the state has what `memory` names too.
+   * May change the state between two runs of the graph. It must depend only on its arguments. `step` is the number of
+   * steps taken, and the state includes the tensors of `memory`.
    */
   readonly afterRun?: (
     state: ReadonlyMap<string, Float32Array>,
     outputs: Readonly<Record<string, TensorData>>,
     step: number,
   ) => void;
-  /** Measures the model: called with its parameters every `evaluateEvery` steps and at the end. */
+  /** Evaluates the model. Called with its parameters every `evaluateEvery` steps and at the end. */
   readonly evaluate: (
     parameters: ReadonlyMap<string, TensorData>,
     step: number,
@@ -52,13 +57,14 @@ export interface TrainerOptions extends Omit<RunOptions, 'order' | 'evaluationSi
 }
 
 /**
- * Trains until `steps` are taken, from the last checkpoint of the same run if the folder holds one, and returns the
- * parameters: their moving averages where the training keeps them.
+ * Trains for `steps` steps, from the newest checkpoint if the folder has one. Returns the parameters, or their moving
+ * averages with `averageDecay`.
  *
  * The same options give the same bytes on the same machine, whether or not the run was interrupted.
  *
- * @throws GraphError if `start` does not fit the model; ResumeError if the folder's checkpoint is damaged or of other settings;
- *   DivergenceError; FileError if the disk refuses; and the signal's reason when aborted, after a checkpoint was saved.
+ * @throws GraphError if `start` does not match the model; ResumeError if the checkpoint is damaged or of other
+ *   settings; DivergenceError if a metric is not finite; FileError if a file cannot be written; the signal's reason if
+ *   it aborts, after saving a checkpoint.
  */
 export async function runTraining(options: TrainerOptions): Promise<Map<string, TensorData>> {
   const { folder, runtime, steps, seed, signal, start } = options;
@@ -128,14 +134,14 @@ export async function runTraining(options: TrainerOptions): Promise<Map<string, 
       await options.onProgress?.({ stage: 'train', unit: 'steps', done: step, total: steps, rate, secondsLeft, loss });
     }
   } finally {
-    // Nothing is read after the call, so that the caller may close the dataset.
+    // Waits for the last reads, so that the caller may close the dataset.
     await batches.catch(() => undefined);
     await executable.dispose();
   }
   return trainedParameters(state.tensors, training);
 }
 
-/** The model's parameters, in their averaged form where there is one. */
+/** Returns the model's parameters, or their moving averages if the state has them. */
 function trainedParameters(
   state: ReadonlyMap<string, Float32Array>,
   { parameters }: TrainingGraph,
@@ -154,7 +160,9 @@ function toInputs(state: ReadonlyMap<string, Float32Array>, training: TrainingGr
   return Object.fromEntries(inputs);
 }
 
-/** Loads the inputs of one run of the graph. A failure is reported to the caller that awaits it, and to nobody if the run ended before. */
+/**
+ * Starts loading the inputs of one run of the graph. A rejection that is never awaited is not an unhandled rejection.
+ */
 function startLoading(
   options: TrainerOptions,
   training: TrainingGraph,
@@ -165,7 +173,7 @@ function startLoading(
   return batches;
 }
 
-/** The inputs of one run of the graph that are not its state: for the steps after `step` steps. */
+/** Loads the inputs of one run of the graph, except its state, for the steps after `step`. */
 async function loadBatches(
   options: TrainerOptions,
   training: TrainingGraph,
@@ -186,7 +194,7 @@ async function loadBatches(
   return inputs;
 }
 
-/** One record a step: the learning rate and all that the graph reports of it as a scalar. */
+/** Returns one record per step: the learning rate and the scalar outputs of the graph. */
 function metricsOf(
   outputs: Readonly<Record<string, TensorData>>,
   { state }: TrainingGraph,
@@ -206,6 +214,6 @@ function checkFinite(record: MetricsRecord, folder: string): void {
   if (!broken) return;
   throw new DivergenceError(
     `Training diverged: ${broken[0]} is ${broken[1]} at step ${record.step}. Lower the learning rate or warm up over more steps, ` +
-      `and train into a new folder. The checkpoints in ${folder} are from before.`,
+      `and train into a new folder. The checkpoints in ${folder} are from earlier steps.`,
   );
 }

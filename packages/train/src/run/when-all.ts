@@ -1,4 +1,7 @@
-/** As `Promise.all`, but rejects only when all promises are settled, so that the caller may close the files that they read. */
+/**
+ * Waits as `Promise.all` does, but rejects only when all promises are settled, so that the caller can close their
+ * files.
+ */
 export async function whenAll<Value>(promises: readonly Promise<Value>[]): Promise<Value[]> {
   const results = await Promise.allSettled(promises);
   return results.map((result) => {

@@ -9,23 +9,22 @@ interface EncodedCaption {
 const bytesOf = ({ hiddenStates, attentionMask }: EncodedCaption) => hiddenStates.byteLength + attentionMask.byteLength;
 
 /**
- * Remembers the hidden states of captions, without their padding: a caption is encoded when it first comes, and not again in
- * later epochs.
+ * Caches the hidden states of captions without their padding, so that later epochs do not encode a caption again.
  */
 export class CaptionCache {
   private readonly known = new Map<string, EncodedCaption>();
   private bytes = 0;
 
-  /** @param capacity Bytes that are kept; the longest unused captions go first. Default 2 GiB. */
+  /** @param capacity Capacity in bytes. The least recently used captions are dropped first. Default 2 GiB. */
   constructor(
     private readonly encoder: TextEncoder,
     private readonly capacity = 2 ** 31,
   ) {}
 
-  /** As the encoder's `encode`; hidden states of padding are zero. */
+  /** Encodes captions as the encoder does, except that hidden states of padding are zero. */
   async encode(captions: readonly string[]): Promise<TextEncoding> {
     const { maxLength, width } = this.encoder;
-    // Held here, since what is remembered may be forgotten while the others are encoded.
+    // A local copy, because cached captions may be dropped while the others are encoded.
     const encoded = new Map<string, EncodedCaption>();
     for (const caption of captions) {
       const known = this.known.get(caption);
@@ -49,7 +48,7 @@ export class CaptionCache {
   }
 
   private remember(caption: string, entry: EncodedCaption): void {
-    // Deleting first moves it to the end of the map's order, away from those that are forgotten.
+    // Deleting it first moves it to the end of the map, away from the entries that are dropped.
     if (!this.known.delete(caption)) this.bytes += bytesOf(entry);
     this.known.set(caption, entry);
     for (const [oldest, forgotten] of this.known) {

@@ -6,10 +6,12 @@ import { type Checkpoint, fromFloat32 } from '@dalle-mini/weights';
 import { type TrainedTextEncoder, textEncoderPrefix } from './text-source.js';
 
 /**
- * Prepares a pretrained text encoder, in any of the layouts that `HuggingFaceFiles` documents, to be trained along with a decoder.
+ * Prepares a pretrained text encoder, in any of the layouts of `HuggingFaceFiles`, for training together with a
+ * decoder.
  *
- * @param maxLength Tokens that every caption is cut or padded to.
- * @throws CheckpointError if the weights do not fit the configuration; whatever `parseBertConfig` and `tokenizerFromFiles` throw.
+ * @param maxLength Length in tokens to which every caption is truncated or padded.
+ * @throws CheckpointError if the weights do not match the configuration; the errors of `parseBertConfig` and
+ *   `tokenizerFromFiles`.
  */
 export async function trainedTextEncoder(files: HuggingFaceFiles, maxLength: number): Promise<TrainedTextEncoder> {
   const config = parseBertConfig(files.config);
@@ -22,9 +24,9 @@ export async function trainedTextEncoder(files: HuggingFaceFiles, maxLength: num
 }
 
 /**
- * Returns the weights of a text encoder that was trained along with a decoder, named as in a PyTorch checkpoint of its kind.
+ * Returns the weights of a text encoder that was trained together with a decoder, named as in PyTorch checkpoints.
  *
- * @param trained What `trainDecoder` returned.
+ * @param trained The result of `trainDecoder`.
  */
 export function textEncoderWeights(trained: ReadonlyMap<string, TensorData>): Checkpoint {
   const weights: Checkpoint = new Map();

@@ -16,20 +16,23 @@ import { parametersField } from '../run/options.js';
 import type { Settings } from '../run/settings.js';
 import { CaptionCache } from './caption-cache.js';
 
-/** A text encoder that is not trained. Its hidden states are computed once per caption, and cached. */
+/** A text encoder that is not trained. Its hidden states are computed once per caption and cached. */
 export interface FrozenTextEncoder {
   readonly kind: 'frozen';
   readonly encoder: TextEncoder;
 }
 
-/** A text encoder that is trained along with the decoder; `trainedTextEncoder` makes it. The names of its trained parameters begin with `text_encoder.`. */
+/**
+ * A text encoder that is trained together with the decoder; see `trainedTextEncoder`. The names of its trained
+ * parameters begin with `text_encoder.`.
+ */
 export interface TrainedTextEncoder {
   readonly kind: 'trained';
   readonly config: BertConfig;
   readonly tokenizer: TextTokenizer;
-  /** Tokens that every caption is cut or padded to, at most `config.positions`. */
+  /** Length in tokens to which every caption is truncated or padded, at most `config.positions`. */
   readonly maxLength: number;
-  /** Its pretrained parameters, named as `bert` declares them. */
+  /** The pretrained parameters, named as `bert` declares them. */
   readonly parameters: ReadonlyMap<string, TensorData>;
 }
 
@@ -56,23 +59,23 @@ export const textEncoderField = variant<FrozenTextEncoder | TrainedTextEncoder, 
   ),
 });
 
-/** Captions as a training graph takes them: inputs of one batch by name, their shapes and types. */
+/** The captions of one batch as inputs of a training graph: shapes and types, values, and tensors by name. */
 export type BatchShapes = Record<string, { readonly shape: readonly number[]; readonly dtype: 'float32' | 'int32' }>;
 export type BatchValues = Record<string, Float32Array | Int32Array>;
 export type BatchTensors = Readonly<Record<string, Tensor>>;
 
-/** How captions come into a training graph: as hidden states, or as token ids that the graph encodes. */
+/** The input of captions to a training graph: as hidden states, or as token ids that the graph encodes. */
 export interface TextSource {
   /** Width of a hidden state. */
   readonly width: number;
   readonly settings: Settings;
-  /** The values that its parameters start from, by their names in the graph, which begin with `prefix`; if it has any. */
+  /** Initial values of trained parameters, by their names in the graph, which begin with `prefix`. */
   readonly start?: { readonly prefix: string; readonly values: ReadonlyMap<string, TensorData> } | undefined;
   readonly shapes: (batchSize: number) => BatchShapes;
   readonly values: (captions: readonly string[]) => Promise<BatchValues>;
   /** Hidden states `[batch, length, width]` and attention mask, int32 `[batch, length]`, in the graph. */
   readonly read: (scope: ParameterScope, batch: BatchTensors) => { hiddenStates: Tensor; attentionMask: Tensor };
-  /** Encodes captions with the parameters that training has come to. */
+  /** Encodes captions with the current parameters of training. */
   readonly encode: (
     captions: readonly string[],
     parameters: ReadonlyMap<string, TensorData>,
@@ -80,7 +83,7 @@ export interface TextSource {
   ) => Promise<TextEncoding>;
 }
 
-/** The names of a trained text encoder's parameters begin with it. */
+/** The first part of the names of a trained text encoder's parameters. */
 export const textEncoderPrefix = 'text_encoder';
 
 export function textSource(given: FrozenTextEncoder | TrainedTextEncoder): TextSource {
@@ -147,14 +150,14 @@ function trainedSource({ config, tokenizer, maxLength, parameters }: TrainedText
   };
 }
 
-/** The inputs of a graph that takes a batch. */
+/** Makes the input tensors of a graph for a batch. */
 export function toInputs(shapes: BatchShapes): Record<string, Tensor> {
   return Object.fromEntries(
     Object.entries(shapes).map(([name, { shape, dtype }]) => [name, input(name, shape, dtype)]),
   );
 }
 
-/** The values of a batch, with their shapes. */
+/** Combines the values of a batch with their shapes. */
 export function toData(shapes: BatchShapes, values: BatchValues): Record<string, TensorData> {
   return Object.fromEntries(
     Object.entries(shapes).map(([name, shape]) => [name, { ...shape, data: values[name]! } as TensorData]),

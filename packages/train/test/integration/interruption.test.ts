@@ -9,11 +9,11 @@ import { readCheckpointFile, writeCheckpointFile } from '@dalle-mini/weights/nod
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { recordingRuntime } from '../recording-runtime.js';
 
-// One thread, as the killed process has: sums over several threads may be rounded otherwise.
+// One thread, because rounding differs with several threads.
 const runtime = new OnnxRuntime({ threads: 1 });
 afterAll(() => runtime.dispose());
 
-/** A run and the changes that one may make to it. */
+/** A run and the options that a test may change. */
 interface Changes {
   readonly runtime?: OnnxRuntime | ReturnType<typeof recordingRuntime>;
   readonly signal?: AbortSignal;
@@ -32,7 +32,7 @@ const kinds = {
 
 describe.each(['vqgan', 'decoder'] as const)('an interrupted run of %s training', (kind) => {
   const train = kinds[kind];
-  /** What a run that nobody interrupts leaves. */
+  /** The result of an uninterrupted run. */
   let expected: Record<string, Buffer>;
   beforeAll(async () => {
     const folder = await temporaryFolder();
@@ -40,7 +40,7 @@ describe.each(['vqgan', 'decoder'] as const)('an interrupted run of %s training'
     expected = await contentOf(folder);
   });
 
-  test('that was stopped by a signal saves a checkpoint, and ends with the same bytes', async () => {
+  test('saves a checkpoint when a signal stops it, and later ends with the same bytes', async () => {
     const folder = await temporaryFolder();
     const controller = new AbortController();
     const reason = new Error('enough for today');
@@ -55,7 +55,7 @@ describe.each(['vqgan', 'decoder'] as const)('an interrupted run of %s training'
     expect(await contentOf(folder)).toEqual(expected);
   });
 
-  test('whose newest checkpoint is damaged is refused, and goes on from the one before once that is deleted', async () => {
+  test('is refused if its newest checkpoint is damaged, and resumes from the one before if that is deleted', async () => {
     const folder = await temporaryFolder();
     for (const [name, bytes] of Object.entries(expected)) await writeFile(join(folder, name), bytes);
     const newest = join(folder, 'checkpoint-00000060.safetensors');
@@ -72,7 +72,7 @@ describe.each(['vqgan', 'decoder'] as const)('an interrupted run of %s training'
 });
 
 describe('a run that resumes', () => {
-  /** A folder with a run that was stopped at step 20, and computed nothing. */
+  /** Makes a folder with a run that stopped at step 20 without computing. */
   async function stoppedRun(): Promise<string> {
     const folder = await temporaryFolder();
     const controller = new AbortController();
@@ -84,7 +84,7 @@ describe('a run that resumes', () => {
     return folder;
   }
 
-  test('is refused with other settings, and says which', async () => {
+  test('is refused with other settings, which the error lists', async () => {
     const folder = await stoppedRun();
     const before = await contentOf(folder);
     const resumed = kinds.decoder(folder, { runtime: recordingRuntime(), learningRate: 0.5, seed: 4, steps: 80 });
@@ -97,7 +97,7 @@ describe('a run that resumes', () => {
     expect(await contentOf(folder)).toEqual(before);
   });
 
-  test('ends with what onProgress throws, or rejects with', async () => {
+  test('ends with the error that onProgress throws or rejects with', async () => {
     const run = async (onProgress: () => unknown) =>
       kinds.decoder(await temporaryFolder(), { runtime: recordingRuntime(), onProgress });
     const failure = new Error('no more room for a line of the log');
@@ -116,20 +116,20 @@ describe('a run that resumes', () => {
     );
   });
 
-  test('is refused with other parameters to start from', async () => {
+  test('is refused with other initial parameters', async () => {
     const folder = await temporaryFolder();
     const run = { ...vqganRun, runtime: recordingRuntime(), folder };
     const parameters = await trainVqgan(run);
     await expect(trainVqgan({ ...run, parameters })).rejects.toThrow(/start is "random" there and "[0-9a-f]+" here/);
   });
 
-  test('takes a setting that is left out as its default', async () => {
+  test('uses the default of a missing option', async () => {
     const folder = await stoppedRun();
     const config = { ...decoderRun.config, captionDropout: 0.1, accumulation: undefined, optimizer: 'adamw' } as const;
     await trainDecoder({ ...decoderRun, folder, runtime: recordingRuntime(), config });
   });
 
-  test('takes a setting that its checkpoint does not know of as its default', async () => {
+  test('uses the default of a setting that its checkpoint lacks', async () => {
     const folder = await stoppedRun();
     const path = join(folder, 'checkpoint-00000020.safetensors');
     const { tensors, metadata } = await readCheckpointFile(path);
@@ -147,11 +147,11 @@ describe('a run that resumes', () => {
     await resume(0.1);
   });
 
-  test('is refused where a tensor is missing from the checkpoint', async () => {
+  test('is refused if a tensor is missing from the checkpoint', async () => {
     const folder = await stoppedRun();
     const path = join(folder, 'checkpoint-00000020.safetensors');
     const bytes = await readFile(path);
-    // Names are stored as they are, so that another one of the same length fits.
+    // Names are plain text in the file, so another one of the same length fits.
     bytes.write('lm_tail', bytes.indexOf('lm_head'));
     await writeFile(path, bytes);
     await expect(kinds.decoder(folder, { runtime: recordingRuntime() })).rejects.toThrow(
@@ -175,7 +175,7 @@ describe('a run that resumes', () => {
     expect(JSON.parse(lines[20]!).loss).toBe(0);
   });
 
-  test('says which line of the metrics is damaged', async () => {
+  test('names the damaged line of the metrics', async () => {
     const folder = await stoppedRun();
     const path = join(folder, 'metrics.jsonl');
     await writeFile(path, `not JSON\n${await readFile(path, 'utf8')}`);
@@ -201,7 +201,7 @@ test('a run that is aborted before it starts leaves no folder', async () => {
   await expect(readdir(folder)).rejects.toThrow('ENOENT');
 });
 
-test('reads nothing any more when it has ended, even where a batch under way fails', async () => {
+test('does not read after its end, even if a pending batch fails', async () => {
   let started = 0;
   let reading = 0;
   const controller = new AbortController();
@@ -211,13 +211,13 @@ test('reads nothing any more when it has ended, even where a batch under way fai
       if (!controller.signal.aborted) return decoderRun.dataset.get(index);
       started++;
       reading++;
-      // Longer than it takes to save the checkpoint.
+      // Longer than saving the checkpoint takes.
       await sleep(500);
       reading--;
       throw new Error('the dataset is closed');
     },
   };
-  // The batches of steps 6 to 10 are asked for when the first run of the graph has started, and it ends with the abort.
+  // The batches of steps 6 to 10 are requested when the first run of the graph has started, and the abort ends the run.
   const aborting = recordingRuntime(() => controller.abort(new Error('stopped')));
   const folder = await temporaryFolder();
   const options = { ...decoderRun, dataset, folder, runtime: aborting, signal: controller.signal };

@@ -10,11 +10,11 @@ import { decoderRun, vqganRun } from '@dalle-mini/testing/tiny-training';
 import { trainDecoder, trainVqgan } from '@dalle-mini/train';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-// One thread, as the killed process has: sums over several threads may be rounded otherwise.
+// One thread, as in the killed process, because rounding differs with several threads.
 const runtime = new OnnxRuntime({ threads: 1 });
 afterAll(() => runtime.dispose());
 
-/** What a run that nobody interrupts computes. */
+/** Returns the result of an uninterrupted run. */
 const train = {
   vqgan: (folder: string) => trainVqgan({ ...vqganRun, runtime, folder }),
   decoder: (folder: string) => trainDecoder({ ...decoderRun, runtime, folder }),
@@ -24,7 +24,9 @@ const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 const trainingProcess = path('../../.unit/training-process.js');
 beforeAll(() => bundle(path('training-process.ts'), trainingProcess));
 
-/** Trains in a process of its own, which kills itself some milliseconds after some runs of the graph. Resolves to how it ended. */
+/**
+ * Trains in a child process, which kills itself some milliseconds after some runs of the graph. Returns how it ended.
+ */
 async function trainInProcess(kind: string, folder: string, runs?: number, delay?: number) {
   const moment = runs === undefined ? [] : [String(runs), String(delay)];
   const child = spawn(process.execPath, [trainingProcess, kind, folder, ...moment], { stdio: 'inherit' });
@@ -40,7 +42,8 @@ test.each(['vqgan', 'decoder'] as const)(
     await train[kind](whole);
     const expected = await contentOf(whole);
     const folder = await temporaryFolder();
-    // A checkpoint is written every two runs of the graph, which take some milliseconds: the kill meets any of these.
+    // A run of the graph takes some milliseconds, and a checkpoint is written every two runs: the kill may hit any of
+    // them.
     const random = varyingRandom('killed', kind);
     const moments = [
       [2 + random.integer(4), random.integer(20)],

@@ -1,5 +1,5 @@
 /**
- * Trains in a process of its own that may kill itself, without any farewell:
+ * Trains in a process that may kill itself with SIGKILL:
  * `node training-process.js <vqgan|decoder> <folder> [<runs of the graph before> <milliseconds after that>]`.
  */
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
