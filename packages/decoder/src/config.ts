@@ -1,22 +1,25 @@
 import { boolean, type Field, integer, object, optional, readConfig, refuse } from '@dalle-mini/core';
 import { checkTransformer, sizeFields, type TransformerConfig, transformerFields } from '@dalle-mini/transformer';
 
-/** The sizes and options of a decoder. Options that are left out have DALL·E Mini's published values. */
+/** The sizes and options of a decoder. The defaults of options are DALL·E Mini's published values. */
 export interface DecoderConfig extends TransformerConfig {
-  /** Number of different image tokens. The begin token comes after them. */
+  /** Number of image tokens. The begin token comes after them. */
   readonly vocabularySize: number;
   /**
-   * Rows of the token embeddings and columns of the logits: image tokens, the begin token, and padding that nothing uses.
+   * Rows of the token embeddings and columns of the logits: image tokens, the begin token, and unused padding.
    * Default `vocabularySize + 1`.
    */
   readonly paddedVocabularySize?: number | undefined;
-  /** Width and height of the token grid: `gridSize²` tokens are written. */
+  /** Width and height of the token grid: `gridSize²` tokens are generated. */
   readonly gridSize: number;
   /** Width of the text encoder's hidden states. */
   readonly textWidth: number;
-  /** The longest caption, in tokens. Needed with `relativePositions`, where each pair of an image token and a caption token has a bias. */
+  /**
+   * The longest caption in tokens. Required with `relativePositions`, because each pair of an image token and a caption
+   * token then has a bias.
+   */
   readonly textLength?: number | undefined;
-  /** Whether the head's weights are those of the token embeddings. Default false. */
+  /** Uses the token embeddings as the weights of the head. Default false. */
   readonly tieEmbeddings?: boolean | undefined;
 }
 
@@ -33,7 +36,7 @@ export const decoderPresets = {
   },
   'dalle-mega': {
     vocabularySize: 16384,
-    // A multiple of 32, to be divided over devices.
+    // A multiple of 32, so that devices can share it.
     paddedVocabularySize: 16416,
     gridSize: 16,
     width: 2048,
@@ -45,7 +48,7 @@ export const decoderPresets = {
   },
 } as const satisfies Record<string, DecoderConfig>;
 
-/** A field that reads a configuration. */
+/** The field of a decoder's configuration, for `readConfig`. */
 export const decoderConfigField: Field<DecoderConfig> = object<DecoderConfig>(
   {
     ...transformerFields,
@@ -63,16 +66,16 @@ export const decoderConfigField: Field<DecoderConfig> = object<DecoderConfig>(
       if (paddedVocabularySize !== undefined && paddedVocabularySize <= vocabularySize)
         refuse(at('paddedVocabularySize'), `more than the ${vocabularySize} image tokens`, paddedVocabularySize);
       if (relativePositions && textLength === undefined)
-        refuse(at('textLength'), 'given where relativePositions is true', textLength);
+        refuse(at('textLength'), 'given if relativePositions is true', textLength);
     },
   },
 );
 
 /**
- * Checks a configuration, such as one that was read from a file, and returns it.
+ * Checks a configuration, for example from a file, and returns it.
  *
- * @param source What is read, to begin an error with: the path of a file.
- * @throws ConfigError that names the field, what it must be, and what it is.
+ * @param source Path of the file, for error messages.
+ * @throws ConfigError that names the field, the expected value and the given value.
  */
 export function checkDecoderConfig(config: unknown, source = 'decoder config'): DecoderConfig {
   return readConfig(decoderConfigField, config, source);

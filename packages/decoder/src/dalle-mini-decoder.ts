@@ -26,7 +26,7 @@ import { beginToken } from './decoder.js';
 import { type RowShape, rowGraph, textGraph } from './decoding.js';
 
 export interface DalleMiniDecoderOptions {
-  /** What computes. Several models may share it. */
+  /** The runtime. Several models may share it. */
   readonly runtime: Runtime;
   /** Whether `dispose` disposes of the runtime too. Default false. */
   readonly ownsRuntime?: boolean | undefined;
@@ -50,10 +50,13 @@ const decodeOptions = object<DecodeOptions>({
   signal: optional(abortSignal()),
 });
 
-/** What is compiled for a number of images and a length of captions. */
+/** The compiled graphs for a number of images and a length of captions. */
 type Executables = Readonly<Record<'text' | 'row', Executable>>;
 
-/** DALL·E Mini's decoder with its weights, on a runtime. It is compiled for each number of images at its first use, and again for a topK above 512. */
+/**
+ * DALL·E Mini's decoder with its weights, on a runtime. It is compiled on first use for each number of images, and
+ * again for a topK above 512.
+ */
 export class DalleMiniDecoder implements ImageTokenDecoder {
   readonly gridSize: number;
   readonly vocabularySize: number;
@@ -63,7 +66,7 @@ export class DalleMiniDecoder implements ImageTokenDecoder {
   private disposed = false;
 
   /**
-   * @param parameters Named as in kuprel/min-dalle. Parameters that it does not need are ignored.
+   * @param parameters Parameters with the names of kuprel/min-dalle. Unknown ones are ignored.
    * @throws OptionError if an option is wrong; ConfigError that names a wrong field of the configuration.
    */
   constructor(
@@ -78,10 +81,10 @@ export class DalleMiniDecoder implements ImageTokenDecoder {
   }
 
   /**
-   * Generates one grid for each caption of `text`. Image i takes its random numbers from the stream of the seed and of `firstIndex + i`,
-   * whatever the other images are.
+   * Generates one grid for each caption of `text`. The random numbers of image i depend only on the seed and
+   * `firstIndex + i`, not on the other images.
    *
-   * @throws OptionError if an option is out of its range, or the encodings do not fit this decoder.
+   * @throws OptionError if an option is out of its range, or the encodings do not match this decoder.
    */
   async generate(text: TextEncoding, options: DecodeOptions = {}): Promise<Int32Array[]> {
     if (this.disposed) throw new DisposedError('This decoder was disposed of. Make another one.');
@@ -92,7 +95,7 @@ export class DalleMiniDecoder implements ImageTokenDecoder {
     const guided = isGuided(given);
     this.checkEncoding('text', text);
     if (guided) {
-      const caption = 'the encoding of one caption, the empty or a negative one, where guidanceScale is not 1';
+      const caption = 'the encoding of one caption, empty or negative, if guidanceScale is not 1';
       if (!unconditional) throw new OptionError('unconditional', caption, unconditional);
       this.checkEncoding('unconditional', unconditional);
       if (unconditional.batch !== 1) throw new OptionError('unconditional.batch', `1: ${caption}`, unconditional.batch);
@@ -155,8 +158,8 @@ export class DalleMiniDecoder implements ImageTokenDecoder {
   }
 
   /**
-   * Compiles what `generate` needs for this number of captions with these options, so that the call itself need not: it can be done while
-   * other things are loaded.
+   * Compiles the graphs of `generate` for a number of captions and sampling options, so that the first call is faster.
+   * It can run while other parts load.
    *
    * @throws OptionError if an option is out of its range, or `images` is not a whole number of at least 1.
    */
@@ -204,10 +207,10 @@ export class DalleMiniDecoder implements ImageTokenDecoder {
   private async compileGraphs(shape: RowShape): Promise<Executables> {
     const { config, parameters } = this;
     const { runtime } = this.options;
-    // Turns of the event loop: to build a graph and to hand it over took 30 ms together, where neither had been done before.
+    // Two turns of the event loop: building the first graph and passing it to the runtime would block it for 30 ms.
     const graph = rowGraph(config, shape);
     await nextTurn();
-    // The larger one first: where a runtime opens two at once, what it opens before these is done sooner than this one.
+    // The larger graph first, because it takes longest.
     const row = runtime.compile(graph, { parameters });
     const text = nextTurn().then(() => runtime.compile(textGraph(config, shape), { parameters }));
     const results = await Promise.allSettled([text, row]);
@@ -230,7 +233,11 @@ export class DalleMiniDecoder implements ImageTokenDecoder {
     );
     check('batch', batch >= 1, 'at least 1');
     check('length', length >= 1, 'at least 1');
-    check('length', !relativePositions || length <= textLength!, `at most ${textLength}, where positions are relative`);
+    check(
+      'length',
+      !relativePositions || length <= textLength!,
+      `at most ${textLength}, because positions are relative`,
+    );
     const shape = `[${batch}, ${length}, ${width}]`;
     const size = batch * length;
     const states = hiddenStates.length;
@@ -245,25 +252,26 @@ export class DalleMiniDecoder implements ImageTokenDecoder {
 }
 
 /**
- * Tokens are sampled among this many of the likeliest if topK is at most that, and among all otherwise: two graphs, of which most uses need one.
+ * Number of most likely tokens to sample from if topK is not greater. For a greater topK, another graph samples from
+ * all tokens.
  */
 const fewCandidates = 512;
 
-/** What is compiled reads captions of up to as many tokens, or of a multiple of it. */
+/** Graphs are compiled for captions of up to a multiple of this number of tokens. */
 const textLengths = 64;
 
 const isGuided = ({ guidanceScale = 1 }: SamplingOptions): boolean => guidanceScale !== 1;
 
-/** How many of the likeliest tokens are sampled from. */
+/** Returns the number of most likely tokens to sample from. */
 const keptTokens = ({ temperature = 1, topK = Number.POSITIVE_INFINITY }: SamplingOptions, vocabularySize: number) =>
   temperature === 0 ? 1 : Math.min(topK, vocabularySize);
 
-/** The smallest normal float32 in place of smaller numbers, which would be rounded to 0. */
+/** Raises numbers to the smallest normal float32, since smaller ones may be rounded to 0. */
 const aboveZero = (value: number): number => Math.max(value, 2 ** -126);
 
 const scalar = (value: number): TensorData => ({ dtype: 'float32', shape: [], data: Float32Array.of(value) });
 
-/** Captions of several encodings as one batch, all padded to a length. */
+/** Joins the captions of several encodings into one batch, padded to the same length. */
 function joined(
   encodings: readonly TextEncoding[],
   length: number,

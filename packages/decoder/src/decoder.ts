@@ -1,4 +1,6 @@
-/** DALL·E Mini's decoder, a transformer that writes image tokens and attends to a caption, with the logits of the next token. */
+/**
+ * DALL·E Mini's decoder: a transformer that reads image tokens and a caption, and returns the logits of the next token.
+ */
 import { concat, fill, matmul, type ParameterScope, range, sliceAxis, type Tensor } from '@dalle-mini/graph';
 import { linear } from '@dalle-mini/graph/layers';
 import {
@@ -13,10 +15,10 @@ import {
 } from '@dalle-mini/transformer';
 import type { DecoderConfig } from './config.js';
 
-/** The token before the first image token. */
+/** Returns the token before the first image token. */
 export const beginToken = (config: DecoderConfig): number => config.vocabularySize;
 
-/** Columns of the logits: image tokens, the begin token, and padding. */
+/** Returns the number of columns of the logits: image tokens, the begin token, and padding. */
 export const logitsWidth = (config: DecoderConfig): number => config.paddedVocabularySize ?? config.vocabularySize + 1;
 
 export function decoderStack(config: DecoderConfig): Stack {
@@ -24,15 +26,15 @@ export function decoderStack(config: DecoderConfig): Stack {
     tokens: logitsWidth(config),
     positions: config.gridSize ** 2,
     textPositions: config.textLength,
-    // What follows from them for a decoder does not depend on the depth of the encoder.
+    // The initial weights of a decoder do not depend on the depth of the encoder.
     depths: { encoder: 1, decoder: config.layers },
   });
 }
 
 /**
- * Logits of what follows each of some tokens, int32 `[batch, length]`, at their positions, int32 `[length]`:
- * `[batch, length, vocabularySize + 1]`, or `[batch, length, paddedVocabularySize]`. The columns after those of the image tokens are those
- * of the begin token and of padding, which must never be sampled.
+ * Computes the logits of the next token after each of the tokens, int32 `[batch, length]`, at the positions, int32
+ * `[length]`. The result is `[batch, length, vocabularySize + 1]` or `[batch, length, paddedVocabularySize]`. Its last
+ * columns are the begin token and padding, which must never be sampled.
  */
 export function decoder(
   scope: ParameterScope,
@@ -47,7 +49,7 @@ export function decoder(
   return { logits: head(scope, stack, hiddenStates, config), written };
 }
 
-/** `[batch, length, width]` to logits `[batch, length, logitsWidth]`. */
+/** Maps hidden states `[batch, length, width]` to logits `[batch, length, logitsWidth]`. */
 function head(scope: ParameterScope, stack: Stack, x: Tensor, { tieEmbeddings = false }: DecoderConfig): Tensor {
   const { initializer, tokens, width } = stack;
   if (!tieEmbeddings) return linear(scope.in('lm_head'), x, tokens, { bias: false, initializer });
@@ -55,7 +57,7 @@ function head(scope: ParameterScope, stack: Stack, x: Tensor, { tieEmbeddings = 
   return matmul(x, embeddings, { transposeB: true });
 }
 
-/** A caption as training has it. */
+/** Encoded captions as inputs of a training graph. */
 export interface TextInput {
   /** `[batch, length, textWidth]`. */
   readonly hiddenStates: Tensor;
@@ -63,7 +65,7 @@ export interface TextInput {
   readonly attentionMask: Tensor;
 }
 
-/** Logits at every position when the right tokens, int32 `[batch, gridSize²]`, are given: for training, and for measuring. */
+/** Computes the logits at every position for given tokens, int32 `[batch, gridSize²]`, for training and evaluation. */
 export function teacherForced(
   scope: ParameterScope,
   config: DecoderConfig,

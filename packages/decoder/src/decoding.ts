@@ -1,4 +1,4 @@
-/** Autoregressive decoding as graphs: one that reads the caption once, and one that writes a row of tokens a run. */
+/** The graphs of autoregressive decoding: one reads the caption once, the other generates one row of tokens per run. */
 import {
   add,
   concat,
@@ -23,15 +23,15 @@ import type { DecoderConfig } from './config.js';
 import { decoder, decoderStack } from './decoder.js';
 import { guide, sample } from './sampling.js';
 
-/** What a row of tokens is computed for. */
+/** The sizes for which the graphs are compiled. */
 export interface RowShape {
-  /** Images that are written at once. */
+  /** Number of images that are generated at once. */
   readonly images: number;
   /** Whether each image has a second, unconditional sequence, after all conditional ones. */
   readonly guided: boolean;
-  /** Tokens of a caption: at most, unless the configuration has relative positions. */
+  /** Largest number of tokens of a caption, or the exact number with relative positions. */
   readonly textLength: number;
-  /** How many of the likeliest tokens are sampled from: at least topK. Default all. */
+  /** Number of most likely tokens to sample from, at least topK. Default all. */
   readonly candidates?: number | undefined;
 }
 
@@ -39,13 +39,13 @@ const sequencesOf = ({ images, guided }: RowShape) => (guided ? 2 * images : ima
 const cacheName = (kind: 'keys' | 'values', layer: number) => `cache.${layer}.${kind}`;
 const textName = (kind: 'keys' | 'values', layer: number) => `text.${layer}.${kind}`;
 
-/** Captions of any length, along this axis. A bias for each pair of positions is as long as the longest. */
+/** Makes the caption axis dynamic, unless relative positions fix its length. */
 const dynamicText = ({ relativePositions = false }: DecoderConfig, axis: number): InputOptions =>
   relativePositions ? {} : { dynamic: axis };
 
 /**
- * The caption's keys and values for every layer: `hiddenStates` `[sequences, length, textWidth]` to `text.<layer>.keys` and
- * `text.<layer>.values`, each `[sequences, heads, length, size]`.
+ * Builds the graph of the caption's keys and values for every layer: from `hiddenStates` `[sequences, length,
+ * textWidth]` to `text.<layer>.keys` and `text.<layer>.values`, each `[sequences, heads, length, size]`.
  */
 export function textGraph(config: DecoderConfig, shape: RowShape): Graph {
   const size = [sequencesOf(shape), shape.textLength, config.textWidth];
@@ -63,11 +63,12 @@ export function textGraph(config: DecoderConfig, shape: RowShape): Graph {
 }
 
 /**
- * Writes one row of tokens. Inputs: the caption's keys and values and `textMask` (int32 `[sequences, length]`); the caches
- * `cache.<layer>.keys` and `.values`, `[sequences, heads, positions, size]`, which grow by a row of positions at each run; `token`,
- * int32 `[images]`, the last token before the row; `row`, int32 scalar, which one it is; `uniforms` `[gridSize, images]`; and the
- * options of sampling as scalars. Outputs: `tokens`, int32 `[images, gridSize]`, `token`, and what the caches grow by.
- * With relative positions, `cache.positions`, int32 `[positions]`, grows with them.
+ * Builds the graph that generates one row of tokens. Inputs: the caption's keys and values and `textMask` (int32
+ * `[sequences, length]`); the KV caches `cache.<layer>.keys` and `.values`, `[sequences, heads, positions, size]`,
+ * which grow by one row of positions per run; `token`, int32 `[images]`, the last token before the row; `row`, int32
+ * scalar, the index of the row; `uniforms` `[gridSize, images]`; and the options of sampling as scalars. Outputs:
+ * `tokens`, int32 `[images, gridSize]`, `token`, and the new rows of the caches. With relative positions,
+ * `cache.positions`, int32 `[positions]`, grows with them.
  */
 export function rowGraph(config: DecoderConfig, shape: RowShape): Graph {
   const { gridSize, heads, layers, width, vocabularySize, relativePositions = false } = config;
@@ -123,23 +124,23 @@ export function rowGraph(config: DecoderConfig, shape: RowShape): Graph {
   return { inputs, outputs };
 }
 
-/** What has been written so far, and for which captions. */
+/** The state of decoding before a row. */
 export interface DecodingState {
   readonly text: TextMemory;
-  /** Each layer's keys and values of all positions before the row, `[sequences, heads, positions, size]`. */
+  /** Keys and values of each layer at all positions before the row, `[sequences, heads, positions, size]`. */
   readonly caches: readonly KeysAndValues[];
-  /** int32 `[positions]`, these positions: where the configuration has relative positions. */
+  /** These positions, int32 `[positions]`, if the configuration has relative positions. */
   readonly positions?: Tensor | undefined;
-  /** int32 `[images]`: the last token before the row. With guidance, the second half of the sequences follows it too. */
+  /** The last token before the row, int32 `[images]`. With guidance, both halves of the sequences share it. */
   readonly token: Tensor;
-  /** int32 scalar: which row of the grid is to be written. */
+  /** Index of the row, int32 scalar. */
   readonly row: Tensor;
 }
 
 /**
- * Writes one row of tokens: at each column, `choose` gets the logits `[sequences, paddedVocabularySize]` and the column (int32 scalar), and
- * returns the tokens, int32 `[images]`, and what is to be stacked along the columns. The keys and values of the row itself are returned,
- * `[sequences, heads, gridSize, size]`.
+ * Generates one row of tokens. At each column, `choose` gets the logits `[sequences, paddedVocabularySize]` and the
+ * column (int32 scalar), and returns the tokens, int32 `[images]`, and tensors to stack along the columns. Returns the
+ * last token, the keys and values of the row, `[sequences, heads, gridSize, size]`, and the stacked tensors.
  */
 export function writeRow(
   scope: ParameterScope,
@@ -176,7 +177,7 @@ export function writeRow(
   return { token: last!, caches: pairs(written), stacked };
 }
 
-/** The keys and values of each layer, of a list in which they alternate. */
+/** Groups a list of alternating keys and values by layer. */
 function pairs(tensors: readonly Tensor[]): KeysAndValues[] {
   return Array.from({ length: tensors.length / 2 }, (_, layer) => ({
     keys: tensors[2 * layer]!,
@@ -184,7 +185,7 @@ function pairs(tensors: readonly Tensor[]): KeysAndValues[] {
   }));
 }
 
-/** The parameters of a decoder of these sizes, by name: what its checkpoint must hold. */
+/** Returns the parameters of a decoder by name, which its checkpoint must have. */
 export function decoderParameters(config: DecoderConfig): ReadonlyMap<string, Tensor> {
   const shape = { images: 1, guided: false, textLength: config.textLength ?? 1 };
   const graphs = [textGraph(config, shape), rowGraph(config, shape)];

@@ -1,4 +1,4 @@
-/** What needs a file system: opening a decoder from its files. */
+/** Opens decoders from files. */
 import { join } from 'node:path';
 import { implementation, integer, object, optional, readOptions } from '@dalle-mini/core';
 import { readJsonFile } from '@dalle-mini/core/node';
@@ -13,7 +13,7 @@ import { decoderParameters } from './decoding.js';
 import { importDecoder, importDecoderConfig } from './published.js';
 
 export interface OpenDecoderOptions extends HubOptions {
-  /** What computes. The caller disposes of it. Default: an `OnnxRuntime` that is disposed of with the decoder. */
+  /** The runtime. The caller disposes of it. Default: an `OnnxRuntime` that is disposed of with the decoder. */
   readonly runtime?: Runtime | undefined;
   /** Threads of the default runtime. Default: the number of processor cores. */
   readonly threads?: number | undefined;
@@ -26,12 +26,12 @@ const openFields = object<OpenDecoderOptions>({
 });
 
 /**
- * Opens a decoder from a folder, or from the Hugging Face hub by a name such as `dalle-mini/dalle-mini`: that of a DALL·E Mini as it was
- * published (`config.json` and `flax_model.msgpack`), or as it is in the folder `decoder` of a model (`config.json` and
- * `model.safetensors`).
+ * Opens a decoder from a folder, or from the Hugging Face hub by a name such as `dalle-mini/dalle-mini`. It reads
+ * published models (`config.json` and `flax_model.msgpack`) and the folder `decoder` of model folders (`config.json`
+ * and `model.safetensors`).
  *
- * @throws ConfigError or CheckpointError if a file is damaged, or the two do not belong together; FileError if a file cannot be read;
- * HubError if the hub cannot provide it; OptionError if an option is wrong.
+ * @throws ConfigError or CheckpointError if a file is damaged, or the two do not match; FileError if a file cannot be
+ * read; HubError if the download fails; OptionError if an option is wrong.
  *
  * @example
  * ```ts
@@ -53,9 +53,9 @@ export async function openDecoder(source: string, options: OpenDecoderOptions = 
   const path = join(folder, 'config.json');
   const json = await readJsonFile(path);
   const isPublished = json.model_type === 'dallebart' || 'd_model' in json;
-  // The configuration first: a wrong one is refused before memory is taken.
+  // The configuration first, so that a wrong one is refused before the weights are read.
   const config = isPublished ? importDecoderConfig(json, path) : checkDecoderConfig(json, path);
-  const { tensors } = await readCheckpointFile(join(folder, isPublished ? publishedWeights : ownWeights));
+  const { tensors } = await readCheckpointFile(join(folder, isPublished ? publishedWeights : folderWeights));
   hub.signal?.throwIfAborted();
   const weights = isPublished ? importDecoder(tensors, config) : tensors;
   return new DalleMiniDecoder(config, bindParameters(decoderParameters(config), weights), {
@@ -65,8 +65,8 @@ export async function openDecoder(source: string, options: OpenDecoderOptions = 
 }
 
 const publishedWeights = 'flax_model.msgpack';
-const ownWeights = 'model.safetensors';
+const folderWeights = 'model.safetensors';
 
 function filesToDownload(listing: readonly { readonly name: string }[]): string[] {
-  return ['config.json', listing.some(({ name }) => name === publishedWeights) ? publishedWeights : ownWeights];
+  return ['config.json', listing.some(({ name }) => name === publishedWeights) ? publishedWeights : folderWeights];
 }

@@ -1,4 +1,4 @@
-/** The decoder of a published DALL·E Mini, which is in one `config.json` and one `flax_model.msgpack` with the text encoder. */
+/** The decoder in the published layout of DALL·E Mini, which has the text encoder in the same two files. */
 import { ConfigError, describeValue, readConfig } from '@dalle-mini/core';
 import {
   type ExportOptions,
@@ -15,7 +15,8 @@ import { beginToken, logitsWidth } from './decoder.js';
 import { decoderParameters } from './decoding.js';
 
 /**
- * Reads the configuration of the decoder from a parsed `config.json`. What the file leaves out has the default of the published code.
+ * Reads the configuration of the decoder from a parsed `config.json`. Missing fields have the defaults of the published
+ * code.
  *
  * @throws ConfigError that names a field of the file which the published code refuses or cannot run.
  */
@@ -24,7 +25,7 @@ export function importDecoderConfig(json: object, source = 'config.json'): Decod
   const { image_vocab_size: rows } = published;
   const transformer = importTransformerConfig(published, 'decoder');
   return {
-    // Rows from the begin token on are padding, as in DALL·E Mega.
+    // Rows after the begin token are padding, as in DALL·E Mega.
     vocabularySize: published.decoder_start_token_id ?? rows,
     paddedVocabularySize: rows + 1,
     gridSize: Math.sqrt(published.image_length),
@@ -36,20 +37,20 @@ export function importDecoderConfig(json: object, source = 'config.json'): Decod
 }
 
 /**
- * Takes the decoder out of a published checkpoint, with the names and in the layouts of `decoder`. What is left in `published` is
- * the text encoder's. Its memory is used again.
+ * Converts the decoder of a published checkpoint to the names and layouts of `decoder`. Its tensors are removed from
+ * `published`, which keeps those of the text encoder, and their memory is reused.
  *
- * @throws CheckpointError that names a tensor which is missing, of another shape, or not known.
+ * @throws CheckpointError that names a tensor which is missing, unknown or of another shape.
  */
 export function importDecoder(published: Checkpoint, config: DecoderConfig): Checkpoint {
   return importTransformer(published, 'decoder', config, decoderParameters(config));
 }
 
 /**
- * The decoder's part of a published checkpoint: the inverse of {@link importDecoder}.
+ * Converts a decoder to its part of a published checkpoint: the inverse of {@link importDecoder}.
  *
- * @throws CheckpointError that names a tensor which is missing, of another shape, not of floats, or impossible without `scan`;
- * OptionError if layers that differ would be stacked.
+ * @throws CheckpointError that names a tensor which is missing, of another shape or type, or impossible without `scan`;
+ * OptionError if layers cannot be stacked because they differ.
  */
 export function exportDecoder(
   weights: ReadonlyMap<string, StoredTensor>,
@@ -59,7 +60,7 @@ export function exportDecoder(
   return exportTransformer(weights, 'decoder', config, decoderParameters(config), options);
 }
 
-/** What {@link exportConfig} reads of the configuration of a text encoder: a `BartConfig` of `@dalle-mini/text-encoder`. */
+/** The fields of a text encoder's configuration that {@link exportConfig} reads: those of a `BartConfig`. */
 export interface ExportedTextEncoderConfig extends TransformerConfig {
   readonly vocabularySize: number;
   readonly maxLength: number;
@@ -68,10 +69,10 @@ export interface ExportedTextEncoderConfig extends TransformerConfig {
 }
 
 /**
- * The `config.json` of a published model, a `DalleBartConfig`, from which {@link importDecoderConfig} and `importTextEncoderConfig` of
- * `@dalle-mini/text-encoder` read these configurations. The options are those with which the weights are exported.
+ * Returns the `config.json` of a published model, a `DalleBartConfig`. It is the inverse of {@link importDecoderConfig}
+ * and of `importTextEncoderConfig` of `@dalle-mini/text-encoder`. Give the options with which the weights are exported.
  *
- * @throws ConfigError that names the field in which the two do not belong together, or which the published code refuses.
+ * @throws ConfigError that names a field in which the two differ, or which the published code refuses.
  */
 export function exportConfig(
   textEncoder: ExportedTextEncoderConfig,
@@ -88,7 +89,7 @@ export function exportConfig(
       throw new ConfigError(
         'config.json',
         field,
-        `must be one for both, not ${describeValue(value)} for the text encoder and ${describeValue(other)} for the decoder.`,
+        `must be the same for both, not ${describeValue(value)} for the text encoder and ${describeValue(other)} for the decoder.`,
       );
   }
   const { width, maxLength, decoderLayers = decoder.layers, sinkhornIterations = 1 } = textEncoder;
@@ -107,7 +108,7 @@ export function exportConfig(
     encoder_vocab_size: textEncoder.vocabularySize,
     max_text_length: maxLength,
     sinkhorn_iters: sinkhornIterations,
-    // The begin token comes on top of them.
+    // Without the begin token.
     image_vocab_size: logitsWidth(decoder) - 1,
     decoder_start_token_id: beginToken(decoder),
     image_length: gridSize ** 2,

@@ -1,7 +1,7 @@
 import type { TensorData } from '@dalle-mini/graph';
 import { expect } from 'vitest';
 
-/** The largest difference, relative to the largest value: what «1e-4 relative» means for a tensor. NaN if there is one. */
+/** Computes the largest difference relative to the largest value, or NaN if a value is NaN. */
 export function relativeError(actual: TensorData, expected: TensorData): number {
   expect(actual.shape).toEqual(expected.shape);
   let scale = 0;

@@ -15,9 +15,10 @@ const parameterCount = (config: DecoderConfig) =>
   [...decoderParameters(config).values()].reduce((count, { shape }) => count + sizeOf(shape), 0);
 
 /**
- * What the published flax code declares for normformer with a GLU and without biases. In `FlaxBartDecoderLayer`: four
- * kernels in each attention; norms with bias only before each attention, with scale and bias after it; in `GLU` three kernels
- * and two norms with bias only. Around the layers: token and position embeddings, their norm, the last norm and the head.
+ * Counts the parameters of the published Flax code for normformer with a GLU and without biases. In
+ * `FlaxBartDecoderLayer`: four kernels in each attention; norms with bias only before each attention, with scale and
+ * bias after it; in `GLU` three kernels and two norms with bias only. Around the layers: token and position embeddings,
+ * their norm, the last norm and the head.
  */
 function publishedCount({ width, glu, layers, rows }: Record<'width' | 'glu' | 'layers' | 'rows', number>): number {
   const attention = 4 * width * width + width + 2 * width;
@@ -40,7 +41,7 @@ describe('the presets', () => {
     expect(parameterCount(decoderPresets['dalle-mega'])).toBe(published);
   });
 
-  test('are sound', () => {
+  test('are valid', () => {
     for (const preset of Object.values(decoderPresets)) expect(() => checkDecoderConfig(preset)).not.toThrow();
   });
 });
@@ -106,7 +107,7 @@ describe('checkDecoderConfig', () => {
     [{ tau: 0 }, 'tau must be a number above 0, not 0.'],
     [{ initStd: Number.POSITIVE_INFINITY }, 'initStd must be a number above 0, not Infinity.'],
     [{ relativePositions: 1 }, 'relativePositions must be true or false, not 1.'],
-    [{ relativePositions: true }, 'textLength must be given where relativePositions is true, not undefined.'],
+    [{ relativePositions: true }, 'textLength must be given if relativePositions is true, not undefined.'],
     [{ textLength: 2 ** 18 }, 'textLength must be a whole number from 1 to 131072, not 262144.'],
     [
       { normPositions: 'postln', finalNorm: false },
@@ -115,7 +116,7 @@ describe('checkDecoderConfig', () => {
     [{ relativePosition: true }, 'relativePosition is not known. Did you mean relativePositions?'],
   ])('refuses %j', refused);
 
-  test('takes what is sound, and gives it back', () => {
+  test('returns a valid configuration', () => {
     const config = { ...tiny, paddedVocabularySize: 25, relativePositions: true, textLength: 5 };
     expect(checkDecoderConfig(config)).toEqual(config);
   });
@@ -128,7 +129,7 @@ test('a decoder of a million layers is refused before its graph is built', () =>
   );
 });
 
-test('a configuration inside another file is refused by the name of its field, and by the source that is given', () => {
+test('a wrong configuration inside another file is refused with the name of the file and of the field', () => {
   const read = (config: unknown) => readConfig(decoderConfigField, config, 'train.json');
   expect(read(decoderPresets['dalle-mini'])).toEqual(decoderPresets['dalle-mini']);
   expect(() => read({ ...decoderPresets['dalle-mini'], layers: 1e6 })).toThrow(

@@ -13,7 +13,7 @@ afterAll(() => runtime.dispose());
 
 const text = randomText(3, 2);
 const empty = randomText(1, 3);
-/** A caption's first tokens. */
+/** Returns the first tokens of a caption. */
 const cut = ({ hiddenStates, attentionMask, width }: TextEncoding, length: number): TextEncoding => ({
   batch: 1,
   length,
@@ -26,20 +26,20 @@ const generate = async (options: DecodeOptions = {}, of: TextEncoding = text) =>
   lists(await decoder.generate(of, options));
 
 describe('generate', () => {
-  test('draws a grid of image tokens for each caption', async () => {
+  test('generates a grid of image tokens for each caption', async () => {
     const grids = await decoder.generate(text);
     expect(grids.map((grid) => grid.length)).toEqual([16, 16, 16]);
     expect(grids.every((grid) => grid.every((token) => token >= 0 && token < 24))).toBe(true);
     expect(new Set(lists(grids).map(String)).size).toBe(3);
   });
 
-  test('draws the same tokens from the same seed, others from another, and seed 0 if none is given', async () => {
+  test('generates the same tokens for the same seed, others for another seed, and uses seed 0 by default', async () => {
     expect(await generate({ seed: 7 })).toEqual(await generate({ seed: 7 }));
     expect(await generate({ seed: 8 })).not.toEqual(await generate({ seed: 7 }));
     expect(await generate()).toEqual(await generate({ seed: 0 }));
   });
 
-  test('draws image i from its caption and stream i of the seed, whatever the other images are', async () => {
+  test('generates image i from its caption and stream i of the seed, independent of the other images', async () => {
     const options = { seed: 4, guidanceScale: 2, unconditional: empty };
     const [first, second, third] = await generate(options);
     expect(await generate(options, pick(text, [0]))).toEqual([first]);
@@ -54,12 +54,12 @@ describe('generate', () => {
     expect(rest).toEqual(all.slice(1));
   });
 
-  test('draws different images of one caption', async () => {
+  test('generates different images from one caption', async () => {
     const [first, second] = await generate({}, pick(text, [0, 0]));
     expect(first).not.toEqual(second);
   });
 
-  test('does not look at what is behind the padding', async () => {
+  test('ignores hidden states of padding', async () => {
     const changed = { ...text, hiddenStates: text.hiddenStates.slice() };
     // The first caption has three tokens of five.
     changed.hiddenStates.fill(9, 3 * text.width, 5 * text.width);
@@ -68,7 +68,7 @@ describe('generate', () => {
     expect(await generate({}, changed)).not.toEqual(await generate());
   });
 
-  // Of its own and of the unconditional one, of either of which the other may be the longer.
+  // The padding of the caption and of the unconditional caption, either of which may be longer.
   test.each([
     ['', tiny],
     [', with relative positions', { ...tiny, relativePositions: true, textLength: 9 }],
@@ -87,7 +87,7 @@ describe('generate', () => {
     await own.dispose();
   });
 
-  test('takes the likeliest token at temperature 0, with topK 1, with the smallest topP and at the smallest temperature', async () => {
+  test('chooses the most likely token at temperature 0, with topK 1, with the smallest topP and at the smallest temperature', async () => {
     const greedy = await generate({ temperature: 0 });
     expect(await generate({ temperature: 0, seed: 5 })).toEqual(greedy);
     expect(await generate({ topK: 1 })).toEqual(greedy);
@@ -96,29 +96,29 @@ describe('generate', () => {
     expect(await generate()).not.toEqual(greedy);
   });
 
-  test('keeps all tokens with topK of the vocabulary and beyond', async () => {
+  test('keeps all tokens with topK of at least the vocabulary size', async () => {
     const all = await generate();
     expect(await generate({ topK: 24 })).toEqual(all);
     expect(await generate({ topK: 2 ** 40 })).toEqual(all);
   });
 
-  test('without guidance does not look at the unconditional caption', async () => {
+  test('ignores the unconditional caption without guidance', async () => {
     expect(await generate({ guidanceScale: 1, unconditional: empty })).toEqual(await generate());
   });
 
-  test('at guidance 0 draws what the unconditional caption gives', async () => {
+  test('with guidance 0 generates from the unconditional caption', async () => {
     expect(await generate({ guidanceScale: 0, unconditional: empty })).toEqual(
       await generate({}, pick(empty, [0, 0, 0])),
     );
   });
 
-  test('gives the same with guidance from the caption itself as without, at any scale', async () => {
+  test('gives the same result with guidance by the caption itself as without, at any scale', async () => {
     const one = pick(text, [1]);
     // u + s · (c − u) is exactly u where c is u.
     expect(await generate({ guidanceScale: 50, unconditional: one }, one)).toEqual(await generate({}, one));
   });
 
-  test('leaves the encodings as they were', async () => {
+  test('does not change the encodings', async () => {
     const copies = structuredClone([text, empty]);
     await generate({ guidanceScale: 3, unconditional: empty });
     await generate();
@@ -136,7 +136,7 @@ describe('generate', () => {
     expect(await generate({}, views)).toEqual(await generate());
   });
 
-  test('can be called again before it is done', async () => {
+  test('can be called concurrently', async () => {
     const [first, second] = await Promise.all([generate({ seed: 1 }), generate({ seed: 2 })]);
     expect([first, second]).toEqual([await generate({ seed: 1 }), await generate({ seed: 2 })]);
   });
@@ -165,7 +165,7 @@ describe('onProgress', () => {
     }
   });
 
-  test('may write to what it gets', async () => {
+  test('may change the grids that it gets', async () => {
     const expected = await generate();
     const onProgress = ({ tokens }: DecodeProgress) => {
       for (const grid of tokens) grid.fill(-1);
@@ -175,7 +175,7 @@ describe('onProgress', () => {
 });
 
 describe('signal', () => {
-  test('cancels between two rows: the promise rejects with its reason', async () => {
+  test('cancels between two rows, and the promise rejects with its reason', async () => {
     const controller = new AbortController();
     const rows: number[] = [];
     const onProgress = ({ done }: DecodeProgress) => {
@@ -187,7 +187,7 @@ describe('signal', () => {
     expect(await generate()).toHaveLength(3);
   });
 
-  test('that has aborted before starts nothing', async () => {
+  test('that has already aborted prevents all work', async () => {
     const recorder = new Recorder();
     const signal = AbortSignal.abort('too late');
     const generated = new DalleMiniDecoder(tiny, parameters, { runtime: recorder }).generate(text, { signal });
@@ -196,7 +196,7 @@ describe('signal', () => {
   });
 });
 
-describe('what does not fit is refused by name:', () => {
+describe('refused with the name of the option or field:', () => {
   const guided = { guidanceScale: 2, unconditional: empty };
   const refusal = (options: DecodeOptions, of = text) => decoder.generate(of, options);
 
@@ -217,7 +217,7 @@ describe('what does not fit is refused by name:', () => {
     await expect(refused).rejects.toThrow(`${name} must be ${expected}.`);
   });
 
-  test('an option that it does not know', async () => {
+  test('an unknown option', async () => {
     await expect(refusal({ guidance: 2 } as DecodeOptions)).rejects.toThrow(
       'The option guidance of generate is not known. Did you mean guidanceScale?',
     );
@@ -225,7 +225,7 @@ describe('what does not fit is refused by name:', () => {
 
   test('guidance without the unconditional caption', async () => {
     await expect(refusal({ guidanceScale: 2 })).rejects.toThrow(
-      'unconditional must be the encoding of one caption, the empty or a negative one, where guidanceScale is not 1, not undefined.',
+      'unconditional must be the encoding of one caption, empty or negative, if guidanceScale is not 1, not undefined.',
     );
   });
 
@@ -244,21 +244,21 @@ describe('what does not fit is refused by name:', () => {
     );
   });
 
-  test('captions longer than relative positions reach', async () => {
+  test('captions longer than textLength with relative positions', async () => {
     const config = { ...tiny, relativePositions: true, textLength: text.length - 1 };
     await expect(new DalleMiniDecoder(config, parameters, { runtime }).generate(text)).rejects.toThrow(
-      `text.length must be at most ${text.length - 1}, where positions are relative, not ${text.length}.`,
+      `text.length must be at most ${text.length - 1}, because positions are relative, not ${text.length}.`,
     );
   });
 
-  test('no captions, and captions of no tokens', async () => {
+  test('no captions, and captions without tokens', async () => {
     await expect(refusal({}, pick(text, []))).rejects.toThrow('text.batch must be at least 1, not 0.');
     await expect(refusal({}, randomText(2, 1, { length: 0 }))).rejects.toThrow(
       'text.length must be at least 1, not 0.',
     );
   });
 
-  test('an encoding whose numbers are not as many as its shape says', async () => {
+  test('an encoding with data of the wrong length', async () => {
     await expect(refusal({}, { ...text, batch: 2 })).rejects.toThrow(
       'text.hiddenStates must be 120 numbers, of shape [2, 5, 12], not 180.',
     );
@@ -268,13 +268,13 @@ describe('what does not fit is refused by name:', () => {
     );
   });
 
-  test('an unsound configuration, when the decoder is made', () => {
+  test('an invalid configuration, by the constructor', () => {
     expect(() => new DalleMiniDecoder({ ...tiny, layers: 0 }, parameters, { runtime })).toThrow(
       'decoder config: layers',
     );
   });
 
-  test('weights that lack a parameter, by its name', async () => {
+  test('weights without a parameter', async () => {
     const some = new Map([...parameters].filter(([name]) => name !== 'layers.1.glu.fc1.weight'));
     await expect(new DalleMiniDecoder(tiny, some, { runtime }).generate(text)).rejects.toThrow(
       'layers.1.glu.fc1.weight',
@@ -282,7 +282,7 @@ describe('what does not fit is refused by name:', () => {
   });
 });
 
-/** A runtime that counts what is compiled and disposed of, and can be told to fail. */
+/** A runtime that counts compiled and disposed graphs, and can fail on request. */
 class Recorder implements Runtime {
   readonly name = 'recorder';
   compiled = 0;
@@ -307,7 +307,7 @@ class Recorder implements Runtime {
 }
 
 describe('the compiled graphs', () => {
-  test('may be prepared, for the options that they are to be used with', async () => {
+  test('can be prepared for options', async () => {
     const recorder = new Recorder();
     const own = new DalleMiniDecoder(tiny, parameters, { runtime: recorder });
     await own.prepare(3, { guidanceScale: 2, topK: 5 });
@@ -324,7 +324,7 @@ describe('the compiled graphs', () => {
     await expect(own.prepare(1)).rejects.toThrow('disposed of');
   });
 
-  test('are two for each number of images, with guidance or without, and are used again', async () => {
+  test('are two for each number of images, with and without guidance, and are reused', async () => {
     const recorder = new Recorder();
     const own = new DalleMiniDecoder(tiny, parameters, { runtime: recorder });
     await own.generate(text);
@@ -337,7 +337,7 @@ describe('the compiled graphs', () => {
     expect(recorder.open).toBe(0);
   });
 
-  test('are freed by dispose, after which generate refuses', async () => {
+  test('are freed by dispose, after which generate rejects', async () => {
     const recorder = new Recorder();
     const own = new DalleMiniDecoder(tiny, parameters, { runtime: recorder });
     await own.generate(text);
@@ -347,7 +347,7 @@ describe('the compiled graphs', () => {
     await expect(own.generate(text)).rejects.toThrow('This decoder was disposed of');
   });
 
-  test('are compiled again after a failure, and what was compiled by then is freed', async () => {
+  test('are compiled again after a failure, which frees the others', async () => {
     const recorder = new Recorder();
     recorder.failAt = 2;
     const own = new DalleMiniDecoder(tiny, parameters, { runtime: recorder });

@@ -18,7 +18,7 @@ import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { randomParameters, randomText, tinyDecoder as tiny } from '@dalle-mini/testing/tiny-decoder';
 import { normPositions, paddingMask, readText } from '@dalle-mini/transformer';
 import { afterAll, describe, expect, test } from 'vitest';
-// How a row is written with other tokens than drawn ones is not public; all else comes from the built packages.
+// Only generating a row from given tokens is not public; all else comes from the public entry.
 import { beginToken, decoderStack } from '../src/decoder.js';
 import { writeRow } from '../src/decoding.js';
 import { relativeError } from './compare.js';
@@ -29,7 +29,7 @@ afterAll(() => runtime.dispose());
 const captions = 2;
 const textLength = 5;
 
-/** Logits at every position as training computes them: all tokens are given at once. */
+/** Computes the logits at every position as training does: from all tokens at once. */
 async function teacherForcedLogits(
   config: DecoderConfig,
   parameters: ReadonlyMap<string, TensorData>,
@@ -46,7 +46,10 @@ const declare = <Name extends string>(given: Record<Name, TensorData>) =>
     Object.entries<TensorData>(given).map(([name, { shape, dtype }]) => [name, input(name, shape, dtype)]),
   ) as Record<Name, ReturnType<typeof input>>;
 
-/** Logits at every position as decoding computes them, token by token and row by row, with the given tokens in place of drawn ones. */
+/**
+ * Computes the logits at every position as decoding does, token by token and row by row, with given tokens instead of
+ * sampled ones.
+ */
 async function cachedLogits(
   config: DecoderConfig,
   parameters: ReadonlyMap<string, TensorData>,
@@ -175,7 +178,7 @@ describe.each(Object.entries(options))('decoding with caches: %s', (_, option) =
     } as const;
     const expected = await teacherForcedLogits(config, parameters, given);
     const actual = await cachedLogits(config, parameters, given);
-    // Both are float32 and add in another order.
+    // Both are float32 and differ in the order of sums.
     expect(relativeError(actual, expected)).toBeLessThan(1e-4);
   });
 });
@@ -187,7 +190,7 @@ describe('the graphs of decoding', () => {
   ];
   const isOfText = (name: string) => /encoder_attn\.[kv]_proj/.test(name);
 
-  test("compute cross-attention's keys and values once a caption, not once a row", () => {
+  test('compute the keys and values of cross-attention once per caption, not once per row', () => {
     const all = [...decoderParameters(tiny).keys()];
     expect(names(textGraph(tiny, shape)).sort()).toEqual(all.filter(isOfText).sort());
     expect(names(rowGraph(tiny, shape)).sort()).toEqual(all.filter((name) => !isOfText(name)).sort());

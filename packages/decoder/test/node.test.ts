@@ -61,7 +61,7 @@ test('openDecoder downloads a model of the hub by its name', async () => {
   await opened.dispose();
 });
 
-test('openDecoder refuses a configuration by its field, before the weights are read', async () => {
+test('openDecoder refuses a wrong field of the configuration before it reads the weights', async () => {
   await writeFile(join(folder, 'config.json'), JSON.stringify({ ...config, layers: 1e6 }));
   const refused = openDecoder(folder, { runtime });
   await expect(refused).rejects.toThrow(ConfigError);
@@ -70,7 +70,7 @@ test('openDecoder refuses a configuration by its field, before the weights are r
   );
 });
 
-test('a decoder disposes of a runtime of its own, and of no other', async () => {
+test('a decoder disposes of its default runtime, and not of the caller’s', async () => {
   await writePart();
   const dispose = vi.spyOn(OnnxRuntime.prototype, 'dispose');
   await (await openDecoder(folder, { runtime }))[Symbol.asyncDispose]();

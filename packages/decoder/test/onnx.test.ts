@@ -10,7 +10,7 @@ const runtime = new OnnxRuntime({ threads: 1 });
 afterAll(() => runtime.dispose());
 
 describe.each([true, false])('a decoder, written as ONNX models, with guidance: %s', (guided) => {
-  test('draws the same row of tokens for the same caption', async () => {
+  test('generates the same row of tokens for the same caption', async () => {
     const shape = { images: 2, guided, textLength: 5 };
     const sequences = guided ? 4 : 2;
     const parameters = randomParameters(tiny, 1);

@@ -26,7 +26,7 @@ const { base, variants, initialGains } = description as {
 
 describe.each(Object.entries(variants))("DALL·E Mini's published decoder, variant %s", (name, variant) => {
   const config = importDecoderConfig({ ...base, ...variant });
-  // Which checks that they are exactly the parameters of the published code.
+  // Importing checks that the parameters are exactly those of the published code.
   const weights = parametersOf(tensors, config, `${name}/`);
   const tensor = (what: string) => tensors.get(`${name}/${what}`)!;
 
@@ -51,7 +51,7 @@ describe.each(Object.entries(variants))("DALL·E Mini's published decoder, varia
 });
 
 test.each(Object.entries(initialGains))(
-  'first weights are as wide as the published ones, variant %s',
+  'initial weights have the standard deviations of the published code, variant %s',
   (name, gains) => {
     const parameters = decoderParameters(importDecoderConfig({ ...base, ...variants[name] }));
     const wide = (parameter: string) => {
@@ -76,7 +76,7 @@ test.each(Object.entries(initialGains))(
   },
 );
 
-test('has gradients with cosine attention where hidden states are zero, as those of padding may be', async () => {
+test('has finite gradients with cosine attention if hidden states are zero, as those of padding may be', async () => {
   const config = importDecoderConfig({ ...base, ...variants['cosine-attention'] });
   const scope = new ParameterScope();
   const inputs = {

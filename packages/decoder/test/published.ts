@@ -4,7 +4,7 @@ import { dequantize } from '@dalle-mini/graph/stored';
 import { released } from '@dalle-mini/testing/published';
 import { type Checkpoint, type StoredTensor, toFloat32 } from '@dalle-mini/weights';
 
-/** The decoder's parameters among the tensors of a fixture. */
+/** Returns the decoder's parameters from the tensors of a fixture. */
 export function parametersOf(tensors: Checkpoint, config: DecoderConfig, prefix = ''): Map<string, TensorData> {
   return dequantize(importDecoder(released(tensors, prefix), config));
 }

@@ -1,6 +1,6 @@
 import { input, type TensorData } from '@dalle-mini/graph';
 
-/** The options of sampling that are inputs of its graph. */
+/** Options of sampling as inputs of its graph. */
 export interface Options {
   readonly temperature: number;
   readonly topK: number;
@@ -25,5 +25,5 @@ export const inputsOf = () => ({
   topP: input('topP', []),
 });
 
-/** The greatest number that a random generator's uniform numbers in [0, 1) reach. */
+/** The largest uniform number in [0, 1) of the random generator. */
 export const lastUniform = 1 - 2 ** -24;

@@ -22,14 +22,14 @@ const unconditional = floats(tensors.get('unconditional')!);
 const [, vocabulary] = conditional.shape as [number, number];
 const logProbabilities = toFloat32(tensors.get('log_probabilities')!);
 
-/** The published code's probabilities by token, and which tokens it kept. */
+/** The probabilities of the published code by token, and the tokens that it kept. */
 function published(setting: Setting, row: number): { probabilities: number[]; kept: boolean[] } {
   const start = (settings.indexOf(setting) * rows.length + row) * vocabulary;
   const ofRow = [...logProbabilities.subarray(start, start + vocabulary)];
   return { probabilities: ofRow.map(Math.exp), kept: ofRow.map(Number.isFinite) };
 }
 
-/** What is drawn from, and what is drawn with so many uniform numbers for each row. */
+/** Returns the distribution, and the samples for a number of uniform numbers per row. */
 async function compileSampler(guided: boolean, draws: number) {
   const shape = [rows.length, vocabulary];
   const logits = input('conditional', shape);
@@ -64,7 +64,7 @@ async function compileSampler(guided: boolean, draws: number) {
   };
 }
 
-/** As a decoder computes them: without guidance there are no unconditional logits. */
+/** Returns logits as a decoder computes them: without unconditional logits if there is no guidance. */
 async function compileSamplers(draws: number) {
   const samplers = { guided: await compileSampler(true, draws), plain: await compileSampler(false, draws) };
   return (setting: Setting, uniforms: Float32Array) =>
@@ -73,8 +73,8 @@ async function compileSamplers(draws: number) {
 
 const title = 'guidance $guidanceScale, temperature $temperature, topK $topK, topP $topP';
 
-describe('tokens are drawn as by the published code', async () => {
-  // Between them, the ends of the range that uniform numbers have.
+describe('tokens are sampled as in the published code', async () => {
+  // The ends of the range of uniform numbers, and numbers between them.
   const steps = 1000;
   const spread = [0, lastUniform, ...Array.from({ length: steps }, (_, i) => (i + 0.5) / steps)];
   const draw = await compileSamplers(spread.length);
@@ -85,7 +85,7 @@ describe('tokens are drawn as by the published code', async () => {
       for (const [row, { name, probabilities }] of (await draw(setting, uniforms)).entries()) {
         const expected = published(setting, row);
         const tokens = [...expected.kept.keys()];
-        // Less than float32's smallest normal number is as good as cut off.
+        // Probabilities below the smallest normal float32 count as excluded.
         const certain = tokens.filter((token) => !expected.kept[token] || expected.probabilities[token]! >= 2 ** -126);
         const kept = certain.filter((token) => expected.kept[token]);
         expect(
@@ -97,12 +97,12 @@ describe('tokens are drawn as by the published code', async () => {
         expect(Math.max(...errors), name).toBeLessThan(1e-5);
         const likely = tokens.filter((token) => expected.probabilities[token]! > 1e-6);
         const relative = likely.map((token) => errors[token]! / expected.probabilities[token]!);
-        // float32's rounding of 16 · (c − u) / 0.3, in the exponent.
+        // Rounding of 16 · (c − u) / 0.3 in float32, in the exponent.
         expect(Math.max(...relative), name).toBeLessThan(1e-4);
       }
     });
 
-    test('as often as its probabilities say, at equally spaced uniform numbers, and only what was kept at both ends', async () => {
+    test('in proportion to its probabilities at equally spaced uniform numbers, and only kept tokens at both ends', async () => {
       for (const [row, { name, drawn }] of (await draw(setting, uniforms)).entries()) {
         const expected = published(setting, row);
         const [first, last, ...between] = drawn as [number, number, ...number[]];
@@ -111,14 +111,14 @@ describe('tokens are drawn as by the published code', async () => {
         const excess = expected.probabilities.map(
           (p, token) => between.filter((other) => other === token).length - steps * p,
         );
-        // An interval of p has `steps · p` of them, give or take less than one; and there is rounding.
+        // An interval of length p has `steps · p` numbers, within less than one, plus rounding.
         expect(Math.max(...excess.map(Math.abs)), name).toBeLessThan(1.01);
       }
     });
   });
 });
 
-describe('random draws have the frequencies of the published code', async () => {
+describe('random samples have the frequencies of the published code', async () => {
   const draws = 20_000;
   const draw = await compileSamplers(draws);
 
@@ -126,7 +126,7 @@ describe('random draws have the frequencies of the published code', async () => 
   test.each(choosing.filter((_, i) => i % 3 === 0))(title, async (setting) => {
     const random = createRandom(settings.indexOf(setting));
     const uniforms = Float32Array.from({ length: rows.length * draws }, () => random.uniform());
-    // Sums of independent chi-square statistics are one, with the sum of their degrees of freedom.
+    // The sum of independent chi-square statistics is a chi-square statistic with the sum of their degrees of freedom.
     let statistic = 0;
     let degrees = 0;
     for (const [row, { name, drawn }] of (await draw(setting, uniforms)).entries()) {

@@ -10,7 +10,7 @@ import { float, inputsOf, lastUniform, type Options, valuesOf } from './sampling
 const runtime = new OnnxRuntime();
 afterAll(() => runtime.dispose());
 
-/** The distribution of one row of logits in float64, likeliest token first. */
+/** Computes the distribution of one row of logits in float64, most likely token first. */
 function reference(logits: Float32Array, { temperature, topK, topP }: Options) {
   const tokens = [...logits.keys()].sort((a, b) => logits[b]! - logits[a]! || a - b);
   const weights = tokens.map((token, rank) =>
@@ -27,7 +27,7 @@ function reference(logits: Float32Array, { temperature, topK, topP }: Options) {
   return { tokens, probabilities: kept.map((weight) => weight / sum(kept)) };
 }
 
-/** Batches of logits of a few units, as a decoder's are. */
+/** Makes batches of logits of a few units, like those of a decoder. */
 function randomLogits(batch: number, vocabulary: number, seed: number): Float32Array {
   const random = createRandom(seed);
   return Float32Array.from({ length: batch * vocabulary }, () => 3 * random.normal());
@@ -40,7 +40,7 @@ async function compileDistribution(batch: number, vocabulary: number, candidates
     executable.run({ logits: float(logits, [batch, vocabulary]), ...valuesOf(options) });
 }
 
-/** Draws from the same logits with many uniform numbers. */
+/** Samples from the same logits with many uniform numbers. */
 async function compileSample(vocabulary: number, count: number) {
   const logits = input('logits', [1, vocabulary]);
   const uniforms = input('uniforms', [count]);
@@ -61,11 +61,11 @@ describe('distribution', () => {
   const vocabulary = 40;
   const temperatures = [2 ** -126, 1e-3, 0.3, 1, 4, 1e30];
   const topKs = [1, 2, 7, vocabulary - 1, vocabulary];
-  // No multiples of 1 / 40: at 1e30 all are equally likely, and rounding would decide.
+  // No multiples of 1 / 40, because at 1e30 all tokens are equally likely, and rounding would decide.
   const topPs = [2 ** -126, 0.21, 0.51, 0.91, 0.999, 1];
   const table = temperatures.flatMap((temperature) => topKs.map((topK) => ({ temperature, topK })));
 
-  test('is the same among as many candidates as topK allows, or more', async () => {
+  test('is the same for any number of candidates that is at least topK', async () => {
     const [all, few] = [await compileDistribution(2, vocabulary), await compileDistribution(2, vocabulary, 7)];
     const logits = randomLogits(2, vocabulary, 8);
     for (const topK of [1, 2, 7]) {
@@ -79,7 +79,7 @@ describe('distribution', () => {
           if (rank >= 7) expect(whole.probabilities!.data[i]).toBe(0);
           else {
             expect(part.tokens!.data[row * 7 + rank]).toBe(whole.tokens!.data[i]);
-            // The same numbers, in sums of other lengths.
+            // The same numbers in sums of different lengths.
             expect(part.probabilities!.data[row * 7 + rank]).toBeCloseTo(whole.probabilities!.data[i]!, 6);
           }
         }
@@ -87,22 +87,25 @@ describe('distribution', () => {
     }
   });
 
-  test.each(table)('is that of float64 at temperature $temperature and topK $topK, for every topP', async (row) => {
-    const batch = 4;
-    const run = await compileDistribution(batch, vocabulary);
-    const logits = randomLogits(batch, vocabulary, 1);
-    for (const topP of topPs) {
-      const { probabilities, tokens } = await run(logits, { ...row, topP });
-      for (let i = 0; i < batch; i++) {
-        const start = i * vocabulary;
-        const expected = reference(logits.subarray(start, start + vocabulary), { ...row, topP });
-        expect([...tokens!.data.subarray(start, start + vocabulary)]).toEqual(expected.tokens);
-        const errors = expected.probabilities.map((p, rank) => Math.abs(probabilities!.data[start + rank]! - p));
-        // float32's rounding of 40 terms.
-        expect(Math.max(...errors)).toBeLessThan(2e-6);
+  test.each(table)(
+    'is equal to that of float64 at temperature $temperature and topK $topK, for every topP',
+    async (row) => {
+      const batch = 4;
+      const run = await compileDistribution(batch, vocabulary);
+      const logits = randomLogits(batch, vocabulary, 1);
+      for (const topP of topPs) {
+        const { probabilities, tokens } = await run(logits, { ...row, topP });
+        for (let i = 0; i < batch; i++) {
+          const start = i * vocabulary;
+          const expected = reference(logits.subarray(start, start + vocabulary), { ...row, topP });
+          expect([...tokens!.data.subarray(start, start + vocabulary)]).toEqual(expected.tokens);
+          const errors = expected.probabilities.map((p, rank) => Math.abs(probabilities!.data[start + rank]! - p));
+          // Rounding of 40 terms in float32.
+          expect(Math.max(...errors)).toBeLessThan(2e-6);
+        }
       }
-    }
-  });
+    },
+  );
 
   test('keeps exactly topK tokens, the first of equally likely ones', async () => {
     const run = await compileDistribution(1, 6);
@@ -115,7 +118,7 @@ describe('distribution', () => {
     expect([...probabilities!.data]).toEqual([1, 1, 1, 0, 0, 0].map((weight) => Math.fround(weight / 3)));
   });
 
-  test('keeps so many of equally likely tokens that their probability reaches topP', async () => {
+  test('keeps just enough of equally likely tokens to reach topP', async () => {
     const vocabulary = 20;
     const run = await compileDistribution(1, vocabulary);
     for (let topK = 1; topK <= vocabulary; topK++) {
@@ -129,7 +132,7 @@ describe('distribution', () => {
   test('keeps every token of a large vocabulary at topP 1, however unlikely', async () => {
     const vocabulary = 16384;
     const run = await compileDistribution(1, vocabulary);
-    // The likelier ones sum to 1 in float32 long before the last.
+    // In float32, the most likely tokens sum to 1 long before the last.
     const logits = Float32Array.from({ length: vocabulary }, (_, i) => -i / 200);
     const { probabilities } = await run(logits, { temperature: 1, topK: vocabulary, topP: 1 });
     expect(probabilities!.data.every((probability) => probability > 0)).toBe(true);
@@ -160,7 +163,7 @@ describe('sample', () => {
     expect(statistic).toBeLessThan(criticalChiSquare(degrees));
   });
 
-  test('draws the likeliest token at 0, and never one that was cut off, whatever the uniform number', async () => {
+  test('samples the most likely token at 0, and never an excluded token at any uniform number', async () => {
     const vocabulary = 1000;
     const logits = randomLogits(1, vocabulary, 4);
     const draw = await compileSample(vocabulary, 3);
@@ -173,23 +176,23 @@ describe('sample', () => {
       const { tokens, probabilities } = reference(logits, options);
       const [first, ...others] = await draw(logits, options, Float32Array.of(0, 0.5, lastUniform));
       expect(first).toBe(tokens[0]);
-      // Less than float32's smallest normal number is as good as cut off.
+      // Probabilities below the smallest normal float32 count as excluded.
       const kept = new Set(tokens.filter((_, rank) => probabilities[rank]! > 2 ** -126));
       for (const token of others) expect(kept.has(token), JSON.stringify(options)).toBe(true);
     }
   });
 
-  test('does not give the unlikeliest token what rounding loses of the sum of a long tail', async () => {
+  test('does not give the least likely token the probability that rounding loses in a long tail', async () => {
     const vocabulary = 16384;
     const draw = await compileSample(vocabulary, 1);
-    // One token of 1 − 2⁻¹², and a tail whose addends of 2⁻²⁶ float32 cannot add to it.
+    // One token of 1 − 2⁻¹², and a tail of 2⁻²⁶ each, which float32 sums lose.
     const logits = new Float32Array(vocabulary).fill(Math.log(2 ** -26 / (1 - 2 ** -12)));
     logits[0] = 0;
     const [token] = await draw(logits, { temperature: 1, topK: vocabulary, topP: 1 }, Float32Array.of(1 - 2 ** -13));
     expect(token).not.toBe(vocabulary - 1);
   });
 
-  test('draws the last token that was kept at the greatest uniform number', async () => {
+  test('samples the last kept token at the largest uniform number', async () => {
     const draw = await compileSample(4, 1);
     const logits = Float32Array.of(0, 0.1, 0.3, 0.2);
     const at = (options: Partial<Options>) =>
@@ -200,7 +203,7 @@ describe('sample', () => {
     expect(await at({ topP: 0.6 })).toEqual([1]);
   });
 
-  test('with topK 1 takes the greatest logit, and the first of equal ones', async () => {
+  test('with topK 1 chooses the largest logit, and the first of equal ones', async () => {
     const batch = 64;
     const vocabulary = 100;
     const logits = input('logits', [batch, vocabulary]);
@@ -208,7 +211,7 @@ describe('sample', () => {
     const options = inputsOf();
     const tokens = sample(logits, options, uniforms);
     const executable = await runtime.compile({ inputs: { logits, uniforms, ...options }, outputs: { tokens } });
-    // Rounded, so that most rows have several greatest ones.
+    // Rounded, so that most rows have several largest logits.
     const values = randomLogits(batch, vocabulary, 5).map((x) => Math.min(5, Math.round(x)));
     const random = createRandom(6);
     const result = await executable.run({

@@ -39,7 +39,7 @@ describe('importDecoderConfig', () => {
     expect(config).toMatchObject(decoderPresets['dalle-mega']);
   });
 
-  test('has the defaults of the published code for what is left out, or null', () => {
+  test('uses the defaults of the published code for missing fields and null', () => {
     expect(importDecoderConfig({ use_scan: null, decoder_layers: null })).toEqual({
       vocabularySize: 16384,
       paddedVocabularySize: 16385,
@@ -107,7 +107,7 @@ describe('importDecoder', async () => {
     return new Map([...all].filter(([name]) => /^(model|lm_head)\//.test(name)));
   };
 
-  test('and importTextEncoder take everything, in either order', () => {
+  test('and importTextEncoder take all tensors, in either order', () => {
     for (const takes of [
       [importDecoder, importTextEncoder],
       [importTextEncoder, importDecoder],
@@ -121,13 +121,13 @@ describe('importDecoder', async () => {
     }
   });
 
-  test('needs no other memory than that of the release', () => {
+  test('reuses the memory of the published checkpoint', () => {
     const checkpoint = ofRelease();
     const given = new Set([...checkpoint.values()].map(({ bytes }) => bytes.buffer));
     for (const { bytes } of importDecoder(checkpoint, config).values()) expect(given).toContain(bytes.buffer);
   });
 
-  test('transposes each layer of a stacked kernel, in 16 bits too, wherever its bytes lie', () => {
+  test('transposes each layer of a stacked kernel, also in 16 bits and at any offset', () => {
     const name = 'model/decoder/layers/FlaxBartDecoderLayers/GLU_0/Dense_0/kernel';
     const checkpoint = ofRelease();
     const { shape, bytes } = checkpoint.get(name)!;
@@ -146,7 +146,7 @@ describe('importDecoder', async () => {
     }
   });
 
-  test('names a tensor that is missing, of another shape, too many, or not known', () => {
+  test('names a tensor that is missing, of another shape, left over, or unknown', () => {
     const change = (edit: (checkpoint: ReturnType<typeof ofRelease>) => void) => () => {
       const checkpoint = ofRelease();
       edit(checkpoint);
@@ -163,7 +163,7 @@ describe('importDecoder', async () => {
 });
 
 describe('exportDecoder', () => {
-  test.each(Object.entries(variants))('gives the tensors back that were taken, variant %s', (name, variant) => {
+  test.each(Object.entries(variants))('is the inverse of importDecoder, variant %s', (name, variant) => {
     const config = importDecoderConfig({ ...base, ...variant });
     const original = () =>
       new Map([...released(options.tensors, `${name}/`)].filter(([path]) => /^(model|lm_head)\//.test(path)));
@@ -171,7 +171,7 @@ describe('exportDecoder', () => {
     expect(listed(exportDecoder(importDecoder(original(), config), config, { scan }))).toEqual(listed(original()));
   });
 
-  test('and exportTextEncoder give a whole release back', async () => {
+  test('and exportTextEncoder give the whole published checkpoint', async () => {
     const { description, tensors } = whole;
     const { config: json } = description as { config: object };
     const original = () => new Map([...released(tensors)].filter(([name]) => /^(model|lm_head)\//.test(name)));
@@ -185,7 +185,7 @@ describe('exportDecoder', () => {
 });
 
 describe('exportConfig', () => {
-  test.each(Object.entries(variants))('is what the configurations were read from, variant %s', (_, variant) => {
+  test.each(Object.entries(variants))('is the inverse of the imports, variant %s', (_, variant) => {
     const published = { ...base, ...variant } as { use_scan?: boolean; ln_positions?: string };
     const [textEncoder, decoder] = [importTextEncoderConfig(published), importDecoderConfig(published)];
     const json = exportConfig(textEncoder, decoder, { scan: published.use_scan });
@@ -228,9 +228,9 @@ describe('exportConfig', () => {
     [
       { width: 16 },
       { textWidth: 16 },
-      'd_model must be one for both, not 16 for the text encoder and 8 for the decoder',
+      'd_model must be the same for both, not 16 for the text encoder and 8 for the decoder',
     ],
-    [{}, { bias: true }, 'use_bias must be one for both, not false for the text encoder and true for the decoder'],
+    [{}, { bias: true }, 'use_bias must be the same for both, not false for the text encoder and true for the decoder'],
     [{}, { textWidth: 16 }, 'textWidth must be 8, the width of the text encoder, not 16.'],
     [{}, { textLength: 7 }, 'textLength must be 6, the maxLength of the text encoder, not 7.'],
     [{ decoderLayers: 3 }, {}, 'decoderLayers must be 2, the layers of the decoder, not 3.'],
@@ -241,7 +241,7 @@ describe('exportConfig', () => {
     expect(call).toThrow(message);
   });
 
-  test('refuses to stack layers that differ', () => {
+  test('refuses to stack different layers', () => {
     const swin = { normPositions: 'swinv2' } as const;
     expect(() => exportConfig({ ...textEncoder, ...swin }, { ...decoder, ...swin }, { scan: true })).toThrow(
       'use_scan must be false where ln_positions is "swinv2"',
