@@ -116,31 +116,31 @@ detector = literal(plain(chardata.UTF8_DETECTOR_RE.pattern))
 ligatures = ", ".join(f"{literal(chr(k))}: {literal(v)}" for k, v in chardata.LIGATURES.items())
 (SRC / "mojibake.ts").write_text(
     f"""/*
- * What ftfy 6.3.1 knows of mojibake, written by scripts/reference/caption_data.py. Copyright 2023 Robyn Speer; licensed under the
+ * Tables of ftfy 6.3.1 for mojibake, written by scripts/reference/caption_data.py. Copyright 2023 Robyn Speer; licensed under the
  * Apache License, Version 2.0.
  */
 
-/** Sequences of characters that are hardly meant: text read in the wrong encoding. */
-export const BADNESS = new RegExp(
+/** Sequences of characters that are unlikely in text: signs of a wrong encoding. */
+export const badness = new RegExp(
   [
 {bad}
   ].join('|'),
   'u',
 );
 
-/** Runs that look like UTF-8 read as one of the code pages. */
-export const UTF8_DETECTOR = new RegExp(
+/** Sequences that look like UTF-8 decoded as one of the code pages. */
+export const utf8Detector = new RegExp(
   {detector},
   'gu',
 );
 
-/** The encodings that UTF-8 is mistaken for, in the order to try, with what their bytes 0x80 to 0xff stand for. */
-export const CODE_PAGES: readonly (readonly [name: string, upper: string])[] = [
+/** The encodings that UTF-8 is mistaken for, in order of trial, with the characters of bytes 0x80 to 0xff. */
+export const codePageTables: readonly (readonly [name: string, upper: string])[] = [
 {chr(10).join(pages)}
 ];
 
-/** Ligatures and digraphs of Latin letters, taken apart. */
-export const LIGATURES: Readonly<Record<string, string>> = {{ {ligatures} }};
+/** Ligatures and digraphs of Latin letters, and the letters that they consist of. */
+export const ligatures: Readonly<Record<string, string>> = {{ {ligatures} }};
 """,
     encoding="utf-8",
 )

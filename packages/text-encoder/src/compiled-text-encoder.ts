@@ -18,25 +18,25 @@ import type { Executable, Runtime, TensorData } from '@dalle-mini/graph';
 import type { TextTokenizer, Unread } from './tokenizers/text-tokenizer.js';
 
 export interface CompiledTextEncoderOptions {
-  /** What computes. Several models may share it. */
+  /** The runtime. Several models may share it. */
   readonly runtime: Runtime;
   /** Whether `dispose` disposes of the runtime too. Default false. */
   readonly ownsRuntime?: boolean | undefined;
-  /** Number of tokens that captions are truncated or padded to. Default: the positions of the model. */
+  /** Length in tokens to which captions are truncated or padded. Default: the positions of the model. */
   readonly maxLength?: number | undefined;
   /** Number of captions computed at once. Default 4. */
   readonly batchSize?: number | undefined;
   /**
-   * Whether emoji that the vocabulary lacks are read by their names, "🍎" as "red apple". Default false: the token ids are those of the
-   * published tokenizer, which reads every such emoji as the same unknown token.
+   * Reads emoji that the vocabulary lacks by their names, "🍎" as "red apple". Default false, as in the published
+   * tokenizer, which reads every such emoji as the same unknown token.
    */
   readonly emojiNames?: boolean | undefined;
 }
 
 /**
- * Reads the options of making a text encoder.
+ * Reads the options of a text encoder.
  *
- * @param positions The longest caption that the model reads, in tokens.
+ * @param positions The longest caption of the model in tokens.
  * @throws OptionError if an option is unknown or out of its range.
  */
 export function readMakeOptions(options: CompiledTextEncoderOptions, positions: number, call: string) {
@@ -61,7 +61,7 @@ export class CompiledTextEncoder implements TextEncoder {
     readonly width: number,
     readonly maxLength: number,
     private readonly batchSize: number,
-    /** Whether the model takes captions that are shorter than `maxLength` too. */
+    /** Whether the model also reads captions shorter than `maxLength`. */
     private readonly lengthVaries: boolean,
     private readonly tokenizer: TextTokenizer,
     private readonly executable: Executable,
@@ -101,7 +101,7 @@ export class CompiledTextEncoder implements TextEncoder {
     return this.dispose();
   }
 
-  /** Captions `start` to `end` as one full batch; the rows that are left over are all padding. */
+  /** Encodes captions `start` to `end` as one full batch, whose remaining rows are padding. */
   private rows(values: Int32Array, length: number, start: number, end: number): TensorData {
     const { batchSize } = this;
     const data = new Int32Array(batchSize * length);
@@ -110,14 +110,14 @@ export class CompiledTextEncoder implements TextEncoder {
   }
 }
 
-/** Puts what the tokenizer lost of each caption into words; `undefined` if it lost nothing. */
+/** Returns warnings about truncated captions and unknown words, or `undefined` if there are none. */
 function warningsOf(unread: readonly Unread[] = [], maxLength: number): TextWarning[][] | undefined {
   const warnings = unread.map(({ isTruncated, unknownWords }) => {
     const ofCaption: TextWarning[] = [];
     if (isTruncated)
       ofCaption.push({
         kind: 'truncated',
-        message: `The text is longer than the ${maxLength} tokens that the model reads. What is beyond them is ignored.`,
+        message: `The text is longer than the ${maxLength} tokens that the model reads. The rest is ignored.`,
       });
     if (unknownWords.length > 0)
       ofCaption.push({
@@ -129,14 +129,14 @@ function warningsOf(unread: readonly Unread[] = [], maxLength: number): TextWarn
   return warnings.some(({ length }) => length > 0) ? warnings : undefined;
 }
 
-/** How many tokens the longest of some captions has, 1 at least, by their attention mask `[batch, maxLength]`. */
+/** Returns the length in tokens of the longest caption, at least 1, from the attention mask `[batch, maxLength]`. */
 function longest(attentionMask: Int32Array, maxLength: number): number {
   let column = 0;
   for (const [place, isToken] of attentionMask.entries()) if (isToken) column = Math.max(column, place % maxLength);
   return column + 1;
 }
 
-/** The first columns of a matrix of rows of `from`. */
+/** Returns the first columns of a matrix with rows of length `from`. */
 function cut(values: Int32Array, from: number, to: number): Int32Array {
   if (to === from) return values;
   return Int32Array.from(

@@ -1,4 +1,4 @@
-/** What needs a file system: opening a text encoder from its files. */
+/** Opens text encoders from files. */
 import { join } from 'node:path';
 import { boolean, implementation, integer, object, oneOf, optional, readOptions } from '@dalle-mini/core';
 import { readJsonFile } from '@dalle-mini/core/node';
@@ -24,20 +24,25 @@ export {
 } from './tokenizers/dalle-mini-files.js';
 
 export interface OpenTextEncoderOptions extends HubOptions {
-  /** What computes. The caller disposes of it. Default: an `OnnxRuntime` that is disposed of with the text encoder. */
+  /** The runtime. The caller disposes of it. Default: an `OnnxRuntime` that is disposed of with the text encoder. */
   readonly runtime?: Runtime | undefined;
   /** Threads of the default runtime. Default: the number of processor cores. */
   readonly threads?: number | undefined;
-  /** Number of tokens that captions are truncated or padded to. Default 64, or the positions of the model if it has fewer. */
+  /**
+   * Length in tokens to which captions are truncated or padded. Default 64, or the positions of the model if it has
+   * fewer.
+   */
   readonly maxLength?: number | undefined;
   /** Number of captions computed at once. Default 4. */
   readonly batchSize?: number | undefined;
   /**
-   * Whether emoji that the vocabulary lacks are read by their names, "🍎" as "red apple". Default false: the token ids are those of the
-   * published tokenizer, which reads every such emoji as the same unknown token.
+   * Reads emoji that the vocabulary lacks by their names, "🍎" as "red apple". Default false, as in the published
+   * tokenizer, which reads every such emoji as the same unknown token.
    */
   readonly emojiNames?: boolean | undefined;
-  /** How the tokenizer of a DALL·E Mini is read: as the published code does, or as kuprel/min-dalle. Default `bart`. */
+  /**
+   * The tokenizer for a DALL·E Mini: `bart` of the published code, or `min-dalle` of kuprel/min-dalle. Default `bart`.
+   */
   readonly tokenizer?: 'bart' | 'min-dalle' | undefined;
 }
 
@@ -51,17 +56,18 @@ const openFields = object<OpenTextEncoderOptions>({
   tokenizer: optional(oneOf(['bart', 'min-dalle'])),
 });
 
-/** The published captions' length. */
+/** The length of captions in the published models. */
 const usualLength = 64;
 
 /**
- * Opens a text encoder from a folder, or from the Hugging Face hub by a name such as `sentence-transformers/all-MiniLM-L6-v2`:
+ * Opens a text encoder from a folder, or from the Hugging Face hub by a name such as
+ * `sentence-transformers/all-MiniLM-L6-v2`:
  *
  * - a BERT, RoBERTa, DistilBERT or BART of Hugging Face;
- * - that of a DALL·E Mini, as it was published, or as it is in the folder `text-encoder` of a model.
+ * - the text encoder of a DALL·E Mini, in a published model or in the folder `text-encoder` of a model folder.
  *
- * @throws ConfigError or CheckpointError if a file is damaged, or the files do not belong together; FileError if a file cannot be
- * read; HubError if the hub cannot provide it; OptionError if an option is wrong.
+ * @throws ConfigError or CheckpointError if a file is damaged, or the files do not match; FileError if a file cannot be
+ * read; HubError if the download fails; OptionError if an option is wrong.
  *
  * @example
  * ```ts
@@ -115,7 +121,7 @@ async function openDalleMini(
   const path = join(folder, 'config.json');
   const isPublished = json.model_type === 'dallebart' || 'd_model' in json;
   const config = isPublished ? importTextEncoderConfig(json, path) : checkBartConfig(json, path);
-  // The published code normalizes captions only where its file says so.
+  // The published code normalizes captions only if its config.json sets normalize_text.
   const normalize = !isPublished || json.normalize_text === true;
   const [tokenizer, { tensors }] = await Promise.all([
     readDalleMiniTokenizer(folder, { kind, normalize }),
@@ -129,7 +135,7 @@ async function openDalleMini(
 
 function filesToDownload(listing: readonly { readonly name: string }[]): string[] {
   const names = listing.map(({ name }) => name);
-  // Only DALL·E Mini has a list of words.
+  // Only DALL·E Mini has a word list.
   return names.includes(wordsFile) && names.includes('flax_model.msgpack')
     ? ['config.json', 'flax_model.msgpack', ...neededTokenizerFiles(names)]
     : huggingFaceFiles(listing);

@@ -21,7 +21,7 @@ const parameters = dequantize(importTextEncoder(released(whole.tensors), config)
 const ids = toInt32(whole.tensors.get('text_tokens')!);
 const mask = toInt32(whole.tensors.get('text_mask')!);
 
-/** Caption «0» has the first caption's tokens of the fixture, «1» the second's. */
+/** The caption "0" has the tokens of the first caption of the fixture, "1" those of the second. */
 const tokenizer: TextTokenizer = {
   encode(captions, maxLength) {
     const rows = (values: Int32Array) =>
@@ -39,7 +39,7 @@ const load = (options: Partial<CompiledTextEncoderOptions> = {}, parts: object =
   BartTextEncoder.fromParts({ config, tokenizer, parameters, ...parts }, { runtime, ...options });
 
 describe('BartTextEncoder', () => {
-  test("gives the published encoder's hidden states, in batches of any size", async () => {
+  test('returns the hidden states of the published encoder, in batches of any size', async () => {
     const expected = [...toFloat32(whole.tensors.get('encoder_hidden_states')!)];
     for (const batchSize of [1, 2, 3]) {
       const encoder = await load({ batchSize });
@@ -47,17 +47,17 @@ describe('BartTextEncoder', () => {
       const text = await encoder.encode(['0', '1']);
       await encoder.dispose();
       expect(text).toMatchObject({ batch: 2, length: 8, width: 32, attentionMask: mask });
-      // Hidden states are of about 1, and float32 sums in another order.
+      // Hidden states are about 1, and the order of float32 sums differs.
       expect(Math.max(...text.hiddenStates.map((value, i) => Math.abs(value - expected[i]!)))).toBeLessThan(1e-4);
     }
   });
 
-  test('may cut captions shorter than the model does', async () => {
+  test('can truncate captions to less than the positions of the model', async () => {
     const encoder = await load({ maxLength: 6 });
     const text = await encoder.encode(['0']);
     await encoder.dispose();
     expect(text).toMatchObject({ length: 6, width: 32 });
-    // The first caption has six tokens, and what is padded does not matter.
+    // The first caption has six tokens, and padding does not matter.
     const expected = toFloat32(whole.tensors.get('encoder_hidden_states')!);
     expect(Math.max(...text.hiddenStates.map((value, i) => Math.abs(value - expected[i]!)))).toBeLessThan(1e-4);
   });
@@ -87,7 +87,7 @@ describe('BartTextEncoder', () => {
     }
   });
 
-  test('refuses what does not fit, by name', async () => {
+  test('refuses wrong options, configurations and parameters by name', async () => {
     await expect(load({ maxLength: 9 })).rejects.toThrow('maxLength must be a whole number from 1 to 8, not 9.');
     await expect(load({ batchSize: 0 })).rejects.toThrow('batchSize must be a whole number of at least 1, not 0.');
     await expect(load({}, { config: { ...config, tau: -1 } })).rejects.toThrow('text encoder config: tau must be');

@@ -38,7 +38,7 @@ const { base, variants, initialGains } = description;
 const tiny: BartConfig = { vocabularySize: 9, maxLength: 6, width: 8, layers: 2, heads: 2, feedForwardWidth: 12 };
 
 describe("DALL·E Mini's published text encoder", () => {
-  test('gives the same hidden states as released', async () => {
+  test('returns the published hidden states', async () => {
     const config = importTextEncoderConfig(whole.description.config);
     const hiddenStates = await hiddenStatesOf(runtime, config, parametersOf(whole.tensors, config), {
       ids: integers(whole.tensors.get('text_tokens')!),
@@ -49,7 +49,7 @@ describe("DALL·E Mini's published text encoder", () => {
 
   test.each(Object.entries(variants))('gives the same hidden states, variant %s', async (name, variant) => {
     const config = importTextEncoderConfig({ ...base, ...variant });
-    // Which checks that they are exactly the parameters of the published code.
+    // Importing checks that the parameters are exactly those of the published code.
     const parameters = parametersOf(tensors, config, `${name}/`);
     const hiddenStates = await hiddenStatesOf(runtime, config, parameters, {
       ids: integers(tensors.get('text_tokens')!),
@@ -58,27 +58,30 @@ describe("DALL·E Mini's published text encoder", () => {
     expect(relativeError(hiddenStates, tensors.get(`${name}/hidden_states`)!)).toBeLessThan(1e-4);
   });
 
-  test.each(Object.entries(initialGains))('has first weights as wide, variant %s', (name, gains) => {
-    const parameters = bartParameters(importTextEncoderConfig({ ...base, ...variants[name] }));
-    const wide = (parameter: string) => {
-      const { attributes } = parameters.get(parameter)!.operation;
-      return (attributes as { initializer: Initializer }).initializer.scale;
-    };
-    const gainOf = (module: string) => {
-      const entries = Object.entries(gains).filter(([path]) => path.endsWith(`/${module}/kernel`));
-      expect(entries.length).toBeGreaterThan(0);
-      return entries[0]![1];
-    };
-    for (const projection of ['q_proj', 'k_proj', 'v_proj', 'out_proj'])
-      expect(wide(`layers.0.self_attn.${projection}.weight`)).toBeCloseTo(0.02 * gainOf(projection), 6);
-    // All linear layers of a feed-forward half have one gain.
-    for (const parameter of ['fc1', 'fc2'])
-      expect(wide(`layers.0.glu.${parameter}.weight`)).toBeCloseTo(0.02 * gainOf('Dense_1'), 6);
-  });
+  test.each(Object.entries(initialGains))(
+    'has initial weights with the standard deviations of the published code, variant %s',
+    (name, gains) => {
+      const parameters = bartParameters(importTextEncoderConfig({ ...base, ...variants[name] }));
+      const wide = (parameter: string) => {
+        const { attributes } = parameters.get(parameter)!.operation;
+        return (attributes as { initializer: Initializer }).initializer.scale;
+      };
+      const gainOf = (module: string) => {
+        const entries = Object.entries(gains).filter(([path]) => path.endsWith(`/${module}/kernel`));
+        expect(entries.length).toBeGreaterThan(0);
+        return entries[0]![1];
+      };
+      for (const projection of ['q_proj', 'k_proj', 'v_proj', 'out_proj'])
+        expect(wide(`layers.0.self_attn.${projection}.weight`)).toBeCloseTo(0.02 * gainOf(projection), 6);
+      // All linear layers of a feed-forward half have one gain.
+      for (const parameter of ['fc1', 'fc2'])
+        expect(wide(`layers.0.glu.${parameter}.weight`)).toBeCloseTo(0.02 * gainOf('Dense_1'), 6);
+    },
+  );
 });
 
 describe('bart', () => {
-  test('refuses captions past the last position', () => {
+  test('refuses captions with more tokens than positions', () => {
     const ids = input('ids', [1, 7], 'int32');
     expect(() => bart(new ParameterScope(), tiny, ids, ids)).toThrow(GraphError);
   });
@@ -121,8 +124,9 @@ describe('the presets', () => {
     [...bartParameters(config).values()].reduce((total, { shape }) => total + sizeOf(shape), 0);
 
   /**
-   * What the published flax code declares: in a layer four kernels and two norms of attention, one of them with a scale too,
-   * and three kernels and two norms in the GLU; around them the embeddings, their norm, and the last norm.
+   * Counts the parameters of the published Flax code: in a layer four kernels and two norms of attention, one of them
+   * with a scale too, and three kernels and two norms in the GLU; around them the embeddings, their norm, and the last
+   * norm.
    */
   const published = ({ width, glu, layers, rows }: Record<'width' | 'glu' | 'layers' | 'rows', number>) =>
     layers * (4 * width * width + 3 * width + 3 * width * glu + width + glu) + (rows + 64) * width + 3 * width;
@@ -132,7 +136,7 @@ describe('the presets', () => {
     expect(count(bartPresets['dalle-mega'])).toBe(published({ width: 2048, glu: 4096, layers: 24, rows: 50272 }));
   });
 
-  test('are sound', () => {
+  test('are valid', () => {
     for (const preset of Object.values(bartPresets)) expect(() => checkBartConfig(preset)).not.toThrow();
   });
 });
@@ -154,10 +158,7 @@ describe('checkBartConfig', () => {
     [{ tau: 0 }, 'tau must be a number above 0, not 0'],
     [{ sinkhornIterations: 0 }, 'sinkhornIterations must be a whole number from 1 to 1024, not 0.'],
     [{ gated: 1 }, 'gated must be true or false, not 1'],
-    [
-      { sublnInit: true },
-      'decoderLayers must be given where deepnetScaling or sublnInit is true, which depend on it, not undefined.',
-    ],
+    [{ sublnInit: true }, 'decoderLayers must be given if deepnetScaling or sublnInit is true, not undefined.'],
   ])('refuses %j', (change, message) => {
     expect(() => checkBartConfig({ ...tiny, ...change })).toThrow(ConfigError);
     expect(() => checkBartConfig({ ...tiny, ...change })).toThrow(`text encoder config: ${message}`);
@@ -197,12 +198,12 @@ describe('importTextEncoder', () => {
     expect([...checkpoint.keys()]).toEqual(others);
   });
 
-  test('takes the tree with its root, params, too', () => {
+  test('accepts a tree with the root params too', () => {
     const checkpoint = new Map([...released(whole.tensors)].map(([name, tensor]) => [`params/${name}`, tensor]));
     expect(importTextEncoder(checkpoint, config)).toEqual(importTextEncoder(released(whole.tensors), config));
   });
 
-  test('names what is missing, also when it was taken before', () => {
+  test('names a missing tensor, also if it was imported before', () => {
     const checkpoint = released(whole.tensors);
     importTextEncoder(checkpoint, config);
     expect(() => importTextEncoder(checkpoint, config)).toThrow(
@@ -219,19 +220,19 @@ describe('exportTextEncoder', () => {
     return { config, original, weights: importTextEncoder(original(), config) };
   };
 
-  test.each(Object.entries(variants))('gives the tensors back that were taken, variant %s', (name, options) => {
+  test.each(Object.entries(variants))('is the inverse of importTextEncoder, variant %s', (name, options) => {
     const { config, original, weights } = variant(name);
     const { use_scan: scan } = options as { use_scan?: boolean };
     expect(listed(exportTextEncoder(weights, config, { scan }))).toEqual(listed(original()));
   });
 
-  test('leaves what it is given as it was, and out what the model does not have', () => {
+  test('does not change its input, and leaves out unknown tensors', () => {
     const { config, original, weights } = variant('released');
     const more: Checkpoint = new Map([...weights, ['lm_head.weight', fromFloat32(Float32Array.of(1), [1])]]);
     for (let i = 0; i < 2; i++) expect(listed(exportTextEncoder(more, config))).toEqual(listed(original()));
   });
 
-  test('stacks layers or does not, whichever it is told', () => {
+  test('stacks layers or not, depending on scan', () => {
     const { config, weights } = variant('released-per-layer');
     expect(importTextEncoder(exportTextEncoder(weights, config, { scan: true }), config)).toEqual(weights);
     expect([...exportTextEncoder(weights, config, { scan: true }).keys()]).toEqual([
@@ -239,7 +240,7 @@ describe('exportTextEncoder', () => {
     ]);
   });
 
-  test('refuses to stack layers that differ', () => {
+  test('refuses to stack different layers', () => {
     const { config, weights } = variant('swinv2');
     expect(() => exportTextEncoder(weights, config, { scan: true })).toThrow(OptionError);
     expect(() => exportTextEncoder(weights, config, { scan: true })).toThrow(
@@ -247,7 +248,7 @@ describe('exportTextEncoder', () => {
     );
   });
 
-  test("refuses a last norm's scale that has no place where layers are not stacked", () => {
+  test('refuses a scale of the last norm other than 1 if layers are not stacked', () => {
     const { config, weights } = variant('postln');
     const last = 'layers.1.final_layer_norm.weight';
     expect(() => exportTextEncoder(weights, config, { scan: false })).toThrow(

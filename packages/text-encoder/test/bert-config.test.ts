@@ -15,7 +15,7 @@ describe('parseBertConfig', () => {
     expect(parseBertConfig(readModel(family).config)).toEqual({ family, ...sizes, ...own });
   });
 
-  test('has the defaults of Hugging Face for options that a file leaves out, or has as null', () => {
+  test('uses the defaults of Hugging Face for missing options and null', () => {
     const { hidden_act: _, position_embedding_type: __, pad_token_id: ___, ...rest } = readModel('roberta').config;
     const config = parseBertConfig({ ...rest, position_embedding_type: null });
     expect(config).toEqual(parseBertConfig(readModel('roberta').config));
@@ -49,11 +49,7 @@ describe('parseBertConfig', () => {
     ['distilbert', { n_layers: 1e5 }, 'n_layers must be a whole number from 1 to 1024, not 100000.'],
     ['bert', { layer_norm_eps: -1 }, 'layer_norm_eps must be a number above 0, not -1.'],
     ['roberta', { pad_token_id: -1 }, 'pad_token_id must be a whole number from 0 to 16777215, not -1.'],
-    [
-      'roberta',
-      { pad_token_id: 15 },
-      'max_position_embeddings must be more than the 16 up to that of padding, not 16.',
-    ],
+    ['roberta', { pad_token_id: 15 }, 'max_position_embeddings must be more than pad_token_id + 1, 16, not 16.'],
     ['bart', { encoder_attention_heads: 5 }, 'd_model must be a multiple of the 5 attention heads, not 12.'],
   ])('refuses %s with %j', (family, change, message) => {
     const config = { ...readModel(family).config, ...change };

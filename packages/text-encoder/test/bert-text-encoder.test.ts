@@ -15,7 +15,7 @@ const renamed = (rename: (name: string) => string): Checkpoint =>
   new Map([...tinyBert.weights].map(([name, tensor]) => [rename(name), tensor]));
 
 describe('the bundled MiniLM', () => {
-  test('agrees with the Python model, token by token, as far as 8 bits allow', async () => {
+  test('agrees with the Python model, token by token, within the precision of 8 bits', async () => {
     const { maxLength, captions, hiddenStatesOf, tensors } = reference;
     const files = { config: minilm.config, tokenizer: minilm.tokenizer, weights: minilm.readWeights() };
     const encoder = await load(files, { maxLength });
@@ -28,7 +28,7 @@ describe('the bundled MiniLM', () => {
     const cosines: number[] = [];
     hiddenStatesOf.forEach((caption, row) => {
       for (let token = 0; token < maxLength; token++) {
-        // What stands at padding is attended to by nothing.
+        // No token attends to padding.
         if (mask[caption * maxLength + token] === 0) continue;
         const start = (row * maxLength + token) * width;
         const of = (values: Float32Array) => values.subarray(start, start + width);
@@ -41,7 +41,7 @@ describe('the bundled MiniLM', () => {
 });
 
 describe('encode', () => {
-  test('tells the shape of what it returns', async () => {
+  test('returns the shape of the hidden states', async () => {
     const encoder = await load();
     expect(encoder).toMatchObject({ width: 32, maxLength: 6 });
     const text = await encoder.encode(['a red cat', '']);
@@ -51,14 +51,14 @@ describe('encode', () => {
     await encoder.dispose();
   });
 
-  // One caption, a full batch, one more, and none: what a caption is encoded to must not depend on its neighbours.
-  test.each([0, 1, 2, 3, 5])('encodes %i captions, two at a time, as it does one by one', async (count) => {
+  // One caption, a full batch, one more, and none: the encoding of a caption must not depend on the others.
+  test.each([0, 1, 2, 3, 5])('encodes %i captions in batches of two as one by one', async (count) => {
     const encoder = await load({}, { batchSize: 2 });
     const captions = ['a red cat', 'cats', '', 'red red red red red red', 'a cats'].slice(0, count);
     const together = await encoder.encode(captions);
     const apart = await Promise.all(captions.map((caption) => encoder.encode([caption])));
     expect(together.batch).toBe(count);
-    // Where a caption stands in the batch may change the order in which a processor sums, hence the last bits.
+    // The position in the batch may change the order of sums, and so the last bits.
     const alone = apart.flatMap(({ hiddenStates }) => [...hiddenStates]);
     expect(together.hiddenStates).toHaveLength(alone.length);
     expect(together.hiddenStates.every((value, i) => Math.abs(value - alone[i]!) < 1e-4)).toBe(true);
@@ -66,7 +66,7 @@ describe('encode', () => {
     await encoder.dispose();
   });
 
-  test('stops between two batches when it is cancelled', async () => {
+  test('stops between two batches when the signal aborts', async () => {
     const encoder = await load({}, { batchSize: 1 });
     const abort = new AbortController();
     const encoding = encoder.encode(Array(1000).fill('cat'), { signal: abort.signal });
@@ -99,7 +99,7 @@ describe('fromFiles', () => {
     await encoder.dispose();
   });
 
-  test.each([0, 17, 2.5])('refuses %d tokens where the model has 16 positions', async (maxLength) => {
+  test.each([0, 17, 2.5])('refuses %d tokens for a model with 16 positions', async (maxLength) => {
     await expect(load({}, { maxLength })).rejects.toThrow(
       `maxLength must be a whole number from 1 to 16, not ${maxLength}.`,
     );
@@ -111,7 +111,7 @@ describe('fromFiles', () => {
     );
   });
 
-  test('names a weight that is missing, or of another shape', async () => {
+  test('names a weight that is missing or of another shape', async () => {
     const missing = renamed((name) => (name.includes('layer.1.output.dense.bias') ? 'other' : name));
     await expect(load({ weights: missing })).rejects.toThrow('encoder.layer.1.output.dense.bias is missing');
     const wrong = new Map([

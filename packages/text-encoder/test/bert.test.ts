@@ -24,7 +24,7 @@ function build(tokens = length) {
 }
 
 describe('bert', () => {
-  test('gives the hidden states of Hugging Face on random weights', async () => {
+  test('returns the hidden states of Hugging Face for random weights', async () => {
     const outputs = readSafetensors(
       readFileSync(new URL('fixtures/tiny-bert/outputs.safetensors', import.meta.url)),
     ).tensors;
@@ -36,7 +36,7 @@ describe('bert', () => {
     const { hiddenStates } = await executable.run({ ids: int32(ids), attentionMask: int32(mask) });
     await executable.dispose();
     expect(hiddenStates!.shape).toEqual([batch, length, config.width]);
-    // Float32 sums in another order: a few units of 2⁻²⁴ for each of some tens of operations.
+    // The order of float32 sums differs: a few units of 2⁻²⁴ for each of some tens of operations.
     const peak = Math.max(...expected.map(Math.abs));
     const worst = Math.max(...expected.map((value, i) => Math.abs(value - hiddenStates!.data[i]!)));
     expect(worst / peak).toBeLessThan(1e-5);
@@ -48,7 +48,7 @@ describe('bert', () => {
     expect(declared.sort()).toEqual(stored.sort());
   });
 
-  test('refuses captions past the last position', () => {
+  test('refuses captions with more tokens than positions', () => {
     expect(() => build(17)).toThrow(GraphError);
   });
 });

@@ -2,13 +2,13 @@ import { readFileSync } from 'node:fs';
 
 export const read = (name: string) => readFileSync(new URL(`fixtures/captions/${name}`, import.meta.url), 'utf8');
 
-/** A caption and what the published code makes of it (see scripts/reference/captions.py). */
+/** A caption and the results of the published code (see scripts/reference/captions.py). */
 export interface Row {
   readonly caption: string;
   /** After `ftfy.fix_text` and after `emoji.demojize`. */
   readonly fixed: string;
   readonly demojized: string;
-  /** The numbers that chose persons' names. */
+  /** The numbers that chose the words for `<person>`. */
   readonly random: readonly number[];
   readonly normalized: string;
   /** Ids of at most `maxLength` tokens, without padding, by tokenizer. */

@@ -24,7 +24,7 @@ const vocab = { '<s>': 0, '<pad>': 1, '</s>': 2, '<unk>': 3, Ġ: 4, a: 5, b: 6, 
 const merges = '#version: 0.2\na b\nĠ ab\n';
 
 describe('the files of a published tokenizer', () => {
-  test('that are needed are tokenizer.json, or vocab.json and merges.txt, and the words if there are any', () => {
+  test('that are needed are tokenizer.json, or vocab.json and merges.txt, and the word list if it exists', () => {
     expect(neededTokenizerFiles([...dalleMiniTokenizerFiles, 'config.json'])).toEqual([
       'tokenizer.json',
       'tokenizer_config.json',
@@ -41,7 +41,7 @@ describe('the files of a published tokenizer', () => {
     expect([...tokenizer.encode(['ab c'], 8).ids]).toEqual([0, 8, 4, 7, 2, 1, 1, 1]);
   });
 
-  test('normalize captions where there are words, unless they must not', async () => {
+  test('normalize captions if there is a word list, unless normalize is false', async () => {
     await write('vocab.json', vocab);
     await write('merges.txt', merges);
     await write(wordsFile, 'cats 100\nab 90\n');
@@ -50,12 +50,12 @@ describe('the files of a published tokenizer', () => {
       readDalleMiniTokenizer(folder, { normalize: false }),
     ]);
     const ids = (tokenizer: typeof plain, caption: string) => [...tokenizer.encode([caption], 8).ids];
-    // The published normalizer puts a space first.
+    // The published normalizer begins captions with a space.
     expect(ids(normalizing, 'AB')).toEqual(ids(plain, ' ab'));
     expect(ids(plain, 'AB')).not.toEqual(ids(plain, ' ab'));
   });
 
-  test('that are missing are named', async () => {
+  test('are named if they are missing', async () => {
     await expect(readDalleMiniTokenizer(folder)).rejects.toThrow(FileError);
     await write('vocab.json', vocab);
     await expect(readDalleMiniTokenizer(folder)).rejects.toThrow(/merges\.txt: there is no such file/);

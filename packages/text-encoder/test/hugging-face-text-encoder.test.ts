@@ -15,7 +15,10 @@ const filesOf = (family: Family) => [
   'flax_model.msgpack',
 ];
 
-/** The largest difference at tokens, relative to the largest value. What stands at padding is attended to by nothing. */
+/**
+ * Computes the largest difference at tokens, relative to the largest value. Padding is ignored, since no token attends
+ * to it.
+ */
 function relativeError({ hiddenStates, attentionMask, width }: TextEncoding, expected: StoredTensor): number {
   const wanted = toFloat32(expected);
   expect(hiddenStates).toHaveLength(wanted.length);
@@ -28,10 +31,10 @@ function relativeError({ hiddenStates, attentionMask, width }: TextEncoding, exp
   return worst / peak;
 }
 
-// Float32 sums in another order: a few units of 2⁻²⁴ for each of some tens of operations.
-const TOLERANCE = 1e-5;
+// The order of float32 sums differs: a few units of 2⁻²⁴ for each of some tens of operations.
+const tolerance = 1e-5;
 
-/** What comes before the names of a model's tensors in files of a model with a head. */
+/** The prefix of a model's tensors in files of a model with a head. */
 const heads = { bert: 'bert', roberta: 'roberta', distilbert: 'distilbert', bart: 'model' };
 
 const renamed = (weights: Checkpoint, rename: (name: string) => string): Checkpoint =>
@@ -55,16 +58,16 @@ describe.each(families)('%s', (family) => {
   };
 
   test.each(filesOf(family))('has the hidden states of Hugging Face, from %s', async (file) => {
-    expect(relativeError(await encode({ weights: readWeights(file) }), hiddenStates)).toBeLessThan(TOLERANCE);
+    expect(relativeError(await encode({ weights: readWeights(file) }), hiddenStates)).toBeLessThan(tolerance);
   });
 
   test.each([...outputs.keys()].filter((name) => name.includes('=')))('has them with %s', async (option) => {
     const [field, value] = option.split('=') as [string, string];
     const text = await encode({ config: { ...config, [field]: JSON.parse(value) } });
-    expect(relativeError(text, outputs.get(option)!)).toBeLessThan(TOLERANCE);
+    expect(relativeError(text, outputs.get(option)!)).toBeLessThan(tolerance);
   });
 
-  test('has the same from files of the bare model and of one with a head', async () => {
+  test('has the same hidden states from files of the bare model and of one with a head', async () => {
     const bare = readWeights('model.safetensors');
     const withHead = readWeights('flax_model.msgpack');
     expect([...withHead.keys()].filter((name) => name.startsWith(`${heads[family]}/`))).not.toEqual([]);
@@ -77,17 +80,17 @@ describe.each(families)('%s', (family) => {
     }
   });
 
-  test('leaves the weights that it is given as they are', async () => {
+  test('does not change the given weights', async () => {
     const weights = readWeights('flax_model.msgpack');
     await (await load({ weights })).dispose();
     expect(weights).toEqual(readWeights('flax_model.msgpack'));
   });
 
-  test('has the same with the files of its vocabulary', async () => {
+  test('has the same hidden states with vocabulary files', async () => {
     expect(await encode({ tokenizer: vocabularies[vocabulary] })).toEqual(await encode());
   });
 
-  test('pads to the longest caption where that is asked for, and gives its tokens the same', async () => {
+  test('pads to the longest caption on request, with the same hidden states of tokens', async () => {
     const encoder = await load();
     for (const caption of captions) {
       const padded = await encoder.encode([caption]);
@@ -95,12 +98,12 @@ describe.each(families)('%s', (family) => {
       const length = padded.attentionMask.reduce((sum, isToken) => sum + isToken, 0);
       expect(text).toMatchObject({ length, attentionMask: new Int32Array(length).fill(1) });
       const wanted = padded.hiddenStates.subarray(0, text.hiddenStates.length);
-      expect(Math.max(...text.hiddenStates.map((value, i) => Math.abs(value - wanted[i]!)))).toBeLessThan(TOLERANCE);
+      expect(Math.max(...text.hiddenStates.map((value, i) => Math.abs(value - wanted[i]!)))).toBeLessThan(tolerance);
     }
     await encoder.dispose();
   });
 
-  test('reads as many tokens as it has positions, and no more', async () => {
+  test('reads at most as many tokens as it has positions', async () => {
     const encoder = await load({}, { maxLength: 14 });
     const text = await encoder.encode(['a '.repeat(100)]);
     await encoder.dispose();
@@ -108,7 +111,7 @@ describe.each(families)('%s', (family) => {
     await expect(load({}, { maxLength: 15 })).rejects.toThrow('maxLength must be a whole number from 1 to 14, not 15.');
   });
 
-  test.each(filesOf(family))('names a tensor that %s has in another shape, or not at all', async (file) => {
+  test.each(filesOf(family))('names a tensor that is missing or of another shape in %s', async (file) => {
     const vocabularySize = Number(config.vocab_size);
     const larger = { ...config, vocab_size: vocabularySize + 1 };
     const weights = readWeights(file);
@@ -127,7 +130,7 @@ describe.each(families)('%s', (family) => {
 });
 
 describe('files of Flax', () => {
-  test('are named where a kernel has another shape, as it lies in the file', async () => {
+  test('are refused with the shape in the file if a kernel has another shape', async () => {
     const { config, tokenizer, readWeights } = readModel('bert');
     const files = {
       config: { ...config, intermediate_size: 20 },
@@ -139,7 +142,7 @@ describe('files of Flax', () => {
     );
   });
 
-  test('need no table of positions where these are sines and cosines', async () => {
+  test('need no table of positions if these are sines and cosines', async () => {
     const { config, tokenizer, readWeights, captions, maxLength, outputs } = readModel('distilbert');
     const weights = readWeights('flax_model.msgpack');
     expect(weights.delete('distilbert/embeddings/position_embeddings/embedding')).toBe(true);
@@ -147,12 +150,12 @@ describe('files of Flax', () => {
     const encoder = await HuggingFaceTextEncoder.fromFiles(files, { runtime, maxLength });
     const text = await encoder.encode(captions);
     await encoder.dispose();
-    expect(relativeError(text, outputs.get('sinusoidal_pos_embds=true')!)).toBeLessThan(TOLERANCE);
+    expect(relativeError(text, outputs.get('sinusoidal_pos_embds=true')!)).toBeLessThan(tolerance);
   });
 });
 
 describe("BART's encoder", () => {
-  test('may be a file of its own', async () => {
+  test('may be in a separate file', async () => {
     const { config, tokenizer, readWeights, captions, maxLength, outputs } = readModel('bart');
     const whole = readWeights('model.safetensors');
     const encoderOnly = [...whole].flatMap(([name, tensor]): [string, StoredTensor][] => {
@@ -163,6 +166,6 @@ describe("BART's encoder", () => {
     const encoder = await HuggingFaceTextEncoder.fromFiles(files, { runtime, maxLength });
     const text = await encoder.encode(captions);
     await encoder.dispose();
-    expect(relativeError(text, outputs.get('hiddenStates')!)).toBeLessThan(TOLERANCE);
+    expect(relativeError(text, outputs.get('hiddenStates')!)).toBeLessThan(tolerance);
   });
 });

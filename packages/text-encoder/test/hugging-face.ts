@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { type Checkpoint, readCheckpoint } from '@dalle-mini/weights';
 
-/** Small models with random weights, in the files that Hugging Face releases (see scripts/reference/hugging_face.py). */
+/** Small models with random weights, in the file formats of Hugging Face (see scripts/reference/hugging_face.py). */
 export const families = ['bert', 'roberta', 'distilbert', 'bart'] as const;
 export type Family = (typeof families)[number];
 
@@ -16,7 +16,7 @@ export const vocabularies = {
 
 const vocabularyOf = { bert: 'wordpiece', roberta: 'bpe', distilbert: 'wordpiece', bart: 'bpe' } as const;
 
-/** Captions, and the ids of their first `maxTokens` tokens, without padding, that Hugging Face's tokenizers give. */
+/** Captions, and the ids of their first `maxTokens` tokens, without padding, from Hugging Face's tokenizers. */
 export const tokens = readJson('tokens.json') as {
   maxTokens: number;
   captions: string[];

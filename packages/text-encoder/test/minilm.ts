@@ -10,7 +10,7 @@ export const minilm = {
   readWeights: () => readSafetensors(read('../../emoji/model/text-encoder/model.safetensors')).tensors,
 };
 
-/** What the Python model gives: see scripts/reference/minilm.py. */
+/** The results of the Python model: see scripts/reference/minilm.py. */
 export const reference = {
   ...(JSON.parse(read('fixtures/minilm.json').toString()) as {
     maxLength: number;

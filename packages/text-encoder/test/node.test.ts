@@ -48,7 +48,7 @@ describe('openTextEncoder', () => {
     await made.dispose();
   });
 
-  test('takes as many tokens as the model has positions, if they are fewer than 64', async () => {
+  test('uses the positions of the model as the length if they are fewer than 64', async () => {
     await writeBert();
     const opened = await open();
     expect(opened.maxLength).toBe(14);
@@ -66,7 +66,7 @@ describe('openTextEncoder', () => {
     await opened.dispose();
   });
 
-  describe("DALL·E Mini's own", () => {
+  describe('the text encoder of DALL·E Mini', () => {
     const json = whole.description.config;
     const config = importTextEncoderConfig(json);
     const vocabulary = { '<s>': 0, '<pad>': 1, '</s>': 2, '<unk>': 3, a: 4, b: 5, ab: 6 };
@@ -82,7 +82,7 @@ describe('openTextEncoder', () => {
       return text;
     };
 
-    test('is opened as it was published and as a part of a model, with the same hidden states', async () => {
+    test('is opened from a published model and from a model folder, with the same hidden states', async () => {
       await writeTokenizer();
       await writeFile(join(folder, 'config.json'), JSON.stringify(json));
       await writeFlaxCheckpointFile(join(folder, 'flax_model.msgpack'), released(whole.tensors));
@@ -99,7 +99,7 @@ describe('openTextEncoder', () => {
       expect(await hiddenStates()).toEqual(published);
     });
 
-    test('is refused by the field of its config.json before its weights are read', async () => {
+    test('is refused for a wrong field of its config.json before its weights are read', async () => {
       await writeFile(join(folder, 'config.json'), JSON.stringify({ ...json, encoder_layers: 1e6 }));
       const message = `${join(folder, 'config.json')}: encoder_layers must be a whole number from 1 to 1024, not 1000000.`;
       await expect(open()).rejects.toThrow(ConfigError);
@@ -107,7 +107,7 @@ describe('openTextEncoder', () => {
     });
   });
 
-  test('disposes of its own runtime with the text encoder, or when it fails, and of no other', async () => {
+  test('disposes of its default runtime with the text encoder or on failure, and not of the caller’s', async () => {
     await writeBert();
     const dispose = vi.spyOn(OnnxRuntime.prototype, 'dispose');
     await (await open())[Symbol.asyncDispose]();
@@ -120,7 +120,7 @@ describe('openTextEncoder', () => {
     dispose.mockRestore();
   });
 
-  test('refuses options that it does not know', async () => {
+  test('refuses unknown options', async () => {
     await expect(open({ length: 3 } as OpenTextEncoderOptions)).rejects.toThrow(OptionError);
     await expect(open({ tokenizer: 'bert' } as never)).rejects.toThrow('tokenizer must be "bart" or "min-dalle"');
   });

@@ -24,7 +24,7 @@ describe('a text encoder, written as an ONNX model, gives the same hidden states
     expect(reopened).toEqual(compiled);
   });
 
-  test("DALL·E Mini's own", async () => {
+  test('the BART encoder of DALL·E Mini', async () => {
     const config = importTextEncoderConfig(whole.description.config);
     const inputs = {
       ids: integers(whole.tensors.get('text_tokens')!),

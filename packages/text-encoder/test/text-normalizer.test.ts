@@ -9,14 +9,14 @@ import { rows, wordFrequencies } from './captions.js';
 
 const normalizer = new TextNormalizer(wordFrequencies);
 
-describe('the published code', () => {
-  test('is compared on hundreds of captions', () => {
+describe('the results of the published code', () => {
+  test('are there for hundreds of captions', () => {
     expect(rows.length).toBeGreaterThanOrEqual(300);
     expect(rows.some(({ random }) => random.length > 1)).toBe(true);
   });
 
   test.each(rows.map((row, index) => [index, row.caption.slice(0, 40), row] as const))(
-    'makes the same of caption %i, %j',
+    'are those of caption %i, %j',
     (_index, _start, { caption, fixed, demojized, random, normalized }) => {
       const drawn = random.values();
       expect(fixText(caption)).toBe(fixed);
@@ -40,7 +40,7 @@ describe('normalize', () => {
     expect(normalizer.normalize(caption)).toBe(expected);
   });
 
-  test('calls a person what chance says, as often as Wikipedia does', () => {
+  test('chooses words for a person at random, with the frequencies of Wikipedia', () => {
     const names = [0, 0.67, 0.68, 0.97, 0.98].map((number) =>
       new TextNormalizer(wordFrequencies, { random: () => number }).normalize('<person>'),
     );
@@ -48,7 +48,7 @@ describe('normalize', () => {
     expect([' a person', ' someone', ' somebody']).toContain(normalizer.normalize('<person>'));
   });
 
-  // What is quadratic would take minutes.
+  // Quadratic algorithms would take minutes.
   test.each([
     ['a hashtag', `#${'throwbackthursday'.repeat(6000)}`],
     ['digits in a hashtag', `#${'1'.repeat(100_000)}`],
@@ -76,7 +76,7 @@ describe('transliterate', () => {
     expect(transliterate(text)).toBe(ascii);
   });
 
-  test('gives ASCII for every character', () => {
+  test('returns ASCII for every character', () => {
     for (let code = 0; code <= 0x10ffff; code += 7) {
       expect(transliterate(String.fromCodePoint(code))).toMatch(/^\p{ASCII}*$/u);
     }
@@ -104,23 +104,25 @@ describe('word frequencies', () => {
     expect(mapped.normalize('#blackcatbythesea')).toBe(normalizer.normalize('#blackcatbythesea'));
   });
 
-  test('split words that they do not hold into letters', () => {
+  test('split unknown words into letters', () => {
     expect(new WordSplitter('cat 2\ndog 1\n').split("catdog's x_cats")).toBe('cat dog s x cat s');
   });
 
   test.each([
-    ['', /are empty; give the text of enwiki-words-frequency.txt/],
-    ['the 10\n\nof 5', /Line 2 .* is "", not a word and its count; give/],
-    ['the 10\nof', /Line 2 .* is "of", not/],
-    ['<!DOCTYPE html>', /Line 1 .* is "<!DOCTYPE html>", not/],
+    ['', /are empty\. Give the text of the published enwiki-words-frequency\.txt/],
+    ['the 10\n\nof 5', /Line 2 .* must be a word and its count, not ""\. Give/],
+    ['the 10\nof', /Line 2 .*, not "of"\./],
+    ['<!DOCTYPE html>', /Line 1 .*, not "<!DOCTYPE html>"\./],
     ['{"the": 10}', /Line 1 .*, not/],
-    ['x'.repeat(1000), /Line 1 .* is "x{40}…", not/],
+    ['x'.repeat(1000), /Line 1 .*, not "x{40}…"\./],
   ])('that are %j are refused', (text, message) => {
     expect(() => new TextNormalizer(text)).toThrow(message);
   });
 
-  test('that are an empty map or nothing at all are refused', () => {
-    expect(() => new TextNormalizer(new Map())).toThrow(/are empty; give a map/);
-    expect(() => new TextNormalizer(undefined as unknown as string)).toThrow(/are missing; give the text of enwiki/);
+  test('that are an empty map or missing are refused', () => {
+    expect(() => new TextNormalizer(new Map())).toThrow(/are empty\. Give a map/);
+    expect(() => new TextNormalizer(undefined as unknown as string)).toThrow(
+      /are missing\. Give the text of the published enwiki/,
+    );
   });
 });

@@ -20,7 +20,7 @@ describe("BERT's tokenizer", () => {
   const row = (index: number, values: Int32Array) => [...values.subarray(index * maxLength, (index + 1) * maxLength)];
 
   test.each(captions.map((caption, index) => [index, caption.slice(0, 40)] as const))(
-    'gives the ids and the mask of the Python reference for caption %i, %j',
+    'returns the ids and the mask of the Python reference for caption %i, %j',
     (index) => {
       const batch = tokenizer.encode([captions[index]!], maxLength);
       expect([...batch.ids]).toEqual(row(index, expectedIds));
@@ -37,7 +37,7 @@ describe("BERT's tokenizer", () => {
 });
 
 describe('encode', () => {
-  test('keeps [CLS] and [SEP] whatever the length', () => {
+  test('keeps [CLS] and [SEP] at every length', () => {
     expect(ids('cat cat cat', 4)).toEqual([CLS, CAT, CAT, SEP]);
     expect(ids('cat cat cat', 2)).toEqual([CLS, SEP]);
     expect(ids('', 4)).toEqual([CLS, SEP, 0, 0]);
@@ -54,13 +54,13 @@ describe('encode', () => {
     },
   );
 
-  test('leaves whole pairs of surrogates alone', () => {
+  test('keeps pairs of surrogates', () => {
     expect(ids('cat 😀 dog')).toEqual([CLS, CAT, UNK, DOG, SEP, 0, 0, 0]);
   });
 });
 
 describe('a caption of 100,000 characters', () => {
-  // What stands past the first words must not matter, and what gives no tokens must not hide what does.
+  // Text after the first words must not matter, and characters without tokens must not hide the words after them.
   test.each<[string, string, number[]]>([
     ['many words', 'cat '.repeat(25_000), [CLS, CAT, CAT, CAT, SEP]],
     ['spaces before the first word', `${' '.repeat(100_000)}cat dog`, [CLS, CAT, DOG, SEP, 0]],
@@ -77,17 +77,17 @@ describe('a caption of 100,000 characters', () => {
     expect(ids(caption, 5)).toEqual(expected);
   });
 
-  test('is not looked at past the words that fill the length', () => {
+  test('is not read beyond the words that fill the length', () => {
     const spy = vi.spyOn(Tokenizer.prototype, 'encode');
     ids('cat '.repeat(25_000));
     expect(spy.mock.calls.map(([text]: string[]) => text!.length)).toEqual([expect.closeTo(16 * 7, -1)]);
     spy.mockRestore();
   });
 
-  // With a maxLength this large the whole caption is tokenized at once. Runs of removed characters bring a token to every 16
-  // characters or so, so that the last token that is needed lies about where the caption is cut, among words and whatever
-  // normalizers remove, join, split or replace.
-  test('has the tokens that it would have without the cut', () => {
+  // With such a large maxLength the whole caption is tokenized at once. Because of runs of removed characters there is
+  // one token per 16 characters or so, so that the last needed token is near the place where the caption is split,
+  // among words and characters that normalizers remove, join, split or replace.
+  test('has the same tokens as without splitting', () => {
     const random = createRandom(3);
     const choose = <T>(from: readonly T[]): T => from[random.integer(from.length)]!;
     const pieces = [
@@ -118,12 +118,12 @@ describe('loadTextTokenizer', () => {
     expect([...ids]).toEqual([CLS, SEP, 0]);
   });
 
-  test('refuses a tokenizer that has no such token', async () => {
+  test('refuses a tokenizer without a padding token', async () => {
     await expect(loadTextTokenizer(withoutPadding, { pad_token: '<pad>' })).rejects.toThrow(/no padding token "<pad>"/);
-    await expect(loadTextTokenizer({ ...withoutPadding, added_tokens: [] })).rejects.toThrow(/no padding token; give/);
+    await expect(loadTextTokenizer({ ...withoutPadding, added_tokens: [] })).rejects.toThrow(/no padding token\. Give/);
   });
 
-  test('lets the event loop turn while it reads a large vocabulary', async () => {
+  test('does not block the event loop while it reads a large vocabulary', async () => {
     const { model } = minilm.tokenizer as { model: { vocab: Record<string, number> } };
     const more = Array.from({ length: 200_000 }, (_, i) => [`word ${i}`, 30_522 + i] as const);
     let turns = 0;

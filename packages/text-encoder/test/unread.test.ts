@@ -6,19 +6,19 @@ import { minilm } from './minilm.js';
 const tokenizer = await loadTextTokenizer(minilm.tokenizer);
 const unreadOf = (caption: string, maxLength = 8) => tokenizer.encode([caption], maxLength).unread![0]!;
 
-describe('what a tokenizer loses of a caption', () => {
-  test('is nothing where all of it is read', () => {
+describe('the unread part of a caption', () => {
+  test('is empty if the whole caption is read', () => {
     expect(unreadOf('a red apple')).toEqual({ isTruncated: false, unknownWords: [] });
     expect(unreadOf('')).toEqual({ isTruncated: false, unknownWords: [] });
   });
 
-  test('is what does not fit, by a single token', () => {
+  test('is truncated if the caption is one token too long', () => {
     expect(unreadOf('cat cat cat', 5).isTruncated).toBe(false);
     expect(unreadOf('cat cat cat', 4).isTruncated).toBe(true);
     expect(unreadOf('cat '.repeat(100_000)).isTruncated).toBe(true);
   });
 
-  test('is the words that the vocabulary lacks, each once and at most eight', () => {
+  test('has the words that the vocabulary lacks, each once and at most eight', () => {
     expect(unreadOf('a 🍎 and a 🚀 and a 🍎').unknownWords).toEqual(['🍎', '🚀']);
     const many = Array.from({ length: 20 }, (_, i) => String.fromCodePoint(0x1f600 + i)).join(' ');
     expect(unreadOf(many, 64).unknownWords).toHaveLength(8);
@@ -40,13 +40,13 @@ describe('a tokenizer that names emoji', () => {
     expect(naming.encode([caption], 16).unread![0]!.unknownWords).toEqual([]);
   });
 
-  test('tells two emoji apart, also in one batch with captions that have none', () => {
+  test('distinguishes two emoji, also in one batch with captions without emoji', () => {
     const { ids: batch } = naming.encode(['🍎', 'a cat', '🚀'], 8);
     expect([...batch.subarray(8, 16)]).toEqual([...tokenizer.encode(['a cat'], 8).ids]);
     expect(batch.subarray(0, 8)).not.toEqual(batch.subarray(16, 24));
   });
 
-  test('leaves other captions as they are, unknown words included', () => {
+  test('does not change other captions, including unknown words', () => {
     for (const caption of ['a cat: red_apple', '', 'ꙮ'])
       expect(ids(caption)).toEqual([...tokenizer.encode([caption], 16).ids]);
   });

@@ -38,7 +38,7 @@ describe.each<[string, keyof Row['tokens'], TextTokenizer, number]>([
     },
   );
 
-  test('does not take long for 100,000 characters without a space', () => {
+  test('is fast for 100,000 characters without a space', () => {
     expect(ids(tokenizer, 'cat'.repeat(33_334))).toHaveLength(maxLength);
   });
 
@@ -70,10 +70,10 @@ describe("Hugging Face's tokenizers", () => {
     );
   });
 
-  test('are refused where a file is missing', async () => {
-    await expect(tokenizerFromFiles({ vocab: vocabularies.bpe.vocab })).rejects.toThrow('give the text of merges.txt');
+  test('are refused if a file is missing', async () => {
+    await expect(tokenizerFromFiles({ vocab: vocabularies.bpe.vocab })).rejects.toThrow('Give the text of merges.txt');
     await expect(tokenizerFromFiles({ merges: vocabularies.bpe.merges, vocab: undefined })).rejects.toThrow(
-      'give vocab.json',
+      'Give the parsed vocab.json',
     );
   });
 });
@@ -92,7 +92,7 @@ describe('DalleBartProcessor', () => {
     },
   );
 
-  test('has the empty caption, not normalized, for no condition', () => {
+  test('does not normalize the empty caption, which is the unconditional one', () => {
     const tokenizer = normalizingTokenizer(bpe, new TextNormalizer(wordFrequencies));
     expect(ids(tokenizer, '', 4)).toEqual([vocab['<s>'], vocab['</s>'], vocab['<pad>'], vocab['<pad>']]);
   });
@@ -101,7 +101,7 @@ describe('DalleBartProcessor', () => {
 describe('a caption that is too long', () => {
   const long = 'cat '.repeat(100);
 
-  test('keeps its end token for BART, and loses it for min-dalle', () => {
+  test('keeps its end token with BART, and loses it with min-dalle', () => {
     expect(ids(bpe, long).at(-1)).toBe(vocab['</s>']);
     expect(ids(minDalle, long).at(-1)).not.toBe(vocab['</s>']);
   });
@@ -110,28 +110,28 @@ describe('a caption that is too long', () => {
 describe('vocab.json', () => {
   const make = [tokenizerFromBpeFiles, minDalleTokenizer];
 
-  test.each(make)('that is none is refused by %o', async (tokenizer) => {
+  test.each(make)('that is not a vocabulary is refused by %o', async (tokenizer) => {
     for (const wrong of [undefined, null, 'text', [], {}]) {
       const given = { vocab: wrong as unknown as Record<string, number>, merges };
-      await expect(tokenizer(given)).rejects.toThrow(/holds no tokens; give vocab.json, parsed/);
+      await expect(tokenizer(given)).rejects.toThrow(/it has no tokens\. Give the parsed vocab\.json/);
     }
     await expect(tokenizer({ vocab: { ...vocab, cat: 1.5 }, merges })).rejects.toThrow(
-      /"cat" has the id 1.5; give vocab.json/,
+      /"cat" has the id 1.5\. Give the parsed vocab.json/,
     );
     await expect(tokenizer({ vocab: { model: {} } as never, merges })).rejects.toThrow(
-      /"model" has the id \{\}; give vocab.json/,
+      /"model" has the id \{\}\. Give the parsed vocab.json/,
     );
   });
 
   test('that lacks special tokens is refused', async () => {
     const { '<s>': _, '<unk>': __, ...rest } = vocab;
     await expect(tokenizerFromBpeFiles({ vocab: rest, merges })).rejects.toThrow(
-      /has no <s>; give the vocab.json of the model/,
+      /must have the tokens <s>\. Give the vocab\.json of the model/,
     );
-    await expect(minDalleTokenizer({ vocab: rest, merges })).rejects.toThrow(/has no <s>, <unk>; give/);
+    await expect(minDalleTokenizer({ vocab: rest, merges })).rejects.toThrow(/must have the tokens <s>, <unk>\. Give/);
   });
 
-  test('may lack those that only captions name', async () => {
+  test('may lack special tokens that only captions contain', async () => {
     const { '<mask>': _, ...rest } = vocab;
     expect(ids(await tokenizerFromBpeFiles({ vocab: rest, merges }), 'cat', 4)).toEqual(ids(bpe, 'cat', 4));
   });
@@ -139,26 +139,26 @@ describe('vocab.json', () => {
 
 describe('merges.txt', () => {
   test.each<[string, string, RegExp]>([
-    ['empty', '', /There are no merges; give the text of merges.txt/],
-    ['a header alone', '#version: 0.2\n', /There are no merges/],
-    ['of one token a line', '#version: 0.2\nĠ a\ncat\n', /Line 3 of the merges is "cat", not two tokens/],
-    ['of three', 'Ġ a b\n', /Line 1 of the merges is "Ġ a b", not two tokens/],
+    ['empty', '', /The merges must have lines, but have none\. Give the text of merges.txt/],
+    ['a header alone', '#version: 0.2\n', /The merges must have lines/],
+    ['of one token per line', '#version: 0.2\nĠ a\ncat\n', /Line 3 of the merges must be two tokens .*, not "cat"/],
+    ['of three', 'Ġ a b\n', /Line 1 of the merges must be two tokens .*, not "Ġ a b"/],
     [
       'JSON',
       JSON.stringify({ version: '1.0', model: 'x'.repeat(100) }),
-      /Line 1 of the merges is .{3,90}…", not two tokens/,
+      /Line 1 of the merges must be two tokens .*, not .{3,90}…"\./,
     ],
     [
       'of another model',
       '#version: 0.2\nΩΩ zz\n',
-      /Line 2 .* has the token "ΩΩ", which the vocabulary lacks; give the vocab.json/,
+      /Line 2 .* has the token "ΩΩ", which the vocabulary lacks\. Give the vocab.json/,
     ],
   ])('that is %s is refused', async (_, text, message) => {
     await expect(tokenizerFromBpeFiles({ vocab, merges: text })).rejects.toThrow(message);
     await expect(minDalleTokenizer({ vocab, merges: text })).rejects.toThrow(message);
   });
 
-  test('may have the line ends of Windows, and no header', async () => {
+  test('may have Windows line ends, and no header', async () => {
     for (const text of [merges.replaceAll('\n', '\r\n'), merges.slice(merges.indexOf('\n') + 1)]) {
       expect(ids(await tokenizerFromBpeFiles({ vocab, merges: text }), 'a blue cat')).toEqual(ids(bpe, 'a blue cat'));
     }
@@ -167,15 +167,19 @@ describe('merges.txt', () => {
 
 describe('vocab.txt', () => {
   test.each<[string, unknown, RegExp]>([
-    ['empty', '', /no lines; give the text of vocab.txt/],
-    ['missing', undefined, /no lines; give the text of vocab.txt/],
-    ['parsed', { '[PAD]': 0 }, /no lines; give the text of vocab.txt/],
-    ['of another kind of model', '<s>\n<pad>\n</s>\n', /has no \[PAD\], \[UNK\], \[CLS\], \[SEP\]; give the vocab.txt/],
+    ['empty', '', /must have lines, but has none\. Give the text of vocab.txt/],
+    ['missing', undefined, /must have lines, but has none\. Give the text of vocab.txt/],
+    ['parsed', { '[PAD]': 0 }, /must have lines, but has none\. Give the text of vocab.txt/],
+    [
+      'of another kind of model',
+      '<s>\n<pad>\n</s>\n',
+      /must have the tokens \[PAD\], \[UNK\], \[CLS\], \[SEP\]\. Give the vocab.txt/,
+    ],
   ])('that is %s is refused', async (_, text, message) => {
     await expect(tokenizerFromWordPieceFiles({ vocab: text as string, lowercase: true })).rejects.toThrow(message);
   });
 
-  test('may have the line ends of Windows', async () => {
+  test('may have Windows line ends', async () => {
     const text = read('uncased/vocab.txt').replaceAll('\n', '\r\n');
     const windows = await tokenizerFromWordPieceFiles({ vocab: text, lowercase: true });
     expect(ids(windows, 'a blue cat')).toEqual(ids(await wordPiece('uncased', true), 'a blue cat'));

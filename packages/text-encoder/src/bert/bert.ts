@@ -20,7 +20,7 @@ import { dotProductAttention, embedding, layerNorm, linear, mergeHeads, splitHea
 import { activations, tokenPositions } from '@dalle-mini/transformer';
 import { type BertFamily, bertNames } from './names.js';
 
-/** The activations of {@link BertConfig}: `gelu` is exact; `gelu_fast`, `gelu_new` and `gelu_pytorch_tanh` are one, by tanh. */
+/** The activations of {@link BertConfig}. `gelu` is exact; `gelu_fast`, `gelu_new` and `gelu_pytorch_tanh` use tanh. */
 export const bertActivations = [
   'gelu',
   'gelu_fast',
@@ -33,9 +33,9 @@ export const bertActivations = [
   'tanh',
 ] as const;
 
-/** Sizes and options of a BERT, or of a model of its kind. */
+/** Sizes and options of a BERT or a related model. */
 export interface BertConfig {
-  /** Which model it is. It decides the parameters' names. Default `bert`. */
+  /** The family of the model, which decides the names of its parameters. Default `bert`. */
   readonly family?: BertFamily | undefined;
   readonly vocabularySize: number;
   readonly width: number;
@@ -43,35 +43,36 @@ export interface BertConfig {
   readonly heads: number;
   /** Width of the feed-forward layers, usually four times the hidden size. */
   readonly feedForwardWidth: number;
-  /** Number of positions: the longest caption, in tokens. */
+  /** Number of positions: the longest caption in tokens. */
   readonly positions: number;
   /**
-   * RoBERTa's: the token that takes no position. The others are counted from the row after that of its number; where this is not
-   * given, every token takes a position.
+   * For RoBERTa: the id of the padding token, which has no position. The positions of the other tokens start after this
+   * number. By default every token has a position.
    */
   readonly paddingId?: number | undefined;
-  /** DistilBERT's: whether positions are sines and cosines (Vaswani et al. 2017) and not learned. Default false. */
+  /** For DistilBERT: uses sines and cosines (Vaswani et al. 2017) instead of learned positions. Default false. */
   readonly sinusoidalPositions?: boolean | undefined;
-  /** Number of sentence types, in models that know them; a caption is of type 0. */
+  /** Number of sentence types, if the model has them. Captions have type 0. */
   readonly tokenTypes: number;
   readonly layerNormEpsilon: number;
   /** Activation of the feed-forward layers. Default `gelu`. */
   readonly activation?: (typeof bertActivations)[number] | undefined;
-  /** BART's: whether token embeddings are multiplied by √width. Default false. */
+  /** For BART: multiplies token embeddings by √width. Default false. */
   readonly scaleEmbedding?: boolean | undefined;
 }
 
 /**
- * BERT (Devlin et al. 2018), RoBERTa (Liu et al. 2019), DistilBERT (Sanh et al. 2019) or the encoder of BART (Lewis et al. 2019), which
- * are one model but for its embeddings: token ids and attention mask, int32 `[batch, length]`, to the last hidden states
- * `[batch, length, width]`. Parameters are named as in Hugging Face's `BertModel`, `RobertaModel`, `DistilBertModel` and
- * `BartEncoder`.
- * @throws GraphError if `length` is past `positions`.
+ * Builds BERT (Devlin et al. 2018), RoBERTa (Liu et al. 2019), DistilBERT (Sanh et al. 2019) or the encoder of BART
+ * (Lewis et al. 2019), which differ only in their embeddings: from token ids and attention mask, int32 `[batch,
+ * length]`, to the last hidden states `[batch, length, width]`. Parameters are named as in Hugging Face's `BertModel`,
+ * `RobertaModel`, `DistilBertModel` and `BartEncoder`.
+ *
+ * @throws GraphError if `length` is greater than `positions`.
  */
 export function bert(scope: ParameterScope, config: BertConfig, ids: Tensor, attentionMask: Tensor): Tensor {
   const [batch, length] = ids.shape as [number, number];
   if (length > config.positions)
-    throw new GraphError(`captions of ${length} tokens are longer than the ${config.positions} positions`);
+    throw new GraphError(`The length of captions must be at most ${config.positions} tokens, not ${length}.`);
   // Each query attends to every token that is not padding.
   const mask = reshape(cast(attentionMask, 'bool'), [batch, 1, 1, length]);
   let hidden = bertEmbeddings(scope, config, ids);
@@ -83,9 +84,10 @@ export function bert(scope: ParameterScope, config: BertConfig, ids: Tensor, att
 }
 
 /**
- * {@link bert} as a graph: `ids` and `attentionMask`, int32 `[batch, length]`, to `hiddenStates` `[batch, length, width]`. The length
- * may vary below the given one.
- * @throws GraphError if `length` is past `positions`.
+ * Builds the graph of {@link bert}: from `ids` and `attentionMask`, int32 `[batch, length]`, to `hiddenStates`
+ * `[batch, length, width]`. The length is dynamic, up to the given one.
+ *
+ * @throws GraphError if `length` is greater than `positions`.
  */
 export function bertGraph(config: BertConfig, batch: number, length: number): Graph {
   const ids = input('ids', [batch, length], 'int32', { dynamic: 1 });
@@ -116,18 +118,24 @@ function positionEmbeddings(scope: ParameterScope, config: BertConfig, ids: Tens
   if (sinusoidalPositions) return gather(sinusoids(length, width), tokenPositions(ids));
   if (paddingId !== undefined)
     return gather(table(scope, paddingId + 1 + positions, width), countedPositions(ids, paddingId));
-  // BART's table begins with two rows that are not used.
+  // The first two rows of BART's table are unused.
   const first = family === 'bart' ? 2 : 0;
   return gather(table(scope, first + positions, width), add(tokenPositions(ids), first));
 }
 
-/** int32 `[batch, length]`: tokens other than padding are counted from `paddingId + 1` on; padding itself has the position `paddingId`. */
+/**
+ * Returns positions, int32 `[batch, length]`: tokens count from `paddingId + 1`, and padding has the position
+ * `paddingId`.
+ */
 function countedPositions(ids: Tensor, paddingId: number): Tensor {
   const counts = cast(logicalNot(equal(ids, paddingId)), 'int32');
   return add(mul(cumsum(counts), counts), paddingId);
 }
 
-/** `[length, width]`: sin(p / 10000^(i / width)) in even columns i, and the cosine of the same angle in the next one. */
+/**
+ * Returns `[length, width]`: sin(p / 10000^(i / width)) in even columns i, and the cosine of the same angle in the next
+ * column.
+ */
 function sinusoids(length: number, width: number): Tensor {
   const data = Float32Array.from({ length: length * width }, (_, place) => {
     const column = place % width;
@@ -137,7 +145,7 @@ function sinusoids(length: number, width: number): Tensor {
   return constant({ dtype: 'float32', shape: [length, width], data });
 }
 
-/** Post-norm: each half adds its result to its input and normalizes the sum. */
+/** Builds one layer with post-norm: each half adds its result to its input and normalizes the sum. */
 function bertLayer(scope: ParameterScope, config: BertConfig, x: Tensor, mask: Tensor): Tensor {
   const { heads, width, feedForwardWidth, layerNormEpsilon: epsilon, activation = 'gelu' } = config;
   const names = namesOf(config);

@@ -6,15 +6,15 @@ import type { BertFamily } from './names.js';
 /**
  * Reads the parsed `config.json` of a BERT, RoBERTa, DistilBERT or BART of Hugging Face.
  *
- * @param source What is read, to begin an error with: the path of the file.
- * @throws ConfigError that names the field of the file which is missing, out of its range, or not what {@link bert} computes.
+ * @param source Path of the file, for error messages.
+ * @throws ConfigError that names the field which is missing, out of its range, or not supported by {@link bert}.
  */
 export function parseBertConfig(json: object, source = 'config.json'): BertConfig {
   const { model_type } = readConfig(familyFile, json, source);
   return { family: model_type, ...readers[model_type](json, source) };
 }
 
-/** Files have many other fields, of training and of generating; what is null counts as left out. */
+/** Files have many other fields, for training and generating. `null` counts as missing. */
 const rules = { unknown: 'ignore', nullIsAbsent: true } as const;
 
 const familyFile = object({ model_type: oneOf<BertFamily>(['bert', 'roberta', 'distilbert', 'bart']) }, rules);
@@ -55,7 +55,7 @@ const robertaFile = object(
       checkHeads(file.hidden_size, file.num_attention_heads, at('hidden_size'));
       const { max_position_embeddings: rows, pad_token_id } = file;
       if (rows <= pad_token_id + 1)
-        refuse(at('max_position_embeddings'), `more than the ${pad_token_id + 1} up to that of padding`, rows);
+        refuse(at('max_position_embeddings'), `more than pad_token_id + 1, ${pad_token_id + 1}`, rows);
     },
   },
 );
@@ -82,7 +82,7 @@ const bartFile = object(
     encoder_ffn_dim: sizeFields.width,
     activation_function: activation,
     scale_embedding: optional(boolean(), false),
-    // Options of BART's first code in transformers, which today's does not have.
+    // Options of the first BART code in transformers, which today's code does not have.
     normalize_before: optional(oneOf([false])),
     add_final_layer_norm: optional(oneOf([false])),
     static_position_embeddings: optional(oneOf([false])),
@@ -120,7 +120,7 @@ const readers: Record<BertFamily, (json: object, source: string) => Omit<BertCon
       activation: file.activation,
       sinusoidalPositions: file.sinusoidal_pos_embds,
       tokenTypes: 0,
-      // Its code has no option for the norms.
+      // The code of DistilBERT has no option for this value.
       layerNormEpsilon: 1e-12,
     };
   },

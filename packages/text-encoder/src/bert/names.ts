@@ -1,16 +1,16 @@
-/** A model of BERT's kind, by the `model_type` of its `config.json`. */
+/** A family of models, by the `model_type` of their `config.json`. */
 export type BertFamily = 'bert' | 'roberta' | 'distilbert' | 'bart';
 
-/** The paths of a model's parameters, as the PyTorch code of Hugging Face's transformers names them. */
+/** The paths of a model's parameters in the PyTorch code of Hugging Face's transformers. */
 interface BertNames {
   readonly tokens: string;
-  /** Embeddings of sentence types, in models that know them. */
+  /** Embeddings of sentence types, if the model has them. */
   readonly types?: string | undefined;
   readonly positions: string;
   readonly embeddingNorm: string;
-  /** What comes before a layer's number. */
+  /** The path before the number of a layer. */
   readonly layers: string;
-  // Within a layer, in the order of the data:
+  // Paths within a layer, in the order of computation:
   readonly query: string;
   readonly key: string;
   readonly value: string;
@@ -70,7 +70,7 @@ export const bertNames: Readonly<Record<BertFamily, BertNames>> = {
   },
 };
 
-/** What may come before a parameter's name: nothing in a file of the bare model; its own name in that of a model with a head. */
+/** Possible prefixes of parameter names: none in files of the bare model, its name in files of a model with a head. */
 const prefixes: Readonly<Record<BertFamily, readonly string[]>> = {
   bert: ['', 'bert.'],
   roberta: ['', 'roberta.'],
@@ -78,20 +78,22 @@ const prefixes: Readonly<Record<BertFamily, readonly string[]>> = {
   bart: ['', 'encoder.', 'model.encoder.'],
 };
 
-/** The names that released files of this family may have for a parameter of `bert`: PyTorch's, TensorFlow's and Flax's. */
+/**
+ * Lists the possible names of a parameter of `bert` in published files of a family: PyTorch's, TensorFlow's and Flax's.
+ */
 export function releasedNames(family: BertFamily, parameter: string): string[] {
   const names = prefixes[family].map((prefix) => prefix + parameter);
-  // BART's encoder and decoder share one table, which most files have once.
+  // The encoder and decoder of BART share one table, which most files have only once.
   if (family === 'bart' && parameter === 'embed_tokens.weight') names.push('shared.weight', 'model.shared.weight');
   return [...names, ...names.map(tensorFlowName), ...names.flatMap(flaxNames)];
 }
 
-/** Old releases of BERT were converted from TensorFlow, and have its names for the weights of norms. */
+/** Old checkpoints of BERT were converted from TensorFlow and keep its names for the weights of norms. */
 function tensorFlowName(name: string): string {
   return name.replace(/LayerNorm\.weight$/, 'LayerNorm.gamma').replace(/LayerNorm\.bias$/, 'LayerNorm.beta');
 }
 
-/** Flax calls the weight of a linear layer `kernel`, that of an embedding `embedding`, and that of a norm `scale`. */
+/** The names of Flax for weights: `kernel` of a linear layer, `embedding` of an embedding, and `scale` of a norm. */
 function flaxNames(name: string): string[] {
   const path = name.replaceAll('.', '/');
   if (!path.endsWith('/weight')) return [path];

@@ -5,8 +5,10 @@ import { type BertConfig, bertGraph } from './bert.js';
 import { releasedNames } from './names.js';
 
 /**
- * Binds the parameters of `bert` to the tensors of a checkpoint: `HuggingFaceFiles` documents which. What is not needed is ignored.
- * @throws CheckpointError that lists those that are missing or have another shape.
+ * Binds the parameters of `bert` to the tensors of a checkpoint in any format of `HuggingFaceFiles`. Other tensors are
+ * ignored.
+ *
+ * @throws CheckpointError that lists the parameters which are missing or have another shape.
  */
 export function bertWeights(
   weights: ReadonlyMap<string, StoredTensor>,

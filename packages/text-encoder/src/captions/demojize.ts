@@ -1,17 +1,17 @@
 import { EMOJI_NAMES } from './emoji-names.js';
 
-/** Emoji that begin alike, by their next code point. */
+/** Emoji with the same first code points, by their next code point. */
 interface EmojiTree {
   readonly next: Map<string, EmojiTree>;
   name?: string | undefined;
 }
 
-const ZERO_WIDTH_JOINER = '\u200d';
-const SKIN_TONES = { '🏻': 'light', '🏼': 'medium-light', '🏽': 'medium', '🏾': 'medium-dark', '🏿': 'dark' };
-/** Emoji that only change others: skin tones and hair. */
-const COMPONENTS = new Set([...Object.keys(SKIN_TONES), '🦰', '🦱', '🦲', '🦳']);
+const zeroWidthJoiner = '\u200d';
+const skinTones = { '🏻': 'light', '🏼': 'medium-light', '🏽': 'medium', '🏾': 'medium-dark', '🏿': 'dark' };
+/** Emoji that only modify others: skin tones and hair. */
+const emojiComponents = new Set([...Object.keys(skinTones), '🦰', '🦱', '🦲', '🦳']);
 
-/** Code points `start` to `end`: an emoji with its name, or one code point without. */
+/** Code points `start` to `end`: an emoji with its name, or one code point without a name. */
 interface Token {
   readonly start: number;
   readonly end: number;
@@ -36,7 +36,7 @@ function buildTree(): EmojiTree {
     for (const emoji of emojis) {
       if (!emoji.includes('~')) add(emoji, name);
       else
-        for (const [tone, of] of Object.entries(SKIN_TONES))
+        for (const [tone, of] of Object.entries(skinTones))
           add(emoji.replace('~', tone), name.replace('~', `${of}_skin_tone`));
     }
   }
@@ -44,8 +44,9 @@ function buildTree(): EmojiTree {
 }
 
 /**
- * Replaces emoji by their English names: `demojize` of the Python package emoji 2.16, for any text.
- * @param write Writes a name, such as `face_with_tears_of_joy`. Default: with a colon on each side.
+ * Replaces emoji by their English names, as `demojize` of the Python package emoji 2.16 does.
+ *
+ * @param write Formats a name, such as `face_with_tears_of_joy`. Default: with a colon on each side.
  */
 export function demojize(text: string, write = (name: string) => `:${name}:`): string {
   if (/^[\0-\x7f]*$/.test(text)) return text;
@@ -53,7 +54,7 @@ export function demojize(text: string, write = (name: string) => `:${name}:`): s
   const root = tree;
   const characters = Array.from(text);
   const done: string[] = [];
-  // What a joiner may still take back.
+  // Tokens that a following joiner may still change.
   let tokens: Token[] = [];
   const loneJoiners = new Set<number>();
   const isEmoji = ({ start, name }: Token) => (name ?? root.next.get(characters[start]!)?.name) !== undefined;
@@ -73,7 +74,8 @@ export function demojize(text: string, write = (name: string) => `:${name}:`): s
     const first = root.next.get(character);
     const last = tokens.at(-1);
     if (first) {
-      // As far as the tree goes: an emoji that another continues is found only where that one is whole.
+      // The longest path in the tree. An emoji that is the start of a longer one is found only if the longer one is
+      // complete.
       let end = i + 1;
       let longest = first;
       while (end < characters.length && !loneJoiners.has(end)) {
@@ -87,14 +89,14 @@ export function demojize(text: string, write = (name: string) => `:${name}:`): s
         i = end - 1;
         continue;
       }
-    } else if (character === ZERO_WIDTH_JOINER && last && isEmoji(last) && root.next.has(characters[i - 1]!)) {
-      // The joiner joins nothing that has a name: what stands before it is read again, without it.
+    } else if (character === zeroWidthJoiner && last && isEmoji(last) && root.next.has(characters[i - 1]!)) {
+      // The joined emoji has no name: the emoji before the joiner is read again, without the joiner.
       loneJoiners.add(i);
-      const isComponent = COMPONENTS.has(characters.slice(last.start, last.end).join(''));
+      const isComponent = emojiComponents.has(characters.slice(last.start, last.end).join(''));
       const before = isComponent ? tokens.at(-2) : undefined;
       const length = last.end - last.start + (before ? before.end - before.start : 0);
       const start = i - length;
-      const keepsJoiner = before !== undefined && characters[start] === ZERO_WIDTH_JOINER;
+      const keepsJoiner = before !== undefined && characters[start] === zeroWidthJoiner;
       tokens.splice(before && !keepsJoiner ? -2 : -1);
       i = start + (keepsJoiner ? 1 : 0) - 1;
       continue;

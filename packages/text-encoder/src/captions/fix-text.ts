@@ -1,19 +1,19 @@
 import { decodeHTMLStrict } from 'entities/decode';
 import { unescapeHtml } from './html-entities.js';
-import { BADNESS, CODE_PAGES, LIGATURES, UTF8_DETECTOR } from './mojibake.js';
+import { badness, codePageTables, ligatures, utf8Detector } from './mojibake.js';
 
 /*
- * Bytes are strings of the characters U+0000 to U+00FF here, so that regular expressions find their way in them.
+ * Bytes are strings of the characters U+0000 to U+00FF here, so that regular expressions can match them.
  */
 
 interface CodePage {
   readonly name: string;
-  /** Whether byte 0x1a stands for U+FFFD, a byte that was lost. */
+  /** Whether byte 0x1a stands for U+FFFD, a lost byte. */
   readonly isSloppy: boolean;
   readonly byteOf: ReadonlyMap<string, string>;
 }
 
-const codePages: readonly CodePage[] = CODE_PAGES.map(([name, upper]) => {
+const codePages: readonly CodePage[] = codePageTables.map(([name, upper]) => {
   const isSloppy = name.startsWith('sloppy');
   const byteOf = new Map<string, string>();
   const ascii = String.fromCharCode(...Array(128).keys());
@@ -23,7 +23,7 @@ const codePages: readonly CodePage[] = CODE_PAGES.map(([name, upper]) => {
   return { name, isSloppy, byteOf };
 });
 
-const windows1252 = Array.from(CODE_PAGES.find(([name]) => name === 'sloppy-windows-1252')![1]);
+const windows1252 = Array.from(codePageTables.find(([name]) => name === 'sloppy-windows-1252')![1]);
 
 function encode(text: string, { byteOf }: CodePage): string | undefined {
   let bytes = '';
@@ -37,10 +37,13 @@ function encode(text: string, { byteOf }: CodePage): string | undefined {
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** @throws TypeError if the bytes are no UTF-8. */
+/** Decodes UTF-8. Throws a `TypeError` if the bytes are not UTF-8. */
 const decodeUtf8 = (bytes: string) => utf8.decode(Uint8Array.from(bytes, (byte) => byte.charCodeAt(0)));
 
-/** Decodes UTF-8 in which surrogates may be encoded one by one (CESU-8) and U+0000 as 0xc0 0x80 (Java; 0xc0 at a line's end, too). */
+/**
+ * Decodes UTF-8 with separately encoded surrogates (CESU-8), or with U+0000 as 0xc0 0x80 (Java; 0xc0 at the end of a
+ * line too).
+ */
 function decodeUtf8Variants(bytes: string): string {
   return bytes
     .split(/(\xc0\x80|\xc0\n$|\xed[\xa0-\xaf][\x80-\xbf]\xed[\xb0-\xbf][\x80-\xbf])/)
@@ -55,44 +58,44 @@ function decodeUtf8Variants(bytes: string): string {
     .join('');
 }
 
-/** UTF-8 in which a space stands where a no-break space (0xa0) would have to. */
-const ALTERED_UTF8 =
+/** UTF-8 in which a no-break space (0xa0) became a space. */
+const alteredUtf8 =
   /[\xc2\xc3\xc5\xce\xd0\xd9] |[\xe2\xe3] [\x80-\x84\x86-\x9f\xa1-\xbf]|[\xe0-\xe3][\x80-\x84\x86-\x9f\xa1-\xbf] |\xf0 [\x80-\xbf][\x80-\xbf]|\xf0[\x80-\xbf] [\x80-\xbf]|\xf0[\x80-\xbf][\x80-\xbf] /g;
 
-/** UTF-8 that has lost bytes, which are 0x1a now, or `?`. */
-const LOSSY_UTF8 =
+/** UTF-8 with lost bytes, which became 0x1a or `?`. */
+const lossyUtf8 =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the byte that stands for a lost one
   /[\xc2-\xdf]\x1a|[\xc2-\xc3]\?|\xed[\xa0-\xaf][\x1a?]\xed[\xb0-\xbf][\x1a?\x80-\xbf]|\xed[\xa0-\xaf][\x1a?\x80-\xbf]\xed[\xb0-\xbf][\x1a?]|[\xe0-\xef][\x1a?][\x1a\x80-\xbf]|[\xe0-\xef][\x1a\x80-\xbf][\x1a?]|[\xf0-\xf4][\x1a?][\x1a\x80-\xbf][\x1a\x80-\xbf]|[\xf0-\xf4][\x1a\x80-\xbf][\x1a?][\x1a\x80-\xbf]|[\xf0-\xf4][\x1a\x80-\xbf][\x1a\x80-\xbf][\x1a?]|\x1a/g;
 
 function restoreByteA0(bytes: string): string {
-  // "Ã la" was "à la": an à that is a word keeps its space.
+  // "Ã la" was "à la": after the word à the space is kept.
   const words = bytes.replace(/\xc3 (?! |quele|quela|quilo|s )/g, '\xc3\xa0 ');
-  return words.replace(ALTERED_UTF8, (match) => match.replaceAll(' ', '\xa0'));
+  return words.replace(alteredUtf8, (match) => match.replaceAll(' ', '\xa0'));
 }
 
 const replaceC1Controls = (text: string) => text.replace(/[\x80-\x9f]/g, (c) => windows1252[c.charCodeAt(0) - 128]!);
 
 function fixEncodingOnce(text: string): string {
-  if (/^[\0-\x7f]*$/.test(text) || !BADNESS.test(text)) return text;
+  if (/^[\0-\x7f]*$/.test(text) || !badness.test(text)) return text;
 
   for (const page of codePages) {
     let bytes = encode(text, page);
     if (bytes === undefined) continue;
-    // In MacRoman the search for lost no-break spaces would find an en dash with a space.
-    if (page.name !== 'macroman' && bytes.search(ALTERED_UTF8) >= 0) bytes = restoreByteA0(bytes);
-    if (page.isSloppy) bytes = bytes.replace(LOSSY_UTF8, '\xef\xbf\xbd');
+    // In MacRoman an en dash with a space would be mistaken for a lost no-break space.
+    if (page.name !== 'macroman' && bytes.search(alteredUtf8) >= 0) bytes = restoreByteA0(bytes);
+    if (page.isSloppy) bytes = bytes.replace(lossyUtf8, '\xef\xbf\xbd');
     try {
       return /[\xed\xc0]/.test(bytes) ? decodeUtf8Variants(bytes) : decodeUtf8(bytes);
     } catch {
-      // It was not UTF-8: the next encoding is tried.
+      // Not UTF-8: try the next encoding.
     }
   }
 
-  const mended = text.replace(UTF8_DETECTOR, (part) =>
-    part.length < text.length && BADNESS.test(part) ? fixEncoding(part) : part,
+  const mended = text.replace(utf8Detector, (part) =>
+    part.length < text.length && badness.test(part) ? fixEncoding(part) : part,
   );
   if (mended !== text) return mended;
-  // Nobody means Latin-1's control characters: they were Windows-1252.
+  // The control characters of Latin-1 are not used in text: they were Windows-1252.
   return replaceC1Controls(text);
 }
 
@@ -104,7 +107,7 @@ function fixEncoding(text: string): string {
   }
 }
 
-/** Entities that end in a semicolon, and names in capitals of those that have none of their own (`&EACUTE;`). */
+/** Entities that end in a semicolon, including names in capitals that are not standard (`&EACUTE;`). */
 function unescapeUnambiguous(text: string): string {
   return text.replace(/&#?[0-9A-Za-z]{1,24};/g, (entity) => {
     if (entity.startsWith('&#')) {
@@ -122,12 +125,12 @@ function unescapeUnambiguous(text: string): string {
   });
 }
 
-const LIGATURE = new RegExp(`[${Object.keys(LIGATURES).join('')}]`, 'g');
+const ligaturePattern = new RegExp(`[${Object.keys(ligatures).join('')}]`, 'g');
 
 function fixCharacters(text: string): string {
   return (
     replaceC1Controls(text)
-      .replace(LIGATURE, (ligature) => LIGATURES[ligature]!)
+      .replace(ligaturePattern, (ligature) => ligatures[ligature]!)
       .replace(/[\u3000\uff01-\uffef]/g, (wide) => wide.normalize('NFKC'))
       .replace(/[\u201c-\u201f]/g, '"')
       .replace(/[\u02bc\u2018-\u201b]/g, "'")
@@ -142,13 +145,14 @@ function fixCharacters(text: string): string {
 }
 
 /**
- * Mends text that was decoded in the wrong encoding or otherwise mangled: `fix_text` of the Python package ftfy 6.3, with its
- * defaults. It decodes mojibake (`schÃ¶n`) and HTML's entities, straightens quotes, takes ligatures apart, gives fullwidth and
- * halfwidth characters their usual width, and removes control characters. A lone surrogate becomes U+FFFD.
+ * Fixes text that was decoded in the wrong encoding or otherwise damaged, as `fix_text` of the Python package ftfy 6.3
+ * does with its defaults. It decodes mojibake (`schÃ¶n`) and HTML entities, straightens quotes, splits ligatures, gives
+ * fullwidth and halfwidth characters their usual width, and removes control characters. A lone surrogate becomes
+ * U+FFFD.
  */
 export function fixText(text: string): string {
   let isHtml = false;
-  // Each line by itself, since a line may be mangled and another not.
+  // Line by line, because only some lines may be damaged.
   return (text.match(/[^\n]*\n|[^\n]+$/g) ?? [])
     .map((line) => {
       isHtml ||= line.includes('<');

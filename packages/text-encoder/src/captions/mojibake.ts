@@ -1,10 +1,10 @@
 /*
- * What ftfy 6.3.1 knows of mojibake, written by scripts/reference/caption_data.py. Copyright 2023 Robyn Speer; licensed under the
- * Apache License, Version 2.0.
+ * Tables of ftfy 6.3.1 for mojibake, written by scripts/reference/caption_data.py. Copyright 2023 Robyn Speer; licensed
+ * under the Apache License, Version 2.0.
  */
 
-/** Sequences of characters that are hardly meant: text read in the wrong encoding. */
-export const BADNESS = new RegExp(
+/** Sequences of characters that are unlikely in text: signs of a wrong encoding. */
+export const badness = new RegExp(
   [
     '[\u0080-\u009f]',
     '[¦¤¨¬¯¸ƒˆˇ˘˛˜†‡‰⌐◊�ªºßà-ñăąāćčďđęěēėğģįīķĺľłļœŕśşšťüźżžґﬁﬂÀ-ÑØÜÝĂĀĄĆČĎĐĘĚĒĖĞĢİĪĶĹĽŁĻŃŇŅŒŘŚŞŠŢŤŮŰŸŹŻŽҐ│┌┐┘├┤┬┼═-╬▀▄█▌▐░▒▓¡«¿©΄΅‘‚“„•‹\uf8ff®»˝”›™¢£¥₧€²³¹±¼½¾×µ÷⁄∂∆∏∑√∞∩∫≈≠≡≤≥№¶§][¦¤¨¬¯¸ƒˆˇ˘˛˜†‡‰⌐◊�ªº]',
@@ -47,12 +47,12 @@ export const BADNESS = new RegExp(
   'u',
 );
 
-/** Runs that look like UTF-8 read as one of the code pages. */
-export const UTF8_DETECTOR =
+/** Sequences that look like UTF-8 decoded as one of the code pages. */
+export const utf8Detector =
   /(?<![\u0080-¿ĄÆĽŁØŖŚŠŞŤŸŹŽŻŒąæƒľłøŗśšşťźžżœˆˇ˘˛˜˝΄΅ΆΈΉΊΌΎΏЁЂЃЄЅІЇЈЉЊЋЌЎЏёђѓєѕіїјљњћќўџҐґ†‡‰‹›€№™])([ĂÂÄĀÅÃÆĆČÇĎĐÉĚÊËĖÈĒĘÐĞĢÍÎÏİÌĪĶĹĻŁŃŇŅÑÓÔÖŐÒŌØÕŘŚŠŞŢÞÚÛÜŰÙŪŲŮÝŹŽŻß×ΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤΥΦΧΨΩΪΫάέήίВГДЕЖЗИЙКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯ][\u0080-¿ ĄÆĽŁØŖŚŠŞŤŸŹŽŻŒąæƒľłøŗśšşťźžżœˆˇ˘˛˜˝΄΅ΆΈΉΊΌΎΏЁЂЃЄЅІЇЈЉЊЋЌЎЏёђѓєѕіїјљњћќўџҐґ–—―‘’‚“”„†‡•…‰‹›€№™]|[áăâäàāąåãæćčçďéěêëėèēęęģíîïìīįķĺļŕźΰαβγδεζηθικλμνξοабвгдежзийклмноп][\u0080-¿ ĄÆĽŁØŖŚŠŞŤŸŹŽŻŒąæƒľłøŗśšşťźžżœˆˇ˘˛˜˝΄΅ΆΈΉΊΌΎΏЁЂЃЄЅІЇЈЉЊЋЌЎЏёђѓєѕіїјљњћќўџҐґ–—―‘’‚“”„†‡•…‰‹›€№™]{2}|[đðğóšπσру][\u0080-¿ ĄÆĽŁØŖŚŠŞŤŸŹŽŻŒąæƒľłøŗśšşťźžżœˆˇ˘˛˜˝΄΅ΆΈΉΊΌΎΏЁЂЃЄЅІЇЈЉЊЋЌЎЏёђѓєѕіїјљњћќўџҐґ–—―‘’‚“”„†‡•…‰‹›€№™]{3})+/gu;
 
-/** The encodings that UTF-8 is mistaken for, in the order to try, with what their bytes 0x80 to 0xff stand for. */
-export const CODE_PAGES: readonly (readonly [name: string, upper: string])[] = [
+/** The encodings that UTF-8 is mistaken for, in order of trial, with the characters of bytes 0x80 to 0xff. */
+export const codePageTables: readonly (readonly [name: string, upper: string])[] = [
   [
     'latin-1',
     '\u0080\u0081\u0082\u0083\u0084\u0085\u0086\u0087\u0088\u0089\u008a\u008b\u008c\u008d\u008e\u008f\u0090\u0091\u0092\u0093\u0094\u0095\u0096\u0097\u0098\u0099\u009a\u009b\u009c\u009d\u009e\u009f\u00a0¡¢£¤¥¦§¨©ª«¬\u00ad®¯°±²³´µ¶·¸¹º»¼½¾¿ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖ×ØÙÚÛÜÝÞßàáâãäåæçèéêëìíîïðñòóôõö÷øùúûüýþÿ',
@@ -95,8 +95,8 @@ export const CODE_PAGES: readonly (readonly [name: string, upper: string])[] = [
   ],
 ];
 
-/** Ligatures and digraphs of Latin letters, taken apart. */
-export const LIGATURES: Readonly<Record<string, string>> = {
+/** Ligatures and digraphs of Latin letters, and the letters that they consist of. */
+export const ligatures: Readonly<Record<string, string>> = {
   Ĳ: 'IJ',
   ĳ: 'ij',
   ŉ: 'ʼn',

@@ -1,16 +1,16 @@
-/** Words with how often they occur: the text of `enwiki-words-frequency.txt`, or a map from words to counts. */
+/** Word frequencies: the text of `enwiki-words-frequency.txt`, or a map from words to counts. */
 export type WordFrequencies = string | ReadonlyMap<string, number>;
 
-const MEND =
-  'give the text of enwiki-words-frequency.txt of the DALL·E Mini release: a word and its count a line, the most frequent first';
+const action =
+  'Give the text of the published enwiki-words-frequency.txt: one word and its count per line, the most frequent first.';
 
 function wordsByFrequency(frequencies: WordFrequencies): string[] {
   if (typeof frequencies !== 'string' && !(frequencies instanceof Map)) {
-    throw new Error(`The word frequencies are missing; ${MEND}.`);
+    throw new Error(`The word frequencies are missing. ${action}`);
   }
   if (typeof frequencies !== 'string') {
     const words = [...frequencies].sort(([, a], [, b]) => b - a).map(([word]) => word);
-    if (words.length === 0) throw new Error('The word frequencies are empty; give a map from words to counts.');
+    if (words.length === 0) throw new Error('The word frequencies are empty. Give a map from words to counts.');
     return words;
   }
   const words: string[] = [];
@@ -20,21 +20,23 @@ function wordsByFrequency(frequencies: WordFrequencies): string[] {
     const fields = line.trim().split(/\s+/);
     if (fields.length !== 2 || !Number.isFinite(Number(fields[1]))) {
       const shown = JSON.stringify(line.length > 40 ? `${line.slice(0, 40)}…` : line);
-      throw new Error(`Line ${index + 1} of the word frequencies is ${shown}, not a word and its count; ${MEND}.`);
+      throw new Error(
+        `Line ${index + 1} of the word frequencies must be a word and its count, not ${shown}. ${action}`,
+      );
     }
     words.push(fields[0]!);
   });
-  if (words.length === 0) throw new Error(`The word frequencies are empty; ${MEND}.`);
+  if (words.length === 0) throw new Error(`The word frequencies are empty. ${action}`);
   return words;
 }
 
-/** Splits what is written without spaces into the most probable words, by how frequent words are (Zipf's law). */
+/** Splits text without spaces into the most probable words, by word frequency (Zipf's law). */
 export class WordSplitter {
   /** log(rank) of each word, from 1. */
   readonly #costs = new Map<string, number>();
   readonly #longest: number;
 
-  /** @throws Error if the frequencies hold no words, or a line is no word with its count. */
+  /** @throws Error if there are no words, or if a line is not a word and its count. */
   constructor(frequencies: WordFrequencies) {
     let longest = 0;
     wordsByFrequency(frequencies).forEach((word, index) => {
@@ -44,7 +46,10 @@ export class WordSplitter {
     this.#longest = longest;
   }
 
-  /** The words of a text of ASCII letters, digits and apostrophes, joined by spaces; all else separates words. */
+  /**
+   * Returns the words of a text, joined by spaces. All characters except ASCII letters, digits and apostrophes separate
+   * words.
+   */
   split(text: string): string {
     return text
       .split(/[^a-zA-Z0-9']+/)
@@ -52,10 +57,10 @@ export class WordSplitter {
       .join(' ');
   }
 
-  /** Takes time in proportion to the length of the part and of the longest word. */
+  /** Takes time in proportion to the length of the part and to that of the longest word. */
   #splitPart(part: string): string[] {
     const lower = part.toLowerCase();
-    // costs[end] is that of the best split of the first `end` characters, lengths[end] the length of its last word.
+    // costs[end] is the cost of the best split of the first `end` characters, lengths[end] the length of its last word.
     const costs = new Float64Array(part.length + 1);
     const lengths = new Int32Array(part.length + 1);
     for (let end = 1; end <= part.length; end++) {
@@ -78,7 +83,7 @@ export class WordSplitter {
       const word = part.slice(end - lengths[end]!, end);
       if (word === "'") continue;
       const next = words.at(-1);
-      // An 's goes to the word before it, and digits stay together.
+      // An 's belongs to the word before it, and digits stay together.
       if (next !== undefined && (next === "'s" || (/\d$/.test(word) && /^\d/.test(next)))) {
         words[words.length - 1] = word + next;
       } else {

@@ -4,20 +4,23 @@ import { CompiledTextEncoder, type CompiledTextEncoderOptions, readMakeOptions }
 import type { TextTokenizer } from '../tokenizers/text-tokenizer.js';
 import { type BartConfig, bartGraph, bartPaddingIsFree, checkBartConfig } from './bart.js';
 
-/** What DALL·E Mini's text encoder is made of. */
+/** The parts of DALL·E Mini's text encoder. */
 export interface BartParts {
   readonly config: BartConfig;
-  /** The one that the model was trained with: its normalization of text is part of it. */
+  /** The tokenizer with which the model was trained, including its normalization of text. */
   readonly tokenizer: TextTokenizer;
-  /** Named as in kuprel/min-dalle. What is not needed is ignored. */
+  /** Parameters with the names of kuprel/min-dalle. Unknown ones are ignored. */
   readonly parameters: ReadonlyMap<string, StoredParameter>;
 }
 
-/** DALL·E Mini's own text encoder. */
+/** The BART encoder of DALL·E Mini. */
 export class BartTextEncoder extends CompiledTextEncoder {
   /**
-   * @throws ConfigError that names a wrong field of the configuration; OptionError if `maxLength` is more than the positions of the model,
-   * or `batchSize` is not a whole number of at least 1; GraphError if a parameter is missing or has another shape.
+   * Compiles a text encoder from its parts.
+   *
+   * @throws ConfigError that names a wrong field of the configuration; OptionError if `maxLength` is more than the
+   * positions of the model, or `batchSize` is not a whole number of at least 1; GraphError if a parameter is missing or
+   * has another shape.
    */
   static async fromParts(parts: BartParts, options: CompiledTextEncoderOptions): Promise<BartTextEncoder> {
     const { tokenizer, parameters } = parts;

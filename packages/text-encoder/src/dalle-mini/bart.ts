@@ -1,4 +1,4 @@
-/** The text encoder of DALL·E Mini: BART's encoder with the options of {@link TransformerConfig}. */
+/** The text encoder of DALL·E Mini: the encoder of BART with the options of {@link TransformerConfig}. */
 import { type Field, integer, object, optional, readConfig, refuse } from '@dalle-mini/core';
 import { type Graph, GraphError, input, ParameterScope, type Tensor } from '@dalle-mini/graph';
 import {
@@ -10,14 +10,17 @@ import {
   transformerFields,
 } from '@dalle-mini/transformer';
 
-/** The sizes and options of DALL·E Mini's text encoder. Options that are left out have its published values. */
+/** The sizes and options of DALL·E Mini's text encoder. The defaults of options are its published values. */
 export interface BartConfig extends TransformerConfig {
   readonly vocabularySize: number;
-  /** Number of positions: the longest caption, in tokens (`max_text_length`). */
+  /** Number of positions: the longest caption in tokens (`max_text_length`). */
   readonly maxLength: number;
-  /** Layers of the decoder that reads the hidden states: first weights depend on them with `deepnetScaling` or `sublnInit`. */
+  /** Layers of the decoder. The initial weights depend on them with `deepnetScaling` or `sublnInit`. */
   readonly decoderLayers?: number | undefined;
-  /** How often the weights of attention are normalized, along rows and columns in turn (Sander et al. 2022). Default 1, softmax. */
+  /**
+   * Number of normalizations of the attention weights, by rows and columns in turn (Sander et al. 2022). Default 1,
+   * softmax.
+   */
   readonly sinkhornIterations?: number | undefined;
 }
 
@@ -34,20 +37,16 @@ const bartConfig: Field<BartConfig> = object<BartConfig>(
       checkTransformer(config, at);
       const { deepnetScaling, sublnInit, decoderLayers } = config;
       if ((deepnetScaling || sublnInit) && decoderLayers === undefined)
-        refuse(
-          at('decoderLayers'),
-          'given where deepnetScaling or sublnInit is true, which depend on it',
-          decoderLayers,
-        );
+        refuse(at('decoderLayers'), 'given if deepnetScaling or sublnInit is true', decoderLayers);
     },
   },
 );
 
 /**
- * Checks a configuration, such as one that was read from a file, and returns it.
+ * Checks a configuration, for example from a file, and returns it.
  *
- * @param source What is read, to begin an error with: the path of a file.
- * @throws ConfigError that names the field, what it must be, and what it is.
+ * @param source Path of the file, for error messages.
+ * @throws ConfigError that names the field, the expected value and the given value.
  */
 export function checkBartConfig(config: unknown, source = 'text encoder config'): BartConfig {
   return readConfig(bartConfig, config, source);
@@ -75,8 +74,8 @@ export const bartPresets = {
 } as const satisfies Record<string, BartConfig>;
 
 /**
- * Token ids and attention mask, int32 `[batch, length]`, to hidden states `[batch, length, width]`. Parameters are named as in
- * kuprel/min-dalle.
+ * Builds the encoder: from token ids and attention mask, int32 `[batch, length]`, to hidden states `[batch, length,
+ * width]`. Parameters are named as in kuprel/min-dalle.
  *
  * @throws GraphError if `length` is more than `maxLength`.
  */
@@ -84,7 +83,7 @@ export function bart(scope: ParameterScope, config: BartConfig, ids: Tensor, att
   const { layers, vocabularySize, maxLength, decoderLayers = 1, sinkhornIterations } = config;
   const length = ids.shape[1]!;
   if (length > maxLength)
-    throw new GraphError(`captions of ${length} tokens are longer than the ${maxLength} positions`);
+    throw new GraphError(`The length of captions must be at most ${maxLength} tokens, not ${length}.`);
   const stack = createStack('encoder', config, {
     tokens: vocabularySize,
     positions: maxLength,
@@ -94,13 +93,14 @@ export function bart(scope: ParameterScope, config: BartConfig, ids: Tensor, att
   return encoder(scope, stack, ids, attentionMask);
 }
 
-/** Whether padding may be left out, that is, whether the hidden states of other tokens are the same without it. */
+/** Checks whether padding may be left out, because the hidden states of other tokens do not depend on it. */
 export const bartPaddingIsFree = ({ relativePositions = false, sinkhornIterations = 1 }: BartConfig): boolean =>
   !relativePositions && sinkhornIterations === 1;
 
 /**
- * {@link bart} as a graph: `ids` and `attentionMask`, int32 `[batch, length]`, to `hiddenStates` `[batch, length, width]`. The length is
- * dynamic, up to the given one, unless there are relative positions or several Sinkhorn iterations.
+ * Builds the graph of {@link bart}: from `ids` and `attentionMask`, int32 `[batch, length]`, to `hiddenStates`
+ * `[batch, length, width]`. The length is dynamic, up to the given one, except with relative positions or several
+ * Sinkhorn iterations.
  */
 export function bartGraph(config: BartConfig, batch = 1, length = config.maxLength): Graph {
   const options = bartPaddingIsFree(config) ? { dynamic: 1 } : {};
@@ -110,7 +110,7 @@ export function bartGraph(config: BartConfig, batch = 1, length = config.maxLeng
   return { inputs: { ids, attentionMask }, outputs: { hiddenStates } };
 }
 
-/** The parameters of a text encoder of these sizes, by name: what its checkpoint must hold. */
+/** Returns the parameters of a text encoder by name, which its checkpoint must have. */
 export function bartParameters(config: BartConfig): ReadonlyMap<string, Tensor> {
   const scope = new ParameterScope();
   bart(scope, config, input('ids', [1, 1], 'int32'), input('attentionMask', [1, 1], 'int32'));

@@ -1,4 +1,4 @@
-/** The text encoder of a published DALL·E Mini, which is in one `config.json` and one `flax_model.msgpack` with the decoder. */
+/** The text encoder in the published layout of DALL·E Mini, which has the decoder in the same two files. */
 import { readConfig } from '@dalle-mini/core';
 import {
   type ExportOptions,
@@ -11,7 +11,8 @@ import type { Checkpoint, StoredTensor } from '@dalle-mini/weights';
 import { type BartConfig, bartParameters } from './bart.js';
 
 /**
- * Reads the configuration of the text encoder from a parsed `config.json`. What the file leaves out has the default of the published code.
+ * Reads the configuration of the text encoder from a parsed `config.json`. Missing fields have the defaults of the
+ * published code.
  *
  * @throws ConfigError that names a field of the file which the published code refuses or cannot run.
  */
@@ -27,20 +28,20 @@ export function importTextEncoderConfig(json: object, source = 'config.json'): B
 }
 
 /**
- * Takes the text encoder out of a published checkpoint, with the names and in the layouts of {@link bart}. What is left in `published` is
- * the decoder's. Its memory is used again.
+ * Converts the text encoder of a published checkpoint to the names and layouts of {@link bart}. Its tensors are removed
+ * from `published`, which keeps those of the decoder, and their memory is reused.
  *
- * @throws CheckpointError that names a tensor which is missing, of another shape, or not known.
+ * @throws CheckpointError that names a tensor which is missing, unknown or of another shape.
  */
 export function importTextEncoder(published: Checkpoint, config: BartConfig): Checkpoint {
   return importTransformer(published, 'encoder', config, bartParameters(config));
 }
 
 /**
- * The text encoder's part of a published checkpoint: the inverse of {@link importTextEncoder}.
+ * Converts a text encoder to its part of a published checkpoint: the inverse of {@link importTextEncoder}.
  *
- * @throws CheckpointError that names a tensor which is missing, of another shape, not of floats, or impossible without `scan`;
- * OptionError if layers that differ would be stacked.
+ * @throws CheckpointError that names a tensor which is missing, of another shape or type, or impossible without `scan`;
+ * OptionError if layers cannot be stacked because they differ.
  */
 export function exportTextEncoder(
   weights: ReadonlyMap<string, StoredTensor>,

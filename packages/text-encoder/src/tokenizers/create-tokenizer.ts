@@ -1,7 +1,10 @@
 import { forEachInTurns } from '@dalle-mini/core';
 import { Tokenizer } from '@huggingface/tokenizers';
 
-/** What is used of `@huggingface/tokenizers`, whose own types do not resolve under NodeNext: they import without extensions. */
+/**
+ * The used types of `@huggingface/tokenizers`. Its types do not resolve under NodeNext, because they import without
+ * extensions.
+ */
 export interface HuggingFaceTokenizer {
   encode(text: string, options: { add_special_tokens: boolean }): { ids: number[] };
   token_to_id(token: string): number | undefined;
@@ -11,25 +14,25 @@ export interface HuggingFaceTokenizer {
   readonly model: {
     tokens_to_ids: Map<string, number>;
     unk_token_id?: number | undefined;
-    /** BPE's: the ranks of pairs of tokens, written as JSON. */
+    /** For BPE: the ranks of pairs of tokens, written as JSON. */
     readonly bpe_ranks?: Map<string, number> | undefined;
   };
 }
 
-/** The part of `tokenizer.json` that holds the vocabulary of a WordPiece or BPE tokenizer. */
+/** The part of `tokenizer.json` with the vocabulary of a WordPiece or BPE tokenizer. */
 interface VocabularyModel {
   readonly type?: string | undefined;
   readonly vocab: Readonly<Record<string, number>>;
-  /** BPE's: pairs of tokens, or both with a space between. */
+  /** For BPE: pairs of tokens, or both in one string with a space between them. */
   readonly merges?: readonly (string | readonly [string, string])[] | undefined;
   readonly unk_token?: string | null | undefined;
 }
 
 /**
- * The tokenizer of a parsed `tokenizer.json`.
+ * Creates the tokenizer of a parsed `tokenizer.json`.
  *
- * Its vocabulary is filled in here, in turns of the event loop: the library would do it at once, which takes 200 ms for the 50,000 tokens
- * and merges of DALL·E Mini.
+ * Its vocabulary is filled in over several turns of the event loop, because the library would block it for 200 ms for
+ * the 50,000 tokens and merges of DALL·E Mini.
  * @throws Error if it is not a tokenizer.
  */
 export async function createTokenizer(
@@ -47,7 +50,7 @@ export async function createTokenizer(
   const ids = new Map<string, number>();
   await forEachInTurns(Object.keys(vocab), (token) => ids.set(token, vocab[token]!));
   if (typeof unk_token === 'string') filled.unk_token_id = ids.get(unk_token);
-  // Added tokens, which the library has put there, come before the vocabulary's.
+  // Added tokens, which the library has already inserted, have priority over the vocabulary.
   for (const [token, id] of filled.tokens_to_ids) ids.set(token, id);
   filled.tokens_to_ids = ids;
   await forEachInTurns(merges, (merge, rank) => {

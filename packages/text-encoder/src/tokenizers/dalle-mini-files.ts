@@ -1,4 +1,4 @@
-/** The files of the tokenizer of a DALL·E Mini, as they were published. */
+/** The published files of a DALL·E Mini's tokenizer. */
 import { join } from 'node:path';
 import { exists, readJsonFile, readTextFile } from '@dalle-mini/core/node';
 import { TextNormalizer } from '../captions/text-normalizer.js';
@@ -11,13 +11,13 @@ const tokenizerFile = 'tokenizer.json';
 const tokenizerConfigFile = 'tokenizer_config.json';
 const vocabFile = 'vocab.json';
 const mergesFile = 'merges.txt';
-/** By which hashtags of captions are split: where it is, captions are normalized. */
+/** The word frequencies for splitting hashtags. If the file exists, captions are normalized. */
 export const wordsFile = 'enwiki-words-frequency.txt';
 
 /** The files that a tokenizer of DALL·E Mini may have. */
 export const dalleMiniTokenizerFiles = [tokenizerFile, tokenizerConfigFile, vocabFile, mergesFile, wordsFile] as const;
 
-/** Of the files that are there, those that a tokenizer of DALL·E Mini is read from. */
+/** Selects the files of a folder that a tokenizer of DALL·E Mini needs. */
 export function neededTokenizerFiles(names: readonly string[]): (typeof dalleMiniTokenizerFiles)[number][] {
   const isNeeded = names.includes(tokenizerFile)
     ? [tokenizerFile, tokenizerConfigFile, wordsFile]
@@ -25,11 +25,11 @@ export function neededTokenizerFiles(names: readonly string[]): (typeof dalleMin
   return dalleMiniTokenizerFiles.filter((name) => isNeeded.includes(name) && names.includes(name));
 }
 
-/** How the files of a tokenizer are read. */
+/** Options of reading the files of a tokenizer. */
 export interface DalleMiniTokenizerOptions {
-  /** As the published code reads them, or as kuprel/min-dalle does. Default `bart`. */
+  /** The tokenizer of the published code (`bart`) or of kuprel/min-dalle. Default `bart`. */
   readonly kind?: 'bart' | 'min-dalle' | undefined;
-  /** Whether captions are normalized, where there is an `enwiki-words-frequency.txt`. Default true. */
+  /** Normalizes captions if there is an `enwiki-words-frequency.txt`. Default true. */
   readonly normalize?: boolean | undefined;
 }
 

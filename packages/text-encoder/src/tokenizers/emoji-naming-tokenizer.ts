@@ -2,8 +2,9 @@ import { demojize } from '../captions/demojize.js';
 import type { TextTokenizer } from './text-tokenizer.js';
 
 /**
- * Creates a tokenizer that reads emoji by their names where the vocabulary of another one lacks them: "🍎" as "red apple". Most
- * vocabularies lack most emoji, and would read every one as the same unknown token. Captions without unknown words stay as they are.
+ * Wraps a tokenizer so that it reads emoji that its vocabulary lacks by their names: "🍎" as "red apple". Most
+ * vocabularies lack most emoji and would read each as the same unknown token. Captions without unknown words do not
+ * change.
  */
 export function emojiNamingTokenizer(tokenizer: TextTokenizer): TextTokenizer {
   return {

@@ -4,23 +4,24 @@ import { createTokenizer } from './create-tokenizer.js';
 import type { TextTokenizer, Unread } from './text-tokenizer.js';
 import { type BpeFiles, checkVocab, parseMerges } from './vocabulary-files.js';
 
-/** What stands for the space before a word in the vocabulary. */
-const SPACE = 'Ġ';
+/** The character for the space before a word in the vocabulary. */
+const wordStart = 'Ġ';
 
-/** What min-dalle pads with and masks: the id of `<pad>` in the released vocabularies. */
-const PAD_ID = 1;
+/** The id that min-dalle uses for padding and masks: that of `<pad>` in the published vocabularies. */
+const minDallePadId = 1;
 
 /**
- * The tokenizer of https://github.com/kuprel/min-dalle, for the same files as `tokenizerFromBpeFiles`. It differs from that one in
- * that it
+ * Creates the tokenizer of https://github.com/kuprel/min-dalle from the same files as `tokenizerFromBpeFiles`. The
+ * differences are that it
  *
- * - writes emoji as their names, turns to lower case and drops what is not ASCII, and is given captions as they are;
- * - splits at spaces only, so that punctuation may merge with words, and reads every word as one after a space;
- * - gives `<unk>` for what is not in the vocabulary, and knows no special tokens in captions;
- * - cuts off the end, `</s>` included, of captions that are too long;
- * - pads with the id 1 whatever `<pad>` is, and masks whatever has that id.
+ * - replaces emoji by their names, changes captions to lower case, drops characters that are not ASCII, and does not
+ *   normalize;
+ * - splits only at spaces, so that punctuation may merge with words, and reads every word as after a space;
+ * - uses `<unk>` for unknown characters, and has no special tokens in captions;
+ * - truncates long captions at the end, including `</s>`;
+ * - pads with the id 1, even if `<pad>` has another id, and masks all tokens with that id.
  *
- * @throws Error if the files are none of a BPE tokenizer, do not belong together, or lack `<s>`, `</s>` or `<unk>`.
+ * @throws Error if the files are not those of a BPE tokenizer, do not match, or lack `<s>`, `</s>` or `<unk>`.
  */
 export async function minDalleTokenizer({ vocab, merges }: BpeFiles): Promise<TextTokenizer> {
   await checkVocab(vocab, ['<s>', '</s>', '<unk>']);
@@ -39,20 +40,20 @@ export async function minDalleTokenizer({ vocab, merges }: BpeFiles): Promise<Te
       if (!Number.isInteger(maxLength) || maxLength < 2) {
         throw new OptionError('maxLength', 'a whole number of at least 2', maxLength);
       }
-      const ids = new Int32Array(captions.length * maxLength).fill(PAD_ID);
+      const ids = new Int32Array(captions.length * maxLength).fill(minDallePadId);
       const unread = captions.map((caption, index): Unread => {
         const tokens = [vocab['<s>']!];
         for (const word of lowerCaseAscii(caption).split(' ')) {
           if (tokens.length >= maxLength) break;
           if (word === '') continue;
-          const { ids } = tokenizer.encode(SPACE + word, { add_special_tokens: false });
+          const { ids } = tokenizer.encode(wordStart + word, { add_special_tokens: false });
           tokens.push(...ids.slice(0, maxLength));
         }
         tokens.push(vocab['</s>']!);
         ids.set(tokens.slice(0, maxLength), index * maxLength);
         return { isTruncated: tokens.length > maxLength, unknownWords: [] };
       });
-      return { ids, unread, attentionMask: ids.map((id) => (id === PAD_ID ? 0 : 1)) };
+      return { ids, unread, attentionMask: ids.map((id) => (id === minDallePadId ? 0 : 1)) };
     },
   };
 }

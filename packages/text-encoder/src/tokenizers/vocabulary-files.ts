@@ -1,24 +1,25 @@
 import { forEachInTurns } from '@dalle-mini/core';
 import { loadTextTokenizer, type TextTokenizer } from './text-tokenizer.js';
 
-/** The files of a byte-level BPE tokenizer, as GPT-2, RoBERTa, BART and DALL·E Mini have it. */
+/** The files of a byte-level BPE tokenizer, as in GPT-2, RoBERTa, BART and DALL·E Mini. */
 export interface BpeFiles {
-  /** `vocab.json`, parsed: ids of tokens. */
+  /** The parsed `vocab.json`: ids of tokens. */
   readonly vocab: Readonly<Record<string, number>>;
-  /** The text of `merges.txt`: two tokens a line, which become one, in the order of merging. */
+  /** The text of `merges.txt`: two tokens per line, which merge into one, in the order of merging. */
   readonly merges: string;
-  /** Whether a caption is read as after a space, as its `tokenizer_config.json` says (`add_prefix_space`). Default false. */
+  /** Reads a caption as after a space: `add_prefix_space` in `tokenizer_config.json`. Default false. */
   readonly addPrefixSpace?: boolean | undefined;
 }
 
-/** The special tokens of BART, which captions may name too. */
-const BART_SPECIAL_TOKENS = ['<s>', '<pad>', '</s>', '<unk>', '<mask>'];
+/** The special tokens of BART, which captions may contain too. */
+const bartSpecialTokens = ['<s>', '<pad>', '</s>', '<unk>', '<mask>'];
 
 /**
- * The tokenizer of the released DALL·E Mini models, Hugging Face's `BartTokenizerFast`, which is its `RobertaTokenizerFast` too:
- * byte-level BPE between `<s>` and `</s>`, padded with `<pad>`. With a `maxLength` of 64, ids and mask are those of the published `DalleBartProcessor`, which normalizes captions
- * first (see `TextNormalizer`).
- * @throws Error if the files are none of such a tokenizer, do not belong together, or lack `<s>`, `</s>` or `<pad>`.
+ * Creates the tokenizer of the published DALL·E Mini models, Hugging Face's `BartTokenizerFast` (equal to its
+ * `RobertaTokenizerFast`): byte-level BPE between `<s>` and `</s>`, padded with `<pad>`. With a `maxLength` of 64, ids
+ * and mask are those of the published `DalleBartProcessor`, which normalizes captions first (see `TextNormalizer`).
+ *
+ * @throws Error if the files are not those of such a tokenizer, do not match, or lack `<s>`, `</s>` or `<pad>`.
  */
 export async function tokenizerFromBpeFiles({
   vocab,
@@ -26,7 +27,7 @@ export async function tokenizerFromBpeFiles({
   addPrefixSpace = false,
 }: BpeFiles): Promise<TextTokenizer> {
   await checkVocab(vocab, ['<s>', '</s>', '<pad>']);
-  const special = BART_SPECIAL_TOKENS.filter((token) => token in vocab);
+  const special = bartSpecialTokens.filter((token) => token in vocab);
   return loadTextTokenizer({
     added_tokens: special.map((content) => addedToken(content, vocab[content]!, content === '<mask>')),
     normalizer: null,
@@ -44,29 +45,31 @@ export async function tokenizerFromBpeFiles({
   });
 }
 
-/** The file of a WordPiece tokenizer, as BERT has it. */
+/** The file of a WordPiece tokenizer, as in BERT. */
 export interface WordPieceFiles {
-  /** The text of `vocab.txt`: a token a line, whose id is the number of the line, from 0. */
+  /** The text of `vocab.txt`: one token per line. The id of a token is the number of its line, from 0. */
   readonly vocab: string;
-  /** Whether the model reads lower case without accents, as its `tokenizer_config.json` says (`do_lower_case`). */
+  /** Changes text to lower case without accents: `do_lower_case` in `tokenizer_config.json`. */
   readonly lowercase: boolean;
-  /** Whether accents are removed (`strip_accents`). Default: as letters are turned to lower case. */
+  /** Removes accents (`strip_accents`). Default: the value of `lowercase`. */
   readonly stripAccents?: boolean | null | undefined;
-  /** Whether each ideograph is a word of its own (`tokenize_chinese_chars`). Default true. */
+  /** Makes each ideograph a separate word (`tokenize_chinese_chars`). Default true. */
   readonly separateIdeographs?: boolean | undefined;
 }
 
 /**
- * The tokenizer of a BERT that comes with a `vocab.txt` and no `tokenizer.json`, Hugging Face's `BertTokenizerFast`, which is its
- * `DistilBertTokenizerFast` too: WordPiece between `[CLS]` and `[SEP]`, padded with `[PAD]`.
- * @throws Error if the file is no such vocabulary, or lacks one of these or `[UNK]`.
+ * Creates the tokenizer of a BERT with a `vocab.txt` instead of a `tokenizer.json`, Hugging Face's `BertTokenizerFast`
+ * (equal to its `DistilBertTokenizerFast`): WordPiece between `[CLS]` and `[SEP]`, padded with `[PAD]`.
+ *
+ * @throws Error if the file is not such a vocabulary, or lacks one of these tokens or `[UNK]`.
  */
 export async function tokenizerFromWordPieceFiles(files: WordPieceFiles): Promise<TextTokenizer> {
   const { vocab: text, lowercase, stripAccents = null, separateIdeographs = true } = files;
   const lines = typeof text === 'string' ? text.split(/\r?\n/) : [];
   if (lines.at(-1) === '') lines.pop();
   const vocab = Object.fromEntries(lines.map((token, id) => [token, id]));
-  if (lines.length < 2) throw new Error('The vocabulary has no lines; give the text of vocab.txt, a token a line.');
+  if (lines.length < 2)
+    throw new Error('The vocabulary must have lines, but has none. Give the text of vocab.txt, one token per line.');
   checkTokens(vocab, ['[PAD]', '[UNK]', '[CLS]', '[SEP]'], 'vocab.txt');
   const special = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'].filter((token) => token in vocab);
   return loadTextTokenizer({
@@ -92,7 +95,10 @@ export async function tokenizerFromWordPieceFiles(files: WordPieceFiles): Promis
   });
 }
 
-/** What is read of a `tokenizer_config.json` where there is no `tokenizer.json`, with the names and defaults of Hugging Face. */
+/**
+ * The fields of a `tokenizer_config.json` that matter without a `tokenizer.json`, with the names and defaults of
+ * Hugging Face.
+ */
 interface TokenizerConfig {
   readonly add_prefix_space?: boolean | undefined;
   readonly do_lower_case?: boolean | undefined;
@@ -101,9 +107,11 @@ interface TokenizerConfig {
 }
 
 /**
- * The tokenizer of a Hugging Face model, from its parsed `tokenizer.json` or, if it has none, from `{ vocab, merges }` (the parsed
- * `vocab.json`, the text of `merges.txt`) or `{ vocab }` (the text of `vocab.txt`), and its parsed `tokenizer_config.json`.
- * @throws Error if the files are none of a tokenizer, or name no padding token.
+ * Creates the tokenizer of a Hugging Face model from its parsed `tokenizer.json` or, if it has none, from `{ vocab,
+ * merges }` (the parsed `vocab.json`, the text of `merges.txt`) or `{ vocab }` (the text of `vocab.txt`), and from its
+ * parsed `tokenizer_config.json`.
+ *
+ * @throws Error if the files are not those of a tokenizer, or do not name a padding token.
  */
 export async function tokenizerFromFiles(files: object, tokenizerConfig: object = {}): Promise<TextTokenizer> {
   if (!('vocab' in files)) return loadTextTokenizer(files, tokenizerConfig);
@@ -118,21 +126,22 @@ export async function tokenizerFromFiles(files: object, tokenizerConfig: object 
   });
 }
 
-/** `lstrip`: whether spaces before the token belong to it. */
+/** @param lstrip Whether spaces before the token belong to it. */
 function addedToken(content: string, id: number, lstrip = false): object {
   return { id, content, special: true, single_word: false, lstrip, rstrip: false, normalized: false };
 }
 
-/** @throws Error if this is no parsed `vocab.json` with the tokens that a tokenizer needs. */
+/** Throws unless this is a parsed `vocab.json` with the tokens that a tokenizer needs. */
 export async function checkVocab(vocab: Readonly<Record<string, number>>, needed: readonly string[]): Promise<void> {
   const isVocab = typeof vocab === 'object' && vocab !== null && !Array.isArray(vocab);
-  const notThat = (found: string) =>
-    new Error(`The vocabulary is not that of a BPE tokenizer: ${found}; give vocab.json, parsed: ids of tokens.`);
+  const wrongVocabulary = (found: string) =>
+    new Error(`The vocabulary is not that of a BPE tokenizer: ${found}. Give the parsed vocab.json: ids of tokens.`);
   const tokens = isVocab ? Object.keys(vocab) : [];
-  if (tokens.length === 0) throw notThat('it holds no tokens');
+  if (tokens.length === 0) throw wrongVocabulary('it has no tokens');
   await forEachInTurns(tokens, (token) => {
     const id = vocab[token]!;
-    if (!Number.isInteger(id) || id < 0) throw notThat(`${JSON.stringify(token)} has the id ${JSON.stringify(id)}`);
+    if (!Number.isInteger(id) || id < 0)
+      throw wrongVocabulary(`${JSON.stringify(token)} has the id ${JSON.stringify(id)}`);
   });
   checkTokens(vocab, needed, 'vocab.json');
 }
@@ -141,18 +150,23 @@ function checkTokens(vocab: Readonly<Record<string, number>>, needed: readonly s
   const missing = needed.filter((token) => !Object.hasOwn(vocab, token));
   if (missing.length > 0) {
     throw new Error(
-      `The vocabulary has no ${missing.join(', ')}; give the ${file} of the model that the tokenizer is for.`,
+      `The vocabulary must have the tokens ${missing.join(', ')}. Give the ${file} of the model of the tokenizer.`,
     );
   }
 }
 
-/** @throws Error if a line is no pair of tokens, or it or what it merges to is not in the vocabulary. */
+/**
+ * Parses `merges.txt`. Throws if a line is not a pair of tokens, or if the vocabulary lacks the tokens or the merged
+ * token.
+ */
 export async function parseMerges(text: string, vocab: Readonly<Record<string, number>>): Promise<[string, string][]> {
   const lines = typeof text === 'string' ? text.split(/\r?\n/) : [];
   if (lines.at(-1) === '') lines.pop();
   const first = lines[0]?.startsWith('#version') ? 1 : 0;
   if (lines.length === first) {
-    throw new Error('There are no merges; give the text of merges.txt, which lies beside vocab.json.');
+    throw new Error(
+      'The merges must have lines, but have none. Give the text of merges.txt, which is next to vocab.json.',
+    );
   }
   const pairs: [string, string][] = [];
   await forEachInTurns(lines.slice(first), (line, index) => {
@@ -160,13 +174,15 @@ export async function parseMerges(text: string, vocab: Readonly<Record<string, n
     const where = `Line ${index + first + 1} of the merges`;
     if (pair.length !== 2 || pair.includes('')) {
       const shown = JSON.stringify(line.length > 40 ? `${line.slice(0, 40)}…` : line);
-      throw new Error(`${where} is ${shown}, not two tokens with a space between; give the text of merges.txt.`);
+      throw new Error(
+        `${where} must be two tokens with a space between them, not ${shown}. Give the text of merges.txt.`,
+      );
     }
     const unknown = [...pair, pair.join('')].find((token) => !Object.hasOwn(vocab, token));
     if (unknown !== undefined) {
       throw new Error(
-        `${where} has the token ${JSON.stringify(unknown)}, which the vocabulary lacks; ` +
-          'give the vocab.json and merges.txt of one model.',
+        `${where} has the token ${JSON.stringify(unknown)}, which the vocabulary lacks. ` +
+          'Give the vocab.json and merges.txt of one model.',
       );
     }
     pairs.push(pair as [string, string]);
