@@ -74,11 +74,11 @@ function printTable(images: string, machine: Machine, measured: readonly Generat
   const cell = (measurement: GenerateMeasurement, stage: string) => {
     const [time, own, work] = [timeOf(measurement, stage), timeOf(here!, stage), measurement.work?.[stage]];
     if (time === undefined) return '';
-    const beside = [
+    const notes = [
       ...(measurement === here || own === undefined ? [] : [`${(time / own).toFixed(2)}×`]),
       ...(work ? [`at least ${secondsOf(rooflineOf(work, machine))}`] : []),
     ];
-    return beside.length > 0 ? `${secondsOf(time)} (${beside.join(', ')})` : secondsOf(time);
+    return notes.length > 0 ? `${secondsOf(time)} (${notes.join(', ')})` : secondsOf(time);
   };
   console.log(`${size}, ${images} at once, seconds (and how many times the first's, and the machine's least)\n`);
   console.log(`| | ${measured.map(({ engine, dtype = '' }) => `${engine} ${dtype}`.trim()).join(' | ')} |`);

@@ -123,8 +123,8 @@ function productsGraph(graph: Graph, sequences: number, times: number): Graph {
       const taken = given.get(inner)!;
       untaken.delete(taken);
       const product = matmul(taken, weight, { transposeB: true });
-      const beside = given.get(out);
-      const result = beside && untaken.has(beside) ? add(beside, product) : product;
+      const previous = given.get(out);
+      const result = previous && untaken.has(previous) ? add(previous, product) : product;
       untaken.add(result);
       given.set(out, result);
     }

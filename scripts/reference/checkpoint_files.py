@@ -3,7 +3,7 @@
     python scripts/reference/checkpoint_files.py flax     needs flax==0.6.11 jax==0.4.13 numpy safetensors==0.8.0
     python scripts/reference/checkpoint_files.py torch    needs torch==2.13.0 numpy safetensors==0.8.0
 
-Beside each file stands `….expected.safetensors` with the tensors that a reader must find, and their names.
+Next to each file it writes `….expected.safetensors` with the tensors that a reader must find, and their names.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Makes small text encoders of Hugging Face, in all the files that they are released in, for the text encoder's tests.
+"""Creates small text encoders of Hugging Face, in all published file formats, for the text encoder's tests.
 
     pip install transformers==4.57.6 torch==2.13.0 flax==0.8.5 jax==0.4.30 jaxlib==0.4.30 numpy==1.26.4 scipy==1.14.1 safetensors
     python scripts/reference/hugging_face.py

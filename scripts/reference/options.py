@@ -6,14 +6,14 @@ It needs what scripts/reference/decoder.py needs, and runs like it:
 
 The fixtures are two pairs of a safetensors file and a JSON file: bart-options in packages/text-encoder/test/fixtures, and
 options in packages/decoder/test/fixtures. For each variant of the configuration they hold the parameters of the encoder or of the
-decoder, named as in flax's tree, joined by slashes, with the variant's name in front; what it was given; and what it gave.
+decoder, named as in flax's tree, joined by slashes, with the variant's name in front; its inputs; and its outputs.
 Weights are stored in half precision, to which they were rounded before the model ran in float32.
 
-One thing is mended on the way, without a change of any number. The published decoder reads its last norm even where it
+One thing is fixed on the way, without a change of any number. The published decoder reads its last norm even where it
 has none (after `postln`, or without `use_final_ln_decoder`) and would fail: it is given None.
 
 Greedy tokens are those of the published decoder without its cache, given all positions at every step. Its `generate`, which
-is compared for some variants, agrees, but for `use_swin_position_embeddings`: there it adds the biases of all positions to
+is compared for some variants, agrees, except with `use_swin_position_embeddings`: there it adds the biases of all positions to
 the one that it draws.
 
 Nothing is compiled as a whole: for models this small XLA takes a thousand times longer to compile than to compute.

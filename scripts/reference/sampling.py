@@ -1,4 +1,4 @@
-"""Writes the fixture of sampling: what the published code draws image tokens from, after all its options.
+"""Writes the fixture of sampling: the distributions from which the published code samples image tokens, after all its options.
 
 It needs what scripts/reference/decoder.py needs, and besides
 

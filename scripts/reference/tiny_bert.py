@@ -1,4 +1,4 @@
-"""Makes a tiny BERT with random weights and its outputs, for the text encoder's tests.
+"""Creates a tiny BERT with random weights and its outputs, for the text encoder's tests.
 
     pip install torch==2.13.0 transformers safetensors numpy
     python scripts/reference/tiny_bert.py

@@ -1,4 +1,4 @@
-"""Writes a small VQ-GAN as patil-suraj/vqgan-jax saves it, and what it makes of images, for packages/vqgan.
+"""Writes a small VQ-GAN as patil-suraj/vqgan-jax saves it, and its outputs for images, for packages/vqgan.
 
     pip install flax==0.6.11 jax==0.4.13 jaxlib==0.4.13 transformers==4.25.1 numpy safetensors
     git clone https://github.com/patil-suraj/vqgan-jax

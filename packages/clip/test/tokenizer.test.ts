@@ -84,7 +84,7 @@ describe('loadClipTokenizer', () => {
 });
 
 describe('clipTokenizerJson', () => {
-  test('names a line that is no pair', () => {
+  test('names a line that is not a pair of tokens', () => {
     expect(() => clipTokenizerJson(vocabulary, '#version: 0.2\nt h\nthe\n')).toThrow(
       /must be two tokens with a space between them, not "the"/,
     );

@@ -174,7 +174,7 @@ export const less = (a: Operand, b: Operand) => binary('less', a, b, 'bool');
 export const greater = (a: Operand, b: Operand) => binary('greater', a, b, 'bool');
 export const logicalAnd = (a: Tensor, b: Tensor) => binary('logicalAnd', a, b);
 
-/** Selects elements of `a` where the condition is true, of `b` elsewhere. All three broadcast. The gradient goes to the selected element. */
+/** Selects elements of `a` where the condition is true, else of `b`. All three broadcast. The gradient goes to the selected element. */
 export function select(condition: Tensor, a: Operand, b: Operand): Tensor {
   const dtype = typeof a !== 'number' ? a.dtype : typeof b !== 'number' ? b.dtype : 'float32';
   const left = typeof a === 'number' ? scalar(a, dtype) : a;

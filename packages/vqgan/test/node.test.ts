@@ -59,7 +59,7 @@ describe('openVqganTokenizer', () => {
     const exact = await openVqganTokenizer(folder, { runtime });
     const grids = await exact.encode(images);
     const expected = await exact.decode(grids);
-    // In float32 a byte is exact but for rounding. Half precision has 11 bits; 8-bit rows err by up to 1/254 of their largest
+    // In float32 a byte is exact except for rounding. Half precision has 11 bits; 8-bit rows have errors up to 1/254 of their largest
     // element, which the layers add up to some bytes.
     for (const [weights, tolerance] of [
       [stored(parameters, 'F16'), 1],

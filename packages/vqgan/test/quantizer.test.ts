@@ -60,7 +60,7 @@ describe('nearestCode', () => {
     for (const [i, token] of tokens.entries()) {
       const distances = Array.from({ length: nEmbed }, (_, j) => squaredDistance(vectors, i, codes, j));
       const least = Math.min(...distances);
-      // Of codes that are as near but for float32's rounding of the products, either will do.
+      // If two codes are equally near within the float32 rounding of the products, either is correct.
       expect(distances[token]! - least).toBeLessThan(1e-5 * width);
     }
   });
@@ -133,7 +133,7 @@ describe('quantize', () => {
     expect([...tokens!.data]).toEqual(await nearest(rows, codes));
     expect(new Set(tokens!.data).size).toBeGreaterThan(3);
     for (const [i, token] of tokens!.data.entries()) {
-      // vector + (code − vector) is the code but for rounding.
+      // vector + (code − vector) is the code, except for rounding.
       for (const [channel, value] of pixel(quantized!.data, i).entries())
         expect(value).toBeCloseTo(code(token)[channel]!, 6);
     }
