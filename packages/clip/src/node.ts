@@ -30,7 +30,7 @@ const openFields = object<OpenClipOptions>({
  * Opens a CLIP from the folder of a Hugging Face model, or from the hub by a name such as `openai/clip-vit-base-patch32`. The weights
  * may be in OpenAI's layout.
  *
- * @throws ConfigError or CheckpointError if a file is damaged, or the files do not belong together; FileError if a file cannot be
+ * @throws ConfigError or CheckpointError if a file is damaged, or the files do not match; FileError if a file cannot be
  * read; HubError if the hub cannot provide it.
  *
  * @example

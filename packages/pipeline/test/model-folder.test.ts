@@ -117,7 +117,7 @@ describe('a damaged model folder', () => {
   ])('names the weights of %s if a tensor has another shape or is missing', async (part, name) => {
     const path = inCopy(part, 'model.safetensors');
     await changeWeights(path, (tensors) => tensors.set(name, fromFloat32(new Float32Array(6), [2, 3])));
-    expect(await failure(part)).toMatch(/must have shape .*, not \[2, 3\].*of one model/);
+    expect(await failure(part)).toMatch(/must have shape .*, not \[2, 3\].*of the same model/);
     await changeWeights(path, (tensors) => tensors.delete(name));
     expect(await failure(part)).toContain(name);
   });

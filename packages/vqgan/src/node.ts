@@ -41,7 +41,7 @@ export interface VqganFiles {
  * - weights: `model.safetensors`, under Taming's names, as floats of any width or in 8 bits; `flax_model.msgpack`; `last.ckpt` or
  *   `checkpoints/last.ckpt`, of Taming; `detoker.pt`, of min-dalle, which needs no configuration.
  *
- * @throws ConfigError or CheckpointError if a file is damaged, or the two do not belong together; FileError if a file cannot be read;
+ * @throws ConfigError or CheckpointError if a file is damaged, or the two do not match; FileError if a file cannot be read;
  * HubError if the hub cannot provide it. All name the file and what to do.
  *
  * @example
