@@ -1,4 +1,4 @@
-import { appendFileSync, cpSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, cpSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { expect, test } from 'vitest';
@@ -21,13 +21,8 @@ test('a cache of compiled models compiles again if the emitting code or the rele
   )) as typeof import('@dalle-mini/graph/onnxruntime');
   expect(await compute(cache, 1, 1, Copy)).toBe(32);
   expect(keptIn(cache)).toHaveLength(1);
-  // The only file that contains the ONNX operators' names.
-  const emitting = readdirSync(join(package_, 'dist'), { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.js'))
-    .map((name) => join(package_, 'dist', name))
-    .filter((path) => readFileSync(path, 'utf8').includes('LayerNormalization'));
-  expect(emitting).toHaveLength(1);
-  appendFileSync(emitting[0]!, '// Another version.');
+  // The worker thread, which emits the model, is one file.
+  appendFileSync(join(package_, 'dist/runtimes/onnxruntime-worker.js'), '// Another version.');
   expect(await compute(cache, 1, 1, Copy)).toBe(32);
   expect(keptIn(cache)).toHaveLength(2);
   writeFileSync(description, readFileSync(description, 'utf8').replace(/"version": "[^"]*"/, '"version": "999.0.0"'));

@@ -184,7 +184,7 @@ describe('after its worker stopped', () => {
     `;
     expect(await program(source)).toEqual({
       code: 0,
-      stdout: `The worker thread of ONNX Runtime stopped: ${why}. Repeat the call, which starts a new one.\n-1,-2,-3\n`,
+      stdout: `The worker thread of ONNX Runtime stopped: ${why}. Repeat the call, which starts a new thread.\n-1,-2,-3\n`,
       stderr: '',
     });
   });
