@@ -271,7 +271,7 @@ describe('a damaged model', () => {
 
   test('is refused with the name of a file that is not JSON', async () => {
     const result = await withDamage((model) => writeFile(join(model, 'model.json'), '{"format":\n'));
-    await expectFailure(result, 1, /copy\/model\.json: the file must be JSON, and is not/);
+    await expectFailure(result, 1, /copy\/model\.json: the text must be JSON, and is not/);
   });
 });
 
