@@ -25,7 +25,7 @@ const rows = [
       tests('decoder/test/dalle-mini'),
       tests('decoder/test/release', 'importDecoder'),
       tests('text-encoder/test/vocabulary-files', 'the tokenizer of BartTokenizerFast'),
-      tests('pipeline/test/published-model', 'a DALL·E Mini as it was released'),
+      tests('pipeline/test/integration/published-model', 'a DALL·E Mini as it was released'),
     ],
   },
   {
@@ -33,7 +33,7 @@ const rows = [
     files: '`config.json`',
     compared: 'hidden states, logits and greedy tokens of each set of options; what cannot run is refused by name',
     tests: [
-      tests('decoder/test/options'),
+      tests('decoder/test/integration/options'),
       tests('text-encoder/test/bart', "DALL·E Mini's published text encoder gives the same hidden states, variant"),
       tests('decoder/test/release', 'importDecoderConfig'),
       tests('text-encoder/test/bart', 'importTextEncoderConfig'),
@@ -44,7 +44,7 @@ const rows = [
     files: '`encoder.pt`, `decoder.pt`, `detoker.pt`, `vocab.json`, `merges.txt`',
     compared: 'names and shapes of all weights, token ids, pixels',
     tests: [
-      tests('pipeline/test/published-model', 'a model of min-dalle'),
+      tests('pipeline/test/integration/published-model', 'a model of min-dalle'),
       tests(
         'vqgan/test/release',
         'a decoder without its encoder',
@@ -120,7 +120,7 @@ const rows = [
     model: 'sampling',
     files: '',
     compared: 'the distribution before sampling, and how often each token is sampled from it',
-    tests: [tests('decoder/test/sampling'), tests('decoder/test/sampling-reference')],
+    tests: [tests('decoder/test/sampling'), tests('decoder/test/integration/sampling-reference')],
   },
   {
     model: 'writing',
@@ -130,7 +130,7 @@ const rows = [
       tests('decoder/test/release'),
       tests('vqgan/test/release'),
       tests('pipeline/test/release-folder'),
-      tests('pipeline/test/model-folder', 'writeModelFolder'),
+      tests('pipeline/test/integration/write-model-folder', 'writeModelFolder'),
       tests('decoder/test/onnx'),
       tests('text-encoder/test/onnx'),
       tests('vqgan/test/onnx'),
@@ -142,7 +142,7 @@ const rows = [
     files: '',
     compared:
       "downloads from a server that cuts connections, sends wrong bytes and refuses; the layout of the Python libraries' cache",
-    tests: [tests('weights/test/hub'), tests('pipeline/test/published-model', 'a model of the hub')],
+    tests: [tests('weights/test/hub'), tests('pipeline/test/integration/published-model', 'a model of the hub')],
   },
   {
     model: 'damaged and hostile files',

@@ -113,8 +113,8 @@ const convolutions: readonly Convolution[] = [
     stride: 2,
     padding: [0, 0, 0, 0],
   },
-  { name: '32 channels', image: [2, 32, 9, 9], kernel: [32, 32, 3, 3], stride: 1, padding: [1, 1, 1, 1] },
-  { name: '32 channels, stride 2', image: [2, 32, 8, 8], kernel: [32, 32, 3, 3], stride: 2, padding: [0, 0, 1, 1] },
+  { name: '32 channels', image: [2, 32, 3, 4], kernel: [32, 32, 3, 3], stride: 1, padding: [1, 1, 1, 1] },
+  { name: '32 channels, stride 2', image: [2, 32, 4, 4], kernel: [32, 32, 3, 3], stride: 2, padding: [0, 0, 1, 1] },
   { name: 'stride 2, 1×1', image: [2, 2, 5, 5], kernel: [3, 2, 1, 1], stride: 2, padding: [0, 0, 0, 0] },
   { name: 'patches of 4×4', image: [2, 3, 8, 8], kernel: [5, 3, 4, 4], stride: 4, padding: [0, 0, 0, 0] },
   { name: 'stride 3, 2×3, asymmetric', image: [1, 2, 9, 10], kernel: [2, 2, 2, 3], stride: 3, padding: [1, 0, 2, 1] },
@@ -422,7 +422,7 @@ const table: { readonly [Name in Exclude<g.OperatorName, 'input' | 'parameter'>]
       upsampled([1, 2, 3, 2], [2, 2, 1, 1], 2, '1×1'),
       upsampled([2, 2, 3, 3], [2, 2, 3, 3], 1, 'once'),
       upsampled([1, 1, 1, 1], [2, 1, 3, 3], 2, 'one pixel'),
-      upsampled([2, 32, 5, 4], [32, 32, 3, 3], 2, '32 channels'),
+      upsampled([2, 32, 3, 2], [32, 32, 3, 3], 2, '32 channels'),
     ];
   },
 };

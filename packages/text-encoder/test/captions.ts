@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { expect } from 'vitest';
 
 export const read = (name: string) => readFileSync(new URL(`fixtures/captions/${name}`, import.meta.url), 'utf8');
 
@@ -25,3 +26,16 @@ export const bpeFiles = {
   vocab: JSON.parse(read('bpe/vocab.json')) as Record<string, number>,
   merges: read('bpe/merges.txt'),
 };
+
+/** Fails with the number, the beginning and the error of every caption for which the check throws. */
+export function expectForEvery(captions: readonly Row[], check: (row: Row) => void): void {
+  const failures = captions.flatMap((row, index) => {
+    try {
+      check(row);
+      return [];
+    } catch (error) {
+      return [`caption ${index}, ${JSON.stringify(row.caption.slice(0, 40))}: ${(error as Error).message}`];
+    }
+  });
+  expect(failures).toEqual([]);
+}

@@ -5,7 +5,7 @@ import { fixText } from '../src/captions/fix-text.js';
 import { unescapeHtml } from '../src/captions/html-entities.js';
 import { transliterate } from '../src/captions/transliterate.js';
 import { WordSplitter } from '../src/captions/word-splitter.js';
-import { rows, wordFrequencies } from './captions.js';
+import { expectForEvery, rows, wordFrequencies } from './captions.js';
 
 const normalizer = new TextNormalizer(wordFrequencies);
 
@@ -15,17 +15,16 @@ describe('the results of the published code', () => {
     expect(rows.some(({ random }) => random.length > 1)).toBe(true);
   });
 
-  test.each(rows.map((row, index) => [index, row.caption.slice(0, 40), row] as const))(
-    'are those of caption %i, %j',
-    (_index, _start, { caption, fixed, demojized, random, normalized }) => {
+  test('are those of every caption', () => {
+    expectForEvery(rows, ({ caption, fixed, demojized, random, normalized }) => {
       const drawn = random.values();
       expect(fixText(caption)).toBe(fixed);
       expect(demojize(caption)).toBe(demojized);
       const seeded = new TextNormalizer(wordFrequencies, { random: () => drawn.next().value! });
       expect(seeded.normalize(caption)).toBe(normalized);
       expect(drawn.next().done).toBe(true);
-    },
-  );
+    });
+  });
 });
 
 describe('normalize', () => {
@@ -77,9 +76,10 @@ describe('transliterate', () => {
   });
 
   test('returns ASCII for every character', () => {
-    for (let code = 0; code <= 0x10ffff; code += 7) {
-      expect(transliterate(String.fromCodePoint(code))).toMatch(/^\p{ASCII}*$/u);
-    }
+    const others = [];
+    for (let code = 0; code <= 0x10ffff; code += 7)
+      if (!/^\p{ASCII}*$/u.test(transliterate(String.fromCodePoint(code)))) others.push(code.toString(16));
+    expect(others).toEqual([]);
   });
 });
 

@@ -9,7 +9,7 @@ import {
   tokenizerFromWordPieceFiles,
 } from '@dalle-mini/text-encoder/tokenizers';
 import { describe, expect, test } from 'vitest';
-import { bpeFiles, maxLength, type Row, read, rows, wordFrequencies } from './captions.js';
+import { bpeFiles, expectForEvery, maxLength, type Row, read, rows, wordFrequencies } from './captions.js';
 import { families, readModel, tokens, vocabularies } from './hugging-face.js';
 
 const bpe = await tokenizerFromBpeFiles(bpeFiles);
@@ -28,15 +28,14 @@ describe.each<[string, keyof Row['tokens'], TextTokenizer, number]>([
   ['BertTokenizerFast', 'cased', await wordPiece('cased', false), 0],
   ['min-dalle', 'minDalle', minDalle, 1],
 ])('the tokenizer of %s', (_, name, tokenizer, padId) => {
-  test.each(rows.map((row, index) => [index, row.caption.slice(0, 40), row] as const))(
-    'has the ids and the mask of caption %i, %j',
-    (_index, _start, { caption, tokens }) => {
+  test('has the ids and the mask of every caption', () => {
+    expectForEvery(rows, ({ caption, tokens }) => {
       const expected = tokens[name];
       const batch = tokenizer.encode([caption], maxLength);
       expect([...batch.ids]).toEqual([...expected, ...Array(maxLength - expected.length).fill(padId)]);
       expect([...batch.attentionMask]).toEqual(Array.from(batch.ids, (__, place) => (place < expected.length ? 1 : 0)));
-    },
-  );
+    });
+  });
 
   test('is fast for 100,000 characters without a space', () => {
     expect(ids(tokenizer, 'cat'.repeat(33_334))).toHaveLength(maxLength);
@@ -79,9 +78,8 @@ describe("Hugging Face's tokenizers", () => {
 });
 
 describe('DalleBartProcessor', () => {
-  test.each(rows.map((row, index) => [index, row] as const))(
-    'has the ids of caption %i',
-    (_, { random, caption, tokens }) => {
+  test('has the ids of every caption', () => {
+    expectForEvery(rows, ({ random, caption, tokens }) => {
       const drawn = random.values();
       const normalizer = new TextNormalizer(wordFrequencies, { random: () => drawn.next().value! });
       const text = caption === '' ? normalizer.normalize('') : caption;
@@ -89,8 +87,8 @@ describe('DalleBartProcessor', () => {
       const batch = tokenizer.encode([text], maxLength);
       const length = batch.attentionMask.reduce((sum, mask) => sum + mask);
       expect([...batch.ids.subarray(0, length)]).toEqual(tokens.processor);
-    },
-  );
+    });
+  });
 
   test('does not normalize the empty caption, which is the unconditional one', () => {
     const tokenizer = normalizingTokenizer(bpe, new TextNormalizer(wordFrequencies));

@@ -11,7 +11,7 @@ import { fromFloat32 } from '@dalle-mini/weights';
 import { HubError } from '@dalle-mini/weights/hub';
 import { writeCheckpointFile, writeFlaxCheckpointFile } from '@dalle-mini/weights/node';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { greedy, merges, publishedConfig, publishedTensors, randomVqgan, tokensOf, vocab } from './published-parts.js';
+import { greedy, merges, publishedConfig, publishedTensors, randomVqgan, tokensOf, vocab } from '../published-parts.js';
 
 let root: string;
 const at = (...path: string[]) => join(root, ...path);

@@ -5,17 +5,17 @@ import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { fixture } from '@dalle-mini/testing/published';
 import { toFloat32 } from '@dalle-mini/weights';
 import { afterAll, describe, expect, test } from 'vitest';
-import { distribution, sample } from '../src/sampling.js';
-import { chiSquare, criticalChiSquare } from './chi-square.js';
-import { floats } from './published.js';
-import { float, inputsOf, lastUniform, type Options, valuesOf } from './sampling-options.js';
+import { distribution, sample } from '../../src/sampling.js';
+import { chiSquare, criticalChiSquare } from '../chi-square.js';
+import { floats } from '../published.js';
+import { float, inputsOf, lastUniform, type Options, valuesOf } from '../sampling-options.js';
 
 const runtime = new OnnxRuntime();
 afterAll(() => runtime.dispose());
 
 type Setting = Options & { readonly guidanceScale: number };
 
-const { description, tensors } = fixture(new URL('fixtures/sampling', import.meta.url));
+const { description, tensors } = fixture(new URL('../fixtures/sampling', import.meta.url));
 const { rows, settings } = description as { rows: readonly string[]; settings: readonly Setting[] };
 const conditional = floats(tensors.get('conditional')!);
 const unconditional = floats(tensors.get('unconditional')!);

@@ -11,13 +11,13 @@ import { grad } from '@dalle-mini/graph/training';
 import { fixture, integers } from '@dalle-mini/testing/published';
 import { toFloat32, toInt32 } from '@dalle-mini/weights';
 import { afterAll, describe, expect, test } from 'vitest';
-import { relativeError } from './compare.js';
-import { floats, parametersOf } from './published.js';
+import { relativeError } from '../compare.js';
+import { floats, parametersOf } from '../published.js';
 
 const runtime = new OnnxRuntime();
 afterAll(() => runtime.dispose());
 
-const { description, tensors } = fixture(new URL('fixtures/options', import.meta.url));
+const { description, tensors } = fixture(new URL('../fixtures/options', import.meta.url));
 const { base, variants, initialGains } = description as {
   base: object;
   variants: Record<string, object>;
