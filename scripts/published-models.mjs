@@ -23,9 +23,9 @@ const rows = [
       tests('text-encoder/test/bart', "DALL·E Mini's published text encoder", 'importTextEncoder'),
       tests('text-encoder/test/bart-text-encoder'),
       tests('decoder/test/dalle-mini'),
-      tests('decoder/test/release', 'importDecoder'),
+      tests('decoder/test/published', 'importDecoder'),
       tests('text-encoder/test/vocabulary-files', 'the tokenizer of BartTokenizerFast'),
-      tests('pipeline/test/integration/published-model', 'a DALL·E Mini as it was released'),
+      tests('pipeline/test/integration/published-model', 'a published DALL·E Mini'),
     ],
   },
   {
@@ -35,7 +35,7 @@ const rows = [
     tests: [
       tests('decoder/test/integration/options'),
       tests('text-encoder/test/bart', "DALL·E Mini's published text encoder gives the same hidden states, variant"),
-      tests('decoder/test/release', 'importDecoderConfig'),
+      tests('decoder/test/published', 'importDecoderConfig'),
       tests('text-encoder/test/bart', 'importTextEncoderConfig'),
     ],
   },
@@ -46,7 +46,7 @@ const rows = [
     tests: [
       tests('pipeline/test/integration/published-model', 'a model of min-dalle'),
       tests(
-        'vqgan/test/release',
+        'vqgan/test/published',
         'a decoder without its encoder',
         'openVqganTokenizer, of released files reads detoker.pt',
       ),
@@ -59,7 +59,7 @@ const rows = [
     compared: 'tokens of images, pixels of tokens',
     tests: [
       tests(
-        'vqgan/test/release',
+        'vqgan/test/published',
         'a release of vqgan-jax',
         'openVqganTokenizer, of released files opens config.json and flax_model.msgpack',
       ),
@@ -71,7 +71,7 @@ const rows = [
     compared: 'tokens of images, pixels of tokens, gradients of training',
     tests: [
       tests(
-        'vqgan/test/release',
+        'vqgan/test/published',
         'a release of taming',
         'a release of gumbel',
         "openVqganTokenizer, of released files finds the files in Taming's folders",
@@ -102,7 +102,7 @@ const rows = [
     tests: [
       tests('clip/test/clip'),
       tests('clip/test/clip-ranker'),
-      tests('clip/test/weights'),
+      tests('clip/test/published'),
       tests('clip/test/pixels'),
       tests('clip/test/tokenizer'),
     ],
@@ -127,9 +127,9 @@ const rows = [
     files: 'the published layouts of DALL·E Mini and of vqgan-jax, safetensors, ONNX',
     compared: 'names, shapes and bytes as in the published files; outputs after reading them again',
     tests: [
-      tests('decoder/test/release'),
-      tests('vqgan/test/release'),
-      tests('pipeline/test/release-folder'),
+      tests('decoder/test/published'),
+      tests('vqgan/test/published'),
+      tests('pipeline/test/write-published'),
       tests('pipeline/test/integration/write-model-folder', 'writeModelFolder'),
       tests('decoder/test/onnx'),
       tests('text-encoder/test/onnx'),
