@@ -139,7 +139,7 @@ export interface AdafactorOptions extends WeightDecayOptions {
   readonly epsilon?: number | undefined;
   /**
    * Returns the two axes along which the second moments of a parameter are factored: only their means along each of these axes are
-   * kept. `undefined` keeps the second moments of all elements. Default {@link largestAxes}.
+   * kept. `undefined` keeps the second moments of all elements. Default the two largest axes.
    */
   readonly factoredAxes?: ((shape: Shape) => readonly [number, number] | undefined) | undefined;
 }
