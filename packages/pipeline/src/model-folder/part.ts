@@ -207,16 +207,17 @@ export function stayInFile(tensors: readonly TensorLocation[]): boolean {
 export async function openPart<Config>(folder: string, kind: PartKind<Config>): Promise<Part<Config, StoredParameter>> {
   const configPath = join(folder, configFile);
   const path = join(folder, weightsFile);
-  const [json, located] = await Promise.all([readJson(configPath), inFile(path, () => locateTensors(path))]);
-  const config = json as Config;
-  // Parts are read concurrently, and building the graph of one blocks the event loop for 10 ms or more: let others run
-  // first.
-  await setImmediate();
+  // The configuration first, so that the same file is named whenever both are missing.
+  const config = (await readJson(configPath)) as Config;
   try {
     kind.check(config, configPath);
   } catch (error) {
     throw new ModelFolderError((error as Error).message, { cause: error });
   }
+  const located = await inFile(path, () => locateTensors(path));
+  // Parts are read concurrently, and building the graph of one blocks the event loop for 10 ms or more: let others run
+  // first.
+  await setImmediate();
   const declared = kind.parameters(config);
   const parameters = await inFile(path, async () => {
     const tensors = [...matchParameters(declared, located).values()].flatMap(({ parts }) =>
