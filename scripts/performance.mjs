@@ -34,7 +34,7 @@ const commands = {
   'dtype-loss': 'dtype-loss --',
 };
 const results = await readResults('benchmarks/results');
-/** On two cores of a machine whose processor has AVX-512. */
+/** On two cores of a machine with AVX-512. */
 const withAvx512 = await readResults('benchmarks/results/avx512');
 
 /** What drew or decoded in one run: this project, in some dtype, and the peers beside it. */
@@ -336,9 +336,8 @@ ${stageLines.join('\n')}
 
 ## With AVX-512
 
-The same on two cores of a server's processor with AVX-512 and a cache of 300 MB (${rates(fast)}), where PyTorch was ${contenders(measuredWithAvx512).minDalle.engine.replace(/^.*PyTorch /, '')}.
-PyTorch is two to four times as fast there as above and this project one and a half times, so the ratios are smaller.
-\`q8\` had scales for blocks of all matrices then, with which the machine above takes a fifth longer.
+The same on two cores of a server with AVX-512 and AMX (${withAvx512.mini.about.processor}, ${rates(fast)}), where PyTorch is ${contenders(measuredWithAvx512).minDalle.engine.replace(/^.*PyTorch /, '')}.
+Both sides are faster there, PyTorch more so, and the ratios are smaller.
 
 | | target | here | peer | ratio | roofline | reached |
 | --- | --- | ---: | ---: | ---: | ---: | --- |
