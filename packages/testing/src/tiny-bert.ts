@@ -2,6 +2,23 @@ import { input, ParameterScope, type Tensor, type TensorData } from '@dalle-mini
 import { bert, parseBertConfig } from '@dalle-mini/text-encoder';
 import { fromFloat32 } from '@dalle-mini/weights';
 
+/** The `tokenizer.json` of a BERT with these tokens, of which the first four are `[PAD]`, `[UNK]`, `[CLS]` and `[SEP]`. */
+export function wordPieceTokenizer(vocabulary: readonly string[]) {
+  return {
+    added_tokens: vocabulary.slice(0, 4).map((content, id) => ({ id, content, special: true })),
+    normalizer: { type: 'BertNormalizer', clean_text: true, handle_chinese_chars: true, lowercase: true },
+    pre_tokenizer: { type: 'BertPreTokenizer' },
+    post_processor: { type: 'BertProcessing', sep: ['[SEP]', 3], cls: ['[CLS]', 2] },
+    decoder: null,
+    model: {
+      type: 'WordPiece',
+      unk_token: '[UNK]',
+      continuing_subword_prefix: '##',
+      vocab: Object.fromEntries(vocabulary.map((token, id) => [token, id])),
+    },
+  };
+}
+
 /**
  * The files of a BERT that knows some words.
  *
@@ -24,19 +41,7 @@ export function tinyBert(
     type_vocab_size: 2,
     layer_norm_eps: 1e-12,
   };
-  const tokenizer = {
-    added_tokens: vocabulary.slice(0, 4).map((content, id) => ({ id, content, special: true })),
-    normalizer: { type: 'BertNormalizer', clean_text: true, handle_chinese_chars: true, lowercase: true },
-    pre_tokenizer: { type: 'BertPreTokenizer' },
-    post_processor: { type: 'BertProcessing', sep: ['[SEP]', 3], cls: ['[CLS]', 2] },
-    decoder: null,
-    model: {
-      type: 'WordPiece',
-      unk_token: '[UNK]',
-      continuing_subword_prefix: '##',
-      vocab: Object.fromEntries(vocabulary.map((token, id) => [token, id])),
-    },
-  };
+  const tokenizer = wordPieceTokenizer(vocabulary);
   const scope = new ParameterScope();
   const parsed = parseBertConfig(config);
   bert(scope, parsed, input('ids', [1, 4], 'int32'), input('attentionMask', [1, 4], 'int32'));

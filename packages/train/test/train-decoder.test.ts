@@ -1,48 +1,17 @@
 import { join } from 'node:path';
-import type { ImageTokenizer, RgbImage } from '@dalle-mini/core';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
-import { temporaryFolder } from '@dalle-mini/testing/folders';
-import { captionBert, decoderModel, decoderRun, grids } from '@dalle-mini/testing/tiny-training';
+import { captionBert, decoderRun, grids } from '@dalle-mini/testing/tiny-training';
 import { HuggingFaceTextEncoder } from '@dalle-mini/text-encoder';
-import { type DecoderTraining, type MetricsRecord, readMetrics, trainDecoder } from '@dalle-mini/train';
+import type { DecoderTraining } from '@dalle-mini/train';
 import sharp from 'sharp';
 import { afterAll, describe, expect, test } from 'vitest';
 import { recordingRuntime } from './recording-runtime.js';
+import { type Changes, decoderTrainer, grayTokenizer, meanLoss } from './tiny-trainers.js';
 
 const runtime = new OnnxRuntime({ threads: 1 });
 afterAll(() => runtime.dispose());
 
-type Changes = Partial<Omit<DecoderTraining, 'config'>> & { config?: Partial<DecoderTraining['config']> };
-
-/** Trains with the options of `decoderRun` and some changes. */
-async function train({ config, ...changes }: Changes = {}) {
-  const folder = changes.folder ?? (await temporaryFolder());
-  const parameters = await trainDecoder({
-    ...decoderRun,
-    runtime,
-    ...changes,
-    folder,
-    config: { ...decoderRun.config, ...config },
-  });
-  return { folder, parameters, metrics: await readMetrics(join(folder, 'metrics.jsonl')) };
-}
-
-const meanLoss = (records: readonly MetricsRecord[]) =>
-  records.reduce((sum, { loss }) => sum + loss!, 0) / records.length;
-
-/** Decodes each token to a pixel of its gray. */
-const grayTokenizer: ImageTokenizer = {
-  imageSize: decoderModel.gridSize,
-  gridSize: decoderModel.gridSize,
-  vocabularySize: decoderModel.vocabularySize,
-  encode: () => Promise.reject(new Error('unused')),
-  decode: async (all) =>
-    all.map((tokens): RgbImage => {
-      const data = Uint8Array.from({ length: 3 * tokens.length }, (_, i) => 10 * tokens[Math.floor(i / 3)]!);
-      return { width: decoderModel.gridSize, height: decoderModel.gridSize, data };
-    }),
-  dispose: async () => undefined,
-};
+const train = decoderTrainer(runtime);
 
 describe('captions', () => {
   /** Returns the number of words, including [CLS], of each training caption. */
@@ -134,7 +103,7 @@ describe('refuses', () => {
   const recording = recordingRuntime();
   const { config, tokenizer } = captionBert;
   const { model } = decoderRun.config;
-  const refused: [string, Changes, RegExp][] = [
+  const refused: [string, Changes<DecoderTraining>, RegExp][] = [
     [
       'grids of another size',
       { config: { model: { ...model, gridSize: 8 } } },
@@ -186,7 +155,7 @@ describe('refuses', () => {
       { textEncoder: { kind: 'trained', config, tokenizer, maxLength: 17, parameters: new Map() } },
       /textEncoder.maxLength must be at most 16, the positions of the encoder, not 17\./,
     ],
-    ['an unknown option', { decay: 1 } as Changes, /The option decay of trainDecoder is not known\./],
+    ['an unknown option', { decay: 1 } as Changes<DecoderTraining>, /The option decay of trainDecoder is not known\./],
     [
       'a model without layers',
       { config: { model: { ...model, layers: 0 } } },

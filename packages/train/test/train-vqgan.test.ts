@@ -1,28 +1,15 @@
-import { join } from 'node:path';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { temporaryFolder } from '@dalle-mini/testing/folders';
 import { pictures, vqganRun } from '@dalle-mini/testing/tiny-training';
-import { readMetrics, trainVqgan, type VqganTraining } from '@dalle-mini/train';
+import type { VqganTraining } from '@dalle-mini/train';
 import { afterAll, describe, expect, test } from 'vitest';
 import { recordingRuntime } from './recording-runtime.js';
+import { type Changes, vqganTrainer } from './tiny-trainers.js';
 
 const runtime = new OnnxRuntime({ threads: 1 });
 afterAll(() => runtime.dispose());
 
-type Changes = Partial<Omit<VqganTraining, 'config'>> & { config?: Partial<VqganTraining['config']> };
-
-/** Trains with the options of `vqganRun` and some changes. */
-async function train({ config, ...changes }: Changes = {}) {
-  const folder = changes.folder ?? (await temporaryFolder());
-  const parameters = await trainVqgan({
-    ...vqganRun,
-    runtime,
-    ...changes,
-    folder,
-    config: { ...vqganRun.config, ...config },
-  });
-  return { folder, parameters, metrics: await readMetrics(join(folder, 'metrics.jsonl')) };
-}
+const train = vqganTrainer(runtime);
 
 describe('codes', () => {
   const codebook = 'quantize.embedding.weight';
@@ -114,7 +101,7 @@ describe('batches', () => {
 
   test('vary between epochs, which follow from the position or from the sampler', async () => {
     const { dataset } = vqganRun;
-    const variations = async (changes: Changes) => {
+    const variations = async (changes: Changes<VqganTraining>) => {
       const seen = new Set<string>();
       const get = (index: number, variation = 0) => {
         seen.add(`${index} ${variation}`);
@@ -154,7 +141,7 @@ describe('batches', () => {
 });
 
 describe('refuses', () => {
-  const refused: [string, Changes, RegExp][] = [
+  const refused: [string, Changes<VqganTraining>, RegExp][] = [
     [
       'images of another size',
       { config: { model: { ...vqganRun.config.model, resolution: 32 } } },

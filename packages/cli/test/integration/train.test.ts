@@ -4,6 +4,7 @@ import { setTimeout } from 'node:timers/promises';
 import { readModelFolder, readVqgan } from '@dalle-mini/pipeline';
 import { temporaryFolder } from '@dalle-mini/testing/folders';
 import { writeTinyModel } from '@dalle-mini/testing/tiny-model';
+import { tinyVqgan } from '@dalle-mini/testing/tiny-vqgan';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { dalleMini } from './dalle-mini.js';
@@ -29,18 +30,7 @@ const vqganSettings = {
   checkpointEvery: 4,
   evaluateEvery: 4,
   dataset: { type: 'folder', path: 'pictures', crop: 'random' },
-  model: {
-    resolution: 16,
-    inChannels: 3,
-    ch: 8,
-    chMult: [1, 2],
-    numResBlocks: 1,
-    attnResolutions: [],
-    zChannels: 8,
-    embedDim: 4,
-    nEmbed: 32,
-    normGroups: 4,
-  },
+  model: tinyVqgan,
   training: { batchSize: 2, stepsPerRun: 2, learningRate: 0.001, warmUpSteps: 2, averageDecay: 0.9 },
 };
 

@@ -1,49 +1,18 @@
 import { join } from 'node:path';
-import type { ImageTokenizer, RgbImage } from '@dalle-mini/core';
 import { DalleMiniDecoder } from '@dalle-mini/decoder';
 import type { TensorData } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
-import { temporaryFolder } from '@dalle-mini/testing/folders';
 import { decoderModel, decoderRun, wordEncoder } from '@dalle-mini/testing/tiny-training';
-import { type DecoderTraining, type MetricsRecord, readMetrics, trainDecoder } from '@dalle-mini/train';
+import type { MetricsRecord } from '@dalle-mini/train';
 import { readCheckpointFile } from '@dalle-mini/weights/node';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { decoderTrainer, grayTokenizer, meanLoss } from '../tiny-trainers.js';
 
 const runtime = new OnnxRuntime({ threads: 1 });
 afterAll(() => runtime.dispose());
 
-type Changes = Partial<Omit<DecoderTraining, 'config'>> & { config?: Partial<DecoderTraining['config']> };
-
-/** Trains with the options of `decoderRun` and some changes. */
-async function train({ config, ...changes }: Changes = {}) {
-  const folder = changes.folder ?? (await temporaryFolder());
-  const parameters = await trainDecoder({
-    ...decoderRun,
-    runtime,
-    ...changes,
-    folder,
-    config: { ...decoderRun.config, ...config },
-  });
-  return { folder, parameters, metrics: await readMetrics(join(folder, 'metrics.jsonl')) };
-}
-
-const meanLoss = (records: readonly MetricsRecord[]) =>
-  records.reduce((sum, { loss }) => sum + loss!, 0) / records.length;
-
-/** Decodes each token to a pixel of its gray. */
-const grayTokenizer: ImageTokenizer = {
-  imageSize: decoderModel.gridSize,
-  gridSize: decoderModel.gridSize,
-  vocabularySize: decoderModel.vocabularySize,
-  encode: () => Promise.reject(new Error('unused')),
-  decode: async (all) =>
-    all.map((tokens): RgbImage => {
-      const data = Uint8Array.from({ length: 3 * tokens.length }, (_, i) => 10 * tokens[Math.floor(i / 3)]!);
-      return { width: decoderModel.gridSize, height: decoderModel.gridSize, data };
-    }),
-  dispose: async () => undefined,
-};
+const train = decoderTrainer(runtime);
 
 describe('a trained decoder', () => {
   const prompts = ['red circle', 'green square', 'blue stripe', 'yellow circle'];

@@ -2,32 +2,19 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TensorData } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
-import { temporaryFolder } from '@dalle-mini/testing/folders';
 import { size, vqganRun } from '@dalle-mini/testing/tiny-training';
-import { type MetricsRecord, readMetrics, trainVqgan, type VqganTraining } from '@dalle-mini/train';
+import type { MetricsRecord } from '@dalle-mini/train';
 import { toFloat32 } from '@dalle-mini/weights';
 import { readCheckpointFile } from '@dalle-mini/weights/node';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { recordingRuntime } from '../recording-runtime.js';
+import { vqganTrainer } from '../tiny-trainers.js';
 
 const runtime = new OnnxRuntime({ threads: 1 });
 afterAll(() => runtime.dispose());
 
-type Changes = Partial<Omit<VqganTraining, 'config'>> & { config?: Partial<VqganTraining['config']> };
-
-/** Trains with the options of `vqganRun` and some changes. */
-async function train({ config, ...changes }: Changes = {}) {
-  const folder = changes.folder ?? (await temporaryFolder());
-  const parameters = await trainVqgan({
-    ...vqganRun,
-    runtime,
-    ...changes,
-    folder,
-    config: { ...vqganRun.config, ...config },
-  });
-  return { folder, parameters, metrics: await readMetrics(join(folder, 'metrics.jsonl')) };
-}
+const train = vqganTrainer(runtime);
 
 const mean = (records: readonly MetricsRecord[], name: string) =>
   records.reduce((sum, record) => sum + record[name]!, 0) / records.length;
