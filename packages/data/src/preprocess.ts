@@ -1,4 +1,4 @@
-import type { RgbImage } from '@dalle-mini/core';
+import type { Fields, RgbImage } from '@dalle-mini/core';
 import { boolean, integer, object, oneOf, optional, readOptions, seedField, uniform } from '@dalle-mini/core';
 import sharp from 'sharp';
 import { DataError } from './data-error.js';
@@ -67,7 +67,7 @@ export async function preprocessImage(
   options: PreprocessOptions,
   captions: readonly string[] = [],
 ): Promise<RgbImage> {
-  const { imageSize, crop, flip, seed = 0 } = readOptions(preprocessFields, options, 'preprocessImage');
+  const { imageSize, crop, flip, seed = 0 } = readOptions(object(preprocessFields), options, 'preprocessImage');
   try {
     // 'error' accepts files for which decoders only warn, and refuses truncated ones.
     const source = sharp(encoded, { failOn: 'error' });
@@ -100,9 +100,9 @@ export async function preprocessImage(
 }
 
 /** The fields of {@link PreprocessOptions}. */
-export const preprocessFields = object<PreprocessOptions>({
+export const preprocessFields: Fields<PreprocessOptions> = {
   imageSize: integer({ min: 1, max: 8192 }),
   crop: optional(oneOf(['center', 'random']), 'center'),
   flip: optional(boolean(), false),
   seed: optional(seedField, 0),
-});
+};

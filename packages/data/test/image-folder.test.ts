@@ -79,7 +79,7 @@ describe('openImageFolder', () => {
     await expect(openImageFolder(empty, options)).rejects.toThrow('has no images. Add files that end in .jpg');
     const bare = await folderWith({ 'a.png': await twoColoredPng(8, 8, red, red) });
     await expect(openImageFolder(bare, options)).rejects.toThrow(
-      /1 of 1 images .* have no caption.*\. Write it into a\.txt/,
+      /^1 of 1 samples in .* cannot be used \(no caption: 1\)\. .*a\.png has no caption\. Write it into a\.txt/,
     );
     const blank = await folderWith({ 'a.png': await twoColoredPng(8, 8, red, red), 'a.txt': '\n' });
     await expect((await openImageFolder(blank, options)).get(0)).rejects.toThrow(/a\.txt has no caption/);

@@ -211,6 +211,16 @@ describe('openWebDataset', () => {
     await expect(openWebDataset(path, options)).rejects.toThrow(/shard-0\.tar: it is a pipe or a device, not a file/);
   });
 
+  test('leaves out a caption without an image', async () => {
+    const path = await tarWith([
+      ['a.txt', 'red'],
+      ['b.png', redPng],
+      ['b.txt', 'red'],
+    ]);
+    const dataset = await openWebDataset(path, options);
+    expect([dataset.length, (await dataset.get(0)).key]).toEqual([1, 'shard-0/b']);
+  });
+
   test('names the sample that lacks its image or its caption', async () => {
     const uncaptioned = await tarWith([['a.png', redPng]]);
     await expect(openWebDataset(uncaptioned, options)).rejects.toThrow(

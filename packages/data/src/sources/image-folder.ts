@@ -1,16 +1,24 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { extname, isAbsolute, join, posix, sep } from 'node:path';
-import { hash, object, parseJsonObject, quote, readConfig, readOptions, string } from '@dalle-mini/core';
-import { readBytes, readTextIfPresent, withFileErrors } from '@dalle-mini/core/node';
+import { object, parseJsonObject, quote, readConfig, readOptions, string } from '@dalle-mini/core';
+import { readTextIfPresent, withFileErrors } from '@dalle-mini/core/node';
 import { DataError } from '../data-error.js';
-import { checkIndex, type Dataset, type Sample } from '../dataset.js';
-import { type PreprocessOptions, preprocessFields, preprocessImage } from '../preprocess.js';
-import { captionsFromRecord, captionsFromText, captionsFromValue, imageExtensions } from './captions.js';
+import type { Dataset } from '../dataset.js';
+import { type PreprocessOptions, preprocessFields } from '../preprocess.js';
+import { captionsFromRecord, captionsFromValue, imageExtensions } from './captions.js';
+import { type Listing, type Omission, refuseOmissions, type SourceEntry, type SourceFile } from './listing.js';
+import { openListing } from './open-listing.js';
 
 /** An image file of the folder, by its path with forward slashes, and its captions if a file lists them. */
 interface ListedImage {
   readonly name: string;
   readonly captions?: readonly string[] | undefined;
+}
+
+/** What a list of captions names, and what it lacks. */
+interface Listed {
+  readonly images: readonly ListedImage[];
+  readonly omissions: readonly Omission[];
 }
 
 /**
@@ -38,26 +46,36 @@ interface ListedImage {
  * ```
  */
 export async function openImageFolder(folder: string, options: PreprocessOptions): Promise<Dataset> {
-  const preprocessing = readOptions(preprocessFields, options, 'openImageFolder');
+  const preprocessing = readOptions(object(preprocessFields), options, 'openImageFolder');
+  const listing = await listImageFolder(folder);
+  refuseOmissions(listing);
+  return openListing(listing, preprocessing);
+}
+
+/** Lists the images of a folder with their captions, as {@link openImageFolder} finds them. */
+export async function listImageFolder(folder: string): Promise<Listing> {
   const files = await listFiles(folder);
-  const listed =
+  const { images, omissions } =
     (await readMetadataLines(folder, files)) ??
     (await readCaptionsFile(folder, files)) ??
     listCaptionedImages(folder, files);
-  if (listed.length === 0) {
+  if (images.length + omissions.length === 0) {
     throw new DataError(`${folder} has no images. Add files that end in ${[...imageExtensions].join(', ')}.`);
   }
-  return {
-    length: listed.length,
-    async get(index: number, variation = 0): Promise<Sample> {
-      checkIndex(index, listed.length);
-      const { name, captions = await readCaptions(folder, name) } = listed[index]!;
-      const path = join(folder, name);
-      const encoded = await readBytes(path);
-      const seed = hash(preprocessing.seed ?? 0, index, variation);
-      return { key: name, image: await preprocessImage(encoded, path, { ...preprocessing, seed }, captions), captions };
-    },
-  };
+  const entries: SourceEntry[] = [];
+  for (const { name, captions } of images) {
+    const captionFiles = captions
+      ? []
+      : [{ ...(await sourceFile(folder, captionFile(name))), format: 'text' as const }];
+    entries.push({ key: name, image: await sourceFile(folder, name), captions, captionFiles });
+  }
+  return { source: folder, entries: { length: entries.length, get: (index) => entries[index]! }, omissions };
+}
+
+async function sourceFile(folder: string, name: string): Promise<SourceFile> {
+  const path = join(folder, name);
+  const { size, mtimeMs } = await withFileErrors('read', path, () => stat(path));
+  return { name: path, path, size, modified: mtimeMs };
 }
 
 /** Paths of all files below a folder, with forward slashes, sorted. */
@@ -89,57 +107,52 @@ const metadataAction = 'Write a line such as {"file_name": "cat.jpg", "text": "a
 const metadataFields = object<{ file_name: string }>({ file_name: string() }, { unknown: 'ignore' });
 const captionsAction = 'Write an object such as {"cat.jpg": "a cat"}.';
 
-async function readMetadataLines(folder: string, files: ReadonlySet<string>): Promise<ListedImage[] | undefined> {
+async function readMetadataLines(folder: string, files: ReadonlySet<string>): Promise<Listed | undefined> {
   const path = join(folder, 'metadata.jsonl');
   const text = await readTextIfPresent(path);
-  return text?.split('\n').flatMap((line, index) => {
-    if (line.trim() === '') return [];
+  if (text === undefined) return undefined;
+  const images: ListedImage[] = [];
+  const omissions: Omission[] = [];
+  text.split('\n').forEach((line, index) => {
+    if (line.trim() === '') return;
     const place = `${path}, line ${index + 1}`;
     const record = parseJsonObject(line, place, metadataAction);
     const { file_name } = readConfig(metadataFields, record, place, metadataAction);
     const name = checkListedName(file_name, place, files);
     const captions = captionsFromRecord(record);
-    if (!captions?.length) {
-      throw new DataError(
-        `${place} has no caption for ${name}. Add "text", "caption" or "captions" with at least one caption.`,
-      );
-    }
-    return [{ name, captions }];
+    const message = `${place} has no caption for ${name}. Add "text", "caption" or "captions" with at least one caption.`;
+    if (captions?.length) images.push({ name, captions });
+    else omissions.push({ key: name, reason: 'empty-caption', message });
   });
+  return { images, omissions };
 }
 
-async function readCaptionsFile(folder: string, files: ReadonlySet<string>): Promise<ListedImage[] | undefined> {
+async function readCaptionsFile(folder: string, files: ReadonlySet<string>): Promise<Listed | undefined> {
   const path = join(folder, 'captions.json');
   const text = await readTextIfPresent(path);
   if (text === undefined) return undefined;
-  return Object.entries(parseJsonObject(text, path, captionsAction)).map(([listedName, value]) => {
+  const images: ListedImage[] = [];
+  const omissions: Omission[] = [];
+  for (const [listedName, value] of Object.entries(parseJsonObject(text, path, captionsAction))) {
     const name = checkListedName(listedName, path, files);
     const captions = captionsFromValue(value);
-    if (!captions?.length)
-      throw new DataError(`${path} has no caption for ${name}. Write a string or an array of strings.`);
-    return { name, captions };
-  });
+    const message = `${path} has no caption for ${name}. Write a string or an array of strings.`;
+    if (captions?.length) images.push({ name, captions });
+    else omissions.push({ key: name, reason: 'empty-caption', message });
+  }
+  return { images, omissions };
 }
 
-function listCaptionedImages(folder: string, files: ReadonlySet<string>): ListedImage[] {
-  const images = [...files].filter((name) => imageExtensions.has(extname(name).toLowerCase()));
-  const bare = images.filter((name) => !files.has(captionFile(name)));
-  if (bare.length > 0) {
-    throw new DataError(
-      `${bare.length} of ${images.length} images in ${folder} have no caption, such as ${bare[0]}. ` +
-        `Write it into ${captionFile(bare[0]!)}, or list all captions in metadata.jsonl or captions.json.`,
-    );
-  }
-  return images.map((name) => ({ name }));
+function listCaptionedImages(folder: string, files: ReadonlySet<string>): Listed {
+  const names = [...files].filter((name) => imageExtensions.has(extname(name).toLowerCase()));
+  const bare = names.filter((name) => !files.has(captionFile(name)));
+  const omissions = bare.map((name): Omission => {
+    const message = `${join(folder, name)} has no caption. Write it into ${captionFile(name)}, or list all captions in metadata.jsonl or captions.json.`;
+    return { key: name, reason: 'no-caption', message };
+  });
+  return { images: names.filter((name) => files.has(captionFile(name))).map((name) => ({ name })), omissions };
 }
 
 function captionFile(imageName: string): string {
   return `${imageName.slice(0, imageName.length - extname(imageName).length)}.txt`;
-}
-
-async function readCaptions(folder: string, imageName: string): Promise<string[]> {
-  const path = join(folder, captionFile(imageName));
-  const captions = captionsFromText((await readTextIfPresent(path)) ?? '');
-  if (captions.length === 0) throw new DataError(`${path} has no caption. Write one per line.`);
-  return captions;
 }

@@ -33,17 +33,11 @@ export async function indexTar(path: string): Promise<TarMember[]> {
   }
 }
 
-/** Reads the bytes of one member. */
-export async function readTarMember(path: string, member: TarMember): Promise<Uint8Array> {
-  const file = await openFile(path);
-  try {
-    return await withFileErrors('read', path, () => readExactly(file, path, member.offset, member.size));
-  } finally {
-    await file.close();
-  }
-}
-
-async function readExactly(file: FileHandle, path: string, offset: number, size: number): Promise<Uint8Array> {
+/**
+ * Reads bytes from an archive.
+ * @throws DataError if it ends before.
+ */
+export async function readExactly(file: FileHandle, path: string, offset: number, size: number): Promise<Uint8Array> {
   const bytes = new Uint8Array(size);
   let done = 0;
   while (done < size) {

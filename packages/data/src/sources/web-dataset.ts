@@ -1,12 +1,21 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { hash, parseJsonObject, readOptions } from '@dalle-mini/core';
+import { object, readOptions } from '@dalle-mini/core';
 import { withFileErrors } from '@dalle-mini/core/node';
 import { DataError } from '../data-error.js';
-import { checkIndex, type Dataset, type Sample } from '../dataset.js';
-import { type PreprocessOptions, preprocessFields, preprocessImage } from '../preprocess.js';
-import { captionsFromRecord, captionsFromText, imageExtensions } from './captions.js';
-import { indexTar, readTarMember, type TarMember } from './tar-index.js';
+import type { Dataset } from '../dataset.js';
+import { type PreprocessOptions, preprocessFields } from '../preprocess.js';
+import { imageExtensions } from './captions.js';
+import {
+  type Listing,
+  type Omission,
+  type OmissionReason,
+  refuseOmissions,
+  type SourceEntries,
+  type SourceEntry,
+} from './listing.js';
+import { openListing } from './open-listing.js';
+import { indexTar, type TarMember } from './tar-index.js';
 
 /** Limits of members in bytes, far above the usual images and captions. */
 const imageByteLimit = 512 * 1024 ** 2;
@@ -35,28 +44,35 @@ const captionByteLimit = 1024 ** 2;
  * ```
  */
 export async function openWebDataset(source: string | readonly string[], options: PreprocessOptions): Promise<Dataset> {
-  const preprocessing = readOptions(preprocessFields, options, 'openWebDataset');
+  const preprocessing = readOptions(object(preprocessFields), options, 'openWebDataset');
+  const listing = await listWebDataset(source);
+  refuseOmissions(listing);
+  return openListing(listing, preprocessing);
+}
+
+/** Lists the samples of WebDataset shards, as {@link openWebDataset} finds them. */
+export async function listWebDataset(source: string | readonly string[]): Promise<Listing> {
   const shards: ShardSamples[] = [];
+  const omissions: Omission[] = [];
+  for (const path of await listShards(source)) {
+    const grouped = groupMembers(path, await indexTar(path));
+    omissions.push(...grouped.omissions);
+    const { mtimeMs } = await withFileErrors('read', path, () => stat(path));
+    shards.push(new ShardSamples(path, mtimeMs, grouped.pairs));
+  }
+  return { source: [source].flat().join(', '), entries: concatenate(shards), omissions };
+}
+
+/** The samples of all shards, one shard after the other. */
+function concatenate(shards: readonly ShardSamples[]): SourceEntries {
   /** Index of each shard's first sample, and at the end the number of samples. */
   const starts = [0];
-  for (const path of await listShards(source)) {
-    const shard = new ShardSamples(path, groupMembers(path, await indexTar(path)));
-    shards.push(shard);
-    starts.push(starts.at(-1)! + shard.length);
-  }
-  const length = starts.at(-1)!;
-  if (length === 0) throw new DataError(`${[source].flat().join(', ')} has no samples. Add images with captions.`);
+  for (const shard of shards) starts.push(starts.at(-1)! + shard.length);
   return {
-    length,
-    async get(index: number, variation = 0): Promise<Sample> {
-      checkIndex(index, length);
+    length: starts.at(-1)!,
+    get(index) {
       const number = lastAtMost(starts, index);
-      const { path, key, image, caption } = shards[number]!.get(index - starts[number]!);
-      const captions = readCaptions(await readTarMember(path, caption), caption.name, path);
-      const encoded = await readTarMember(path, image);
-      const seed = hash(preprocessing.seed ?? 0, index, variation);
-      const name = `${image.name} in ${path}`;
-      return { key, image: await preprocessImage(encoded, name, { ...preprocessing, seed }, captions), captions };
+      return shards[number]!.get(index - starts[number]!);
     },
   };
 }
@@ -92,6 +108,7 @@ class ShardSamples {
 
   constructor(
     private readonly path: string,
+    private readonly modified: number,
     pairs: readonly MemberPair[],
   ) {
     this.length = pairs.length;
@@ -106,15 +123,19 @@ class ShardSamples {
     this.names = lines.join('');
   }
 
-  get(index: number): { path: string; key: string; image: TarMember; caption: TarMember } {
+  get(index: number): SourceEntry {
     const line = this.names.slice(this.nameStarts[index], this.nameStarts[index + 1]);
     const [stem, imageEnding, captionEnding] = line.split('\n') as [string, string, string];
     const [imageOffset, imageSize, captionOffset, captionSize] = this.extents.subarray(index * 4, index * 4 + 4);
+    const { path, modified } = this;
+    const member = (name: string, offset: number, size: number) => {
+      return { name: `${name} in ${path}`, path, offset, size, modified };
+    };
+    const format = captionEnding.toLowerCase() === '.json' ? 'json' : 'text';
     return {
-      path: this.path,
-      key: `${shardName(this.path)}/${stem}`,
-      image: { name: stem + imageEnding, offset: imageOffset!, size: imageSize! },
-      caption: { name: stem + captionEnding, offset: captionOffset!, size: captionSize! },
+      key: `${shardName(path)}/${stem}`,
+      image: member(stem + imageEnding, imageOffset!, imageSize!),
+      captionFiles: [{ ...member(stem + captionEnding, captionOffset!, captionSize!), format }],
     };
   }
 }
@@ -135,7 +156,7 @@ async function listShards(source: string | readonly string[]): Promise<readonly 
   return names.map((name) => join(source, name));
 }
 
-function groupMembers(shard: string, members: readonly TarMember[]): MemberPair[] {
+function groupMembers(shard: string, members: readonly TarMember[]): { pairs: MemberPair[]; omissions: Omission[] } {
   const groups = new Map<string, Map<string, TarMember>>();
   for (const member of members) {
     const [, stem, extension] = /^((?:.*\/)?[^/.]*)(\.[^/]*)?$/s.exec(member.name) ?? [];
@@ -147,17 +168,27 @@ function groupMembers(shard: string, members: readonly TarMember[]): MemberPair[
     groups.set(stem, group);
   }
   const pairs: MemberPair[] = [];
+  const omissions: Omission[] = [];
+  const omit = (stem: string, reason: OmissionReason, message: string) =>
+    omissions.push({ key: `${shardName(shard)}/${stem}`, reason, message });
   for (const [stem, parts] of groups) {
     const image = [...parts].find(([extension]) => imageExtensions.has(extension))?.[1];
     const caption = parts.get('.txt') ?? parts.get('.json');
     // Shards often have other files, such as statistics.
     if (!image && !caption) continue;
-    if (!image)
-      throw new DataError(
+    if (!image) {
+      omit(
+        stem,
+        'no-image',
         `${shard} has a caption of ${stem} but no image. Repack it with an image (${[...imageExtensions].join(', ')}).`,
       );
-    if (!caption)
-      throw new DataError(`${shard} has ${image.name} but no caption for it. Add ${stem}.txt or ${stem}.json.`);
+      continue;
+    }
+    if (!caption) {
+      const message = `${shard} has ${image.name} but no caption for it. Add ${stem}.txt or ${stem}.json.`;
+      omit(stem, 'no-caption', message);
+      continue;
+    }
     for (const [member, limit] of [[image, imageByteLimit] as const, [caption, captionByteLimit] as const]) {
       if (member.size > limit)
         throw new DataError(
@@ -166,15 +197,5 @@ function groupMembers(shard: string, members: readonly TarMember[]): MemberPair[
     }
     pairs.push({ stem, image, caption });
   }
-  return pairs;
-}
-
-function readCaptions(bytes: Uint8Array, name: string, shard: string): string[] {
-  const text = new TextDecoder().decode(bytes);
-  const place = `${name} in ${shard}`;
-  const captions = /\.json$/i.test(name)
-    ? captionsFromRecord(parseJsonObject(text, place, 'Repack the archive with JSON such as {"caption": "a cat"}.'))
-    : captionsFromText(text);
-  if (!captions?.length) throw new DataError(`${place} has no caption. Write a line of text, or JSON with "caption".`);
-  return captions;
+  return { pairs, omissions };
 }
