@@ -1,4 +1,5 @@
-export type { Dataset, Sample } from './dataset.js';
+export { type Dataset, type Sample, type SampleDescription, usableIndices } from './dataset.js';
+export { type HeldOut, type HoldOutOptions, holdOut } from './hold-out.js';
 export { flipHorizontally, mayFlip, type PreprocessOptions, preprocessImage } from './preprocess.js';
 export {
   type CaptionChoice,
@@ -10,7 +11,7 @@ export {
 } from './sampler.js';
 export { openImageFolder } from './sources/image-folder.js';
 export { openWebDataset } from './sources/web-dataset.js';
-export { type HeldOut, type HoldOutOptions, holdOut, subset } from './subset.js';
+export { subset } from './subset.js';
 export { type OpenTokenShardsOptions, openTokenShards, type TokenDataset } from './token-shards/read.js';
 export type { TokenSample } from './token-shards/shard.js';
 export { type EncodeProgress, type WriteTokenShardsOptions, writeTokenShards } from './token-shards/write.js';

@@ -10,10 +10,13 @@ import {
   seedField,
   uniform,
 } from '@dalle-mini/core';
+import { usableIndices } from './dataset.js';
 
 export interface SamplerOptions {
   /** Chooses the order. */
   readonly seed: number;
+  /** Indices that must not be chosen: `skipped` of a dataset. Another sample, chosen at random, takes their place. */
+  readonly skipped?: ReadonlySet<number> | undefined;
 }
 
 /**
@@ -31,12 +34,12 @@ export interface Sampler {
  * Creates a sampler over `length` samples, or over `groups` of sample indices. Each epoch takes each sample once, or
  * one random member of each group, so that large groups do not weigh more.
  *
- * @throws OptionError if there is nothing to sample, or a group is empty.
+ * @throws OptionError if there is nothing to sample, a group is empty, or all samples are skipped.
  */
 export function createSampler(
   options: SamplerOptions & ({ readonly length: number } | { readonly groups: readonly (readonly number[])[] }),
 ): Sampler {
-  const { seed } = options;
+  const { seed, skipped = new Set<number>() } = options;
   const groups = 'groups' in options ? options.groups : undefined;
   const epochLength = 'groups' in options ? options.groups.length : options.length;
   if (!Number.isInteger(epochLength) || epochLength < 1) {
@@ -44,6 +47,11 @@ export function createSampler(
   }
   const empty = groups?.findIndex((members) => members.length === 0) ?? -1;
   if (empty !== -1) throw new OptionError(`groups[${empty}]`, 'a list of at least one sample', []);
+  const usableGroups = groups?.map((members) => members.filter((index) => !skipped.has(index)));
+  const replacements =
+    skipped.size > 0 ? (usableGroups?.flat() ?? usableIndices({ length: epochLength, skipped })) : [];
+  if (skipped.size > 0 && replacements.length === 0)
+    throw new OptionError('skipped', 'a set that lacks at least one of the samples', skipped);
 
   let cached: { readonly epoch: number; readonly order: Uint32Array } | undefined;
   return {
@@ -55,8 +63,10 @@ export function createSampler(
       const epoch = Math.floor(position / epochLength);
       if (cached?.epoch !== epoch) cached = { epoch, order: permutation(epochLength, 'epoch', seed, epoch) };
       const chosen = cached.order[position % epochLength]!;
-      const members = groups?.[chosen];
-      return members ? members[integerBelow(members.length, 'member', seed, epoch, chosen)]! : chosen;
+      const members = usableGroups?.[chosen] ?? (skipped.has(chosen) ? [] : [chosen]);
+      return members.length === 0
+        ? replacements[integerBelow(replacements.length, 'replacement', seed, position)]!
+        : members[integerBelow(members.length, 'member', seed, epoch, chosen)]!;
     },
   };
 }

@@ -1,3 +1,4 @@
+import { OptionError } from '@dalle-mini/core';
 import { describe, expect, test } from 'vitest';
 import { chooseCaption, createSampler, groupIndices } from '../src/sampler.js';
 
@@ -44,6 +45,23 @@ describe('createSampler', () => {
       for (const index of taken) seen.add(index);
     }
     expect(seen.size).toBe(9);
+  });
+
+  test('puts other samples in the place of skipped ones, and leaves all others where they are', () => {
+    const groups = [[0, 1], [2], [3, 4], [5]];
+    const skipped = new Set([1, 2]);
+    for (const samples of [{ length: 6 }, { groups }]) {
+      const whole = createSampler({ ...samples, seed: 1 });
+      const some = createSampler({ ...samples, seed: 1, skipped });
+      const pairs = range(120).map((position) => [whole.at(position), some.at(position)] as const);
+      expect(pairs.filter(([, index]) => skipped.has(index))).toEqual([]);
+      const replaced = pairs.filter(([index, other]) => index !== other);
+      // Of a group, the usable members remain, and one that is chosen may become another.
+      expect(replaced.filter(([index]) => !skipped.has(index) && index !== 0)).toEqual([]);
+      expect(new Set(replaced.map(([, index]) => index)).size).toBeGreaterThan(2);
+    }
+    expect(() => createSampler({ length: 2, seed: 1, skipped })).not.toThrow();
+    expect(() => createSampler({ groups: [[1], [2]], seed: 1, skipped })).toThrow(OptionError);
   });
 
   test('refuses a length of 0, empty groups and impossible positions', () => {
