@@ -35,6 +35,17 @@ const workerThreads: Plugin = {
 
 const integration = '{packages,examples}/*/test/integration/**/*.test.ts';
 
+const unitTests = ['{packages,examples}/*/test/**/*.test.ts'];
+
+/** Unit tests that replace modules of Node.js: each needs modules of its own. */
+const mocking = [
+  'packages/core/test/write-file.test.ts',
+  'packages/train/test/faults.test.ts',
+  'packages/weights/test/{hub,node}.test.ts',
+];
+
+const unit = { extends: true as const, resolve: { alias: sources }, plugins: [workerThreads] };
+
 export default defineConfig({
   test: {
     pool: 'forks',
@@ -44,11 +55,11 @@ export default defineConfig({
     hookTimeout: 180_000,
     projects: [
       {
-        extends: true,
-        resolve: { alias: sources },
-        plugins: [workerThreads],
-        test: { name: 'unit', include: ['{packages,examples}/*/test/**/*.test.ts'], exclude: [integration] },
+        ...unit,
+        // Files share modules, which are loaded once for each of the two processes.
+        test: { name: 'unit', include: unitTests, exclude: [integration, ...mocking], isolate: false },
       },
+      { ...unit, test: { name: 'unit-mocking', include: mocking } },
       { extends: true, test: { name: 'integration', include: [integration] } },
     ],
   },

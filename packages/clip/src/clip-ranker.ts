@@ -1,6 +1,5 @@
 import {
   abortSignal,
-  boolean,
   ConfigError,
   checkImage,
   DisposedError,
@@ -14,30 +13,33 @@ import {
   type RgbImage,
   readOptions,
 } from '@dalle-mini/core';
-import { type Executable, type Graph, input, ParameterScope, type Runtime, reshape } from '@dalle-mini/graph';
+import {
+  type Executable,
+  type Graph,
+  input,
+  ParameterScope,
+  type RuntimeOwnership,
+  reshape,
+  runtimeOwnershipFields,
+} from '@dalle-mini/graph';
 import type { StoredParameter } from '@dalle-mini/graph/stored';
 import { clipImageEmbeddings, clipSimilarities, clipTextEmbeddings } from './clip.js';
 import { type ClipConfig, checkClipConfig } from './config.js';
 import { writeClipPixels } from './pixels.js';
 import type { ClipTokenizer } from './tokenizer.js';
 
-export interface ClipRankerOptions {
-  /** Computes the model. */
-  readonly runtime: Runtime;
+export interface ClipRankerOptions extends RuntimeOwnership {
   /** The tokenizer, from `loadClipTokenizer`. */
   readonly tokenizer: ClipTokenizer;
   /** Number of images computed at once. Default 4. */
   readonly batchSize?: number | undefined;
-  /** Whether `dispose` disposes of the runtime too. Default false. */
-  readonly ownsRuntime?: boolean | undefined;
 }
 
 export const batchSizeField = optional(integer({ min: 1, max: 1024 }), 4);
 const makeFields = object<ClipRankerOptions & { readonly batchSize: number }>({
-  runtime: implementation('a runtime', ['compile']),
+  ...runtimeOwnershipFields,
   tokenizer: implementation('a tokenizer', ['encode']),
   batchSize: batchSizeField,
-  ownsRuntime: optional(boolean()),
 });
 const rankFields = object<RankOptions>({ signal: optional(abortSignal()) });
 

@@ -9,6 +9,7 @@ import {
   optional,
   readConfig,
   refuse,
+  sizeFields,
 } from '@dalle-mini/core';
 
 /** Sizes of one of CLIP's two transformers. */
@@ -71,26 +72,22 @@ export const clipPresets = {
   'vit-b-16': { ...base, patchSize: 16 },
 } as const satisfies Record<string, ClipConfig>;
 
-const count = (max: number) => integer({ min: 1, max });
-const largestWidth = 2 ** 17;
-
-// Within bounds that keep a damaged file from taking all memory.
 const towerFields: Fields<ClipTransformerConfig> = {
-  width: count(largestWidth),
-  layers: count(1024),
-  heads: count(1024),
-  feedForwardWidth: count(largestWidth),
+  width: sizeFields.width,
+  layers: sizeFields.layers,
+  heads: sizeFields.heads,
+  feedForwardWidth: sizeFields.width,
   activation: oneOf(['quick_gelu', 'gelu']),
   layerNormEpsilon: number({ above: 0, max: 1 }),
 };
 
-const sizeFields = {
-  imageSize: count(8192),
-  patchSize: count(8192),
-  vocabularySize: count(2 ** 24),
+const clipFields = {
+  imageSize: sizeFields.imageSize,
+  patchSize: sizeFields.imageSize,
+  vocabularySize: sizeFields.vocabularySize,
   // A caption has at least its start and its end token.
   maxLength: integer({ min: 2, max: 2 ** 17 }),
-  projectionSize: count(largestWidth),
+  projectionSize: sizeFields.width,
 };
 
 const tower = object(towerFields, {
@@ -100,7 +97,7 @@ const tower = object(towerFields, {
 });
 
 const configFields = object<ClipConfig>(
-  { ...sizeFields, image: tower, text: tower },
+  { ...clipFields, image: tower, text: tower },
   {
     check({ imageSize, patchSize }, at) {
       if (imageSize % patchSize !== 0) refuse(at('imageSize'), `a multiple of patchSize, ${patchSize}`, imageSize);
@@ -156,8 +153,8 @@ const publishedConfig: Field<PublishedConfig> = object<PublishedConfig>(
     vision_config: object<PublishedConfig['vision_config'] & { readonly num_channels: 3 }>(
       {
         ...publishedTower(standard.image),
-        image_size: optional(sizeFields.imageSize, standard.imageSize),
-        patch_size: optional(sizeFields.patchSize, standard.patchSize),
+        image_size: optional(clipFields.imageSize, standard.imageSize),
+        patch_size: optional(clipFields.patchSize, standard.patchSize),
         num_channels: optional(oneOf([3]), 3),
       },
       rules,
@@ -165,12 +162,12 @@ const publishedConfig: Field<PublishedConfig> = object<PublishedConfig>(
     text_config: object<PublishedConfig['text_config']>(
       {
         ...publishedTower(standard.text),
-        vocab_size: optional(sizeFields.vocabularySize, standard.vocabularySize),
-        max_position_embeddings: optional(sizeFields.maxLength, standard.maxLength),
+        vocab_size: optional(clipFields.vocabularySize, standard.vocabularySize),
+        max_position_embeddings: optional(clipFields.maxLength, standard.maxLength),
       },
       rules,
     ),
-    projection_dim: optional(sizeFields.projectionSize, standard.projectionSize),
+    projection_dim: optional(clipFields.projectionSize, standard.projectionSize),
   },
   rules,
 );

@@ -1,8 +1,7 @@
 /** Functions that need a file system: opening a CLIP from its files. */
 import { join } from 'node:path';
-import { implementation, integer, object, optional, readOptions } from '@dalle-mini/core';
-import type { Runtime } from '@dalle-mini/graph';
-import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { object, readOptions } from '@dalle-mini/core';
+import { chooseRuntime, type RuntimeOptions, runtimeFields } from '@dalle-mini/graph/onnxruntime';
 import { type HubOptions, hubFields, huggingFaceFiles, resolveModelFolder } from '@dalle-mini/weights/hub';
 import { readHuggingFaceFolder } from '@dalle-mini/weights/node';
 import { batchSizeField, ClipRanker } from './clip-ranker.js';
@@ -10,19 +9,14 @@ import { importClipConfig } from './config.js';
 import { importClip } from './published.js';
 import { clipTokenizerJson, loadClipTokenizer } from './tokenizer.js';
 
-export interface OpenClipOptions extends HubOptions {
-  /** Computes the model. The caller disposes of it. Default: an `OnnxRuntime` that is disposed of with the ranker. */
-  readonly runtime?: Runtime | undefined;
-  /** Threads of the default runtime. Default: the number of processor cores. */
-  readonly threads?: number | undefined;
+export interface OpenClipOptions extends HubOptions, RuntimeOptions {
   /** Number of images computed at once. Default 4. */
   readonly batchSize?: number | undefined;
 }
 
 const openFields = object<OpenClipOptions>({
   ...hubFields,
-  runtime: optional(implementation('a runtime', ['compile'])),
-  threads: optional(integer({ min: 1 })),
+  ...runtimeFields,
   batchSize: batchSizeField,
 });
 
@@ -50,8 +44,7 @@ export async function openClipRanker(source: string, options: OpenClipOptions = 
   const { vocab, merges } = model.tokenizer as { vocab: Record<string, number>; merges?: string };
   return new ClipRanker(config, importClip(model.weights, config), {
     tokenizer: loadClipTokenizer(merges === undefined ? model.tokenizer : clipTokenizerJson(vocab, merges)),
-    runtime: runtime ?? new OnnxRuntime({ threads }),
-    ownsRuntime: runtime === undefined,
+    ...chooseRuntime({ runtime, threads }),
     batchSize,
   });
 }

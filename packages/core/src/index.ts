@@ -41,4 +41,5 @@ export {
   type Word,
 } from './random.js';
 export { type SamplingOptions, samplingFields, seedField } from './sampling.js';
+export { sizeFields } from './sizes.js';
 export type { TextEncodeOptions, TextEncoder, TextEncoding, TextWarning } from './text-encoder.js';

@@ -1,5 +1,5 @@
-import { boolean, type Field, integer, object, optional, readConfig, refuse } from '@dalle-mini/core';
-import { checkTransformer, sizeFields, type TransformerConfig, transformerFields } from '@dalle-mini/transformer';
+import { boolean, type Field, integer, object, optional, readConfig, refuse, sizeFields } from '@dalle-mini/core';
+import { checkTransformer, type TransformerConfig, transformerFields } from '@dalle-mini/transformer';
 
 /** The sizes and options of a decoder. The defaults of options are DALL·E Mini's published values. */
 export interface DecoderConfig extends TransformerConfig {

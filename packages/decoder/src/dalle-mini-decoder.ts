@@ -1,13 +1,11 @@
 import {
   abortSignal,
-  boolean,
   callback,
   createRandom,
   type DecodeOptions,
   DisposedError,
   field,
   type ImageTokenDecoder,
-  implementation,
   integer,
   nextTurn,
   OptionError,
@@ -19,23 +17,15 @@ import {
   seedField,
   type TextEncoding,
 } from '@dalle-mini/core';
-import type { Executable, Runtime, TensorData } from '@dalle-mini/graph';
+import { type Executable, type RuntimeOwnership, runtimeOwnershipFields, type TensorData } from '@dalle-mini/graph';
 import type { StoredParameter } from '@dalle-mini/graph/stored';
 import { checkDecoderConfig, type DecoderConfig } from './config.js';
 import { beginToken } from './decoder.js';
 import { type RowShape, rowGraph, textGraph } from './decoding.js';
 
-export interface DalleMiniDecoderOptions {
-  /** The runtime. Several models may share it. */
-  readonly runtime: Runtime;
-  /** Whether `dispose` disposes of the runtime too. Default false. */
-  readonly ownsRuntime?: boolean | undefined;
-}
+export type DalleMiniDecoderOptions = RuntimeOwnership;
 
-const makeFields = object<DalleMiniDecoderOptions>({
-  runtime: implementation('a runtime', ['compile']),
-  ownsRuntime: optional(boolean()),
-});
+const makeFields = object(runtimeOwnershipFields);
 
 const samplingOptions = object(samplingFields);
 

@@ -1,9 +1,8 @@
 /** Opens decoders from files. */
 import { join } from 'node:path';
-import { implementation, integer, object, optional, readOptions } from '@dalle-mini/core';
+import { object, readOptions } from '@dalle-mini/core';
 import { readJsonFile } from '@dalle-mini/core/node';
-import type { Runtime } from '@dalle-mini/graph';
-import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { chooseRuntime, type RuntimeOptions, runtimeFields } from '@dalle-mini/graph/onnxruntime';
 import { bindParameters } from '@dalle-mini/graph/stored';
 import { type HubOptions, hubFields, resolveModelFolder } from '@dalle-mini/weights/hub';
 import { readCheckpointFile } from '@dalle-mini/weights/node';
@@ -12,18 +11,9 @@ import { DalleMiniDecoder } from './dalle-mini-decoder.js';
 import { decoderParameters } from './decoding.js';
 import { importDecoder, importDecoderConfig } from './published.js';
 
-export interface OpenDecoderOptions extends HubOptions {
-  /** The runtime. The caller disposes of it. Default: an `OnnxRuntime` that is disposed of with the decoder. */
-  readonly runtime?: Runtime | undefined;
-  /** Threads of the default runtime. Default: the number of processor cores. */
-  readonly threads?: number | undefined;
-}
+export type OpenDecoderOptions = HubOptions & RuntimeOptions;
 
-const openFields = object<OpenDecoderOptions>({
-  ...hubFields,
-  runtime: optional(implementation('a runtime', ['compile'])),
-  threads: optional(integer({ min: 1 })),
-});
+const openFields = object<OpenDecoderOptions>({ ...hubFields, ...runtimeFields });
 
 /**
  * Opens a decoder from a folder, or from the Hugging Face hub by a name such as `dalle-mini/dalle-mini`. It reads
@@ -59,8 +49,7 @@ export async function openDecoder(source: string, options: OpenDecoderOptions = 
   hub.signal?.throwIfAborted();
   const weights = isPublished ? importDecoder(tensors, config) : tensors;
   return new DalleMiniDecoder(config, bindParameters(decoderParameters(config), weights), {
-    runtime: runtime ?? new OnnxRuntime({ threads }),
-    ownsRuntime: runtime === undefined,
+    ...chooseRuntime({ runtime, threads }),
   });
 }
 

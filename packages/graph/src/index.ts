@@ -75,7 +75,17 @@ export {
 } from './operators.js';
 export { ParameterScope } from './parameters.js';
 export { printGraph } from './print-graph.js';
-export type { BoundInputs, CompileOptions, Executable, RunOptions, Runtime, TensorValues } from './runtimes/runtime.js';
+export {
+  type BoundInputs,
+  type CompileOptions,
+  type Executable,
+  type RunOptions,
+  type Runtime,
+  type RuntimeOwnership,
+  runtimeField,
+  runtimeOwnershipFields,
+  type TensorValues,
+} from './runtimes/runtime.js';
 export { sizeOf } from './shape.js';
 export type {
   DType,

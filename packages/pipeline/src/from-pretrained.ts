@@ -15,8 +15,7 @@ import {
 } from '@dalle-mini/core';
 import { isFolder, recoverFolder } from '@dalle-mini/core/node';
 import { DalleMiniDecoder } from '@dalle-mini/decoder';
-import type { Runtime } from '@dalle-mini/graph';
-import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { OnnxRuntime, type RuntimeOptions, runtimeFields } from '@dalle-mini/graph/onnxruntime';
 import { VqganTokenizer } from '@dalle-mini/vqgan';
 import { HubError, hubFields, isHubName } from '@dalle-mini/weights/hub';
 import { batchSize } from './generate/options.js';
@@ -28,11 +27,7 @@ import { openDecoderPart, openVqganPart } from './model-folder/part.js';
 import { openTextEncoder } from './model-folder/text-encoder.js';
 import { type ProvidedModel, type PublishedModelOptions, provideModel, provideModelOf } from './published/provide.js';
 
-export interface FromPretrainedOptions extends PublishedModelOptions {
-  /** Runtime of the model. The caller disposes of it. Default: an `OnnxRuntime` that is disposed of with the model. */
-  readonly runtime?: Runtime | undefined;
-  /** Threads of the default runtime, 1 to 1024. Default: the number of processor cores. */
-  readonly threads?: number | undefined;
+export interface FromPretrainedOptions extends PublishedModelOptions, RuntimeOptions {
   /**
    * The number of images that the first call will generate at once, up to 8. The decoder is compiled for that number in
    * the background while the other parts load. With 0, the first call compiles it. Default 1.
@@ -44,8 +39,7 @@ export interface FromPretrainedOptions extends PublishedModelOptions {
 
 const fromPretrainedFields = object<FromPretrainedOptions>({
   ...hubFields,
-  runtime: optional(implementation<Runtime>('a Runtime', ['compile', 'dispose'])),
-  threads: optional(integer({ min: 1, max: 1024 })),
+  ...runtimeFields,
   prepare: optional(integer(), 1),
   ranker: optional(implementation<ImageRanker>('an ImageRanker', ['rank', 'dispose'])),
   vqgan: optional(string()),

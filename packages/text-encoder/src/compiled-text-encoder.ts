@@ -2,7 +2,6 @@ import {
   abortSignal,
   boolean,
   type Complete,
-  implementation,
   integer,
   object,
   oneOf,
@@ -14,14 +13,16 @@ import {
   type TextEncoding,
   type TextWarning,
 } from '@dalle-mini/core';
-import type { Executable, Runtime, TensorData } from '@dalle-mini/graph';
+import {
+  type Executable,
+  type Runtime,
+  type RuntimeOwnership,
+  runtimeOwnershipFields,
+  type TensorData,
+} from '@dalle-mini/graph';
 import type { TextTokenizer, Unread } from './tokenizers/text-tokenizer.js';
 
-export interface CompiledTextEncoderOptions {
-  /** The runtime. Several models may share it. */
-  readonly runtime: Runtime;
-  /** Whether `dispose` disposes of the runtime too. Default false. */
-  readonly ownsRuntime?: boolean | undefined;
+export interface CompiledTextEncoderOptions extends RuntimeOwnership {
   /** Length in tokens to which captions are truncated or padded. Default: the positions of the model. */
   readonly maxLength?: number | undefined;
   /** Number of captions computed at once. Default 4. */
@@ -41,8 +42,7 @@ export interface CompiledTextEncoderOptions {
  */
 export function readMakeOptions(options: CompiledTextEncoderOptions, positions: number, call: string) {
   const fields = object<Complete<CompiledTextEncoderOptions>>({
-    runtime: implementation('a runtime', ['compile']),
-    ownsRuntime: optional(boolean(), false),
+    ...runtimeOwnershipFields,
     maxLength: optional(integer({ min: 1, max: positions }), positions),
     batchSize: optional(integer({ min: 1 }), 4),
     emojiNames: optional(boolean(), false),

@@ -1,9 +1,8 @@
 /** Opens text encoders from files. */
 import { join } from 'node:path';
-import { boolean, implementation, integer, object, oneOf, optional, readOptions } from '@dalle-mini/core';
+import { boolean, integer, object, oneOf, optional, readOptions } from '@dalle-mini/core';
 import { readJsonFile } from '@dalle-mini/core/node';
-import type { Runtime } from '@dalle-mini/graph';
-import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { chooseRuntime, type RuntimeOptions, runtimeFields } from '@dalle-mini/graph/onnxruntime';
 import { bindParameters } from '@dalle-mini/graph/stored';
 import { type HubOptions, hubFields, huggingFaceFiles, resolveModelFolder } from '@dalle-mini/weights/hub';
 import { readCheckpointFile, readHuggingFaceFolder } from '@dalle-mini/weights/node';
@@ -23,11 +22,7 @@ export {
   wordsFile,
 } from './tokenizers/dalle-mini-files.js';
 
-export interface OpenTextEncoderOptions extends HubOptions {
-  /** The runtime. The caller disposes of it. Default: an `OnnxRuntime` that is disposed of with the text encoder. */
-  readonly runtime?: Runtime | undefined;
-  /** Threads of the default runtime. Default: the number of processor cores. */
-  readonly threads?: number | undefined;
+export interface OpenTextEncoderOptions extends HubOptions, RuntimeOptions {
   /**
    * Length in tokens to which captions are truncated or padded. Default 64, or the positions of the model if it has
    * fewer.
@@ -48,8 +43,7 @@ export interface OpenTextEncoderOptions extends HubOptions {
 
 const openFields = object<OpenTextEncoderOptions>({
   ...hubFields,
-  runtime: optional(implementation('a runtime', ['compile'])),
-  threads: optional(integer({ min: 1 })),
+  ...runtimeFields,
   maxLength: optional(integer({ min: 1 })),
   batchSize: optional(integer({ min: 1 })),
   emojiNames: optional(boolean()),
@@ -89,15 +83,15 @@ export async function openTextEncoder(
   );
   const folder = await resolveModelFolder(source, filesToDownload, hub);
   hub.signal?.throwIfAborted();
-  const own = runtime === undefined ? new OnnxRuntime({ threads }) : undefined;
-  const encoderOptions = { runtime: runtime ?? own!, ownsRuntime: own !== undefined, batchSize, maxLength, emojiNames };
+  const chosen = chooseRuntime({ runtime, threads });
+  const encoderOptions = { ...chosen, batchSize, maxLength, emojiNames };
   try {
     const json = await readJsonFile(join(folder, 'config.json'));
     return json.model_type === undefined || json.model_type === 'dallebart'
       ? await openDalleMini(folder, json, tokenizer, encoderOptions)
       : await openHuggingFace(folder, json, encoderOptions);
   } catch (error) {
-    await own?.dispose();
+    if (chosen.ownsRuntime) await chosen.runtime.dispose();
     throw error;
   }
 }

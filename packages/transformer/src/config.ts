@@ -1,20 +1,8 @@
-import { boolean, type Fields, integer, number, oneOf, optional, refuse } from '@dalle-mini/core';
+import { boolean, type Fields, number, oneOf, optional, refuse, sizeFields } from '@dalle-mini/core';
 import { activationNames } from './options/activations.js';
 
 /** Where a layer normalizes: the `ln_positions` of the published code. `options/norms.ts` says what they mean. */
 export const normPositions = ['normformer', 'preln', 'postln', 'cogview', 'swinv2', 'subln'] as const;
-
-/** Sizes of models and their upper bounds: a wrong file is refused before a graph is built or memory is taken. */
-export const sizeFields = {
-  layers: integer({ min: 1, max: 1024 }),
-  heads: integer({ min: 1, max: 1024 }),
-  width: integer({ min: 1, max: 2 ** 17 }),
-  vocabularySize: integer({ min: 1, max: 2 ** 24 }),
-  tokenId: integer({ max: 2 ** 24 - 1 }),
-  /** Tokens of a text. */
-  length: integer({ min: 1, max: 2 ** 17 }),
-  gridSize: integer({ min: 1, max: 512 }),
-} as const;
 
 /** The sizes and options of a stack of layers. Options that are left out have the values of the published DALL·E Mini. */
 export interface TransformerConfig {

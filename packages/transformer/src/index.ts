@@ -1,7 +1,6 @@
 export {
   checkTransformer,
   normPositions,
-  sizeFields,
   type TransformerConfig,
   transformerFields,
 } from './config.js';

@@ -1,10 +1,9 @@
-import { object, readConfig } from '@dalle-mini/core';
+import { object, readConfig, sizeFields } from '@dalle-mini/core';
 import { constant, type Tensor } from '@dalle-mini/graph';
 import { interpret, loadTfjs } from '@dalle-mini/graph/tfjs';
 import {
   activations,
   checkTransformer,
-  sizeFields,
   type TransformerConfig,
   tokenPositions,
   transformerFields,

@@ -9,6 +9,7 @@ import {
   optional,
   readConfig,
   refuse,
+  sizeFields,
 } from '@dalle-mini/core';
 
 /**
@@ -78,27 +79,27 @@ export function gridSizeOf(config: VqganConfig): number {
   return config.resolution / 2 ** (config.chMult.length - 1);
 }
 
-const count = (max: number) => integer({ min: 1, max });
-const channels = 2 ** 17;
+const { width, imageSize, vocabularySize } = sizeFields;
+const mostChannels = 2 ** 17;
 
-/** The sizes, each within bounds that keep a damaged file from taking all memory. */
-export const sizeFields = {
-  resolution: count(8192),
-  inChannels: count(channels),
-  ch: count(channels),
-  chMult: list(count(channels), { min: 1, max: 12 }),
-  numResBlocks: count(64),
-  attnResolutions: list(count(8192), { max: 64 }),
-  zChannels: count(channels),
-  embedDim: count(channels),
-  nEmbed: count(2 ** 24),
+/** Fields for the sizes. */
+export const vqganSizeFields = {
+  resolution: imageSize,
+  inChannels: width,
+  ch: width,
+  chMult: list(width, { min: 1, max: 12 }),
+  numResBlocks: integer({ min: 1, max: 64 }),
+  attnResolutions: list(imageSize, { max: 64 }),
+  zChannels: width,
+  embedDim: width,
+  nEmbed: vocabularySize,
 };
 
 /** A field that reads a configuration. */
 export const vqganConfigField = object<VqganConfig>(
   {
-    ...sizeFields,
-    normGroups: optional(count(channels)),
+    ...vqganSizeFields,
+    normGroups: optional(width),
     quantizer: optional(oneOf(['nearest', 'gumbel'])),
     pixelRange: optional(list(number(), { min: 2, max: 2 }) as Field<readonly [number, number]>),
     decoderOnly: optional(boolean()),
@@ -120,10 +121,11 @@ export const vqganConfigField = object<VqganConfig>(
           resolution,
         );
       for (const multiple of chMult) {
-        const width = ch * multiple;
-        if (width > channels) refuse(at('chMult'), `such that each ch · chMult is at most ${channels}`, chMult);
-        if (width % normGroups !== 0)
-          refuse(at('normGroups'), `a divisor of ${width}, the channels of a level (ch · chMult)`, normGroups);
+        const channels = ch * multiple;
+        if (channels > mostChannels)
+          refuse(at('chMult'), `such that each ch · chMult is at most ${mostChannels}`, chMult);
+        if (channels % normGroups !== 0)
+          refuse(at('normGroups'), `a divisor of ${channels}, the channels of a level (ch · chMult)`, normGroups);
       }
       if (quantizer === 'gumbel' && embedDim !== zChannels)
         refuse(at('embedDim'), `equal to zChannels, ${zChannels}, with quantizer "gumbel"`, embedDim);

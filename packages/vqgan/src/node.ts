@@ -1,9 +1,8 @@
 /** Functions that need a file system: opening a VQ-GAN from its files. */
 import { join } from 'node:path';
-import { ConfigError, implementation, integer, object, optional, readOptions } from '@dalle-mini/core';
+import { ConfigError, object, readOptions } from '@dalle-mini/core';
 import { exists, readJsonFile, readTextFile } from '@dalle-mini/core/node';
-import type { Runtime } from '@dalle-mini/graph';
-import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { chooseRuntime, type RuntimeOptions, runtimeFields } from '@dalle-mini/graph/onnxruntime';
 import { dequantize } from '@dalle-mini/graph/stored';
 import { type Checkpoint, CheckpointError } from '@dalle-mini/weights';
 import { type HubOptions, hubFields, resolveModelFolder } from '@dalle-mini/weights/hub';
@@ -12,18 +11,9 @@ import { checkVqganConfig, type VqganConfig, vqganPresets } from './config.js';
 import { importVqgan, importVqganConfig } from './published.js';
 import { VqganTokenizer } from './vqgan-tokenizer.js';
 
-export interface OpenVqganOptions extends HubOptions {
-  /** Computes the model. The caller disposes of it. Default: an `OnnxRuntime` that is disposed of with the tokenizer. */
-  readonly runtime?: Runtime | undefined;
-  /** Threads of the default runtime. Default: the number of processor cores. */
-  readonly threads?: number | undefined;
-}
+export type OpenVqganOptions = HubOptions & RuntimeOptions;
 
-const openFields = object<OpenVqganOptions>({
-  ...hubFields,
-  runtime: optional(implementation('a runtime', ['compile'])),
-  threads: optional(integer({ min: 1 })),
-});
+const openFields = object<OpenVqganOptions>({ ...hubFields, ...runtimeFields });
 
 /** The files of a VQ-GAN that are in different folders or have other names than the usual ones. */
 export interface VqganFiles {
@@ -67,8 +57,7 @@ export async function openVqganTokenizer(
   hub.signal?.throwIfAborted();
   const parameters = inFile(files.weights, () => dequantize(weights));
   return new VqganTokenizer(config, parameters, {
-    runtime: runtime ?? new OnnxRuntime({ threads }),
-    ownsRuntime: runtime === undefined,
+    ...chooseRuntime({ runtime, threads }),
   });
 }
 

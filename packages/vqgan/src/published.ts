@@ -19,7 +19,7 @@ import {
 import type { Shape } from '@dalle-mini/graph';
 import { matchParameters } from '@dalle-mini/graph/stored';
 import { type Checkpoint, CheckpointError, type StoredTensor, transposeInPlace } from '@dalle-mini/weights';
-import { checkVqganConfig, sizeFields, type VqganConfig } from './config.js';
+import { checkVqganConfig, type VqganConfig, vqganSizeFields } from './config.js';
 import { vqganParameters } from './vqgan.js';
 
 /** The fields in the files of both repositories: `DDConfig` of Taming, and most of `VQGANConfig` of vqgan-jax. */
@@ -65,14 +65,14 @@ const rules = {
 } as const;
 
 const publishedSizes: Fields<PublishedSizes> = {
-  resolution: sizeFields.resolution,
-  in_channels: sizeFields.inChannels,
-  out_ch: sizeFields.inChannels,
-  ch: sizeFields.ch,
-  ch_mult: optional(sizeFields.chMult, [1, 2, 4, 8]),
-  num_res_blocks: sizeFields.numResBlocks,
-  attn_resolutions: sizeFields.attnResolutions,
-  z_channels: sizeFields.zChannels,
+  resolution: vqganSizeFields.resolution,
+  in_channels: vqganSizeFields.inChannels,
+  out_ch: vqganSizeFields.inChannels,
+  ch: vqganSizeFields.ch,
+  ch_mult: optional(vqganSizeFields.chMult, [1, 2, 4, 8]),
+  num_res_blocks: vqganSizeFields.numResBlocks,
+  attn_resolutions: vqganSizeFields.attnResolutions,
+  z_channels: vqganSizeFields.zChannels,
   // Taming's default is true, which this model does not have.
   double_z: oneOf([false]),
   resamp_with_conv: optional(oneOf([true]), true),
@@ -83,17 +83,17 @@ const publishedSizes: Fields<PublishedSizes> = {
 const vqganJaxConfig = object<VqganJaxConfig>(
   {
     ...publishedSizes,
-    resolution: optional(sizeFields.resolution, 256),
-    in_channels: optional(sizeFields.inChannels, 3),
-    out_ch: optional(sizeFields.inChannels, 3),
-    ch: optional(sizeFields.ch, 128),
-    ch_mult: optional(sizeFields.chMult, [1, 1, 2, 2, 4]),
-    num_res_blocks: optional(sizeFields.numResBlocks, 2),
-    attn_resolutions: optional(sizeFields.attnResolutions, [16]),
-    z_channels: optional(sizeFields.zChannels, 256),
+    resolution: optional(vqganSizeFields.resolution, 256),
+    in_channels: optional(vqganSizeFields.inChannels, 3),
+    out_ch: optional(vqganSizeFields.inChannels, 3),
+    ch: optional(vqganSizeFields.ch, 128),
+    ch_mult: optional(vqganSizeFields.chMult, [1, 1, 2, 2, 4]),
+    num_res_blocks: optional(vqganSizeFields.numResBlocks, 2),
+    attn_resolutions: optional(vqganSizeFields.attnResolutions, [16]),
+    z_channels: optional(vqganSizeFields.zChannels, 256),
     double_z: optional(oneOf([false]), false),
-    embed_dim: optional(sizeFields.embedDim, 256),
-    n_embed: sizeFields.nEmbed,
+    embed_dim: optional(vqganSizeFields.embedDim, 256),
+    n_embed: vqganSizeFields.nEmbed,
     pixel_range: optional(list(number(), { min: 2, max: 2 }), [0, 1]),
   },
   rules,
@@ -117,8 +117,8 @@ const tamingConfig: Field<TamingConfig> = object<TamingConfig>(
         params: object<TamingConfig['model']['params']>(
           {
             ddconfig: object(publishedSizes, rules),
-            embed_dim: sizeFields.embedDim,
-            n_embed: sizeFields.nEmbed,
+            embed_dim: vqganSizeFields.embedDim,
+            n_embed: vqganSizeFields.nEmbed,
             remap: optional(oneOf([null])),
           },
           ignore,

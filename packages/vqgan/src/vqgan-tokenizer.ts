@@ -1,13 +1,11 @@
 import {
   abortSignal,
-  boolean,
   ConfigError,
   checkImage,
   DisposedError,
   type ImageDecodeOptions,
   type ImageEncodeOptions,
   type ImageTokenizer,
-  implementation,
   integer,
   nextTurn,
   OptionError,
@@ -16,7 +14,7 @@ import {
   type RgbImage,
   readOptions,
 } from '@dalle-mini/core';
-import type { Executable, Runtime, Shape } from '@dalle-mini/graph';
+import { type Executable, type RuntimeOwnership, runtimeOwnershipFields, type Shape } from '@dalle-mini/graph';
 import type { StoredParameter } from '@dalle-mini/graph/stored';
 import { checkVqganConfig, gridSizeOf, type VqganConfig } from './config.js';
 import { writePixels } from './pixels.js';
@@ -28,17 +26,9 @@ import { decodeGraph, encodeGraph } from './vqgan.js';
  */
 const batchSize = (resolution: number) => Math.max(1, Math.min(8, Math.floor(2 ** 16 / resolution ** 2)));
 
-export interface VqganTokenizerOptions {
-  /** Computes the encoder and the decoder. */
-  readonly runtime: Runtime;
-  /** Whether `dispose` disposes of the runtime too. Default false. */
-  readonly ownsRuntime?: boolean | undefined;
-}
+export type VqganTokenizerOptions = RuntimeOwnership;
 
-const makeFields = object<VqganTokenizerOptions>({
-  runtime: implementation('a runtime', ['compile']),
-  ownsRuntime: optional(boolean()),
-});
+const makeFields = object(runtimeOwnershipFields);
 const signal = optional(abortSignal());
 const encodeFields = object<ImageEncodeOptions>({ signal });
 const decodeFields = object<ImageDecodeOptions>({ signal, columns: optional(integer({ min: 1 })) });

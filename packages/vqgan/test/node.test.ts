@@ -101,7 +101,7 @@ describe('openVqganTokenizer', () => {
     await expect(open({ thread: 1 })).rejects.toThrow(
       'The option thread of openVqganTokenizer is not known. Did you mean threads?',
     );
-    await expect(open({ threads: 0 })).rejects.toThrow('threads must be a whole number of at least 1, not 0.');
+    await expect(open({ threads: 0 })).rejects.toThrow('threads must be a whole number from 1 to 1024, not 0.');
     await expect(openVqganTokenizer(path('absent'))).rejects.toThrow(
       'source must be a folder that exists, or a hub name',
     );

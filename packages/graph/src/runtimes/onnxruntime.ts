@@ -1,4 +1,4 @@
-import { DisposedError } from '@dalle-mini/core';
+import { DisposedError, type Fields, integer, optional } from '@dalle-mini/core';
 import { GraphError } from '../graph-error.js';
 import type { ParameterPlacement } from '../onnx/emit.js';
 import { outputName } from '../onnx/output-name.js';
@@ -22,6 +22,8 @@ import {
   expectedInputs,
   type RunOptions,
   type Runtime,
+  type RuntimeOwnership,
+  runtimeField,
   type TensorValues,
 } from './runtime.js';
 
@@ -291,4 +293,24 @@ function compact(inputs: TensorValues): TensorValues {
     return [name, data.byteLength < data.buffer.byteLength ? { ...value, data: data.slice() } : value];
   });
   return Object.fromEntries(entries);
+}
+
+/** Options of all that opens a model: what computes it. */
+export interface RuntimeOptions {
+  /** Computes the model. The caller disposes of it. Default: an `OnnxRuntime`, which is disposed of with the model. */
+  readonly runtime?: Runtime | undefined;
+  /** Threads of the default runtime, 1 to 1024. Default: the number of processor cores. */
+  readonly threads?: number | undefined;
+}
+
+export const runtimeFields: Fields<RuntimeOptions> = {
+  runtime: optional(runtimeField),
+  threads: optional(integer({ min: 1, max: 1024 })),
+};
+
+/**
+ * Returns the given runtime, or creates an `OnnxRuntime` that the model then owns: it disposes of the runtime when it is disposed of.
+ */
+export function chooseRuntime({ runtime, threads }: RuntimeOptions): RuntimeOwnership {
+  return { runtime: runtime ?? new OnnxRuntime({ threads }), ownsRuntime: runtime === undefined };
 }

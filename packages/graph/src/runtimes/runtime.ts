@@ -1,3 +1,4 @@
+import { boolean, type Fields, implementation, optional } from '@dalle-mini/core';
 import { GraphError } from '../graph-error.js';
 import { describe } from '../operation.js';
 import { sizeOf } from '../shape.js';
@@ -57,6 +58,21 @@ export interface Runtime {
   /** Frees everything. */
   dispose(): Promise<void>;
 }
+
+/** Options of all that computes on a runtime. */
+export interface RuntimeOwnership {
+  /** The runtime. Several models may share it. */
+  readonly runtime: Runtime;
+  /** Whether `dispose` disposes of the runtime too. Default false. */
+  readonly ownsRuntime?: boolean | undefined;
+}
+
+export const runtimeField = implementation<Runtime>('a Runtime', ['compile', 'dispose']);
+
+export const runtimeOwnershipFields = {
+  runtime: runtimeField,
+  ownsRuntime: optional(boolean(), false),
+} satisfies Fields<RuntimeOwnership>;
 
 /** Returns the inputs of a run: the graph's inputs, and its parameters unless the graph is compiled with them. */
 export function expectedInputs(graph: Graph, options: CompileOptions): ReadonlyMap<string, Tensor> {

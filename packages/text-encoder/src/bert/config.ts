@@ -1,5 +1,4 @@
-import { boolean, field, number, object, oneOf, optional, readConfig, refuse } from '@dalle-mini/core';
-import { sizeFields } from '@dalle-mini/transformer';
+import { boolean, field, number, object, oneOf, optional, readConfig, refuse, sizeFields } from '@dalle-mini/core';
 import { type BertConfig, bertActivations } from './bert.js';
 import type { BertFamily } from './names.js';
 

@@ -1,11 +1,10 @@
 /** The text encoder of DALL·E Mini: the encoder of BART with the options of {@link TransformerConfig}. */
-import { type Field, integer, object, optional, readConfig, refuse } from '@dalle-mini/core';
+import { type Field, integer, object, optional, readConfig, refuse, sizeFields } from '@dalle-mini/core';
 import { type Graph, GraphError, input, ParameterScope, type Tensor } from '@dalle-mini/graph';
 import {
   checkTransformer,
   createStack,
   encoder,
-  sizeFields,
   type TransformerConfig,
   transformerFields,
 } from '@dalle-mini/transformer';

@@ -10,14 +10,9 @@ import {
   oneOf,
   optional,
   refuse,
-} from '@dalle-mini/core';
-import {
-  normPositions,
   sizeFields,
-  type TransformerConfig,
-  transformerDefaults,
-  transformerFields,
-} from '../config.js';
+} from '@dalle-mini/core';
+import { normPositions, type TransformerConfig, transformerDefaults, transformerFields } from '../config.js';
 import type { Stack } from '../stack.js';
 
 type Kind = Stack['kind'];
