@@ -1,5 +1,6 @@
 import { quote } from '@dalle-mini/core';
 import { HubError, UnavailableError } from './error.js';
+import { type HttpProxy, type ProxySettings, proxiedFetch, proxyAddress } from './proxy.js';
 import { withRetries } from './retries.js';
 
 const maxRedirects = 10;
@@ -20,6 +21,7 @@ const jsonDeadline = 6;
 export class HubClient {
   /** Hosts that have answered. A network fault that is permanent for other hosts is temporary for these. */
   private readonly answered = new Set<string>();
+  private fetch: Promise<typeof fetch> | undefined;
 
   constructor(
     /** Without a slash at the end. */
@@ -28,6 +30,7 @@ export class HubClient {
     /** Milliseconds without a byte after which a connection is closed. */
     readonly timeout: number,
     readonly signal: AbortSignal,
+    private readonly proxies: ProxySettings,
   ) {}
 
   /**
@@ -116,6 +119,8 @@ export class HubClient {
   expectSuccess(response: Response, what: string): void {
     const { status } = response;
     if (response.ok) return;
+    const proxy = this.proxyFor(new URL(response.url));
+    if (status === 407 && proxy !== undefined) throw proxyRefusal(proxy, status, new URL(response.url).host);
     if (isTemporary(status)) {
       const wait = retryAfter(response);
       const action = `Try again ${wait === undefined ? 'later' : `in ${Math.ceil(wait / 1000)} s`}`;
@@ -155,14 +160,16 @@ export class HubClient {
       const authorization = this.isHub(url) && this.token && `Bearer ${this.token}`;
       let response: Response;
       try {
-        response = await fetch(url, {
+        this.fetch ??= proxiedFetch(this.proxies);
+        const send = await this.fetch;
+        response = await send(url, {
           // A compressed body could not be resumed.
           headers: { 'accept-encoding': 'identity', ...headers, ...(authorization && { authorization }) },
           redirect: 'manual',
           signal,
         });
       } catch (error) {
-        throw networkError(error, url, signal, this.answered.has(url.host));
+        throw networkError(error, url, signal, this.answered.has(url.host), this.proxyFor(url));
       }
       this.answered.add(url.host);
       const location = response.headers.get('location');
@@ -182,6 +189,11 @@ export class HubClient {
   private isHub(url: URL): boolean {
     return url.origin === new URL(this.endpoint).origin;
   }
+
+  /** Returns the proxy of an address. `NO_PROXY` may except its host. */
+  private proxyFor({ protocol }: URL): HttpProxy | undefined {
+    return protocol === 'http:' || protocol === 'https:' ? this.proxies[protocol] : undefined;
+  }
 }
 
 /** Yields the chunks of a body. `arrived` receives the bytes of each one, and the milliseconds of waiting for it. */
@@ -199,7 +211,7 @@ async function* receive(
       asked = performance.now();
     }
   } catch (error) {
-    throw networkError(error, new URL(response.url), signal, true);
+    throw networkError(error, new URL(response.url), signal, true, undefined);
   }
 }
 
@@ -230,10 +242,27 @@ const permanentFaults: readonly (readonly [code: RegExp, fault: string, action: 
   [/^(bad port|E(ADDRNOTAVAIL|ACCES|PERM))$/, 'cannot be connected to', 'Check HF_ENDPOINT and the firewall'],
 ];
 
-function networkError(error: unknown, { host }: URL, signal: AbortSignal, answered: boolean): unknown {
+function networkError(
+  error: unknown,
+  { host }: URL,
+  signal: AbortSignal,
+  answered: boolean,
+  proxy: HttpProxy | undefined,
+): unknown {
   if (signal.aborted) return signal.reason;
   const { cause } = error as { cause?: { code?: string; message?: string } };
   const reason = cause?.code ?? cause?.message ?? String(error);
+  if (proxy !== undefined) {
+    // undici reports a refusal as the cause of the request's cancellation.
+    const { message = '' } = (cause as { cause?: Error } | undefined)?.cause ?? cause ?? {};
+    const status = /^Proxy (?:response|Authentication Required) \((\d+)\)/.exec(message)?.[1];
+    if (status !== undefined) return proxyRefusal(proxy, Number(status), host, error);
+    return new UnavailableError(
+      `The connection to ${host} through the proxy ${proxyAddress(proxy)} failed (${reason}). ` +
+        `Check ${proxy.variable}; if ${host} needs no proxy, add it to NO_PROXY; for a proxy's own certificate, set NODE_EXTRA_CA_CERTS.`,
+      { cause: error, retries: answered ? undefined : 1 },
+    );
+  }
   for (const [code, fault, action] of permanentFaults) {
     if (!answered && code.test(reason)) {
       return new UnavailableError(`${host} ${fault} (${reason}). ${action}.`, { cause: error, retries: 0 });
@@ -242,6 +271,19 @@ function networkError(error: unknown, { host }: URL, signal: AbortSignal, answer
   return new UnavailableError(
     `The connection to ${host} failed (${reason}). Check the network and HF_ENDPOINT, and try again.`,
     { cause: error },
+  );
+}
+
+/** Creates the error of a proxy that does not connect to a host. */
+function proxyRefusal(proxy: HttpProxy, status: number, host: string, cause?: unknown): UnavailableError {
+  const { protocol, host: address } = proxy.url;
+  const credentials = `to ${protocol}//USER:PASSWORD@${address}, with special characters as %XX`;
+  return new UnavailableError(
+    `The proxy ${proxyAddress(proxy)} did not connect to ${host} (${status}). ` +
+      (status === 407
+        ? `It requires a user and a password: set ${proxy.variable} ${credentials}.`
+        : `Check ${proxy.variable}; if ${host} needs no proxy, add it to NO_PROXY.`),
+    { cause, retries: status < 500 ? 0 : 1 },
   );
 }
 

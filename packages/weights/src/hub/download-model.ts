@@ -8,6 +8,7 @@ import { HubError, UnavailableError } from './error.js';
 import { type HubFile, readListing, type StoredFile } from './listing.js';
 import { type HubOptions, hubFields } from './options.js';
 import { DownloadMeter } from './progress.js';
+import { proxySettings } from './proxy.js';
 import { maxRetries } from './retries.js';
 import { cacheFolder, hubEndpoint, hubTimeout, hubToken, isOffline } from './settings.js';
 
@@ -81,7 +82,8 @@ export async function downloadModel(repo: string, options: DownloadOptions): Pro
       return await cachedModel(cache, cached, what, files, why);
     }
 
-    const hub = new HubClient(hubEndpoint(given.endpoint), await hubToken(given.token), hubTimeout(), signal);
+    const token = await hubToken(given.token);
+    const hub = new HubClient(hubEndpoint(given.endpoint), token, hubTimeout(), signal, proxySettings());
     let listing: Awaited<ReturnType<typeof readListing>>;
     try {
       listing = await readListing(hub, repo, revision, cached === undefined ? maxRetries : 0);

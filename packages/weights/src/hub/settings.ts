@@ -12,7 +12,7 @@ const defaultEndpoint = 'https://huggingface.co';
 const defaultTimeout = 10;
 
 /** Returns the first of some environment variables that is set and not empty. */
-function variable(...names: readonly string[]): string | undefined {
+export function variable(...names: readonly string[]): string | undefined {
   return names.map((name) => process.env[name]).find((value) => value !== undefined && value !== '');
 }
 
