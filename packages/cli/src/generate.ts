@@ -1,9 +1,11 @@
 import { dirname } from 'node:path';
-import { OptionError, type SamplingOptions } from '@dalle-mini/core';
+import { type ImageRanker, OptionError, type RgbImage, type SamplingOptions } from '@dalle-mini/core';
 import { makeFolder, writeFileAtomically } from '@dalle-mini/core/node';
 import {
   checkPrompt,
+  type EnlargeImageOptions,
   encodeImage,
+  enlargeImage,
   fromPretrained,
   type GeneratedImage,
   type ImageFormat,
@@ -24,15 +26,31 @@ export interface GenerateCommand extends SamplingOptions {
   readonly format?: ImageFormat | undefined;
   readonly model: string;
   readonly revision?: string | undefined;
+  /** A CLIP: the path of a folder, or a name of the hub. */
+  readonly rank?: string | undefined;
+  /** Number of images that are generated and ranked. Default `n`. */
+  readonly candidates?: number | undefined;
+  /** Up to {@link maxFactor} a factor, or else the new width in pixels. */
+  readonly scale?: number | undefined;
+  readonly kernel?: EnlargeImageOptions['kernel'];
+  readonly threads?: number | undefined;
   readonly json: boolean;
   readonly signal: AbortSignal;
 }
+
+/** The largest `--scale` that is a factor. */
+const maxFactor = 16;
+
+/** The largest width and height of a file in pixels: WebP allows no more. */
+const maxFileWidth = 16_383;
 
 /** Runs `dalle-mini generate`: generates images, writes them, and prints the paths of the files. */
 export async function generate(prompt: string, command: GenerateCommand): Promise<void> {
   const started = performance.now();
   const { n, seed, out, format, negativePrompt, seamless, json, signal, temperature, topK, topP, guidanceScale } =
     command;
+  const { threads, rank, candidates = n, kernel } = command;
+  checkTogether(command);
   try {
     checkPrompt(prompt);
   } catch (error) {
@@ -40,15 +58,24 @@ export async function generate(prompt: string, command: GenerateCommand): Promis
   }
   const output = await planOutput(out, format);
   const bar = new ProgressBar();
+  const ranker = rank === undefined ? undefined : await openRanker(rank, command, bar);
   const model = await fromPretrained(command.model, {
     revision: command.revision,
-    prepare: n,
+    prepare: candidates,
+    ranker,
+    threads,
     signal,
     onProgress: (progress) => showLoading(bar, progress),
-  }).finally(() => bar.clear());
+  })
+    .catch(async (error: unknown) => {
+      await ranker?.dispose();
+      throw error;
+    })
+    .finally(() => bar.clear());
   try {
-    const images = await model.generate(prompt, {
-      n,
+    const width = scaledWidth(command, model.imageTokenizer.imageSize, output);
+    const generated = await model.generate(prompt, {
+      n: candidates,
       seed,
       temperature,
       topK,
@@ -58,14 +85,17 @@ export async function generate(prompt: string, command: GenerateCommand): Promis
       seamless,
       signal,
       onProgress: ({ done, total, tokens, firstIndex, row, rows }) => {
-        const batch = n > tokens.length ? `images ${firstIndex + 1} to ${firstIndex + tokens.length}, ` : '';
+        const batch = candidates > tokens.length ? `images ${firstIndex + 1} to ${firstIndex + tokens.length}, ` : '';
         bar.show(done / total, `${batch}row ${row} of ${rows}`);
       },
     });
     bar.clear();
+    const images = generated.slice(0, n);
     const [first] = images as [GeneratedImage, ...GeneratedImage[]];
     for (const { message } of first.warnings) process.stderr.write(`Warning: ${message}\n`);
-    const paths = await write(output, images, seamless, signal);
+    const pictures = images.map(({ image }) => image);
+    const enlarged = width === undefined ? pictures : await enlarge(pictures, width, kernel, seamless);
+    const paths = await write(output, enlarged, seamless, signal);
     const seconds = (performance.now() - started) / 1000;
     if (json) {
       const sampling = { ...model.sampling, ...defined({ temperature, topK, topP, guidanceScale }) };
@@ -76,16 +106,18 @@ export async function generate(prompt: string, command: GenerateCommand): Promis
         ...sampling,
         seconds: Number(seconds.toFixed(3)),
         warnings: first.warnings,
-        images: images.map(({ image: { width, height }, index }, i) => ({
+        images: images.map(({ index, score }, i) => ({
           path: paths[output.kind === 'file' ? 0 : i],
           index,
-          width,
-          height,
+          width: enlarged[i]!.width,
+          height: enlarged[i]!.height,
+          ...defined({ score }),
         })),
       };
       process.stdout.write(`${JSON.stringify(result)}\n`);
     } else {
       process.stdout.write(paths.map((path) => `${path}\n`).join(''));
+      if (ranker) process.stderr.write(`scores ${images.map(({ score }) => score!.toFixed(2)).join(', ')}\n`);
       process.stderr.write(`seed ${first.seed}, ${seconds < 10 ? `${seconds.toFixed(1)} s` : duration(seconds)}\n`);
     }
   } finally {
@@ -106,15 +138,92 @@ function showLoading(bar: ProgressBar, { stage, model, done, total, rate, second
   bar.show(fraction, `downloading ${megabytes(done)} of ${megabytes(total)} MB${left}`);
 }
 
+/** Refuses options that need or exclude each other. */
+function checkTogether({ n, rank, candidates, seamless, scale, kernel }: GenerateCommand): void {
+  if (candidates !== undefined && rank === undefined)
+    throw new UsageError('--candidates needs --rank, which chooses the best of them. Set --rank, or only --n.');
+  if (candidates !== undefined && candidates < n)
+    throw new UsageError(`--candidates must be at least --n, ${n}, not ${candidates}.`);
+  if (rank !== undefined && seamless)
+    throw new UsageError('--rank and --seamless exclude each other: the images of one large image keep their order.');
+  if (kernel !== undefined && scale === undefined)
+    throw new UsageError('--kernel needs --scale. Set --scale, or leave --kernel out.');
+}
+
+/**
+ * Opens the CLIP of `--rank`.
+ *
+ * @throws UsageError if it is neither a folder nor a name of the hub.
+ */
+async function openRanker(
+  source: string,
+  { threads, signal }: GenerateCommand,
+  bar: ProgressBar,
+): Promise<ImageRanker> {
+  const { openClipRanker } = await import('@dalle-mini/clip/node');
+  try {
+    const onProgress = (progress: Omit<LoadProgress, 'model'>) => showLoading(bar, { ...progress, model: source });
+    return await openClipRanker(source, { threads, signal, onProgress });
+  } catch (error) {
+    const isSource = OptionError.isInstance(error) && error.option === 'source';
+    throw isSource ? new UsageError(`--rank ${error.message.slice('source '.length)}`) : error;
+  } finally {
+    bar.clear();
+  }
+}
+
+/**
+ * Returns the width of each enlarged image, or `undefined` without `--scale`.
+ *
+ * @throws UsageError if the images would become smaller, or a file would be too large.
+ */
+function scaledWidth({ n, scale }: GenerateCommand, imageSize: number, { kind }: Output): number | undefined {
+  if (scale === undefined) return undefined;
+  const width = scale <= maxFactor ? scale * imageSize : scale;
+  if (width < imageSize)
+    throw new UsageError(
+      `--scale must be a factor, 2 to ${maxFactor}, or at least ${imageSize}, the width of the images, not ${scale}.`,
+    );
+  const columns = kind === 'file' ? Math.ceil(Math.sqrt(n)) : 1;
+  if (columns * width * (1 + 1 / 32) > maxFileWidth) {
+    throw new UsageError(
+      `--scale ${scale} would give a file of more than ${maxFileWidth} pixels width. Use a smaller one, or a folder as --out.`,
+    );
+  }
+  return width;
+}
+
+/** Enlarges images. Those without seams are enlarged as one, so that none appear. */
+async function enlarge(
+  images: readonly RgbImage[],
+  width: number,
+  kernel: GenerateCommand['kernel'],
+  seamless: boolean,
+): Promise<RgbImage[]> {
+  if (!seamless) return Promise.all(images.map((image) => enlargeImage(image, { width, kernel })));
+  const columns = Math.sqrt(images.length);
+  const whole = await enlargeImage(imageGrid(images, { gap: 0 }), { width: columns * width, kernel });
+  return images.map((_, i) => cut(whole, (i % columns) * width, Math.floor(i / columns) * width, width));
+}
+
+/** Returns a square part of an image. */
+function cut(image: RgbImage, left: number, top: number, size: number): RgbImage {
+  const data = new Uint8Array(3 * size * size);
+  for (let y = 0; y < size; y++) {
+    const start = 3 * ((top + y) * image.width + left);
+    data.set(image.data.subarray(start, start + 3 * size), 3 * y * size);
+  }
+  return { width: size, height: size, data };
+}
+
 async function write(
   { kind, path, format }: Output,
-  images: readonly GeneratedImage[],
+  images: readonly RgbImage[],
   seamless: boolean,
   signal: AbortSignal,
 ): Promise<string[]> {
-  const pixels = images.map(({ image }) => image);
-  const grid = () => imageGrid(pixels, seamless ? { gap: 0 } : {});
-  const files = await Promise.all((kind === 'file' ? [grid()] : pixels).map((image) => encodeImage(image, { format })));
+  const grid = () => imageGrid(images, seamless ? { gap: 0 } : {});
+  const files = await Promise.all((kind === 'file' ? [grid()] : images).map((image) => encodeImage(image, { format })));
   signal.throwIfAborted();
   const [extension] = imageFormats[format];
   if (kind === 'folder') return writeFiles(path, new Map(files.map((file, i) => [`${i + 1}${extension}`, file])));

@@ -1,17 +1,28 @@
-import { type GenerateNumbers, generateNumbers } from '@dalle-mini/pipeline/text-to-image';
+import { readFileSync } from 'node:fs';
+import { integer, optional } from '@dalle-mini/core';
+import { generateNumbers } from '@dalle-mini/pipeline/text-to-image';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { InterruptionError, UsageError } from './errors.js';
 import { signal } from './signal.js';
+import { reportStreamErrors } from './standard-streams.js';
 
-// A reader that stops early, such as `head`, is not an error.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-  });
-}
+reportStreamErrors();
+
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+
+/** The numeric options of `generate`. */
+const numbers = {
+  ...generateNumbers,
+  candidates: optional(generateNumbers.n),
+  threads: integer({ min: 1, max: 1024 }),
+  scale: integer({ min: 2, max: 8192 }),
+};
 
 const program = new Command('dalle-mini')
   .description('Generate images from text, and train models.')
+  .version(version, '-v, --version', 'print the version')
   .exitOverride()
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'dalle-mini: ')) });
 
@@ -53,6 +64,24 @@ program
   )
   .option('--negative-prompt <text>', 'a description of what images must not show; needs a guidance scale other than 1')
   .option('--seamless', 'generate images that form one large image without seams; --n must be a square number', false)
+  .option('--rank <name>', 'a CLIP, as a folder or a model on the hub: the images are sorted, best first')
+  .option(
+    '--candidates <count>',
+    'number of images to generate, of which the best --n are kept; needs --rank (default: --n)',
+    numberOption('candidates'),
+  )
+  .option(
+    '--scale <factor>',
+    'enlarge the images: up to 16, the factor, or else the new width in pixels; adds no detail',
+    numberOption('scale'),
+  )
+  .addOption(
+    new Option('--kernel <name>', 'how --scale computes pixels: smoothly, or as squares (default: lanczos)').choices([
+      'lanczos',
+      'nearest',
+    ]),
+  )
+  .option('--threads <count>', 'threads, 1 to 1024 (default: the number of processor cores)', numberOption('threads'))
   .option('--json', 'print one JSON object instead of text', false)
   .action(async (prompt: string, options) => {
     const { generate } = await import('./generate.js');
@@ -79,7 +108,7 @@ for (const kind of ['vqgan', 'decoder'] as const) {
 try {
   await program.parseAsync();
 } catch (error) {
-  process.exitCode = report(error);
+  process.exitCode = report(error) || process.exitCode;
 }
 
 /** Prints an error in one line on stderr. Returns the exit code. */
@@ -93,10 +122,10 @@ function report(error: unknown): number {
 }
 
 /** Returns a parser that checks the range of a number, so that a wrong number is refused before a model is loaded. */
-function numberOption(name: keyof GenerateNumbers): (text: string) => number {
+function numberOption(name: keyof typeof numbers): (text: string) => number {
   return (text) => {
     const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : Number.NaN;
-    const { expected, read } = generateNumbers[name];
+    const { expected, read } = numbers[name];
     try {
       return read(value, name) as number;
     } catch {

@@ -20,6 +20,7 @@ export {
   TextToImage,
   type TextToImageParts,
 } from './generate/text-to-image.js';
+export { type EnlargeImageOptions, enlargeImage } from './images/enlarge-image.js';
 export {
   decodeImage,
   type EncodeImageOptions,

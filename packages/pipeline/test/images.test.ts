@@ -1,7 +1,15 @@
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { decodeImage, encodeImage, GeneratedImage, imageFormats, imageGrid, saveImage } from '@dalle-mini/pipeline';
+import {
+  decodeImage,
+  encodeImage,
+  enlargeImage,
+  GeneratedImage,
+  imageFormats,
+  imageGrid,
+  saveImage,
+} from '@dalle-mini/pipeline';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
@@ -147,5 +155,45 @@ describe('an image file', () => {
   test('is named in the error if it is missing or not an image', async () => {
     await expect(decodeImage(join(folder, 'none.png'), 8)).rejects.toThrow(/none\.png: there is no such file/);
     await expect(decodeImage(Uint8Array.of(1, 2, 3), 8)).rejects.toThrow('Cannot decode the image bytes');
+  });
+});
+
+describe('an image', () => {
+  /** Two pixels above two others. */
+  const image = { width: 2, height: 2, data: Uint8Array.from([255, 0, 0, 0, 255, 0, 0, 0, 255, 90, 90, 90]) };
+
+  test.each([2, 3, 4])('is enlarged %i times by nearest, each pixel to a square', async (factor) => {
+    const { width, height, data } = await enlargeImage(image, { width: 2 * factor, kernel: 'nearest' });
+    expect([width, height]).toEqual([2 * factor, 2 * factor]);
+    const pixel = (x: number, y: number) => [...data.subarray(3 * (y * width + x), 3 * (y * width + x) + 3)];
+    for (let y = 0; y < height; y++) {
+      for (let x = 0; x < width; x++) {
+        const start = 3 * (2 * Math.floor(y / factor) + Math.floor(x / factor));
+        expect(pixel(x, y)).toEqual([...image.data.subarray(start, start + 3)]);
+      }
+    }
+  });
+
+  test('is enlarged smoothly by default', async () => {
+    const gradient = {
+      width: 8,
+      height: 4,
+      data: Uint8Array.from({ length: 96 }, (_, i) => 8 * (Math.floor(i / 3) % 8)),
+    };
+    const { width, height, data } = await enlargeImage(gradient, { width: 24 });
+    expect([width, height]).toEqual([24, 12]);
+    const row = Array.from({ length: width }, (_, x) => data[3 * x]!);
+    expect(row).toEqual([...row].sort((a, b) => a - b));
+    expect(new Set(row).size).toBeGreaterThan(16);
+    expect((await enlargeImage(plain(77), { width: 64 })).data).toEqual(new Uint8Array(3 * 64 ** 2).fill(77));
+  });
+
+  test('is not made smaller', async () => {
+    await expect(enlargeImage(image, { width: 1 })).rejects.toThrow(
+      'width must be at least 2, the width of the image, not 1.',
+    );
+    await expect(enlargeImage(image, { width: 4, kernel: 'cubic' } as never)).rejects.toThrow(
+      'kernel must be "lanczos" or "nearest", not "cubic".',
+    );
   });
 });

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { cp, mkdir, mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { temporaryFolder } from '@dalle-mini/testing/folders';
 import type { Ended } from '@dalle-mini/testing/processes';
@@ -163,6 +163,91 @@ describe('the output', () => {
     expect(await digest('p.png')).toBe(await digest('greedy.png'));
     const different = await Promise.all(['plain', 'hot', 'greedy', 'unguided'].map((name) => digest(`${name}.png`)));
     expect(new Set(different).size).toBe(4);
+  });
+});
+
+describe('enlarged images', () => {
+  test('have a multiple of the size, or a width in pixels', async () => {
+    await Promise.all([
+      generate('a red apple', '--scale', '2', '--out', 'twice.png'),
+      generate('a red apple', '--scale', '100', '--kernel', 'nearest', '--out', 'hundred.webp'),
+      generate('a red apple', '--scale', '4', '--n', '2', '--out', 'folder'),
+    ]);
+    expect(await size('twice.png')).toBe('png 32×32');
+    expect(await size('hundred.webp')).toBe('webp 100×100');
+    expect(await size('folder/2.png')).toBe('png 64×64');
+  });
+
+  test('have the size of the file in --json', async () => {
+    const { stdout } = await generate('a red apple', '--scale', '3', '--json');
+    expect(JSON.parse(stdout).images).toEqual([{ path: 'picture.png', index: 0, width: 48, height: 48 }]);
+  });
+
+  test('without seams are parts of one enlarged image', async () => {
+    const args = ['a red apple', '--seed', '1', '--n', '4', '--seamless', '--scale', '2'];
+    await Promise.all([generate(...args, '--out', 'whole.png'), generate(...args, '--out', 'parts')]);
+    const whole = await sharp(join(folder, 'whole.png')).extract({ left: 32, top: 32, width: 32, height: 32 }).raw();
+    expect(await size('whole.png')).toBe('png 64×64');
+    expect(await sharp(join(folder, 'parts/4.png')).raw().toBuffer()).toEqual(await whole.toBuffer());
+  });
+
+  test.each([
+    [['--scale', '1'], 'It must be a whole number from 2 to 8192.'],
+    [['--kernel', 'nearest'], '--kernel needs --scale.'],
+    [['--scale', '2', '--kernel', 'cubic'], 'Allowed choices are lanczos, nearest.'],
+    [['--scale', '8000', '--n', '5'], '--scale 8000 would give a file of more than 16383 pixels width.'],
+  ])('%j is refused', async (args, message) => {
+    await expectFailure(await generate('a red apple', ...args), 2, message);
+  });
+});
+
+describe('ranked images', () => {
+  let clip: string;
+  beforeAll(async () => {
+    clip = join(root, 'clip');
+    await mkdir(clip);
+    const fixtures = new URL('../../../clip/test/fixtures/', import.meta.url);
+    for (const path of [
+      'patch-16/config.json',
+      'patch-16/model.safetensors',
+      'tokenizer/vocab.json',
+      'tokenizer/merges.txt',
+    ])
+      await cp(new URL(path, fixtures), join(clip, basename(path)));
+  });
+
+  test('are the best of the candidates, best first', async () => {
+    const args = ['a red apple', '--seed', '5', '--rank', clip, '--json'];
+    const all = JSON.parse((await generate(...args, '--n', '6', '--out', 'all')).stdout).images;
+    const best = JSON.parse((await generate(...args, '--candidates', '6', '--n', '2', '--out', 'best')).stdout).images;
+    const scores = all.map(({ score }: { score: number }) => score);
+    expect(scores).toEqual([...scores].sort((a, b) => b - a));
+    expect(all.map(({ index }: { index: number }) => index).sort()).toEqual([0, 1, 2, 3, 4, 5]);
+    const withoutPath = ({ path, ...rest }: { path: string }) => rest;
+    expect(best.map(withoutPath)).toEqual(all.slice(0, 2).map(withoutPath));
+    expect(await readdir(join(folder, 'best'))).toEqual(['1.png', '2.png']);
+    expect(await digest('best/1.png')).toBe(await digest('all/1.png'));
+  });
+
+  test('have their scores on stderr', async () => {
+    const { stdout, stderr } = await generate('a red apple', '--rank', clip, '--n', '2', '--threads', '1');
+    expect(stdout).toBe('picture.png\n');
+    expect(stderr).toMatch(/^scores -?\d+\.\d\d, -?\d+\.\d\d\nseed \d+, .* s\n$/);
+  });
+
+  test.each([
+    [['--rank', 'constructor'], '--rank must be a folder that exists, or a hub name'],
+    [['--rank', ''], '--rank must be a folder that exists, or a hub name'],
+    [['--candidates', '4'], '--candidates needs --rank'],
+    [['--rank', 'clip', '--candidates', '2', '--n', '4'], '--candidates must be at least --n, 4, not 2.'],
+    [['--rank', 'clip', '--seamless', '--n', '4'], '--rank and --seamless exclude each other'],
+    [['--threads', '0'], 'It must be a whole number from 1 to 1024.'],
+  ])('%j is refused', async (args, message) => {
+    await expectFailure(await generate('a red apple', ...args), 2, message);
+  });
+
+  test('need the files of a CLIP', async () => {
+    await expectFailure(await generate('a red apple', '--rank', tiny), 1, join(tiny, 'config.json'));
   });
 });
 
@@ -380,6 +465,29 @@ describe('interruption', () => {
     expect(code).toBe(0);
     expect(await readdir(folder)).toEqual(['picture.png']);
   });
+});
+
+test
+  .skipIf(process.platform !== 'linux')
+  .each([[['generate', 'a red apple', '--out', 'picture.png']], [['--help']], [['--version']]])(
+  '%j reports in one line that stdout cannot be written to',
+  async (args) => {
+    const model = args[0] === 'generate' ? ['--model', tiny] : [];
+    const { code, stderr } = await dalleMiniAfter(folder, 'exec >/dev/full', [...args, ...model]);
+    expect(stderr).toContain('dalle-mini: Cannot write to the standard output: the disk is full. Free some space.\n');
+    expect(stderr).not.toContain('    at ');
+    expect(code).toBe(1);
+  },
+);
+
+test.each(['constructor', '__proto__', 'toString'])('the model %s does not exist', async (model) => {
+  const result = await dalleMini(folder, ['generate', 'a red apple', '--model', model]);
+  await expectFailure(result, 1, `There is no model at ${model}.`);
+});
+
+test.each(['--version', '-v'])('%s prints the version', async (flag) => {
+  const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8'));
+  expect(await dalleMini(folder, [flag])).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
 });
 
 test('writes no files into the home folder', async () => {

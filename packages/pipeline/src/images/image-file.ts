@@ -113,7 +113,8 @@ export async function decodeImage(file: string | Uint8Array, size: number): Prom
   return preprocessImage(bytes, file, { imageSize: size });
 }
 
-async function loadSharp(what: string) {
+/** Loads sharp on first use, because this module runs in browsers too. */
+export async function loadSharp(what: string) {
   try {
     return await import('sharp');
   } catch (error) {
