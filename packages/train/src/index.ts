@@ -1,6 +1,7 @@
 export { peakSignalToNoise } from './evaluation/peak-signal-to-noise.js';
 export { writeSampleSheet } from './evaluation/sample-sheet.js';
 export { ResumeError } from './run/checkpoint.js';
+export { readTrainedKeys } from './run/data-record.js';
 export { type MetricsRecord, readMetrics } from './run/metrics.js';
 export type { RunOptions, TrainingConfig, TrainingProgress } from './run/options.js';
 export type { Order } from './run/order.js';

@@ -24,6 +24,7 @@ import { adafactor, adamW } from '@dalle-mini/graph/training';
 import { writeSampleSheet } from './evaluation/sample-sheet.js';
 import { spread } from './evaluation/spread.js';
 import { fileStep } from './run/checkpoint.js';
+import { recordOfTokens } from './run/data-record.js';
 import {
   checkRun,
   learningRateOf,
@@ -135,7 +136,7 @@ const optionsField = object<DecoderTraining>(
  * @returns The parameters of the decoder, named as in kuprel/min-dalle, like the initial ones, and those of a trained
  *   text encoder.
  * @throws OptionError if an option is wrong, or if the data or the text encoder do not match the model; GraphError if
- *   `parameters` do not match the model; ResumeError if the checkpoint is damaged or of other settings; DivergenceError
+ *   `parameters` do not match the model; ResumeError if the checkpoint is damaged, or of other settings or data; DivergenceError
  *   if a metric is not finite; FileError if a file cannot be written; the signal's reason if it aborts, after saving a
  *   checkpoint.
  *
@@ -203,7 +204,8 @@ export async function trainDecoder(given: DecoderTraining): Promise<Map<string, 
     },
     learningRate: learningRateOf(config, steps),
     start: parameters ? { prefix: '', values: new Map([...(text.start?.values ?? []), ...parameters]) } : text.start,
-    settings: { kind: 'decoder', config, data: { length: dataset.length }, textEncoder: text.settings },
+    settings: { kind: 'decoder', config, textEncoder: text.settings },
+    data: await recordOfTokens(dataset),
     defaults: { config: defaults },
     batch: async (step) => {
       const positions = Array.from({ length: perStep }, (_, i) => step * perStep + i);

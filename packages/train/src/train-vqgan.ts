@@ -42,6 +42,7 @@ import { peakSignalToNoise } from './evaluation/peak-signal-to-noise.js';
 import { writeSampleSheet } from './evaluation/sample-sheet.js';
 import { spread } from './evaluation/spread.js';
 import { fileStep } from './run/checkpoint.js';
+import { recordOf } from './run/data-record.js';
 import {
   checkRun,
   learningRateOf,
@@ -129,7 +130,7 @@ const optionsField = object<VqganTraining>(
  *
  * @returns The parameters, named as in Taming's checkpoints, like the initial ones.
  * @throws OptionError if an option is wrong or an image has another size; GraphError if `parameters` do not match the
- *   model; ResumeError if the checkpoint is damaged or of other settings; DivergenceError if a metric is not finite;
+ *   model; ResumeError if the checkpoint is damaged, or of other settings or data; DivergenceError if a metric is not finite;
  *   FileError if a file cannot be written; the signal's reason if it aborts, after saving a checkpoint.
  *
  * @example
@@ -218,7 +219,8 @@ export async function trainVqgan(given: VqganTraining): Promise<Map<string, Tens
     },
     learningRate: learningRateOf(config, steps),
     start: parameters && { prefix: '', values: parameters },
-    settings: { kind: 'vqgan', config, data: { length: dataset.length } },
+    settings: { kind: 'vqgan', config },
+    data: recordOf(dataset),
     defaults: { config: defaults },
     batch: readBatch,
     memory: new Map([[codeCounts, [model.nEmbed]]]),

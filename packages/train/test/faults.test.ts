@@ -84,6 +84,7 @@ describe('a full disk', () => {
     expect((await readdir(folder)).sort()).toEqual([
       'checkpoint-00000010.safetensors',
       'checkpoint-00000020.safetensors',
+      'dataset.jsonl',
       'metrics.jsonl',
     ]);
     await train(folder, { runtime });
@@ -137,6 +138,6 @@ describe('training that diverges', () => {
       outputs[name]!.data[1] = Number.NaN;
     });
     await expect(train(folder, { runtime: broken })).rejects.toThrow(`Training diverged: ${name} is NaN at step 2.`);
-    expect(await readdir(folder)).toEqual([]);
+    expect(await readdir(folder)).toEqual(['dataset.jsonl']);
   });
 });

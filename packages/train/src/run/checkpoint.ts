@@ -14,6 +14,8 @@ export interface TrainingState {
   readonly step: number;
   /** The state of the training graph, by name. */
   readonly tensors: Map<string, Float32Array>;
+  /** The length of the dataset when the checkpoint was saved. */
+  readonly dataLength?: number | undefined;
 }
 
 /** A run cannot resume from a checkpoint. The message names the reason, and what to do. */
@@ -53,7 +55,7 @@ export async function saveCheckpoint(
 }
 
 /**
- * Reads the newest checkpoint of a folder. Returns `undefined` if there is none.
+ * Reads the newest checkpoint of a folder. Returns `undefined` if there is none. The settings may differ in `data`.
  *
  * @param shapes Shape of each tensor that the checkpoint must have.
  * @param defaults Defaults of settings that checkpoints of older versions may lack.
@@ -80,7 +82,9 @@ export async function loadCheckpoint(
   const { tensors, metadata } = await readCheckpointFile(path).catch((error: unknown) => {
     throw explained(error);
   });
-  const differing = differences(parseSettings(metadata.settings) ?? {}, settings, defaults);
+  const { data: earlierData, ...there } = parseSettings(metadata.settings) ?? {};
+  const { data, ...here } = settings;
+  const differing = differences(there, here, defaults);
   if (differing.length > 0) {
     throw new ResumeError(
       `${path} belongs to a run with other settings: ${differing.join('; ')}. ` +
@@ -95,7 +99,8 @@ export async function loadCheckpoint(
   } catch (error) {
     throw explained(error);
   }
-  return { step: stepOf(newest), tensors: state };
+  const dataLength = (earlierData as { length?: number } | undefined)?.length;
+  return { step: stepOf(newest), tensors: state, dataLength };
 }
 
 /** Deletes the temporary files of a killed run. */

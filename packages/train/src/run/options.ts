@@ -1,5 +1,6 @@
 import {
   abortSignal,
+  boolean,
   callback,
   type Fields,
   field,
@@ -52,6 +53,11 @@ export interface RunOptions {
   readonly order: Order;
   /** Number of samples of `evaluation` that are used, evenly spaced. Default 256. */
   readonly evaluationSize?: number | undefined;
+  /**
+   * Whether a run may resume after samples were added, removed or changed. Default false: it is refused with a list of
+   * the changes. The result then depends on when they were made.
+   */
+  readonly acceptDataChanges?: boolean | undefined;
   /** Initial parameters, for fine-tuning. Parameters that the model does not have are ignored. */
   readonly parameters?: ReadonlyMap<string, TensorData> | undefined;
   /** Stops the run after the current steps and saves a checkpoint. The promise rejects with the signal's reason. */
@@ -108,6 +114,7 @@ export const runFields: Fields<RunOptions> = {
   evaluateEvery: count,
   order: orderField,
   evaluationSize: optional(count),
+  acceptDataChanges: optional(boolean()),
   parameters: optional(parametersField),
   signal: optional(abortSignal()),
   onProgress: optional(callback()),
@@ -128,8 +135,9 @@ export function checkRun(
       refuse(name, `a multiple of config.stepsPerRun, ${stepsPerRun}`, options[name]);
   }
   if (warmUpSteps >= steps) refuse('config.warmUpSteps', `less than steps, ${steps}`, warmUpSteps);
-  for (const [name, { length }] of Object.entries({ dataset, evaluation })) {
-    if (length < 1) refuse(`${name}.length`, 'at least 1', length);
+  for (const [name, { length, skipped }] of Object.entries({ dataset, evaluation })) {
+    const usable = length - (skipped?.size ?? 0);
+    if (usable < 1) refuse(`${name}.length`, 'at least 1', usable);
   }
 }
 

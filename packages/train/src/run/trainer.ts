@@ -12,6 +12,7 @@ import {
   trainingGraph,
 } from '@dalle-mini/graph/training';
 import { deleteUnfinishedFiles, loadCheckpoint, saveCheckpoint, type TrainingState } from './checkpoint.js';
+import { type DataRecord, recordData } from './data-record.js';
 import { appendMetrics, type MetricsRecord, truncateMetrics } from './metrics.js';
 import type { RunOptions } from './options.js';
 import { digestOf, type Settings } from './settings.js';
@@ -31,6 +32,8 @@ export interface TrainerOptions extends Omit<RunOptions, 'order' | 'evaluationSi
    * Everything that decides the result, except `seed`, `steps` and `start`. Checkpoints of other settings are refused.
    */
   readonly settings: Settings;
+  /** The samples, so that a change of them is noticed. */
+  readonly data: DataRecord;
   /** Defaults of the settings, for settings that an older checkpoint lacks. */
   readonly defaults: Settings;
   /**
@@ -63,7 +66,7 @@ export interface TrainerOptions extends Omit<RunOptions, 'order' | 'evaluationSi
  * The same options give the same bytes on the same machine, whether or not the run was interrupted.
  *
  * @throws GraphError if `start` does not match the model; ResumeError if the checkpoint is damaged or of other
- *   settings; DivergenceError if a metric is not finite; FileError if a file cannot be written; the signal's reason if
+ *   settings or data; DivergenceError if a metric is not finite; FileError if a file cannot be written; the signal's reason if
  *   it aborts, after saving a checkpoint.
  */
 export async function runTraining(options: TrainerOptions): Promise<Map<string, TensorData>> {
@@ -77,7 +80,8 @@ export async function runTraining(options: TrainerOptions): Promise<Map<string, 
     checkParameters(new Map(started), start.values);
     for (const [name] of started) initial.set(name, start.values.get(name)!);
   }
-  const settings = { ...options.settings, seed, steps, start: start ? digestOf(initial) : 'random' };
+  const { length } = options.data;
+  const settings = { ...options.settings, data: { length }, seed, steps, start: start ? digestOf(initial) : 'random' };
 
   await makeFolder(folder);
   await deleteUnfinishedFiles(folder);
@@ -85,6 +89,8 @@ export async function runTraining(options: TrainerOptions): Promise<Map<string, 
   const memory = [...(options.memory ?? [])];
   const shapes = new Map([...training.state, ...memory]);
   let state: TrainingState | undefined = await loadCheckpoint(folder, shapes, settings, options.defaults);
+  const { acceptDataChanges: accept = false } = options;
+  await recordData(folder, options.data, { resumes: state !== undefined, earlierLength: state?.dataLength, accept });
   if (!state) {
     const tensors = initialState(training, initial as ReadonlyMap<string, { data: Float32Array }>);
     for (const [name, shape] of memory) tensors.set(name, new Float32Array(sizeOf(shape)));
