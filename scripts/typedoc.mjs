@@ -23,7 +23,9 @@ export function load(app) {
     const guides = app.options.getValue('projectDocuments').map((path) => resolve(root, path));
     const place = (document) => guides.indexOf(project.files.getReflectionPath(document));
     project.documents?.sort((a, b) => place(a) - place(b));
-    for (const document of project.documents ?? []) nameByHeading(document);
+    // A page's title comes from its name: the heading would be there twice.
+    for (const document of project.documents ?? []) document.name = takeHeading(document.content, document.name);
+    for (const module of project.children ?? []) if (module.readme) takeHeading(module.readme, module.name);
 
     for (const reflection of Object.values(project.reflections)) {
       const { summary = [], blockTags = [] } = reflection.comment ?? {};
@@ -47,13 +49,12 @@ function nameEntryPoints(module) {
   }
 }
 
-/** Takes the first heading of a guide as its name: as the title of a page, it would be there twice. */
-function nameByHeading(document) {
-  const [first] = document.content;
+/** Removes the heading that a page of Markdown begins with, and returns it. */
+function takeHeading([first], name) {
   const heading = /^\s*# (.+)\n/.exec(first.text);
-  if (!heading) throw new Error(`The guide ${document.name} must begin with a heading.`);
-  document.name = heading[1];
+  if (!heading) throw new Error(`The page of ${name} must begin with a heading.`);
   first.text = first.text.slice(heading[0].length);
+  return heading[1];
 }
 
 /** Links to folders and files that are not part of the documentation lead to the repository on GitHub, except those to images. */
