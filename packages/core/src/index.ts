@@ -42,4 +42,5 @@ export {
 } from './random.js';
 export { type SamplingOptions, samplingFields, seedField } from './sampling.js';
 export { sizeFields } from './sizes.js';
+export { decodeText, EncodingError } from './text.js';
 export type { TextEncodeOptions, TextEncoder, TextEncoding, TextWarning } from './text-encoder.js';

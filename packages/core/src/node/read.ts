@@ -1,5 +1,6 @@
 import { access, type FileHandle, open, stat } from 'node:fs/promises';
 import { parseJsonObject } from '../json.js';
+import { decodeText } from '../text.js';
 import { FileError, isMissing, withFileErrors } from './file-error.js';
 
 /** In bytes. Slightly less than the longest string of Node.js. */
@@ -40,11 +41,11 @@ export async function readBytes(path: string, byteLimit = 2 ** 31 - 1): Promise<
 }
 
 /**
- * Reads a text file as UTF-8, without its byte order mark.
- * @throws FileError if it cannot be read.
+ * Reads a text file without its byte order mark: UTF-8, or UTF-16, as {@link decodeText} recognizes it.
+ * @throws FileError if it cannot be read; EncodingError if it is in another encoding.
  */
 export async function readTextFile(path: string): Promise<string> {
-  return new TextDecoder().decode(await readBytes(path, longestText));
+  return decodeText(await readBytes(path, longestText), path);
 }
 
 /**
