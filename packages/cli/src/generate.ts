@@ -126,7 +126,8 @@ export async function generate(prompt: string, command: GenerateCommand): Promis
   }
 }
 
-function showLoading(bar: ProgressBar, { stage, model, done, total, rate, secondsLeft }: LoadProgress): void {
+/** Shows the progress of downloading or converting a model. */
+export function showLoading(bar: ProgressBar, { stage, model, done, total, rate, secondsLeft }: LoadProgress): void {
   const fraction = total === 0 ? 1 : done / total;
   if (stage === 'convert') {
     bar.show(fraction, `converting ${model}`);

@@ -7,6 +7,7 @@ import { loadTfjs, TfjsRuntime } from '@dalle-mini/graph/tfjs';
 import {
   adamW,
   initialState,
+  sgd,
   type TrainingGraph,
   type TrainingOptions,
   trainingGraph,
@@ -54,11 +55,20 @@ const parameters = new Map(
   Object.entries(reference.parameters).map(([name, { shape, data }]) => [name, float32(shape, data)]),
 );
 
-/** Trains on the reference's batches, in runs of `stepsPerRun` steps. */
-async function train(training: TrainingGraph, stepsPerRun: number, runtime: g.Runtime = onnx) {
-  const executable = await runtime.compile(training.graph);
+/**
+ * Trains on the reference's batches, in runs of `stepsPerRun` steps.
+ *
+ * @param frozen Frozen parameters to compile the graph with. By default they are inputs of each run.
+ */
+async function train(
+  training: TrainingGraph,
+  stepsPerRun: number,
+  runtime: g.Runtime = onnx,
+  frozen?: ReadonlyMap<string, g.TensorData>,
+) {
+  const executable = await runtime.compile(training.graph, { parameters: frozen });
   const values = initialState(training, parameters as Map<string, g.TensorData & { data: Float32Array }>);
-  const fixed = [...training.parameters.keys()].filter((name) => !training.state.has(name));
+  const fixed = frozen ? [] : [...training.parameters.keys()].filter((name) => !training.state.has(name));
   const reports: Record<string, number[]> = {};
   for (let step = 0; step < steps; step += stepsPerRun) {
     const part = <T>({ data }: { data: T[] }) =>
@@ -144,12 +154,50 @@ describe('a training graph', () => {
     for (const accuracy of reports.accuracy!) expect(accuracy * 10).toBeCloseTo(Math.round(accuracy * 10), 5);
   });
 
-  test('trains only the selected parameters', async () => {
-    const training = trainingGraph({ ...options, trains: (name) => name.startsWith('fc2') });
+  test('freezes parameters with the rate factor 0', async () => {
+    const training = trainingGraph({ ...options, rateFactor: (name) => (name.startsWith('fc2') ? 1 : 0) });
     expect([...training.parameters.keys()]).toEqual(['fc1.weight', 'fc1.bias', 'fc2.weight', 'fc2.bias']);
     expect([...training.state.keys()].filter((name) => name.includes('fc1'))).toEqual([]);
     const { values } = await train(training, steps);
     expect(relativeError(values.get('fc2.weight')!, parameters.get('fc2.weight')!.data)).toBeGreaterThan(0.01);
+    // The same with the frozen values in the compiled graph, where they are its only parameters.
+    const frozen = new Map([...parameters].filter(([name]) => name.startsWith('fc1')));
+    expect((await train(training, steps, onnx, frozen)).values).toEqual(values);
+  });
+
+  test('multiplies the learning rate of each parameter by its factor', async () => {
+    // Without momentum and clipping, the first step changes a parameter by its gradient times its rate.
+    const plain: TrainingOptions = { ...options, optimizer: sgd(), clipNorm: undefined, stepsPerRun: 1 };
+    const change = async (rateFactor?: (name: string) => number) => {
+      const training = trainingGraph({ ...plain, rateFactor });
+      const executable = await onnx.compile(training.graph);
+      const state = [...initialState(training, parameters as never)].map(
+        ([name, data]) => [name, float32(training.state.get(name)!, data)] as const,
+      );
+      const results = await executable.run({
+        ...Object.fromEntries(state),
+        step: int32([], [0]),
+        learningRate: float32([1], [1]),
+        x: float32([1, 2, 5, 4], reference.x.data.slice(0, 40)),
+        labels: int32([1, 2, 5], reference.labels.data.slice(0, 10)),
+      });
+      return new Map(
+        [...parameters].map(([name, { data }]) => [name, Array.from(data, (x, i) => results[name]!.data[i]! - x)]),
+      );
+    };
+    const whole = await change();
+    const scaled = await change((name) => (name.startsWith('fc1') ? 0.5 : 3));
+    for (const [name, values] of whole) {
+      const factor = name.startsWith('fc1') ? 0.5 : 3;
+      // The subtraction of float32 values loses digits.
+      for (const [i, value] of values.entries()) expect(scaled.get(name)![i], name).toBeCloseTo(factor * value, 5);
+    }
+  });
+
+  test.each([-1, Number.NaN, Number.POSITIVE_INFINITY])('refuses the rate factor %d by name', (factor) => {
+    expect(() => trainingGraph({ ...options, rateFactor: (name) => (name === 'fc2.bias' ? factor : 1) })).toThrow(
+      `rateFactor of fc2.bias must be a number of at least 0, not ${factor}.`,
+    );
   });
 
   test('keeps a moving average of the parameters', async () => {
@@ -183,8 +231,8 @@ describe('a training graph', () => {
   });
 
   test('needs a parameter to train', () => {
-    expect(() => trainingGraph({ ...options, trains: () => false })).toThrow(
-      'trains must select at least one parameter.',
+    expect(() => trainingGraph({ ...options, rateFactor: () => 0 })).toThrow(
+      'rateFactor must be above 0 for at least one parameter.',
     );
   });
 
@@ -202,7 +250,7 @@ describe('a training graph', () => {
     const table = trainingGraph({
       ...options,
       accumulation: 1,
-      trains: (name) => name.startsWith('fc2'),
+      rateFactor: (name) => (name.startsWith('fc2') ? 1 : 0),
       loss: (scope, batch) => {
         const frozen = g.exp(scope.in('fc1').parameter('weight', [8, 4], initializers.ones));
         const x = g.matmul(batch.x!, frozen, { transposeB: true });

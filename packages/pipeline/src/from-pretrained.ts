@@ -3,6 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import {
   callback,
+  type Fields,
   type ImageRanker,
   implementation,
   integer,
@@ -37,14 +38,20 @@ export interface FromPretrainedOptions extends PublishedModelOptions, RuntimeOpt
   readonly ranker?: ImageRanker | undefined;
 }
 
-const fromPretrainedFields = object<FromPretrainedOptions>({
+const publishedFields: Fields<PublishedModelOptions> = {
   ...hubFields,
-  ...runtimeFields,
-  prepare: optional(integer(), 1),
-  ranker: optional(implementation<ImageRanker>('an ImageRanker', ['rank', 'dispose'])),
   vqgan: optional(string()),
   dtype: optional(oneOf(dtypes), 'fp32'),
   onProgress: optional(callback()),
+};
+
+const resolveFields = object<PublishedModelOptions>(publishedFields);
+
+const fromPretrainedFields = object<FromPretrainedOptions>({
+  ...publishedFields,
+  ...runtimeFields,
+  prepare: optional(integer(), 1),
+  ranker: optional(implementation<ImageRanker>('an ImageRanker', ['rank', 'dispose'])),
 });
 
 /** Models that are npm packages, with the model folder `model/`. */
@@ -128,6 +135,23 @@ export async function fromPretrained(source = 'emoji', options: FromPretrainedOp
     await Promise.all([own?.dispose(), decoder?.dispose()]);
     throw error;
   }
+}
+
+/** Checks whether a text is the name of a bundled model, such as `emoji`. */
+export function isBundledModel(name: string): boolean {
+  return bundledModels.has(name);
+}
+
+/**
+ * Finds the model folder of a model, as {@link fromPretrained} does: a bundled model, a folder, or a model of the hub, which
+ * is downloaded. A published model is converted once.
+ *
+ * @returns The path of a folder with a `model.json`.
+ * @throws The errors of {@link fromPretrained}.
+ */
+export async function resolveModel(source: string, options: PublishedModelOptions = {}): Promise<string> {
+  const given = readOptions(resolveFields, options, 'resolveModel');
+  return (await findModel(source, given)).folder;
 }
 
 /** Finds the folder of a model by its name or its path. */

@@ -10,7 +10,7 @@ export {
   type TextEncoder,
   type TextWarning,
 } from '@dalle-mini/core';
-export { type FromPretrainedOptions, fromPretrained } from './from-pretrained.js';
+export { type FromPretrainedOptions, fromPretrained, isBundledModel, resolveModel } from './from-pretrained.js';
 export {
   checkPrompt,
   GeneratedImage,

@@ -1,7 +1,10 @@
 /** Opens text encoders from files. */
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { boolean, integer, object, oneOf, optional, readOptions } from '@dalle-mini/core';
-import { readJsonFile } from '@dalle-mini/core/node';
+import { readJsonFile, readTextFile } from '@dalle-mini/core/node';
+import type { TensorData } from '@dalle-mini/graph';
+import { readParameter } from '@dalle-mini/graph/node';
 import { chooseRuntime, type RuntimeOptions, runtimeFields } from '@dalle-mini/graph/onnxruntime';
 import { bindParameters } from '@dalle-mini/graph/stored';
 import { type HubOptions, hubFields, huggingFaceFiles, resolveModelFolder } from '@dalle-mini/weights/hub';
@@ -10,9 +13,14 @@ import { parseBertConfig } from './bert/config.js';
 import { HuggingFaceTextEncoder } from './bert/hugging-face-text-encoder.js';
 import type { CompiledTextEncoder, CompiledTextEncoderOptions } from './compiled-text-encoder.js';
 import { bartParameters, checkBartConfig } from './dalle-mini/bart.js';
-import { BartTextEncoder } from './dalle-mini/bart-text-encoder.js';
+import { type BartParts, BartTextEncoder } from './dalle-mini/bart-text-encoder.js';
 import { importTextEncoder, importTextEncoderConfig } from './dalle-mini/published.js';
-import { neededTokenizerFiles, readDalleMiniTokenizer, wordsFile } from './tokenizers/dalle-mini-files.js';
+import {
+  type dalleMiniTokenizerFiles,
+  neededTokenizerFiles,
+  readDalleMiniTokenizer,
+  wordsFile,
+} from './tokenizers/dalle-mini-files.js';
 
 export {
   type DalleMiniTokenizerOptions,
@@ -81,7 +89,7 @@ export async function openTextEncoder(
     options,
     'openTextEncoder',
   );
-  const folder = await resolveModelFolder(source, filesToDownload, hub);
+  const folder = await resolveModelFolder(source, textEncoderFiles, hub);
   hub.signal?.throwIfAborted();
   const chosen = chooseRuntime({ runtime, threads });
   const encoderOptions = { ...chosen, batchSize, maxLength, emojiNames };
@@ -112,22 +120,63 @@ async function openDalleMini(
   kind: 'bart' | 'min-dalle' | undefined,
   options: CompiledTextEncoderOptions,
 ): Promise<BartTextEncoder> {
+  const parts = await readBart(folder, json, kind);
+  const { maxLength = Math.min(usualLength, parts.config.maxLength) } = options;
+  return BartTextEncoder.fromParts(parts, { ...options, maxLength });
+}
+
+/** Reads the text encoder of a DALL·E Mini, whose `config.json` is `json`. */
+async function readBart(
+  folder: string,
+  json: Readonly<Record<string, unknown>>,
+  kind: 'bart' | 'min-dalle' | undefined,
+): Promise<BartParts & { readonly normalizes: boolean }> {
   const path = join(folder, 'config.json');
   const isPublished = json.model_type === 'dallebart' || 'd_model' in json;
   const config = isPublished ? importTextEncoderConfig(json, path) : checkBartConfig(json, path);
   // The published code normalizes captions only if its config.json sets normalize_text.
-  const normalize = !isPublished || json.normalize_text === true;
+  const normalizes = !isPublished || json.normalize_text === true;
   const [tokenizer, { tensors }] = await Promise.all([
-    readDalleMiniTokenizer(folder, { kind, normalize }),
+    readDalleMiniTokenizer(folder, { kind, normalize: normalizes }),
     readCheckpointFile(join(folder, isPublished ? 'flax_model.msgpack' : 'model.safetensors')),
   ]);
   const weights = isPublished ? importTextEncoder(tensors, config) : tensors;
-  const parameters = bindParameters(bartParameters(config), weights);
-  const { maxLength = Math.min(usualLength, config.maxLength) } = options;
-  return BartTextEncoder.fromParts({ config, tokenizer, parameters }, { ...options, maxLength });
+  return { config, tokenizer, parameters: bindParameters(bartParameters(config), weights), normalizes };
 }
 
-function filesToDownload(listing: readonly { readonly name: string }[]): string[] {
+/** The text encoder of a DALL·E Mini, and the files of its tokenizer. */
+export interface DalleMiniTextEncoder extends BartParts {
+  readonly parameters: ReadonlyMap<string, TensorData>;
+  /** The contents of the files that the tokenizer needs. */
+  readonly tokenizerFiles: Readonly<Partial<Record<(typeof dalleMiniTokenizerFiles)[number], string>>>;
+}
+
+/**
+ * Reads the text encoder of a DALL·E Mini into memory, from a published model or from the folder `text-encoder` of a model
+ * folder.
+ *
+ * @param tokenizer The tokenizer of the published code, or of kuprel/min-dalle. Default `bart`.
+ * @throws ConfigError or CheckpointError if a file is damaged, or the files do not match; FileError if a file cannot be
+ *   read.
+ */
+export async function readDalleMiniTextEncoder(
+  folder: string,
+  tokenizer?: 'bart' | 'min-dalle' | undefined,
+): Promise<DalleMiniTextEncoder> {
+  const { normalizes, ...parts } = await readBart(folder, await readJsonFile(join(folder, 'config.json')), tokenizer);
+  const parameters = new Map<string, TensorData>();
+  for (const [name, value] of parts.parameters) parameters.set(name, await readParameter(value));
+  const names = (await readdir(folder)).filter((name) => tokenizer !== 'min-dalle' || name !== 'tokenizer.json');
+  const needed = neededTokenizerFiles(names).filter((name) => normalizes || name !== wordsFile);
+  const files = await Promise.all(needed.map(async (name) => [name, await readTextFile(join(folder, name))] as const));
+  return { ...parts, parameters, tokenizerFiles: Object.fromEntries(files) };
+}
+
+/**
+ * Chooses the files of a text encoder that {@link openTextEncoder} needs, of those that a repository has. Pass it as `files`
+ * of `downloadModel`.
+ */
+export function textEncoderFiles(listing: readonly { readonly name: string }[]): string[] {
   const names = listing.map(({ name }) => name);
   // Only DALL·E Mini has a word list.
   return names.includes(wordsFile) && names.includes('flax_model.msgpack')

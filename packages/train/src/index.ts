@@ -2,11 +2,12 @@ export { peakSignalToNoise } from './evaluation/peak-signal-to-noise.js';
 export { writeSampleSheet } from './evaluation/sample-sheet.js';
 export { ResumeError } from './run/checkpoint.js';
 export { readTrainedKeys } from './run/data-record.js';
+export type { LearningRateGroup } from './run/learning-rates.js';
 export { type MetricsRecord, readMetrics } from './run/metrics.js';
-export type { RunOptions, TrainingConfig, TrainingProgress } from './run/options.js';
+export type { EarlyStopping, RunOptions, TrainingConfig, TrainingProgress } from './run/options.js';
 export type { Order } from './run/order.js';
 export { DivergenceError } from './run/trainer.js';
-export { textEncoderWeights, trainedTextEncoder } from './text/pretrained.js';
+export { textEncoderParameters, textEncoderWeights, trainedTextEncoder } from './text/pretrained.js';
 export type { FrozenTextEncoder, TrainedTextEncoder } from './text/text-source.js';
 export {
   type DecoderSamples,

@@ -18,13 +18,21 @@ import {
   string,
 } from '@dalle-mini/core';
 import { chooseCaption, type TokenDataset, type TokenSample } from '@dalle-mini/data';
-import { DalleMiniDecoder, type DecoderConfig, decoderConfigField, teacherForced } from '@dalle-mini/decoder';
+import {
+  DalleMiniDecoder,
+  type DecoderConfig,
+  decoderConfigField,
+  decoderParameters,
+  teacherForced,
+} from '@dalle-mini/decoder';
 import { crossEntropy, mean, ParameterScope, type Runtime, type Tensor, type TensorData } from '@dalle-mini/graph';
 import { adafactor, adamW } from '@dalle-mini/graph/training';
 import { writeSampleSheet } from './evaluation/sample-sheet.js';
 import { spread } from './evaluation/spread.js';
+import type { Score } from './run/best.js';
 import { fileStep } from './run/checkpoint.js';
 import { recordOfTokens } from './run/data-record.js';
+import { rateFactors } from './run/learning-rates.js';
 import {
   checkRun,
   learningRateOf,
@@ -97,6 +105,9 @@ export interface DecoderTraining extends RunOptions {
   readonly samples?: DecoderSamples | undefined;
 }
 
+/** The best decoder has the lowest loss of held-out samples. */
+export const decoderScore: Score = { metric: 'evaluationLoss', better: 'lower' };
+
 const share = number({ min: 0, max: 1 });
 
 /** The fields of a {@link DecoderTrainingConfig} without its model. */
@@ -130,11 +141,11 @@ const optionsField = object<DecoderTraining>(
 
 /**
  * Trains or fine-tunes a decoder on token grids and captions. The loss is the cross entropy of each token given the
- * tokens before it and the caption. The folder gets checkpoints, `metrics.jsonl`, and at every evaluation a sheet of
- * images for the sample prompts.
+ * tokens before it and the caption. The folder gets checkpoints, `metrics.jsonl`, the parameters with the lowest loss of
+ * `evaluation`, and at every evaluation a sheet of images for the sample prompts.
  *
- * @returns The parameters of the decoder, named as in kuprel/min-dalle, like the initial ones, and those of a trained
- *   text encoder.
+ * @returns The parameters of the decoder with the lowest loss of `evaluation`, or the last ones with `result: 'last'`,
+ *   named as in kuprel/min-dalle, like the initial ones, and those of a trained text encoder.
  * @throws OptionError if an option is wrong, or if the data or the text encoder do not match the model; GraphError if
  *   `parameters` do not match the model; ResumeError if the checkpoint is damaged, or of other settings or data; DivergenceError
  *   if a metric is not finite; FileError if a file cannot be written; the signal's reason if it aborts, after saving a
@@ -191,6 +202,8 @@ export async function trainDecoder(given: DecoderTraining): Promise<Map<string, 
   const text = textSource(options.textEncoder);
   checkData(options, text);
   const perStep = batchSize * accumulation;
+  const names = [...decoderParameters(model).keys(), ...(text.start?.values.keys() ?? [])];
+  const rateFactor = rateFactors(config.learningRates ?? [], names);
   return runTraining({
     ...options,
     training: {
@@ -201,12 +214,14 @@ export async function trainDecoder(given: DecoderTraining): Promise<Map<string, 
       accumulation,
       clipNorm: 1,
       averageDecay,
+      rateFactor,
     },
     learningRate: learningRateOf(config, steps),
     start: parameters ? { prefix: '', values: new Map([...(text.start?.values ?? []), ...parameters]) } : text.start,
     settings: { kind: 'decoder', config, textEncoder: text.settings },
     data: await recordOfTokens(dataset),
     defaults: { config: defaults },
+    score: decoderScore,
     batch: async (step) => {
       const positions = Array.from({ length: perStep }, (_, i) => step * perStep + i);
       const batch = await whenAll(positions.map((position) => dataset.get(sampleAt(options, position).index)));

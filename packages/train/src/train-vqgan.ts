@@ -36,13 +36,16 @@ import {
   type VqganConfig,
   VqganTokenizer,
   vqganConfigField,
+  vqganParameters,
   writePixels,
 } from '@dalle-mini/vqgan';
 import { peakSignalToNoise } from './evaluation/peak-signal-to-noise.js';
 import { writeSampleSheet } from './evaluation/sample-sheet.js';
 import { spread } from './evaluation/spread.js';
+import type { Score } from './run/best.js';
 import { fileStep } from './run/checkpoint.js';
 import { recordOf } from './run/data-record.js';
+import { rateFactors } from './run/learning-rates.js';
 import {
   checkRun,
   learningRateOf,
@@ -81,6 +84,9 @@ const defaultsOf = ({ stepsPerRun = trainingDefaults.stepsPerRun }: VqganTrainin
   restartEvery: 10 * stepsPerRun,
   flip: false,
 });
+
+/** The best VQ-GAN has the highest peak signal-to-noise ratio of held-out images. */
+export const vqganScore: Score = { metric: 'evaluationPsnr', better: 'higher' };
 
 type CompleteConfig = WithDefaults<VqganTrainingConfig, keyof ReturnType<typeof defaultsOf>>;
 
@@ -125,10 +131,11 @@ const optionsField = object<VqganTraining>(
 
 /**
  * Trains or fine-tunes a VQ-GAN on images. The loss is the mean squared and absolute error, plus the codebook and
- * commitment losses (van den Oord et al. 2017). The folder gets checkpoints, `metrics.jsonl`, and at every evaluation a
- * sheet of images, each followed by its reconstruction.
+ * commitment losses (van den Oord et al. 2017). The folder gets checkpoints, `metrics.jsonl`, the parameters with the
+ * best reconstructions of `evaluation`, and at every evaluation a sheet of images, each followed by its reconstruction.
  *
- * @returns The parameters, named as in Taming's checkpoints, like the initial ones.
+ * @returns The parameters with the highest peak signal-to-noise ratio of `evaluation`, or the last ones with
+ *   `result: 'last'`, named as in Taming's checkpoints, like the initial ones.
  * @throws OptionError if an option is wrong or an image has another size; GraphError if `parameters` do not match the
  *   model; ResumeError if the checkpoint is damaged, or of other settings or data; DivergenceError if a metric is not finite;
  *   FileError if a file cannot be written; the signal's reason if it aborts, after saving a checkpoint.
@@ -183,6 +190,9 @@ export async function trainVqgan(given: VqganTraining): Promise<Map<string, Tens
   const { model, batchSize, stepsPerRun, restartEvery, averageDecay } = config;
   const size = model.resolution;
   const imageLength = 3 * size * size;
+  const rateFactor = rateFactors(config.learningRates ?? [], [...vqganParameters(model).keys()]);
+  // A frozen codebook has no state of the optimizer to reset.
+  const restarts = restartEvery > 0 && rateFactor(embedding) > 0;
 
   const readBatch = async (step: number) => {
     const images = new Float32Array(batchSize * imageLength);
@@ -216,18 +226,20 @@ export async function trainVqgan(given: VqganTraining): Promise<Map<string, Tens
       stepsPerRun,
       clipNorm: 1,
       averageDecay,
+      rateFactor,
     },
     learningRate: learningRateOf(config, steps),
     start: parameters && { prefix: '', values: parameters },
     settings: { kind: 'vqgan', config },
     data: recordOf(dataset),
     defaults: { config: defaults },
+    score: vqganScore,
     batch: readBatch,
     memory: new Map([[codeCounts, [model.nEmbed]]]),
     afterRun: (state, outputs, step) => {
       const counts = state.get(codeCounts)!;
       for (const [i, count] of outputs.codeCounts!.data.entries()) counts[i % model.nEmbed]! += count;
-      if (restartEvery === 0 || step % restartEvery !== 0) return;
+      if (!restarts || step % restartEvery !== 0) return;
       // Codes that restart late have no time to converge.
       if (step <= 0.8 * steps) restartCodes(state, outputs.vectors!, createRandom('restart', seed, step));
       counts.fill(0);

@@ -72,12 +72,14 @@ describe('a folder that cannot be written to', () => {
 describe('a full disk', () => {
   test('leaves no half-written checkpoint, and the run resumes when there is space', async () => {
     const whole = await temporaryFolder();
-    await train(whole, { runtime });
+    // Without evaluations before the end, whose best parameters would be written before a checkpoint.
+    const run = { runtime, evaluateEvery: 60 };
+    await train(whole, run);
     const folder = await temporaryFolder();
     const onProgress = ({ done: step }: { done: number }) => {
       if (step === 20) Object.assign(fault, { write: 'ENOSPC', files: temporaryFiles });
     };
-    const full = train(folder, { runtime, onProgress });
+    const full = train(folder, { ...run, onProgress });
     await expect(full).rejects.toThrow(FileError);
     await expect(full).rejects.toThrow(/checkpoint-00000030.safetensors: the disk is full/);
     delete fault.files;
@@ -87,6 +89,20 @@ describe('a full disk', () => {
       'dataset.jsonl',
       'metrics.jsonl',
     ]);
+    await train(folder, run);
+    expect(await contentOf(folder)).toEqual(await contentOf(whole));
+  });
+
+  test('leaves no half-written best parameters, and the run resumes when there is space', async () => {
+    const whole = await temporaryFolder();
+    await train(whole, { runtime });
+    const folder = await temporaryFolder();
+    const onProgress = ({ done: step }: { done: number }) => {
+      if (step === 25) Object.assign(fault, { write: 'ENOSPC', files: temporaryFiles });
+    };
+    await expect(train(folder, { runtime, onProgress })).rejects.toThrow(/best-00000030.safetensors: the disk is full/);
+    delete fault.files;
+    expect((await readdir(folder)).filter((name) => /best|tmp/.test(name))).toEqual([]);
     await train(folder, { runtime });
     expect(await contentOf(folder)).toEqual(await contentOf(whole));
   });

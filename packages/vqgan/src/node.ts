@@ -50,7 +50,7 @@ export async function openVqganTokenizer(
   options: OpenVqganOptions = {},
 ): Promise<VqganTokenizer> {
   const { runtime, threads, ...hub } = readOptions(openFields, options, 'openVqganTokenizer');
-  const folder = typeof source === 'string' ? await resolveModelFolder(source, filesToDownload, hub) : source;
+  const folder = typeof source === 'string' ? await resolveModelFolder(source, vqganFiles, hub) : source;
   hub.signal?.throwIfAborted();
   const files = await filesOf(folder);
   const { config, weights } = await readVqganFiles(files);
@@ -64,7 +64,11 @@ export async function openVqganTokenizer(
 const configNames = ['config.json', 'model.yaml', 'configs/model.yaml'];
 const weightsNames = ['model.safetensors', 'flax_model.msgpack', 'last.ckpt', 'checkpoints/last.ckpt', 'detoker.pt'];
 
-function filesToDownload(listing: readonly { readonly name: string }[]): string[] {
+/**
+ * Chooses the files of a VQ-GAN that {@link readVqganFiles} needs, of those that a repository has. Pass it as `files` of
+ * `downloadModel`.
+ */
+export function vqganFiles(listing: readonly { readonly name: string }[]): string[] {
   const names = new Set(listing.map(({ name }) => name));
   const weights = weightsNames.find((name) => names.has(name)) ?? weightsNames[0]!;
   const config = configNames.find((name) => names.has(name));

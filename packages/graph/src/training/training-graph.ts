@@ -40,8 +40,11 @@ export interface TrainingOptions {
   readonly accumulation?: number | undefined;
   /** Largest global norm of the gradients. Default: no limit. */
   readonly clipNorm?: number | undefined;
-  /** Selects the parameters to train. Default all. The others are inputs of each run and do not change. */
-  readonly trains?: ((name: string) => boolean) | undefined;
+  /**
+   * Multiplies the learning rate of a parameter by a factor of at least 0. A parameter with the factor 0 is frozen: it has
+   * no state, and is a parameter of the graph whose value does not change. Default 1 for all.
+   */
+  readonly rateFactor?: ((name: string) => number) | undefined;
   /**
    * Also keeps an exponential moving average of the parameters. The decay at step t is the smaller of `averageDecay` and
    * (1 + t) / (10 + t), so that the initial values fade quickly. Default: no average.
@@ -53,7 +56,7 @@ export interface TrainingOptions {
 export interface TrainingGraph {
   /**
    * Inputs: `learningRate` float32 `[stepsPerRun]`; `step` int32, the number of steps taken so far; the batches
-   * `[stepsPerRun, accumulation, …]`, the state and the parameters, each under its name.
+   * `[stepsPerRun, accumulation, …]` and the state, each under its name. Frozen parameters are parameters of the graph.
    * Outputs: the state after the steps, under the same names; `loss` and `gradientNorm`, float32 `[stepsPerRun]`; and the metrics
    * `[stepsPerRun, …]`.
    */
@@ -69,22 +72,27 @@ export interface TrainingGraph {
  * clipping and the optimizer. The state passes from step to step inside the graph.
  */
 export function trainingGraph(options: TrainingOptions): TrainingGraph {
-  const { optimizer, stepsPerRun, accumulation = 1, clipNorm, averageDecay } = options;
+  const { optimizer, stepsPerRun, accumulation = 1, clipNorm, averageDecay, rateFactor = () => 1 } = options;
   const specs = Object.entries(options.batch);
 
   // Build the model once to find its parameters.
   const scope = new ParameterScope();
   options.loss(scope, Object.fromEntries(specs.map(([name, { shape, dtype }]) => [name, input(name, shape, dtype)])));
   const parameters = scope.parameters;
-  const trained = [...parameters.keys()].filter((name) => options.trains?.(name) ?? true);
-  if (trained.length === 0) throw new GraphError('trainingGraph: trains must select at least one parameter.');
+  const factors = new Map([...parameters.keys()].map((name) => [name, rateFactor(name)]));
+  for (const [name, factor] of factors)
+    if (!(factor >= 0 && factor < Number.POSITIVE_INFINITY))
+      throw new GraphError(`trainingGraph: rateFactor of ${name} must be a number of at least 0, not ${factor}.`);
+  const trained = [...parameters.keys()].filter((name) => factors.get(name) !== 0);
+  if (trained.length === 0)
+    throw new GraphError('trainingGraph: rateFactor must be above 0 for at least one parameter.');
 
   const inputs: Record<string, Tensor> = {};
   const stateInput = (name: string, shape: Shape) => {
     inputs[name] = input(name, shape);
     return inputs[name];
   };
-  const groups = groupParameters(parameters, trained, optimizer).map((names) => {
+  const groups = groupParameters(parameters, trained, optimizer, factors).map((names) => {
     const shapes = names.map((name) => parameters.get(name)!.shape);
     const slots = Object.keys(optimizer.slots(shapes[0]!));
     // Flatten a single 1×1 kernel too: to broadcast a scalar over trailing axes of size 1, ONNX Runtime takes 30 ns per element.
@@ -99,13 +107,13 @@ export function trainingGraph(options: TrainingOptions): TrainingGraph {
       })),
       ...(averageDecay === undefined ? [] : [{ names: names.map((name) => `average/${name}`), shapes, flat }]),
     ];
-    return { names, shapes, flat, slots, carried };
+    return { names, shapes, flat, slots, carried, factor: factors.get(names[0]!)! };
   });
   const carriedParts = groups.flatMap(({ carried }) => carried);
   const state = new Map(carriedParts.flatMap(({ names, shapes }) => names.map((name, i) => [name, shapes[i]!])));
   const initial = carriedParts.map(({ names, shapes, flat }) =>
     join(
-      names.map((name, i) => parameters.get(name) ?? stateInput(name, shapes[i]!)),
+      names.map((name, i) => stateInput(name, shapes[i]!)),
       flat,
     ),
   );
@@ -156,7 +164,7 @@ export function trainingGraph(options: TrainingOptions): TrainingGraph {
     const step = cast(add(add(stepsBefore, iteration), 1), 'float32');
     const learningRate = gather(learningRates, iteration);
     const decay = minimum(div(add(step, 1), add(step, 10)), averageDecay ?? 1);
-    const next = groups.flatMap(({ names, shapes, slots, carried }, i) => {
+    const next = groups.flatMap(({ names, shapes, slots, carried, factor }, i) => {
       const [parameter, ...remembered] = carried.map((part) => now.get(part)!);
       const updated = optimizer.update({
         name: names[0]!,
@@ -164,7 +172,7 @@ export function trainingGraph(options: TrainingOptions): TrainingGraph {
         parameter: parameter!,
         gradient: gradients[i]!,
         slots: Object.fromEntries(zip(slots, remembered)),
-        learningRate,
+        learningRate: factor === 1 ? learningRate : mul(learningRate, factor),
         step,
       });
       const average = remembered[slots.length];
@@ -187,17 +195,21 @@ export function trainingGraph(options: TrainingOptions): TrainingGraph {
 /** For parameters with fewer elements, the calls of the update's operators cost more than their work. */
 const smallSize = 32768;
 
-/** Groups the parameters that are updated together: small ones of the same kind. Every other parameter is a group of its own. */
+/**
+ * Groups the parameters that are updated together: small ones of the same kind and factor. Every other parameter is a group of its
+ * own.
+ */
 function groupParameters(
   parameters: ReadonlyMap<string, Tensor>,
   trained: readonly string[],
   optimizer: Optimizer,
+  factors: ReadonlyMap<string, number>,
 ): string[][] {
   const groups = new Map<string, string[]>();
   for (const name of trained) {
     const { shape } = parameters.get(name)!;
     const kind = sizeOf(shape) < smallSize ? optimizer.kind?.(name, shape) : undefined;
-    const key = kind === undefined ? `alone/${name}` : `kind/${kind}`;
+    const key = kind === undefined ? `alone/${name}` : `kind/${factors.get(name)}/${kind}`;
     groups.set(key, [...(groups.get(key) ?? []), name]);
   }
   return [...groups.values()];

@@ -163,7 +163,8 @@ export async function parseMerges(text: string, vocab: Readonly<Record<string, n
   const lines = typeof text === 'string' ? text.split(/\r?\n/) : [];
   if (lines.at(-1) === '') lines.pop();
   const first = lines[0]?.startsWith('#version') ? 1 : 0;
-  if (lines.length === first) {
+  // A header alone is a tokenizer of single characters; no text at all is another file.
+  if (lines.length === 0) {
     throw new Error(
       'The merges must have lines, but have none. Give the text of merges.txt, which is next to vocab.json.',
     );

@@ -34,8 +34,7 @@ const keptCheckpoints = 2;
 const unfinishedPattern = /^\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/;
 
 /**
- * Writes a checkpoint, `checkpoint-<step>.safetensors`, of float32 with the settings in its metadata. Then deletes all
- * except the newest two.
+ * Writes a checkpoint, `checkpoint-<step>.safetensors`, of float32 with the settings in its metadata.
  *
  * @param shapes Shape of each tensor of the state.
  * @throws FileError if it cannot be written. No part of it remains, and earlier checkpoints are unchanged.
@@ -50,14 +49,21 @@ export async function saveCheckpoint(
   for (const [name, data] of state.tensors) tensors.set(name, fromFloat32(data, shapes.get(name)!, 'F32'));
   const metadata = { step: String(state.step), settings: JSON.stringify(settings) };
   await writeCheckpointFile(join(folder, `checkpoint-${fileStep(state.step)}.safetensors`), tensors, metadata);
-  const old = (await checkpointsIn(folder)).slice(0, -keptCheckpoints);
+}
+
+/** Deletes all checkpoints except the newest two. Returns the steps of these. */
+export async function deleteOldCheckpoints(folder: string): Promise<number[]> {
+  const names = await checkpointsIn(folder);
+  const old = names.slice(0, -keptCheckpoints);
   await Promise.all(old.map((name) => rm(join(folder, name), { force: true })));
+  return names.slice(-keptCheckpoints).map(stepOf);
 }
 
 /**
  * Reads the newest checkpoint of a folder. Returns `undefined` if there is none. The settings may differ in `data`.
  *
  * @param shapes Shape of each tensor that the checkpoint must have.
+ * @param settings The settings that must be those of the checkpoint. The number of steps may differ.
  * @param defaults Defaults of settings that checkpoints of older versions may lack.
  * @throws ResumeError if it is damaged, or was made with other settings; FileError if it cannot be read.
  */
@@ -82,13 +88,21 @@ export async function loadCheckpoint(
   const { tensors, metadata } = await readCheckpointFile(path).catch((error: unknown) => {
     throw explained(error);
   });
-  const { data: earlierData, ...there } = parseSettings(metadata.settings) ?? {};
-  const { data, ...here } = settings;
+  const { data: earlierData, steps: _, ...there } = parseSettings(metadata.settings) ?? {};
+  const { data, steps, ...here } = settings;
   const differing = differences(there, here, defaults);
   if (differing.length > 0) {
     throw new ResumeError(
-      `${path} belongs to a run with other settings: ${differing.join('; ')}. ` +
-        `Train into another folder, restore the previous settings, or delete the checkpoints in ${folder} to start again.`,
+      `${path} belongs to a run with other settings: ${differing.join('; ')}. Restore the previous settings, ` +
+        'or train into another folder. To keep what this run has learned, start from its result there: ' +
+        '`startFrom` in a settings file, `parameters` in a program.',
+    );
+  }
+  const taken = stepOf(newest);
+  if (taken > Number(steps)) {
+    throw new ResumeError(
+      `steps must be at least ${taken}, the steps that the run in ${folder} has taken, not ${steps}. ` +
+        'To train for fewer steps, train into another folder.',
     );
   }
   const declared = new Map([...shapes].map(([name, shape]) => [name, { shape }]));
@@ -100,7 +114,7 @@ export async function loadCheckpoint(
     throw explained(error);
   }
   const dataLength = (earlierData as { length?: number } | undefined)?.length;
-  return { step: stepOf(newest), tensors: state, dataLength };
+  return { step: taken, tensors: state, dataLength };
 }
 
 /** Deletes the temporary files of a killed run. */
@@ -115,7 +129,8 @@ async function checkpointsIn(folder: string): Promise<string[]> {
   return names.sort((a, b) => stepOf(a) - stepOf(b));
 }
 
-function namesIn(folder: string): Promise<string[]> {
+/** Lists the names of a folder's files. */
+export function namesIn(folder: string): Promise<string[]> {
   return withFileErrors('read', folder, () => readdir(folder));
 }
 

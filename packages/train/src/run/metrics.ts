@@ -18,12 +18,16 @@ export async function readMetrics(path: string): Promise<MetricsRecord[]> {
   return parse(await readText(path), path).map(({ record }) => record);
 }
 
-/** Removes the lines after a step, and an incomplete last line. A resumed run writes them again. */
-export async function truncateMetrics(path: string, step: number): Promise<void> {
+/**
+ * Removes the lines after a step, and an incomplete last line, which a resumed run writes again. Returns the other
+ * records.
+ */
+export async function truncateMetrics(path: string, step: number): Promise<MetricsRecord[]> {
   const text = await readText(path);
   const kept = parse(text, path).filter(({ record }) => record.step <= step);
   const keptText = kept.map(({ line }) => `${line}\n`).join('');
   if (keptText !== text) await writeFileAtomically(path, keptText);
+  return kept.map(({ record }) => record);
 }
 
 /**

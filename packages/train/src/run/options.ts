@@ -7,6 +7,7 @@ import {
   implementation,
   integer,
   number,
+  object,
   oneOf,
   optional,
   type Progress,
@@ -17,6 +18,7 @@ import {
 import type { Dataset } from '@dalle-mini/data';
 import type { Runtime, TensorData } from '@dalle-mini/graph';
 import { cosineDecay, linearDecay, type Schedule, warmUp } from '@dalle-mini/graph/training';
+import { type LearningRateGroup, learningRatesField } from './learning-rates.js';
 import { type Order, orderField } from './order.js';
 
 /** The progress of training, reported after each run of the graph. */
@@ -30,6 +32,15 @@ export interface TrainingProgress extends Progress {
   readonly loss: number;
 }
 
+/** When a run ends before its last step. */
+export interface EarlyStopping {
+  /** Number of evaluations in a row that are not better than the best one before them, at least 1. */
+  readonly patience: number;
+}
+
+export const earlyStoppingField = object<EarlyStopping>({ patience: integer({ min: 1 }) });
+export const resultField = oneOf(['best', 'last']);
+
 /** Options that every kind of training has. */
 export interface RunOptions {
   /**
@@ -38,7 +49,10 @@ export interface RunOptions {
    */
   readonly folder: string;
   readonly runtime: Runtime;
-  /** Total number of steps, a multiple of `stepsPerRun`. */
+  /**
+   * Total number of steps, a multiple of `stepsPerRun`. It may be changed when a run resumes, also after its end: the
+   * learning rate of the steps to come is that of the new number of steps.
+   */
   readonly steps: number;
   /** Seed of all randomness: initial values, choice of captions, flips. A whole number from 0 to 2⁵³ − 1. */
   readonly seed: number;
@@ -58,6 +72,13 @@ export interface RunOptions {
    * the changes. The result then depends on when they were made.
    */
   readonly acceptDataChanges?: boolean | undefined;
+  /**
+   * The parameters that a run results in: those of the step with the best evaluation, or of the last step. Default
+   * `best`.
+   */
+  readonly result?: 'best' | 'last' | undefined;
+  /** Ends the run early if evaluations do not improve. Default: all steps are taken. */
+  readonly earlyStopping?: EarlyStopping | undefined;
   /** Initial parameters, for fine-tuning. Parameters that the model does not have are ignored. */
   readonly parameters?: ReadonlyMap<string, TensorData> | undefined;
   /** Stops the run after the current steps and saves a checkpoint. The promise rejects with the signal's reason. */
@@ -78,6 +99,12 @@ export interface TrainingConfig {
   readonly warmUpSteps: number;
   /** How the learning rate then falls, to a twentieth at the last step. Default `cosine`. */
   readonly schedule?: 'cosine' | 'linear' | undefined;
+  /**
+   * Factors of the learning rate by layer. The first entry that matches a parameter's name decides; other parameters have
+   * the factor 1. Names are those of the result: `layers.0.*` of a decoder, `text_encoder.*` of a trained text encoder,
+   * `encoder.down.0.*` of a VQ-GAN.
+   */
+  readonly learningRates?: readonly LearningRateGroup[] | undefined;
   /** Weight decay of matrices, at least 0: a step reduces them by the fraction `learningRate · weightDecay`. */
   readonly weightDecay?: number | undefined;
   /**
@@ -96,6 +123,7 @@ export const trainingConfigFields: Fields<TrainingConfig> = {
   learningRate: number({ above: 0 }),
   warmUpSteps: integer(),
   schedule: optional(oneOf(['cosine', 'linear'])),
+  learningRates: optional(learningRatesField),
   weightDecay: optional(number({ min: 0 })),
   averageDecay: optional(number({ above: 0, below: 1 })),
 };
@@ -115,6 +143,8 @@ export const runFields: Fields<RunOptions> = {
   order: orderField,
   evaluationSize: optional(count),
   acceptDataChanges: optional(boolean()),
+  result: optional(resultField),
+  earlyStopping: optional(earlyStoppingField),
   parameters: optional(parametersField),
   signal: optional(abortSignal()),
   onProgress: optional(callback()),

@@ -11,7 +11,14 @@ import {
   type TrainingOptions,
   trainingGraph,
 } from '@dalle-mini/graph/training';
-import { deleteUnfinishedFiles, loadCheckpoint, saveCheckpoint, type TrainingState } from './checkpoint.js';
+import { bestEvaluation, bestSteps, deleteOldBest, readBest, type Score, saveBest } from './best.js';
+import {
+  deleteOldCheckpoints,
+  deleteUnfinishedFiles,
+  loadCheckpoint,
+  saveCheckpoint,
+  type TrainingState,
+} from './checkpoint.js';
 import { type DataRecord, recordData } from './data-record.js';
 import { appendMetrics, type MetricsRecord, truncateMetrics } from './metrics.js';
 import type { RunOptions } from './options.js';
@@ -24,12 +31,12 @@ export class DivergenceError extends DalleMiniError {
 }
 
 export interface TrainerOptions extends Omit<RunOptions, 'order' | 'evaluationSize' | 'parameters'> {
-  readonly training: Omit<TrainingOptions, 'trains'>;
+  readonly training: TrainingOptions;
   readonly learningRate: Schedule;
   /** Initial values instead of random ones, for all parameters whose names begin with `prefix`. */
   readonly start?: { readonly prefix: string; readonly values: ReadonlyMap<string, TensorData> } | undefined;
   /**
-   * Everything that decides the result, except `seed`, `steps` and `start`. Checkpoints of other settings are refused.
+   * Everything that decides a step, except `seed`, `steps` and `start`. Checkpoints of other settings are refused.
    */
   readonly settings: Settings;
   /** The samples, so that a change of them is noticed. */
@@ -52,6 +59,8 @@ export interface TrainerOptions extends Omit<RunOptions, 'order' | 'evaluationSi
     outputs: Readonly<Record<string, TensorData>>,
     step: number,
   ) => void;
+  /** The metric of `evaluate` by which the best step is chosen. */
+  readonly score: Score;
   /** Evaluates the model. Called with its parameters every `evaluateEvery` steps and at the end. */
   readonly evaluate: (
     parameters: ReadonlyMap<string, TensorData>,
@@ -61,7 +70,7 @@ export interface TrainerOptions extends Omit<RunOptions, 'order' | 'evaluationSi
 
 /**
  * Trains for `steps` steps, from the newest checkpoint if the folder has one. Returns the parameters, or their moving
- * averages with `averageDecay`.
+ * averages with `averageDecay`, of the best evaluation or of the last step.
  *
  * The same options give the same bytes on the same machine, whether or not the run was interrupted.
  *
@@ -70,7 +79,7 @@ export interface TrainerOptions extends Omit<RunOptions, 'order' | 'evaluationSi
  *   it aborts, after saving a checkpoint.
  */
 export async function runTraining(options: TrainerOptions): Promise<Map<string, TensorData>> {
-  const { folder, runtime, steps, seed, signal, start } = options;
+  const { folder, runtime, steps, seed, signal, start, score, result = 'best', earlyStopping } = options;
   const { stepsPerRun } = options.training;
   signal?.throwIfAborted();
   const training = trainingGraph(options.training);
@@ -82,6 +91,7 @@ export async function runTraining(options: TrainerOptions): Promise<Map<string, 
   }
   const { length } = options.data;
   const settings = { ...options.settings, data: { length }, seed, steps, start: start ? digestOf(initial) : 'random' };
+  const frozen = new Map([...initial].filter(([name]) => !training.state.has(name)));
 
   await makeFolder(folder);
   await deleteUnfinishedFiles(folder);
@@ -96,18 +106,33 @@ export async function runTraining(options: TrainerOptions): Promise<Map<string, 
     for (const [name, shape] of memory) tensors.set(name, new Float32Array(sizeOf(shape)));
     state = { step: 0, tensors };
   }
-  await truncateMetrics(metricsPath, state.step);
-  if (state.step === steps) return trainedParameters(state.tensors, training);
+  const deleteOld = async () => deleteOldBest(folder, await deleteOldCheckpoints(folder));
+  await deleteOld();
+  const known = (await truncateMetrics(metricsPath, state.step)).filter((record) => score.metric in record);
+  const stored = (await bestSteps(folder)).at(-1);
+  let best = bestEvaluation(known, score);
+  /** The records to compare. Without the parameters of the best one, those that are there are the best. */
+  const records = result === 'last' || best?.step === stored ? known : known.filter(({ step }) => step === stored);
+  best = bestEvaluation(records, score);
+  const isStuck = () => earlyStopping !== undefined && best !== undefined && best.since >= earlyStopping.patience;
+  const finish = ({ step, tensors }: TrainingState) =>
+    result === 'last' || best === undefined || best.step === step
+      ? trainedParameters(tensors, training, frozen)
+      : readBest(folder, best.step, training.parameters);
+  if (state.step === steps || isStuck()) return finish(state);
 
-  const executable = await runtime.compile(training.graph);
+  const executable = await runtime.compile(training.graph, frozen.size > 0 ? { parameters: frozen } : {});
   let savedStep = state.step;
   const save = async ({ step, tensors }: TrainingState) => {
-    if (step > savedStep) await saveCheckpoint(folder, { step, tensors }, shapes, settings);
+    if (step > savedStep) {
+      await saveCheckpoint(folder, { step, tensors }, shapes, settings);
+      await deleteOld();
+    }
     savedStep = step;
   };
   let batches = startLoading(options, training, state.step);
   try {
-    while (state.step < steps) {
+    while (state.step < steps && !isStuck()) {
       if (signal?.aborted) {
         await save(state);
         signal.throwIfAborted();
@@ -125,18 +150,23 @@ export async function runTraining(options: TrainerOptions): Promise<Map<string, 
       options.afterRun?.(tensors, outputs, step);
       state = { step, tensors };
 
-      const records = metricsOf(outputs, training, step, options);
-      for (const record of records) checkFinite(record, folder);
+      const latest = metricsOf(outputs, training, step, options);
+      for (const record of latest) checkFinite(record, folder);
       if (step % options.evaluateEvery === 0 || step === steps) {
-        const measured = await options.evaluate(trainedParameters(tensors, training), step);
-        records[stepsPerRun - 1] = { ...records[stepsPerRun - 1]!, ...measured };
-        checkFinite(records[stepsPerRun - 1]!, folder);
+        const trained = trainedParameters(tensors, training, frozen);
+        const record = { ...latest[stepsPerRun - 1]!, ...(await options.evaluate(trained, step)) };
+        latest[stepsPerRun - 1] = record;
+        checkFinite(record, folder);
+        records.push(record);
+        best = bestEvaluation(records, score);
+        // Before the metrics, which then name only steps whose parameters are there.
+        if (result === 'best' && best?.step === step) await saveBest(folder, step, trained);
       }
-      await appendMetrics(metricsPath, records);
-      if (step % options.checkpointEvery === 0 || step === steps) await save(state);
+      await appendMetrics(metricsPath, latest);
+      if (step % options.checkpointEvery === 0 || step === steps || isStuck()) await save(state);
       const rate = stepsPerRun / seconds;
       const secondsLeft = (steps - step) / rate;
-      const loss = records.at(-1)!.loss!;
+      const loss = latest.at(-1)!.loss!;
       await options.onProgress?.({ stage: 'train', unit: 'steps', done: step, total: steps, rate, secondsLeft, loss });
     }
   } finally {
@@ -144,17 +174,18 @@ export async function runTraining(options: TrainerOptions): Promise<Map<string, 
     await batches.catch(() => undefined);
     await executable.dispose();
   }
-  return trainedParameters(state.tensors, training);
+  return finish(state);
 }
 
 /** Returns the model's parameters, or their moving averages if the state has them. */
 function trainedParameters(
   state: ReadonlyMap<string, Float32Array>,
   { parameters }: TrainingGraph,
+  frozen: ReadonlyMap<string, TensorData>,
 ): Map<string, TensorData> {
   const values = [...parameters].map(([name, { shape }]): [string, TensorData] => {
-    const data = state.get(`average/${name}`) ?? state.get(name)!;
-    return [name, { dtype: 'float32', shape, data }];
+    const data = state.get(`average/${name}`) ?? state.get(name);
+    return [name, data ? { dtype: 'float32', shape, data } : frozen.get(name)!];
   });
   return new Map(values);
 }

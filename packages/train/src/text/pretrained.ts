@@ -24,15 +24,25 @@ export async function trainedTextEncoder(files: HuggingFaceFiles, maxLength: num
 }
 
 /**
+ * Returns the parameters of a text encoder that was trained together with a decoder, named as `bert` or `bart` declares
+ * them.
+ *
+ * @param trained The result of `trainDecoder`.
+ */
+export function textEncoderParameters(trained: ReadonlyMap<string, TensorData>): Map<string, TensorData> {
+  const start = `${textEncoderPrefix}.`;
+  const own = [...trained].filter(([name]) => name.startsWith(start));
+  return new Map(own.map(([name, value]) => [name.slice(start.length), value]));
+}
+
+/**
  * Returns the weights of a text encoder that was trained together with a decoder, named as in PyTorch checkpoints.
  *
  * @param trained The result of `trainDecoder`.
  */
 export function textEncoderWeights(trained: ReadonlyMap<string, TensorData>): Checkpoint {
   const weights: Checkpoint = new Map();
-  for (const [name, { data, shape }] of trained) {
-    if (name.startsWith(`${textEncoderPrefix}.`))
-      weights.set(name.slice(textEncoderPrefix.length + 1), fromFloat32(data as Float32Array, shape));
-  }
+  for (const [name, { data, shape }] of textEncoderParameters(trained))
+    weights.set(name, fromFloat32(data as Float32Array, shape));
   return weights;
 }

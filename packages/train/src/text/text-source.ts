@@ -10,7 +10,7 @@ import {
   variant,
 } from '@dalle-mini/core';
 import { input, ParameterScope, type Runtime, type Tensor, type TensorData } from '@dalle-mini/graph';
-import { type BertConfig, bert } from '@dalle-mini/text-encoder';
+import { type BartConfig, type BertConfig, bart, bert } from '@dalle-mini/text-encoder';
 import type { TextTokenizer } from '@dalle-mini/text-encoder/tokenizers';
 import { parametersField } from '../run/options.js';
 import type { Settings } from '../run/settings.js';
@@ -28,13 +28,17 @@ export interface FrozenTextEncoder {
  */
 export interface TrainedTextEncoder {
   readonly kind: 'trained';
-  readonly config: BertConfig;
+  /** The configuration of a BERT or a related model, or of the text encoder of DALL·E Mini. */
+  readonly config: BertConfig | BartConfig;
   readonly tokenizer: TextTokenizer;
-  /** Length in tokens to which every caption is truncated or padded, at most `config.positions`. */
+  /** Length in tokens to which every caption is truncated or padded, at most the positions of the model. */
   readonly maxLength: number;
-  /** The pretrained parameters, named as `bert` declares them. */
+  /** The pretrained parameters, named as `bert` or `bart` declares them. */
   readonly parameters: ReadonlyMap<string, TensorData>;
 }
+
+/** Of the two configurations, only that of DALL·E Mini names its longest caption `maxLength`. */
+const isBart = (config: BertConfig | BartConfig): config is BartConfig => 'maxLength' in config;
 
 /** Either of them. */
 export const textEncoderField = variant<FrozenTextEncoder | TrainedTextEncoder, 'kind'>('kind', {
@@ -45,13 +49,14 @@ export const textEncoderField = variant<FrozenTextEncoder | TrainedTextEncoder, 
   trained: object<TrainedTextEncoder>(
     {
       kind: oneOf(['trained']),
-      config: field('a configuration of parseBertConfig', (value) => typeof value === 'object' && value !== null),
+      config: field('the configuration of a text encoder', (value) => typeof value === 'object' && value !== null),
       tokenizer: implementation<TextTokenizer>('a text tokenizer', ['encode']),
       maxLength: integer({ min: 1 }),
       parameters: parametersField,
     },
     {
-      check({ maxLength, config: { positions } }, at) {
+      check({ maxLength, config }, at) {
+        const positions = isBart(config) ? config.maxLength : config.positions;
         if (maxLength > positions)
           refuse(at('maxLength'), `at most ${positions}, the positions of the encoder`, maxLength);
       },
@@ -120,7 +125,9 @@ function trainedSource({ config, tokenizer, maxLength, parameters }: TrainedText
     return { ids, attentionMask };
   };
   const read = (scope: ParameterScope, { ids, attentionMask }: BatchTensors) => ({
-    hiddenStates: bert(scope.in(textEncoderPrefix), config, ids!, attentionMask!),
+    hiddenStates: isBart(config)
+      ? bart(scope.in(textEncoderPrefix), config, ids!, attentionMask!)
+      : bert(scope.in(textEncoderPrefix), config, ids!, attentionMask!),
     attentionMask: attentionMask!,
   });
   return {

@@ -87,14 +87,41 @@ describe('a run that resumes', () => {
   test('is refused with other settings, which the error lists', async () => {
     const folder = await stoppedRun();
     const before = await contentOf(folder);
-    const resumed = kinds.decoder(folder, { runtime: recordingRuntime(), learningRate: 0.5, seed: 4, steps: 80 });
+    const resumed = kinds.decoder(folder, { runtime: recordingRuntime(), learningRate: 0.5, seed: 4 });
     await expect(resumed).rejects.toThrow(ResumeError);
     await expect(resumed).rejects.toThrow(
       `${join(folder, 'checkpoint-00000020.safetensors')} belongs to a run with other settings: ` +
-        'config.learningRate is 0.01 there and 0.5 here; seed is 3 there and 4 here; steps is 60 there and 80 here. ' +
-        `Train into another folder, restore the previous settings, or delete the checkpoints in ${folder}`,
+        'config.learningRate is 0.01 there and 0.5 here; seed is 3 there and 4 here. ' +
+        'Restore the previous settings, or train into another folder. To keep what this run has learned, start from its ' +
+        'result there: `startFrom` in a settings file, `parameters` in a program.',
     );
     expect(await contentOf(folder)).toEqual(before);
+  });
+
+  test('may take more steps, with the learning rates of the new number', async () => {
+    const folder = await stoppedRun();
+    const longer = recordingRuntime();
+    await kinds.decoder(folder, { runtime: longer, steps: 80 });
+    expect(longer.runs).toHaveLength((80 - 20) / 5);
+    const whole = recordingRuntime();
+    await kinds.decoder(await temporaryFolder(), { runtime: whole, steps: 80 });
+    const rates = ({ runs }: typeof whole) => runs.map(({ learningRate }) => learningRate!.data);
+    expect(rates(longer)).toEqual(rates(whole).slice(20 / 5));
+    // A finished run too.
+    const more = recordingRuntime();
+    await kinds.decoder(folder, { runtime: more, steps: 100 });
+    expect(more.runs).toHaveLength((100 - 80) / 5);
+  });
+
+  test('may take fewer steps, but not fewer than it has taken', async () => {
+    const folder = await stoppedRun();
+    const before = await contentOf(folder);
+    await expect(kinds.decoder(folder, { runtime: recordingRuntime(), steps: 15 })).rejects.toThrow(
+      `steps must be at least 20, the steps that the run in ${folder} has taken, not 15.`,
+    );
+    expect(await contentOf(folder)).toEqual(before);
+    await kinds.decoder(folder, { runtime: recordingRuntime(), steps: 40 });
+    expect(await readdir(folder)).toContain('checkpoint-00000040.safetensors');
   });
 
   test('ends with the error that onProgress throws or rejects with', async () => {

@@ -59,8 +59,10 @@ describe('a trained VQ-GAN', () => {
     }
   });
 
-  test('writes the last two checkpoints, the metrics and a sheet for each evaluation', async () => {
+  test('writes the last two checkpoints, the best parameters as of each, the metrics and a sheet for each evaluation', async () => {
     expect((await readdir(folder)).sort()).toEqual([
+      'best-00000030.safetensors',
+      'best-00000060.safetensors',
       'checkpoint-00000050.safetensors',
       'checkpoint-00000060.safetensors',
       'metrics.jsonl',

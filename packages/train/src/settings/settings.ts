@@ -1,4 +1,5 @@
-/** The settings of a training run, as a JSON file. */
+/** The settings of a training run: their fields, and their reader from a JSON file. */
+import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import {
   boolean,
@@ -23,14 +24,13 @@ import {
 import { readTextFile } from '@dalle-mini/core/node';
 import { type EmojiVendor, emojiVendors } from '@dalle-mini/data/emoji';
 import type { DecoderConfig } from '@dalle-mini/decoder';
-import {
-  type DecoderTrainingConfig,
-  decoderTrainingFields,
-  type VqganTrainingConfig,
-  vqganTrainingFields,
-} from '@dalle-mini/train';
+import { isBundledModel } from '@dalle-mini/pipeline';
 import { checkTransformer, type TransformerConfig, transformerFields } from '@dalle-mini/transformer';
 import { type VqganConfig, vqganConfigField } from '@dalle-mini/vqgan';
+import { isHubName } from '@dalle-mini/weights/hub';
+import { type EarlyStopping, earlyStoppingField, resultField } from '../run/options.js';
+import { type DecoderTrainingConfig, decoderTrainingFields } from '../train-decoder.js';
+import { type VqganTrainingConfig, vqganTrainingFields } from '../train-vqgan.js';
 
 /**
  * Images with captions: see `openImageFolder`, `openWebDataset` of @dalle-mini/data, and `prepareEmoji` of
@@ -45,7 +45,7 @@ export type DatasetSettings =
   | { readonly type: 'emoji'; readonly path: string; readonly vendors?: readonly EmojiVendor[] | undefined };
 
 /** Settings of every training run. */
-interface RunSettings {
+export interface RunSettings {
   /** The folder for checkpoints and the result. */
   readonly folder?: string | undefined;
   /** Default 0. */
@@ -59,8 +59,15 @@ interface RunSettings {
   readonly dataset: DatasetSettings;
   /** Default: the held-out samples of an emoji dataset, or 5 % of the samples of another dataset. */
   readonly evaluation?: DatasetSettings | undefined;
-  /** The folder of a model to fine-tune, instead of the sizes of a new model. */
+  /**
+   * A model to fine-tune, instead of the sizes of a new model: a folder, a hub name or a bundled model. For a decoder, a
+   * whole model or the folder of its decoder.
+   */
   readonly startFrom?: string | undefined;
+  /** The step whose parameters are the result. Default `best`, the one with the best evaluation. */
+  readonly result?: 'best' | 'last' | undefined;
+  /** Ends the run early if evaluations do not improve. */
+  readonly earlyStopping?: EarlyStopping | undefined;
 }
 
 export interface VqganSettings extends RunSettings {
@@ -71,16 +78,29 @@ export interface VqganSettings extends RunSettings {
 /** The sizes of a decoder that do not follow from the VQ-GAN and the text encoder. */
 export type DecoderSizes = TransformerConfig & Pick<DecoderConfig, 'tieEmbeddings'>;
 
+export interface TextEncoderSettings {
+  /**
+   * A BERT, RoBERTa, DistilBERT or BART of Hugging Face, or the text encoder of a DALL·E Mini: a folder or a hub name.
+   * Default: that of the model to fine-tune.
+   */
+  readonly folder?: string | undefined;
+  /** Length of captions in tokens. Default: that of the model, or 64. */
+  readonly maxLength?: number | undefined;
+  /** Whether the text encoder is trained too. Default false. */
+  readonly train: boolean;
+  /** For DALL·E Mini: the tokenizer of the published code or of min-dalle. Default: that of the model, or `bart`. */
+  readonly tokenizer?: 'bart' | 'min-dalle' | undefined;
+}
+
 export interface DecoderSettings extends RunSettings {
   readonly model?: DecoderSizes | undefined;
   readonly training: Omit<DecoderTrainingConfig, 'model'>;
   /** Name and license of the resulting model. */
   readonly name?: string | undefined;
   readonly license?: string | undefined;
-  /** The folder of a VQ-GAN: `config.json` and `model.safetensors`. */
-  readonly imageTokenizer: string;
-  /** A text encoder in the layout of Hugging Face, and whether it is trained too. */
-  readonly textEncoder: { readonly folder: string; readonly maxLength: number; readonly train: boolean };
+  /** A VQ-GAN: a folder or a hub name. Default: that of the model to fine-tune. */
+  readonly imageTokenizer?: string | undefined;
+  readonly textEncoder?: TextEncoderSettings | undefined;
   /** Captions of the images that each evaluation generates. */
   readonly samplePrompts?: readonly string[] | undefined;
   /** Sampling options for these images, and the defaults of the resulting model. */
@@ -90,11 +110,12 @@ export interface DecoderSettings extends RunSettings {
 const count = integer({ min: 1 });
 const crop = optional(oneOf(['center', 'random']));
 
-/** Returns the fields of settings files. Paths are relative to the file's folder, and become absolute. */
-function settingsFields(file: string) {
-  const path: Field<string> = {
-    ...string(),
-    read: (value, at) => resolve(dirname(file), string().read(value, at)),
+/** Returns the fields that both kinds of settings have. Relative paths become absolute: they start from `base`. */
+function sharedFields(base: string) {
+  const path: Field<string> = { ...string(), read: (value, at) => resolve(base, string().read(value, at)) };
+  const model: Field<string> = {
+    ...path,
+    read: (value, at) => (isModelName(string().read(value, at), base) ? (value as string) : path.read(value, at)),
   };
   const dataset = variant<DatasetSettings, 'type'>('type', {
     folder: object<DatasetSettings>({ type: oneOf(['folder']), path, crop }),
@@ -114,9 +135,16 @@ function settingsFields(file: string) {
     evaluationSize: optional(count),
     dataset,
     evaluation: optional(dataset),
-    startFrom: optional(path),
+    startFrom: optional(model),
+    result: optional(resultField),
+    earlyStopping: optional(earlyStoppingField),
   };
-  return { path, run };
+  return { model, run };
+}
+
+/** Checks whether a text is the name of a bundled model or of the hub, and not the path of a folder or a file. */
+function isModelName(text: string, base: string): boolean {
+  return (isBundledModel(text) || isHubName(text)) && !existsSync(resolve(base, text));
 }
 
 /** Checks that the settings have either the sizes of a new model or the folder of one to fine-tune. */
@@ -126,9 +154,46 @@ function checkStart({ model, startFrom }: { readonly model?: unknown; readonly s
   if (model !== undefined && startFrom !== undefined) refuse('model', 'left out if startFrom is set', model);
 }
 
-/** The settings of a file are wrong. The message names the file and the field. */
+/** Settings are wrong. The message names their file and the field. */
 export class SettingsError extends DalleMiniError {
   static override readonly code = 'SETTINGS';
+}
+
+/** Returns the fields of a {@link VqganSettings}. Relative paths start from `base`. */
+export function vqganSettingsField(base: string): Field<VqganSettings> {
+  const { run } = sharedFields(base);
+  const fields: Fields<VqganSettings> = {
+    ...run,
+    model: optional(vqganConfigField),
+    training: object(vqganTrainingFields),
+  };
+  return object(fields, { check: checkStart });
+}
+
+/** Returns the fields of a {@link DecoderSettings}. Relative paths start from `base`. */
+export function decoderSettingsField(base: string): Field<DecoderSettings> {
+  const { run, model } = sharedFields(base);
+  const fields: Fields<DecoderSettings> = {
+    ...run,
+    model: optional(
+      object<DecoderSizes>({ ...transformerFields, tieEmbeddings: optional(boolean()) }, { check: checkTransformer }),
+    ),
+    training: object(decoderTrainingFields),
+    name: optional(string()),
+    license: optional(string()),
+    imageTokenizer: optional(model),
+    textEncoder: optional(
+      object<TextEncoderSettings>({
+        folder: optional(model),
+        maxLength: optional(count),
+        train: optional(boolean(), false),
+        tokenizer: optional(oneOf(['bart', 'min-dalle'])),
+      }),
+    ),
+    samplePrompts: optional(list(string({ minLength: 0 }), { min: 1 })),
+    sampling: optional(object(samplingFields)),
+  };
+  return object(fields, { check: checkStart });
 }
 
 async function readSettings<Settings>(file: string, fields: Field<Settings>): Promise<Settings> {
@@ -140,39 +205,21 @@ async function readSettings<Settings>(file: string, fields: Field<Settings>): Pr
 }
 
 /**
- * Reads the settings for training a VQ-GAN. Paths become absolute.
+ * Reads the settings for training a VQ-GAN from a JSON file. Paths in them are relative to the file's folder, and
+ * become absolute.
  *
  * @throws SettingsError if a setting is wrong; FileError if the file cannot be read.
  */
 export async function readVqganSettings(file: string): Promise<VqganSettings> {
-  const { run } = settingsFields(file);
-  const fields: Fields<VqganSettings> = {
-    ...run,
-    model: optional(vqganConfigField),
-    training: object(vqganTrainingFields),
-  };
-  return readSettings(file, object(fields, { check: checkStart }));
+  return readSettings(file, vqganSettingsField(dirname(file)));
 }
 
 /**
- * Reads the settings for training a decoder. Paths become absolute.
+ * Reads the settings for training a decoder from a JSON file. Paths in them are relative to the file's folder, and
+ * become absolute.
  *
  * @throws SettingsError if a setting is wrong; FileError if the file cannot be read.
  */
 export async function readDecoderSettings(file: string): Promise<DecoderSettings> {
-  const { run, path } = settingsFields(file);
-  const fields: Fields<DecoderSettings> = {
-    ...run,
-    model: optional(
-      object<DecoderSizes>({ ...transformerFields, tieEmbeddings: optional(boolean()) }, { check: checkTransformer }),
-    ),
-    training: object(decoderTrainingFields),
-    name: optional(string()),
-    license: optional(string()),
-    imageTokenizer: path,
-    textEncoder: object({ folder: path, maxLength: count, train: optional(boolean(), false) }),
-    samplePrompts: optional(list(string({ minLength: 0 }), { min: 1 })),
-    sampling: optional(object(samplingFields)),
-  };
-  return readSettings(file, object(fields, { check: checkStart }));
+  return readSettings(file, decoderSettingsField(dirname(file)));
 }

@@ -1,0 +1,204 @@
+/** Opens the models that settings name: folders of models and of their parts, in any layout, and names of the hub. */
+import { readdir } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import type { SamplingOptions, TextEncoder } from '@dalle-mini/core';
+import { isFolder, readJsonFile } from '@dalle-mini/core/node';
+import type { DecoderConfig } from '@dalle-mini/decoder';
+import type { Runtime, TensorData } from '@dalle-mini/graph';
+import { dequantize } from '@dalle-mini/graph/stored';
+import {
+  type BartPart,
+  type DecoderPart,
+  isBundledModel,
+  type LoadProgress,
+  type ModelDescription,
+  readDecoder,
+  readModelDescription,
+  readTextEncoder,
+  resolveModel,
+  type TextEncoderPart,
+  type VqganPart,
+} from '@dalle-mini/pipeline';
+import { BartTextEncoder, HuggingFaceTextEncoder, parseBertConfig } from '@dalle-mini/text-encoder';
+import { readDalleMiniTextEncoder, textEncoderFiles } from '@dalle-mini/text-encoder/node';
+import { readVqganFiles, vqganFiles } from '@dalle-mini/vqgan/node';
+import { resolveModelFolder } from '@dalle-mini/weights/hub';
+import { textEncoderParameters, textEncoderWeights, trainedTextEncoder } from '../text/pretrained.js';
+import type { TrainedTextEncoder } from '../text/text-source.js';
+import { type DecoderSettings, SettingsError, type TextEncoderSettings } from './settings.js';
+
+export interface OpenModelOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
+}
+
+/** A text encoder, frozen or trained, and how to write it. */
+export interface OpenedTextEncoder {
+  readonly width: number;
+  readonly maxLength: number;
+  frozen(runtime: Runtime): Promise<TextEncoder>;
+  trained(): Promise<TrainedTextEncoder>;
+  /** Returns the part of a model folder. `trained` is the result of training if the text encoder was trained. */
+  part(trained?: ReadonlyMap<string, TensorData>): TextEncoderPart | BartPart;
+}
+
+/** The models that training a decoder needs. */
+export interface DecoderModels {
+  readonly vqgan: VqganPart;
+  readonly textEncoder: OpenedTextEncoder;
+  /** The decoder to fine-tune. */
+  readonly start?: DecoderPart | undefined;
+  /** The license and the sampling options of the model to fine-tune. */
+  readonly license?: string | undefined;
+  readonly sampling?: SamplingOptions | undefined;
+}
+
+/** Opens the models that training a decoder needs. Parts that the settings lack are those of the model to fine-tune. */
+export async function openDecoderModels(settings: DecoderSettings, options: OpenModelOptions): Promise<DecoderModels> {
+  const { startFrom, imageTokenizer, textEncoder = { train: false } } = settings;
+  const start = startFrom === undefined ? undefined : await findDecoder(startFrom, imageTokenizer, options);
+  const model = start?.model;
+  const vqganSource = imageTokenizer ?? (model && join(model.folder, model.description.imageTokenizer.folder));
+  const textSource = textEncoder.folder ?? (model && join(model.folder, model.description.textEncoder.folder));
+  if (vqganSource === undefined) throw missing('imageTokenizer', 'a VQ-GAN');
+  if (textSource === undefined) throw missing('textEncoder.folder', 'a text encoder');
+  return {
+    vqgan: await openVqgan(vqganSource, options),
+    textEncoder: await openTextEncoder(textSource, textEncoder, options),
+    start: start && (await readDecoder(start.folder)),
+    license: model?.description.license,
+    sampling: model?.description.sampling,
+  };
+}
+
+function missing(field: string, what: string): SettingsError {
+  return new SettingsError(
+    `${field} is missing; it must be the folder or the hub name of ${what}, unless startFrom is a whole model.`,
+  );
+}
+
+/**
+ * Opens a VQ-GAN: from its folder in any layout of `readVqganFiles`, the folder of a model, the name of a bundled model, or a
+ * name of the hub.
+ */
+export async function openVqgan(source: string, options: OpenModelOptions): Promise<VqganPart> {
+  const folder = await provide(source, (names) => wholeModelFiles(names, 'vqgan') ?? vqganFiles(names), options);
+  const model = await modelIn(folder);
+  const { config, weights } = await readVqganFiles(model ? join(folder, model.imageTokenizer.folder) : folder);
+  return { config, parameters: dequantize(weights) };
+}
+
+/** Opens a text encoder of Hugging Face or DALL·E Mini: from a folder, or a name of the hub. */
+async function openTextEncoder(
+  source: string,
+  { maxLength, tokenizer }: TextEncoderSettings,
+  options: OpenModelOptions,
+): Promise<OpenedTextEncoder> {
+  const found = await provide(
+    source,
+    (names) => wholeModelFiles(names, 'text-encoder') ?? textEncoderFiles(names),
+    options,
+  );
+  // min-dalle's files do not name the sizes of the model, which its conversion finds.
+  const isMinDalle = (await readdir(found)).includes('encoder.pt');
+  const folder = isMinDalle ? await resolveModel(found, options) : found;
+  const model = await modelIn(folder);
+  const place = model ? join(folder, model.textEncoder.folder) : folder;
+  const described = model?.textEncoder ?? (await modelAround(folder, 'textEncoder'))?.textEncoder;
+  const { model_type: type } = await readJsonFile(join(place, 'config.json'));
+  if (type !== undefined && type !== 'dallebart')
+    return huggingFaceEncoder(await readTextEncoder(place), maxLength ?? described?.maxLength, place);
+  const kind = tokenizer ?? (described?.type === 'dalle-mini' ? described.tokenizer : undefined);
+  return dalleMiniEncoder(place, kind ?? 'bart', maxLength ?? described?.maxLength);
+}
+
+/** The length of captions in the published models. */
+const usualLength = 64;
+
+function huggingFaceEncoder(
+  files: TextEncoderPart['files'],
+  given: number | undefined,
+  folder: string,
+): OpenedTextEncoder {
+  const { width, positions } = parseBertConfig(files.config, join(folder, 'config.json'));
+  const maxLength = given ?? Math.min(usualLength, positions);
+  return {
+    width,
+    maxLength,
+    frozen: (runtime) => HuggingFaceTextEncoder.fromFiles(files, { runtime, maxLength }),
+    trained: () => trainedTextEncoder(files, maxLength),
+    part: (trained) => ({ files: trained ? { ...files, weights: textEncoderWeights(trained) } : files, maxLength }),
+  };
+}
+
+async function dalleMiniEncoder(
+  folder: string,
+  kind: 'bart' | 'min-dalle',
+  given: number | undefined,
+): Promise<OpenedTextEncoder> {
+  const { config, tokenizer, parameters, tokenizerFiles } = await readDalleMiniTextEncoder(folder, kind);
+  const maxLength = given ?? config.maxLength;
+  return {
+    width: config.width,
+    maxLength,
+    frozen: (runtime) => BartTextEncoder.fromParts({ config, tokenizer, parameters }, { runtime, maxLength }),
+    trained: async () => ({ kind: 'trained', config, tokenizer, maxLength, parameters }),
+    part: (trained) => ({
+      config,
+      parameters: trained ? textEncoderParameters(trained) : parameters,
+      tokenizer: kind,
+      tokenizerFiles,
+    }),
+  };
+}
+
+/** Finds the decoder to fine-tune: in its own folder, or in a model of any layout, which it returns too. */
+async function findDecoder(
+  source: string,
+  vqgan: string | undefined,
+  options: OpenModelOptions,
+): Promise<{ folder: string; model?: { folder: string; description: ModelDescription } }> {
+  if ((await isFolder(source)) && (await isDecoderFolder(source))) return { folder: source };
+  // A published model has no VQ-GAN, and gets the one of the settings.
+  const folder = await resolveModel(source, { ...options, vqgan });
+  const description = await readModelDescription(folder);
+  return { folder: join(folder, description.decoder.folder), model: { folder, description } };
+}
+
+/** Checks whether a folder has a decoder in the layout of model folders, and not a whole model. */
+async function isDecoderFolder(folder: string): Promise<boolean> {
+  const names = await readdir(folder);
+  if (names.includes('model.json') || !names.includes('config.json')) return false;
+  const config: Partial<DecoderConfig> = await readJsonFile(join(folder, 'config.json'));
+  return 'gridSize' in config;
+}
+
+/** Returns the folder that a source names, or the one that its files are downloaded to. */
+async function provide(
+  source: string,
+  files: (listing: readonly { readonly name: string }[]) => string[],
+  { signal, onProgress }: OpenModelOptions,
+): Promise<string> {
+  if (isBundledModel(source) && !(await isFolder(source))) return resolveModel(source);
+  return resolveModelFolder(source, files, {
+    signal,
+    onProgress: onProgress && ((progress) => onProgress({ ...progress, model: source })),
+  });
+}
+
+/** Chooses the files of one part of a model folder in a repository. Returns `undefined` if it has none. */
+function wholeModelFiles(listing: readonly { readonly name: string }[], part: string): string[] | undefined {
+  const names = listing.map(({ name }) => name);
+  if (!names.includes('model.json')) return undefined;
+  return names.filter((name) => name === 'model.json' || dirname(name) === part);
+}
+
+async function modelIn(folder: string): Promise<ModelDescription | undefined> {
+  return (await readdir(folder)).includes('model.json') ? readModelDescription(folder) : undefined;
+}
+
+/** Returns the description of the model that a folder is a part of, if it is. */
+async function modelAround(folder: string, part: 'textEncoder' | 'decoder'): Promise<ModelDescription | undefined> {
+  const around = await modelIn(dirname(folder)).catch(() => undefined);
+  return around?.[part].folder === basename(folder) ? around : undefined;
+}

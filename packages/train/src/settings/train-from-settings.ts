@@ -1,0 +1,228 @@
+/** Runs of training from settings: opens data and models, trains, and writes the result. */
+import { basename, join, resolve } from 'node:path';
+import {
+  abortSignal,
+  callback,
+  implementation,
+  OptionError,
+  object,
+  optional,
+  readOptions,
+  string,
+} from '@dalle-mini/core';
+import { createSampler, type Dataset, openTokenShards, writeTokenShards } from '@dalle-mini/data';
+import type { DecoderConfig } from '@dalle-mini/decoder';
+import type { Runtime } from '@dalle-mini/graph';
+import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { writeModelFolder, writeVqgan } from '@dalle-mini/pipeline';
+import { VqganTokenizer } from '@dalle-mini/vqgan';
+import { trainDecoder } from '../train-decoder.js';
+import { trainVqgan } from '../train-vqgan.js';
+import { openData, sampler } from './data.js';
+import { openDecoderModels, openVqgan } from './models.js';
+import type { SettingsProgress } from './progress.js';
+import {
+  type DecoderSettings,
+  decoderSettingsField,
+  SettingsError,
+  type VqganSettings,
+  vqganSettingsField,
+} from './settings.js';
+
+export interface TrainFromSettingsOptions {
+  /** The folder of the run. Default: `folder` of the settings. */
+  readonly folder?: string | undefined;
+  /** The name of the settings in error messages, such as the path of their file. Default `settings`. */
+  readonly source?: string | undefined;
+  /** The runtime, which the caller disposes of. Default: an `OnnxRuntime` for this call. */
+  readonly runtime?: Runtime | undefined;
+  /** Stops the run after the current steps, with a checkpoint. The promise rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: SettingsProgress) => void) | undefined;
+}
+
+/** What a run from settings leaves. */
+export interface TrainedModel {
+  /** The folder of the run, with its checkpoints and metrics. */
+  readonly folder: string;
+  /** The folder of the trained model: a VQ-GAN, or a whole model for a decoder. */
+  readonly result: string;
+}
+
+const optionsField = object<TrainFromSettingsOptions>({
+  folder: optional(string()),
+  source: optional(string()),
+  runtime: optional(implementation<Runtime>('a runtime', ['compile'])),
+  signal: optional(abortSignal()),
+  onProgress: optional(callback()),
+});
+
+/** The options of a run, and what it computes with. */
+interface Run extends Pick<TrainFromSettingsOptions, 'signal' | 'onProgress'> {
+  readonly folder: string;
+  readonly runtime: Runtime;
+}
+
+/**
+ * Trains a VQ-GAN as its settings say, or resumes a stopped run. Writes the VQ-GAN into the subfolder `vqgan` of the run.
+ *
+ * @param settings The settings, as {@link readVqganSettings} reads them from a file. Relative paths start from the
+ *   current folder.
+ * @throws SettingsError if a setting is wrong; the errors of `trainVqgan`, of the data and of the models.
+ */
+export async function trainVqganFromSettings(
+  settings: VqganSettings,
+  options: TrainFromSettingsOptions = {},
+): Promise<TrainedModel> {
+  const given = readOptions(vqganSettingsField(process.cwd()), settings, 'trainVqganFromSettings');
+  return withRun(given, options, 'trainVqganFromSettings', (run) => trainVqganIn(run, given));
+}
+
+/**
+ * Encodes images with a VQ-GAN and trains a decoder as its settings say, or resumes a stopped run. Writes the whole model
+ * into the subfolder `model` of the run: `fromPretrained` opens it.
+ *
+ * @param settings The settings, as {@link readDecoderSettings} reads them from a file. Relative paths start from the
+ *   current folder.
+ * @throws SettingsError if a setting is wrong; the errors of `trainDecoder`, of the data and of the models.
+ */
+export async function trainDecoderFromSettings(
+  settings: DecoderSettings,
+  options: TrainFromSettingsOptions = {},
+): Promise<TrainedModel> {
+  const given = readOptions(decoderSettingsField(process.cwd()), settings, 'trainDecoderFromSettings');
+  return withRun(given, options, 'trainDecoderFromSettings', (run) => trainDecoderIn(run, given));
+}
+
+async function withRun(
+  settings: { readonly folder?: string | undefined },
+  options: TrainFromSettingsOptions,
+  call: string,
+  work: (run: Run) => Promise<string>,
+): Promise<TrainedModel> {
+  const { source = 'settings', ...given } = readOptions(optionsField, options, call);
+  const folder = given.folder === undefined ? settings.folder : resolve(given.folder);
+  if (folder === undefined) throw new SettingsError(`${source}: folder is missing; it must be the folder of the run.`);
+  const own = given.runtime ? undefined : new OnnxRuntime();
+  try {
+    return { folder, result: await work({ ...given, folder, runtime: given.runtime ?? own! }) };
+  } catch (error) {
+    if (OptionError.isInstance(error)) throw new SettingsError(`${source}: ${inSettings(error)}`, { cause: error });
+    if (SettingsError.isInstance(error)) throw new SettingsError(`${source}: ${error.message}`, { cause: error });
+    throw error;
+  } finally {
+    await own?.dispose();
+  }
+}
+
+/** Returns the message of an error about training options, with the names of the fields in the settings. */
+function inSettings({ message }: OptionError): string {
+  return message.replace(/^config\.model\b/, 'model').replace(/\bconfig\./, 'training.');
+}
+
+async function trainVqganIn(run: Run, settings: VqganSettings): Promise<string> {
+  const start = settings.startFrom === undefined ? undefined : await openVqgan(settings.startFrom, run);
+  const model = start?.config ?? settings.model!;
+  const data = await openData(settings, { ...run, imageSize: model.resolution });
+  const parameters = await trainVqgan({
+    ...runOptions(run, settings),
+    config: { ...settings.training, model },
+    dataset: data.training,
+    order: sampler(data, settings.seed),
+    evaluation: data.evaluation,
+    parameters: start?.parameters,
+  });
+  await data.close();
+  const result = join(run.folder, 'vqgan');
+  await writeVqgan(result, { config: model, parameters });
+  return result;
+}
+
+async function trainDecoderIn(run: Run, settings: DecoderSettings): Promise<string> {
+  // A runtime of its own, so that captions are encoded while training steps are computed.
+  const textRuntime = new OnnxRuntime({ threads: 1 });
+  try {
+    return await trainDecoderWith(run, settings, textRuntime);
+  } finally {
+    await textRuntime.dispose();
+  }
+}
+
+async function trainDecoderWith(run: Run, settings: DecoderSettings, textRuntime: Runtime): Promise<string> {
+  const { folder, runtime, signal, onProgress } = run;
+  const { vqgan, textEncoder, start, ...inherited } = await openDecoderModels(settings, run);
+  const tokenizer = new VqganTokenizer(vqgan.config, vqgan.parameters, { runtime });
+  const { gridSize, vocabularySize } = tokenizer;
+  const model: DecoderConfig = start?.config ?? {
+    ...settings.model!,
+    gridSize,
+    vocabularySize,
+    textWidth: textEncoder.width,
+    // Relative positions have a bias per caption token.
+    ...(settings.model!.relativePositions ? { textLength: textEncoder.maxLength } : {}),
+  };
+
+  const data = await openData(settings, { ...run, imageSize: tokenizer.imageSize });
+  const encode = async (images: Dataset, dataset: 'training' | 'evaluation') => {
+    const path = join(folder, 'tokens', dataset);
+    await writeTokenShards(images, tokenizer, path, {
+      signal,
+      onProgress: (progress) => onProgress?.({ ...progress, dataset }),
+    });
+    return openTokenShards(path);
+  };
+  const dataset = await encode(data.training, 'training');
+  const evaluation = await encode(data.evaluation, 'evaluation');
+  await data.close();
+
+  const isTrained = settings.textEncoder?.train ?? false;
+  const { license = inherited.license, sampling = inherited.sampling } = settings;
+  const trained = await trainDecoder({
+    ...runOptions(run, settings),
+    config: { ...settings.training, model },
+    dataset,
+    order: createSampler({ groups: await dataset.groups(), seed: settings.seed }),
+    textEncoder: isTrained
+      ? await textEncoder.trained()
+      : { kind: 'frozen', encoder: await textEncoder.frozen(textRuntime) },
+    evaluation,
+    samples: settings.samplePrompts && {
+      prompts: settings.samplePrompts,
+      imageTokenizer: tokenizer,
+      sampling,
+    },
+    parameters: start?.parameters,
+  });
+  const result = join(folder, 'model');
+  await writeModelFolder(result, {
+    name: settings.name ?? basename(folder),
+    ...(license === undefined ? {} : { license }),
+    imageTokenizer: vqgan,
+    textEncoder: textEncoder.part(isTrained ? trained : undefined),
+    decoder: { config: model, parameters: trained },
+    sampling: sampling ?? {},
+  });
+  return result;
+}
+
+/** Returns the options that both kinds of training have. */
+function runOptions(
+  { folder, runtime, signal, onProgress }: Run,
+  { steps, seed, training, evaluationSize, result, earlyStopping, ...settings }: VqganSettings | DecoderSettings,
+) {
+  const often = 50 * (training.stepsPerRun ?? 10);
+  const { checkpointEvery = often, evaluateEvery = often } = settings;
+  return {
+    folder,
+    runtime,
+    steps,
+    seed,
+    checkpointEvery,
+    evaluateEvery,
+    evaluationSize,
+    result,
+    earlyStopping,
+    signal,
+    onProgress,
+  };
+}
