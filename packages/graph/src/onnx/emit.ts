@@ -29,9 +29,6 @@ export interface EmitOptions {
   readonly optimize?: boolean | undefined;
 }
 
-/** The URL of the file with the emitting code: one file, because the modules of a package are bundled. */
-export const emittedBy = import.meta.url;
-
 /**
  * Emits a graph as an ONNX model. Inputs and parameters have their own names, outputs those of `outputName`.
  *

@@ -3,7 +3,8 @@ import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
-import * as ort from 'onnxruntime-node';
+import type * as ort from 'onnxruntime-node';
+import { type ExternalValues, type OnnxBuild, withSession } from './onnxruntime-builds.js';
 
 /** A folder for compiled models. */
 export interface CompiledModelCache {
@@ -18,11 +19,11 @@ const weightsFile = 'weights.bin';
 const abandonedAfterMs = 3600e3;
 
 /** Returns a description of this machine: the layout of optimized weights depends on the processor's instructions. */
-async function machine(): Promise<string> {
+async function machine({ version }: OnnxBuild): Promise<string> {
   // If /proc/cpuinfo exists, read it: on virtual machines, different processors may have the same name.
   const info = await readFile('/proc/cpuinfo', 'utf8').catch(() => '');
   const lines = info.split('\n\n')[0]!.match(/^(model|cpu family|flags|Features|CPU part)\s*:.*$/gm) ?? [];
-  return [ort.env.versions.node, process.platform, process.arch, cpus()[0]?.model, ...lines].join('\n');
+  return [version, process.platform, process.arch, cpus()[0]?.model, ...lines].join('\n');
 }
 
 /** A model to open, which may be in the cache. */
@@ -31,39 +32,42 @@ export interface ModelToOpen {
   readonly identity: Uint8Array;
   /** Returns the model's bytes. A function, because emitting them may take longer than finding the model in the cache. */
   readonly bytes: () => Uint8Array;
+  /** Where its parameters are. */
+  readonly external: ExternalValues;
 }
 
 /**
  * Opens a model whose parameters are in files. If it is not in the cache yet, it is compiled and stored there first. If the cache
  * cannot be written, the model is opened without it.
  *
- * @param parameterFiles Paths of the files.
  * @param cache `alone` runs the compilation, so that only one at a time takes memory.
  */
 export async function openCompiled(
-  { identity, bytes }: ModelToOpen,
-  parameterFiles: readonly string[],
+  build: OnnxBuild,
+  { identity, bytes, external }: ModelToOpen,
   { folder, maxBytes, alone }: CompiledModelCache & { readonly alone: <T>(work: () => Promise<T>) => Promise<T> },
   options: ort.InferenceSession.SessionOptions,
 ): Promise<ort.InferenceSession> {
   const files = await Promise.all(
-    parameterFiles.map(async (path) => {
+    external.files!.map(async (name) => {
+      const path = join(external.folder!, name);
       const { size, mtimeMs } = await stat(path);
       return `${path} ${size} ${mtimeMs}`;
     }),
   );
-  const surroundings = [await machine(), options.executionProviders, ...files].join('\n');
+  const surroundings = [await machine(build), options.executionProviders, ...files].join('\n');
   const kept = join(folder, createHash('sha256').update(surroundings).update(identity).digest('hex').slice(0, 32));
-  const session = await openKept(kept, options);
+  const session = await openKept(build, kept, options);
   if (session) return session;
   const model = bytes();
-  await alone(() => keep(model, kept, options));
+  await alone(() => keep(build, { model, external }, kept, options));
   await prune(folder, kept, maxBytes).catch(() => undefined);
   // Open the cached model, as later starts do: this needs less memory than the session that compiled it.
-  return (await openKept(kept, options)) ?? ort.InferenceSession.create(model, options);
+  return (await openKept(build, kept, options)) ?? build.create(model, options, external);
 }
 
 async function openKept(
+  build: OnnxBuild,
   kept: string,
   options: ort.InferenceSession.SessionOptions,
 ): Promise<ort.InferenceSession | undefined> {
@@ -76,8 +80,7 @@ async function openKept(
   }
   try {
     // The parameters of a cached model are next to it, wherever those of the original model are.
-    const { extra: _, ...others } = options;
-    return await ort.InferenceSession.create(path, { ...others, graphOptimizationLevel: 'disabled' });
+    return await build.create(path, { ...options, graphOptimizationLevel: 'disabled' });
   } catch {
     await rm(kept, { recursive: true, force: true });
     return undefined;
@@ -85,27 +88,31 @@ async function openKept(
 }
 
 /** Compiles a model into a folder, which is renamed when complete. If this fails, or another process was faster, it leaves no files. */
-async function keep(model: Uint8Array, kept: string, options: ort.InferenceSession.SessionOptions): Promise<void> {
+async function keep(
+  build: OnnxBuild,
+  { model, external }: { readonly model: Uint8Array; readonly external: ExternalValues },
+  kept: string,
+  options: ort.InferenceSession.SessionOptions,
+): Promise<void> {
   const temporary = `${kept}.${randomUUID()}.tmp`;
   try {
     await mkdir(temporary, { recursive: true });
-    const session = await ort.InferenceSession.create(model, {
+    const saved = {
       ...options,
       optimizedModelFilePath: join(temporary, modelFile),
       // Suppresses the warning that the model works only on this machine.
-      logSeverityLevel: 3,
+      logSeverityLevel: 3 as const,
       extra: {
-        ...options.extra,
-        session: {
-          ...(options.extra?.session as object | undefined),
+        ...withSession(options, {
           optimized_model_external_initializers_file_name: weightsFile,
           optimized_model_external_initializers_min_size_in_bytes: '1024',
           save_external_prepacked_constant_initializers: '1',
-        },
+        }),
         // This optimizer gives constants in a loop's body equal names, so that the saved model cannot be read.
         optimization: { disable_specified_optimizers: 'GatherSliceToSplitFusion' },
       },
-    });
+    };
+    const session = await build.create(model, saved, external);
     await session.release();
     for (const name of await readdir(temporary)) {
       const file = await open(join(temporary, name), 'r+');

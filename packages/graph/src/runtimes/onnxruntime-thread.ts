@@ -1,8 +1,13 @@
 /** The main thread's side of the worker threads that ONNX Runtime computes on. */
+import { existsSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
+import { isInArchive, placesOfPackages } from '@dalle-mini/core/node';
 import { GraphError } from '../graph-error.js';
 import { type Lock, unlock } from './locks.js';
-import type { Locks, Reply, Request, Signals } from './onnxruntime-worker.js';
+import type { BuildOptions } from './onnxruntime-builds.js';
+import type { Locks, Reply, Request, Signals, WorkerData } from './onnxruntime-worker.js';
+import { workerSource } from './onnxruntime-worker-source.js';
+import { RuntimeUnavailableError } from './runtime-unavailable-error.js';
 
 /** The running threads, with the memory that each shares with this one. */
 const living = new Map<Worker, Signals>();
@@ -17,6 +22,30 @@ function stopAll(): void {
 const shared = () => new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
 
 export const disposedOf = 'the ONNX runtime was disposed of while it worked';
+
+/** Starts the worker from its file or, in a program that a bundler made without that file, from its source. */
+function startWorker(data: Omit<WorkerData, 'program' | 'places'>): Worker {
+  const places = placesOfPackages(import.meta.url);
+  // Do not inherit the flags of the process: some, such as --input-type, are invalid for a file.
+  const execArgv: string[] = [];
+  const file = workerFile();
+  if (file) {
+    const workerData: WorkerData = { ...data, places, program: { file: file.href } };
+    return new Worker(file, { execArgv, workerData });
+  }
+  const workerData: WorkerData = { ...data, places, program: { source: workerSource } };
+  return new Worker(workerSource, { execArgv, workerData, eval: true });
+}
+
+function workerFile(): URL | undefined {
+  try {
+    // Bundlers that know this expression copy the file. In a CommonJS bundle it throws, because it has no import.meta.url.
+    const file = new URL('./onnxruntime-worker.mjs', import.meta.url);
+    return existsSync(file) && !isInArchive(file.pathname) ? file : undefined;
+  } catch {
+    return undefined;
+  }
+}
 
 interface Waiting {
   readonly resolve: (reply: Reply) => void;
@@ -45,25 +74,20 @@ export class OnnxThread {
   /** @param onEnd Called when the thread accepts no more requests. */
   constructor(
     locks: Locks & Record<string, Lock>,
+    options: Omit<BuildOptions, 'places'>,
     private readonly onEnd: (thread: OnnxThread) => void,
   ) {
     // Otherwise some builds of ONNX Runtime send telemetry, and crash if the command line of the process is very long.
     process.env.ORT_DISABLE_TELEMETRY ??= '1';
-    // Do not inherit the flags of the process: some, such as --input-type, are invalid for a file.
-    const url = new URL('./onnxruntime-worker.js', import.meta.url);
     this.signals = { stop: shared(), busy: shared(), locks };
-    const worker = new Worker(url, { execArgv: [], workerData: this.signals });
+    const worker = startWorker({ ...options, signals: this.signals });
     this.worker = worker;
     const { threadId } = worker;
     if (living.size === 0) process.on('exit', stopAll);
     living.set(worker, this.signals);
     worker.on('message', (reply: Reply) => this.receive(reply));
     worker.on('messageerror', (error) => this.fail(error.message, error));
-    worker.on('error', (error: NodeJS.ErrnoException) => {
-      // If ONNX Runtime cannot be loaded, a new thread would fail in the same way.
-      if (/^(ERR_)?(MODULE_NOT_FOUND|DLOPEN_FAILED)$/.test(error.code ?? '')) this.end(error);
-      else this.fail(error.message, error);
-    });
+    worker.on('error', (error: Error) => this.fail(error.message, error));
     this.exit = new Promise((resolve) => {
       worker.on('exit', (code) => {
         living.delete(worker);
@@ -127,8 +151,7 @@ export class OnnxThread {
     this.pending.delete(id);
     this.update();
     if (!error) waiting?.resolve({ id, ...reply });
-    else
-      waiting?.reject(error.isGraphError ? new GraphError(error.message) : new Error(`ONNX Runtime: ${error.message}`));
+    else waiting?.reject(errorOf(error));
   }
 
   /** Ends because the worker stopped by itself. */
@@ -157,4 +180,9 @@ export class OnnxThread {
     else this.worker.ref();
     if (this.isIdle || !this.isAlive) for (const resolve of this.onIdle.splice(0)) resolve();
   }
+}
+
+function errorOf({ kind, message }: NonNullable<Reply['error']>): Error {
+  if (kind === 'graph') return new GraphError(message);
+  return kind === 'unavailable' ? new RuntimeUnavailableError(message) : new Error(`ONNX Runtime: ${message}`);
 }

@@ -1,31 +1,17 @@
 /** The worker thread that owns the sessions of ONNX Runtime and computes, so that the main thread is not blocked. */
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { serialize } from 'node:v8';
 import { parentPort, threadId, workerData } from 'node:worker_threads';
-import * as ort from 'onnxruntime-node';
+import type * as ort from 'onnxruntime-node';
 import { GraphError } from '../graph-error.js';
-import { emitOnnx, emittedBy, type ParameterPlacement } from '../onnx/emit.js';
+import { emitOnnx, type ParameterPlacement } from '../onnx/emit.js';
 import type { Graph, Operation, TensorData } from '../tensor.js';
 import { type GrowingInput, GrowingTensor } from './bound-inputs.js';
 import { type CompiledModelCache, openCompiled } from './compiled-models.js';
 import { type Lock, withLock } from './locks.js';
+import { type BuildOptions, type ExternalValues, loadOnnxRuntime, type OnnxBuild } from './onnxruntime-builds.js';
 import type { TensorValues } from './runtime.js';
-
-export interface SessionOptions {
-  readonly intraOpNumThreads: number | undefined;
-  readonly executionProviders: readonly string[];
-  readonly cache: CompiledModelCache | undefined;
-}
-
-/** Values outside the model. */
-export interface ExternalValues {
-  /** The folder of the files, and their names in it. */
-  readonly folder?: string | undefined;
-  readonly files?: readonly string[] | undefined;
-  /** Values in memory, which the model refers to by virtual file names. */
-  readonly contents: { readonly path: string; readonly data: Uint8Array }[];
-}
+import { RuntimeUnavailableError } from './runtime-unavailable-error.js';
 
 /** A graph to emit on this thread. */
 export interface GraphToEmit {
@@ -44,7 +30,7 @@ export type Request =
       /** A model's bytes, the path of its file, or the graph to emit it from. */
       readonly model: Uint8Array | string | GraphToEmit;
       readonly external?: ExternalValues | undefined;
-      readonly options: SessionOptions;
+      readonly cache: CompiledModelCache | undefined;
     }
   | {
       readonly kind: 'run';
@@ -81,17 +67,29 @@ export interface Locks {
   readonly compiling: Lock;
 }
 
+/** What the main thread passes to the worker. */
+export interface WorkerData extends BuildOptions {
+  readonly signals: Signals;
+  /** The worker's program, by which compiled models are told from those of other releases: the URL of its file, or its source. */
+  readonly program: { readonly file: string } | { readonly source: string };
+}
+
 type Data = Float32Array | Int32Array | Uint8Array;
 
 export interface Reply {
   readonly id: number;
-  readonly error?: { readonly message: string; readonly isGraphError: boolean } | undefined;
+  readonly error?: { readonly message: string; readonly kind: 'graph' | 'unavailable' | 'other' } | undefined;
   readonly session?: number | undefined;
   readonly bound?: number | undefined;
   readonly outputs?: Record<string, { readonly shape: readonly number[]; readonly data: Data }> | undefined;
 }
 
-const { stop, busy, locks } = workerData as Signals;
+const given = workerData as WorkerData;
+const { stop, busy, locks } = given.signals;
+
+const loading = loadOnnxRuntime(given);
+// Reported by the requests that need it.
+loading.catch(() => undefined);
 
 const sessions = new Map<number, ort.InferenceSession>();
 let nextSession = 0;
@@ -104,56 +102,57 @@ interface Bound {
 const bound = new Map<number, Bound>();
 let nextBound = 0;
 
-const toOrt = ({ dtype, data, shape }: TensorData) => new ort.Tensor(dtype, data as never, shape);
-const tensorsOf = (values: TensorValues) =>
-  Object.fromEntries(Object.entries(values).map(([name, value]) => [name, toOrt(value)]));
+const toOrt = ({ Tensor }: OnnxBuild, { dtype, data, shape }: TensorData) => new Tensor(dtype, data as never, shape);
+const tensorsOf = (build: OnnxBuild, values: TensorValues) =>
+  Object.fromEntries(Object.entries(values).map(([name, value]) => [name, toOrt(build, value)]));
 
-async function open({
-  model,
-  external,
-  options: { intraOpNumThreads, executionProviders, cache },
-}: Extract<Request, { kind: 'open' }>): Promise<ort.InferenceSession> {
+async function open(
+  build: OnnxBuild,
+  { model, external, cache }: Extract<Request, { kind: 'open' }>,
+): Promise<ort.InferenceSession> {
+  const { executionProviders, threads } = given;
   const options = {
     executionProviders,
     graphOptimizationLevel: 'all' as const,
     // Memory patterns allocate a planned block in addition to the memory of the first run: a training step peaked a third higher.
     enableMemPattern: false,
-    ...(intraOpNumThreads ? { intraOpNumThreads } : {}),
-    ...(external?.contents.length ? { externalData: external.contents } : {}),
-    ...(external?.folder === undefined
-      ? {}
-      : { extra: { session: { model_external_initializers_file_folder_path: external.folder } } }),
+    ...(threads ? { intraOpNumThreads: threads } : {}),
   } satisfies ort.InferenceSession.SessionOptions;
-  if (typeof model === 'string') return ort.InferenceSession.create(model, options);
+  if (typeof model === 'string') return build.create(model, options, external);
   const bytes = () => ('graph' in model ? emitOnnx(model.graph, model.parameters) : model);
-  if (cache && external?.folder !== undefined && executionProviders.join() === 'cpu') {
-    const files = external.files!.map((file) => join(external.folder!, file));
+  if (cache && build.hasFiles && external?.folder !== undefined && executionProviders.join() === 'cpu') {
     const identity = 'graph' in model ? await identityOf(model).catch(bytes) : model;
     return openCompiled(
-      { identity, bytes },
-      files,
+      build,
+      { identity, bytes, external },
       { ...cache, alone: (work) => alone(locks.compiling, work) },
       options,
     );
   }
-  return ort.InferenceSession.create(bytes(), options);
+  return build.create(bytes(), options, external);
 }
 
-/** Returns all data that an emitted model depends on: the graph, the places of its parameters, and the release and code of this package. */
+/** Returns all data that an emitted model depends on: the graph, the places of its parameters, and the code that emits it. */
 async function identityOf(model: GraphToEmit): Promise<Uint8Array> {
-  const urls = [new URL('../../package.json', import.meta.url), new URL(emittedBy)];
-  return Buffer.concat([...(await Promise.all(urls.map((url) => readFile(url)))), serialize(model)]);
+  const { program } = given;
+  const code = 'file' in program ? await readFile(new URL(program.file)) : Buffer.from(program.source);
+  return Buffer.concat([code, serialize(model)]);
 }
 
 async function answer(request: Request): Promise<Omit<Reply, 'id'>> {
+  if (request.kind === 'end') {
+    for (const session of sessions.values()) await session.release();
+    return {};
+  }
+  const build = await loading;
   switch (request.kind) {
     case 'open':
-      sessions.set(nextSession, await open(request));
+      sessions.set(nextSession, await open(build, request));
       return { session: nextSession++ };
     case 'run': {
       const { fixed = {}, growing = [] } = bound.get(request.bound ?? -1) ?? {};
-      const grown = growing.map(({ name, tensor }) => [name, toOrt(tensor.value)]);
-      const feeds = { ...fixed, ...Object.fromEntries(grown), ...tensorsOf(request.inputs) };
+      const grown = growing.map(({ name, tensor }) => [name, toOrt(build, tensor.value)]);
+      const feeds = { ...fixed, ...Object.fromEntries(grown), ...tensorsOf(build, request.inputs) };
       const results = await alone(locks.computing, () => sessions.get(request.session)!.run(feeds));
       const outputs = Object.fromEntries(
         Object.entries(results).map(([name, { dims, data }]) => [name, { shape: dims, data: data as Data }]),
@@ -168,7 +167,7 @@ async function answer(request: Request): Promise<Omit<Reply, 'id'>> {
       const growing = request.growing.map(({ output, ...input }) => {
         return { name: input.name, output, tensor: new GrowingTensor(input) };
       });
-      bound.set(nextBound, { fixed: tensorsOf(request.inputs), growing });
+      bound.set(nextBound, { fixed: tensorsOf(build, request.inputs), growing });
       return { bound: nextBound++ };
     }
     case 'unbind':
@@ -178,9 +177,6 @@ async function answer(request: Request): Promise<Omit<Reply, 'id'>> {
     case 'close':
       await sessions.get(request.session)?.release();
       sessions.delete(request.session);
-      return {};
-    case 'end':
-      for (const session of sessions.values()) await session.release();
       return {};
   }
 }
@@ -211,7 +207,9 @@ parentPort!.on('message', ({ id, ...request }: Request & { id: number }) => {
       parentPort!.postMessage({ id, ...reply }, [...new Set(buffers)]);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      parentPort!.postMessage({ id, error: { message, isGraphError: error instanceof GraphError } });
+      const kind =
+        error instanceof GraphError ? 'graph' : error instanceof RuntimeUnavailableError ? 'unavailable' : 'other';
+      parentPort!.postMessage({ id, error: { message, kind } });
     } finally {
       leave();
     }

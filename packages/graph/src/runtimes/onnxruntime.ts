@@ -12,8 +12,9 @@ import { parametersOf, topologicalOrder } from '../traversal.js';
 import { checkBound, growingInputs } from './bound-inputs.js';
 import type { CompiledModelCache } from './compiled-models.js';
 import { newLock } from './locks.js';
+import type { ExternalValues } from './onnxruntime-builds.js';
 import { disposedOf, OnnxThread } from './onnxruntime-thread.js';
-import type { ExternalValues, GraphToEmit, Request, SessionOptions } from './onnxruntime-worker.js';
+import type { GraphToEmit, Request } from './onnxruntime-worker.js';
 import {
   type BoundInputs,
   type CompileOptions,
@@ -54,11 +55,19 @@ interface BoundOnThread extends SessionOnThread {
   readonly id: number;
 }
 
+/** Ends the threads of runtimes that nothing refers to any more: a server that reloads its modules may lose some without disposing of them. */
+const abandoned = new FinalizationRegistry<OnnxThread[]>((threads) => {
+  for (const thread of [...threads]) void thread.dispose();
+});
+
 /** Opening a model uses one core, so two threads can open two models at once. */
 const mostThreads = 2;
 
 /**
- * Computes graphs with ONNX Runtime (`onnxruntime-node`), on worker threads, so that the event loop is never blocked.
+ * Computes graphs with ONNX Runtime, on worker threads, so that the event loop is never blocked.
+ *
+ * It uses `onnxruntime-node`. If that cannot be loaded, such as on Alpine Linux, and `onnxruntime-web` is installed, it uses the slower
+ * WebAssembly build of the latter. If neither can be loaded, all calls reject with `RuntimeUnavailableError`.
  *
  * @example
  * ```ts
@@ -79,7 +88,9 @@ export class OnnxRuntime implements Runtime, AsyncDisposable {
   private disposal: Promise<unknown> = Promise.resolve();
   private readonly locks = { computing: newLock(), compiling: newLock() };
 
-  constructor(private readonly options: OnnxRuntimeOptions = {}) {}
+  constructor(private readonly options: OnnxRuntimeOptions = {}) {
+    abandoned.register(this, this.running, this);
+  }
 
   async compile(graph: Graph, options: CompileOptions = {}): Promise<Executable> {
     const { parameters } = options;
@@ -112,12 +123,7 @@ export class OnnxRuntime implements Runtime, AsyncDisposable {
       name,
       emitted: outputName(graph, parameters, name),
     }));
-    const sessionOptions: SessionOptions = {
-      intraOpNumThreads: this.options.threads,
-      executionProviders: this.options.executionProviders ?? ['cpu'],
-      cache: await this.options.cache,
-    };
-    const request: OpenRequest = { kind: 'open', model, external, options: sessionOptions };
+    const request: OpenRequest = { kind: 'open', model, external, cache: await this.options.cache };
     // A model that was passed in memory is not kept, so it cannot be opened again.
     const requestAgain = model instanceof Uint8Array || external?.contents.length ? undefined : request;
     // A session ends with its thread.
@@ -203,8 +209,9 @@ export class OnnxRuntime implements Runtime, AsyncDisposable {
 
   /** Frees everything and rejects pending runs. A running computation cannot be canceled, so it waits for it. */
   async dispose(): Promise<void> {
-    const ended = this.running;
+    const ended = [...this.running];
     this.running = [];
+    abandoned.unregister(this);
     // A second call while the threads are ending waits for them too.
     this.disposal = Promise.all([this.disposal, ...ended.map((thread) => thread.dispose())]);
     await this.disposal;
@@ -226,11 +233,14 @@ export class OnnxRuntime implements Runtime, AsyncDisposable {
   }
 
   private startThread(): OnnxThread {
-    const thread = new OnnxThread(this.locks, (ended) => {
-      const place = this.running.indexOf(ended);
-      if (place >= 0) this.running.splice(place, 1);
+    const { threads, executionProviders = ['cpu'] } = this.options;
+    const { running } = this;
+    // Must not refer to this runtime: the thread would keep it in memory.
+    const thread = new OnnxThread(this.locks, { threads, executionProviders }, (ended) => {
+      const place = running.indexOf(ended);
+      if (place >= 0) running.splice(place, 1);
     });
-    this.running.push(thread);
+    running.push(thread);
     return thread;
   }
 }

@@ -2,6 +2,7 @@
 import { readdir } from 'node:fs/promises';
 import { DalleMiniError } from '@dalle-mini/core';
 import { exists, FileError, isMissing, readJsonFile, readTextFile } from '@dalle-mini/core/node';
+import { RuntimeUnavailableError } from '@dalle-mini/graph';
 import type { Checkpoint } from '@dalle-mini/weights';
 import { readCheckpointFile } from '@dalle-mini/weights/node';
 
@@ -10,8 +11,12 @@ export class ModelFolderError extends DalleMiniError {
   static override readonly code = 'MODEL_FOLDER';
 }
 
-/** Wraps an error of a file. Puts the file's path before the message unless it is in there. */
-export function folderError(path: string, error: unknown): ModelFolderError {
+/**
+ * Wraps an error of a file. Puts the file's path before the message unless it is in there. Returns the error of a runtime that cannot be
+ * loaded as it is: the file is not the reason.
+ */
+export function folderError(path: string, error: unknown): DalleMiniError {
+  if (RuntimeUnavailableError.isInstance(error)) return error;
   const message = error instanceof Error ? error.message : String(error);
   return new ModelFolderError(message.includes(path) ? message : `${path}: ${message}`, { cause: error });
 }
