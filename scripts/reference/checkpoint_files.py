@@ -2,6 +2,7 @@
 
     python scripts/reference/checkpoint_files.py flax     needs flax==0.6.11 jax==0.4.13 numpy safetensors==0.8.0
     python scripts/reference/checkpoint_files.py torch    needs torch==2.13.0 numpy safetensors==0.8.0
+    python scripts/reference/checkpoint_files.py training needs the same
 
 Next to each file it writes `….expected.safetensors` with the tensors that a reader must find, and their names.
 """
@@ -134,5 +135,75 @@ def write_torch():
         torch.save(lightning, FIXTURES / f"torch-lightning-protocol-{protocol}.ckpt", pickle_protocol=protocol)
 
 
+def write_training():
+    """Files of training programs, of TorchScript and of older pickles, and 8-bit floats."""
+    import argparse
+    import copy
+
+    import torch
+    from safetensors.torch import save_file
+
+    def normal_(model):
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.copy_(torch.from_numpy(normal(*parameter.shape)))
+        return model
+
+    def expect(name, tensors):
+        save_file({key: value.detach().clone().contiguous() for key, value in tensors.items()}, FIXTURES / f"{name}.expected.safetensors")
+
+    model = normal_(torch.nn.Sequential(OrderedDict({"conv": torch.nn.Conv2d(2, 3, 1), "norm": torch.nn.BatchNorm2d(3)})))
+    average = normal_(copy.deepcopy(model))
+    discriminator = normal_(torch.nn.Linear(2, 2))
+    optimizer = torch.optim.Adam(model.parameters())
+    model.train()(torch.ones(2, 2, 1, 1)).sum().backward()
+    optimizer.step()
+    state = model.state_dict()
+    args = argparse.Namespace(lr=0.1, path=Path("data"))
+    torch.save(
+        {"args": args, "steps": 7, "rng": torch.get_rng_state()[:4], "optimizer": optimizer.state_dict(), "model": state},
+        FIXTURES / "torch-training.pt",
+    )
+    expect("torch-training", state)
+    torch.save(
+        {
+            "ema": {"module": average.state_dict(), "decay": 0.999},
+            "model": state,
+            "discriminator": discriminator.state_dict(),
+            "optimizer": optimizer.state_dict(),
+        },
+        FIXTURES / "torch-average.pt",
+    )
+    expect("torch-average", state)
+    expect("torch-average-ema", average.state_dict())
+
+    # The names that LitEma of latent diffusion gives to its buffers.
+    shadow = {"model_ema.decay": torch.tensor(0.999), "model_ema.num_updates": torch.tensor(7)}
+    for name, parameter in average.named_parameters():
+        shadow[f"model_ema.{name.replace('.', '')}"] = parameter.detach()
+    lightning = {"state_dict": {**state, **shadow}, "epoch": 1, "optimizer_states": [optimizer.state_dict()]}
+    torch.save(lightning, FIXTURES / "torch-lit-ema.ckpt")
+    expect("torch-lit-ema", {**state, **shadow})
+    expect("torch-lit-ema-ema", {**state, **dict(average.named_parameters())})
+
+    torch.jit.script(model.eval()).save(FIXTURES / "torch-script.pt")
+    expect("torch-script", state)
+
+    for protocol in [1, 3, 4, 5]:
+        torch.save({"é": state, "n": 2**70, "f": -0.5, "b": [True, None]}, FIXTURES / f"torch-protocol-{protocol}.legacy.pt", pickle_protocol=protocol, _use_new_zipfile_serialization=False)
+    torch.save({"é": state, "n": 2**70, "f": -0.5, "b": [True, None]}, FIXTURES / "torch-protocol-1.pt", pickle_protocol=1)
+    expect("torch-protocol", {f"é.{name}": value for name, value in state.items()})
+
+    # Every 8-bit float, and its value in the tensor next to it.
+    codes = torch.arange(256, dtype=torch.uint8)
+    names = {"F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2", "F8_E4M3FNUZ": "float8_e4m3fnuz", "F8_E5M2FNUZ": "float8_e5m2fnuz"}
+    floats = {name: codes.clone().view(getattr(torch, dtype)) for name, dtype in names.items()}
+    save_file(floats | {"I8": codes.clone().view(torch.int8), "F16": torch.ones(1).half()}, FIXTURES / "python-float8.safetensors")
+    torch.save(floats, FIXTURES / "torch-float8.pt")
+    expect("torch-float8", floats)
+    torch.save(floats, FIXTURES / "torch-float8.legacy.pt", _use_new_zipfile_serialization=False)
+    save_file({name: value.float() for name, value in floats.items()}, FIXTURES / "float8-values.expected.safetensors")
+
+
 FIXTURES.mkdir(exist_ok=True)
-{"flax": write_flax, "torch": write_torch}[sys.argv[1]]()
+{"flax": write_flax, "torch": write_torch, "training": write_training}[sys.argv[1]]()

@@ -1,9 +1,10 @@
 export { CheckpointError } from './errors/checkpoint-error.js';
 export { type FlaxWriteOptions, writeFlaxMsgpack } from './formats/flax/writer.js';
 export type { CheckpointFile, CheckpointFormat } from './formats/layout.js';
-export { readCheckpoint } from './formats/read-checkpoint.js';
+export { type ReadOptions, readCheckpoint, whichField } from './formats/read-checkpoint.js';
 export { readSafetensors, type Safetensors } from './formats/safetensors/reader.js';
 export { type SafetensorsWriteOptions, writeSafetensors } from './formats/safetensors/writer.js';
+export type { WhichWeights } from './formats/which.js';
 export { transposeInPlace } from './tensors/axis-order.js';
 export {
   type Checkpoint,

@@ -1,11 +1,11 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ConfigError } from '@dalle-mini/core';
 import { FileError } from '@dalle-mini/core/node';
-import { fromFloat32, toFloat32, writeFlaxMsgpack, writeSafetensors } from '@dalle-mini/weights';
+import { CheckpointError, fromFloat32, toFloat32, writeFlaxMsgpack, writeSafetensors } from '@dalle-mini/weights';
 import { huggingFaceFiles } from '@dalle-mini/weights/hub';
-import { readHuggingFaceFolder } from '@dalle-mini/weights/node';
+import { locateTensors, readCheckpointFile, readHuggingFaceFolder } from '@dalle-mini/weights/node';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 let folder: string;
@@ -77,6 +77,101 @@ describe('readHuggingFaceFolder', () => {
     );
     expect(error).toBeInstanceOf(ConfigError);
     expect(error.message).toMatch(/config\.json: the text must be [^\n]*$/);
+  });
+});
+
+describe('weights in several files', () => {
+  const index = 'model.safetensors.index.json';
+  const files = ['model-00001-of-00002.safetensors', 'model-00002-of-00002.safetensors'] as const;
+  const one = (name: string, value: number) =>
+    writeSafetensors(new Map([[name, fromFloat32(Float32Array.of(value), [1])]]));
+  const write = (map: unknown) => writeFile(join(folder, index), JSON.stringify({ metadata: {}, weight_map: map }));
+
+  beforeEach(async () => {
+    await put('config.json', 'tokenizer.json');
+    await writeFile(join(folder, files[0]), one('a', 1));
+    await writeFile(join(folder, files[1]), one('b', 2));
+    await write({ a: files[0], b: files[1] });
+  });
+
+  test('are read together', async () => {
+    const { weights } = await readHuggingFaceFolder(folder);
+    expect([...weights].map(([name, tensor]) => [name, toFloat32(tensor)[0]])).toEqual([
+      ['a', 1],
+      ['b', 2],
+    ]);
+    const { format, tensors, metadata, leftOut } = await readCheckpointFile(join(folder, index));
+    expect([format, tensors.size, metadata, leftOut]).toEqual(['safetensors', 2, {}, []]);
+    expect([...(await locateTensors(join(folder, index))).values()].map(({ file }) => file)).toEqual([...files]);
+  });
+
+  test.each<[string, () => Promise<unknown>, RegExp]>([
+    ['a file is missing', () => rm(join(folder, files[1])), /of which "model-00002-of-00002\.safetensors" is missing/],
+    ['a tensor is missing', () => write({ a: files[0], b: files[1], c: files[1] }), /00002\.safetensors lacks "c"/],
+    [
+      'a tensor is in another file',
+      () => write({ a: files[1], b: files[0] }),
+      /00002\.safetensors lacks "a"|00001\S+ lacks "b"/,
+    ],
+    [
+      'a tensor is twice',
+      () =>
+        writeFile(
+          join(folder, files[1]),
+          writeSafetensors(new Map([...'ab'].map((name) => [name, fromFloat32(Float32Array.of(1), [1])]))),
+        ),
+      /"a" is in "model-00001\S+ and in/,
+    ],
+    [
+      'a file lies outside',
+      () => write({ a: '../a.safetensors' }),
+      /"\.\.\/a\.safetensors" for "a", which is not the name of a file/,
+    ],
+    ['a file is an index', () => write({ a: index }), /is not the name of a file/],
+    ['a file is no text', () => write({ a: 7 }), /has "7" for "a"/],
+    ['there is no map', () => write(undefined), /weight_map must have the file of each tensor/],
+    ['the map is empty', () => write({}), /weight_map must have/],
+  ])('are refused where %s', async (_, change, message) => {
+    await change();
+    const reading = readHuggingFaceFolder(folder);
+    await expect(reading).rejects.toThrow(CheckpointError);
+    await expect(reading).rejects.toThrow(message);
+    await expect(reading).rejects.toThrow(index);
+  });
+
+  test.each(['model.safetensors', 'pytorch_model.bin', 'flax_model.msgpack'])('of %s are chosen', (name) => {
+    const [stem, ending] = name.split('.') as [string, string];
+    const parts = [1, 2, 3].map((part) => `${stem}-0000${part}-of-00003.${ending}`);
+    const names = ['config.json', 'tokenizer.json', `${name}.index.json`, ...parts, 'other-00001-of-00002.bin'];
+    expect(huggingFaceFiles(listing(...names)).slice(2)).toEqual([`${name}.index.json`, ...parts]);
+    expect(() => huggingFaceFiles(listing(...names.filter((other) => other !== parts[1])))).toThrow(
+      `must have all files of ${name}.index.json, and has 2 of 3`,
+    );
+    expect(() => huggingFaceFiles(listing(`${name}.index.json`))).toThrow('and has none');
+    // One file with all weights is preferred.
+    expect(huggingFaceFiles(listing(...names, name))).toContain(name);
+  });
+});
+
+describe('weights of another program', () => {
+  test.each<[string, RegExp]>([
+    ['tf_model.h5', /tf_model\.h5, weights of TensorFlow\. .*from_tf=True/],
+    ['saved_model.pb', /weights of TensorFlow/],
+    ['bert_model.ckpt.index', /a checkpoint of TensorFlow 1/],
+    ['rust_model.ot', /weights of rust-bert/],
+    ['model.onnx', /a graph of ONNX/],
+    ['onnx/model.onnx', /a graph of ONNX/],
+    ['model.Q4_K_M.gguf', /llama\.cpp/],
+    ['adapter_model.safetensors', /an adapter \(LoRA\).*merge_and_unload/],
+    ['open_clip_pytorch_model.bin', /weights of OpenCLIP/],
+  ])('%s are named', async (name, message) => {
+    await put('config.json', 'tokenizer.json');
+    await mkdir(join(folder, 'onnx'));
+    await writeFile(join(folder, name), '');
+    const reading = readHuggingFaceFolder(folder);
+    await expect(reading).rejects.toThrow(CheckpointError);
+    await expect(reading).rejects.toThrow(message);
+    expect(() => huggingFaceFiles(listing('config.json', name))).toThrow(message);
   });
 });
 

@@ -16,6 +16,7 @@ const POP = '0';
 
 /** A file whose state dict has, under "w", what `value` builds, and the storage "0" of four float32. */
 const fileOf = (value: Uint8Array) => torchFile(program(dict(text('w'), value)), { 0: four });
+const weights = tensor(storage('0', 4), [4], [1]);
 const evil = call(global('posix', 'system'), text('echo run'));
 
 describe('a file of torch.save', () => {
@@ -144,13 +145,73 @@ describe('names that a state dict does not need are refused by name', () => {
     [
       'a model as a whole',
       torchFile(program(call(global('dalle', 'VQModel')))),
-      /dalle\.VQModel.*model\.state_dict\(\)/,
+      /an object of dalle\.VQModel.*model\.state_dict\(\)/,
     ],
     ['a name of two lines', fileOf(call(bytesOf(text('a'), text('b\nc'), 0x93))), /calls "a\.b\\nc", which/],
     ['a name without end', fileOf(bytesOf('c', 'x'.repeat(1e6))), /a name without an end/],
   ])('%s', (_, bytes, message) => {
     expectRefusal(bytes, message);
   });
+});
+
+describe('what a training program saved', () => {
+  const read = (value: Uint8Array, which?: 'model' | 'ema') =>
+    readCheckpoint(torchFile(program(value), { 0: four }), { which });
+  const model = dict(text('w'), weights);
+  const other = dict(text('w'), tensor(storage('0', 4), [2], [1]));
+
+  test.each(['model', 'state_dict', 'model_state_dict', 'module', 'params'])('is read from %s', (key) => {
+    const { tensors, leftOut } = read(
+      dict(text('optimizer'), dict(text('state'), other), text(key), model, text('args'), evil),
+    );
+    expect([...tensors.keys()]).toEqual(['w']);
+    expect(tensors.get('w')!.shape).toEqual([4]);
+    expect(leftOut).toEqual(['optimizer', 'args']);
+  });
+
+  test.each(['ema', 'params_ema', 'ema_state_dict', 'model_ema'])('has its average in %s', (key) => {
+    const value = dict(text('params'), model, text(key), other);
+    expect(read(value, 'ema').tensors.get('w')!.shape).toEqual([2]);
+    expect(read(value).tensors.get('w')!.shape).toEqual([4]);
+    expect(read(dict(text(key), other)).tensors.get('w')!.shape).toEqual([2]);
+  });
+
+  test('keeps the keys of parts that only their names tell apart, but not those of training', () => {
+    const value = dict(text('vae'), model, text('unet'), other, text('optimizer'), other, text('cfg'), evil);
+    const { tensors, leftOut } = read(value);
+    expect([...tensors.keys()]).toEqual(['vae.w', 'unet.w']);
+    expect(leftOut).toEqual(['optimizer', 'cfg']);
+  });
+
+  test('names an average that is a list', () => {
+    const list = dict(text('shadow_params'), bytesOf(']', weights, 'a'));
+    expect(() => read(dict(text('model'), model, text('ema'), list), 'ema')).toThrow(/"ema\.shadow_params" .*copy_to/);
+  });
+
+  test('refuses a model as a whole within it', () => {
+    expect(() => read(dict(text('model'), evil, text('epoch'), integer(1)))).toThrow(/posix\.system/);
+  });
+});
+
+test('the code of TorchScript is not read, and may be compressed; nothing else may', () => {
+  const script = (names: [string, number][]) =>
+    zip([
+      { name: 'a/data.pkl', content: program(dict(text('w'), weights)) },
+      { name: 'a/data/0', content: four },
+      ...names.map(([name, method]) => ({ name, content: bytesOf('x'), method })),
+    ]);
+  expect(readCheckpoint(script([['a/code/__torch__.py', 8]])).tensors.size).toBe(1);
+  expectRefusal(script([['a/data/1', 8]]), /is compressed/);
+});
+
+test('quantized and sparse tensors are named', () => {
+  expectRefusal(fileOf(call(global('torch._utils', '_rebuild_qtensor'))), /_rebuild_qtensor/);
+  const inModel = (name: string) =>
+    torchFile(program(dict(text('model'), dict(text('w'), weights, text('q'), call(global('torch._utils', name))))), {
+      0: four,
+    });
+  expectRefusal(inModel('_rebuild_qtensor'), /tensor\.dequantize\(\)/);
+  expectRefusal(inModel('_rebuild_sparse_tensor'), /tensor\.to_dense\(\)/);
 });
 
 describe('a pickle is refused with', () => {
@@ -217,8 +278,12 @@ describe('a pickle is refused with', () => {
     ['items for what is no list', torchFile(program('NNa')), /not a list/],
     ['arguments that are no tuple', torchFile(program(global('torch', 'Size'), 'NR')), /not a tuple/],
     ['a name that is no text', torchFile(program('NN', 0x93)), /with something other than text/],
-    ['opcodes of protocol 0', torchFile(program('I1\n')), /opcode 0x49/],
-    ['an instance by opcode', torchFile(program(MARK, 'ios\nsystem\n')), /opcode 0x69/],
+    ['a number of protocol 0 that is none', torchFile(program('Iabc\n')), /has "abc" as a whole number/],
+    ['a number of protocol 0 of a megabyte', torchFile(program('L', '1'.repeat(1e6), 'L\n')), /without an end/],
+    ['an instance by opcode', torchFile(program(MARK, 'ios\nsystem\n')), /an object of os\.system/],
+    ['an instance of a class on the stack', torchFile(program(MARK, global('os', 'system'), 'o')), /os\.system/],
+    ['an instance of nothing', torchFile(program('o')), /closes a mark|empty stack/],
+    ['tensors of protocol 0', torchFile(bytesOf("P('storage',)\n.")), /protocol 0, with which PyTorch cannot load/],
     ['an extension registry', torchFile(program(0x82, 1)), /opcode 0x82/],
     ['a buffer outside', torchFile(program(0x97)), /opcode 0x97/],
     ['protocol 9', torchFile(bytesOf(0x80, 9, 'N.')), /protocol 9/],

@@ -13,13 +13,15 @@ import {
   storedTensor,
   type TensorPlace,
 } from '../formats/layout.js';
-import { checkpointLayout } from '../formats/read-checkpoint.js';
+import { checkpointLayout, type ReadOptions, readReadOptions } from '../formats/read-checkpoint.js';
 import {
   type SafetensorsWriteOptions,
   safetensorsParts,
   safetensorsWriteFields,
 } from '../formats/safetensors/writer.js';
+import type { WhichWeights } from '../formats/which.js';
 import type { Checkpoint, StoredDtype, StoredTensor } from '../tensors/stored-tensor.js';
+import { isIndex, readIndex } from './shards.js';
 
 /** Bytes of one call of the system, which takes less than 2 GiB. */
 const chunk = 2 ** 26;
@@ -29,7 +31,11 @@ const chunk = 2 ** 26;
  * by the name. Each tensor has its own memory; tied tensors share it. Memory is reserved after the structure of the
  * file is checked against its size. No tensor is in memory twice, except one at a time that PyTorch stored transposed.
  *
- * @throws FileError if the file cannot be read; CheckpointError, with the path in its message, if it is damaged.
+ * A checkpoint in several files is read by the path of its index, such as `model.safetensors.index.json`. It has the
+ * weights of one model, so that `which` does not apply.
+ *
+ * @throws FileError if a file cannot be read; CheckpointError, with the path in its message, if it is damaged, or if the
+ *   files do not have the tensors of the index; OptionError.
  *
  * @example
  * ```ts
@@ -40,20 +46,35 @@ const chunk = 2 ** 26;
  * console.log(format); // safetensors
  * ```
  */
-export async function readCheckpointFile(path: string): Promise<CheckpointFile> {
-  return withCheckpoint(path, readTensors);
+export async function readCheckpointFile(path: string, options: ReadOptions = {}): Promise<CheckpointFile> {
+  const { which } = readReadOptions(options, 'readCheckpointFile');
+  if (!isIndex(path)) return withCheckpoint(path, which, readTensors);
+  const shards = await readIndex(
+    path,
+    (file) => withCheckpoint(file, undefined, readTensors),
+    ({ tensors }) => tensors,
+  );
+  const [first] = shards;
+  const all = <Field extends keyof CheckpointFile>(field: Field) => shards.map((shard) => shard[field]);
+  return {
+    format: first!.format,
+    tensors: new Map(all('tensors').flatMap((tensors) => [...tensors])),
+    metadata: Object.assign({}, ...all('metadata')),
+    leftOut: [...new Set(all('leftOut').flat())],
+  };
 }
 
 /** Opens a checkpoint file for `use`, and names it in errors. */
 async function withCheckpoint<Result>(
   path: string,
+  which: WhichWeights | undefined,
   use: (layout: CheckpointLayout, file: FileHandle, size: number) => Promise<Result>,
 ): Promise<Result> {
   return withFileErrors('read', path, async () => {
     const file = await openFile(path);
     try {
       const { size } = await file.stat();
-      return await use(checkpointLayout(fileSource(file, size)), file, size);
+      return await use(checkpointLayout(fileSource(file, size), which), file, size);
     } catch (error) {
       throw error instanceof CheckpointError
         ? new CheckpointError(`${path}: ${error.message}`, { cause: error })
@@ -77,12 +98,18 @@ export interface TensorLocation {
 
 /**
  * Reads the positions of the tensors of a checkpoint file, without their values. A tensor that is not in one piece or
- * not row-major, as PyTorch and Flax may store it, is left out.
+ * not row-major, as PyTorch and Flax may store it, is left out. The file may be the index of a checkpoint in several
+ * files.
  *
  * @throws FileError if the file cannot be read; CheckpointError, with the path in its message, if it is damaged.
  */
 export async function locateTensors(path: string): Promise<Map<string, TensorLocation>> {
-  return withCheckpoint(path, async ({ places }) => {
+  if (!isIndex(path)) return locateIn(path);
+  return new Map((await readIndex(path, locateIn, (tensors) => tensors)).flatMap((tensors) => [...tensors]));
+}
+
+async function locateIn(path: string): Promise<Map<string, TensorLocation>> {
+  return withCheckpoint(path, undefined, async ({ places }) => {
     const [folder, file] = [resolve(dirname(path)), basename(path)];
     const located = new Map<string, TensorLocation>();
     for (const { name, dtype, shape, ranges, strides } of places) {
@@ -95,7 +122,7 @@ export async function locateTensors(path: string): Promise<Map<string, TensorLoc
 }
 
 async function readTensors(
-  { format, places, metadata }: CheckpointLayout,
+  { format, places, metadata, leftOut }: CheckpointLayout,
   file: FileHandle,
   size: number,
 ): Promise<CheckpointFile> {
@@ -109,7 +136,7 @@ async function readTensors(
     if (place.strides === undefined) read.set(key, bytes);
     tensors.set(place.name, storedTensor(place, bytes));
   }
-  return { format, tensors, metadata };
+  return { format, tensors, metadata, leftOut };
 }
 
 /** Reads the structure of a file, which is small, synchronously. Its tensors are read asynchronously. */

@@ -2,6 +2,8 @@ import { join } from 'node:path';
 import { exists, readJsonFile, readTextFile } from '@dalle-mini/core/node';
 import type { Checkpoint } from '../tensors/stored-tensor.js';
 import { readCheckpointFile } from './checkpoint-file.js';
+import { chooseShards, isIndex } from './shards.js';
+import { fileNames, otherWeights } from './weights-files.js';
 
 /** The content of a Hugging Face model. */
 export interface HuggingFaceModel<Weights = Checkpoint> {
@@ -18,16 +20,18 @@ export interface HuggingFaceModel<Weights = Checkpoint> {
 }
 
 /** The first of these files that a folder has is read. */
-const weightsFiles = ['model.safetensors', 'pytorch_model.bin', 'flax_model.msgpack'];
+const wholeFiles = ['model.safetensors', 'pytorch_model.bin', 'flax_model.msgpack'];
+const weightsFiles = wholeFiles.flatMap((name) => [name, `${name}.index.json`]);
 const vocabularyFiles = ['tokenizer.json', 'vocab.json', 'vocab.txt'];
 
 /**
  * Reads a Hugging Face model from its folder: `config.json`; `tokenizer.json`, or `vocab.json` and `merges.txt`, or
- * `vocab.txt`; and the weights, `model.safetensors`, `pytorch_model.bin` or `flax_model.msgpack`.
+ * `vocab.txt`; and the weights, `model.safetensors`, `pytorch_model.bin` or `flax_model.msgpack`, or the index of one of
+ * these, such as `model.safetensors.index.json`, and its files.
  *
  * @param readWeights Reads the weights from the path of their file. Default: reads all tensors into memory.
  * @throws FileError if a file is missing or cannot be read; ConfigError or CheckpointError, with the path in its
- *   message, if it is damaged.
+ *   message, if it is damaged, or if the weights are those of another program.
  */
 export async function readHuggingFaceFolder<Weights = Checkpoint>(
   folder: string,
@@ -39,6 +43,10 @@ export async function readHuggingFaceFolder<Weights = Checkpoint>(
     first(folder, weightsFiles),
     exists(tokenizerConfigPath),
   ]);
+  if (!(await exists(join(folder, weightsName)))) {
+    const error = otherWeights(await fileNames(folder), folder, wholeFiles);
+    if (error !== undefined) throw error;
+  }
   const [config, tokenizer, tokenizerConfig, weights] = await Promise.all([
     readJsonFile(join(folder, 'config.json')),
     readTokenizer(folder, vocabulary),
@@ -55,16 +63,22 @@ async function readTensors(path: string): Promise<Checkpoint> {
 /**
  * Chooses the files that `readHuggingFaceFolder` needs, of those that a repository has. Pass it as `files` of
  * `downloadModel`.
+ *
+ * @throws CheckpointError if the repository has only weights of another program, or lacks some of several files.
  */
 export function huggingFaceFiles(listing: readonly { readonly name: string }[]): string[] {
   const names = new Set(listing.map(({ name }) => name));
   const vocabulary = vocabularyFiles.find((name) => names.has(name)) ?? vocabularyFiles[0]!;
+  const weights = weightsFiles.find((name) => names.has(name));
+  const error = weights === undefined && otherWeights([...names], 'The repository', wholeFiles);
+  if (error) throw error;
   return [
     'config.json',
     vocabulary,
     ...(vocabulary === 'vocab.json' ? ['merges.txt'] : []),
     ...(names.has('tokenizer_config.json') ? ['tokenizer_config.json'] : []),
-    weightsFiles.find((name) => names.has(name)) ?? weightsFiles[0]!,
+    weights ?? weightsFiles[0]!,
+    ...(weights !== undefined && isIndex(weights) ? chooseShards(names, weights) : []),
   ];
 }
 

@@ -22,6 +22,11 @@ export interface CheckpointFile {
    * strings among the tensors or next to the state dict, such as `epoch`.
    */
   readonly metadata: Readonly<Record<string, string>>;
+  /**
+   * What the file has next to these tensors, by its first keys, such as `ema` and `optimizer` of a file of training. See
+   * the option `which`.
+   */
+  readonly leftOut: readonly string[];
 }
 
 /** Bytes `begin` to `end` of a file, without `end`. */
@@ -46,6 +51,9 @@ export interface CheckpointLayout {
   readonly format: CheckpointFormat;
   readonly places: readonly TensorPlace[];
   readonly metadata: Readonly<Record<string, string>>;
+  readonly leftOut: readonly string[];
+  /** Whether these are the tensors of an average that was under a key of its own. */
+  readonly isAverage?: boolean | undefined;
 }
 
 /** More than any model has. The limits prevent a small file that repeats itself from filling the memory. */
@@ -95,7 +103,7 @@ export class LayoutBuilder {
         `The tensors overlap and would take ${bytes} bytes, but the file has ${fileSize}. Save clones of them: tensor.clone().`,
       );
     }
-    return { format: this.format, places, metadata: Object.fromEntries(this.texts) };
+    return { format: this.format, places, metadata: Object.fromEntries(this.texts), leftOut: [] };
   }
 
   private check(name: string, kind: 'tensor' | 'metadata'): void {
@@ -150,13 +158,16 @@ export function tensorBytes(dtype: StoredDtype, shape: readonly number[], what: 
 /**
  * Returns the tensors of a file in memory: views of `file`, or copies of tensors that are in pieces or not row-major.
  */
-export function loadFromMemory(file: Uint8Array, { format, places, metadata }: CheckpointLayout): CheckpointFile {
+export function loadFromMemory(
+  file: Uint8Array,
+  { format, places, metadata, leftOut }: CheckpointLayout,
+): CheckpointFile {
   const tensors: Checkpoint = new Map();
   for (const place of places) {
     const parts = place.ranges.map(({ begin, end }) => file.subarray(begin, end));
     tensors.set(place.name, storedTensor(place, parts.length === 1 ? parts[0]! : concatenate(parts)));
   }
-  return { format, tensors, metadata };
+  return { format, tensors, metadata, leftOut };
 }
 
 /** Returns the tensor at `place`, from the bytes of its ranges. */

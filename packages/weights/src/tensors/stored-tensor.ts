@@ -1,6 +1,7 @@
 import { describeValue } from '@dalle-mini/core';
 import { CheckpointError } from '../errors/checkpoint-error.js';
 import { listText } from '../errors/lists.js';
+import { float8ToFloat32 } from './float8.js';
 import { bfloat16ToFloat32, float16ToFloat32, float32ToBfloat16, float32ToFloat16 } from './half-precision.js';
 
 /** Bytes of an element of each type that a checkpoint may have. The names are those of safetensors. */
@@ -8,6 +9,10 @@ export const bytesPerElement = {
   BOOL: 1,
   U8: 1,
   I8: 1,
+  F8_E4M3: 1,
+  F8_E5M2: 1,
+  F8_E4M3FNUZ: 1,
+  F8_E5M2FNUZ: 1,
   I16: 2,
   F16: 2,
   BF16: 2,
@@ -17,6 +22,10 @@ export const bytesPerElement = {
   I64: 8,
 } as const;
 
+/**
+ * An element type. `F8_E4M3` is PyTorch's `float8_e4m3fn`, and the other 8-bit floats have PyTorch's names:
+ * `float8_e5m2`, `float8_e4m3fnuz` and `float8_e5m2fnuz`.
+ */
 export type StoredDtype = keyof typeof bytesPerElement;
 
 /** A tensor as a file stores it: little-endian, row-major bytes. */
@@ -88,6 +97,11 @@ export function toFloat32(tensor: StoredTensor): Float32Array {
       return new Float32Array(view(Float64Array, tensor.bytes));
     case 'I64':
       return Float32Array.from(view(BigInt64Array, tensor.bytes), Number);
+    case 'F8_E4M3':
+    case 'F8_E5M2':
+    case 'F8_E4M3FNUZ':
+    case 'F8_E5M2FNUZ':
+      return float8ToFloat32(tensor.bytes, tensor.dtype);
     default:
       return new Float32Array(smallIntegers(tensor.dtype, tensor.bytes));
   }
@@ -107,6 +121,10 @@ export function toInt32(tensor: StoredTensor): Int32Array {
     case 'F32':
     case 'F16':
     case 'BF16':
+    case 'F8_E4M3':
+    case 'F8_E5M2':
+    case 'F8_E4M3FNUZ':
+    case 'F8_E5M2FNUZ':
       throw new CheckpointError(`The tensor must have an integer dtype, not ${tensor.dtype}. Read it with toFloat32.`);
     case 'I64': {
       const wide = view(BigInt64Array, tensor.bytes);

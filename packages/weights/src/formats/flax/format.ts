@@ -25,4 +25,8 @@ export const numpyDtypes = {
   float32: 'F32',
   float64: 'F64',
   int64: 'I64',
+  float8_e4m3fn: 'F8_E4M3',
+  float8_e5m2: 'F8_E5M2',
+  float8_e4m3fnuz: 'F8_E4M3FNUZ',
+  float8_e5m2fnuz: 'F8_E5M2FNUZ',
 } as const satisfies Record<string, StoredDtype>;

@@ -5,7 +5,7 @@ import { type Cursor, uint64 } from '../byte-source.js';
 
 /**
  * A pickle of Python is a program for a stack machine, and may import and call any function. This machine has the
- * opcodes that build data, of protocols 2 to 5, and calls only the functions that its caller defines. All other objects
+ * opcodes that build data, of protocols 0 to 5, and calls only the functions that its caller defines. All other objects
  * become an {@link Opaque}, which has only a name.
  */
 
@@ -34,6 +34,9 @@ export class Global {
 
 /** An object that was not built. The name is that of the function or the class that would have built it. */
 export class Opaque {
+  /** The attributes of a module of TorchScript, which are data. Other objects are not kept. */
+  attributes: PickleDict | undefined;
+
   constructor(readonly name: string) {}
 }
 
@@ -103,7 +106,7 @@ class PickleMachine {
     switch (String.fromCharCode(opcode)) {
       case '\x80': {
         const protocol = cursor.byte();
-        if (protocol < 2 || protocol > 5) this.refuse(`has protocol ${protocol}, and only 2 to 5 are supported`);
+        if (protocol > 5) this.refuse(`has protocol ${protocol}, and only 0 to 5 are supported`);
         return;
       }
       case '\x95': // FRAME, whose length only helps to read ahead.
@@ -263,17 +266,71 @@ class PickleMachine {
         stack.push(opaque(type!));
         return;
       }
-      case 'b': // The state of an object. No value here has one.
-        this.pop();
-        this.top();
+      case 'b': {
+        // The state of an object.
+        const state = this.pop();
+        const target = this.top();
+        if (target instanceof Opaque && state instanceof PickleDict && target.name.startsWith('__torch__.'))
+          target.attributes = state;
         return;
+      }
       case 'Q':
         stack.push(this.names.persistent(this.pop()));
         return;
+
       default:
-        this.refuse(
-          `has the opcode 0x${opcode.toString(16)}, which pickles of plain data of protocols 2 to 5 do not have`,
+        this.executeText(opcode);
+    }
+  }
+
+  /** Executes an opcode of protocols 0 and 1, whose arguments are lines of text. */
+  private executeText(opcode: number): void {
+    const { stack, marks } = this;
+    switch (String.fromCharCode(opcode)) {
+      case 'I': {
+        const text = this.line();
+        stack.push(text === '01' ? true : text === '00' ? false : this.number(text, /^-?\d{1,19}$/));
+        return;
+      }
+      case 'L':
+        stack.push(this.number(this.line().replace(/L$/, ''), /^-?\d{1,300}$/));
+        return;
+      case 'F':
+        stack.push(Number(this.line()));
+        return;
+      case 'S':
+        stack.push(this.line().replace(/^(['"])(.*)\1$/s, '$2'));
+        return;
+      case 'V':
+        stack.push(
+          this.line().replace(/\\u([\da-f]{4})/gi, (_, code) => String.fromCharCode(Number.parseInt(code, 16))),
         );
+        return;
+      case 'p':
+        this.memo.set(Number(this.line()), this.top());
+        return;
+      case 'g':
+        this.recall(Number(this.line()));
+        return;
+      case 'i': {
+        const module = this.line();
+        const type = this.global(module, this.line());
+        this.popMark();
+        stack.push(opaque(type));
+        return;
+      }
+      case 'o': {
+        if (stack.length <= (marks.at(-1) ?? 0)) this.refuse('takes a value from an empty stack');
+        const [type] = this.popMark();
+        stack.push(opaque(type!));
+        return;
+      }
+      case 'P':
+        throw new CheckpointError(
+          'The pickle has protocol 0, with which PyTorch cannot load its tensors either. Save the model again with the default protocol.',
+        );
+      default:
+        this.refuse(`has the opcode 0x${opcode.toString(16)}, which pickles of plain data do not have`);
     }
   }
 
@@ -335,12 +392,17 @@ class PickleMachine {
     return this.stack.splice(height);
   }
 
+  private number(text: string, form: RegExp): number | bigint {
+    if (!form.test(text)) this.refuse(`has ${quote(text)} as a whole number`);
+    return narrow(BigInt(text));
+  }
+
   private length(width: 4 | 8): number {
     const view = this.cursor.view(width);
     return width === 4 ? view.getUint32(0, true) : uint64(view, 0, true, 'A length in the pickle');
   }
 
-  /** Reads text up to the end of a line, which is how the names of globals are stored. */
+  /** Reads text up to the end of a line, as names of globals and the arguments of protocol 0 are stored. */
   private line(): string {
     const bytes: number[] = [];
     for (let byte = this.cursor.byte(); byte !== 0x0a; byte = this.cursor.byte()) {
@@ -371,7 +433,10 @@ function latin1(bytes: Uint8Array): string {
 function longInteger(bytes: Uint8Array): number | bigint {
   let value = 0n;
   for (let i = bytes.length - 1; i >= 0; i--) value = (value << 8n) | BigInt(bytes[i]!);
-  value = BigInt.asIntN(8 * bytes.length, value);
+  return narrow(BigInt.asIntN(8 * bytes.length, value));
+}
+
+function narrow(value: bigint): number | bigint {
   return Number.isSafeInteger(Number(value)) ? Number(value) : value;
 }
 

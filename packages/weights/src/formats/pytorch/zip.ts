@@ -5,7 +5,8 @@ import { type ByteRange, maxEntries } from '../layout.js';
 
 /**
  * The part of the zip format (PKWARE's APPNOTE.TXT) that `torch.save` writes: stored entries, with the 64-bit fields of
- * ZIP64 for large sizes. A compressed entry is refused, so that a small file cannot become a large one.
+ * ZIP64 for large sizes. A compressed entry is refused, so that a small file cannot become a large one, except the code
+ * of TorchScript, which is not read.
  */
 
 const localHeaderSignature = 0x04034b50;
@@ -32,6 +33,8 @@ interface DirectoryEntry {
   readonly size: number;
   /** Where the entry's local header begins. */
   readonly begin: number;
+  /** False for the code of TorchScript. */
+  readonly isRead: boolean;
 }
 
 /**
@@ -44,7 +47,7 @@ export function zipEntries(source: ByteSource): Map<string, ByteRange> {
   const entries = readDirectory(source, directory).sort((a, b) => a.begin - b.begin);
   const ranges = new Map<string, ByteRange>();
   let free = 0;
-  for (const { name, size, begin } of entries) {
+  for (const { name, size, begin, isRead } of entries) {
     const what = `Entry ${quote(name)} of the zip archive`;
     if (begin < free) throw corrupt(`${what} overlaps the entry before it`);
     if (begin + localHeaderLength > directory.begin) throw beyond(what);
@@ -55,7 +58,7 @@ export function zipEntries(source: ByteSource): Map<string, ByteRange> {
     const start = begin + localHeaderLength + header.getUint16(26, true) + header.getUint16(28, true);
     free = start + size;
     if (free > directory.begin) throw beyond(what);
-    ranges.set(name, { begin: start, end: free });
+    if (isRead) ranges.set(name, { begin: start, end: free });
   }
   return ranges;
 }
@@ -139,18 +142,19 @@ function readDirectory(source: ByteSource, directory: Directory): DirectoryEntry
     }
     const flags = view.getUint16(at + 8, true);
     const method = view.getUint16(at + 10, true);
-    if (method !== 0 || (flags & 1) !== 0) {
+    const isRead = !/^[^/]+\/code\//.test(name);
+    if (isRead && (method !== 0 || (flags & 1) !== 0)) {
       throw new CheckpointError(
         `${what} is ${flags & 1 ? 'encrypted' : `compressed (method ${method})`}, and torch.save writes neither. ` +
           'Unpack the archive and pack it with zip -0.',
       );
     }
     const { size, compressedSize, begin } = sizes(view, at, extraStart, extraEnd, what);
-    if (size !== compressedSize) {
+    if (isRead && size !== compressedSize) {
       throw corrupt(`${what} is stored, but has two sizes: ${size} and ${compressedSize}`);
     }
     if (entries.has(name)) throw corrupt(`${what} appears twice`);
-    entries.set(name, { name, size, begin });
+    entries.set(name, { name, size: compressedSize, begin, isRead });
     at = next;
   }
   return [...entries.values()];

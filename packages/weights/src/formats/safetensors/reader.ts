@@ -107,7 +107,7 @@ function readHeader(header: Uint8Array, dataStart: number, fileLength: number): 
       `The tensors end at byte ${covered - dataStart} of the data, but ${dataLength} bytes follow the header`,
     );
   }
-  return { format: 'safetensors', places, metadata: Object.fromEntries(metadata) };
+  return { format: 'safetensors', places, metadata: Object.fromEntries(metadata), leftOut: [] };
 }
 
 /** The position of a tensor in one piece, as all tensors of this format are. */

@@ -95,7 +95,7 @@ export function* safetensorsParts(
 type FloatDtype = NonNullable<SafetensorsWriteOptions['dtype']>;
 
 function isFloat(dtype: StoredDtype): boolean {
-  return dtype === 'F16' || dtype === 'BF16' || dtype === 'F32' || dtype === 'F64';
+  return /F/.test(dtype);
 }
 
 /** The order of dtypes in the reference implementation, by size. */
@@ -103,13 +103,17 @@ const dtypeOrder: Readonly<Record<StoredDtype, number>> = {
   BOOL: 0,
   U8: 1,
   I8: 2,
-  I16: 3,
-  F16: 4,
-  BF16: 5,
-  I32: 6,
-  F32: 7,
-  F64: 8,
-  I64: 9,
+  F8_E5M2: 3,
+  F8_E4M3: 4,
+  F8_E4M3FNUZ: 5,
+  F8_E5M2FNUZ: 6,
+  I16: 7,
+  F16: 8,
+  BF16: 9,
+  I32: 10,
+  F32: 11,
+  F64: 12,
+  I64: 13,
 };
 
 function compareBytes(a: Uint8Array, b: Uint8Array): number {

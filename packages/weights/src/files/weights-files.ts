@@ -1,0 +1,65 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CheckpointError } from '../errors/checkpoint-error.js';
+
+/** Files of weights that are not read, what they are, and what to do. The first that a model has is named. */
+const unreadable: readonly (readonly [name: RegExp, what: string, action: string])[] = [
+  [
+    /^adapter_model\.(safetensors|bin)$/,
+    'an adapter (LoRA) without the model that it belongs to',
+    'Merge them in Python: model.merge_and_unload().save_pretrained(folder).',
+  ],
+  [
+    /^(tf_model(-\d+-of-\d+)?\.h5|tf_model\.h5\.index\.json|saved_model\.pb)$/,
+    'weights of TensorFlow',
+    'Convert them in Python, with transformers before version 5: from_pretrained(folder, from_tf=True), then save_pretrained(folder, safe_serialization=True).',
+  ],
+  [
+    /\.ckpt\.(index|meta|data-\d+-of-\d+)$/,
+    'a checkpoint of TensorFlow 1',
+    'Convert it in Python: from_pretrained(folder, from_tf=True), then save_pretrained(folder, safe_serialization=True).',
+  ],
+  [/\.gguf$/i, 'the quantized weights of llama.cpp (GGUF)', 'Use the model that they were made of.'],
+  [/^(.*\/)?[^/]*\.onnx$/, 'a graph of ONNX', 'Use the model that it was made of, with its safetensors.'],
+  [/^rust_model\.ot$/, 'weights of rust-bert', 'Use the safetensors of the model that they were made of.'],
+  [
+    /^open_clip_(pytorch_model\.bin|model\.safetensors)$/,
+    'weights of OpenCLIP',
+    'Use a version of the model for transformers.',
+  ],
+  [
+    /^(consolidated.*\.pth|.*\.mlmodel|openvino_model\.bin|.*\.tflite)$/,
+    'weights of another program',
+    'Use a version of the model for transformers.',
+  ],
+];
+
+/**
+ * Explains why a model has none of the files of weights that are read.
+ *
+ * @param where The folder or the name of the model, for the message.
+ * @returns The error if the model has weights of another program; undefined otherwise.
+ */
+export function otherWeights(
+  names: readonly string[],
+  where: string,
+  expected: readonly string[],
+): CheckpointError | undefined {
+  for (const [pattern, what, action] of unreadable) {
+    const name = names.find((candidate) => pattern.test(candidate));
+    if (name !== undefined) {
+      return new CheckpointError(
+        `${where} must have ${expected.join(' or ')}, and has only ${name}, ${what}. ${action}`,
+      );
+    }
+  }
+  return undefined;
+}
+
+/** Lists the names of a folder's files, and of those in its folder `onnx`; none if it cannot be read. */
+export async function fileNames(folder: string): Promise<string[]> {
+  const [names, graphs] = await Promise.all(
+    [folder, join(folder, 'onnx')].map((path) => readdir(path).catch((): string[] => [])),
+  );
+  return [...names!, ...graphs!.map((name) => `onnx/${name}`)];
+}
