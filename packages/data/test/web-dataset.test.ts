@@ -186,7 +186,7 @@ describe('openWebDataset', () => {
         ['a.png', redPng],
         ['a.json', json],
       ]);
-      await expect((await openWebDataset(path, options)).get(0)).rejects.toThrow(
+      await expect(openWebDataset(path, options)).rejects.toThrow(
         /a\.json in .*shard-0\.tar(: the text must be a JSON object| has no caption)/,
       );
     },
@@ -232,7 +232,7 @@ describe('openWebDataset', () => {
       ['a.png', redPng],
       ['a.json', '{"width": 3}'],
     ]);
-    await expect((await openWebDataset(silent, options)).get(0)).rejects.toThrow(/a\.json in .* has no caption/);
+    await expect(openWebDataset(silent, options)).rejects.toThrow(/a\.json in .* has no caption/);
     const twice = await tarWith([
       ['a.png', redPng],
       ['a.png', redPng],
@@ -251,8 +251,6 @@ describe('openWebDataset', () => {
       ['a.png', 'not a picture'],
       ['a.txt', 'x'],
     ]);
-    await expect((await openWebDataset(path, options)).get(0)).rejects.toThrow(
-      /Cannot decode the image a\.png in .*shard-0\.tar/,
-    );
+    await expect(openWebDataset(path, options)).rejects.toThrow(/Cannot decode the image a\.png in .*shard-0\.tar/);
   });
 });

@@ -3,11 +3,9 @@ import { extname, isAbsolute, join, posix, sep } from 'node:path';
 import { object, parseJsonObject, quote, readConfig, readOptions, string } from '@dalle-mini/core';
 import { readTextIfPresent, withFileErrors } from '@dalle-mini/core/node';
 import { DataError } from '../data-error.js';
-import type { Dataset } from '../dataset.js';
-import { type PreprocessOptions, preprocessFields } from '../preprocess.js';
 import { captionsFromRecord, captionsFromValue, imageExtensions } from './captions.js';
-import { type Listing, type Omission, refuseOmissions, type SourceEntry, type SourceFile } from './listing.js';
-import { openListing } from './open-listing.js';
+import type { Listing, Omission, SourceEntry, SourceFile } from './listing.js';
+import { type FileDataset, type OpenOptions, openDataset, openFields } from './open-dataset.js';
 
 /** An image file of the folder, by its path with forward slashes, and its captions if a file lists them. */
 interface ListedImage {
@@ -32,9 +30,12 @@ interface Listed {
  * Samples are in the order of the list, or of their paths. `get(index, variation)` reads, decodes and preprocesses one
  * image. `variation` (0 by default, for example the epoch) changes the random crop and flip.
  *
- * @throws DataError if the folder has no images, if a listed file is missing or outside the folder, or if an image has
- *   no caption.
- * @throws FileError if the folder is missing.
+ * Every image is decoded once when the folder is opened, so that a damaged one does not end a training run. `report`
+ * lists what cannot be used. The indices of such images are in `skipped`, and `get` throws for them.
+ *
+ * @throws DataError if no image can be used, if a listed file is missing or outside the folder, or if a sample cannot be
+ *   used and `onError` is `fail`.
+ * @throws FileError if the folder is missing; the reason of `signal` if it aborts.
  *
  * @example
  * ```ts
@@ -45,11 +46,9 @@ interface Listed {
  * console.log(dataset.length, key, image.width, captions);
  * ```
  */
-export async function openImageFolder(folder: string, options: PreprocessOptions): Promise<Dataset> {
-  const preprocessing = readOptions(object(preprocessFields), options, 'openImageFolder');
-  const listing = await listImageFolder(folder);
-  refuseOmissions(listing);
-  return openListing(listing, preprocessing);
+export async function openImageFolder(folder: string, options: OpenOptions): Promise<FileDataset> {
+  const given = readOptions(openFields, options, 'openImageFolder');
+  return openDataset(await listImageFolder(folder), given);
 }
 
 /** Lists the images of a folder with their captions, as {@link openImageFolder} finds them. */

@@ -34,6 +34,7 @@ export interface SourceEntry {
 export const omissionReasons = {
   'no-caption': 'no caption',
   'empty-caption': 'empty caption',
+  'unreadable-caption': 'caption cannot be read',
   'no-image': 'caption without an image',
   'unreadable-image': 'image cannot be read',
 } as const;
@@ -74,25 +75,5 @@ export class SampleError extends DataError {
   }
 }
 
-/** What does not keep a dataset from being used. */
-const harmless: ReadonlySet<OmissionReason> = new Set(['no-image']);
-const shownMessages = 5;
-
-/**
- * Throws if a listing has something that cannot be used. A caption without an image is an error only if there are no
- * samples: downloads of datasets always miss some images.
- *
- * @throws DataError that counts what cannot be used, and gives examples.
- */
-export function refuseOmissions({ source, entries, omissions }: Listing): void {
-  const refused = entries.length === 0 ? omissions : omissions.filter(({ reason }) => !harmless.has(reason));
-  if (refused.length === 0) return;
-  const counts = new Map<OmissionReason, number>();
-  for (const { reason } of refused) counts.set(reason, (counts.get(reason) ?? 0) + 1);
-  const reasons = [...counts].map(([reason, count]) => `${omissionReasons[reason]}: ${count}`).join(', ');
-  const messages = refused.slice(0, shownMessages).map(({ message }) => message);
-  const total = entries.length + refused.length;
-  throw new DataError(
-    `${refused.length} of ${total} samples in ${source} cannot be used (${reasons}). ${messages.join(' ')}`,
-  );
-}
+/** Reasons for which a dataset is not refused: downloads of datasets always miss some images. */
+export const harmless: ReadonlySet<OmissionReason> = new Set(['no-image']);

@@ -1,20 +1,11 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { object, readOptions } from '@dalle-mini/core';
+import { readOptions } from '@dalle-mini/core';
 import { withFileErrors } from '@dalle-mini/core/node';
 import { DataError } from '../data-error.js';
-import type { Dataset } from '../dataset.js';
-import { type PreprocessOptions, preprocessFields } from '../preprocess.js';
 import { imageExtensions } from './captions.js';
-import {
-  type Listing,
-  type Omission,
-  type OmissionReason,
-  refuseOmissions,
-  type SourceEntries,
-  type SourceEntry,
-} from './listing.js';
-import { openListing } from './open-listing.js';
+import type { Listing, Omission, OmissionReason, SourceEntries, SourceEntry } from './listing.js';
+import { type FileDataset, type OpenOptions, openDataset, openFields } from './open-dataset.js';
 import { indexTar, type TarMember } from './tar-index.js';
 
 /** Limits of members in bytes, far above the usual images and captions. */
@@ -30,9 +21,11 @@ const captionByteLimit = 1024 ** 2;
  * preprocesses as `openImageFolder` does. A sample's key is `<archive name>/<path>`.
  *
  * @param source Tar files, in order, or a folder whose `.tar` files are read in order of name.
- * @throws DataError if an archive is damaged, truncated or compressed, has links or names that lead out of its folder,
- *   or if a sample lacks its image or its caption.
- * @throws FileError if an archive is missing.
+ * Every image is decoded once when the shards are opened, as by `openImageFolder`.
+ *
+ * @throws DataError if an archive is damaged, truncated or compressed, has links or names that lead out of its folder, if
+ *   no sample can be used, or if one cannot and `onError` is `fail`.
+ * @throws FileError if an archive is missing; the reason of `signal` if it aborts.
  *
  * @example
  * ```ts no-run
@@ -43,11 +36,9 @@ const captionByteLimit = 1024 ** 2;
  * console.log(dataset.length, image.width, captions);
  * ```
  */
-export async function openWebDataset(source: string | readonly string[], options: PreprocessOptions): Promise<Dataset> {
-  const preprocessing = readOptions(object(preprocessFields), options, 'openWebDataset');
-  const listing = await listWebDataset(source);
-  refuseOmissions(listing);
-  return openListing(listing, preprocessing);
+export async function openWebDataset(source: string | readonly string[], options: OpenOptions): Promise<FileDataset> {
+  const given = readOptions(openFields, options, 'openWebDataset');
+  return openDataset(await listWebDataset(source), given);
 }
 
 /** Lists the samples of WebDataset shards, as {@link openWebDataset} finds them. */
