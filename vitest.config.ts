@@ -41,7 +41,7 @@ const unitTests = ['{packages,examples}/*/test/**/*.test.ts'];
 const mocking = [
   'packages/core/test/write-file.test.ts',
   'packages/train/test/faults.test.ts',
-  'packages/weights/test/{hub,node}.test.ts',
+  'packages/weights/test/{hub,node,upload-folder}.test.ts',
 ];
 
 const unit = { extends: true as const, resolve: { alias: sources }, plugins: [workerThreads] };

@@ -14,4 +14,4 @@ export interface Progress {
   readonly secondsLeft?: number | undefined;
 }
 
-export type Stage = 'download' | 'convert' | 'generate' | 'encode' | 'prepare' | 'scan' | 'train';
+export type Stage = 'download' | 'hash' | 'upload' | 'convert' | 'generate' | 'encode' | 'prepare' | 'scan' | 'train';

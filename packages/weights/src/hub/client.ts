@@ -17,6 +17,20 @@ const ratePeriod = 2;
 /** Time in which a JSON document must be complete, in units of the timeout. */
 const jsonDeadline = 6;
 
+/** Time for the answer to what was sent, in units of the timeout: a hub or a store first processes it. */
+const writePatience = 6;
+
+/** A request to the hub, or to another host that the hub names. */
+export interface HubRequest {
+  /** Default `GET`. */
+  readonly method?: 'GET' | 'POST' | 'PUT';
+  readonly headers: Readonly<Record<string, string>>;
+  /** Returns the body. It calls `sent` for each part that was sent. */
+  readonly body?: (sent: () => void) => string | Blob;
+  /** Milliseconds after which the whole answer must have been read. */
+  readonly deadline?: number;
+}
+
 /** A client of the API of huggingface.co or of a mirror. */
 export class HubClient {
   /** Hosts that have answered. A network fault that is permanent for other hosts is temporary for these. */
@@ -34,25 +48,25 @@ export class HubClient {
   ) {}
 
   /**
-   * Sends a GET request to `url`, and passes the answer to `read`, with its body as it arrives. The connection is
-   * closed when `read` ends.
+   * Sends a request to `url`, and passes the answer to `read`, with its body as it arrives. The connection is closed
+   * when `read` ends.
    *
-   * @param deadline Milliseconds after which the whole answer must have been read.
    * @throws UnavailableError if the network fails, stalls or is too slow; HubError for a wrong redirect; the reason of
    *   `signal`.
    */
-  async get<T>(
+  async request<T>(
     url: URL,
-    headers: Readonly<Record<string, string>>,
+    request: HubRequest,
     read: (response: Response, body: AsyncIterable<Uint8Array>) => Promise<T>,
-    deadline?: number,
   ): Promise<T> {
+    const { deadline } = request;
     const connection = new AbortController();
     const close = (fault: string, retries?: number) => {
       const action = 'Check the network, or raise HF_HUB_DOWNLOAD_TIMEOUT (seconds).';
       connection.abort(new UnavailableError(`${url.host} ${fault}. ${action}`, { retries }));
     };
-    const silence = setTimeout(() => close(`sent nothing for ${this.timeout / 1000} s`), this.timeout);
+    const patience = (request.body ? writePatience : 1) * this.timeout;
+    const silence = setTimeout(() => close(`sent nothing for ${patience / 1000} s`), patience);
     const end =
       deadline === undefined
         ? undefined
@@ -71,7 +85,7 @@ export class HubClient {
       [waited, received] = [0, 0];
     };
     try {
-      const response = await this.follow(url, headers, signal);
+      const response = await this.follow(url, request, () => silence.refresh(), signal);
       silence.refresh();
       return await read(response, receive(response, arrived, signal));
     } finally {
@@ -88,26 +102,40 @@ export class HubClient {
    * @throws HubError if the hub refuses or answers something else.
    */
   async json(url: URL, what: string, retries?: number): Promise<{ value: unknown; next: URL | undefined }> {
-    const deadline = jsonDeadline * this.timeout;
     const read = async (response: Response, body: AsyncIterable<Uint8Array>) => {
       this.expectSuccess(response, what);
-      const chunks: Uint8Array[] = [];
-      let size = 0;
-      for await (const chunk of body) {
-        size += chunk.byteLength;
-        if (size > maxJsonBytes) throw malformed(url, what);
-        chunks.push(chunk);
-      }
+      const text = await readText(body, () => malformed(url, what));
       const next = /<([^>]+)>;\s*rel="?next"?/.exec(response.headers.get('link') ?? '')?.[1];
       try {
-        const value: unknown = JSON.parse(Buffer.concat(chunks).toString());
+        const value: unknown = JSON.parse(text);
         return { value, next: next === undefined ? undefined : new URL(next, url) };
       } catch (cause) {
         throw malformed(url, what, { cause });
       }
     };
-    const attempt = () => this.get(url, { accept: 'application/json' }, read, deadline);
-    return withRetries(attempt, this.signal, retries);
+    const request = { headers: { accept: 'application/json' }, deadline: jsonDeadline * this.timeout };
+    return withRetries(() => this.request(url, request, read), this.signal, retries);
+  }
+
+  /**
+   * Sends something to the hub or a store, and returns the status, the headers and the text of the answer. Temporary
+   * failures are tried again.
+   *
+   * @param what Names what is sent in messages.
+   * @throws UnavailableError if the hub fails for longer.
+   */
+  async send(
+    url: URL,
+    request: HubRequest,
+    what: string,
+  ): Promise<{ readonly status: number; readonly headers: Headers; readonly text: string }> {
+    const attempt = () =>
+      this.request(url, request, async (response, body) => {
+        if (isTemporary(response.status)) this.expectSuccess(response, what);
+        const text = await readText(body, () => malformed(url, what));
+        return { status: response.status, headers: response.headers, text };
+      });
+    return withRetries(attempt, this.signal);
   }
 
   /**
@@ -153,7 +181,12 @@ export class HubClient {
       : `access is denied to this token (${status}). Check HF_TOKEN; if it is right, ${licence}.`;
   }
 
-  private async follow(start: URL, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Response> {
+  private async follow(
+    start: URL,
+    { method = 'GET', headers, body }: HubRequest,
+    sent: () => void,
+    signal: AbortSignal,
+  ): Promise<Response> {
     let url = start;
     for (let redirects = 0; redirects <= maxRedirects; redirects++) {
       // Only the hub gets the token: its files are on other hosts.
@@ -163,6 +196,8 @@ export class HubClient {
         this.fetch ??= proxiedFetch(this.proxies);
         const send = await this.fetch;
         response = await send(url, {
+          method,
+          ...(body && { body: body(sent) }),
           // A compressed body could not be resumed.
           headers: { 'accept-encoding': 'identity', ...headers, ...(authorization && { authorization }) },
           redirect: 'manual',
@@ -194,6 +229,18 @@ export class HubClient {
   private proxyFor({ protocol }: URL): HttpProxy | undefined {
     return protocol === 'http:' || protocol === 'https:' ? this.proxies[protocol] : undefined;
   }
+}
+
+/** Reads a body of at most {@link maxJsonBytes} as text. */
+async function readText(body: AsyncIterable<Uint8Array>, tooLarge: () => HubError): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of body) {
+    size += chunk.byteLength;
+    if (size > maxJsonBytes) throw tooLarge();
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
 }
 
 /** Yields the chunks of a body. `arrived` receives the bytes of each one, and the milliseconds of waiting for it. */

@@ -5,7 +5,7 @@ import type { ModelCache } from './cache.js';
 import type { HubClient } from './client.js';
 import { HubError, UnavailableError } from './error.js';
 import type { StoredFile } from './listing.js';
-import type { DownloadMeter } from './progress.js';
+import type { ByteMeter } from './progress.js';
 import { withRetries } from './retries.js';
 
 /** Number of new bytes after which a broken connection counts as one that worked. */
@@ -28,7 +28,7 @@ export async function downloadBlob(
   hub: HubClient,
   file: StoredFile,
   cache: ModelCache,
-  progress: DownloadMeter,
+  progress: ByteMeter<'download'>,
 ): Promise<void> {
   const partial = await cache.claimPartial(file.etag);
   try {
@@ -55,7 +55,7 @@ async function receiveRest(
   hub: HubClient,
   file: StoredFile,
   partial: string,
-  progress: DownloadMeter,
+  progress: ByteMeter<'download'>,
   reached: Reached,
   recovered: () => void,
 ): Promise<void> {
@@ -65,8 +65,8 @@ async function receiveRest(
     const known = Math.max(reached.position, position);
     progress.update(file.etag, position);
     if (position < file.size) {
-      const range: Record<string, string> = position > 0 ? { range: `bytes=${position}-` } : {};
-      await hub.get(file.url, range, async (response, body) => {
+      const headers: Record<string, string> = position > 0 ? { range: `bytes=${position}-` } : {};
+      await hub.request(file.url, { headers }, async (response, body) => {
         position = await begin(hub, response, file, handle, position);
         const repeated = known - position;
         for await (const chunk of body) {

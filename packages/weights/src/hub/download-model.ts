@@ -7,7 +7,7 @@ import { downloadBlob } from './download-file.js';
 import { HubError, UnavailableError } from './error.js';
 import { type HubFile, readListing, type StoredFile } from './listing.js';
 import { type HubOptions, hubFields } from './options.js';
-import { DownloadMeter } from './progress.js';
+import { ByteMeter } from './progress.js';
 import { proxySettings } from './proxy.js';
 import { maxRetries } from './retries.js';
 import { cacheFolder, hubEndpoint, hubTimeout, hubToken, isOffline } from './settings.js';
@@ -97,7 +97,8 @@ export async function downloadModel(repo: string, options: DownloadOptions): Pro
     const { commit } = listing;
     const names = choose(files, listing.files);
     const blobs = blobsOf(names, listing.files, what);
-    const progress = new DownloadMeter(
+    const progress = new ByteMeter(
+      'download',
       blobs.reduce((sum, [{ size }]) => sum + size, 0),
       given.onProgress,
       (error) => failure.abort(error),
@@ -154,7 +155,7 @@ async function provide(
   commit: string,
   cache: ModelCache,
   hub: HubClient,
-  progress: DownloadMeter,
+  progress: ByteMeter<'download'>,
 ): Promise<void> {
   const [{ etag, size }] = files;
   const absent: StoredFile[] = [];
