@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import {
   abortSignal,
@@ -12,6 +11,7 @@ import {
   string,
 } from '@dalle-mini/core';
 import { FileError } from '@dalle-mini/core/node';
+import { hashOf } from '../content-hash.js';
 import { preprocessImage } from '../preprocess.js';
 import { type Listing, type Omission, type OmissionReason, SampleError, type SourceEntry } from '../sources/listing.js';
 import { readCaptions, readSourceFile } from '../sources/open-listing.js';
@@ -153,9 +153,4 @@ function problemOf(error: unknown, reason: OmissionReason): Pick<Omission, 'reas
   if (!(error instanceof DalleMiniError) || (error instanceof FileError && systemFaults.has(error.systemCode)))
     throw error;
   return { reason: error instanceof SampleError ? error.reason : reason, message: error.message };
-}
-
-/** 96 bits of SHA-256, as 16 letters. */
-export function hashOf(content: string | Uint8Array): string {
-  return createHash('sha256').update(content).digest('base64url').slice(0, 16);
 }

@@ -1,9 +1,10 @@
 import { type Fields, object } from '@dalle-mini/core';
+import { hashOf } from '../content-hash.js';
 import { DataError } from '../data-error.js';
 import { checkIndex, type Dataset, type SampleDescription } from '../dataset.js';
 import { type PreprocessOptions, preprocessFields } from '../preprocess.js';
 import { type DatasetReport, summarizeReport } from '../scan/report.js';
-import { hashOf, type ScannedSample, type ScanOptions, scanFields, scanListing } from '../scan/scan.js';
+import { type ScannedSample, type ScanOptions, scanFields, scanListing } from '../scan/scan.js';
 import { harmless, type Listing, type SourceEntry, type SourceFile } from './listing.js';
 import { openListing } from './open-listing.js';
 

@@ -15,7 +15,7 @@ import {
 } from '@dalle-mini/core';
 import { readTextIfPresent } from '@dalle-mini/core/node';
 
-interface ShardRecord {
+export interface ShardRecord {
   /** Base name of its two files: `<name>.tokens` and `<name>.jsonl`. */
   readonly name: string;
   readonly samples: number;

@@ -4,8 +4,9 @@ import { readTextIfPresent } from '@dalle-mini/core/node';
 import { DataError } from '../data-error.js';
 import { checkIndex, type Dataset } from '../dataset.js';
 import { groupIndices } from '../sampler.js';
-import { indexName, partialName, readIndex, type ShardIndex } from './index-file.js';
-import { readShard, type Shard, type TokenSample } from './shard.js';
+import { indexName, partialName, readIndex } from './index-file.js';
+import type { TokenSample } from './shard.js';
+import { ShardCache } from './shard-cache.js';
 
 export interface OpenTokenShardsOptions {
   /**
@@ -64,52 +65,4 @@ export async function openTokenShards(folder: string, options: OpenTokenShardsOp
       return groupIndices(samples);
     },
   };
-}
-
-/** Shards in memory, least recently used first. */
-class ShardCache {
-  private readonly shards = new Map<number, Promise<Shard>>();
-  /** Sizes in bytes of the shards that have been read. */
-  private readonly sizes = new Map<number, number>();
-  private readonly verified = new Set<number>();
-  private bytes = 0;
-
-  constructor(
-    private readonly folder: string,
-    private readonly index: ShardIndex,
-    private readonly cacheBytes: number,
-  ) {}
-
-  load(number: number): Promise<Shard> {
-    const shard = this.shards.get(number) ?? this.read(number);
-    this.shards.delete(number);
-    this.shards.set(number, shard);
-    return shard;
-  }
-
-  private async read(number: number): Promise<Shard> {
-    try {
-      const shard = await readShard(this.folder, this.index, number, !this.verified.has(number));
-      this.verified.add(number);
-      this.sizes.set(number, shard.byteLength);
-      this.bytes += shard.byteLength;
-      this.evict(number);
-      return shard;
-    } catch (error) {
-      this.shards.delete(number);
-      throw error;
-    }
-  }
-
-  /** Drops the least recently used shards until the rest fits, but never the latest. */
-  private evict(latest: number): void {
-    for (const number of this.shards.keys()) {
-      const size = this.sizes.get(number);
-      if (this.bytes <= this.cacheBytes) return;
-      if (number === latest || size === undefined) continue;
-      this.shards.delete(number);
-      this.sizes.delete(number);
-      this.bytes -= size;
-    }
-  }
 }

@@ -13,11 +13,18 @@ export interface TokenSample {
   readonly group?: string | undefined;
 }
 
-const sampleFields = object<Omit<TokenSample, 'tokens'>>(
+/** A line of a `.jsonl` file. */
+export interface StoredSample extends Omit<TokenSample, 'tokens'> {
+  /** Hash of the image file, if the dataset describes its samples. */
+  readonly image?: string | undefined;
+}
+
+const sampleFields = object<StoredSample>(
   {
     key: string({ minLength: 0 }),
     captions: list(string({ minLength: 0 }), { min: 1 }),
     group: optional(string({ minLength: 0 })),
+    image: optional(string()),
   },
   { unknown: 'ignore' },
 );
@@ -64,7 +71,7 @@ export class Shard {
   }
 
   /** Returns a sample without its tokens. */
-  describe(offset: number): Omit<TokenSample, 'tokens'> {
+  describe(offset: number): StoredSample {
     const line = this.captionBytes.subarray(this.lineStarts[offset], this.lineStarts[offset + 1]);
     const place = `${this.path}.jsonl, line ${offset + 1}`;
     return readConfig(
@@ -75,14 +82,16 @@ export class Shard {
     );
   }
 
-  sample(offset: number): TokenSample {
+  tokens(offset: number): Int32Array {
     const { gridSize, tokenType } = this.index;
     const token = tokenReader(this.tokenBytes, tokenType);
     const start = offset * gridSize ** 2;
-    return {
-      ...this.describe(offset),
-      tokens: Int32Array.from({ length: gridSize ** 2 }, (_, place) => token(start + place)),
-    };
+    return Int32Array.from({ length: gridSize ** 2 }, (_, place) => token(start + place));
+  }
+
+  sample(offset: number): TokenSample {
+    const { image, ...sample } = this.describe(offset);
+    return { ...sample, tokens: this.tokens(offset) };
   }
 }
 

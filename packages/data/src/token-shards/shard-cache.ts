@@ -1,0 +1,50 @@
+import type { ShardIndex } from './index-file.js';
+import { readShard, type Shard } from './shard.js';
+
+/** Shards in memory, least recently used first. */
+export class ShardCache {
+  private readonly shards = new Map<number, Promise<Shard>>();
+  /** Sizes in bytes of the shards that have been read. */
+  private readonly sizes = new Map<number, number>();
+  private readonly verified = new Set<number>();
+  private bytes = 0;
+
+  constructor(
+    private readonly folder: string,
+    private readonly index: ShardIndex,
+    private readonly cacheBytes: number,
+  ) {}
+
+  load(number: number): Promise<Shard> {
+    const shard = this.shards.get(number) ?? this.read(number);
+    this.shards.delete(number);
+    this.shards.set(number, shard);
+    return shard;
+  }
+
+  private async read(number: number): Promise<Shard> {
+    try {
+      const shard = await readShard(this.folder, this.index, number, !this.verified.has(number));
+      this.verified.add(number);
+      this.sizes.set(number, shard.byteLength);
+      this.bytes += shard.byteLength;
+      this.evict(number);
+      return shard;
+    } catch (error) {
+      this.shards.delete(number);
+      throw error;
+    }
+  }
+
+  /** Drops the least recently used shards until the rest fits, but never the latest. */
+  private evict(latest: number): void {
+    for (const number of this.shards.keys()) {
+      const size = this.sizes.get(number);
+      if (this.bytes <= this.cacheBytes) return;
+      if (number === latest || size === undefined) continue;
+      this.shards.delete(number);
+      this.sizes.delete(number);
+      this.bytes -= size;
+    }
+  }
+}
