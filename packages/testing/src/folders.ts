@@ -16,8 +16,8 @@ export async function temporaryFolder(): Promise<string> {
   return folder;
 }
 
-/** All files of a folder, whole, by name. */
+/** All files of a folder, whole, by name, except the log of a training run: it has times, which always differ. */
 export async function contentOf(folder: string): Promise<Record<string, Buffer>> {
-  const names = (await readdir(folder)).sort();
+  const names = (await readdir(folder)).filter((name) => name !== 'run-log.jsonl').sort();
   return Object.fromEntries(await Promise.all(names.map(async (name) => [name, await readFile(join(folder, name))])));
 }

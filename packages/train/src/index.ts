@@ -6,6 +6,7 @@ export type { LearningRateGroup } from './run/learning-rates.js';
 export { type MetricsRecord, readMetrics } from './run/metrics.js';
 export type { EarlyStopping, RunOptions, TrainingConfig, TrainingProgress } from './run/options.js';
 export type { Order } from './run/order.js';
+export { type Machine, type RunLogRecord, readRunLog } from './run/run-log.js';
 export { DivergenceError } from './run/trainer.js';
 export { textEncoderParameters, textEncoderWeights, trainedTextEncoder } from './text/pretrained.js';
 export type { FrozenTextEncoder, TrainedTextEncoder } from './text/text-source.js';

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import {
   createRandom,
   type Fields,
@@ -28,9 +27,9 @@ import {
 import { crossEntropy, mean, ParameterScope, type Runtime, type Tensor, type TensorData } from '@dalle-mini/graph';
 import { adafactor, adamW } from '@dalle-mini/graph/training';
 import { writeSampleSheet } from './evaluation/sample-sheet.js';
+import { sheetPath } from './evaluation/sheet-files.js';
 import { spread } from './evaluation/spread.js';
 import type { Score } from './run/best.js';
-import { fileStep } from './run/checkpoint.js';
 import { recordOfTokens } from './run/data-record.js';
 import { rateFactors } from './run/learning-rates.js';
 import {
@@ -238,7 +237,7 @@ export async function trainDecoder(given: DecoderTraining): Promise<Map<string, 
       const evaluationLoss = await measureLoss(options, trained, text);
       if (samples) {
         const images = await generateSamples(model, samples, seed, trained, text, runtime);
-        await writeSampleSheet(join(options.folder, `samples-${fileStep(step)}.png`), images, 8);
+        await writeSampleSheet(sheetPath(options.folder, 'samples', step), images, 8);
       }
       return { evaluationLoss };
     },

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import {
   boolean,
   createRandom,
@@ -41,9 +40,9 @@ import {
 } from '@dalle-mini/vqgan';
 import { peakSignalToNoise } from './evaluation/peak-signal-to-noise.js';
 import { writeSampleSheet } from './evaluation/sample-sheet.js';
+import { sheetPath } from './evaluation/sheet-files.js';
 import { spread } from './evaluation/spread.js';
 import type { Score } from './run/best.js';
-import { fileStep } from './run/checkpoint.js';
 import { recordOf } from './run/data-record.js';
 import { rateFactors } from './run/learning-rates.js';
 import {
@@ -315,7 +314,7 @@ async function evaluateVqgan(
     const ratios = images.map((image, i) => Math.min(exactRatio, peakSignalToNoise(image, decoded[i]!)));
     const used = new Set(grids.flatMap((grid) => [...grid]));
     const shown = images.slice(0, 32).flatMap((image, i) => [image, decoded[i]!]);
-    await writeSampleSheet(join(folder, `reconstructions-${fileStep(step)}.png`), shown, 16);
+    await writeSampleSheet(sheetPath(folder, 'reconstructions', step), shown, 16);
     return {
       evaluationPsnr: ratios.reduce((sum, ratio) => sum + ratio, 0) / ratios.length,
       evaluationCodesUsed: used.size / model.nEmbed,

@@ -88,6 +88,7 @@ describe('a full disk', () => {
       'checkpoint-00000020.safetensors',
       'dataset.jsonl',
       'metrics.jsonl',
+      'run-log.jsonl',
     ]);
     await train(folder, run);
     expect(await contentOf(folder)).toEqual(await contentOf(whole));
@@ -123,7 +124,7 @@ describe('a full disk', () => {
     Object.assign(fault, { write: 'ENOSPC', files: temporaryFiles });
     const run = { ...vqganRun, checkpointEvery: 60, runtime: recordingRuntime(), folder };
     await expect(trainVqgan(run)).rejects.toThrow(/reconstructions-00000030.png: the disk is full/);
-    expect(await readdir(folder)).toEqual(['metrics.jsonl']);
+    expect((await readdir(folder)).sort()).toEqual(['metrics.jsonl', 'run-log.jsonl']);
   });
 });
 
@@ -154,6 +155,6 @@ describe('training that diverges', () => {
       outputs[name]!.data[1] = Number.NaN;
     });
     await expect(train(folder, { runtime: broken })).rejects.toThrow(`Training diverged: ${name} is NaN at step 2.`);
-    expect(await readdir(folder)).toEqual(['dataset.jsonl']);
+    expect((await readdir(folder)).sort()).toEqual(['dataset.jsonl', 'run-log.jsonl']);
   });
 });

@@ -11,12 +11,13 @@ export async function readJsonLines<T extends object>(path: string): Promise<T[]
   return parse<T>(await readText(path), path).map(({ value }) => value);
 }
 
-/** Removes the lines of the objects that `keep` rejects, and an incomplete last line. */
-export async function filterJsonLines<T extends object>(path: string, keep: (value: T) => boolean): Promise<void> {
+/** Removes the lines of the objects that `keep` rejects, and an incomplete last line. Returns the other objects. */
+export async function filterJsonLines<T extends object>(path: string, keep: (value: T) => boolean): Promise<T[]> {
   const text = await readText(path);
   const kept = parse<T>(text, path).filter(({ value }) => keep(value));
   const keptText = kept.map(({ line }) => `${line}\n`).join('');
   if (keptText !== text) await writeFileAtomically(path, keptText);
+  return kept.map(({ value }) => value);
 }
 
 /**

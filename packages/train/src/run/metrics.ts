@@ -1,6 +1,4 @@
-import { open } from 'node:fs/promises';
-import { parseJsonObject } from '@dalle-mini/core';
-import { isMissing, readTextFile, withFileErrors, writeFileAtomically } from '@dalle-mini/core/node';
+import { appendJsonLines, filterJsonLines, readJsonLines } from './json-lines.js';
 
 /** One line of a metrics file: a step and its metrics. */
 export interface MetricsRecord {
@@ -15,7 +13,7 @@ export interface MetricsRecord {
  * @throws FileError if it cannot be read; ConfigError that names a line that is not JSON.
  */
 export async function readMetrics(path: string): Promise<MetricsRecord[]> {
-  return parse(await readText(path), path).map(({ record }) => record);
+  return readJsonLines<MetricsRecord>(path);
 }
 
 /**
@@ -23,11 +21,7 @@ export async function readMetrics(path: string): Promise<MetricsRecord[]> {
  * records.
  */
 export async function truncateMetrics(path: string, step: number): Promise<MetricsRecord[]> {
-  const text = await readText(path);
-  const kept = parse(text, path).filter(({ record }) => record.step <= step);
-  const keptText = kept.map(({ line }) => `${line}\n`).join('');
-  if (keptText !== text) await writeFileAtomically(path, keptText);
-  return kept.map(({ record }) => record);
+  return filterJsonLines<MetricsRecord>(path, (record) => record.step <= step);
 }
 
 /**
@@ -36,36 +30,5 @@ export async function truncateMetrics(path: string, step: number): Promise<Metri
  * @throws FileError if they cannot be written. No part of them remains.
  */
 export async function appendMetrics(path: string, records: readonly MetricsRecord[]): Promise<void> {
-  await withFileErrors('write', path, async () => {
-    const file = await open(path, 'a');
-    try {
-      const { size } = await file.stat();
-      try {
-        await file.writeFile(records.map((record) => `${JSON.stringify(record)}\n`).join(''));
-        await file.sync();
-      } catch (error) {
-        // The first error is more useful than an error of the cleanup.
-        await file.truncate(size).catch(() => undefined);
-        throw error;
-      }
-    } finally {
-      await file.close();
-    }
-  });
-}
-
-async function readText(path: string): Promise<string> {
-  return readTextFile(path).catch((error: unknown) => {
-    if (isMissing(error)) return '';
-    throw error;
-  });
-}
-
-function parse(text: string, path: string): { line: string; record: MetricsRecord }[] {
-  const whole = text.slice(0, text.lastIndexOf('\n') + 1);
-  const lines = whole.split('\n').slice(0, -1);
-  return lines.map((line, i) => {
-    const record = parseJsonObject(line, `${path}, line ${i + 1}`, 'Delete the line or the file.');
-    return { line, record: record as MetricsRecord };
-  });
+  await appendJsonLines(path, records);
 }

@@ -81,6 +81,8 @@ export interface RunOptions {
   readonly earlyStopping?: EarlyStopping | undefined;
   /** Initial parameters, for fine-tuning. Parameters that the model does not have are ignored. */
   readonly parameters?: ReadonlyMap<string, TensorData> | undefined;
+  /** Whether to write an event file for TensorBoard too: metrics, sheets of images and the settings. Default false. */
+  readonly tensorboard?: boolean | undefined;
   /** Stops the run after the current steps and saves a checkpoint. The promise rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
   /** Called after each run of the graph. If it throws or rejects, the run ends with that error. */
@@ -146,6 +148,7 @@ export const runFields: Fields<RunOptions> = {
   result: optional(resultField),
   earlyStopping: optional(earlyStoppingField),
   parameters: optional(parametersField),
+  tensorboard: optional(boolean()),
   signal: optional(abortSignal()),
   onProgress: optional(callback()),
 };

@@ -22,6 +22,7 @@ import {
 import { type DataRecord, recordData } from './data-record.js';
 import { appendMetrics, type MetricsRecord, truncateMetrics } from './metrics.js';
 import type { RunOptions } from './options.js';
+import { RunLog } from './run-log.js';
 import { digestOf, type Settings } from './settings.js';
 import { whenAll } from './when-all.js';
 
@@ -121,6 +122,7 @@ export async function runTraining(options: TrainerOptions): Promise<Map<string, 
       : readBest(folder, best.step, training.parameters);
   if (state.step === steps || isStuck()) return finish(state);
 
+  const log = await RunLog.start(folder, state.step, settings, options.tensorboard ?? false);
   const executable = await runtime.compile(training.graph, frozen.size > 0 ? { parameters: frozen } : {});
   let savedStep = state.step;
   const save = async ({ step, tensors }: TrainingState) => {
@@ -163,6 +165,7 @@ export async function runTraining(options: TrainerOptions): Promise<Map<string, 
         if (result === 'best' && best?.step === step) await saveBest(folder, step, trained);
       }
       await appendMetrics(metricsPath, latest);
+      await log.add(latest, seconds);
       if (step % options.checkpointEvery === 0 || step === steps || isStuck()) await save(state);
       const rate = stepsPerRun / seconds;
       const secondsLeft = (steps - step) / rate;

@@ -66,6 +66,8 @@ export interface RunSettings {
   readonly startFrom?: string | undefined;
   /** The step whose parameters are the result. Default `best`, the one with the best evaluation. */
   readonly result?: 'best' | 'last' | undefined;
+  /** Whether the folder gets an event file for TensorBoard. Default false. */
+  readonly tensorboard?: boolean | undefined;
   /** Ends the run early if evaluations do not improve. */
   readonly earlyStopping?: EarlyStopping | undefined;
 }
@@ -137,6 +139,7 @@ function sharedFields(base: string) {
     evaluation: optional(dataset),
     startFrom: optional(model),
     result: optional(resultField),
+    tensorboard: optional(boolean()),
     earlyStopping: optional(earlyStoppingField),
   };
   return { model, run };

@@ -208,7 +208,16 @@ async function trainDecoderWith(run: Run, settings: DecoderSettings, textRuntime
 /** Returns the options that both kinds of training have. */
 function runOptions(
   { folder, runtime, signal, onProgress }: Run,
-  { steps, seed, training, evaluationSize, result, earlyStopping, ...settings }: VqganSettings | DecoderSettings,
+  {
+    steps,
+    seed,
+    training,
+    evaluationSize,
+    result,
+    tensorboard,
+    earlyStopping,
+    ...settings
+  }: VqganSettings | DecoderSettings,
 ) {
   const often = 50 * (training.stepsPerRun ?? 10);
   const { checkpointEvery = often, evaluateEvery = often } = settings;
@@ -221,6 +230,7 @@ function runOptions(
     evaluateEvery,
     evaluationSize,
     result,
+    tensorboard,
     earlyStopping,
     signal,
     onProgress,

@@ -68,6 +68,7 @@ describe('a trained VQ-GAN', () => {
       'metrics.jsonl',
       'reconstructions-00000030.png',
       'reconstructions-00000060.png',
+      'run-log.jsonl',
     ]);
   });
 
