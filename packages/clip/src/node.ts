@@ -43,7 +43,7 @@ export async function openClipRanker(source: string, options: OpenClipOptions = 
   const config = importClipConfig(model.config, join(folder, 'config.json'));
   const { vocab, merges } = model.tokenizer as { vocab: Record<string, number>; merges?: string };
   return new ClipRanker(config, importClip(model.weights, config), {
-    tokenizer: loadClipTokenizer(merges === undefined ? model.tokenizer : clipTokenizerJson(vocab, merges)),
+    tokenizer: await loadClipTokenizer(merges === undefined ? model.tokenizer : clipTokenizerJson(vocab, merges)),
     ...chooseRuntime({ runtime, threads }),
     batchSize,
   });

@@ -1,5 +1,5 @@
 import { ConfigError, describeValue, OptionError, quote } from '@dalle-mini/core';
-import { Tokenizer } from '@huggingface/tokenizers';
+import { loadTextTokenizer } from '@dalle-mini/text-encoder/tokenizers';
 
 /** Converts captions to the token ids that CLIP was trained on. */
 export interface ClipTokenizer {
@@ -14,41 +14,38 @@ export interface ClipTokenizer {
   encode(captions: readonly string[], maxLength: number): Int32Array;
 }
 
-/** The part of `@huggingface/tokenizers` in use. Its types do not resolve under NodeNext, because they import without extensions. */
-interface HuggingFaceTokenizer {
-  encode(text: string, options: { add_special_tokens: boolean }): { ids: number[] };
-  token_to_id(token: string): number | undefined;
-}
-
 const startText = '<|startoftext|>';
 const endText = '<|endoftext|>';
 
 /**
  * Loads CLIP's tokenizer, byte-level byte-pair encoding of lower-case words, from the parsed `tokenizer.json` of a Hugging Face
- * model, or what {@link clipTokenizerJson} makes. The ids are those of Hugging Face's CLIPTokenizer, except for letters that Unicode
- * added after the tables of either were made.
- * @throws ConfigError if the file is not a tokenizer of CLIP.
+ * model, or what {@link clipTokenizerJson} makes. The ids are those of Hugging Face's CLIPTokenizer.
+ *
+ * @throws ConfigError if the file is damaged, or not a tokenizer of CLIP.
  */
-export function loadClipTokenizer(tokenizerJson: object): ClipTokenizer {
+export async function loadClipTokenizer(tokenizerJson: object): Promise<ClipTokenizer> {
   const file = tokenizerJson as TokenizerFile;
-  if (file.model?.type !== 'BPE' || file.model.vocab === undefined) {
+  const { type, vocab } = file.model ?? {};
+  if ((type !== undefined && type !== 'BPE') || typeof vocab !== 'object' || vocab === null) {
     throw new ConfigError(
       'tokenizer.json',
       'model',
-      `must be a BPE with a vocabulary, as CLIP's is, not of type ${describeValue(file.model?.type)}.`,
+      `must be a BPE with a vocabulary, as CLIP's is, not of type ${describeValue(type)}. Use CLIP's tokenizer.`,
     );
   }
-  const tokenizer: HuggingFaceTokenizer = new Tokenizer(
-    { ...file, pre_tokenizer: withReferenceSpaces(file.pre_tokenizer) },
-    {},
-  );
-  const [startToken, endToken] = [startText, endText].map((token) => tokenizer.token_to_id(token));
-  if (startToken === undefined || endToken === undefined) {
-    const missing = startToken === undefined ? startText : endText;
-    throw new ConfigError('tokenizer.json', 'model.vocab', `must have the token ${missing}. Use CLIP's tokenizer.`);
-  }
+  const [startToken, endToken] = [startText, endText].map((token) => {
+    const id = Object.hasOwn(vocab, token) ? vocab[token] : undefined;
+    if (id !== undefined) return id;
+    throw new ConfigError('tokenizer.json', 'model.vocab', `must have the token ${token}. Use CLIP's tokenizer.`);
+  }) as [number, number];
+  const tokenizer = await loadTextTokenizer({
+    ...file,
+    truncation: null,
+    padding: { pad_id: endToken, pad_token: endText },
+    post_processor: { type: 'BertProcessing', cls: [startText, startToken], sep: [endText, endToken] },
+  });
   const added = file.added_tokens?.map(({ id }) => id) ?? [];
-  const largest = Object.values(file.model.vocab).reduce((a, b) => Math.max(a, b), Math.max(0, ...added));
+  const largest = Object.values(vocab).reduce((a, b) => Math.max(a, b), Math.max(0, ...added));
   if (largest !== endToken) {
     // The model finds a caption's end by its largest id.
     throw new ConfigError(
@@ -63,14 +60,7 @@ export function loadClipTokenizer(tokenizerJson: object): ClipTokenizer {
       if (!Number.isInteger(maxLength) || maxLength < 2) {
         throw new OptionError('maxLength', 'a whole number of at least 2', maxLength);
       }
-      const ids = new Int32Array(captions.length * maxLength).fill(endToken);
-      captions.forEach((caption, row) => {
-        // The reference turns letters into lower case one by one, so that a sigma at the end of a word is like any other.
-        const text = caption.replaceAll('Σ', 'σ');
-        const tokens = tokenizer.encode(text, { add_special_tokens: false }).ids.slice(0, maxLength - 2);
-        ids.set([startToken, ...tokens], row * maxLength);
-      });
-      return ids;
+      return tokenizer.encode(captions, maxLength).ids;
     },
   };
 }
@@ -119,37 +109,12 @@ export function clipTokenizerJson(vocabulary: Readonly<Record<string, number>>, 
   };
 }
 
-/** The parts of `tokenizer.json` that are read here; the rest is read by `@huggingface/tokenizers`. */
+/** The parts of `tokenizer.json` that are read here. */
 interface TokenizerFile {
   readonly added_tokens?: readonly { readonly id: number }[] | undefined;
-  readonly pre_tokenizer?: PreTokenizer | null | undefined;
-  readonly model?: { readonly type: string; readonly vocab?: Readonly<Record<string, number>> } | undefined;
-}
-
-interface PreTokenizer {
-  readonly type: string;
-  readonly pretokenizers?: readonly PreTokenizer[] | undefined;
-  readonly use_regex?: boolean | undefined;
+  readonly model?: { readonly type?: string; readonly vocab?: Readonly<Record<string, number>> } | undefined;
 }
 
 /** The words of a caption for CLIP's tokenizer. The names of the special tokens are words too. */
 const clipWords =
   "<\\|startoftext\\|>|<\\|endoftext\\|>|'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+";
-
-/** The words of a text for byte-level BPE (Radford et al. 2019). */
-const byteLevelWords = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
-
-/**
- * Returns the same pre-tokenizer with the byte level's split as a separate step before it. In the byte level, `@huggingface/tokenizers` uses
- * JavaScript's `\s`, which includes U+FEFF but not U+0085. In a separate step it uses the definition of the reference.
- */
-function withReferenceSpaces(preTokenizer: PreTokenizer | null | undefined): PreTokenizer | null {
-  if (!preTokenizer) return null;
-  const { type, pretokenizers, use_regex = true } = preTokenizer;
-  if (pretokenizers) {
-    return { ...preTokenizer, pretokenizers: pretokenizers.map((part) => withReferenceSpaces(part)!) };
-  }
-  if (type !== 'ByteLevel' || !use_regex) return preTokenizer;
-  const cut = { type: 'Split', pattern: { Regex: byteLevelWords }, behavior: 'Removed', invert: true };
-  return { type: 'Sequence', pretokenizers: [cut, { ...preTokenizer, use_regex: false }] };
-}

@@ -17,7 +17,8 @@ const prompts = [1, 0, 18, 20].map((index) => captions[index]!.caption);
 const prompt = prompts[0]!;
 
 const parameters = importClip(weights, config);
-const textTokenizer = loadClipTokenizer(tokenizer);
+const textTokenizer = await loadClipTokenizer(tokenizer);
+const openaiTokenizer = await loadClipTokenizer(clipTokenizerJson(vocabulary, merges));
 
 const create = (options: Partial<ClipRankerOptions> = {}, values = parameters) =>
   new ClipRanker(config, values, { runtime, tokenizer: textTokenizer, ...options });
@@ -25,11 +26,7 @@ const create = (options: Partial<ClipRankerOptions> = {}, values = parameters) =
 describe('rank', () => {
   test.each([
     ["Hugging Face's files", parameters, textTokenizer],
-    [
-      "OpenAI's weights with vocab.json",
-      importClip(openaiWeights(), config),
-      loadClipTokenizer(clipTokenizerJson(vocabulary, merges)),
-    ],
+    ["OpenAI's weights with vocab.json", importClip(openaiWeights(), config), openaiTokenizer],
   ])('gives the similarities of transformers, from captions and pictures, with %s', async (_, values, tokenizer) => {
     const ranker = create({ tokenizer }, values);
     const scores: number[] = [];

@@ -32,7 +32,7 @@ test('a folder is opened, and scores images as a ranker that was made', async ()
   const opened = await openClipRanker(folder, { runtime });
   const made = new ClipRanker(config, importClip(weights, config), {
     runtime,
-    tokenizer: loadClipTokenizer(tokenizerFiles.tokenizer),
+    tokenizer: await loadClipTokenizer(tokenizerFiles.tokenizer),
   });
   expect(await opened.rank('a red square', images)).toEqual(await made.rank('a red square', images));
   await opened.dispose();

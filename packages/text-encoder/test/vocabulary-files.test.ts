@@ -111,20 +111,22 @@ describe('vocab.json', () => {
   test.each(make)('that is not a vocabulary is refused by %o', async (tokenizer) => {
     for (const wrong of [undefined, null, 'text', [], {}]) {
       const given = { vocab: wrong as unknown as Record<string, number>, merges };
-      await expect(tokenizer(given)).rejects.toThrow(/it has no tokens\. Give the parsed vocab\.json/);
+      await expect(tokenizer(given)).rejects.toThrow(
+        /vocab.json: the vocabulary must (be an object|have tokens).*\. Give the parsed vocab\.json/,
+      );
     }
     await expect(tokenizer({ vocab: { ...vocab, cat: 1.5 }, merges })).rejects.toThrow(
-      /"cat" has the id 1.5\. Give the parsed vocab.json/,
+      /vocab.json: the vocabulary\["cat"\] must be a whole number .*, not 1\.5\. Give the parsed vocab.json/,
     );
     await expect(tokenizer({ vocab: { model: {} } as never, merges })).rejects.toThrow(
-      /"model" has the id \{\}\. Give the parsed vocab.json/,
+      /vocab.json: the vocabulary\["model"\] must be a whole number .*, not an object\. Give the parsed vocab.json/,
     );
   });
 
   test('that lacks special tokens is refused', async () => {
     const { '<s>': _, '<unk>': __, ...rest } = vocab;
     await expect(tokenizerFromBpeFiles({ vocab: rest, merges })).rejects.toThrow(
-      /must have the tokens <s>\. Give the vocab\.json of the model/,
+      /must have the tokens <s>\. Give the file of the model/,
     );
     await expect(minDalleTokenizer({ vocab: rest, merges })).rejects.toThrow(/must have the tokens <s>, <unk>\. Give/);
   });
@@ -145,18 +147,18 @@ describe('merges.txt', () => {
   });
 
   test.each<[string, string, RegExp]>([
-    ['empty', '', /The merges must have lines, but have none\. Give the text of merges.txt/],
-    ['of one token per line', '#version: 0.2\nĠ a\ncat\n', /Line 3 of the merges must be two tokens .*, not "cat"/],
-    ['of three', 'Ġ a b\n', /Line 1 of the merges must be two tokens .*, not "Ġ a b"/],
+    ['empty', '', /merges.txt: the text must have lines, but has none\. Give the text of merges.txt/],
+    ['of one token per line', '#version: 0.2\nĠ a\ncat\n', /merges.txt: line 3 must be two tokens .*, not "cat"/],
+    ['of three', 'Ġ a b\n', /merges.txt: line 1 must be two tokens .*, not "Ġ a b"/],
     [
       'JSON',
       JSON.stringify({ version: '1.0', model: 'x'.repeat(100) }),
-      /Line 1 of the merges must be two tokens .*, not .{3,90}…"\./,
+      /merges.txt: line 1 must be two tokens .*, not .{3,90}"… \(\d+ characters\)\./,
     ],
     [
       'of another model',
       '#version: 0.2\nΩΩ zz\n',
-      /Line 2 .* has the token "ΩΩ", which the vocabulary lacks\. Give the vocab.json/,
+      /line 2 has the token "ΩΩ", which the vocabulary lacks\. Give the vocab.json/,
     ],
   ])('that is %s is refused', async (_, text, message) => {
     await expect(tokenizerFromBpeFiles({ vocab, merges: text })).rejects.toThrow(message);
@@ -178,7 +180,7 @@ describe('vocab.txt', () => {
     [
       'of another kind of model',
       '<s>\n<pad>\n</s>\n',
-      /must have the tokens \[PAD\], \[UNK\], \[CLS\], \[SEP\]\. Give the vocab.txt/,
+      /must have the tokens \[PAD\], \[UNK\], \[CLS\], \[SEP\]\. Give the file/,
     ],
   ])('that is %s is refused', async (_, text, message) => {
     await expect(tokenizerFromWordPieceFiles({ vocab: text as string, lowercase: true })).rejects.toThrow(message);

@@ -36,7 +36,7 @@ export interface DalleMiniTokenizerOptions {
 /**
  * Reads DALL·E Mini's tokenizer from a folder: from `tokenizer.json`, or `vocab.json` and `merges.txt`.
  *
- * @throws FileError if a file is missing; ConfigError or Error if it is damaged.
+ * @throws FileError if a file is missing; ConfigError if it is damaged.
  */
 export async function readDalleMiniTokenizer(
   folder: string,
@@ -52,9 +52,9 @@ async function readTokenizer(folder: string, kind: 'bart' | 'min-dalle'): Promis
   const at = (name: string) => join(folder, name);
   if (kind === 'bart' && (await exists(at(tokenizerFile)))) {
     const config = (await exists(at(tokenizerConfigFile))) ? await readJsonFile(at(tokenizerConfigFile)) : {};
-    return loadTextTokenizer(await readJsonFile(at(tokenizerFile)), config);
+    return loadTextTokenizer(await readJsonFile(at(tokenizerFile)), config, folder);
   }
   const [vocab, merges] = await Promise.all([readJsonFile(at(vocabFile)), readTextFile(at(mergesFile))]);
   const files = { vocab: vocab as Record<string, number>, merges };
-  return kind === 'bart' ? tokenizerFromBpeFiles(files) : minDalleTokenizer(files);
+  return kind === 'bart' ? tokenizerFromBpeFiles(files, folder) : minDalleTokenizer(files, folder);
 }

@@ -1,8 +1,8 @@
 import { OptionError } from '@dalle-mini/core';
 import { demojize } from '../captions/demojize.js';
-import { createTokenizer } from './create-tokenizer.js';
+import { bpe } from './hugging-face/models/bpe.js';
 import type { TextTokenizer, Unread } from './text-tokenizer.js';
-import { type BpeFiles, checkVocab, parseMerges } from './vocabulary-files.js';
+import { type BpeFiles, parseMerges, parseVocab } from './vocabulary-files.js';
 
 /** The character for the space before a word in the vocabulary. */
 const wordStart = 'Ġ';
@@ -21,19 +21,13 @@ const minDallePadId = 1;
  * - truncates long captions at the end, including `</s>`;
  * - pads with the id 1, even if `<pad>` has another id, and masks all tokens with that id.
  *
- * @throws Error if the files are not those of a BPE tokenizer, do not match, or lack `<s>`, `</s>` or `<unk>`.
+ * @param folder The folder of the files, for error messages.
+ * @throws ConfigError if the files are not those of a BPE tokenizer, do not match, or lack `<s>`, `</s>` or `<unk>`.
  */
-export async function minDalleTokenizer({ vocab, merges }: BpeFiles): Promise<TextTokenizer> {
-  await checkVocab(vocab, ['<s>', '</s>', '<unk>']);
-  const file = {
-    added_tokens: [],
-    normalizer: null,
-    pre_tokenizer: null,
-    post_processor: null,
-    decoder: null,
-    model: { type: 'BPE', vocab, merges: await parseMerges(merges, vocab), unk_token: '<unk>' },
-  };
-  const tokenizer = await createTokenizer(file, {});
+export async function minDalleTokenizer({ vocab, merges }: BpeFiles, folder?: string): Promise<TextTokenizer> {
+  const vocabulary = await parseVocab(vocab, ['<s>', '</s>', '<unk>'], folder);
+  const idOf = (token: string) => vocabulary.get(token)!;
+  const model = bpe({ vocabulary, merges: await parseMerges(merges, vocabulary, folder), unknownId: idOf('<unk>') });
 
   return {
     encode(captions, maxLength) {
@@ -42,14 +36,13 @@ export async function minDalleTokenizer({ vocab, merges }: BpeFiles): Promise<Te
       }
       const ids = new Int32Array(captions.length * maxLength).fill(minDallePadId);
       const unread = captions.map((caption, index): Unread => {
-        const tokens = [vocab['<s>']!];
+        const tokens = [idOf('<s>')];
         for (const word of lowerCaseAscii(caption).split(' ')) {
           if (tokens.length >= maxLength) break;
           if (word === '') continue;
-          const { ids } = tokenizer.encode(wordStart + word, { add_special_tokens: false });
-          tokens.push(...ids.slice(0, maxLength));
+          tokens.push(...model.tokenize(wordStart + word).slice(0, maxLength));
         }
-        tokens.push(vocab['</s>']!);
+        tokens.push(idOf('</s>'));
         ids.set(tokens.slice(0, maxLength), index * maxLength);
         return { isTruncated: tokens.length > maxLength, unknownWords: [] };
       });

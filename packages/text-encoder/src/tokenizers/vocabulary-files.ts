@@ -1,5 +1,20 @@
-import { forEachInTurns } from '@dalle-mini/core';
-import { loadTextTokenizer, type TextTokenizer } from './text-tokenizer.js';
+import {
+  boolean,
+  ConfigError,
+  describeValue,
+  forEachInTurns,
+  object,
+  optional,
+  quote,
+  readConfig,
+} from '@dalle-mini/core';
+import type { AddedToken } from './hugging-face/added-tokens.js';
+import { bpe, Merges } from './hugging-face/models/bpe.js';
+import { wordPiece } from './hugging-face/models/word-piece.js';
+import type { SpecialToken } from './hugging-face/post-processors.js';
+import { makeTokenizer } from './hugging-face/read-tokenizer.js';
+import { readVocabulary } from './hugging-face/vocabulary.js';
+import { loadTextTokenizer, type TextTokenizer, textTokenizer } from './text-tokenizer.js';
 
 /** The files of a byte-level BPE tokenizer, as in GPT-2, RoBERTa, BART and DALL·E Mini. */
 export interface BpeFiles {
@@ -19,30 +34,26 @@ const bartSpecialTokens = ['<s>', '<pad>', '</s>', '<unk>', '<mask>'];
  * `RobertaTokenizerFast`): byte-level BPE between `<s>` and `</s>`, padded with `<pad>`. With a `maxLength` of 64, ids
  * and mask are those of the published `DalleBartProcessor`, which normalizes captions first (see `TextNormalizer`).
  *
- * @throws Error if the files are not those of such a tokenizer, do not match, or lack `<s>`, `</s>` or `<pad>`.
+ * @param folder The folder of the files, for error messages.
+ * @throws ConfigError if the files are not those of such a tokenizer, do not match, or lack `<s>`, `</s>` or `<pad>`.
  */
-export async function tokenizerFromBpeFiles({
-  vocab,
-  merges,
-  addPrefixSpace = false,
-}: BpeFiles): Promise<TextTokenizer> {
-  await checkVocab(vocab, ['<s>', '</s>', '<pad>']);
-  const special = bartSpecialTokens.filter((token) => token in vocab);
-  return loadTextTokenizer({
-    added_tokens: special.map((content) => addedToken(content, vocab[content]!, content === '<mask>')),
-    normalizer: null,
-    pre_tokenizer: { type: 'ByteLevel', add_prefix_space: addPrefixSpace, trim_offsets: true, use_regex: true },
-    post_processor: {
-      type: 'RobertaProcessing',
-      cls: ['<s>', vocab['<s>']],
-      sep: ['</s>', vocab['</s>']],
-      trim_offsets: true,
-      add_prefix_space: addPrefixSpace,
+export async function tokenizerFromBpeFiles(
+  { vocab, merges, addPrefixSpace = false }: BpeFiles,
+  folder?: string,
+): Promise<TextTokenizer> {
+  const vocabulary = await parseVocab(vocab, ['<s>', '</s>', '<pad>'], folder);
+  const added = bartSpecialTokens.flatMap((token) => addedTokens(vocabulary, token, token === '<mask>'));
+  const tokenizer = makeTokenizer(
+    {
+      addedTokens: added,
+      preTokenizer: { type: 'ByteLevel', add_prefix_space: addPrefixSpace, use_regex: true },
+      model: bpe({ vocabulary, merges: await parseMerges(merges, vocabulary, folder) }),
+      before: [special(vocabulary, '<s>')],
+      after: [special(vocabulary, '</s>')],
     },
-    decoder: { type: 'ByteLevel' },
-    padding: { pad_id: vocab['<pad>'] },
-    model: { type: 'BPE', vocab, merges: await parseMerges(merges, vocab) },
-  });
+    fileName('vocab.json', folder),
+  );
+  return textTokenizer(tokenizer, vocabulary.get('<pad>')!);
 }
 
 /** The file of a WordPiece tokenizer, as in BERT. */
@@ -61,132 +72,175 @@ export interface WordPieceFiles {
  * Creates the tokenizer of a BERT with a `vocab.txt` instead of a `tokenizer.json`, Hugging Face's `BertTokenizerFast`
  * (equal to its `DistilBertTokenizerFast`): WordPiece between `[CLS]` and `[SEP]`, padded with `[PAD]`.
  *
- * @throws Error if the file is not such a vocabulary, or lacks one of these tokens or `[UNK]`.
+ * @param folder The folder of the file, for error messages.
+ * @throws ConfigError if the file is not such a vocabulary, or lacks one of these tokens or `[UNK]`.
  */
-export async function tokenizerFromWordPieceFiles(files: WordPieceFiles): Promise<TextTokenizer> {
-  const { vocab: text, lowercase, stripAccents = null, separateIdeographs = true } = files;
+export async function tokenizerFromWordPieceFiles(files: WordPieceFiles, folder?: string): Promise<TextTokenizer> {
+  const { vocab: text, lowercase, stripAccents, separateIdeographs = true } = files;
+  const source = fileName('vocab.txt', folder);
   const lines = typeof text === 'string' ? text.split(/\r?\n/) : [];
   if (lines.at(-1) === '') lines.pop();
-  const vocab = Object.fromEntries(lines.map((token, id) => [token, id]));
   if (lines.length < 2)
-    throw new Error('The vocabulary must have lines, but has none. Give the text of vocab.txt, one token per line.');
-  checkTokens(vocab, ['[PAD]', '[UNK]', '[CLS]', '[SEP]'], 'vocab.txt');
-  const special = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'].filter((token) => token in vocab);
-  return loadTextTokenizer({
-    added_tokens: special.map((content) => addedToken(content, vocab[content]!)),
-    normalizer: {
-      type: 'BertNormalizer',
-      clean_text: true,
-      handle_chinese_chars: separateIdeographs,
-      strip_accents: stripAccents,
-      lowercase,
+    throw new ConfigError(
+      source,
+      'the vocabulary',
+      'must have lines, but has none. Give the text of vocab.txt, one token per line.',
+    );
+  // As in Python, the last of equal lines counts.
+  const vocabulary = new Map<string, number>();
+  await forEachInTurns(lines, (token, id) => vocabulary.set(token, id));
+  checkTokens(vocabulary, ['[PAD]', '[UNK]', '[CLS]', '[SEP]'], source);
+  const tokenizer = makeTokenizer(
+    {
+      addedTokens: ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'].flatMap((token) => addedTokens(vocabulary, token)),
+      normalizer: {
+        type: 'BertNormalizer',
+        clean_text: true,
+        handle_chinese_chars: separateIdeographs,
+        strip_accents: stripAccents ?? undefined,
+        lowercase,
+      },
+      preTokenizer: { type: 'BertPreTokenizer' },
+      model: wordPiece({ vocabulary, unknownId: vocabulary.get('[UNK]')!, prefix: '##', longestWord: 100 }),
+      before: [special(vocabulary, '[CLS]')],
+      after: [special(vocabulary, '[SEP]')],
     },
-    pre_tokenizer: { type: 'BertPreTokenizer' },
-    post_processor: { type: 'BertProcessing', cls: ['[CLS]', vocab['[CLS]']], sep: ['[SEP]', vocab['[SEP]']] },
-    decoder: null,
-    padding: { pad_id: vocab['[PAD]'] },
-    model: {
-      type: 'WordPiece',
-      unk_token: '[UNK]',
-      continuing_subword_prefix: '##',
-      max_input_chars_per_word: 100,
-      vocab,
-    },
-  });
+    source,
+  );
+  return textTokenizer(tokenizer, vocabulary.get('[PAD]')!);
 }
 
-/**
- * The fields of a `tokenizer_config.json` that matter without a `tokenizer.json`, with the names and defaults of
- * Hugging Face.
- */
-interface TokenizerConfig {
-  readonly add_prefix_space?: boolean | undefined;
-  readonly do_lower_case?: boolean | undefined;
-  readonly strip_accents?: boolean | null | undefined;
-  readonly tokenize_chinese_chars?: boolean | undefined;
-}
+/** The fields of `tokenizer_config.json` that matter without a `tokenizer.json`. */
+const configFile = object(
+  {
+    add_prefix_space: optional(boolean()),
+    do_lower_case: optional(boolean(), true),
+    strip_accents: optional(boolean()),
+    tokenize_chinese_chars: optional(boolean()),
+  },
+  { unknown: 'ignore', nullIsAbsent: true },
+);
 
 /**
  * Creates the tokenizer of a Hugging Face model from its parsed `tokenizer.json` or, if it has none, from `{ vocab,
  * merges }` (the parsed `vocab.json`, the text of `merges.txt`) or `{ vocab }` (the text of `vocab.txt`), and from its
  * parsed `tokenizer_config.json`.
  *
- * @throws Error if the files are not those of a tokenizer, or do not name a padding token.
+ * @param folder The folder of the files, for error messages.
+ * @throws ConfigError that names the file and the field which is damaged or not supported, or if the files do not name a
+ *   padding token.
  */
-export async function tokenizerFromFiles(files: object, tokenizerConfig: object = {}): Promise<TextTokenizer> {
-  if (!('vocab' in files)) return loadTextTokenizer(files, tokenizerConfig);
-  const config: TokenizerConfig = tokenizerConfig;
+export async function tokenizerFromFiles(
+  files: object,
+  tokenizerConfig: object = {},
+  folder?: string,
+): Promise<TextTokenizer> {
+  if (!('vocab' in files)) return loadTextTokenizer(files, tokenizerConfig, folder);
+  const config = readConfig(
+    configFile,
+    tokenizerConfig,
+    fileName('tokenizer_config.json', folder),
+    'Use the tokenizer_config.json of the model, or leave it out.',
+  );
   if ('merges' in files || typeof files.vocab !== 'string')
-    return tokenizerFromBpeFiles({ ...(files as BpeFiles), addPrefixSpace: config.add_prefix_space });
-  return tokenizerFromWordPieceFiles({
-    vocab: files.vocab,
-    lowercase: config.do_lower_case ?? true,
-    stripAccents: config.strip_accents,
-    separateIdeographs: config.tokenize_chinese_chars,
-  });
+    return tokenizerFromBpeFiles({ ...(files as BpeFiles), addPrefixSpace: config.add_prefix_space }, folder);
+  return tokenizerFromWordPieceFiles(
+    {
+      vocab: files.vocab,
+      lowercase: config.do_lower_case,
+      stripAccents: config.strip_accents,
+      separateIdeographs: config.tokenize_chinese_chars,
+    },
+    folder,
+  );
 }
 
-/** @param lstrip Whether spaces before the token belong to it. */
-function addedToken(content: string, id: number, lstrip = false): object {
-  return { id, content, special: true, single_word: false, lstrip, rstrip: false, normalized: false };
+const fileName = (name: string, folder: string | undefined) => (folder === undefined ? name : `${folder}/${name}`);
+
+/** Returns a special token as one that captions may contain, if the vocabulary has it. */
+function addedTokens(vocabulary: ReadonlyMap<string, number>, content: string, lstrip = false): AddedToken[] {
+  const id = vocabulary.get(content);
+  if (id === undefined) return [];
+  return [{ id, content, single_word: false, lstrip, rstrip: false, normalized: false }];
 }
 
-/** Throws unless this is a parsed `vocab.json` with the tokens that a tokenizer needs. */
-export async function checkVocab(vocab: Readonly<Record<string, number>>, needed: readonly string[]): Promise<void> {
-  const isVocab = typeof vocab === 'object' && vocab !== null && !Array.isArray(vocab);
-  const wrongVocabulary = (found: string) =>
-    new Error(`The vocabulary is not that of a BPE tokenizer: ${found}. Give the parsed vocab.json: ids of tokens.`);
-  const tokens = isVocab ? Object.keys(vocab) : [];
-  if (tokens.length === 0) throw wrongVocabulary('it has no tokens');
-  await forEachInTurns(tokens, (token) => {
-    const id = vocab[token]!;
-    if (!Number.isInteger(id) || id < 0)
-      throw wrongVocabulary(`${JSON.stringify(token)} has the id ${JSON.stringify(id)}`);
-  });
-  checkTokens(vocab, needed, 'vocab.json');
+const special = (vocabulary: ReadonlyMap<string, number>, token: string): SpecialToken => ({
+  token,
+  id: vocabulary.get(token)!,
+  path: token,
+});
+
+/**
+ * Reads a parsed `vocab.json`.
+ *
+ * @throws ConfigError unless it is a vocabulary with the tokens that a tokenizer needs.
+ */
+export async function parseVocab(
+  vocab: Readonly<Record<string, number>>,
+  needed: readonly string[],
+  folder?: string,
+): Promise<Map<string, number>> {
+  const source = fileName('vocab.json', folder);
+  const action = 'Give the parsed vocab.json: ids by token.';
+  if (typeof vocab !== 'object' || vocab === null || Array.isArray(vocab))
+    throw new ConfigError(source, 'the vocabulary', `must be an object, not ${describeValue(vocab)}. ${action}`);
+  const vocabulary = await readVocabulary(vocab, { source, field: 'the vocabulary', action });
+  checkTokens(vocabulary, needed, source);
+  return vocabulary;
 }
 
-function checkTokens(vocab: Readonly<Record<string, number>>, needed: readonly string[], file: string): void {
-  const missing = needed.filter((token) => !Object.hasOwn(vocab, token));
-  if (missing.length > 0) {
-    throw new Error(
-      `The vocabulary must have the tokens ${missing.join(', ')}. Give the ${file} of the model of the tokenizer.`,
+function checkTokens(vocabulary: ReadonlyMap<string, number>, needed: readonly string[], source: string): void {
+  const missing = needed.filter((token) => !vocabulary.has(token));
+  if (missing.length > 0)
+    throw new ConfigError(
+      source,
+      'the vocabulary',
+      `must have the tokens ${missing.join(', ')}. Give the file of the model of the tokenizer.`,
     );
-  }
 }
 
 /**
- * Parses `merges.txt`. Throws if a line is not a pair of tokens, or if the vocabulary lacks the tokens or the merged
- * token.
+ * Parses `merges.txt`.
+ *
+ * @throws ConfigError if a line is not a pair of tokens, or if the vocabulary lacks the tokens or the merged token.
  */
-export async function parseMerges(text: string, vocab: Readonly<Record<string, number>>): Promise<[string, string][]> {
+export async function parseMerges(
+  text: string,
+  vocabulary: ReadonlyMap<string, number>,
+  folder?: string,
+): Promise<Merges> {
+  const source = fileName('merges.txt', folder);
   const lines = typeof text === 'string' ? text.split(/\r?\n/) : [];
   if (lines.at(-1) === '') lines.pop();
   const first = lines[0]?.startsWith('#version') ? 1 : 0;
   // A header alone is a tokenizer of single characters; no text at all is another file.
-  if (lines.length === 0) {
-    throw new Error(
-      'The merges must have lines, but have none. Give the text of merges.txt, which is next to vocab.json.',
+  if (lines.length === 0)
+    throw new ConfigError(
+      source,
+      'the text',
+      'must have lines, but has none. Give the text of merges.txt, which is next to vocab.json.',
     );
-  }
-  const pairs: [string, string][] = [];
+  const merges = new Merges();
   await forEachInTurns(lines.slice(first), (line, index) => {
     const pair = line.split(' ');
-    const where = `Line ${index + first + 1} of the merges`;
-    if (pair.length !== 2 || pair.includes('')) {
-      const shown = JSON.stringify(line.length > 40 ? `${line.slice(0, 40)}…` : line);
-      throw new Error(
-        `${where} must be two tokens with a space between them, not ${shown}. Give the text of merges.txt.`,
+    const at = `line ${index + first + 1}`;
+    if (pair.length !== 2 || pair.includes(''))
+      throw new ConfigError(
+        source,
+        at,
+        `must be two tokens with a space between them, not ${quote(line)}. Give the text of merges.txt.`,
       );
-    }
-    const unknown = [...pair, pair.join('')].find((token) => !Object.hasOwn(vocab, token));
-    if (unknown !== undefined) {
-      throw new Error(
-        `${where} has the token ${JSON.stringify(unknown)}, which the vocabulary lacks. ` +
+    const tokens = [...pair, pair.join('')];
+    const ids = tokens.map((token) => vocabulary.get(token));
+    const unknown = ids.indexOf(undefined);
+    if (unknown >= 0)
+      throw new ConfigError(
+        source,
+        at,
+        `has the token ${quote(tokens[unknown]!)}, which the vocabulary lacks. ` +
           'Give the vocab.json and merges.txt of one model.',
       );
-    }
-    pairs.push(pair as [string, string]);
+    merges.add(ids[0]!, ids[1]!, ids[2]!);
   });
-  return pairs;
+  return merges;
 }
