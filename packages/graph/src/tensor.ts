@@ -22,7 +22,10 @@ export type Padding = readonly [top: number, left: number, bottom: number, right
 
 type NoAttributes = Record<never, never>;
 
-/** Every operator with its attributes. The tables of gradients, ONNX lowerings and TensorFlow.js kernels have an entry per operator. */
+/**
+ * Every operator with its attributes. The tables of gradients, ONNX lowerings, StableHLO lowerings and TensorFlow.js kernels have an entry
+ * per operator.
+ */
 export interface OperatorAttributes {
   // Sources
   input: { readonly name: string; readonly dynamic?: number };

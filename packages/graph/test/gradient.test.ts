@@ -6,9 +6,9 @@ import * as tf from '@tensorflow/tfjs-core';
 import { gradientRules } from '../src/training/gradient.js';
 import '@tensorflow/tfjs-core/dist/register_all_gradients.js';
 import '@tensorflow/tfjs-backend-cpu';
+import { caseGraph, gradientGraph, isDifferentiable, layerCases, operatorCases } from '@dalle-mini/testing/graph-cases';
 import { float32, relativeError, Values } from '@dalle-mini/testing/values';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { caseGraph, gradientGraph, isDifferentiable, layerCases, operatorCases } from './cases.js';
 
 const runtime = new OnnxRuntime({ threads: 1 });
 beforeAll(() => tf.ready());

@@ -10,10 +10,10 @@ import { emitOnnx } from '@dalle-mini/graph/onnx';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import type { StoredParameter } from '@dalle-mini/graph/stored';
 import * as stored from '@dalle-mini/graph/stored';
+import { caseGraph, layerCases, operatorCases } from '@dalle-mini/testing/graph-cases';
 import { compiledAndReopened } from '@dalle-mini/testing/onnx-file';
 import { float32, int32, relativeError, Values } from '@dalle-mini/testing/values';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { caseGraph, layerCases, operatorCases } from './cases.js';
 import { type OnnxGraph, readModel } from './onnx-model.js';
 
 const runtime = new OnnxRuntime({ threads: 1 });

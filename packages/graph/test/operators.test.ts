@@ -1,11 +1,11 @@
 import * as g from '@dalle-mini/graph';
 import * as initializers from '@dalle-mini/graph/initializers';
 import * as layers from '@dalle-mini/graph/layers';
+import { operatorCases } from '@dalle-mini/testing/graph-cases';
 import { float32, int32 } from '@dalle-mini/testing/values';
 import { describe, expect, test } from 'vitest';
 import { conv2dInputGradient, conv2dWeightGradient, loopBody } from '../src/operators.js';
 import { broadcastShapes } from '../src/shape.js';
-import { operatorCases } from './cases.js';
 
 const f = (...shape: number[]) => g.input('f', shape);
 const i = (...shape: number[]) => g.input('i', shape, 'int32');

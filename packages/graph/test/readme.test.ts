@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
+import { operatorCases } from '@dalle-mini/testing/graph-cases';
 import { expect, test } from 'vitest';
 import { gradientRules } from '../src/training/gradient.js';
-import { operatorCases } from './cases.js';
 
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
 

@@ -4,11 +4,18 @@ import { initializeParameters } from '@dalle-mini/graph/initializers';
 import * as layers from '@dalle-mini/graph/layers';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { interpret, loadTfjs, TfjsRuntime } from '@dalle-mini/graph/tfjs';
+import {
+  type Case,
+  caseGraph,
+  gradientGraph,
+  isDifferentiable,
+  layerCases,
+  operatorCases,
+} from '@dalle-mini/testing/graph-cases';
 import { float32, int32, relativeError, Values } from '@dalle-mini/testing/values';
 import { afterAll, describe, expect, test, vi } from 'vitest';
 import { tfjsOperators } from '../src/runtimes/tfjs-interpreter.js';
 import { gradientRules } from '../src/training/gradient.js';
-import { type Case, caseGraph, gradientGraph, isDifferentiable, layerCases, operatorCases } from './cases.js';
 
 // Both runtimes compute in float32 and order their sums differently. The worst error was 8e-7.
 const tolerance = 1e-5;

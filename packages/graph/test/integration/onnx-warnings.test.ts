@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { emitOnnx } from '@dalle-mini/graph/onnx';
+import { caseGraph, gradientGraph, isDifferentiable, layerCases, operatorCases } from '@dalle-mini/testing/graph-cases';
 import { runModule } from '@dalle-mini/testing/processes';
 import { afterAll, expect, test } from 'vitest';
 import { gradientRules } from '../../src/training/gradient.js';
-import { caseGraph, gradientGraph, isDifferentiable, layerCases, operatorCases } from '../cases.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'graph-onnx-'));
 afterAll(() => rmSync(folder, { recursive: true }));

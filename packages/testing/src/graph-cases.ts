@@ -1,8 +1,8 @@
 import * as g from '@dalle-mini/graph';
 import * as layers from '@dalle-mini/graph/layers';
 import { grad } from '@dalle-mini/graph/training';
-import { float32, int32, Values } from '@dalle-mini/testing/values';
-import { conv2dInputGradient, conv2dWeightGradient } from '../src/operators.js';
+import { conv2dInputGradient, conv2dWeightGradient } from '../../graph/src/operators.js';
+import { float32, int32, Values } from './values.js';
 
 /** A call of an operator or of a layer with values. The tests of runtimes and of gradients share these cases. */
 export interface Case {
