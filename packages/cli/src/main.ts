@@ -99,11 +99,52 @@ for (const kind of ['vqgan', 'decoder'] as const) {
     )
     .requiredOption('--config <file>', 'a JSON file with the settings')
     .option('--folder <path>', 'the folder for checkpoints and the result (default: the folder in the settings)')
-    .action(async (options: { config: string; folder?: string }) => {
-      const { trainFromConfig } = await import('./train.js');
-      await trainFromConfig(kind, { ...options, signal });
+    .addOption(overrideOption())
+    .action(async ({ set, ...options }: { config: string; folder?: string; set: string[] }) => {
+      const { readOverrides, trainFromConfig } = await import('./train.js');
+      await trainFromConfig(kind, { ...options, overrides: readOverrides(set), signal });
     });
 }
+
+program
+  .command('finetune')
+  .description('Fine-tune a model on a folder of pictures, or resume a stopped run.')
+  .argument('<pictures>', 'a folder of pictures with captions')
+  .addOption(
+    new Option('--preset <name>', 'the model, and how to train it')
+      .choices(['emoji', 'dalle-mini', 'dalle-mega'])
+      .default('emoji'),
+  )
+  .option('--model <name>', 'another model: a folder, or a model on the Hugging Face hub (default: that of the preset)')
+  .option(
+    '--folder <path>',
+    'the folder for settings, checkpoints and the result (default: runs/ and the name of <pictures>)',
+  )
+  .addOption(overrideOption())
+  .action(async (pictures: string, { set, ...options }) => {
+    const [{ finetune }, { readOverrides }] = await Promise.all([import('./finetune.js'), import('./train.js')]);
+    await finetune(pictures, { ...options, overrides: readOverrides(set), signal });
+  });
+
+program
+  .command('init')
+  .description('Write a settings file for training.')
+  .argument('[pictures]', 'a folder of pictures with captions, from whose number the steps follow (default: pictures)')
+  .addOption(
+    new Option('--preset <name>', 'what to train')
+      .choices(['emoji', 'dalle-mini', 'dalle-mega', 'vqgan', 'decoder'])
+      .default('emoji'),
+  )
+  .option(
+    '--model <name>',
+    'the model to fine-tune: a folder, or a model on the Hugging Face hub (default: that of the preset)',
+  )
+  .option('--train-text-encoder', 'train the text encoder too')
+  .option('--out <path>', 'the settings file', 'settings.json')
+  .action(async (pictures: string | undefined, options) => {
+    const { init } = await import('./init.js');
+    await init({ ...options, pictures });
+  });
 
 try {
   await program.parseAsync();
@@ -119,6 +160,13 @@ function report(error: unknown): number {
   process.stderr.write(`dalle-mini: ${message.trim().replace(/\s*\n\s*/g, ' ')}\n`);
   if (reason instanceof InterruptionError) return reason.exitCode;
   return reason instanceof UsageError ? 2 : 1;
+}
+
+/** Returns the option that overrides settings. It may be given several times. */
+function overrideOption(): Option {
+  return new Option('--set <name=value>', 'override a setting, such as training.learningRate=1e-4; may be repeated')
+    .argParser((text: string, earlier: readonly string[]) => [...earlier, text])
+    .default([], 'none');
 }
 
 /** Returns a parser that checks the range of a number, so that a wrong number is refused before a model is loaded. */

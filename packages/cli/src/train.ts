@@ -1,7 +1,10 @@
+import type { TrainingProgress } from '@dalle-mini/train';
 import {
   readDecoderSettings,
   readVqganSettings,
+  type SettingsKind,
   type SettingsProgress,
+  type TrainedModel,
   trainDecoderFromSettings,
   trainVqganFromSettings,
 } from '@dalle-mini/train/settings';
@@ -14,60 +17,98 @@ export interface TrainCommand {
   readonly config: string;
   /** The folder of the run. Overrides the folder in the settings. */
   readonly folder?: string | undefined;
+  /** Settings that replace those of the file, such as `training.learningRate`. */
+  readonly overrides?: Readonly<Record<string, unknown>> | undefined;
   readonly signal: AbortSignal;
 }
 
 /** Runs `dalle-mini train`: trains a model, or resumes a stopped run, and prints the path of the result. */
-export async function trainFromConfig(kind: 'vqgan' | 'decoder', command: TrainCommand): Promise<void> {
-  const { config, signal } = command;
+export async function trainFromConfig(kind: SettingsKind, command: TrainCommand): Promise<TrainedModel> {
+  const { config, overrides, signal } = command;
   const bar = new ProgressBar();
   const requireFolder = ({ folder = command.folder }: { readonly folder?: string | undefined }) => {
     if (folder === undefined)
       throw new UsageError(`The folder of the run is missing. Set --folder, or folder in ${config}.`);
   };
-  const options = { source: config, folder: command.folder, signal, onProgress: reporter(bar) };
+  const progress = new Reporter(bar);
+  const options = { source: config, folder: command.folder, signal, onProgress: progress.report };
   signal.addEventListener('abort', () => {
     bar.clear();
     process.stderr.write(
       'Stopping after the current steps, with a checkpoint. Run the same command again to resume.\n',
     );
   });
-  try {
+  const train = async () => {
     if (kind === 'vqgan') {
-      const settings = await readVqganSettings(config);
+      const settings = await readVqganSettings(config, { overrides });
       requireFolder(settings);
-      printResult(bar, await trainVqganFromSettings(settings, options));
-    } else {
-      const settings = await readDecoderSettings(config);
-      requireFolder(settings);
-      printResult(bar, await trainDecoderFromSettings(settings, options));
+      return trainVqganFromSettings(settings, options);
     }
-  } finally {
-    bar.clear();
+    const settings = await readDecoderSettings(config, { overrides });
+    requireFolder(settings);
+    return trainDecoderFromSettings(settings, options);
+  };
+  const trained = await train().finally(() => bar.clear());
+  if (progress.stoppedAt !== undefined)
+    process.stderr.write(`Stopped early at step ${progress.stoppedAt}: evaluations no longer improve.\n`);
+  process.stdout.write(`${trained.result}\n`);
+  return trained;
+}
+
+/** Shows progress: a bar on a terminal. Without one, training prints a line every 30 seconds. */
+class Reporter {
+  private lastLine = Number.NEGATIVE_INFINITY;
+  private done = 0;
+  private total = 0;
+
+  constructor(private readonly bar: ProgressBar) {}
+
+  /** The last step of a run that ended early. */
+  get stoppedAt(): number | undefined {
+    return this.done < this.total ? this.done : undefined;
+  }
+
+  readonly report = (progress: SettingsProgress): void => {
+    const { bar } = this;
+    const { done, total } = progress;
+    if ('model' in progress) showLoading(bar, progress);
+    else if (progress.stage === 'prepare') bar.show(done / total, `rendering emoji ${done} of ${total}`);
+    else if (progress.stage === 'encode')
+      bar.show(done / total, `encoding image ${done} of ${total} for ${progress.dataset}`);
+    else this.reportTraining(progress);
+  };
+
+  private reportTraining({ done, total, secondsLeft, loss, rate }: TrainingProgress): void {
+    Object.assign(this, { done, total });
+    const left = done === total ? '' : `, ${duration(secondsLeft)} left`;
+    const text = `step ${done} of ${total}, loss ${loss.toPrecision(4)}, ${rate.toPrecision(3)} steps/s${left}`;
+    this.bar.show(done / total, text);
+    const now = performance.now();
+    if (process.stderr.isTTY || (now - this.lastLine < 30_000 && done < total)) return;
+    this.lastLine = now;
+    process.stderr.write(`${text}\n`);
   }
 }
 
-function printResult(bar: ProgressBar, { result }: { readonly result: string }): void {
-  bar.clear();
-  process.stdout.write(`${result}\n`);
+/**
+ * Reads `--set` options, each `name=value` with the names of the fields that lead to a setting, joined by dots. Values are
+ * JSON, or else text.
+ */
+export function readOverrides(texts: readonly string[]): Record<string, unknown> {
+  return Object.fromEntries(
+    texts.map((text) => {
+      const end = text.indexOf('=');
+      if (end < 1)
+        throw new UsageError(`--set must be a name and a value, such as training.learningRate=1e-4, not ${text}.`);
+      return [text.slice(0, end), parsed(text.slice(end + 1))];
+    }),
+  );
 }
 
-/** Returns a callback that shows progress: a bar on a terminal. Without one, training prints a line every 30 seconds. */
-function reporter(bar: ProgressBar): (progress: SettingsProgress) => void {
-  let last = Number.NEGATIVE_INFINITY;
-  return (progress) => {
-    const { done, total } = progress;
-    if ('model' in progress) return showLoading(bar, progress);
-    if (progress.stage === 'prepare') return bar.show(done / total, `rendering emoji ${done} of ${total}`);
-    if (progress.stage === 'encode')
-      return bar.show(done / total, `encoding image ${done} of ${total} for ${progress.dataset}`);
-    const { secondsLeft, loss, rate } = progress;
-    const left = done === total ? '' : `, ${duration(secondsLeft)} left`;
-    const text = `step ${done} of ${total}, loss ${loss.toPrecision(4)}, ${rate.toPrecision(3)} steps/s${left}`;
-    if (process.stderr.isTTY) return bar.show(done / total, text);
-    const now = performance.now();
-    if (now - last < 30_000 && done < total) return;
-    last = now;
-    process.stderr.write(`${text}\n`);
-  };
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
 }

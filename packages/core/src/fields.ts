@@ -1,11 +1,16 @@
 import { ConfigError, describeValue, OptionError, quote } from './errors.js';
 
+/** A JSON Schema as plain data. */
+export type JsonSchema = { readonly [keyword: string]: unknown };
+
 /** Validates one value of a configuration or of the options of a call. */
 export interface Field<T> {
   /** The valid values, in words that follow "must be": `a whole number from 1 to 1024`. */
   readonly expected: string;
   /** Whether the field may be left out. */
   readonly isOptional: boolean;
+  /** JSON Schema (draft 2020-12) of the valid values. It may accept more than `read`. Missing if JSON has no such values. */
+  readonly schema?: JsonSchema | undefined;
   /**
    * Returns the value if it is valid.
    *
@@ -43,10 +48,11 @@ export function refuse(path: string, expected: string, given: unknown): never {
 }
 
 /** Creates a field whose valid values are those for which `accepts` returns true. */
-export function field<T>(expected: string, accepts: (value: unknown) => boolean): Field<T> {
+export function field<T>(expected: string, accepts: (value: unknown) => boolean, schema?: JsonSchema): Field<T> {
   return {
     expected,
     isOptional: false,
+    schema,
     read: (value, path) => (accepts(value) ? (value as T) : refuse(path, expected, value)),
   };
 }
@@ -64,6 +70,7 @@ export function integer({
   return field(
     expected,
     (value) => Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max,
+    { type: 'integer', minimum: min, maximum: max },
   );
 }
 
@@ -84,7 +91,7 @@ export function number({ min, max, above, below }: NumberRange = {}): Field<numb
     below === undefined ? '' : `below ${below}`,
   ];
   const expected = ['a number', bounds.filter(Boolean).join(' and ')].join(' ').trim();
-  return field(expected, (value) => {
+  const accepts = (value: unknown) => {
     if (typeof value !== 'number' || !Number.isFinite(value)) return false;
     return (
       value >= (min ?? value) &&
@@ -92,12 +99,19 @@ export function number({ min, max, above, below }: NumberRange = {}): Field<numb
       value > (above ?? Number.NEGATIVE_INFINITY) &&
       value < (below ?? Number.POSITIVE_INFINITY)
     );
-  });
+  };
+  const bound = { minimum: min, maximum: max, exclusiveMinimum: above, exclusiveMaximum: below };
+  return field(expected, accepts, { type: 'number', ...defined(bound) });
+}
+
+/** Returns the properties of an object that are not `undefined`. */
+function defined(properties: JsonSchema): JsonSchema {
+  return Object.fromEntries(Object.entries(properties).filter(([, value]) => value !== undefined));
 }
 
 /** Creates a field of `true` and `false`. */
 export function boolean(): Field<boolean> {
-  return field('true or false', (value) => typeof value === 'boolean');
+  return field('true or false', (value) => typeof value === 'boolean', { type: 'boolean' });
 }
 
 /** Creates a field of strings of at least `minLength` characters (default 1). */
@@ -108,14 +122,17 @@ export function string({ minLength = 1 }: { minLength?: number } = {}): Field<st
       : minLength === 1
         ? 'a string that is not empty'
         : `a string of at least ${minLength} characters`;
-  return field(expected, (value) => typeof value === 'string' && value.length >= minLength);
+  return field(expected, (value) => typeof value === 'string' && value.length >= minLength, {
+    type: 'string',
+    minLength,
+  });
 }
 
 /** Creates a field that accepts the listed values only. */
 export function oneOf<const T extends string | number | boolean | null>(values: readonly T[]): Field<T> {
   const names = values.map((value) => JSON.stringify(value));
   const expected = names.length > 1 ? `${names.slice(0, -1).join(', ')} or ${names.at(-1)}` : names.join();
-  return field(expected, (value) => values.includes(value as T));
+  return field(expected, (value) => values.includes(value as T), { enum: values });
 }
 
 /** Creates a field of lists of `min` to `max` values. */
@@ -127,6 +144,7 @@ export function list<T>(
   return {
     expected,
     isOptional: false,
+    schema: item.schema && { type: 'array', items: item.schema, minItems: min, maxItems: max },
     read(value, path) {
       if (!Array.isArray(value) || value.length < min || value.length > max) return refuse(path, expected, value);
       return value.map((one, index) => item.read(one, `${path}[${index}]`));
@@ -160,6 +178,7 @@ export function optional<T>(inner: Field<T>, otherwise?: T): Field<T | undefined
   return {
     expected: inner.expected,
     isOptional: true,
+    schema: inner.schema && defined({ ...inner.schema, default: otherwise }),
     read: (value, path) => (value === undefined ? otherwise : inner.read(value, path)),
   };
 }
@@ -178,9 +197,16 @@ export interface ObjectRules<T> {
 export function object<T extends object>(fields: Fields<T>, rules: ObjectRules<T> = {}): Field<T> {
   const expected = 'an object';
   const names = Object.keys(fields) as (keyof T & string)[];
+  const schemas = names.map((name) => [name, fields[name].schema] as const).filter(([, schema]) => schema);
   return {
     expected,
     isOptional: false,
+    schema: {
+      type: 'object',
+      properties: Object.fromEntries(schemas),
+      required: names.filter((name) => !fields[name].isOptional),
+      additionalProperties: rules.unknown === 'ignore',
+    },
     read(value, path) {
       if (typeof value !== 'object' || value === null || Array.isArray(value)) return refuse(path, expected, value);
       const given = value as Record<string, unknown>;
@@ -218,7 +244,8 @@ export function variant<T extends object, Tag extends keyof T & string>(
 ): Field<T> {
   const names = Object.keys(kinds) as (T[Tag] & string)[];
   const kindOf = object({ [tag]: oneOf(names) }, { unknown: 'ignore' });
-  return { ...kindOf, read: (value, path) => kinds[kindOf.read(value, path)[tag]!].read(value, path) };
+  const schema = { oneOf: names.map((name) => kinds[name].schema) };
+  return { ...kindOf, schema, read: (value, path) => kinds[kindOf.read(value, path)[tag]!].read(value, path) };
 }
 
 function unknownField(path: string, name: string, known: readonly string[]): FieldProblem {

@@ -10,6 +10,7 @@ export {
   field,
   implementation,
   integer,
+  type JsonSchema,
   list,
   type NumberRange,
   number,

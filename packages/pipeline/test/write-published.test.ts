@@ -4,10 +4,10 @@ import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { fromPretrained, ModelFolderError, writeModelFolder, writePublishedModel } from '@dalle-mini/pipeline';
 import { temporaryFolder } from '@dalle-mini/testing/folders';
 import { listed } from '@dalle-mini/testing/published';
+import { captions, greedy, publishedParts, publishedTensors, tokensOf } from '@dalle-mini/testing/published-model';
 import { VqganTokenizer } from '@dalle-mini/vqgan';
 import { readCheckpointFile } from '@dalle-mini/weights/node';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { captions, greedy, publishedParts, publishedTensors, tokensOf } from './published-parts.js';
 
 let root: string;
 const at = (...path: string[]) => join(root, ...path);

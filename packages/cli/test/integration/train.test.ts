@@ -168,6 +168,62 @@ describe('dalle-mini train decoder', () => {
   });
 });
 
+describe('dalle-mini finetune', () => {
+  test('fine-tunes a model from one command, resumes it, and says how to generate', { timeout: 180_000 }, async () => {
+    const command = ['finetune', 'pictures', '--model', 'tiny', '--set', 'steps=20', '--set', 'training.stepsPerRun=2'];
+    const intervals = ['--set', 'checkpointEvery=10', '--set', 'evaluateEvery=10', '--set', 'training.warmUpSteps=2'];
+    const first = await dalleMini(root, [...command, ...intervals]);
+    expect(first).toMatchObject({ code: 0, stdout: `${join(root, 'runs', 'pictures', 'model')}\n` });
+    expect(first.stderr).toContain('6 pictures. The settings are in runs/pictures/settings.json.');
+    const [, generate] = /Generate with: dalle-mini (.*)\n$/.exec(first.stderr) ?? [];
+    expect(generate).toMatch(/^generate "a \w+ apple" --model runs\/pictures\/model$/);
+    const [caption] = /a \w+ apple/.exec(generate!) ?? [];
+    const generated = await dalleMini(root, ['generate', caption!, '--model', 'runs/pictures/model', '--out', 'x.png']);
+    expect(generated.code).toBe(0);
+    const longer = await dalleMini(root, ['finetune', 'pictures', '--model', 'tiny', '--set', 'steps=24']);
+    expect(longer.stderr).toMatch(/step 24 of 24, /);
+    const settings = JSON.parse(await readFile(join(root, 'runs/pictures/settings.json'), 'utf8'));
+    expect(settings).toMatchObject({ steps: 24, dataset: { path: '../../pictures' }, startFrom: '../../tiny' });
+
+    const other = await dalleMini(root, ['finetune', 'pictures', '--folder', 'runs/pictures']);
+    expect(other).toMatchObject({ code: 2, stderr: expect.stringContaining('Choose another folder with --folder.') });
+  });
+});
+
+describe('dalle-mini init', () => {
+  test('writes settings with their schema, which train reads with overrides', async () => {
+    const written = await dalleMini(root, ['init', 'pictures', '--model', 'tiny', '--out', 'made/settings.json']);
+    expect(written).toEqual({
+      code: 0,
+      stdout: 'made/settings.json\n',
+      stderr: 'Train with: dalle-mini train decoder --config made/settings.json\n',
+    });
+    const settings = JSON.parse(await readFile(join(root, 'made/settings.json'), 'utf8'));
+    const schema = JSON.parse(await readFile(join(root, 'made', settings.$schema), 'utf8'));
+    expect(schema.title).toBe('Settings of dalle-mini train decoder');
+    expect(settings).toMatchObject({ startFrom: '../tiny', dataset: { path: '../pictures' }, steps: 100 });
+    const overrides = ['steps=10', 'training.warmUpSteps=1', 'samplePrompts=["a red apple"]', 'evaluateEvery=10'];
+    const trained = await dalleMini(root, [
+      ...['train', 'decoder', '--config', 'made/settings.json'],
+      ...overrides.flatMap((override) => ['--set', override]),
+    ]);
+    expect(trained.stderr).toMatch(/step 10 of 10, /);
+    expect(trained.stdout).toBe(`${join(root, 'made/runs/emoji/model')}\n`);
+
+    const again = await dalleMini(root, ['init', '--out', 'made/settings.json']);
+    expect(again).toMatchObject({ code: 2, stderr: expect.stringContaining('made/settings.json exists.') });
+  });
+
+  test.each(['steps', '=5'])('refuses the override %s', async (override) => {
+    const config = await write(vqganSettings);
+    const { code, stderr } = await dalleMini(root, ['train', 'vqgan', '--config', config, '--set', override]);
+    expect(stderr).toBe(
+      `dalle-mini: --set must be a name and a value, such as training.learningRate=1e-4, not ${override}.\n`,
+    );
+    expect(code).toBe(2);
+  });
+});
+
 describe('wrong settings', () => {
   test.each([
     ['vqgan', { steps: 0 }, 'steps must be a whole number of at least 1, not 0.'],

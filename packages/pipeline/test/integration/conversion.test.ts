@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { writeVqgan } from '@dalle-mini/pipeline';
 import { temporaryFolder } from '@dalle-mini/testing/folders';
 import { runModule, startModule } from '@dalle-mini/testing/processes';
+import { merges, publishedConfig, publishedTensors, randomVqgan, vocab } from '@dalle-mini/testing/published-model';
 import { writeFlaxCheckpointFile } from '@dalle-mini/weights/node';
 import { beforeEach, expect, test } from 'vitest';
-import { merges, publishedConfig, publishedTensors, randomVqgan, vocab } from '../published-parts.js';
 
 let folder: string;
 beforeEach(async () => {

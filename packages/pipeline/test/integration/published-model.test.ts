@@ -6,12 +6,20 @@ import { initializeParameters } from '@dalle-mini/graph/initializers';
 import { fromPretrained, type LoadProgress, ModelFolderError, writeVqgan } from '@dalle-mini/pipeline';
 import { FakeHub } from '@dalle-mini/testing/fake-hub';
 import { temporaryFolder } from '@dalle-mini/testing/folders';
+import {
+  greedy,
+  merges,
+  publishedConfig,
+  publishedTensors,
+  randomVqgan,
+  tokensOf,
+  vocab,
+} from '@dalle-mini/testing/published-model';
 import { bartParameters } from '@dalle-mini/text-encoder';
 import { fromFloat32 } from '@dalle-mini/weights';
 import { HubError } from '@dalle-mini/weights/hub';
 import { writeCheckpointFile, writeFlaxCheckpointFile } from '@dalle-mini/weights/node';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { greedy, merges, publishedConfig, publishedTensors, randomVqgan, tokensOf, vocab } from '../published-parts.js';
 
 let root: string;
 const at = (...path: string[]) => join(root, ...path);

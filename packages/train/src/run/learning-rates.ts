@@ -14,6 +14,7 @@ export interface LearningRateGroup {
 const patterns: Field<string | readonly string[]> = {
   expected: 'a name of parameters or a list of names',
   isOptional: false,
+  schema: { anyOf: [string().schema, list(string(), { min: 1 }).schema] },
   read: (value, path) =>
     Array.isArray(value) ? list(string(), { min: 1 }).read(value, path) : string().read(value, path),
 };

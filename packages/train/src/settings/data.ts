@@ -21,6 +21,11 @@ export interface TrainingData {
   close(): Promise<void>;
 }
 
+/** Counts the images of a folder with captions. */
+export async function countImages(folder: string): Promise<number> {
+  return (await openImageFolder(folder, { imageSize: 64 })).length;
+}
+
 /** How to open data. */
 export interface DataOptions {
   /** Width and height of the images in pixels. */

@@ -1,15 +1,20 @@
 /** Training from settings, as the command `dalle-mini train` does it. */
+export { countImages } from './data.js';
+export { type Preset, type PresetOptions, type PresetSettings, presetSettings, presets } from './presets.js';
 export type { EncodingProgress, PreparationProgress, SettingsProgress } from './progress.js';
+export { type SettingsKind, settingsSchema, settingsSchemaFile } from './schema.js';
 export {
   type DatasetSettings,
   type DecoderSettings,
   type DecoderSizes,
+  type ReadSettingsOptions,
   type RunSettings,
   readDecoderSettings,
   readVqganSettings,
   SettingsError,
   type TextEncoderSettings,
   type VqganSettings,
+  withOverrides,
 } from './settings.js';
 export {
   type TrainedModel,

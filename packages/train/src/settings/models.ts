@@ -32,6 +32,12 @@ export interface OpenModelOptions {
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
 }
 
+/** How to convert a published model. */
+interface PublishedOptions extends OpenModelOptions {
+  /** The folder of its VQ-GAN. Default: the published one. */
+  readonly vqgan: string | undefined;
+}
+
 /** A text encoder, frozen or trained, and how to write it. */
 export interface OpenedTextEncoder {
   readonly width: number;
@@ -55,16 +61,19 @@ export interface DecoderModels {
 
 /** Opens the models that training a decoder needs. Parts that the settings lack are those of the model to fine-tune. */
 export async function openDecoderModels(settings: DecoderSettings, options: OpenModelOptions): Promise<DecoderModels> {
-  const { startFrom, imageTokenizer, textEncoder = { train: false } } = settings;
-  const start = startFrom === undefined ? undefined : await findDecoder(startFrom, imageTokenizer, options);
+  const { startFrom, imageTokenizer, textEncoder = {} } = settings;
+  const given = imageTokenizer === undefined ? undefined : await findVqgan(imageTokenizer, options);
+  // A published model has no VQ-GAN, and is converted with this one.
+  const published = { signal: options.signal, onProgress: options.onProgress, vqgan: given };
+  const start = startFrom === undefined ? undefined : await findDecoder(startFrom, published);
   const model = start?.model;
-  const vqganSource = imageTokenizer ?? (model && join(model.folder, model.description.imageTokenizer.folder));
+  const vqganFolder = given ?? (model && join(model.folder, model.description.imageTokenizer.folder));
   const textSource = textEncoder.folder ?? (model && join(model.folder, model.description.textEncoder.folder));
-  if (vqganSource === undefined) throw missing('imageTokenizer', 'a VQ-GAN');
+  if (vqganFolder === undefined) throw missing('imageTokenizer', 'a VQ-GAN');
   if (textSource === undefined) throw missing('textEncoder.folder', 'a text encoder');
   return {
-    vqgan: await openVqgan(vqganSource, options),
-    textEncoder: await openTextEncoder(textSource, textEncoder, options),
+    vqgan: await readVqgan(vqganFolder),
+    textEncoder: await openTextEncoder(textSource, textEncoder, published),
     start: start && (await readDecoder(start.folder)),
     license: model?.description.license,
     sampling: model?.description.sampling,
@@ -82,9 +91,17 @@ function missing(field: string, what: string): SettingsError {
  * name of the hub.
  */
 export async function openVqgan(source: string, options: OpenModelOptions): Promise<VqganPart> {
+  return readVqgan(await findVqgan(source, options));
+}
+
+async function findVqgan(source: string, options: OpenModelOptions): Promise<string> {
   const folder = await provide(source, (names) => wholeModelFiles(names, 'vqgan') ?? vqganFiles(names), options);
   const model = await modelIn(folder);
-  const { config, weights } = await readVqganFiles(model ? join(folder, model.imageTokenizer.folder) : folder);
+  return model ? join(folder, model.imageTokenizer.folder) : folder;
+}
+
+async function readVqgan(folder: string): Promise<VqganPart> {
+  const { config, weights } = await readVqganFiles(folder);
   return { config, parameters: dequantize(weights) };
 }
 
@@ -92,7 +109,7 @@ export async function openVqgan(source: string, options: OpenModelOptions): Prom
 async function openTextEncoder(
   source: string,
   { maxLength, tokenizer }: TextEncoderSettings,
-  options: OpenModelOptions,
+  options: PublishedOptions,
 ): Promise<OpenedTextEncoder> {
   const found = await provide(
     source,
@@ -155,12 +172,10 @@ async function dalleMiniEncoder(
 /** Finds the decoder to fine-tune: in its own folder, or in a model of any layout, which it returns too. */
 async function findDecoder(
   source: string,
-  vqgan: string | undefined,
-  options: OpenModelOptions,
+  options: PublishedOptions,
 ): Promise<{ folder: string; model?: { folder: string; description: ModelDescription } }> {
   if ((await isFolder(source)) && (await isDecoderFolder(source))) return { folder: source };
-  // A published model has no VQ-GAN, and gets the one of the settings.
-  const folder = await resolveModel(source, { ...options, vqgan });
+  const folder = await resolveModel(source, options);
   const description = await readModelDescription(folder);
   return { folder: join(folder, description.decoder.folder), model: { folder, description } };
 }

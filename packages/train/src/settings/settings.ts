@@ -7,6 +7,7 @@ import {
   DalleMiniError,
   type Field,
   type Fields,
+  field,
   integer,
   list,
   object,
@@ -14,6 +15,7 @@ import {
   optional,
   parseJsonObject,
   readConfig,
+  readOptions,
   refuse,
   type SamplingOptions,
   samplingFields,
@@ -46,6 +48,8 @@ export type DatasetSettings =
 
 /** Settings of every training run. */
 export interface RunSettings {
+  /** The JSON Schema of the file, for editors. Training ignores it. */
+  readonly $schema?: string | undefined;
   /** The folder for checkpoints and the result. */
   readonly folder?: string | undefined;
   /** Default 0. */
@@ -89,7 +93,7 @@ export interface TextEncoderSettings {
   /** Length of captions in tokens. Default: that of the model, or 64. */
   readonly maxLength?: number | undefined;
   /** Whether the text encoder is trained too. Default false. */
-  readonly train: boolean;
+  readonly train?: boolean | undefined;
   /** For DALL·E Mini: the tokenizer of the published code or of min-dalle. Default: that of the model, or `bart`. */
   readonly tokenizer?: 'bart' | 'min-dalle' | undefined;
 }
@@ -129,6 +133,7 @@ function sharedFields(base: string) {
     }),
   });
   const run: Fields<RunSettings> = {
+    $schema: optional(string()),
     folder: optional(path),
     seed: optional(seedField, 0),
     steps: count,
@@ -189,7 +194,7 @@ export function decoderSettingsField(base: string): Field<DecoderSettings> {
       object<TextEncoderSettings>({
         folder: optional(model),
         maxLength: optional(count),
-        train: optional(boolean(), false),
+        train: optional(boolean()),
         tokenizer: optional(oneOf(['bart', 'min-dalle'])),
       }),
     ),
@@ -199,12 +204,41 @@ export function decoderSettingsField(base: string): Field<DecoderSettings> {
   return object(fields, { check: checkStart });
 }
 
-async function readSettings<Settings>(file: string, fields: Field<Settings>): Promise<Settings> {
+export interface ReadSettingsOptions {
+  /**
+   * Values that replace those of the file, by the names of the fields that lead to each, joined by dots:
+   * `training.learningRate`. Relative paths start from the folder of the file too.
+   */
+  readonly overrides?: Readonly<Record<string, unknown>> | undefined;
+}
+
+const readOptionsField = object<ReadSettingsOptions>({
+  overrides: optional(field('an object', (value) => typeof value === 'object' && value !== null)),
+});
+
+async function readSettings<Settings>(
+  file: string,
+  fields: Field<Settings>,
+  options: ReadSettingsOptions,
+  call: string,
+): Promise<Settings> {
+  const { overrides = {} } = readOptions(readOptionsField, options, call);
   try {
-    return readConfig(fields, parseJsonObject(await readTextFile(file), file, 'Correct it.'), file);
+    const json = parseJsonObject(await readTextFile(file), file, 'Correct it.');
+    return readConfig(fields, withOverrides(json, overrides), file);
   } catch (error) {
     throw error instanceof ConfigError ? new SettingsError(error.message, { cause: error }) : error;
   }
+}
+
+/** Returns a copy of settings with other values, by the names of the fields that lead to each, joined by dots. */
+export function withOverrides(settings: object, overrides: Readonly<Record<string, unknown>>): object {
+  const replace = (at: unknown, [name, ...rest]: readonly string[], value: unknown): object => {
+    const fields = typeof at === 'object' && at !== null && !Array.isArray(at) ? at : {};
+    const old = Object.hasOwn(fields, name!) ? (fields as Record<string, unknown>)[name!] : undefined;
+    return { ...fields, [name!]: rest.length === 0 ? value : replace(old, rest, value) };
+  };
+  return Object.entries(overrides).reduce((now, [path, value]) => replace(now, path.split('.'), value), settings);
 }
 
 /**
@@ -213,8 +247,8 @@ async function readSettings<Settings>(file: string, fields: Field<Settings>): Pr
  *
  * @throws SettingsError if a setting is wrong; FileError if the file cannot be read.
  */
-export async function readVqganSettings(file: string): Promise<VqganSettings> {
-  return readSettings(file, vqganSettingsField(dirname(file)));
+export async function readVqganSettings(file: string, options: ReadSettingsOptions = {}): Promise<VqganSettings> {
+  return readSettings(file, vqganSettingsField(dirname(file)), options, 'readVqganSettings');
 }
 
 /**
@@ -223,6 +257,6 @@ export async function readVqganSettings(file: string): Promise<VqganSettings> {
  *
  * @throws SettingsError if a setting is wrong; FileError if the file cannot be read.
  */
-export async function readDecoderSettings(file: string): Promise<DecoderSettings> {
-  return readSettings(file, decoderSettingsField(dirname(file)));
+export async function readDecoderSettings(file: string, options: ReadSettingsOptions = {}): Promise<DecoderSettings> {
+  return readSettings(file, decoderSettingsField(dirname(file)), options, 'readDecoderSettings');
 }

@@ -47,6 +47,8 @@ export interface TrainedModel {
   readonly folder: string;
   /** The folder of the trained model: a VQ-GAN, or a whole model for a decoder. */
   readonly result: string;
+  /** For a decoder: a caption of its training data. */
+  readonly caption?: string | undefined;
 }
 
 const optionsField = object<TrainFromSettingsOptions>({
@@ -98,14 +100,14 @@ async function withRun(
   settings: { readonly folder?: string | undefined },
   options: TrainFromSettingsOptions,
   call: string,
-  work: (run: Run) => Promise<string>,
+  work: (run: Run) => Promise<Omit<TrainedModel, 'folder'>>,
 ): Promise<TrainedModel> {
   const { source = 'settings', ...given } = readOptions(optionsField, options, call);
   const folder = given.folder === undefined ? settings.folder : resolve(given.folder);
   if (folder === undefined) throw new SettingsError(`${source}: folder is missing; it must be the folder of the run.`);
   const own = given.runtime ? undefined : new OnnxRuntime();
   try {
-    return { folder, result: await work({ ...given, folder, runtime: given.runtime ?? own! }) };
+    return { folder, ...(await work({ ...given, folder, runtime: given.runtime ?? own! })) };
   } catch (error) {
     if (OptionError.isInstance(error)) throw new SettingsError(`${source}: ${inSettings(error)}`, { cause: error });
     if (SettingsError.isInstance(error)) throw new SettingsError(`${source}: ${error.message}`, { cause: error });
@@ -120,7 +122,7 @@ function inSettings({ message }: OptionError): string {
   return message.replace(/^config\.model\b/, 'model').replace(/\bconfig\./, 'training.');
 }
 
-async function trainVqganIn(run: Run, settings: VqganSettings): Promise<string> {
+async function trainVqganIn(run: Run, settings: VqganSettings): Promise<Omit<TrainedModel, 'folder'>> {
   const start = settings.startFrom === undefined ? undefined : await openVqgan(settings.startFrom, run);
   const model = start?.config ?? settings.model!;
   const data = await openData(settings, { ...run, imageSize: model.resolution });
@@ -135,10 +137,10 @@ async function trainVqganIn(run: Run, settings: VqganSettings): Promise<string> 
   await data.close();
   const result = join(run.folder, 'vqgan');
   await writeVqgan(result, { config: model, parameters });
-  return result;
+  return { result };
 }
 
-async function trainDecoderIn(run: Run, settings: DecoderSettings): Promise<string> {
+async function trainDecoderIn(run: Run, settings: DecoderSettings): Promise<Omit<TrainedModel, 'folder'>> {
   // A runtime of its own, so that captions are encoded while training steps are computed.
   const textRuntime = new OnnxRuntime({ threads: 1 });
   try {
@@ -148,7 +150,11 @@ async function trainDecoderIn(run: Run, settings: DecoderSettings): Promise<stri
   }
 }
 
-async function trainDecoderWith(run: Run, settings: DecoderSettings, textRuntime: Runtime): Promise<string> {
+async function trainDecoderWith(
+  run: Run,
+  settings: DecoderSettings,
+  textRuntime: Runtime,
+): Promise<Omit<TrainedModel, 'folder'>> {
   const { folder, runtime, signal, onProgress } = run;
   const { vqgan, textEncoder, start, ...inherited } = await openDecoderModels(settings, run);
   const tokenizer = new VqganTokenizer(vqgan.config, vqgan.parameters, { runtime });
@@ -202,7 +208,7 @@ async function trainDecoderWith(run: Run, settings: DecoderSettings, textRuntime
     decoder: { config: model, parameters: trained },
     sampling: sampling ?? {},
   });
-  return result;
+  return { result, caption: (await dataset.get(0)).captions[0] };
 }
 
 /** Returns the options that both kinds of training have. */

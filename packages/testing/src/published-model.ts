@@ -3,10 +3,10 @@ import { importDecoder, importDecoderConfig } from '@dalle-mini/decoder';
 import { initializeParameters } from '@dalle-mini/graph/initializers';
 import { dequantize } from '@dalle-mini/graph/stored';
 import type { BartPart, DecoderPart, TextToImage, VqganPart } from '@dalle-mini/pipeline';
-import { released, whole } from '@dalle-mini/testing/published';
 import { importTextEncoder, importTextEncoderConfig } from '@dalle-mini/text-encoder';
 import { type VqganConfig, vqganParameters } from '@dalle-mini/vqgan';
 import { type Checkpoint, toInt32 } from '@dalle-mini/weights';
+import { released, whole } from './published.js';
 
 /** The tensors of DALL·E Mini as the published code saved them, in smaller sizes. */
 export const publishedTensors = (): Checkpoint =>

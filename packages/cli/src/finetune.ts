@@ -1,0 +1,49 @@
+import { basename, join, relative, resolve } from 'node:path';
+import { exists, makeFolder, readJsonFile } from '@dalle-mini/core/node';
+import {
+  countImages,
+  type DecoderSettings,
+  type Preset,
+  presetSettings,
+  withOverrides,
+} from '@dalle-mini/train/settings';
+import { UsageError } from './errors.js';
+import { fromFolder, quoted, writeSettings } from './init.js';
+import { trainFromConfig } from './train.js';
+
+export interface FinetuneCommand {
+  readonly preset: Preset;
+  /** The model to fine-tune. Default: that of the preset. */
+  readonly model?: string | undefined;
+  /** The folder of the run. Default: `runs` and the name of the folder of pictures. */
+  readonly folder?: string | undefined;
+  readonly overrides: Readonly<Record<string, unknown>>;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Runs `dalle-mini finetune`: fine-tunes a model on a folder of pictures, with settings that follow from their number.
+ * Writes the settings into the folder of the run. If they are there already, the run resumes with them.
+ */
+export async function finetune(pictures: string, command: FinetuneCommand): Promise<void> {
+  const { preset, overrides, signal } = command;
+  const folder = command.folder ?? join('runs', basename(resolve(pictures)));
+  const config = join(folder, 'settings.json');
+  const dataset = fromFolder(resolve(folder), pictures);
+  const model =
+    command.model && (await exists(command.model)) ? fromFolder(resolve(folder), command.model) : command.model;
+  const isNew = !(await exists(config));
+  const count = isNew ? await countImages(pictures) : undefined;
+  const made = presetSettings(preset, { pictures: dataset, count, folder: '.', model });
+  const settings: object = isNew ? { ...made.settings, name: basename(resolve(folder)) } : await readJsonFile(config);
+  const { dataset: data, startFrom } = settings as Partial<DecoderSettings>;
+  if (data?.path !== dataset || startFrom !== made.settings.startFrom)
+    throw new UsageError(`${config} fine-tunes ${startFrom} on ${data?.path}. Choose another folder with --folder.`);
+  await makeFolder(folder);
+  await writeSettings(config, made.kind, withOverrides(settings, overrides));
+  if (isNew) process.stderr.write(`${count} pictures. The settings are in ${config}.\n`);
+  const { result, caption = '' } = await trainFromConfig(made.kind, { config, signal });
+  process.stderr.write(
+    `Generate with: dalle-mini generate ${quoted(caption)} --model ${quoted(relative('.', result))}\n`,
+  );
+}

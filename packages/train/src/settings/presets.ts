@@ -1,0 +1,148 @@
+/** Settings to start from. */
+import type { DecoderSettings, VqganSettings } from './settings.js';
+
+/** The names of the presets, and what each is for. */
+export const presets = {
+  emoji: 'fine-tune the bundled emoji model',
+  'dalle-mini': 'fine-tune DALL·E Mini',
+  'dalle-mega': 'fine-tune DALL·E Mega',
+  vqgan: 'train a small VQ-GAN from scratch',
+  decoder: 'train a small decoder from scratch, with the VQ-GAN of the preset vqgan',
+} as const;
+
+export type Preset = keyof typeof presets;
+
+export interface PresetOptions {
+  /** The folder of the pictures. */
+  readonly pictures: string;
+  /** The number of pictures, from which the number of steps follows. Default 500. */
+  readonly count?: number | undefined;
+  /** The folder of the run. Default: `runs` and the name of the preset. */
+  readonly folder?: string | undefined;
+  /** The model to fine-tune: a folder, a hub name or a bundled model. Default: the model that the preset is named after. */
+  readonly model?: string | undefined;
+  /** Whether the text encoder is trained too. Default false. */
+  readonly trainTextEncoder?: boolean | undefined;
+}
+
+/** Settings, and the kind of training that they are for. */
+export type PresetSettings =
+  | { readonly kind: 'vqgan'; readonly settings: VqganSettings }
+  | { readonly kind: 'decoder'; readonly settings: DecoderSettings };
+
+/**
+ * Returns settings for a number of pictures. A model is fine-tuned for 40 epochs, of 16 pictures a step, and for 100 to 5000
+ * steps; one from scratch for three times as many.
+ */
+export function presetSettings(preset: Preset, options: PresetOptions): PresetSettings {
+  const { pictures, count = 500, folder = `runs/${preset}`, model = models[preset], trainTextEncoder } = options;
+  const run = { folder, dataset: { type: 'folder', path: pictures }, seed: 1 } as const;
+  const fineTune = { ...run, startFrom: model, ...(trainTextEncoder ? { textEncoder: { train: true } } : {}) };
+  // About one in twenty pictures is held out.
+  const trained = Math.max(1, Math.floor(0.95 * count));
+  const batchSize = Math.min(16, trained);
+  switch (preset) {
+    case 'emoji':
+      return {
+        kind: 'decoder',
+        settings: {
+          ...fineTune,
+          ...lengthOf((40 * trained) / batchSize, 10),
+          training: {
+            batchSize,
+            learningRate: 3e-4,
+            ...warmUp((40 * trained) / batchSize),
+            tokenNoise: noiseFor(trained),
+            averageDecay: 0.99,
+          },
+        },
+      };
+    case 'dalle-mini':
+    case 'dalle-mega':
+      return {
+        kind: 'decoder',
+        settings: {
+          ...fineTune,
+          ...lengthOf((10 * trained) / batchSize, 1),
+          training: {
+            batchSize: 1,
+            accumulation: batchSize,
+            // The graph of these models is large, and one step takes long.
+            stepsPerRun: 1,
+            optimizer: 'adafactor',
+            learningRate: preset === 'dalle-mini' ? 3e-5 : 1e-5,
+            ...warmUp((10 * trained) / batchSize),
+          },
+        },
+      };
+    case 'vqgan':
+      return {
+        kind: 'vqgan',
+        settings: {
+          ...run,
+          ...lengthOf((120 * trained) / batchSize, 10),
+          model: smallVqgan,
+          training: {
+            batchSize,
+            learningRate: 1e-3,
+            ...warmUp((120 * trained) / batchSize),
+            absoluteErrorWeight: 0.1,
+            averageDecay: 0.99,
+            flip: true,
+          },
+        },
+      };
+    case 'decoder':
+      return {
+        kind: 'decoder',
+        settings: {
+          ...run,
+          imageTokenizer: 'runs/vqgan/vqgan',
+          textEncoder: { folder: 'emoji', maxLength: 24, train: trainTextEncoder },
+          ...lengthOf((120 * trained) / batchSize, 10),
+          model: { width: 256, layers: 6, heads: 4, feedForwardWidth: 680 },
+          training: {
+            batchSize,
+            learningRate: 1e-3,
+            ...warmUp((120 * trained) / batchSize),
+            tokenNoise: noiseFor(trained),
+            averageDecay: 0.99,
+          },
+        },
+      };
+  }
+}
+
+const models: Readonly<Partial<Record<Preset, string>>> = {
+  emoji: 'emoji',
+  'dalle-mini': 'dalle-mini/dalle-mini',
+  'dalle-mega': 'dalle-mini/dalle-mega',
+};
+
+/** The sizes of the bundled model. */
+const smallVqgan = {
+  resolution: 64,
+  inChannels: 3,
+  ch: 16,
+  chMult: [1, 2, 4, 8],
+  numResBlocks: 1,
+  attnResolutions: [],
+  zChannels: 64,
+  embedDim: 8,
+  nEmbed: 2048,
+  normGroups: 8,
+};
+
+/** Noise keeps a decoder from recognizing the pictures of a small dataset by their first tokens. */
+const noiseFor = (trained: number): number => (trained < 20_000 ? 1 : 0);
+
+const stepsFor = (wanted: number): number => Math.min(5000, Math.max(100, 10 * Math.round(wanted / 10)));
+
+const warmUp = (wanted: number) => ({ warmUpSteps: Math.round(stepsFor(wanted) / 20) });
+
+/** Returns the number of steps, and evaluations and checkpoints at about every eighth of them. */
+function lengthOf(wanted: number, stepsPerRun: number) {
+  const steps = stepsFor(wanted);
+  const often = stepsPerRun * Math.max(1, Math.round(steps / (8 * stepsPerRun)));
+  return { steps, checkpointEvery: often, evaluateEvery: often, earlyStopping: { patience: 4 } };
+}

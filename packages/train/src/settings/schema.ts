@@ -1,0 +1,82 @@
+/** The JSON Schemas of settings files, from the fields that read them. */
+import { fileURLToPath } from 'node:url';
+import type { JsonSchema } from '@dalle-mini/core';
+import { decoderSettingsField, vqganSettingsField } from './settings.js';
+
+/** The kinds of training that have settings. */
+export type SettingsKind = 'vqgan' | 'decoder';
+
+/** What editors show for a setting, by the names of the fields that lead to it. */
+const descriptions: Readonly<Record<string, string>> = {
+  $schema: 'The JSON Schema of this file, for editors.',
+  folder: 'The folder of the run, for checkpoints and the result. Relative paths start from the folder of this file.',
+  seed: 'Seed of all randomness. Default 0.',
+  steps: 'Total number of steps. It may be raised later: the run continues from its newest checkpoint.',
+  checkpointEvery: 'Steps between two checkpoints, a multiple of training.stepsPerRun. Default: 50 runs of the graph.',
+  evaluateEvery: 'Steps between two evaluations, a multiple of training.stepsPerRun. Default: 50 runs of the graph.',
+  evaluationSize: 'Number of samples of an evaluation. Default 256.',
+  result: 'The step whose parameters are the result: the one with the best evaluation (default) or the last one.',
+  earlyStopping: 'Ends the run early if evaluations do not improve.',
+  'earlyStopping.patience': 'Number of evaluations in a row that are not better than the best one before them.',
+  acceptDataChanges: 'Whether the run may resume after samples were added, removed or changed. Default false.',
+  dataset: 'Images with captions.',
+  evaluation: 'Images to evaluate with. Default: held-out samples of the dataset.',
+  startFrom: 'A model to fine-tune, instead of the sizes of a new one: a folder, a hub name, or "emoji".',
+  model: 'The sizes of a new model.',
+  training: 'How to train.',
+  'training.batchSize': 'Samples per batch.',
+  'training.stepsPerRun': 'Steps per run of the graph. Default 10.',
+  'training.learningRate': 'The highest learning rate.',
+  'training.warmUpSteps': 'Steps over which the learning rate rises, fewer than steps.',
+  'training.schedule': 'How the learning rate then falls, to a twentieth at the last step. Default "cosine".',
+  'training.learningRates':
+    'Factors of the learning rate by layer. The first entry that matches a name decides; 0 freezes.',
+  'training.weightDecay': 'Weight decay of matrices.',
+  'training.averageDecay':
+    'Decay of a moving average of the parameters, which is then the result. Default: no average.',
+  'training.absoluteErrorWeight': 'Weight of the absolute error; that of the squared error is 1. Default 0.',
+  'training.commitmentWeight': 'Weight of the commitment loss; that of the codebook loss is 1. Default 0.25.',
+  'training.restartEvery': 'Steps after which unused codes restart, or 0 for never. Default: ten runs of the graph.',
+  'training.flip': 'Whether half of the images are flipped horizontally. Default false.',
+  'training.accumulation': 'Batches whose gradients are averaged before a step. Default 1.',
+  'training.optimizer': 'The optimizer: "adamw" (default), or "adafactor", which needs less memory.',
+  'training.captionDropout': 'Share of captions that are replaced by the empty one, for guidance. Default 0.1.',
+  'training.tokenNoise': 'Largest share of tokens that are replaced by random ones; 1 for small datasets. Default 0.',
+  name: 'The name of the resulting model. Default: the name of the folder.',
+  license: 'The SPDX identifier of the license of the resulting model. Default: that of the model to fine-tune.',
+  imageTokenizer: 'A VQ-GAN: a folder, or a hub name. Default: that of the model to fine-tune.',
+  textEncoder: 'The text encoder. Default: that of the model to fine-tune, frozen.',
+  'textEncoder.folder': 'A text encoder of Hugging Face or of a DALL·E Mini: a folder, or a hub name.',
+  'textEncoder.maxLength': 'Length of captions in tokens. Default: that of the model, or 64.',
+  'textEncoder.train': 'Whether the text encoder is trained too. Default false.',
+  'textEncoder.tokenizer': 'For DALL·E Mini: the tokenizer of the published code, or of min-dalle.',
+  samplePrompts: 'Captions of the images that each evaluation generates.',
+  sampling: 'Sampling options for these images, and the defaults of the resulting model.',
+};
+
+/** Returns the JSON Schema of the settings of a kind of training. */
+export function settingsSchema(kind: SettingsKind): JsonSchema {
+  const { schema } = kind === 'vqgan' ? vqganSettingsField('.') : decoderSettingsField('.');
+  return {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    title: kind === 'vqgan' ? 'Settings of dalle-mini train vqgan' : 'Settings of dalle-mini train decoder',
+    ...described(schema!, ''),
+  };
+}
+
+/** Returns the path of the file with a JSON Schema of {@link settingsSchema}, in this package. */
+export function settingsSchemaFile(kind: SettingsKind): string {
+  return fileURLToPath(new URL(`../../schemas/${kind}.json`, import.meta.url));
+}
+
+/** Adds the descriptions of the settings below `path` to a schema of an object. */
+function described(schema: JsonSchema, path: string): JsonSchema {
+  const properties = schema.properties as Readonly<Record<string, JsonSchema>> | undefined;
+  if (properties === undefined) return schema;
+  const entries = Object.entries(properties).map(([name, property]): [string, JsonSchema] => {
+    const place = path === '' ? name : `${path}.${name}`;
+    const description = descriptions[place];
+    return [name, { ...(description === undefined ? {} : { description }), ...described(property, place) }];
+  });
+  return { ...schema, properties: Object.fromEntries(entries) };
+}

@@ -1,0 +1,203 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parametersOf } from '@dalle-mini/graph';
+import { initializeParameters } from '@dalle-mini/graph/initializers';
+import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { fromPretrained, readModelDescription, writeModelFolder, writeVqgan } from '@dalle-mini/pipeline';
+import { FakeHub } from '@dalle-mini/testing/fake-hub';
+import { temporaryFolder } from '@dalle-mini/testing/folders';
+import {
+  merges,
+  publishedConfig,
+  publishedParts,
+  publishedTensors,
+  randomVqgan,
+  vocab,
+} from '@dalle-mini/testing/published-model';
+import { writeTinyModel } from '@dalle-mini/testing/tiny-model';
+import { captionBert } from '@dalle-mini/testing/tiny-training';
+import { bertGraph, parseBertConfig } from '@dalle-mini/text-encoder';
+import { readDalleMiniTextEncoder } from '@dalle-mini/text-encoder/node';
+import { type DecoderSettings, SettingsError, trainDecoderFromSettings } from '@dalle-mini/train/settings';
+import { fromFloat32 } from '@dalle-mini/weights';
+import { readCheckpointFile, writeCheckpointFile, writeFlaxCheckpointFile } from '@dalle-mini/weights/node';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+const runtime = new OnnxRuntime({ threads: 1 });
+afterAll(() => runtime.dispose());
+
+let root: string;
+const at = (...path: string[]) => join(root, ...path);
+
+beforeAll(async () => {
+  root = await temporaryFolder();
+  // DALL·E Mini as the published code saved it, in smaller sizes, and as a model folder.
+  await mkdir(at('published'));
+  await writeFlaxCheckpointFile(at('published', 'flax_model.msgpack'), publishedTensors());
+  await writeFile(at('published', 'config.json'), JSON.stringify({ ...publishedConfig, normalize_text: true }));
+  await writeFile(at('published', 'vocab.json'), JSON.stringify(vocab));
+  await writeFile(at('published', 'merges.txt'), merges);
+  await writeFile(at('published', 'enwiki-words-frequency.txt'), 'the 100\na 50\n');
+  await writeModelFolder(at('model'), { name: 'mini', license: 'MIT', sampling: { topK: 7 }, ...publishedParts() });
+  await writeVqgan(at('vqgan'), randomVqgan());
+  await writeTinyModel(root);
+  await mkdir(at('pictures'));
+  for (const [i, background] of ['red', 'green', 'blue', 'yellow'].entries()) {
+    const picture = sharp({ create: { width: 20, height: 16, channels: 3, background } });
+    await picture.png().toFile(at('pictures', `${i}.png`));
+    await writeFile(at('pictures', `${i}.txt`), `${'hdvoaz'.slice(i, i + 2)}\n`);
+  }
+});
+
+let runs = 0;
+
+async function train(settings: Partial<DecoderSettings>) {
+  const { result } = await trainDecoderFromSettings(
+    {
+      folder: at(`run-${runs++}`),
+      seed: 1,
+      steps: 4,
+      dataset: { type: 'folder', path: at('pictures') },
+      training: { batchSize: 2, stepsPerRun: 2, learningRate: 1e-2, warmUpSteps: 1 },
+      ...settings,
+    },
+    { runtime },
+  );
+  const model = await fromPretrained(result, { runtime });
+  const [image] = await model.generate('hd', { seed: 1 });
+  await model.dispose();
+  return { folder: result, image: image!, description: await readModelDescription(result) };
+}
+
+const tensorsOf = async (folder: string) => (await readCheckpointFile(join(folder, 'model.safetensors'))).tensors;
+
+describe('a DALL·E Mini is fine-tuned', () => {
+  test.each(['frozen', 'trained'])('from its folder alone, with its text encoder %s', async (kind) => {
+    const { folder, description } = await train({ startFrom: at('model'), textEncoder: { train: kind === 'trained' } });
+    expect(description).toMatchObject({
+      license: 'MIT',
+      sampling: { topK: 7 },
+      textEncoder: { type: 'dalle-mini', tokenizer: 'bart' },
+    });
+    const [before, after] = await Promise.all([at('model'), folder].map((one) => tensorsOf(join(one, 'text-encoder'))));
+    expect([...after!.keys()].sort()).toEqual([...before!.keys()].sort());
+    if (kind === 'frozen') expect(after).toEqual(before);
+    else expect(after).not.toEqual(before);
+    expect(await tensorsOf(join(folder, 'vqgan'))).toEqual(await tensorsOf(at('model', 'vqgan')));
+    expect(await tensorsOf(join(folder, 'decoder'))).not.toEqual(await tensorsOf(at('model', 'decoder')));
+  });
+
+  test('from the published layout, and keeps the files that normalize captions', async () => {
+    const { folder, description } = await train({ startFrom: at('published'), imageTokenizer: at('vqgan') });
+    expect(description.sampling).toEqual({ topK: 50, guidanceScale: 10 });
+    const { tokenizerFiles } = await readDalleMiniTextEncoder(join(folder, 'text-encoder'));
+    expect(Object.keys(tokenizerFiles).sort()).toEqual(['enwiki-words-frequency.txt', 'merges.txt', 'vocab.json']);
+  });
+
+  test('from parts of model folders, with the tokenizer that the model around a text encoder names', async () => {
+    const parts = publishedParts();
+    await writeModelFolder(at('min'), {
+      name: 'min',
+      ...parts,
+      textEncoder: { ...parts.textEncoder, tokenizer: 'min-dalle' },
+    });
+    const { description } = await train({
+      startFrom: at('model', 'decoder'),
+      imageTokenizer: at('model'),
+      textEncoder: { folder: at('min', 'text-encoder') },
+    });
+    expect(description.textEncoder).toMatchObject({ tokenizer: 'min-dalle' });
+  });
+
+  test('from the hub, whose files are downloaded once', async () => {
+    const hub = new FakeHub();
+    await hub.start();
+    const environment = { ...process.env };
+    Object.assign(process.env, { HF_ENDPOINT: hub.url, HF_HUB_CACHE: at('cache') });
+    try {
+      for (const name of [
+        'config.json',
+        'flax_model.msgpack',
+        'vocab.json',
+        'merges.txt',
+        'enwiki-words-frequency.txt',
+      ])
+        hub.add(name, await readFile(at('published', name)));
+      const { description } = await train({ startFrom: 'org/name', imageTokenizer: at('vqgan') });
+      expect(description.textEncoder.type).toBe('dalle-mini');
+    } finally {
+      process.env = environment;
+      await hub.stop();
+    }
+  });
+});
+
+test('the text encoder of a published DALL·E Mini serves a new decoder', async () => {
+  const { description } = await train({
+    imageTokenizer: at('vqgan'),
+    textEncoder: { folder: at('published'), maxLength: 8 },
+    model: { width: 8, layers: 1, heads: 2, feedForwardWidth: 12 },
+  });
+  expect(description.textEncoder.type).toBe('dalle-mini');
+});
+
+test('a model with a text encoder of Hugging Face is fine-tuned from its folder alone', async () => {
+  const { folder, description } = await train({ startFrom: at('tiny') });
+  expect(description).toMatchObject({ license: 'CC0-1.0', textEncoder: { type: 'bert', maxLength: 10 } });
+  expect(await tensorsOf(join(folder, 'text-encoder'))).toEqual(await tensorsOf(at('tiny', 'text-encoder')));
+});
+
+const families: Record<string, object> = {
+  bert: captionBert.files.config,
+  roberta: { ...captionBert.files.config, model_type: 'roberta', pad_token_id: 0 },
+  distilbert: {
+    model_type: 'distilbert',
+    vocab_size: 12,
+    dim: 8,
+    n_layers: 1,
+    n_heads: 2,
+    hidden_dim: 16,
+    max_position_embeddings: 8,
+  },
+  bart: {
+    model_type: 'bart',
+    vocab_size: 12,
+    d_model: 8,
+    encoder_layers: 1,
+    encoder_attention_heads: 2,
+    encoder_ffn_dim: 16,
+    max_position_embeddings: 8,
+  },
+};
+
+test.each(Object.entries(families))('a %s of Hugging Face with a head is trained too', async (family, config) => {
+  const parameters = parametersOf(Object.values(bertGraph(parseBertConfig(config), 1, 1).outputs));
+  const prefix = family === 'bart' ? 'model.encoder' : family;
+  const weights = new Map(
+    [...initializeParameters(parameters, 1)].map(([name, { data, shape }]) => [
+      `${prefix}.${name.replace('LayerNorm.weight', 'LayerNorm.gamma').replace('LayerNorm.bias', 'LayerNorm.beta')}`,
+      fromFloat32(data as Float32Array, shape),
+    ]),
+  );
+  await mkdir(at(family));
+  await writeFile(at(family, 'config.json'), JSON.stringify(config));
+  await writeFile(at(family, 'tokenizer.json'), JSON.stringify(captionBert.files.tokenizer));
+  await writeCheckpointFile(at(family, 'model.safetensors'), weights);
+  const { folder } = await train({
+    imageTokenizer: at('vqgan'),
+    textEncoder: { folder: at(family), maxLength: 8, train: true },
+    model: { width: 8, layers: 1, heads: 2, feedForwardWidth: 12 },
+  });
+  const trained = await tensorsOf(join(folder, 'text-encoder'));
+  expect([...trained.keys()].sort()).toEqual([...parameters.keys()].sort());
+});
+
+test('what is missing is named', async () => {
+  const lacking = train({ startFrom: at('model', 'decoder') });
+  await expect(lacking).rejects.toThrow(SettingsError);
+  await expect(lacking).rejects.toThrow(
+    'settings: imageTokenizer is missing; it must be the folder or the hub name of a VQ-GAN',
+  );
+  await expect(train({ startFrom: at('nowhere') })).rejects.toThrow(`There is no model at ${at('nowhere')}.`);
+});

@@ -1,0 +1,102 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { JsonSchema } from '@dalle-mini/core';
+import { temporaryFolder } from '@dalle-mini/testing/folders';
+import {
+  type Preset,
+  presetSettings,
+  presets,
+  readDecoderSettings,
+  readVqganSettings,
+  settingsSchema,
+  settingsSchemaFile,
+  withOverrides,
+} from '@dalle-mini/train/settings';
+import { describe, expect, test } from 'vitest';
+
+const kinds = ['vqgan', 'decoder'] as const;
+const properties = (schema: JsonSchema) => (schema.properties ?? {}) as Readonly<Record<string, JsonSchema>>;
+
+describe.each(kinds)('the JSON Schema of %s settings', (kind) => {
+  test('is the file in the package: node scripts/settings-schemas.mjs writes it', async () => {
+    expect(JSON.parse(await readFile(settingsSchemaFile(kind), 'utf8'))).toEqual(settingsSchema(kind));
+  });
+
+  test('describes every setting, except the sizes of models and the sampling options', () => {
+    const { model, sampling, dataset, evaluation, ...others } = properties(settingsSchema(kind));
+    const undescribed = Object.entries(others).flatMap(([name, schema]) => [
+      ...(schema.description ? [] : [name]),
+      ...Object.entries(properties(schema)).flatMap(([inner, { description }]) =>
+        description ? [] : [`${name}.${inner}`],
+      ),
+    ]);
+    expect(undescribed).toEqual([]);
+    for (const { description } of [model!, dataset!, evaluation!]) expect(description).toBeTruthy();
+  });
+});
+
+test('the schema has the range, the default and the choices of a setting', () => {
+  const { steps, seed, result, training, dataset } = properties(settingsSchema('decoder'));
+  expect(steps).toMatchObject({ type: 'integer', minimum: 1 });
+  expect(seed).toMatchObject({ default: 0 });
+  expect(result).toMatchObject({ enum: ['best', 'last'] });
+  expect(training).toMatchObject({
+    required: ['batchSize', 'learningRate', 'warmUpSteps'],
+    additionalProperties: false,
+  });
+  expect(properties(training!).learningRate).toMatchObject({ type: 'number', exclusiveMinimum: 0 });
+  expect((dataset!.oneOf as JsonSchema[]).map((one) => properties(one).type)).toEqual(
+    ['folder', 'webdataset', 'emoji'].map((type) => ({ enum: [type] })),
+  );
+});
+
+describe('the settings of a preset', () => {
+  const cases = Object.keys(presets).flatMap((preset) =>
+    [1, 2, 20, 300, 1e6].map((count) => [preset as Preset, count] as const),
+  );
+  test.each(cases)('%s are valid for %d pictures', async (preset, count) => {
+    const { kind, settings } = presetSettings(preset, { pictures: 'pictures', count });
+    const file = join(await temporaryFolder(), 'settings.json');
+    await writeFile(file, JSON.stringify({ $schema: 'x', ...settings }));
+    const read = await (kind === 'vqgan' ? readVqganSettings(file) : readDecoderSettings(file));
+    const { stepsPerRun = 10, warmUpSteps } = read.training;
+    for (const steps of [read.steps, read.evaluateEvery!, read.checkpointEvery!]) expect(steps % stepsPerRun).toBe(0);
+    expect(warmUpSteps).toBeLessThan(read.steps);
+    expect(read.evaluateEvery).toBeLessThan(read.steps);
+  });
+
+  test('have a model of choice and a trained text encoder on request', () => {
+    const options = { pictures: 'pictures', model: 'someone/model', trainTextEncoder: true };
+    expect(presetSettings('dalle-mini', options).settings).toMatchObject({
+      startFrom: 'someone/model',
+      textEncoder: { train: true },
+    });
+  });
+});
+
+describe('overrides', () => {
+  test('replace values and add them, without changing the settings', () => {
+    const settings = { steps: 10, training: { batchSize: 4, learningRate: 1 } };
+    expect(withOverrides(settings, { 'training.learningRate': 2, 'a.b.c': [1] })).toEqual({
+      steps: 10,
+      training: { batchSize: 4, learningRate: 2 },
+      a: { b: { c: [1] } },
+    });
+    expect(settings.training.learningRate).toBe(1);
+    expect(Object.keys(withOverrides({}, { '__proto__.steps': 1 }))).toEqual(['__proto__']);
+    expect(({} as { steps?: number }).steps).toBeUndefined();
+  });
+
+  test('are checked like the settings of the file', async () => {
+    const file = join(await temporaryFolder(), 'settings.json');
+    const { settings } = presetSettings('emoji', { pictures: 'pictures' });
+    await writeFile(file, JSON.stringify(settings));
+    const read = (overrides: Record<string, unknown>) => readDecoderSettings(file, { overrides });
+    expect((await read({ 'training.learningRate': 1e-4 })).training.learningRate).toBe(1e-4);
+    await expect(read({ 'training.learningRat': 1 })).rejects.toThrow(
+      'training.learningRat is not known. Did you mean learningRate?',
+    );
+    await expect(read({ steps: 'many' })).rejects.toThrow('steps must be a whole number of at least 1, not "many".');
+    await expect(read({ '__proto__.x': 1 })).rejects.toThrow('__proto__ is not known.');
+  });
+});
