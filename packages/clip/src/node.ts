@@ -2,14 +2,15 @@
 import { join } from 'node:path';
 import { object, readOptions } from '@dalle-mini/core';
 import { chooseRuntime, type RuntimeOptions, runtimeFields } from '@dalle-mini/graph/onnxruntime';
+import { type ReadOptions, whichField } from '@dalle-mini/weights';
 import { type HubOptions, hubFields, huggingFaceFiles, resolveModelFolder } from '@dalle-mini/weights/hub';
-import { readHuggingFaceFolder } from '@dalle-mini/weights/node';
+import { readCheckpointFile, readHuggingFaceFolder } from '@dalle-mini/weights/node';
 import { batchSizeField, ClipRanker } from './clip-ranker.js';
 import { importClipConfig } from './config.js';
 import { importClip } from './published.js';
 import { clipTokenizerJson, loadClipTokenizer } from './tokenizer.js';
 
-export interface OpenClipOptions extends HubOptions, RuntimeOptions {
+export interface OpenClipOptions extends HubOptions, RuntimeOptions, ReadOptions {
   /** Number of images computed at once. Default 4. */
   readonly batchSize?: number | undefined;
 }
@@ -18,6 +19,7 @@ const openFields = object<OpenClipOptions>({
   ...hubFields,
   ...runtimeFields,
   batchSize: batchSizeField,
+  which: whichField,
 });
 
 /**
@@ -35,10 +37,11 @@ const openFields = object<OpenClipOptions>({
  * ```
  */
 export async function openClipRanker(source: string, options: OpenClipOptions = {}): Promise<ClipRanker> {
-  const { runtime, threads, batchSize, ...hub } = readOptions(openFields, options, 'openClipRanker');
+  const { runtime, threads, batchSize, which, ...hub } = readOptions(openFields, options, 'openClipRanker');
   const folder = await resolveModelFolder(source, huggingFaceFiles, hub);
   hub.signal?.throwIfAborted();
-  const model = await readHuggingFaceFolder(folder);
+  const readWeights = async (path: string) => (await readCheckpointFile(path, { which })).tensors;
+  const model = await readHuggingFaceFolder(folder, readWeights);
   hub.signal?.throwIfAborted();
   const config = importClipConfig(model.config, join(folder, 'config.json'));
   const { vocab, merges } = model.tokenizer as { vocab: Record<string, number>; merges?: string };

@@ -6,7 +6,7 @@ import {
   type ParameterSource,
   type StoredParameter,
 } from '@dalle-mini/graph/stored';
-import { CheckpointError, type StoredTensor } from '@dalle-mini/weights';
+import { CheckpointError, findModel, type StoredTensor } from '@dalle-mini/weights';
 import { clipParameters } from './clip.js';
 import type { ClipConfig } from './config.js';
 
@@ -21,10 +21,19 @@ const unneeded = /^((text|vision)_model\.embeddings\.position_ids|input_resoluti
  * not known: it could change what the model computes.
  */
 export function importClip(checkpoint: ReadonlyMap<string, StoredTensor>, config: ClipConfig): Map<string, TensorData> {
-  const sourceOf = sourcesIn(checkpoint);
-  const parameters = bindParameters(clipParameters(config), checkpoint, {
-    sources: (name) => [sourceOf(name)],
-    isUnneeded: (name) => unneeded.test(name),
+  const declared = clipParameters(config);
+  const { prefix, tensors } = findModel(
+    checkpoint,
+    [...declared.keys()].map((name) => [name, openaiSource(name).name]),
+  );
+  const sourceOf = sourcesIn(tensors);
+  const parameters = bindParameters(declared, checkpoint, {
+    sources: (name) => {
+      const source = sourceOf(name);
+      return [{ ...source, name: prefix + source.name }];
+    },
+    isUnneeded: (name) =>
+      !name.startsWith(prefix) || !tensors.has(name.slice(prefix.length)) || unneeded.test(name.slice(prefix.length)),
   });
   return new Map([...parameters].map(([name, value]) => [name, toFloat32(value)]));
 }

@@ -20,6 +20,15 @@ describe('importClip', () => {
     for (const [name, tensor] of huggingFace) expect(openai.get(name), name).toEqual(tensor);
   });
 
+  test.each(['module.', 'model.', 'clip_model._orig_mod.'])('finds the model under %s, in both layouts', (prefix) => {
+    for (const checkpoint of [weights, openaiWeights()]) {
+      const named = new Map([...checkpoint].map(([name, tensor]) => [prefix + name, tensor]));
+      expect(importClip(named, config)).toEqual(importClip(checkpoint, config));
+      const scaled = new Map([...named, [`${prefix}logit_bias`, fromFloat32(Float32Array.of(1), [1])]]);
+      expect(() => importClip(scaled, config)).toThrow(`${prefix}logit_bias is not a tensor of this model`);
+    }
+  });
+
   test('ignores numbers that are stored next to the weights', () => {
     const number = fromInt32(Int32Array.of(77), []);
     const openai = ['input_resolution', 'context_length', 'vocab_size'].map((name) => [name, number] as const);

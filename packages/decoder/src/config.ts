@@ -3,8 +3,13 @@ import { checkTransformer, type TransformerConfig, transformerFields } from '@da
 
 /** The sizes and options of a decoder. The defaults of options are DALL·E Mini's published values. */
 export interface DecoderConfig extends TransformerConfig {
-  /** Number of image tokens. The begin token comes after them. */
+  /** Number of image tokens. */
   readonly vocabularySize: number;
+  /**
+   * The token before the first image token. Default `vocabularySize`, the row after the image tokens, as in the published
+   * code. kuprel/min-dalle begins with 16383, the last image token, and its files are to be opened with it.
+   */
+  readonly beginToken?: number | undefined;
   /**
    * Rows of the token embeddings and columns of the logits: image tokens, the begin token, and unused padding.
    * Default `vocabularySize + 1`.
@@ -53,6 +58,7 @@ export const decoderConfigField: Field<DecoderConfig> = object<DecoderConfig>(
   {
     ...transformerFields,
     vocabularySize: sizeFields.vocabularySize,
+    beginToken: optional(sizeFields.tokenId),
     paddedVocabularySize: optional(integer({ min: 2, max: 2 ** 25 })),
     gridSize: sizeFields.gridSize,
     textWidth: sizeFields.width,
@@ -62,7 +68,10 @@ export const decoderConfigField: Field<DecoderConfig> = object<DecoderConfig>(
   {
     check(config, at) {
       checkTransformer(config, at);
-      const { vocabularySize, paddedVocabularySize, relativePositions, textLength } = config;
+      const { vocabularySize, beginToken, paddedVocabularySize, relativePositions, textLength } = config;
+      const rows = paddedVocabularySize ?? vocabularySize + 1;
+      if (beginToken !== undefined && beginToken >= rows)
+        refuse(at('beginToken'), `less than the ${rows} rows of the token embeddings`, beginToken);
       if (paddedVocabularySize !== undefined && paddedVocabularySize <= vocabularySize)
         refuse(at('paddedVocabularySize'), `more than the ${vocabularySize} image tokens`, paddedVocabularySize);
       if (relativePositions && textLength === undefined)

@@ -16,7 +16,7 @@ import {
 import type { DecoderConfig } from './config.js';
 
 /** Returns the token before the first image token. */
-export const beginToken = (config: DecoderConfig): number => config.vocabularySize;
+export const beginToken = ({ beginToken, vocabularySize }: DecoderConfig): number => beginToken ?? vocabularySize;
 
 /** Returns the number of columns of the logits: image tokens, the begin token, and padding. */
 export const logitsWidth = (config: DecoderConfig): number => config.paddedVocabularySize ?? config.vocabularySize + 1;

@@ -4,16 +4,17 @@ import { object, readOptions } from '@dalle-mini/core';
 import { readJsonFile } from '@dalle-mini/core/node';
 import { chooseRuntime, type RuntimeOptions, runtimeFields } from '@dalle-mini/graph/onnxruntime';
 import { bindParameters } from '@dalle-mini/graph/stored';
-import { type HubOptions, hubFields, resolveModelFolder } from '@dalle-mini/weights/hub';
-import { readCheckpointFile } from '@dalle-mini/weights/node';
+import { findModel, type ReadOptions, whichField } from '@dalle-mini/weights';
+import { chooseWeights, type HubOptions, hubFields, resolveModelFolder } from '@dalle-mini/weights/hub';
+import { findWeights, readCheckpointFile } from '@dalle-mini/weights/node';
 import { checkDecoderConfig } from './config.js';
 import { DalleMiniDecoder } from './dalle-mini-decoder.js';
 import { decoderParameters } from './decoding.js';
 import { importDecoder, importDecoderConfig } from './published.js';
 
-export type OpenDecoderOptions = HubOptions & RuntimeOptions;
+export type OpenDecoderOptions = HubOptions & RuntimeOptions & ReadOptions;
 
-const openFields = object<OpenDecoderOptions>({ ...hubFields, ...runtimeFields });
+const openFields = object<OpenDecoderOptions>({ ...hubFields, ...runtimeFields, which: whichField });
 
 /**
  * Opens a decoder from a folder, or from the Hugging Face hub by a name such as `dalle-mini/dalle-mini`. It reads
@@ -37,7 +38,7 @@ const openFields = object<OpenDecoderOptions>({ ...hubFields, ...runtimeFields }
  * ```
  */
 export async function openDecoder(source: string, options: OpenDecoderOptions = {}): Promise<DalleMiniDecoder> {
-  const { runtime, threads, ...hub } = readOptions(openFields, options, 'openDecoder');
+  const { runtime, threads, which, ...hub } = readOptions(openFields, options, 'openDecoder');
   const folder = await resolveModelFolder(source, filesToDownload, hub);
   hub.signal?.throwIfAborted();
   const path = join(folder, 'config.json');
@@ -45,10 +46,15 @@ export async function openDecoder(source: string, options: OpenDecoderOptions = 
   const isPublished = json.model_type === 'dallebart' || 'd_model' in json;
   // The configuration first, so that a wrong one is refused before the weights are read.
   const config = isPublished ? importDecoderConfig(json, path) : checkDecoderConfig(json, path);
-  const { tensors } = await readCheckpointFile(join(folder, isPublished ? publishedWeights : folderWeights));
+  const file = await findWeights(folder, [isPublished ? publishedWeights : folderWeights]);
+  const { tensors } = await readCheckpointFile(file, { which });
   hub.signal?.throwIfAborted();
   const weights = isPublished ? importDecoder(tensors, config) : tensors;
-  return new DalleMiniDecoder(config, bindParameters(decoderParameters(config), weights), {
+  const declared = decoderParameters(config);
+  const names = [...declared.keys()].map((name) => [name]);
+  // What the model does not have could change what it computes, such as the scales of norms.
+  const parameters = bindParameters(declared, findModel(weights, names).tensors, { isUnneeded: () => false });
+  return new DalleMiniDecoder(config, parameters, {
     ...chooseRuntime({ runtime, threads }),
   });
 }
@@ -57,5 +63,6 @@ const publishedWeights = 'flax_model.msgpack';
 const folderWeights = 'model.safetensors';
 
 function filesToDownload(listing: readonly { readonly name: string }[]): string[] {
-  return ['config.json', listing.some(({ name }) => name === publishedWeights) ? publishedWeights : folderWeights];
+  const isPublished = listing.some(({ name }) => name.startsWith(publishedWeights));
+  return ['config.json', ...chooseWeights(listing, [isPublished ? publishedWeights : folderWeights])];
 }

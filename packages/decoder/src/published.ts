@@ -99,6 +99,14 @@ export function exportConfig(
   };
   check('decoder config', 'textWidth', textWidth, width, 'the width of the text encoder');
   check('decoder config', 'textLength', textLength, maxLength, 'the maxLength of the text encoder');
+  // A begin token among the image tokens would be read as the number of these.
+  check(
+    'decoder config',
+    'beginToken',
+    beginToken(decoder),
+    decoder.vocabularySize,
+    'the vocabularySize of the decoder',
+  );
   check('text encoder config', 'decoderLayers', decoderLayers, layers, 'the layers of the decoder');
   const json = {
     model_type: 'dallebart',

@@ -16,11 +16,11 @@ export function fixture<Description>({ href }: URL): { description: Description;
 /** DALL·E Mini as released but for its sizes, with a text encoder and a decoder. */
 export const whole = fixture<{ config: object }>(new URL('../fixtures/dalle-mini', import.meta.url));
 
-/** The released tensors of a fixture, whose names have something in front: a copy, with names joined by slashes. */
+/** The released parameters of a fixture, whose names have something in front: a copy, with names joined by slashes. */
 export function released(tensors: Checkpoint, prefix = ''): Checkpoint {
   return new Map(
     [...tensors]
-      .filter(([name]) => name.startsWith(prefix))
+      .filter(([name]) => name.startsWith(prefix) && /^(model|lm_head)[./]/.test(name.slice(prefix.length)))
       .map(([name, tensor]) => [
         name.slice(prefix.length).replaceAll('.', '/'),
         { ...tensor, bytes: Uint8Array.from(tensor.bytes) },

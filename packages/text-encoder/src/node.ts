@@ -7,8 +7,9 @@ import type { TensorData } from '@dalle-mini/graph';
 import { readParameter } from '@dalle-mini/graph/node';
 import { chooseRuntime, type RuntimeOptions, runtimeFields } from '@dalle-mini/graph/onnxruntime';
 import { bindParameters } from '@dalle-mini/graph/stored';
+import { findModel, type ReadOptions, whichField } from '@dalle-mini/weights';
 import { type HubOptions, hubFields, huggingFaceFiles, resolveModelFolder } from '@dalle-mini/weights/hub';
-import { readCheckpointFile, readHuggingFaceFolder } from '@dalle-mini/weights/node';
+import { findWeights, readCheckpointFile, readHuggingFaceFolder } from '@dalle-mini/weights/node';
 import { parseBertConfig } from './bert/config.js';
 import { HuggingFaceTextEncoder } from './bert/hugging-face-text-encoder.js';
 import type { CompiledTextEncoder, CompiledTextEncoderOptions } from './compiled-text-encoder.js';
@@ -30,7 +31,7 @@ export {
   wordsFile,
 } from './tokenizers/dalle-mini-files.js';
 
-export interface OpenTextEncoderOptions extends HubOptions, RuntimeOptions {
+export interface OpenTextEncoderOptions extends HubOptions, RuntimeOptions, ReadOptions {
   /**
    * Length in tokens to which captions are truncated or padded. Default 64, or the positions of the model if it has
    * fewer.
@@ -56,6 +57,7 @@ const openFields = object<OpenTextEncoderOptions>({
   batchSize: optional(integer({ min: 1 })),
   emojiNames: optional(boolean()),
   tokenizer: optional(oneOf(['bart', 'min-dalle'])),
+  which: whichField,
 });
 
 /** The length of captions in the published models. */
@@ -84,7 +86,7 @@ export async function openTextEncoder(
   source: string,
   options: OpenTextEncoderOptions = {},
 ): Promise<CompiledTextEncoder> {
-  const { runtime, threads, tokenizer, batchSize, maxLength, emojiNames, ...hub } = readOptions(
+  const { runtime, threads, tokenizer, batchSize, maxLength, emojiNames, which, ...hub } = readOptions(
     openFields,
     options,
     'openTextEncoder',
@@ -96,8 +98,8 @@ export async function openTextEncoder(
   try {
     const json = await readJsonFile(join(folder, 'config.json'));
     return json.model_type === undefined || json.model_type === 'dallebart'
-      ? await openDalleMini(folder, json, tokenizer, encoderOptions)
-      : await openHuggingFace(folder, json, encoderOptions);
+      ? await openDalleMini(folder, json, tokenizer, which, encoderOptions)
+      : await openHuggingFace(folder, json, which, encoderOptions);
   } catch (error) {
     if (chosen.ownsRuntime) await chosen.runtime.dispose();
     throw error;
@@ -107,20 +109,24 @@ export async function openTextEncoder(
 async function openHuggingFace(
   folder: string,
   json: object,
+  which: ReadOptions['which'],
   options: CompiledTextEncoderOptions,
 ): Promise<HuggingFaceTextEncoder> {
   const { positions } = parseBertConfig(json, join(folder, 'config.json'));
   const { maxLength = Math.min(usualLength, positions) } = options;
-  return HuggingFaceTextEncoder.fromFiles(await readHuggingFaceFolder(folder), { ...options, maxLength });
+  const readWeights = async (path: string) => (await readCheckpointFile(path, { which })).tensors;
+  const files = await readHuggingFaceFolder(folder, readWeights);
+  return HuggingFaceTextEncoder.fromFiles(files, { ...options, maxLength });
 }
 
 async function openDalleMini(
   folder: string,
   json: Readonly<Record<string, unknown>>,
   kind: 'bart' | 'min-dalle' | undefined,
+  which: ReadOptions['which'],
   options: CompiledTextEncoderOptions,
 ): Promise<BartTextEncoder> {
-  const parts = await readBart(folder, json, kind);
+  const parts = await readBart(folder, json, kind, which);
   const { maxLength = Math.min(usualLength, parts.config.maxLength) } = options;
   return BartTextEncoder.fromParts(parts, { ...options, maxLength });
 }
@@ -130,6 +136,7 @@ async function readBart(
   folder: string,
   json: Readonly<Record<string, unknown>>,
   kind: 'bart' | 'min-dalle' | undefined,
+  which: ReadOptions['which'],
 ): Promise<BartParts & { readonly normalizes: boolean }> {
   const path = join(folder, 'config.json');
   const isPublished = json.model_type === 'dallebart' || 'd_model' in json;
@@ -138,10 +145,16 @@ async function readBart(
   const normalizes = !isPublished || json.normalize_text === true;
   const [tokenizer, { tensors }] = await Promise.all([
     readDalleMiniTokenizer(folder, { kind, normalize: normalizes }),
-    readCheckpointFile(join(folder, isPublished ? 'flax_model.msgpack' : 'model.safetensors')),
+    findWeights(folder, [isPublished ? 'flax_model.msgpack' : 'model.safetensors']).then((file) =>
+      readCheckpointFile(file, { which }),
+    ),
   ]);
   const weights = isPublished ? importTextEncoder(tensors, config) : tensors;
-  return { config, tokenizer, parameters: bindParameters(bartParameters(config), weights), normalizes };
+  const declared = bartParameters(config);
+  const names = [...declared.keys()].map((name) => [name]);
+  // What the model does not have could change what it computes, such as the scales of norms.
+  const parameters = bindParameters(declared, findModel(weights, names).tensors, { isUnneeded: () => false });
+  return { config, tokenizer, parameters, normalizes };
 }
 
 /** The text encoder of a DALL·E Mini, and the files of its tokenizer. */
@@ -163,7 +176,12 @@ export async function readDalleMiniTextEncoder(
   folder: string,
   tokenizer?: 'bart' | 'min-dalle' | undefined,
 ): Promise<DalleMiniTextEncoder> {
-  const { normalizes, ...parts } = await readBart(folder, await readJsonFile(join(folder, 'config.json')), tokenizer);
+  const { normalizes, ...parts } = await readBart(
+    folder,
+    await readJsonFile(join(folder, 'config.json')),
+    tokenizer,
+    undefined,
+  );
   const parameters = new Map<string, TensorData>();
   for (const [name, value] of parts.parameters) parameters.set(name, await readParameter(value));
   const names = (await readdir(folder)).filter((name) => tokenizer !== 'min-dalle' || name !== 'tokenizer.json');

@@ -90,13 +90,33 @@ describe('fromFiles', () => {
     await Promise.all([plain.dispose(), other.dispose()]);
   });
 
-  test('ignores tensors that the hidden states do not need', async () => {
-    const weights = new Map([
-      ...tinyBert.weights,
-      ['pooler.dense.bias', fromFloat32(Float32Array.of(1), [1])] as const,
-    ]);
+  const one = fromFloat32(Float32Array.of(1), [1]);
+
+  test.each([
+    ['', 'pooler.dense.bias'],
+    ['', 'cls.predictions.bias'],
+    ['', 'embeddings.position_ids'],
+    ['bert.', 'cls.predictions.decoder.weight'],
+    ['bert.', 'any_head.weight'],
+    ['0.auto_model.', '2.linear.weight'],
+  ])('ignores what the hidden states do not need: with %j before the names, %s', async (prefix, name) => {
+    const weights = new Map([...renamed((own) => prefix + own), [name, one] as const]);
     const encoder = await load({ weights });
     await encoder.dispose();
+  });
+
+  test.each([
+    'encoder.layer.0.attention.self.distance_embedding.weight',
+    'encoder.layer.0.attention.self.query.lora_A.weight',
+    'encoder.layer.1.output.adapters.bias',
+    'embeddings.projection.weight',
+    'adapter.weight',
+  ])('refuses a tensor that may change the hidden states: %s', async (name) => {
+    for (const prefix of ['', 'bert.']) {
+      if (prefix !== '' && name === 'adapter.weight') continue;
+      const weights = new Map([...renamed((own) => prefix + own), [prefix + name, one] as const]);
+      await expect(load({ weights })).rejects.toThrow(`${prefix}${name} is not a tensor of this model`);
+    }
   });
 
   test.each([0, 17, 2.5])('refuses %d tokens for a model with 16 positions', async (maxLength) => {

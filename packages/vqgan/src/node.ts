@@ -1,19 +1,19 @@
 /** Functions that need a file system: opening a VQ-GAN from its files. */
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { ConfigError, object, readOptions } from '@dalle-mini/core';
 import { exists, readJsonFile, readTextFile } from '@dalle-mini/core/node';
 import { chooseRuntime, type RuntimeOptions, runtimeFields } from '@dalle-mini/graph/onnxruntime';
 import { dequantize } from '@dalle-mini/graph/stored';
-import { type Checkpoint, CheckpointError } from '@dalle-mini/weights';
-import { type HubOptions, hubFields, resolveModelFolder } from '@dalle-mini/weights/hub';
-import { readCheckpointFile } from '@dalle-mini/weights/node';
+import { type Checkpoint, CheckpointError, type ReadOptions, whichField } from '@dalle-mini/weights';
+import { chooseWeights, type HubOptions, hubFields, resolveModelFolder } from '@dalle-mini/weights/hub';
+import { findWeights, readCheckpointFile } from '@dalle-mini/weights/node';
 import { checkVqganConfig, type VqganConfig, vqganPresets } from './config.js';
 import { importVqgan, importVqganConfig } from './published.js';
 import { VqganTokenizer } from './vqgan-tokenizer.js';
 
-export type OpenVqganOptions = HubOptions & RuntimeOptions;
+export type OpenVqganOptions = HubOptions & RuntimeOptions & ReadOptions;
 
-const openFields = object<OpenVqganOptions>({ ...hubFields, ...runtimeFields });
+const openFields = object<OpenVqganOptions>({ ...hubFields, ...runtimeFields, which: whichField });
 
 /** The files of a VQ-GAN that are in different folders or have other names than the usual ones. */
 export interface VqganFiles {
@@ -29,7 +29,8 @@ export interface VqganFiles {
  *
  * - configuration: `config.json`, a `VqganConfig` or one of vqgan-jax; `model.yaml` or `configs/model.yaml`, of Taming;
  * - weights: `model.safetensors`, under Taming's names, as floats of any width or in 8 bits; `flax_model.msgpack`; `last.ckpt` or
- *   `checkpoints/last.ckpt`, of Taming; `detoker.pt`, of min-dalle, which needs no configuration.
+ *   `checkpoints/last.ckpt`, of Taming; `detoker.pt`, of min-dalle, which needs no configuration. A file may be replaced by an index
+ *   and its files. Names may have a prefix, such as `module.`. `which: 'ema'` reads the moving average of a file that has one.
  *
  * @throws ConfigError or CheckpointError if a file is damaged, or the two do not match; FileError if a file cannot be read;
  * HubError if the hub cannot provide it. All name the file and what to do.
@@ -49,11 +50,11 @@ export async function openVqganTokenizer(
   source: string | VqganFiles,
   options: OpenVqganOptions = {},
 ): Promise<VqganTokenizer> {
-  const { runtime, threads, ...hub } = readOptions(openFields, options, 'openVqganTokenizer');
+  const { runtime, threads, which, ...hub } = readOptions(openFields, options, 'openVqganTokenizer');
   const folder = typeof source === 'string' ? await resolveModelFolder(source, vqganFiles, hub) : source;
   hub.signal?.throwIfAborted();
   const files = await filesOf(folder);
-  const { config, weights } = await readVqganFiles(files);
+  const { config, weights } = await readVqganFiles(files, { which });
   hub.signal?.throwIfAborted();
   const parameters = inFile(files.weights, () => dequantize(weights));
   return new VqganTokenizer(config, parameters, {
@@ -70,27 +71,19 @@ const weightsNames = ['model.safetensors', 'flax_model.msgpack', 'last.ckpt', 'c
  */
 export function vqganFiles(listing: readonly { readonly name: string }[]): string[] {
   const names = new Set(listing.map(({ name }) => name));
-  const weights = weightsNames.find((name) => names.has(name)) ?? weightsNames[0]!;
+  const weights = chooseWeights(listing, weightsNames);
   const config = configNames.find((name) => names.has(name));
-  if (config === undefined && weights === 'detoker.pt') return [weights];
-  return [config ?? configNames[0]!, weights];
+  if (config === undefined && weights[0] === 'detoker.pt') return weights;
+  return [config ?? configNames[0]!, ...weights];
 }
 
 /** Finds the files of a folder. If it has none, the first name is the one that an error then reports. */
 async function filesOf(source: string | VqganFiles): Promise<VqganFiles> {
   if (typeof source !== 'string') return source;
-  const first = async (names: readonly string[]) => {
-    for (const name of names) if (await exists(join(source, name))) return name;
-    return undefined;
-  };
-  const [config, weights] = await Promise.all([first(configNames), first(weightsNames)]);
-  return {
-    config:
-      config === undefined && weights === 'detoker.pt'
-        ? vqganPresets['min-dalle']
-        : join(source, config ?? configNames[0]!),
-    weights: join(source, weights ?? weightsNames[0]!),
-  };
+  const weights = await findWeights(source, weightsNames);
+  for (const name of configNames) if (await exists(join(source, name))) return { config: join(source, name), weights };
+  const isMinDalle = basename(weights) === 'detoker.pt';
+  return { config: isMinDalle ? vqganPresets['min-dalle'] : join(source, configNames[0]!), weights };
 }
 
 /**
@@ -99,11 +92,12 @@ async function filesOf(source: string | VqganFiles): Promise<VqganFiles> {
  */
 export async function readVqganFiles(
   source: string | VqganFiles,
+  options: ReadOptions = {},
 ): Promise<{ readonly config: VqganConfig; readonly weights: Checkpoint }> {
   const { config: given, weights } = await filesOf(source);
   // The configuration first: a wrong one is refused before memory is taken.
   const config = typeof given === 'string' ? await readVqganConfig(given) : checkVqganConfig(given);
-  const { tensors } = await readCheckpointFile(weights);
+  const { tensors } = await readCheckpointFile(weights, options);
   return { config, weights: inFile(weights, () => importVqgan(tensors, config)) };
 }
 

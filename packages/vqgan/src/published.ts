@@ -18,7 +18,7 @@ import {
 } from '@dalle-mini/core';
 import type { Shape } from '@dalle-mini/graph';
 import { matchParameters } from '@dalle-mini/graph/stored';
-import { type Checkpoint, CheckpointError, type StoredTensor, transposeInPlace } from '@dalle-mini/weights';
+import { type Checkpoint, CheckpointError, findModel, type StoredTensor, transposeInPlace } from '@dalle-mini/weights';
 import { checkVqganConfig, type VqganConfig, vqganSizeFields } from './config.js';
 import { vqganParameters } from './vqgan.js';
 
@@ -211,8 +211,8 @@ function checkExportable(config: VqganConfig): void {
 
 /**
  * Takes the parameters of a VQ-GAN out of a checkpoint in any published layout. Returns its tensors under the names and in the layouts of
- * `vqganParameters`, quantized ones with all their parts. Tensors that only training needs stay in `checkpoint`; so do those of the encoder
- * if the model has only the decoder.
+ * `vqganParameters`, quantized ones with all their parts. Names may have a prefix, such as `module.` or `first_stage_model.`: see
+ * `findModel`. Tensors that only training needs stay in `checkpoint`; so do those of the encoder if the model has only the decoder.
  *
  * No memory is copied: the returned tensors are removed from `checkpoint`, and flax's kernels, `[height, width, in, out]`, are transposed in
  * place.
@@ -221,14 +221,16 @@ function checkExportable(config: VqganConfig): void {
  */
 export function importVqgan(checkpoint: Checkpoint, config: VqganConfig): Checkpoint {
   const declared = vqganParameters(config);
-  const names = new Map(
-    [...declared].flatMap(([name, { shape }]) => publishedNames(name, shape).map((published) => [published, name])),
+  const published = [...declared].map(([name, { shape }]) => [name, publishedNames(name, shape)] as const);
+  const names = new Map(published.flatMap(([name, others]) => others.map((other) => [other, name] as const)));
+  const { prefix, tensors } = findModel(
+    checkpoint,
+    published.map(([name, others]) => [name, ...others]),
   );
   const parameters: Checkpoint = new Map();
-  for (const [published, tensor] of [...checkpoint]) {
-    const path = published.replace(/^params\//, '');
+  for (const [path, tensor] of tensors) {
     if (trainingOnly.test(path) || (config.decoderOnly && encoderOnly.test(path))) continue;
-    checkpoint.delete(published);
+    checkpoint.delete(prefix + path);
     parameters.set(names.get(path) ?? path, path.endsWith('/kernel') ? toOihw(tensor) : tensor);
   }
   if (!config.decoderOnly && ![...parameters.keys()].some((name) => encoderOnly.test(name)))

@@ -275,6 +275,24 @@ describe('importVqgan', () => {
     }
   });
 
+  test.each(['module.', '_orig_mod.', 'model.', 'vqgan.', 'first_stage_model.', 'model.module.'])(
+    'finds a model under %s',
+    async (prefix) => {
+      const { config, checkpoint } = await release('taming');
+      const named = (): Checkpoint =>
+        new Map([
+          ...[...checkpoint].map(([name, tensor]) => [prefix + name, tensor] as const),
+          ['cond_stage_model.weight', checkpoint.get('decoder.conv_in.bias')!],
+        ]);
+      const left = named();
+      const taken = importVqgan(left, config);
+      expect(taken).toEqual(importVqgan((await release('taming')).checkpoint, config));
+      expect([...left.keys()].filter((name) => !/loss\.|cond_stage/.test(name))).toEqual([]);
+      const more = named().set(`${prefix}decoder.gamma`, checkpoint.get('decoder.conv_in.bias')!);
+      expect(() => importVqgan(more, config)).toThrow('decoder.gamma is not a tensor of this model');
+    },
+  );
+
   test('names a tensor that is missing, of another shape, or not known', async () => {
     const config = (await release('taming')).config;
     const failure = async (change: (checkpoint: Checkpoint) => void) => {

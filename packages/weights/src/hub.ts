@@ -1,5 +1,6 @@
 /** Downloads models of the Hugging Face hub, and uploads them. */
 export { huggingFaceFiles } from './files/hugging-face-folder.js';
+export { chooseWeights } from './files/weights-files.js';
 export { type DownloadedModel, type DownloadOptions, downloadModel } from './hub/download-model.js';
 export { HubError } from './hub/error.js';
 export type { HubFile } from './hub/listing.js';

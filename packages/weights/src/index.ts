@@ -6,6 +6,7 @@ export { readSafetensors, type Safetensors } from './formats/safetensors/reader.
 export { type SafetensorsWriteOptions, writeSafetensors } from './formats/safetensors/writer.js';
 export type { WhichWeights } from './formats/which.js';
 export { transposeInPlace } from './tensors/axis-order.js';
+export { findModel, type ModelTensors } from './tensors/model-tensors.js';
 export {
   type Checkpoint,
   fromFloat32,

@@ -7,3 +7,4 @@ export {
   writeFlaxCheckpointFile,
 } from './files/checkpoint-file.js';
 export { type HuggingFaceModel, readHuggingFaceFolder } from './files/hugging-face-folder.js';
+export { findWeights } from './files/weights-files.js';

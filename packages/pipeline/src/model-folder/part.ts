@@ -220,9 +220,8 @@ export async function openPart<Config>(folder: string, kind: PartKind<Config>): 
   await setImmediate();
   const declared = kind.parameters(config);
   const parameters = await inFile(path, async () => {
-    const tensors = [...matchParameters(declared, located).values()].flatMap(({ parts }) =>
-      parts.map(({ tensor }) => tensor),
-    );
+    const matches = matchParameters(declared, located, { isUnneeded: () => false });
+    const tensors = [...matches.values()].flatMap(({ parts }) => parts.map(({ tensor }) => tensor));
     return bindParameters(declared, stayInFile(tensors) ? located : await readTensors(path));
   });
   return { config, parameters };

@@ -88,7 +88,7 @@ export async function openTextEncoder(
 /** Locates the weights of a text encoder in their file, or reads them if they cannot stay there. */
 async function openWeights(path: string): Promise<ReadonlyMap<string, CheckpointTensor>> {
   // Other formats may store tensors differently: Flax transposes matrices.
-  if (!path.endsWith('.safetensors')) return readTensors(path);
+  if (!/\.safetensors(\.index\.json)?$/.test(path)) return readTensors(path);
   const located = await locateTensors(path);
   // Integer tensors are counts and positions, not weights.
   const weights = [...located].filter(([, { dtype }]) => dtype === 'I8' || /F/.test(dtype));

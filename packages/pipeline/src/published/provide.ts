@@ -4,12 +4,13 @@ import { copyFile, readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Progress, SamplingOptions } from '@dalle-mini/core';
 import { isFolder, recoverFolder } from '@dalle-mini/core/node';
-import { type DecoderConfig, importDecoder, importDecoderConfig } from '@dalle-mini/decoder';
+import { type DecoderConfig, decoderParameters, importDecoder, importDecoderConfig } from '@dalle-mini/decoder';
 import type { CompiledModelCache } from '@dalle-mini/graph/onnxruntime';
-import { type BartConfig, importTextEncoder, importTextEncoderConfig } from '@dalle-mini/text-encoder';
+import { matchParameters } from '@dalle-mini/graph/stored';
+import { type BartConfig, bartParameters, importTextEncoder, importTextEncoderConfig } from '@dalle-mini/text-encoder';
 import { neededTokenizerFiles, wordsFile } from '@dalle-mini/text-encoder/node';
 import { readVqganFiles } from '@dalle-mini/vqgan/node';
-import type { Checkpoint } from '@dalle-mini/weights';
+import { type Checkpoint, findModel, fromFloat32 } from '@dalle-mini/weights';
 import { type DownloadOptions, downloadModel, type HubOptions } from '@dalle-mini/weights/hub';
 import { locateTensors } from '@dalle-mini/weights/node';
 import type { Dtype } from '../model-folder/dtype.js';
@@ -49,7 +50,7 @@ const publishedVqgan = {
 };
 
 /** Increase it when the conversion changes: models are converted again. */
-const conversionVersion = 1;
+const conversionVersion = 2;
 
 /** A model folder and, if it is a converted one, the cache of its compiled graphs. */
 export interface ProvidedModel {
@@ -228,27 +229,31 @@ async function openMinDalle(
   const [encoderPath, decoderPath] = [join(folder, 'encoder.pt'), join(folder, 'decoder.pt')];
   // Only the shapes of the weights show the sizes. Heads have 64 channels in both published models.
   const [encoder, decoder] = await Promise.all([sizesOf(encoderPath), sizesOf(decoderPath)]);
-  const block = ({ width, layers, feedForwardWidth }: Sizes) => ({
+  const block = ({ width, layers, feedForwardWidth, hasScales }: Sizes) => ({
     width,
     layers,
     heads: width / 64,
     feedForwardWidth,
+    ...(hasScales ? { forceNormScale: true } : {}),
   });
   const textEncoder: BartConfig = { vocabularySize: encoder.rows, maxLength: encoder.positions, ...block(encoder) };
+  const decoderConfig: DecoderConfig = {
+    vocabularySize: 2 ** 14,
+    // As in its code, which begins with the last image token.
+    beginToken: 2 ** 14 - 1,
+    paddedVocabularySize: decoder.rows,
+    gridSize: Math.sqrt(decoder.positions),
+    ...block(decoder),
+    textWidth: encoder.width,
+    textLength: encoder.positions,
+  };
   return {
     tokenizer: 'min-dalle',
     tokenizerFiles: ['vocab.json', 'merges.txt'],
     textEncoder,
-    decoder: {
-      vocabularySize: 2 ** 14,
-      paddedVocabularySize: decoder.rows,
-      gridSize: Math.sqrt(decoder.positions),
-      ...block(decoder),
-      textWidth: encoder.width,
-      textLength: encoder.positions,
-    },
-    importTextEncoder: () => readTensors(encoderPath),
-    importDecoder: () => readTensors(decoderPath),
+    decoder: decoderConfig,
+    importTextEncoder: () => readMinDalle(encoderPath, bartParameters(textEncoder)),
+    importDecoder: () => readMinDalle(decoderPath, decoderParameters(decoderConfig)),
     vqgan: async () => {
       if (options.vqgan !== undefined) return findVqgan(options);
       return names.includes('detoker.pt') ? folder : join(dirname(folder), 'vqgan');
@@ -264,23 +269,61 @@ interface Sizes {
   readonly width: number;
   readonly layers: number;
   readonly feedForwardWidth: number;
+  /** Whether norms that linear layers follow have scales, as min-dalle's code has, but not the published model. */
+  readonly hasScales: boolean;
 }
+
+/** Names that the encoder and the decoder of min-dalle have. */
+const minDalleMatrices = {
+  tokens: 'embed_tokens.weight',
+  positions: 'embed_positions.weight',
+  feedForward: 'layers.0.glu.fc0.weight',
+};
 
 /** Reads the sizes of an encoder or a decoder of min-dalle from the shapes of its tensors. */
 async function sizesOf(path: string): Promise<Sizes> {
-  const tensors = await inFile(path, () => locateTensors(path));
+  const { tensors } = await inFile(path, async () =>
+    findModel(
+      await locateTensors(path),
+      Object.values(minDalleMatrices).map((name) => [name]),
+    ),
+  );
   const shape = (name: string) => {
     const tensor = tensors.get(name);
     if (tensor?.shape.length !== 2)
       throw new ModelFolderError(`${path}: the matrix ${name} of min-dalle is missing. Download the file again.`);
     return tensor.shape as readonly [number, number];
   };
-  const [rows, width] = shape('embed_tokens.weight');
-  const [positions] = shape('embed_positions.weight');
-  const [feedForwardWidth] = shape('layers.0.glu.fc0.weight');
+  const [rows, width] = shape(minDalleMatrices.tokens);
+  const [positions] = shape(minDalleMatrices.positions);
+  const [feedForwardWidth] = shape(minDalleMatrices.feedForward);
   let layers = 1;
   while (tensors.has(`layers.${layers}.glu.fc0.weight`)) layers++;
-  return { rows, positions, width, layers, feedForwardWidth };
+  const hasScales = [...tensors.keys()].some((name) => optionalScale.test(name));
+  return { rows, positions, width, layers, feedForwardWidth, hasScales };
+}
+
+/** Scales that the published model does not have, because linear layers follow, which can scale too. */
+const optionalScale = /(^|\.)(pre_(self|encoder)_attn_layer_norm|glu\.ln[01]|final_ln)\.weight$/;
+
+/**
+ * Reads an encoder or a decoder of min-dalle. Scales that the file does not have are 1, as in min-dalle's code.
+ *
+ * @throws ModelFolderError that names tensors which the model does not have.
+ */
+async function readMinDalle(path: string, declared: ReadonlyMap<string, { readonly shape: readonly number[] }>) {
+  return inFile(path, async () => {
+    const { tensors } = findModel(
+      await readTensors(path),
+      [...declared.keys()].map((name) => [name]),
+    );
+    for (const [name, { shape }] of declared) {
+      if (optionalScale.test(name) && !tensors.has(name))
+        tensors.set(name, fromFloat32(new Float32Array(shape[0]!).fill(1), shape));
+    }
+    matchParameters(declared, tensors, { isUnneeded: () => false });
+    return tensors;
+  });
 }
 
 /** Finds or downloads the VQ-GAN of the options, or the published one. */

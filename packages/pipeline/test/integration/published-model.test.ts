@@ -188,8 +188,17 @@ describe('a model of min-dalle', () => {
     await writeFile(file('vocab.json'), JSON.stringify(vocab));
     await writeFile(file('merges.txt'), merges);
     // The format of a file is recognized by its content, so these can be safetensors files.
-    await writeCheckpointFile(file('encoder.pt'), stored(initializeParameters(bartParameters(textEncoder), 1)));
-    await writeCheckpointFile(file('decoder.pt'), stored(initializeParameters(decoderParameters(decoder), 2)));
+    const scales = (config: object) => ({ ...config, forceNormScale: true }) as never;
+    const encoderWeights = stored(initializeParameters(bartParameters(scales(textEncoder)), 1));
+    // Scales that are missing are 1.
+    encoderWeights.delete('layers.0.glu.ln0.weight');
+    await writeCheckpointFile(file('encoder.pt'), encoderWeights);
+    const decoderWeights = stored(initializeParameters(decoderParameters(decoder), 2));
+    // Names of DataParallel.
+    await writeCheckpointFile(
+      file('decoder.pt'),
+      new Map([...decoderWeights].map(([name, tensor]) => [`module.${name}`, tensor])),
+    );
     await writeVqgan(at('large'), randomVqgan(16384));
 
     const model = await fromPretrained(at('min', 'dalle_bart_mini'), { threads: 1, vqgan: at('large') });
@@ -198,6 +207,19 @@ describe('a model of min-dalle', () => {
     const [picture] = await model.generate('hdvo', { seed: 1 });
     expect(picture!.tokens).toHaveLength(16);
     await model.dispose();
+    const [converted] = await readdir(file('converted'));
+    const configOf = async (part: string) =>
+      JSON.parse(await readFile(join(file('converted'), converted!, part, 'config.json'), 'utf8'));
+    expect(await configOf('text-encoder')).toMatchObject({ forceNormScale: true });
+    expect(await configOf('decoder')).toMatchObject({ beginToken: 16383, vocabularySize: 16384 });
+    expect(await configOf('decoder')).not.toHaveProperty('forceNormScale');
+
+    await writeCheckpointFile(
+      file('decoder.pt'),
+      new Map([...decoderWeights, ['layers.0.glu.ln2.weight', decoderWeights.get('final_ln.bias')!]]),
+    );
+    const refused = await failure(fromPretrained(at('min', 'dalle_bart_mini'), { threads: 1, vqgan: at('large') }));
+    expect(refused.message).toMatch(/decoder\.pt: .*layers\.0\.glu\.ln2\.weight is not a tensor of this model/);
 
     const error = await failure(fromPretrained(at('min', 'dalle_bart_mini'), { threads: 1 }));
     expect(error.message).toContain(at('min', 'vqgan'));

@@ -70,22 +70,60 @@ export const bertNames: Readonly<Record<BertFamily, BertNames>> = {
   },
 };
 
-/** Possible prefixes of parameter names: none in files of the bare model, its name in files of a model with a head. */
-const prefixes: Readonly<Record<BertFamily, readonly string[]>> = {
-  bert: ['', 'bert.'],
-  roberta: ['', 'roberta.'],
-  distilbert: ['', 'distilbert.'],
-  bart: ['', 'encoder.', 'model.encoder.'],
-};
-
 /**
  * Lists the possible names of a parameter of `bert` in published files of a family: PyTorch's, TensorFlow's and Flax's.
+ * Files of a model with a head have them after a prefix, such as `bert.`.
+ *
+ * @param isWhole Whether the file of a BART has its decoder too, whose parameters have the same names.
  */
-export function releasedNames(family: BertFamily, parameter: string): string[] {
-  const names = prefixes[family].map((prefix) => prefix + parameter);
+export function releasedNames(family: BertFamily, parameter: string, isWhole: boolean): string[] {
+  const names = [family === 'bart' && isWhole ? `encoder.${parameter}` : parameter];
   // The encoder and decoder of BART share one table, which most files have only once.
-  if (family === 'bart' && parameter === 'embed_tokens.weight') names.push('shared.weight', 'model.shared.weight');
+  if (family === 'bart' && parameter === 'embed_tokens.weight') names.push('shared.weight');
   return [...names, ...names.map(tensorFlowName), ...names.flatMap(flaxNames)];
+}
+
+/** Checks whether a file of a BART has more than the encoder. */
+export function isWholeBart(names: Iterable<string>): boolean {
+  return [...names].some((name) => /(^|[./])encoder[./]/.test(name));
+}
+
+/** The parts of a model of each family that compute the hidden states, as the beginnings of names. */
+const encoders: Readonly<Record<BertFamily, RegExp>> = {
+  bert: /^(embeddings|encoder)[./]/,
+  roberta: /^(embeddings|encoder)[./]/,
+  distilbert: /^(embeddings|transformer)[./]/,
+  bart: /^(encoder|layers|layernorm_embedding|embed_tokens|embed_positions)[./]/,
+};
+
+/** Parts that compute something from the hidden states: poolers, heads, and the decoder of BART. */
+const outputs = new RegExp(
+  `^(${[
+    'pooler|cls|classifier|classification_head|lm_head|qa_outputs|score|pre_classifier|predictions',
+    'vocab_transform|vocab_layer_norm|vocab_projector|generator_\\w+|discriminator_\\w+|decoder|shared',
+  ].join('|')})[./]|^final_logits_bias$`,
+);
+
+/** Buffers that follow from the configuration. */
+const buffers = /(^|[./])(position_ids|token_type_ids|embed_positions[./](_float_tensor|weights)|version)$/;
+
+/**
+ * Checks whether a tensor of a published file does not change the hidden states. Other tensors of the encoder, such as
+ * those of adapters, and tensors next to it that are not known, could.
+ */
+export function isUnneeded(
+  {
+    family = 'bert',
+    sinusoidalPositions,
+  }: { family?: BertFamily | undefined; sinusoidalPositions?: boolean | undefined },
+  name: string,
+): boolean {
+  if (buffers.test(name)) return true;
+  // Sines and cosines, which are computed.
+  if (sinusoidalPositions && /^embeddings[./]position_embeddings[./]/.test(name)) return true;
+  if (encoders[family].test(name)) return false;
+  // In a file of a model with a head, its own name comes before its parameters, and the rest is the head.
+  return outputs.test(name);
 }
 
 /** Old checkpoints of BERT were converted from TensorFlow and keep its names for the weights of norms. */

@@ -4,6 +4,7 @@ import type { Tensor } from '@dalle-mini/graph';
 import {
   type Checkpoint,
   CheckpointError,
+  findModel,
   fromFloat32,
   type StoredTensor,
   toFloat32,
@@ -35,9 +36,21 @@ export function importTransformer(
     [...parameters].map(([name, { shape }]) => [publishedName(name, shape, kind, config), name] as const),
   );
   const taken: Checkpoint = new Map();
-  for (const [name, tensor] of [...published]) {
-    const path = name.replace(/^params\//, '');
-    if (!isOfStack(path, kind)) continue;
+  // Layers may be stacked.
+  const { prefix, tensors } = findModel(
+    published,
+    [...names.keys()].map((name) => [name, name.replace(/(Layer)_\d+\//, '$1s/')]),
+  );
+  for (const [path, tensor] of tensors) {
+    if (!isOfStack(path, kind)) {
+      // A parameter is in a module. Numbers next to the modules, such as the step, are of training.
+      const isParameter = path.includes('/') || path === 'final_logits_bias';
+      if (!isParameter || isOfStack(path, kind === 'encoder' ? 'decoder' : 'encoder')) continue;
+      throw new CheckpointError(
+        `The published model has ${path}, which is of neither the encoder nor the decoder, and may change what they compute. Use the checkpoint that belongs to this config.json.`,
+      );
+    }
+    const name = prefix + path;
     published.delete(name);
     for (const [full, part] of eachLayer(path, tensor)) {
       const current = names.get(full);

@@ -2,8 +2,7 @@ import { join } from 'node:path';
 import { exists, readJsonFile, readTextFile } from '@dalle-mini/core/node';
 import type { Checkpoint } from '../tensors/stored-tensor.js';
 import { readCheckpointFile } from './checkpoint-file.js';
-import { chooseShards, isIndex } from './shards.js';
-import { fileNames, otherWeights } from './weights-files.js';
+import { chooseWeights, findWeights } from './weights-files.js';
 
 /** The content of a Hugging Face model. */
 export interface HuggingFaceModel<Weights = Checkpoint> {
@@ -20,8 +19,7 @@ export interface HuggingFaceModel<Weights = Checkpoint> {
 }
 
 /** The first of these files that a folder has is read. */
-const wholeFiles = ['model.safetensors', 'pytorch_model.bin', 'flax_model.msgpack'];
-const weightsFiles = wholeFiles.flatMap((name) => [name, `${name}.index.json`]);
+const weightsFiles = ['model.safetensors', 'pytorch_model.bin', 'flax_model.msgpack'];
 const vocabularyFiles = ['tokenizer.json', 'vocab.json', 'vocab.txt'];
 
 /**
@@ -38,20 +36,16 @@ export async function readHuggingFaceFolder<Weights = Checkpoint>(
   readWeights: (path: string) => Promise<Weights | Checkpoint> = readTensors,
 ): Promise<HuggingFaceModel<Weights | Checkpoint>> {
   const tokenizerConfigPath = join(folder, 'tokenizer_config.json');
-  const [vocabulary, weightsName, hasTokenizerConfig] = await Promise.all([
+  const [vocabulary, weightsPath, hasTokenizerConfig] = await Promise.all([
     first(folder, vocabularyFiles),
-    first(folder, weightsFiles),
+    findWeights(folder, weightsFiles),
     exists(tokenizerConfigPath),
   ]);
-  if (!(await exists(join(folder, weightsName)))) {
-    const error = otherWeights(await fileNames(folder), folder, wholeFiles);
-    if (error !== undefined) throw error;
-  }
   const [config, tokenizer, tokenizerConfig, weights] = await Promise.all([
     readJsonFile(join(folder, 'config.json')),
     readTokenizer(folder, vocabulary),
     hasTokenizerConfig ? readJsonFile(tokenizerConfigPath) : undefined,
-    readWeights(join(folder, weightsName)),
+    readWeights(weightsPath),
   ]);
   return { config, tokenizer, ...(tokenizerConfig ? { tokenizerConfig } : {}), weights };
 }
@@ -69,16 +63,12 @@ async function readTensors(path: string): Promise<Checkpoint> {
 export function huggingFaceFiles(listing: readonly { readonly name: string }[]): string[] {
   const names = new Set(listing.map(({ name }) => name));
   const vocabulary = vocabularyFiles.find((name) => names.has(name)) ?? vocabularyFiles[0]!;
-  const weights = weightsFiles.find((name) => names.has(name));
-  const error = weights === undefined && otherWeights([...names], 'The repository', wholeFiles);
-  if (error) throw error;
   return [
     'config.json',
     vocabulary,
     ...(vocabulary === 'vocab.json' ? ['merges.txt'] : []),
     ...(names.has('tokenizer_config.json') ? ['tokenizer_config.json'] : []),
-    weights ?? weightsFiles[0]!,
-    ...(weights !== undefined && isIndex(weights) ? chooseShards(names, weights) : []),
+    ...chooseWeights(listing, weightsFiles),
   ];
 }
 

@@ -1,6 +1,8 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { exists } from '@dalle-mini/core/node';
 import { CheckpointError } from '../errors/checkpoint-error.js';
+import { chooseShards, isIndex } from './shards.js';
 
 /** Files of weights that are not read, what they are, and what to do. The first that a model has is named. */
 const unreadable: readonly (readonly [name: RegExp, what: string, action: string])[] = [
@@ -34,13 +36,44 @@ const unreadable: readonly (readonly [name: RegExp, what: string, action: string
   ],
 ];
 
+/** Puts the index of each file after it, as in `model.safetensors.index.json`. */
+const withIndexes = (names: readonly string[]) => names.flatMap((name) => [name, `${name}.index.json`]);
+
+/**
+ * Returns the path of a model's weights: of the first of some files that its folder has, or of the index of several
+ * files that replace it. If there is none, it is the path of the first file, for an error to name.
+ *
+ * @throws CheckpointError if the folder has weights of another program only.
+ */
+export async function findWeights(folder: string, names: readonly string[]): Promise<string> {
+  for (const name of withIndexes(names)) if (await exists(join(folder, name))) return join(folder, name);
+  const error = otherWeights(await fileNames(folder), folder, names);
+  if (error !== undefined) throw error;
+  return join(folder, names[0]!);
+}
+
+/**
+ * Chooses the files of a model's weights, of those that a repository has: the first of some files, or an index and its
+ * files. If there is none, the first file, for an error to name.
+ *
+ * @throws CheckpointError if the repository has only weights of another program, or lacks some of several files.
+ */
+export function chooseWeights(listing: readonly { readonly name: string }[], names: readonly string[]): string[] {
+  const all = listing.map(({ name }) => name);
+  const chosen = withIndexes(names).find((name) => all.includes(name));
+  if (chosen !== undefined) return isIndex(chosen) ? [chosen, ...chooseShards(all, chosen)] : [chosen];
+  const error = otherWeights(all, 'The repository', names);
+  if (error !== undefined) throw error;
+  return [names[0]!];
+}
+
 /**
  * Explains why a model has none of the files of weights that are read.
  *
  * @param where The folder or the name of the model, for the message.
  * @returns The error if the model has weights of another program; undefined otherwise.
  */
-export function otherWeights(
+function otherWeights(
   names: readonly string[],
   where: string,
   expected: readonly string[],
@@ -57,7 +90,7 @@ export function otherWeights(
 }
 
 /** Lists the names of a folder's files, and of those in its folder `onnx`; none if it cannot be read. */
-export async function fileNames(folder: string): Promise<string[]> {
+async function fileNames(folder: string): Promise<string[]> {
   const [names, graphs] = await Promise.all(
     [folder, join(folder, 'onnx')].map((path) => readdir(path).catch((): string[] => [])),
   );

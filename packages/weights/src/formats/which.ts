@@ -22,6 +22,16 @@ export function isTrainingKey(key: string): boolean {
   );
 }
 
+/**
+ * The key of training as the first part of a tensor's name. Fewer than {@link isTrainingKey}: a module of the model may
+ * have any name.
+ */
+export function isTrainingPart(key: string): boolean {
+  return /^(optimizers?|optimizer_states?|optimizer_state_dict|opt_state|lr_schedulers?|grad_scaler|loss|discriminator)$/.test(
+    key,
+  );
+}
+
 /** The first part of a name of nested keys. */
 export function firstKey(name: string): string {
   return /^[^./]*/.exec(name)![0];
@@ -38,7 +48,7 @@ export function firstKey(name: string): string {
 export function selectWeights(names: Iterable<string>, which: WhichWeights): Map<string, string> {
   const all = [...names];
   const averages = all.filter((name) => name.length > firstKey(name).length && isAverageKey(firstKey(name)));
-  const others = all.filter((name) => !isAverageKey(firstKey(name)) && !isTrainingKey(firstKey(name)));
+  const others = all.filter((name) => !isAverageKey(firstKey(name)) && !isTrainingPart(firstKey(name)));
   if (which === 'model') {
     const kept = others.length > 0 ? others : averages;
     return new Map(kept.map((name) => [name, name]));
