@@ -11,10 +11,10 @@ export {
 } from './sampler.js';
 export { type DatasetReport, summarizeReport } from './scan/report.js';
 export type { ScanOptions, ScanProgress } from './scan/scan.js';
-export { openImageFolder } from './sources/image-folder.js';
+export { type ImageFolderOptions, type ListImageFolderOptions, openImageFolder } from './sources/image-folder.js';
 export type { Omission, OmissionReason } from './sources/listing.js';
 export type { FileDataset, OpenOptions } from './sources/open-dataset.js';
-export { openWebDataset } from './sources/web-dataset.js';
+export { type ListWebDatasetOptions, openWebDataset, type WebDatasetOptions } from './sources/web-dataset.js';
 export { subset } from './subset.js';
 export { type OpenTokenShardsOptions, openTokenShards, type TokenDataset } from './token-shards/read.js';
 export type { TokenSample } from './token-shards/shard.js';

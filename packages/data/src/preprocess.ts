@@ -2,6 +2,7 @@ import type { Fields, RgbImage } from '@dalle-mini/core';
 import { boolean, integer, object, oneOf, optional, readOptions, seedField, uniform } from '@dalle-mini/core';
 import sharp from 'sharp';
 import { DataError } from './data-error.js';
+import { convertAction, recognize } from './image-formats.js';
 
 export interface PreprocessOptions {
   /** Width and height of the result in pixels, 1 to 8192. */
@@ -79,7 +80,9 @@ export async function preprocessImage(
     const along = (axis: string) => (crop === 'random' ? uniform('crop', axis, seed) : 0.5);
     const left = Math.floor(along('x') * (width - imageSize + 1));
     const top = Math.floor(along('y') * (height - imageSize + 1));
-    let pipeline = source
+    // A drawing is rendered at the size that it is needed at, so that its lines are sharp.
+    const drawing = metadata.format === 'svg' && scale > 1;
+    let pipeline = (drawing ? sharp(encoded, { failOn: 'error', density: Math.min(72 * scale, 100_000) }) : source)
       .autoOrient()
       .resize(width, height, { fit: 'fill' })
       .extract({ left, top, width: imageSize, height: imageSize })
@@ -92,11 +95,15 @@ export async function preprocessImage(
     if (info.channels !== 3) throw new Error(`the decoded image must have 3 channels, not ${info.channels}`);
     return { width: imageSize, height: imageSize, data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
   } catch (error) {
-    const reason = (error as Error).message.split('\n')[0];
-    throw new DataError(`Cannot decode the image ${name}: ${reason}. Replace the file or remove it from the dataset.`, {
-      cause: error,
-    });
+    throw new DataError(`Cannot decode the image ${name}: ${reasonOf(error as Error, encoded)}`, { cause: error });
   }
+}
+
+function reasonOf({ message }: Error, encoded: Uint8Array): string {
+  const found = recognize(encoded);
+  if (found?.kind === 'format') return `it is a ${found.name} file, which cannot be read. ${convertAction}`;
+  const reason = found ? `it is ${found.name}` : message.split('\n')[0]!.slice(0, 200);
+  return `${reason}. Replace the file or remove it from the dataset.`;
 }
 
 /** The fields of {@link PreprocessOptions}. */

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OptionError } from '@dalle-mini/core';
 import { temporaryFolder } from '@dalle-mini/testing/folders';
@@ -113,7 +113,7 @@ describe('openImageFolder', () => {
     async (line) => {
       const folder = await folderWith({ 'a.png': 'x', 'metadata.jsonl': `\n${line}` });
       await expect(openImageFolder(folder, options)).rejects.toThrow(
-        /metadata\.jsonl, line 2: (the text|file_name) .*must be a .*\. Write a line such as/,
+        /metadata\.jsonl, line 2: (the text|file_name) .*must be a .*\. Write a line such as|line 2: file_name is missing\. Write a line/,
       );
     },
   );
@@ -164,12 +164,19 @@ describe('openImageFolder', () => {
       execFileSync('mkfifo', [join(folder, name)]);
     }
     await expect(openImageFolder(folder, options)).rejects.toThrow(
-      /captions\.json: it is a pipe or a device, not a file\. Check the path/,
+      /a\.png is a pipe, a socket or a device, not a file/,
     );
-    await rm(join(folder, 'captions.json'));
-    await expect(openImageFolder(folder, options)).rejects.toThrow(/a\.txt: it is a pipe or a device/);
-    await writeFile(join(folder, 'captions.json'), '{"a.png": "x"}');
-    await expect(openImageFolder(folder, options)).rejects.toThrow(/a\.png: it is a pipe or a device/);
+    await writeFile(join(folder, 'c.jpg'), await twoColoredPng(8, 8, red, red));
+    await writeFile(join(folder, 'metadata.jsonl'), '{"file_name": "c.jpg", "text": "red"}\n{"file_name": "a.png"}');
+    const dataset = await openImageFolder(folder, { ...options, onReport: () => undefined });
+    expect([dataset.length, (await dataset.get(0)).captions]).toEqual([1, ['red']]);
+    expect(dataset.report.omissions.map(({ key, reason }) => [key, reason])).toEqual([
+      ['a.png', 'not-a-file'],
+      ['a.txt', 'not-a-file'],
+      ['b.txt', 'not-a-file'],
+      ['captions.json', 'not-a-file'],
+      ['b.png', 'not-listed'],
+    ]);
   });
 
   test('names a corrupt image, and refuses an index out of range', async () => {

@@ -2,7 +2,6 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
-import { gzipSync } from 'node:zlib';
 import { temporaryFolder } from '@dalle-mini/testing/folders';
 import { type Header, pack } from 'tar-stream';
 import { describe, expect, test } from 'vitest';
@@ -142,8 +141,10 @@ describe('openWebDataset', () => {
   test('refuses files that are damaged, compressed or not an archive', async () => {
     const path = await tarWith([['a.png', redPng]]);
     const bytes = await readFile(path);
-    await writeFile(path, gzipSync(bytes));
-    await expect(openWebDataset(path, options)).rejects.toThrow(/must be an uncompressed tar archive\. Decompress it/);
+    await writeFile(path, Buffer.concat([Buffer.from('28b52ffd', 'hex'), bytes]));
+    await expect(openWebDataset(path, options)).rejects.toThrow(
+      /compressed with Zstandard\. Decompress it with zstd -d/,
+    );
     bytes[3]! ^= 1;
     await writeFile(path, bytes);
     await expect(openWebDataset(path, options)).rejects.toThrow(

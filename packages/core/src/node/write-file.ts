@@ -25,7 +25,7 @@ export async function makeFolder(path: string): Promise<void> {
  */
 export async function writeFileAtomically(
   path: string,
-  content: string | Uint8Array | Iterable<Uint8Array>,
+  content: string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
 ): Promise<void> {
   const parts =
     typeof content === 'string'
@@ -40,7 +40,7 @@ export async function writeFileAtomically(
     try {
       const file = await open(temporary, 'wx');
       try {
-        for (const part of parts) await writeFully(file, part);
+        for await (const part of parts) await writeFully(file, part);
         await file.sync();
       } finally {
         await file.close();

@@ -3,7 +3,7 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { makeFolder, readTextIfPresent, writeFileAtomically } from '@dalle-mini/core/node';
 import sharp from 'sharp';
-import type { SourceFile } from '../sources/listing.js';
+import type { OmissionReason, SourceFile } from '../sources/listing.js';
 
 /** What decoding an image file has shown. */
 export interface ImageCheck {
@@ -11,6 +11,7 @@ export interface ImageCheck {
   readonly image: string;
   /** The message of the error, if the image cannot be used. */
   readonly problem?: string | undefined;
+  readonly reason?: OmissionReason | undefined;
 }
 
 /** A line of the cache file: an image file as it was when it was checked. */
@@ -61,9 +62,9 @@ export class ImageChecks {
     return known?.size === size && known.modified === modified && known.offset === offset ? known : undefined;
   }
 
-  add({ name, size, modified, offset }: SourceFile, { image, problem }: ImageCheck): void {
+  add({ name, size, modified, offset }: SourceFile, { image, problem, reason }: ImageCheck): void {
     this.fresh++;
-    this.checks.set(name, { name, size, modified, offset, image, problem });
+    this.checks.set(name, { name, size, modified, offset, image, problem, reason });
   }
 
   /**

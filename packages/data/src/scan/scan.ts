@@ -14,7 +14,7 @@ import { FileError } from '@dalle-mini/core/node';
 import { hashOf } from '../content-hash.js';
 import { preprocessImage } from '../preprocess.js';
 import { type Listing, type Omission, type OmissionReason, SampleError, type SourceEntry } from '../sources/listing.js';
-import { readCaptions, readSourceFile } from '../sources/open-listing.js';
+import { readCaptions, readImage } from '../sources/open-listing.js';
 import { type ImageCheck, ImageChecks } from './image-checks.js';
 import type { DatasetReport } from './report.js';
 
@@ -46,10 +46,10 @@ export interface ScanOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Number of scanned samples. */
+/** Number of scanned samples, or before that of archives whose headers were read. */
 export interface ScanProgress extends Progress {
   readonly stage: 'scan';
-  readonly unit: 'samples';
+  readonly unit: 'samples' | 'files';
 }
 
 export const scanFields: Fields<ScanOptions> = {
@@ -82,7 +82,7 @@ const systemFaults: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOMEM',
  * @throws FileError if the system fails or the results cannot be written; the reason of `signal` if it aborts.
  */
 export async function scanListing(listing: Listing, options: ScanOptions): Promise<ScannedSample[]> {
-  const { entries, source } = listing;
+  const { entries, source, encoding } = listing;
   const { scanFolder, onProgress, signal } = options;
   const checks = await ImageChecks.open(source, scanFolder);
   const samples: ScannedSample[] = new Array(entries.length);
@@ -93,7 +93,7 @@ export async function scanListing(listing: Listing, options: ScanOptions): Promi
     while (next < entries.length && !isStopped) {
       signal?.throwIfAborted();
       const index = next++;
-      samples[index] = await scanSample(entries.get(index), checks);
+      samples[index] = await scanSample(entries.get(index), checks, encoding);
       await onProgress?.({ stage: 'scan', unit: 'samples', done: ++done, total: entries.length });
     }
   };
@@ -117,11 +117,15 @@ export async function scanListing(listing: Listing, options: ScanOptions): Promi
   return samples;
 }
 
-async function scanSample(entry: SourceEntry, checks: ImageChecks): Promise<ScannedSample> {
+async function scanSample(
+  entry: SourceEntry,
+  checks: ImageChecks,
+  encoding: string | undefined,
+): Promise<ScannedSample> {
   const { key } = entry;
   let captions: readonly string[] = [];
   try {
-    captions = (await readCaptions(entry)).map(hashOf);
+    captions = (await readCaptions(entry, encoding)).map(hashOf);
   } catch (error) {
     return { image: '', captions, omission: { key, ...problemOf(error, 'unreadable-caption') } };
   }
@@ -131,20 +135,21 @@ async function scanSample(entry: SourceEntry, checks: ImageChecks): Promise<Scan
     // Permissions may change, and the file looks the same.
     if (check.image !== '') checks.add(entry.image, check);
   }
-  const { image, problem } = check;
+  const { image, problem, reason = 'unreadable-image' } = check;
   if (problem === undefined) return { image, captions };
-  return { image, captions, omission: { key, reason: 'unreadable-image', message: problem } };
+  return { image, captions, omission: { key, reason, message: problem } };
 }
 
-async function checkImage({ image: file }: SourceEntry): Promise<ImageCheck> {
+async function checkImage(entry: SourceEntry): Promise<ImageCheck> {
   let image = '';
   try {
-    const bytes = await readSourceFile(file);
+    const bytes = await readImage(entry);
     image = hashOf(bytes);
-    await preprocessImage(bytes, file.name, { imageSize: scanSize });
+    await preprocessImage(bytes, entry.image.name, { imageSize: scanSize });
     return { image };
   } catch (error) {
-    return { image, problem: problemOf(error, 'unreadable-image').message };
+    const { message, reason } = problemOf(error, 'unreadable-image');
+    return { image, problem: message, reason };
   }
 }
 

@@ -1,40 +1,75 @@
-import { readdir, stat } from 'node:fs/promises';
-import { extname, isAbsolute, join, posix, sep } from 'node:path';
-import { object, parseJsonObject, quote, readConfig, readOptions, string } from '@dalle-mini/core';
-import { readTextIfPresent, withFileErrors } from '@dalle-mini/core/node';
+import { isAbsolute, posix, relative, resolve, sep } from 'node:path';
+import {
+  abortSignal,
+  EncodingError,
+  type Fields,
+  list,
+  object,
+  optional,
+  quote,
+  readOptions,
+  string,
+} from '@dalle-mini/core';
 import { DataError } from '../data-error.js';
-import { captionsFromRecord, captionsFromValue, imageExtensions } from './captions.js';
-import type { Listing, Omission, SourceEntry, SourceFile } from './listing.js';
+import { convertAction, imageEndings, imageKind, unsupportedEndings } from '../image-formats.js';
+import { captionFormats, checkCaptions } from './captions.js';
+import { encodingField } from './encoding.js';
+import {
+  type CaptionFile,
+  entriesOf,
+  type Listing,
+  type Omission,
+  type OmissionReason,
+  SampleError,
+  type SourceEntry,
+} from './listing.js';
+import { type ListLine, readList } from './lists.js';
 import { type FileDataset, type OpenOptions, openDataset, openFields } from './open-dataset.js';
+import { type FoundFiles, walkFolder } from './walk.js';
 
-/** An image file of the folder, by its path with forward slashes, and its captions if a file lists them. */
-interface ListedImage {
-  readonly name: string;
-  readonly captions?: readonly string[] | undefined;
+export interface ListImageFolderOptions {
+  /**
+   * The encoding of text that is neither UTF-8 nor UTF-16: a label of the Encoding Standard, such as `windows-1252` or
+   * `shift_jis`. Without it, such text is refused.
+   */
+  readonly encoding?: string | undefined;
+  /** Paths of folders and files to leave out, such as the folder of a training run. */
+  readonly exclude?: readonly string[] | undefined;
+  /** Stops the search. */
+  readonly signal?: AbortSignal | undefined;
 }
 
-/** What a list of captions names, and what it lacks. */
-interface Listed {
-  readonly images: readonly ListedImage[];
-  readonly omissions: readonly Omission[];
-}
+export const listImageFolderFields: Fields<ListImageFolderOptions> = {
+  encoding: optional(encodingField),
+  exclude: optional(list(string())),
+  signal: optional(abortSignal()),
+};
+
+/** Options of {@link openImageFolder}. */
+export interface ImageFolderOptions extends OpenOptions, ListImageFolderOptions {}
 
 /**
- * Opens a folder of images with captions. It reads the first of these layouts that it finds:
+ * Opens a folder of images with captions. Captions are in lists or in a text file next to each image:
  *
- * 1. `metadata.jsonl`, as in Hugging Face's imagefolder: one JSON object per line, with `file_name` and `text` (or
- *    `caption`, `captions`);
- * 2. `captions.json`: one object, from file name to a caption or an array of captions;
- * 3. images anywhere below the folder, each next to a text file of the same name, one caption per line.
+ * 1. `metadata.jsonl`, `metadata.csv`, `metadata.parquet` (as in Hugging Face's imagefolder) or `captions.json`, in the
+ *    folder or in any folder below it. A list has a column of file names, relative to its own folder (`file_name`, `file`,
+ *    `image`, `path`, …), and one of captions (`text`, `caption`, `captions`, …). `captions.json` is an object from file
+ *    name to a caption or an array of captions. A folder with several lists has the first of these names.
+ * 2. Text files: `cat.jpg` has its captions in `cat.txt`, `cat.caption` or `cat.jpg.txt`, one per line, or in `cat.json`.
+ * 3. Without either, the one other `.jsonl`, `.csv`, `.tsv` or `.parquet` file that names images of the folder.
  *
- * Samples are in the order of the list, or of their paths. `get(index, variation)` reads, decodes and preprocesses one
+ * Lines of lists that name the same image are one sample with several captions. Links are followed. Hidden files, files
+ * that operating systems add, and folders of training runs are left out.
+ *
+ * Samples are in the order of the lists, then of their paths. `get(index, variation)` reads, decodes and preprocesses one
  * image. `variation` (0 by default, for example the epoch) changes the random crop and flip.
  *
  * Every image is decoded once when the folder is opened, so that a damaged one does not end a training run. `report`
- * lists what cannot be used. The indices of such images are in `skipped`, and `get` throws for them.
+ * lists what cannot be used: images without a caption, names without an image, formats that cannot be decoded, broken links,
+ * captions in another encoding. The indices of images that cannot be decoded are in `skipped`, and `get` throws for them.
  *
- * @throws DataError if no image can be used, if a listed file is missing or outside the folder, or if a sample cannot be
- *   used and `onError` is `fail`.
+ * @throws DataError if no image can be used, if a list names a file outside the folder, or if a sample cannot be used and
+ *   `onError` is `fail`.
  * @throws FileError if the folder is missing; the reason of `signal` if it aborts.
  *
  * @example
@@ -46,112 +81,243 @@ interface Listed {
  * console.log(dataset.length, key, image.width, captions);
  * ```
  */
-export async function openImageFolder(folder: string, options: OpenOptions): Promise<FileDataset> {
-  const given = readOptions(openFields, options, 'openImageFolder');
-  return openDataset(await listImageFolder(folder), given);
+export async function openImageFolder(folder: string, options: ImageFolderOptions): Promise<FileDataset> {
+  const fields = object<ImageFolderOptions>({ ...openFields, ...listImageFolderFields });
+  const { encoding, exclude, ...given } = readOptions(fields, options, 'openImageFolder');
+  return openDataset(await listImageFolder(folder, { encoding, exclude, signal: given.signal }), given);
 }
 
-/** Lists the images of a folder with their captions, as {@link openImageFolder} finds them. */
-export async function listImageFolder(folder: string): Promise<Listing> {
-  const files = await listFiles(folder);
-  const { images, omissions } =
-    (await readMetadataLines(folder, files)) ??
-    (await readCaptionsFile(folder, files)) ??
-    listCaptionedImages(folder, files);
-  if (images.length + omissions.length === 0) {
-    throw new DataError(`${folder} has no images. Add files that end in ${[...imageExtensions].join(', ')}.`);
+/**
+ * Lists the images of a folder with their captions, as {@link openImageFolder} finds them. It reads lists, but neither
+ * images nor the text files next to them.
+ */
+export async function listImageFolder(folder: string, options: ListImageFolderOptions = {}): Promise<Listing> {
+  const found = await walkFolder(folder, options);
+  const listed = new ListedImages(folder, found);
+  for (const name of await listNames(folder, found, options)) await listed.read(name, options.encoding);
+  const captioned = captionedImages(found, listed);
+  const entries = [...listed.entries(), ...captioned.entries];
+  const omissions = [...found.omissions, ...listed.omissions(), ...captioned.omissions];
+  if (entries.length + omissions.length === 0) throw noImagesError(folder, found);
+  const notes = found.excluded.map((path) => `${path} is left out.`);
+  return { source: folder, entries: entriesOf(entries), omissions, notes, encoding: options.encoding };
+}
+
+function noImagesError(folder: string, { files }: FoundFiles): DataError {
+  const names = [...files.keys()];
+  const has = (pattern: RegExp) => names.find((name) => pattern.test(name));
+  const archive = has(/\.(tar|tar\.gz|tgz)$/i);
+  if (archive)
+    return new DataError(`${folder} has no images, but archives such as ${archive}. Open it as a WebDataset instead.`);
+  const packed = has(/\.(zip|7z|rar|parquet|arrow|tfrecord)$/i);
+  if (packed) return new DataError(`${folder} has no images, but ${packed}. Extract the images into the folder first.`);
+  return new DataError(`${folder} has no images. Add files that end in ${[...imageEndings].join(', ')}.`);
+}
+
+const usualLists = ['metadata.jsonl', 'metadata.csv', 'metadata.tsv', 'metadata.parquet', 'captions.json'];
+const otherList = /\.(jsonl|csv|tsv|parquet)$|(^|\/)captions\.txt$/i;
+
+/** The folder of a file, with a slash at the end; empty at the top. */
+const folderOf = (name: string) => name.slice(0, name.lastIndexOf('/') + 1);
+const endingOf = (name: string) => /\.[^./]*$/.exec(name)?.[0] ?? '';
+const baseName = (name: string) => name.slice(folderOf(name).length);
+
+/** Returns the names of the lists to read. */
+async function listNames(
+  folder: string,
+  found: FoundFiles,
+  options: ListImageFolderOptions,
+): Promise<readonly string[]> {
+  const byFolder = new Map<string, string>();
+  for (const name of found.files.keys()) {
+    const rank = (list: string) => usualLists.indexOf(baseName(list).toLowerCase());
+    const best = byFolder.get(folderOf(name));
+    if (rank(name) !== -1 && (best === undefined || rank(name) < rank(best))) byFolder.set(folderOf(name), name);
+  }
+  if (byFolder.size > 0) return [...byFolder.values()].sort();
+  if (captionedImages(found).entries.length > 0) return [];
+  const lists: string[] = [];
+  let unread: EncodingError | undefined;
+  for (const name of [...found.files.keys()].filter((file) => otherList.test(file))) {
+    const candidate = new ListedImages(folder, found);
+    try {
+      await candidate.read(name, options.encoding);
+    } catch (error) {
+      if (EncodingError.isInstance(error)) unread ??= error;
+      // A table of something else is not an error.
+      else if (!DataError.isInstance(error)) throw error;
+    }
+    if (candidate.entries().length > 0) lists.push(name);
+  }
+  if (lists.length === 0 && unread) throw unread;
+  if (lists.length > 1)
+    throw new DataError(
+      `${folder} has several lists of images, such as ${lists[0]} and ${lists[1]}. Rename the one to use to metadata${/\.[^.]*$/.exec(lists[0]!)![0]}.`,
+    );
+  return lists;
+}
+
+/** Images that lists name, with the captions of all lines that name them. */
+class ListedImages {
+  private readonly problems: Omission[] = [];
+  /** The folders of the lists. */
+  readonly folders: string[] = [];
+  private readonly named = new Set<string>();
+  private readonly captions = new Map<string, string[]>();
+  /** Images with a damaged caption. */
+  private readonly damaged = new Set<string>();
+  /** Images whose lines have no caption, with a message. */
+  private readonly bare = new Map<string, string>();
+  /** Names of files by their last part, for lists that name only that. `undefined` if several files have it. */
+  private readonly byBaseName = new Map<string, string | undefined>();
+  private readonly omitted: ReadonlySet<string>;
+
+  constructor(
+    private readonly root: string,
+    private readonly found: FoundFiles,
+  ) {
+    for (const name of found.files.keys()) {
+      const base = baseName(name);
+      this.byBaseName.set(base, this.byBaseName.has(base) ? undefined : name);
+    }
+    this.omitted = new Set(found.omissions.map(({ key }) => key));
+  }
+
+  /** Whether a list names an image, also if it cannot be used. */
+  has(name: string): boolean {
+    return this.named.has(name);
+  }
+
+  entries(): SourceEntry[] {
+    return [...this.captions].map(([key, captions]) => {
+      return { key, image: this.found.files.get(key)!, captions, captionFiles: [] };
+    });
+  }
+
+  /** Reads a list. */
+  async read(listName: string, encoding: string | undefined): Promise<void> {
+    const file = this.found.files.get(listName)!;
+    const folder = folderOf(listName);
+    this.folders.push(folder);
+    for (const line of await readList(file, encoding)) this.add(line, folder, file.path);
+  }
+
+  omissions(): Omission[] {
+    const bare = [...this.bare].filter(([key]) => !this.captions.has(key) && !this.damaged.has(key));
+    return [...this.problems, ...bare.map(([key, message]): Omission => ({ key, reason: 'empty-caption', message }))];
+  }
+
+  private add({ place, name: given, captions, problem }: ListLine, folder: string, path: string): void {
+    const omit = (key: string, reason: OmissionReason, message: string) => this.problems.push({ key, reason, message });
+    const lineKey = place.replace(path, `${folder}${baseName(path.replaceAll(sep, '/'))}`);
+    if (problem !== undefined || given === undefined) return void omit(lineKey, 'bad-line', problem ?? place);
+    const name = this.resolve(given, folder, place);
+    if (name === undefined) {
+      const key = posix.join(folder, given.replaceAll('\\', '/')).normalize('NFC');
+      // A broken link or a pipe, which is known already.
+      if (this.omitted.has(key)) return;
+      const message = `A file name in ${place} must be that of a file in the folder, not ${quote(given)}. Add the file or remove its name.`;
+      return void omit(key, 'missing-file', message);
+    }
+    const isKnown = this.named.has(name);
+    this.named.add(name);
+    if (imageKind(endingOf(name)) === 'unsupported') {
+      if (!isKnown) omitUnsupported(omit, name, this.found.files);
+      return;
+    }
+    if (this.damaged.has(name)) return;
+    if (!captions?.length) {
+      const action = 'Add "text", "caption" or "captions" with at least one caption.';
+      if (!this.bare.has(name)) this.bare.set(name, `${place} has no caption for ${name}. ${action}`);
+      return;
+    }
+    try {
+      checkCaptions(captions, place);
+      const known = this.captions.get(name) ?? [];
+      this.captions.set(name, [...known, ...captions.filter((caption) => !known.includes(caption))]);
+    } catch (error) {
+      if (!(error instanceof SampleError)) throw error;
+      this.damaged.add(name);
+      this.captions.delete(name);
+      omit(name, error.reason, error.message);
+    }
+  }
+
+  /** Finds the file that a list names: below the folder of the list, or else below the root. */
+  private resolve(given: string, folder: string, place: string): string | undefined {
+    const slashed = given.replaceAll('\\', '/');
+    const inRoot = isAbsolute(given) ? relative(resolve(this.root), given).replaceAll(sep, '/') : undefined;
+    const candidates = inRoot === undefined ? [posix.join(folder, slashed), posix.normalize(slashed)] : [inRoot];
+    if (candidates[0]!.split('/').includes('..') || isAbsolute(candidates[0]!) || /^[a-z]:/i.test(candidates[0]!))
+      throw new DataError(
+        `A file name in ${place} must be a path inside the folder, not ${quote(given)}. List only files inside it.`,
+      );
+    const names = candidates.map((name) => name.normalize('NFC'));
+    const exact = names.find((name) => this.found.files.has(name));
+    if (exact !== undefined) return exact;
+    const only = slashed.includes('/') ? undefined : this.byBaseName.get(slashed.normalize('NFC'));
+    return only?.startsWith(folder) ? only : undefined;
+  }
+}
+
+function omitUnsupported(
+  omit: (key: string, reason: OmissionReason, message: string) => void,
+  name: string,
+  files: FoundFiles['files'],
+): void {
+  const format = unsupportedEndings.get(endingOf(name).toLowerCase());
+  omit(
+    name,
+    'unsupported-format',
+    `${files.get(name)!.path} is a ${format} image, which cannot be read. ${convertAction}`,
+  );
+}
+
+/** Text files that are about a dataset and not captions. */
+const notCaptions = /(^|\/)(readme|licen[cs]e|notice|copying|changelog|citation|credits|requirements)[^/]*\.txt$/i;
+
+/** Finds the images with caption files next to them, among those that are not below the folder of a list. */
+function captionedImages(
+  { files }: FoundFiles,
+  listed?: ListedImages,
+): { entries: SourceEntry[]; omissions: Omission[] } {
+  const folders = listed?.folders ?? [];
+  const isOutside = (name: string) => !folders.some((folder) => name.startsWith(folder));
+  /** The caption files, by their names without ending. */
+  const captions = new Map<string, { readonly name: string; readonly file: CaptionFile }[]>();
+  const images: { readonly name: string; readonly stem: string; readonly kind: 'supported' | 'unsupported' }[] = [];
+  for (const [name, file] of files) {
+    const ending = endingOf(name);
+    const stem = name.slice(0, name.length - ending.length);
+    const kind = imageKind(ending);
+    const format = captionFormats.get(ending.toLowerCase());
+    if (kind) images.push({ name, stem, kind });
+    if (format) captions.set(stem, [...(captions.get(stem) ?? []), { name, file: { ...file, format } }]);
   }
   const entries: SourceEntry[] = [];
-  for (const { name, captions } of images) {
-    const captionFiles = captions
-      ? []
-      : [{ ...(await sourceFile(folder, captionFile(name))), format: 'text' as const }];
-    entries.push({ key: name, image: await sourceFile(folder, name), captions, captionFiles });
-  }
-  return { source: folder, entries: { length: entries.length, get: (index) => entries[index]! }, omissions };
-}
-
-async function sourceFile(folder: string, name: string): Promise<SourceFile> {
-  const path = join(folder, name);
-  const { size, mtimeMs } = await withFileErrors('read', path, () => stat(path));
-  return { name: path, path, size, modified: mtimeMs };
-}
-
-/** Paths of all files below a folder, with forward slashes, sorted. */
-async function listFiles(folder: string): Promise<ReadonlySet<string>> {
-  const found = await withFileErrors('read', folder, () => readdir(folder, { recursive: true, withFileTypes: true }));
-  const names = found
-    .filter((entry) => !entry.isDirectory())
-    .map((entry) => join(entry.parentPath, entry.name).slice(join(folder, sep).length).replaceAll(sep, '/'));
-  return new Set(names.sort());
-}
-
-/** Returns the normal form of a listed name. Throws unless it is a file of the folder. */
-function checkListedName(name: string, place: string, files: ReadonlySet<string>): string {
-  const normal = posix.normalize(name.replaceAll('\\', '/'));
-  if (isAbsolute(name) || normal.startsWith('/') || normal.split('/').includes('..') || /^[a-z]:/i.test(name)) {
-    throw new DataError(
-      `A file name in ${place} must be a path inside the folder, not ${quote(name)}. List only files inside it.`,
-    );
-  }
-  if (!files.has(normal)) {
-    throw new DataError(
-      `A file name in ${place} must be that of a file in the folder, not ${quote(name)}. Add the file or remove its name.`,
-    );
-  }
-  return normal;
-}
-
-const metadataAction = 'Write a line such as {"file_name": "cat.jpg", "text": "a cat"}.';
-const metadataFields = object<{ file_name: string }>({ file_name: string() }, { unknown: 'ignore' });
-const captionsAction = 'Write an object such as {"cat.jpg": "a cat"}.';
-
-async function readMetadataLines(folder: string, files: ReadonlySet<string>): Promise<Listed | undefined> {
-  const path = join(folder, 'metadata.jsonl');
-  const text = await readTextIfPresent(path);
-  if (text === undefined) return undefined;
-  const images: ListedImage[] = [];
   const omissions: Omission[] = [];
-  text.split('\n').forEach((line, index) => {
-    if (line.trim() === '') return;
-    const place = `${path}, line ${index + 1}`;
-    const record = parseJsonObject(line, place, metadataAction);
-    const { file_name } = readConfig(metadataFields, record, place, metadataAction);
-    const name = checkListedName(file_name, place, files);
-    const captions = captionsFromRecord(record);
-    const message = `${place} has no caption for ${name}. Add "text", "caption" or "captions" with at least one caption.`;
-    if (captions?.length) images.push({ name, captions });
-    else omissions.push({ key: name, reason: 'empty-caption', message });
-  });
-  return { images, omissions };
-}
-
-async function readCaptionsFile(folder: string, files: ReadonlySet<string>): Promise<Listed | undefined> {
-  const path = join(folder, 'captions.json');
-  const text = await readTextIfPresent(path);
-  if (text === undefined) return undefined;
-  const images: ListedImage[] = [];
-  const omissions: Omission[] = [];
-  for (const [listedName, value] of Object.entries(parseJsonObject(text, path, captionsAction))) {
-    const name = checkListedName(listedName, path, files);
-    const captions = captionsFromValue(value);
-    const message = `${path} has no caption for ${name}. Write a string or an array of strings.`;
-    if (captions?.length) images.push({ name, captions });
-    else omissions.push({ key: name, reason: 'empty-caption', message });
+  const omit = (key: string, reason: OmissionReason, message: string) => omissions.push({ key, reason, message });
+  const stems = new Set(images.flatMap(({ name, stem }) => [stem, name]));
+  const supported = new Set(images.filter(({ kind }) => kind === 'supported').map(({ stem }) => stem));
+  for (const { name, stem, kind } of images) {
+    if (listed?.has(name)) continue;
+    const { path } = files.get(name)!;
+    const captionFiles = [...(captions.get(stem) ?? []), ...(captions.get(name) ?? [])].map(({ file }) => file);
+    if (!isOutside(name)) omit(name, 'not-listed', `No list names ${path}. Add it to the list, or remove it.`);
+    else if (kind === 'unsupported' && supported.has(stem))
+      omit(name, 'duplicate', `${path} is left out: an image of another format has the same name.`);
+    else if (kind === 'unsupported') omitUnsupported(omit, name, files);
+    else if (captionFiles.length > 0) entries.push({ key: name, image: files.get(name)!, captionFiles });
+    else {
+      const action = `Write it into ${stem}.txt, or list all captions in metadata.jsonl or captions.json.`;
+      omit(name, 'no-caption', `${path} has no caption. ${action}`);
+    }
   }
-  return { images, omissions };
-}
-
-function listCaptionedImages(folder: string, files: ReadonlySet<string>): Listed {
-  const names = [...files].filter((name) => imageExtensions.has(extname(name).toLowerCase()));
-  const bare = names.filter((name) => !files.has(captionFile(name)));
-  const omissions = bare.map((name): Omission => {
-    const message = `${join(folder, name)} has no caption. Write it into ${captionFile(name)}, or list all captions in metadata.jsonl or captions.json.`;
-    return { key: name, reason: 'no-caption', message };
-  });
-  return { images: names.filter((name) => files.has(captionFile(name))).map((name) => ({ name })), omissions };
-}
-
-function captionFile(imageName: string): string {
-  return `${imageName.slice(0, imageName.length - extname(imageName).length)}.txt`;
+  for (const [stem, found] of captions) {
+    for (const { name, file } of found) {
+      if (stems.has(stem) || file.format === 'json' || !isOutside(name) || notCaptions.test(name)) continue;
+      omit(name, 'no-image', `${file.path} has no image of the same name. Add the image, or remove the text.`);
+    }
+  }
+  return { entries, omissions };
 }

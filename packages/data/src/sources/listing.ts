@@ -34,9 +34,21 @@ export interface SourceEntry {
 export const omissionReasons = {
   'no-caption': 'no caption',
   'empty-caption': 'empty caption',
-  'unreadable-caption': 'caption cannot be read',
   'no-image': 'caption without an image',
+  'missing-file': 'listed file is missing',
+  'not-listed': 'image that no list names',
+  'bad-line': 'line of a list cannot be read',
+  'bad-encoding': 'text is damaged or in another encoding',
+  'unreadable-caption': 'caption cannot be read',
+  'unsupported-format': 'format cannot be read',
   'unreadable-image': 'image cannot be read',
+  'git-lfs-pointer': 'Git LFS pointer',
+  'broken-link': 'broken link',
+  'not-a-file': 'pipe or device',
+  'too-large': 'file is too large',
+  ambiguous: 'several images or texts',
+  'damaged-archive': 'archive cannot be read',
+  duplicate: 'found twice',
 } as const;
 
 export type OmissionReason = keyof typeof omissionReasons;
@@ -62,6 +74,15 @@ export interface Listing {
   readonly source: string;
   readonly entries: SourceEntries;
   readonly omissions: readonly Omission[];
+  /** What else is to be told: sentences about folders that were left out, and what was taken for what. */
+  readonly notes: readonly string[];
+  /** The encoding of text that is neither UTF-8 nor UTF-16. */
+  readonly encoding?: string | undefined;
+}
+
+/** Returns entries that are all in memory. */
+export function entriesOf(entries: readonly SourceEntry[]): SourceEntries {
+  return { length: entries.length, get: (index) => entries[index]! };
 }
 
 /** A sample cannot be used. Its reason is that of the {@link Omission}. */
@@ -75,5 +96,8 @@ export class SampleError extends DataError {
   }
 }
 
-/** Reasons for which a dataset is not refused: downloads of datasets always miss some images. */
-export const harmless: ReadonlySet<OmissionReason> = new Set(['no-image']);
+/**
+ * Reasons for which a dataset is not refused: it is complete without them. Downloads of datasets always miss some images, and
+ * lists often name a part of a folder.
+ */
+export const harmless: ReadonlySet<OmissionReason> = new Set(['no-image', 'not-listed', 'duplicate']);

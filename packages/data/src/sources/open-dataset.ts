@@ -1,4 +1,4 @@
-import { type Fields, object } from '@dalle-mini/core';
+import type { Fields } from '@dalle-mini/core';
 import { hashOf } from '../content-hash.js';
 import { DataError } from '../data-error.js';
 import { checkIndex, type Dataset, type SampleDescription } from '../dataset.js';
@@ -11,7 +11,7 @@ import { openListing } from './open-listing.js';
 /** Options of {@link openImageFolder} and {@link openWebDataset}. */
 export interface OpenOptions extends PreprocessOptions, ScanOptions {}
 
-export const openFields = object<OpenOptions>({ ...preprocessFields, ...scanFields } as Fields<OpenOptions>);
+export const openFields: Fields<OpenOptions> = { ...preprocessFields, ...scanFields };
 
 /** A dataset of files, with a report of what was found. */
 export interface FileDataset extends Dataset {
@@ -27,7 +27,7 @@ export interface FileDataset extends Dataset {
  */
 export async function openDataset(listing: Listing, options: OpenOptions): Promise<FileDataset> {
   const { onError = 'skip', scan = true, scanFolder, onProgress, onReport, signal, ...preprocessing } = options;
-  const { source, entries } = listing;
+  const { source, entries, notes } = listing;
   const { length } = entries;
   const scanned = scan ? await scanListing(listing, { scanFolder, onProgress, signal }) : undefined;
   const skipped = new Map<number, string>();
@@ -37,7 +37,7 @@ export async function openDataset(listing: Listing, options: OpenOptions): Promi
     skipped.set(index, omission.message);
     omissions.push(omission);
   }
-  const report: DatasetReport = { source, samples: length - skipped.size, omissions };
+  const report: DatasetReport = { source, samples: length - skipped.size, omissions, notes };
   if (report.samples === 0) {
     const found = omissions.length > 0 ? summarizeReport(report) : `${source} has no samples.`;
     throw new DataError(`${found} Add images with captions.`);
@@ -48,7 +48,8 @@ export async function openDataset(listing: Listing, options: OpenOptions): Promi
     throw new DataError(`${summary} Fix or remove them, or leave them out with onError: 'skip'.`);
   }
   if (onReport) await onReport(report);
-  else if (omissions.length > 0) process.emitWarning(summarizeReport(report), { code: 'DALLE_MINI_OMITTED' });
+  else if (omissions.length + notes.length > 0)
+    process.emitWarning(summarizeReport(report), { code: 'DALLE_MINI_OMITTED' });
 
   const dataset = openListing(listing, preprocessing);
   const check = (index: number) => {

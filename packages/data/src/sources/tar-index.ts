@@ -1,20 +1,34 @@
 import type { FileHandle } from 'node:fs/promises';
 import { openFile, withFileErrors } from '@dalle-mini/core/node';
 import { DataError } from '../data-error.js';
+import { isLfsPointer, lfsAction } from '../image-formats.js';
+import { isIgnored } from './ignored-names.js';
 
 /** A plain file inside a tar archive: its bytes are `[offset, offset + size)` of the archive. */
 export interface TarMember {
   readonly name: string;
   readonly offset: number;
   readonly size: number;
+  /** The number of the archive in the file, from 0: `cat` joins archives to one file with several. */
+  readonly part: number;
 }
 
 const blockSize = 512;
-/** First bytes of gzip and Zstandard files. */
-const compressedMagics = [
-  [0x1f, 0x8b],
-  [0x28, 0xb5, 0x2f, 0xfd],
+/** First bytes of other files than archives, and what to do with them. */
+const otherFiles = [
+  { bytes: [0x28, 0xb5, 0x2f, 0xfd], problem: 'compressed with Zstandard', action: 'Decompress it with zstd -d.' },
+  { bytes: [0x42, 0x5a, 0x68], problem: 'compressed with bzip2', action: 'Decompress it with bunzip2.' },
+  { bytes: [0xfd, 0x37, 0x7a, 0x58, 0x5a], problem: 'compressed with xz', action: 'Decompress it with unxz.' },
+  { bytes: [0x04, 0x22, 0x4d, 0x18], problem: 'compressed with LZ4', action: 'Decompress it with lz4 -d.' },
+  { bytes: [0x50, 0x4b, 0x03, 0x04], problem: 'a zip archive', action: 'Repack it with tar.' },
 ];
+/** What extended headers say of the next member. */
+interface ExtendedHeader {
+  name?: string;
+  size?: number;
+  sparse?: boolean;
+}
+
 /** Limit of an extended header in bytes. Usual ones have a path and a few numbers. */
 const extendedHeaderLimit = 64 * 1024;
 
@@ -24,10 +38,10 @@ const extendedHeaderLimit = 64 * 1024;
  * @throws DataError if the archive is damaged, truncated or compressed, or has links, devices, or names that lead out
  *   of its folder.
  */
-export async function indexTar(path: string): Promise<TarMember[]> {
+export async function indexTar(path: string, signal?: AbortSignal): Promise<TarMember[]> {
   const file = await openFile(path);
   try {
-    return await withFileErrors('read', path, () => readHeaders(file, path));
+    return await withFileErrors('read', path, () => readHeaders(file, path, signal));
   } finally {
     await file.close();
   }
@@ -52,33 +66,48 @@ function truncatedError(path: string, detail: string): Error {
   return new DataError(`${path} is truncated: it ${detail}. Download or copy it again.`);
 }
 
-async function readHeaders(file: FileHandle, path: string): Promise<TarMember[]> {
+async function readHeaders(file: FileHandle, path: string, signal: AbortSignal | undefined): Promise<TarMember[]> {
   const { size: archiveSize } = await file.stat();
-  const magic = await readExactly(file, path, 0, Math.min(4, archiveSize));
-  if (compressedMagics.some((bytes) => bytes.every((byte, index) => magic[index] === byte))) {
-    throw new DataError(`${path} must be an uncompressed tar archive. Decompress it with gunzip or zstd -d.`);
-  }
+  const start = await readExactly(file, path, 0, Math.min(1023, archiveSize));
+  const other = otherFiles.find(({ bytes }) => bytes.every((byte, index) => start[index] === byte));
+  if (other)
+    throw new DataError(
+      `${path} must be a tar archive, uncompressed or compressed with gzip; it is ${other.problem}. ${other.action}`,
+    );
+  if (isLfsPointer(start)) throw new DataError(`${path} cannot be read. ${lfsAction}`);
   const members: TarMember[] = [];
   /** Fields of extended headers for the next member. */
-  let next: { name?: string; size?: number } = {};
+  let next: ExtendedHeader = {};
   let position = 0;
-  while (true) {
-    if (position + blockSize > archiveSize)
+  let part = 0;
+  /** Whether the last block was a zero block, which ends an archive. */
+  let ended = false;
+  for (; ; signal?.throwIfAborted()) {
+    if (position + blockSize > archiveSize) {
+      if (ended) return members;
       throw truncatedError(path, `lacks the end mark after ${members.length} files`);
+    }
     const header = await readExactly(file, path, position, blockSize);
-    if (header.every((byte) => byte === 0)) return members;
+    if (header.every((byte) => byte === 0)) {
+      ended = true;
+      position += blockSize;
+      continue;
+    }
+    if (ended && members.length > 0) part++;
+    ended = false;
     checkHeader(header, path, position);
     const type = String.fromCharCode(header[156]!);
-    const size = type !== 'x' && type !== 'L' && next.size !== undefined ? next.size : readNumber(header, 124, 12);
+    const size = !'xLK'.includes(type) && next.size !== undefined ? next.size : readNumber(header, 124, 12);
     if (!Number.isSafeInteger(size) || size < 0) {
       throw new DataError(
         `${path} is damaged: the header at byte ${position} gives a size of ${size} bytes. Download or copy it again.`,
       );
     }
     const offset = position + blockSize;
-    if (offset + size > archiveSize) throw truncatedError(path, `ends inside ${readName(header)}`);
+    if (offset + size > archiveSize) throw truncatedError(path, `ends inside ${readPath(header)}`);
     position = offset + Math.ceil(size / blockSize) * blockSize;
 
+    if (type === 'K') continue;
     if (type === 'x' || type === 'L') {
       if (size > extendedHeaderLimit)
         throw new DataError(
@@ -88,13 +117,16 @@ async function readHeaders(file: FileHandle, path: string): Promise<TarMember[]>
       next =
         type === 'x'
           ? { ...next, ...readPaxRecords(bytes, path, position) }
-          : { ...next, name: readText(bytes, 0, size) };
+          : { ...next, name: readName(bytes, 0, size) };
       continue;
     }
-    const name = next.name ?? readName(header);
+    const name = next.name ?? readPath(header);
+    const { sparse = type === 'S' } = next;
     next = {};
-    // Datasets need neither directories nor global headers.
-    if (type === '5' || type === 'g') continue;
+    // Datasets need neither directories nor global headers nor labels.
+    if ('5gV'.includes(type)) continue;
+    if (sparse)
+      throw new DataError(`${path} has ${JSON.stringify(name)}, a sparse file. Repack it with tar, without --sparse.`);
     if (type !== '0' && type !== '\0' && type !== '7') {
       throw new DataError(`${path} has ${JSON.stringify(name)}, a link or device. Repack it with plain files only.`);
     }
@@ -103,7 +135,8 @@ async function readHeaders(file: FileHandle, path: string): Promise<TarMember[]>
         `${path} has ${JSON.stringify(name)}, a name that leads out of its folder. Repack it without this file.`,
       );
     }
-    members.push({ name: name.replace(/^(\.\/)+/, ''), offset, size });
+    const simple = name.replace(/^(\.\/)+/, '');
+    if (!simple.split('/').some(isIgnored)) members.push({ name: simple.normalize('NFC'), offset, size, part });
   }
 }
 
@@ -125,18 +158,24 @@ function checkHeader(header: Uint8Array, path: string, position: number): void {
   );
 }
 
-function readName(header: Uint8Array): string {
-  const name = readText(header, 0, 100);
+function readPath(header: Uint8Array): string {
+  const name = readName(header, 0, 100);
   const isPosix = readText(header, 257, 6) === 'ustar' && header[262] === 0;
-  const prefix = isPosix ? readText(header, 345, 155) : '';
+  const prefix = isPosix ? readName(header, 345, 155) : '';
   return prefix === '' ? name : `${prefix}/${name}`;
 }
 
+/** Reads a name in UTF-8. Other names are read as Latin-1, so that two of them never become the same. */
+function readName(bytes: Uint8Array, start: number, length: number): string {
+  const text = readText(bytes, start, length);
+  return text.includes('\ufffd') ? readText(bytes, start, length, 'latin1') : text;
+}
+
 /** Reads text up to the first zero byte. */
-function readText(bytes: Uint8Array, start: number, length: number): string {
+function readText(bytes: Uint8Array, start: number, length: number, encoding = 'utf-8'): string {
   const field = bytes.subarray(start, start + length);
   const end = field.indexOf(0);
-  return new TextDecoder().decode(end === -1 ? field : field.subarray(0, end));
+  return new TextDecoder(encoding).decode(end === -1 ? field : field.subarray(0, end));
 }
 
 /** Reads an octal number, or GNU's base-256 form of numbers that do not fit. */
@@ -150,8 +189,8 @@ function readNumber(header: Uint8Array, start: number, length: number): number {
 }
 
 /** Reads pax records: `<length> <key>=<value>\n`, where the length is in bytes and includes itself. */
-function readPaxRecords(bytes: Uint8Array, path: string, position: number): { name?: string; size?: number } {
-  const records: { name?: string; size?: number } = {};
+function readPaxRecords(bytes: Uint8Array, path: string, position: number): ExtendedHeader {
+  const records: ExtendedHeader = {};
   let start = 0;
   while (start < bytes.length && bytes[start] !== 0) {
     const space = bytes.indexOf(32, start);
@@ -162,8 +201,9 @@ function readPaxRecords(bytes: Uint8Array, path: string, position: number): { na
           'Download or copy it again.',
       );
     }
-    const [key, value] = splitOnce(new TextDecoder().decode(bytes.subarray(space + 1, start + length - 1)), '=');
+    const [key, value] = splitOnce(readName(bytes, space + 1, start + length - space - 2), '=');
     if (key === 'path') records.name = value;
+    if (key.startsWith('GNU.sparse.')) records.sparse = true;
     if (key === 'size') records.size = /^\d+$/.test(value) ? Number(value) : Number.NaN;
     start += length;
   }

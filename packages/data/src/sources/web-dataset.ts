@@ -1,57 +1,184 @@
-import { readdir, stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
-import { readOptions } from '@dalle-mini/core';
+import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import {
+  abortSignal,
+  callback,
+  type Field,
+  type Fields,
+  list,
+  object,
+  optional,
+  readOptions,
+  string,
+} from '@dalle-mini/core';
 import { withFileErrors } from '@dalle-mini/core/node';
 import { DataError } from '../data-error.js';
-import { imageExtensions } from './captions.js';
-import type { Listing, Omission, OmissionReason, SourceEntries, SourceEntry } from './listing.js';
+import type { ScanProgress } from '../scan/scan.js';
+import { encodingField } from './encoding.js';
+import { groupMembers, type MemberGroup } from './group-members.js';
+import type { CaptionFile, Listing, Omission, SourceEntries, SourceEntry, SourceFile } from './listing.js';
 import { type FileDataset, type OpenOptions, openDataset, openFields } from './open-dataset.js';
-import { indexTar, type TarMember } from './tar-index.js';
+import { findShards, type Shard } from './shard-paths.js';
+import { indexTar } from './tar-index.js';
+import { defaultCacheFolder, isGzip, unpackArchive } from './unpack.js';
 
-/** Limits of members in bytes, far above the usual images and captions. */
-const imageByteLimit = 512 * 1024 ** 2;
-const captionByteLimit = 1024 ** 2;
+export interface ListWebDatasetOptions {
+  /**
+   * Which member of a sample is the image: what follows the first dot of its name, such as `input.jpg`. Needed only if samples
+   * have several images.
+   */
+  readonly image?: string | undefined;
+  /** Which member of a sample has the captions, such as `outputs.txt`. Needed only if samples have several texts. */
+  readonly caption?: string | undefined;
+  /**
+   * The encoding of text that is neither UTF-8 nor UTF-16: a label of the Encoding Standard, such as `windows-1252` or
+   * `shift_jis`. Without it, such text is refused.
+   */
+  readonly encoding?: string | undefined;
+  /** Paths of folders and files to leave out, such as the folder of a training run. */
+  readonly exclude?: readonly string[] | undefined;
+  /**
+   * The folder into which `.tar.gz` archives are unpacked, once. It needs as much space as the unpacked archives. Default:
+   * `dalle-mini/archives` in `XDG_CACHE_HOME` or `~/.cache`.
+   */
+  readonly cacheFolder?: string | undefined;
+  /** Called after each archive. */
+  readonly onProgress?: ((progress: ScanProgress) => unknown) | undefined;
+  /** Stops reading. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+const endingField: Field<string> = {
+  ...string(),
+  read: (value, path) => string().read(value, path).toLowerCase().replace(/^\./, ''),
+};
+
+export const listWebDatasetFields: Fields<ListWebDatasetOptions> = {
+  image: optional(endingField),
+  caption: optional(endingField),
+  encoding: optional(encodingField),
+  exclude: optional(list(string())),
+  cacheFolder: optional(string()),
+  onProgress: optional(callback()),
+  signal: optional(abortSignal()),
+};
+
+/** Options of {@link openWebDataset}. */
+export interface WebDatasetOptions extends OpenOptions, Omit<ListWebDatasetOptions, 'onProgress'> {}
 
 /**
  * Opens WebDataset shards: tar archives in which the members of a sample have the same path up to the first dot of the
  * file name. A sample is an image (`.jpg`, `.png`, `.webp`, …) and its captions: a `.txt` member with one caption per
- * line, or a `.json` member with `caption`, `captions` or `text`. Other members are ignored.
+ * line, or a `.json` member with `caption`, `captions` or `text`. If both have the same words, as in shards of img2dataset,
+ * line breaks in the `.json` member are part of a caption. Other members are ignored.
+ *
+ * Names with more dots are samples too: `IMG.2021.jpg` with `IMG.2021.txt`, or `0.input.jpg` with `0.outputs.txt`. With
+ * several images of one sample, `image` names the one to read.
  *
  * Headers are read once, on opening. `get(index, variation)` reads from the archive by offset, in any order, and
- * preprocesses as `openImageFolder` does. A sample's key is `<archive name>/<path>`.
+ * preprocesses as `openImageFolder` does. `.tar.gz` archives are unpacked into `cacheFolder`, once.
  *
- * @param source Tar files, in order, or a folder whose `.tar` files are read in order of name.
+ * A sample's key is `<archive>/<path>`. `<archive>` is the name without its ending; in a folder, with the folders below that
+ * one; and where two archives have the same name, with as many of the folders above as make the names differ. Of archives
+ * that were joined with `cat`, the second is `<archive>#2`.
+ *
+ * @param source Tar files in order, patterns such as `cc12m/{00000..00012}.tar`, or folders, whose `.tar`, `.tar.gz` and `.tgz`
+ *   files, also in folders below, are read in order of their paths.
  * Every image is decoded once when the shards are opened, as by `openImageFolder`.
  *
- * @throws DataError if an archive is damaged, truncated or compressed, has links or names that lead out of its folder, if
- *   no sample can be used, or if one cannot and `onError` is `fail`.
+ * @throws DataError if there are no archives, if no sample can be used, or if an archive or a sample cannot be used and
+ *   `onError` is `fail`. An archive that is truncated or damaged, or has links or names that lead out of its folder, is left
+ *   out as a whole.
  * @throws FileError if an archive is missing; the reason of `signal` if it aborts.
  *
  * @example
  * ```ts no-run
  * import { openWebDataset } from '@dalle-mini/data';
  *
- * const dataset = await openWebDataset('cc12m', { imageSize: 256, crop: 'random' }); // a folder of .tar files
+ * const dataset = await openWebDataset('cc12m/{00000..00012}.tar', { imageSize: 256, crop: 'random' });
  * const { image, captions } = await dataset.get(0);
  * console.log(dataset.length, image.width, captions);
  * ```
  */
-export async function openWebDataset(source: string | readonly string[], options: OpenOptions): Promise<FileDataset> {
-  const given = readOptions(openFields, options, 'openWebDataset');
-  return openDataset(await listWebDataset(source), given);
+export async function openWebDataset(
+  source: string | readonly string[],
+  options: WebDatasetOptions,
+): Promise<FileDataset> {
+  const fields = object<WebDatasetOptions>({ ...openFields, ...listWebDatasetFields });
+  const { image, caption, encoding, exclude, cacheFolder, ...given } = readOptions(fields, options, 'openWebDataset');
+  const { signal, onProgress } = given;
+  const listing = await listWebDataset(source, { image, caption, encoding, exclude, cacheFolder, signal, onProgress });
+  return openDataset(listing, given);
 }
 
-/** Lists the samples of WebDataset shards, as {@link openWebDataset} finds them. */
-export async function listWebDataset(source: string | readonly string[]): Promise<Listing> {
-  const shards: ShardSamples[] = [];
+/** Archives that are read at a time. */
+const shardsAtOnce = 4;
+
+/** Lists the samples of WebDataset shards, as {@link openWebDataset} finds them. It reads only the headers of archives. */
+export async function listWebDataset(
+  source: string | readonly string[],
+  options: ListWebDatasetOptions = {},
+): Promise<Listing> {
+  const found = await findShards(source, options);
+  const read: ReadShard[] = new Array(found.shards.length);
+  let started = 0;
+  let done = 0;
+  const readNext = async (): Promise<void> => {
+    while (started < found.shards.length) {
+      const number = started++;
+      read[number] = await readShard(found.shards[number]!, options);
+      await options.onProgress?.({ stage: 'scan', done: ++done, total: found.shards.length, unit: 'files' });
+    }
+  };
+  await Promise.all(Array.from({ length: shardsAtOnce }, readNext));
+  const choices = new Map<string, number>();
+  for (const shard of read) addCounts(choices, shard.choices);
+  const notes = [...choices].map(([choice, count]) => `In ${count} ${count === 1 ? 'sample' : 'samples'}, ${choice}.`);
+  return {
+    source: [source].flat().join(', '),
+    entries: concatenate(read.flatMap(({ samples }) => samples)),
+    omissions: [...found.omissions, ...read.flatMap(({ omissions }) => omissions)],
+    notes: [...found.excluded.map((path) => `${path} is left out.`), ...notes],
+    encoding: options.encoding,
+  };
+}
+
+interface ReadShard {
+  readonly samples: readonly ShardSamples[];
+  readonly omissions: readonly Omission[];
+  readonly choices: ReadonlyMap<string, number>;
+}
+
+async function readShard(
+  { path, name }: Shard,
+  { image, caption, cacheFolder = defaultCacheFolder(), signal }: ListWebDatasetOptions,
+): Promise<ReadShard> {
+  signal?.throwIfAborted();
+  const samples: ShardSamples[] = [];
   const omissions: Omission[] = [];
-  for (const path of await listShards(source)) {
-    const grouped = groupMembers(path, await indexTar(path));
-    omissions.push(...grouped.omissions);
+  const choices = new Map<string, number>();
+  try {
     const { mtimeMs } = await withFileErrors('read', path, () => stat(path));
-    shards.push(new ShardSamples(path, mtimeMs, grouped.pairs));
+    const archive = (await isGzip(path)) ? await unpackArchive(path, resolve(cacheFolder), signal) : path;
+    const members = await indexTar(archive, signal);
+    for (let part = 0; part <= (members.at(-1)?.part ?? 0); part++) {
+      const own = members.filter((member) => member.part === part);
+      const grouped = groupMembers(path, own, { image, caption });
+      const partName = part === 0 ? name : `${name}#${part + 1}`;
+      samples.push(new ShardSamples({ path, archive, modified: mtimeMs, name: partName }, grouped.groups));
+      for (const { stem, ...omission } of grouped.omissions)
+        omissions.push({ key: `${partName}/${stem}`, ...omission });
+      addCounts(choices, grouped.choices);
+    }
+    return { samples, omissions, choices };
+  } catch (error) {
+    if (!DataError.isInstance(error)) throw error;
+    return { samples: [], omissions: [{ key: name, reason: 'damaged-archive', message: error.message }], choices };
   }
-  return { source: [source].flat().join(', '), entries: concatenate(shards), omissions };
+}
+
+function addCounts(counts: Map<string, number>, more: ReadonlyMap<string, number>): void {
+  for (const [name, count] of more) counts.set(name, (counts.get(name) ?? 0) + count);
 }
 
 /** The samples of all shards, one shard after the other. */
@@ -80,34 +207,39 @@ function lastAtMost(values: readonly number[], limit: number): number {
   return low;
 }
 
-interface MemberPair {
-  /** Path up to the first dot of the file name. */
-  readonly stem: string;
-  readonly image: TarMember;
-  /** The `.txt` member, or else the `.json` member. */
-  readonly caption: TarMember;
+/** Where an archive's samples are. */
+interface ShardPlace {
+  /** The archive that the user knows, and the one to read: an unpacked copy. */
+  readonly path: string;
+  readonly archive: string;
+  readonly modified: number;
+  /** What keys begin with. */
+  readonly name: string;
 }
 
-/** The index of one shard, about 60 bytes per sample, so that ten million samples fit in memory. */
+/** The index of one shard, about 80 bytes per sample, so that ten million samples fit in memory. */
 class ShardSamples {
   readonly length: number;
-  /** For each sample: offset and size of the image, offset and size of the caption. */
+  /** For each sample: offset and size of the image, of the text and of the JSON, or zeros. */
   private readonly extents: Float64Array;
-  /** For each sample, one line each: the stem, and the endings of the image's and the caption's name. */
+  /** For each sample, one line each: the stem, and the endings of the names of image, text and JSON. */
   private readonly names: string;
   private readonly nameStarts: Uint32Array;
 
   constructor(
-    private readonly path: string,
-    private readonly modified: number,
-    pairs: readonly MemberPair[],
+    private readonly place: ShardPlace,
+    groups: readonly MemberGroup[],
   ) {
-    this.length = pairs.length;
-    this.extents = new Float64Array(pairs.length * 4);
-    this.nameStarts = new Uint32Array(pairs.length + 1);
-    const lines = pairs.map(({ stem, image, caption }, index) => {
-      this.extents.set([image.offset, image.size, caption.offset, caption.size], index * 4);
-      const line = [stem, image.name.slice(stem.length), caption.name.slice(stem.length)].join('\n');
+    this.length = groups.length;
+    this.extents = new Float64Array(groups.length * 6);
+    this.nameStarts = new Uint32Array(groups.length + 1);
+    const lines = groups.map(({ stem, image, text, json }, index) => {
+      const members = [image, text, json];
+      this.extents.set(
+        members.flatMap((member) => [member?.offset ?? 0, member?.size ?? 0]),
+        index * 6,
+      );
+      const line = [stem, ...members.map((member) => member?.name.slice(stem.length) ?? '')].join('\n');
       this.nameStarts[index + 1] = this.nameStarts[index]! + line.length;
       return line;
     });
@@ -116,77 +248,15 @@ class ShardSamples {
 
   get(index: number): SourceEntry {
     const line = this.names.slice(this.nameStarts[index], this.nameStarts[index + 1]);
-    const [stem, imageEnding, captionEnding] = line.split('\n') as [string, string, string];
-    const [imageOffset, imageSize, captionOffset, captionSize] = this.extents.subarray(index * 4, index * 4 + 4);
-    const { path, modified } = this;
-    const member = (name: string, offset: number, size: number) => {
-      return { name: `${name} in ${path}`, path, offset, size, modified };
+    const [stem, ...endings] = line.split('\n') as [string, string, string, string];
+    const { path, archive, modified, name } = this.place;
+    const member = (number: 0 | 1 | 2): SourceFile => {
+      const [offset, size] = this.extents.subarray(index * 6 + number * 2);
+      return { name: `${stem}${endings[number]} in ${path}`, path: archive, offset, size: size!, modified };
     };
-    const format = captionEnding.toLowerCase() === '.json' ? 'json' : 'text';
-    return {
-      key: `${shardName(path)}/${stem}`,
-      image: member(stem + imageEnding, imageOffset!, imageSize!),
-      captionFiles: [{ ...member(stem + captionEnding, captionOffset!, captionSize!), format }],
-    };
+    const captionFiles: CaptionFile[] = [];
+    if (endings[1] !== '') captionFiles.push({ ...member(1), format: 'text' });
+    if (endings[2] !== '') captionFiles.push({ ...member(2), format: 'json' });
+    return { key: `${name}/${stem}`, image: member(0), captionFiles };
   }
-}
-
-function shardName(path: string): string {
-  return basename(path).replace(/\.tar$/, '');
-}
-
-async function listShards(source: string | readonly string[]): Promise<readonly string[]> {
-  if (typeof source !== 'string') return source;
-  const files = await withFileErrors('read', source, async () =>
-    (await stat(source)).isDirectory() ? readdir(source) : undefined,
-  );
-  if (files === undefined) return [source];
-  const names = files.filter((name) => name.endsWith('.tar')).sort();
-  if (names.length === 0)
-    throw new DataError(`${source} must have tar archives, files that end in .tar. Check the path.`);
-  return names.map((name) => join(source, name));
-}
-
-function groupMembers(shard: string, members: readonly TarMember[]): { pairs: MemberPair[]; omissions: Omission[] } {
-  const groups = new Map<string, Map<string, TarMember>>();
-  for (const member of members) {
-    const [, stem, extension] = /^((?:.*\/)?[^/.]*)(\.[^/]*)?$/s.exec(member.name) ?? [];
-    if (stem === undefined || extension === undefined) continue;
-    const group = groups.get(stem) ?? new Map<string, TarMember>();
-    const part = extension.toLowerCase();
-    if (group.has(part)) throw new DataError(`${shard} has ${member.name} twice. Repack it with unique names.`);
-    group.set(part, member);
-    groups.set(stem, group);
-  }
-  const pairs: MemberPair[] = [];
-  const omissions: Omission[] = [];
-  const omit = (stem: string, reason: OmissionReason, message: string) =>
-    omissions.push({ key: `${shardName(shard)}/${stem}`, reason, message });
-  for (const [stem, parts] of groups) {
-    const image = [...parts].find(([extension]) => imageExtensions.has(extension))?.[1];
-    const caption = parts.get('.txt') ?? parts.get('.json');
-    // Shards often have other files, such as statistics.
-    if (!image && !caption) continue;
-    if (!image) {
-      omit(
-        stem,
-        'no-image',
-        `${shard} has a caption of ${stem} but no image. Repack it with an image (${[...imageExtensions].join(', ')}).`,
-      );
-      continue;
-    }
-    if (!caption) {
-      const message = `${shard} has ${image.name} but no caption for it. Add ${stem}.txt or ${stem}.json.`;
-      omit(stem, 'no-caption', message);
-      continue;
-    }
-    for (const [member, limit] of [[image, imageByteLimit] as const, [caption, captionByteLimit] as const]) {
-      if (member.size > limit)
-        throw new DataError(
-          `${member.name} in ${shard} must have at most ${limit} bytes, not ${member.size}. Repack it with smaller files.`,
-        );
-    }
-    pairs.push({ stem, image, caption });
-  }
-  return { pairs, omissions };
 }

@@ -1,0 +1,203 @@
+import { decodeText, describeValue, parseJsonObject } from '@dalle-mini/core';
+import { readBytes } from '@dalle-mini/core/node';
+import { CsvError, parse as parseCsv } from 'csv-parse/sync';
+import { parquetMetadataAsync, parquetReadObjects, parquetSchema } from 'hyparquet';
+import { compressors } from 'hyparquet-compressors';
+import { DataError } from '../data-error.js';
+import { isLfsPointer, lfsAction } from '../image-formats.js';
+import { captionColumnsOf, captionsFromRecord, captionsFromValue, columnNames, imageColumn } from './captions.js';
+import type { SourceFile } from './listing.js';
+
+/** A line of a list: the name of an image and its captions. */
+export interface ListLine {
+  /** The list and the line, for messages. */
+  readonly place: string;
+  /** The file name, relative to the folder of the list. */
+  readonly name?: string | undefined;
+  /** Without blank ones. `undefined` if the line has something else than captions. */
+  readonly captions?: readonly string[] | undefined;
+  /** Why the line cannot be read. */
+  readonly problem?: string | undefined;
+}
+
+type Reader = (path: string, bytes: Uint8Array, encoding: string | undefined) => ListLine[] | Promise<ListLine[]>;
+
+const readers: Readonly<Record<string, Reader>> = {
+  '.jsonl': readJsonLines,
+  '.csv': readTable,
+  '.tsv': readTable,
+  '.txt': readTable,
+  '.parquet': readParquet,
+  '.json': readJson,
+};
+
+/**
+ * Reads a list of images with captions. The format follows from the ending of its name: `.jsonl`, `.csv`, `.tsv`, `.txt` (a
+ * table), `.parquet` or `.json`.
+ *
+ * @param encoding Of a text that is neither UTF-8 nor UTF-16.
+ * @throws DataError if it has no columns of file names and captions, or is damaged; EncodingError for another encoding;
+ *   ConfigError if a `.json` file is not JSON.
+ */
+export async function readList({ path }: SourceFile, encoding?: string): Promise<ListLine[]> {
+  const ending = /\.[^.]*$/.exec(path)![0].toLowerCase();
+  const bytes = await readBytes(path);
+  if (isLfsPointer(bytes)) throw new DataError(`${path} cannot be read. ${lfsAction}`);
+  return readers[ending]!(path, bytes, encoding);
+}
+
+const lineAction = 'Write a line such as {"file_name": "cat.jpg", "text": "a cat"}.';
+
+function readJsonLines(path: string, bytes: Uint8Array, encoding: string | undefined): ListLine[] {
+  const lines: ListLine[] = [];
+  decodeText(bytes, path, encoding)
+    .split('\n')
+    .forEach((line, index) => {
+      if (line.trim() === '') return;
+      const place = `${path}, line ${index + 1}`;
+      try {
+        lines.push(fromRecord(parseJsonObject(line, place, lineAction), place, lineAction));
+      } catch (error) {
+        lines.push({ place, problem: (error as Error).message });
+      }
+    });
+  return lines;
+}
+
+function fromRecord(record: Record<string, unknown>, place: string, action: string): ListLine {
+  const column = imageColumn(Object.keys(record));
+  if (column === undefined) return { place, problem: `${place}: file_name is missing. ${action}` };
+  const given = record[column];
+  // Hugging Face's datasets write images as a path with or without the bytes.
+  const name = typeof given === 'object' && given !== null && 'path' in given ? given.path : given;
+  if (typeof name !== 'string' || name.trim() === '')
+    return {
+      place,
+      problem: `${place}: ${column} must be a string that is not empty, not ${describeValue(name)}. ${action}`,
+    };
+  return { place, name: name.trim(), captions: captionsFromRecord(record) };
+}
+
+const delimiters = [',', '\t', ';', '|'];
+
+function readTable(path: string, bytes: Uint8Array, encoding: string | undefined): ListLine[] {
+  const text = decodeText(bytes, path, encoding);
+  const header = text.trimStart().split(/[\r\n]/, 1)[0]!;
+  const counts = delimiters.map((delimiter) => header.split(delimiter).length);
+  const delimiter = delimiters[counts.indexOf(Math.max(...counts))]!;
+  let rows: { record: string[]; info: { lines: number } }[];
+  try {
+    // `info.lines` is the last line of a row; a quoted field may have several.
+    rows = parseCsv(text, {
+      delimiter,
+      info: true,
+      relax_column_count: true,
+      relax_quotes: true,
+      skip_empty_lines: true,
+      ...(delimiter === '\t' && !text.includes('\t"') ? { quote: null } : {}),
+    }) as unknown as typeof rows;
+  } catch (error) {
+    if (!(error instanceof CsvError)) throw error;
+    throw new DataError(`${path} is not a table: ${error.message.slice(0, 200)}. Correct it.`, { cause: error });
+  }
+  const columns = (rows[0]?.record ?? []).map((name) => name.trim());
+  checkColumns(path, columns);
+  let line = rows[0]!.info.lines + 1;
+  return rows.slice(1).map(({ record, info }) => {
+    const place = `${path}, line ${line}`;
+    line = info.lines + 1;
+    const fields = Object.fromEntries(columns.map((name, i) => [name, record[i] ?? '']));
+    if (record.length > columns.length)
+      return {
+        place,
+        problem: `${place} has ${record.length} fields instead of ${columns.length}. Put quotes around text with ${JSON.stringify(delimiter)}.`,
+      };
+    return fromRecord(fields, place, 'Write the name of a file.');
+  });
+}
+
+function checkColumns(path: string, columns: readonly string[]): void {
+  const missing = [
+    ...(imageColumn(columns) === undefined ? [`file names (${columnNames.image})`] : []),
+    ...(captionColumnsOf(columns).length === 0 ? [`captions (${columnNames.caption})`] : []),
+  ];
+  if (missing.length > 0)
+    throw new DataError(
+      `${path} must have a column of ${missing.join(' and one of ')}; its columns are ${describeColumns(columns)}. Rename them.`,
+    );
+}
+
+function describeColumns(columns: readonly string[]): string {
+  const text = columns.map((name) => JSON.stringify(name)).join(', ');
+  return text.length > 200 ? `${text.slice(0, 200)}…` : text || 'missing';
+}
+
+async function readParquet(path: string, bytes: Uint8Array): Promise<ListLine[]> {
+  const file = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer;
+  const damaged = (error: unknown) =>
+    new DataError(`${path} is not a Parquet file, or damaged: ${(error as Error).message.slice(0, 200)}. Replace it.`, {
+      cause: error,
+    });
+  const metadata = await parquetMetadataAsync(file).catch((error: unknown) => {
+    throw damaged(error);
+  });
+  const schema = parquetSchema(metadata);
+  const columns = schema.children.map(({ element }) => element.name);
+  checkColumns(path, columns);
+  const image = imageColumn(columns)!;
+  if (schema.children.some(({ element, children }) => element.name === image && children.length > 0))
+    throw new DataError(
+      `${path} holds the images themselves in its column ${image}. Write them to files, next to a metadata.jsonl.`,
+    );
+  const rows = await parquetReadObjects({
+    file,
+    metadata,
+    compressors,
+    columns: [image, ...captionColumnsOf(columns)],
+  }).catch((error: unknown) => {
+    throw damaged(error);
+  });
+  return rows.map((row, index) => fromRecord(row, `${path}, row ${index + 1}`, 'Write the name of a file.'));
+}
+
+const jsonAction = 'Write an object such as {"cat.jpg": "a cat"}.';
+
+/** Reads an object from file name to captions, an array of records, or the captions of COCO. */
+function readJson(path: string, bytes: Uint8Array, encoding: string | undefined): ListLine[] {
+  const text = decodeText(bytes, path, encoding);
+  if (text.trimStart().startsWith('[') && /^\s*\[\s*\{/.test(text)) {
+    const { records } = parseJsonObject(`{"records":${text}}`, path, jsonAction) as { records: unknown[] };
+    return records.map((record, index) => fromItem(record, `${path}, item ${index + 1}`));
+  }
+  const json = parseJsonObject(text, path, jsonAction);
+  if (Array.isArray(json.images) && Array.isArray(json.annotations))
+    return fromCoco(json.images, json.annotations, path);
+  return Object.entries(json).map(([name, value]) => {
+    const captions = captionsFromValue(value) ?? (isRecord(value) ? captionsFromRecord(value) : undefined);
+    return { place: path, name, captions };
+  });
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function fromItem(item: unknown, place: string): ListLine {
+  return isRecord(item)
+    ? fromRecord(item, place, lineAction)
+    : { place, problem: `${place} must be an object, not ${describeValue(item)}. ${lineAction}` };
+}
+
+/** https://cocodataset.org/#format-data: images have an `id` and a `file_name`, annotations an `image_id` and a `caption`. */
+function fromCoco(images: readonly unknown[], annotations: readonly unknown[], path: string): ListLine[] {
+  const captions = new Map<unknown, string[]>();
+  for (const annotation of annotations.filter(isRecord)) {
+    const own = captionsFromRecord(annotation) ?? [];
+    captions.set(annotation.image_id, [...(captions.get(annotation.image_id) ?? []), ...own]);
+  }
+  return images.map((image, index) => {
+    const place = `${path}, image ${index + 1}`;
+    const line = fromItem(image, place);
+    return line.problem === undefined && isRecord(image) ? { ...line, captions: captions.get(image.id) ?? [] } : line;
+  });
+}
