@@ -1,6 +1,7 @@
 /** Finds files of installed npm packages, also from a program that a bundler made. */
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
+// Not `createRequire` by name: webpack would replace its calls when it bundles.
+import nodeModule from 'node:module';
 import { join } from 'node:path';
 
 /**
@@ -29,7 +30,7 @@ export function findPackageFile(request: string, moduleUrl: string | undefined):
   const errors: unknown[] = [];
   for (const place of placesOfPackages(moduleUrl)) {
     try {
-      const file = createRequire(place).resolve(request);
+      const file = nodeModule.createRequire(place).resolve(request);
       const unpacked = outsideArchive(file);
       return existsSync(unpacked) ? unpacked : file;
     } catch (error) {

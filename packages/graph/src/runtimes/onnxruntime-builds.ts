@@ -1,6 +1,7 @@
 /** Chooses the build of ONNX Runtime: the native one, or else WebAssembly where `onnxruntime-web` is installed. */
 import { readFile, stat } from 'node:fs/promises';
-import { createRequire } from 'node:module';
+// Not `createRequire` by name: webpack would replace its calls when it bundles.
+import nodeModule from 'node:module';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type * as ort from 'onnxruntime-node';
@@ -63,7 +64,7 @@ async function load<Loaded>(
   places: readonly string[],
   direct?: () => Promise<Loaded & { readonly default?: Loaded }>,
 ): Promise<{ readonly module: Loaded } | LoadFailure> {
-  const attempts = places.map((place) => async () => createRequire(place)(name) as Loaded);
+  const attempts = places.map((place) => async () => nodeModule.createRequire(place)(name) as Loaded);
   if (direct) {
     attempts.unshift(async () => {
       const loaded = await direct();

@@ -1,6 +1,6 @@
 /** The main thread's side of the worker threads that ONNX Runtime computes on. */
 import { existsSync } from 'node:fs';
-import { Worker } from 'node:worker_threads';
+import { Worker, type WorkerOptions } from 'node:worker_threads';
 import { isInArchive, placesOfPackages } from '@dalle-mini/core/node';
 import { GraphError } from '../graph-error.js';
 import { type Lock, unlock } from './locks.js';
@@ -25,16 +25,16 @@ export const disposedOf = 'the ONNX runtime was disposed of while it worked';
 
 /** Starts the worker from its file or, in a program that a bundler made without that file, from its source. */
 function startWorker(data: Omit<WorkerData, 'program' | 'places'>): Worker {
-  const places = placesOfPackages(import.meta.url);
-  // Do not inherit the flags of the process: some, such as --input-type, are invalid for a file.
-  const execArgv: string[] = [];
   const file = workerFile();
-  if (file) {
-    const workerData: WorkerData = { ...data, places, program: { file: file.href } };
-    return new Worker(file, { execArgv, workerData });
-  }
-  const workerData: WorkerData = { ...data, places, program: { source: workerSource } };
-  return new Worker(workerSource, { execArgv, workerData, eval: true });
+  const workerData: WorkerData = {
+    ...data,
+    places: placesOfPackages(import.meta.url),
+    program: file ? { file: file.href } : { source: workerSource },
+  };
+  // Do not inherit the flags of the process: some, such as --input-type, are invalid for a file.
+  const options: WorkerOptions = { execArgv: [], workerData, eval: !file };
+  // Not `new Worker`: Turbopack, which bundles for Next.js, would replace a file that is known only at run time by a failing import.
+  return Reflect.construct(Worker, [file ?? workerSource, options]);
 }
 
 function workerFile(): URL | undefined {
