@@ -146,6 +146,16 @@ program
     await init({ ...options, pictures });
   });
 
+program
+  .command('plot')
+  .description('Write a report of training runs: curves, sheets of images and settings, as one HTML file.')
+  .argument('<runs...>', 'the folders of one or more runs, which are compared')
+  .option('--out <file>', 'the file', 'report.html')
+  .action(async (runs: string[], options: { out: string }) => {
+    const { plot } = await import('./plot.js');
+    await plot(runs, options);
+  });
+
 try {
   await program.parseAsync();
 } catch (error) {

@@ -233,6 +233,7 @@ export async function trainDecoder(given: DecoderTraining): Promise<Map<string, 
         given: withNoise(values.given as Int32Array, model, tokenNoise, createRandom('token-noise', seed, step)),
       };
     },
+    samplePrompts: samples?.prompts,
     evaluate: async (trained, step) => {
       const evaluationLoss = await measureLoss(options, trained, text);
       if (samples) {

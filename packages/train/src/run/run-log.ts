@@ -29,7 +29,10 @@ export type RunLogRecord =
       readonly step: number;
       /** ISO 8601. */
       readonly time: string;
-      readonly settings: Settings;
+      /** Everything that decides the result. */
+      readonly settings: Readonly<Record<string, unknown>>;
+      /** The captions of the images on the sheets. */
+      readonly samplePrompts?: readonly string[] | undefined;
       readonly machine: Machine;
     }
   | {
@@ -41,6 +44,12 @@ export type RunLogRecord =
       readonly seconds: number;
       readonly time: string;
     };
+
+export interface RunLogOptions {
+  readonly samplePrompts?: readonly string[] | undefined;
+  /** Whether to write a TensorBoard event file too. */
+  readonly tensorboard?: boolean | undefined;
+}
 
 const fileName = 'run-log.jsonl';
 
@@ -64,13 +73,20 @@ export class RunLog {
    *
    * @throws FileError if a file cannot be written.
    */
-  static async start(folder: string, step: number, settings: Settings, tensorBoard: boolean): Promise<RunLog> {
+  static async start(
+    folder: string,
+    step: number,
+    settings: Settings,
+    { samplePrompts, tensorboard = false }: RunLogOptions,
+  ): Promise<RunLog> {
     const path = join(folder, fileName);
     // A killed process may have left half a line.
     await filterJsonLines(path, () => true);
     const time = new Date().toISOString();
-    await appendJsonLines(path, [{ event: 'start', step, time, settings, machine: machine() } satisfies RunLogRecord]);
-    const file = tensorBoard ? await TensorBoardFile.create(folder, step + 1) : undefined;
+    await appendJsonLines(path, [
+      { event: 'start', step, time, settings, samplePrompts, machine: machine() } satisfies RunLogRecord,
+    ]);
+    const file = tensorboard ? await TensorBoardFile.create(folder, step + 1) : undefined;
     await file?.write([{ step, text: { name: 'settings', markdown: code(settings) } }]);
     return new RunLog(folder, file);
   }

@@ -35,7 +35,7 @@ export function differences(there: Settings, here: Settings, defaults: Settings)
 }
 
 /** Maps the path of each value to its JSON. Lists are values. */
-function flatten(settings: Settings, path = ''): Map<string, string> {
+export function flatten(settings: Settings, path = ''): Map<string, string> {
   const entries = Object.entries(settings).flatMap(([field, value]): [string, string][] => {
     const name = path + field;
     if (value === undefined) return [];

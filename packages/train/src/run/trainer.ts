@@ -60,6 +60,8 @@ export interface TrainerOptions extends Omit<RunOptions, 'order' | 'evaluationSi
     outputs: Readonly<Record<string, TensorData>>,
     step: number,
   ) => void;
+  /** The captions of the images that `evaluate` writes. */
+  readonly samplePrompts?: readonly string[] | undefined;
   /** The metric of `evaluate` by which the best step is chosen. */
   readonly score: Score;
   /** Evaluates the model. Called with its parameters every `evaluateEvery` steps and at the end. */
@@ -122,7 +124,7 @@ export async function runTraining(options: TrainerOptions): Promise<Map<string, 
       : readBest(folder, best.step, training.parameters);
   if (state.step === steps || isStuck()) return finish(state);
 
-  const log = await RunLog.start(folder, state.step, settings, options.tensorboard ?? false);
+  const log = await RunLog.start(folder, state.step, settings, options);
   const executable = await runtime.compile(training.graph, frozen.size > 0 ? { parameters: frozen } : {});
   let savedStep = state.step;
   const save = async ({ step, tensors }: TrainingState) => {
