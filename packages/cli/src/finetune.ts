@@ -18,6 +18,8 @@ export interface FinetuneCommand {
   /** The folder of the run. Default: `runs` and the name of the folder of pictures. */
   readonly folder?: string | undefined;
   readonly overrides: Readonly<Record<string, unknown>>;
+  /** Whether a run may resume after its data have changed. */
+  readonly acceptDataChanges?: boolean | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -26,7 +28,7 @@ export interface FinetuneCommand {
  * Writes the settings into the folder of the run. If they are there already, the run resumes with them.
  */
 export async function finetune(pictures: string, command: FinetuneCommand): Promise<void> {
-  const { preset, overrides, signal } = command;
+  const { preset, overrides, acceptDataChanges, signal } = command;
   const folder = command.folder ?? join('runs', basename(resolve(pictures)));
   const config = join(folder, 'settings.json');
   const dataset = fromFolder(resolve(folder), pictures);
@@ -42,7 +44,7 @@ export async function finetune(pictures: string, command: FinetuneCommand): Prom
   await makeFolder(folder);
   await writeSettings(config, made.kind, withOverrides(settings, overrides));
   if (isNew) process.stderr.write(`${count} pictures. The settings are in ${config}.\n`);
-  const { result, caption = '' } = await trainFromConfig(made.kind, { config, signal });
+  const { result, caption = '' } = await trainFromConfig(made.kind, { config, acceptDataChanges, signal });
   process.stderr.write(
     `Generate with: dalle-mini generate ${quoted(caption)} --model ${quoted(relative('.', result))}\n`,
   );

@@ -100,10 +100,13 @@ for (const kind of ['vqgan', 'decoder'] as const) {
     .requiredOption('--config <file>', 'a JSON file with the settings')
     .option('--folder <path>', 'the folder for checkpoints and the result (default: the folder in the settings)')
     .addOption(overrideOption())
-    .action(async ({ set, ...options }: { config: string; folder?: string; set: string[] }) => {
-      const { readOverrides, trainFromConfig } = await import('./train.js');
-      await trainFromConfig(kind, { ...options, overrides: readOverrides(set), signal });
-    });
+    .addOption(acceptOption())
+    .action(
+      async ({ set, ...options }: { config: string; folder?: string; acceptDataChanges?: boolean; set: string[] }) => {
+        const { readOverrides, trainFromConfig } = await import('./train.js');
+        await trainFromConfig(kind, { ...options, overrides: readOverrides(set), signal });
+      },
+    );
 }
 
 program
@@ -121,6 +124,7 @@ program
     'the folder for settings, checkpoints and the result (default: runs/ and the name of <pictures>)',
   )
   .addOption(overrideOption())
+  .addOption(acceptOption())
   .action(async (pictures: string, { set, ...options }) => {
     const [{ finetune }, { readOverrides }] = await Promise.all([import('./finetune.js'), import('./train.js')]);
     await finetune(pictures, { ...options, overrides: readOverrides(set), signal });
@@ -170,6 +174,11 @@ function report(error: unknown): number {
   process.stderr.write(`dalle-mini: ${message.trim().replace(/\s*\n\s*/g, ' ')}\n`);
   if (reason instanceof InterruptionError) return reason.exitCode;
   return reason instanceof UsageError ? 2 : 1;
+}
+
+/** The option of commands that resume a run. */
+function acceptOption(): Option {
+  return new Option('--accept-data-changes', 'resume a run although its images or captions have changed');
 }
 
 /** Returns the option that overrides settings. It may be given several times. */

@@ -1,3 +1,4 @@
+import { type DatasetReport, summarizeReport } from '@dalle-mini/data';
 import type { TrainingProgress } from '@dalle-mini/train';
 import {
   readDecoderSettings,
@@ -19,6 +20,8 @@ export interface TrainCommand {
   readonly folder?: string | undefined;
   /** Settings that replace those of the file, such as `training.learningRate`. */
   readonly overrides?: Readonly<Record<string, unknown>> | undefined;
+  /** Whether a run may resume after its data have changed. */
+  readonly acceptDataChanges?: boolean | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -31,7 +34,13 @@ export async function trainFromConfig(kind: SettingsKind, command: TrainCommand)
       throw new UsageError(`The folder of the run is missing. Set --folder, or folder in ${config}.`);
   };
   const progress = new Reporter(bar);
-  const options = { source: config, folder: command.folder, signal, onProgress: progress.report };
+  const { folder, acceptDataChanges } = command;
+  const onReport = (report: DatasetReport) => {
+    bar.clear();
+    if (report.omissions.length === 0) return;
+    process.stderr.write(`${summarizeReport(report)} The folder of the run lists them in left-out.jsonl.\n`);
+  };
+  const options = { source: config, folder, acceptDataChanges, signal, onProgress: progress.report, onReport };
   signal.addEventListener('abort', () => {
     bar.clear();
     process.stderr.write(
@@ -72,6 +81,7 @@ class Reporter {
     const { bar } = this;
     const { done, total } = progress;
     if ('model' in progress) showLoading(bar, progress);
+    else if (progress.stage === 'scan') bar.show(done / total, `checking image ${done} of ${total}`);
     else if (progress.stage === 'prepare') bar.show(done / total, `rendering emoji ${done} of ${total}`);
     else if (progress.stage === 'encode')
       bar.show(done / total, `encoding image ${done} of ${total} for ${progress.dataset}`);

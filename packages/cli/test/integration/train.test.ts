@@ -1,8 +1,8 @@
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { readModelFolder, readVqgan } from '@dalle-mini/pipeline';
-import { temporaryFolder } from '@dalle-mini/testing/folders';
+import { contentOf, temporaryFolder } from '@dalle-mini/testing/folders';
 import { writeTinyModel } from '@dalle-mini/testing/tiny-model';
 import { tinyVqgan } from '@dalle-mini/testing/tiny-vqgan';
 import sharp from 'sharp';
@@ -221,6 +221,62 @@ describe('dalle-mini init', () => {
       `dalle-mini: --set must be a name and a value, such as training.learningRate=1e-4, not ${override}.\n`,
     );
     expect(code).toBe(2);
+  });
+});
+
+describe('pictures that cannot be used', () => {
+  /** A copy of the folder of pictures. */
+  async function copyOfPictures(): Promise<string> {
+    const folder = join(await temporaryFolder(), 'pictures');
+    await cp(join(root, 'pictures'), folder, { recursive: true });
+    return folder;
+  }
+
+  test('are left out, named and listed', async () => {
+    const pictures = await copyOfPictures();
+    await truncate(join(pictures, '1.png'), 60);
+    await writeFile(join(pictures, '2.txt'), '');
+    const settings = { ...vqganSettings, dataset: { type: 'folder', path: pictures } };
+    const { code, stderr } = await train('vqgan', settings, 'left-out');
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/^2 of 6 samples in \S+ cannot be used\. .*1\.png.*2\.txt.*left-out\.jsonl\.\n/);
+    const lines = (await readFile(join(root, 'left-out', 'left-out.jsonl'), 'utf8')).trim().split('\n');
+    expect(lines).toHaveLength(2);
+    const failing = await train('vqgan', { ...settings, dataset: { ...settings.dataset, onError: 'fail' } }, 'failing');
+    expect(failing).toMatchObject({ code: 1, stderr: expect.stringContaining('Fix or remove them') });
+  });
+
+  test.each(['vqgan', 'decoder'] as const)('may be removed in the middle of training a %s', async (kind) => {
+    const pictures = await copyOfPictures();
+    const dataset = { type: 'folder', path: pictures };
+    const settings = kind === 'vqgan' ? { ...vqganSettings, dataset } : { ...decoderSettings, dataset };
+    const { steps } = settings;
+    const half = { ...settings, steps: steps / 2 };
+    const longer = async (folder: string, ...options: string[]) =>
+      dalleMini(root, ['train', kind, '--config', await write(settings), '--folder', folder, ...options]);
+    const folder = `changed-${kind}`;
+    expect((await train(kind, half, folder)).code).toBe(0);
+    const record = await readFile(join(root, folder, 'dataset.jsonl'), 'utf8');
+    const { key } = JSON.parse(record.split('\n')[1]!);
+    await rm(join(pictures, key));
+    await rm(join(pictures, key.replace('png', 'txt')));
+    await cp(join(root, folder), join(root, `${folder}-again`), { recursive: true });
+
+    const refused = await longer(folder);
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toContain(`1 sample was removed, such as "${key}"`);
+    expect(refused.stderr).toContain('--accept-data-changes');
+    const [accepted, again] = [
+      await longer(folder, '--accept-data-changes'),
+      await longer(`${folder}-again`, '--accept-data-changes'),
+    ];
+    expect([accepted.code, again.code]).toEqual([0, 0]);
+    const result = (name: string) =>
+      kind === 'vqgan' ? join(root, name, 'vqgan') : join(root, name, 'model', 'decoder');
+    const [first, second] = await Promise.all([folder, `${folder}-again`].map((name) => contentOf(result(name))));
+    expect(first).toEqual(second);
+    // It does not ask again.
+    expect((await longer(folder)).code).toBe(0);
   });
 });
 

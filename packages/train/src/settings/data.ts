@@ -1,14 +1,21 @@
 /** Opens the data that settings name. */
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { OptionError } from '@dalle-mini/core';
+import { makeFolder, writeFileAtomically } from '@dalle-mini/core/node';
 import {
   createSampler,
   type Dataset,
+  type DatasetReport,
   groupIndices,
+  type HoldOutOptions,
   holdOut,
   openImageFolder,
   openWebDataset,
   type Sampler,
 } from '@dalle-mini/data';
 import { prepareEmoji } from '@dalle-mini/data/emoji';
+import { readTrainedKeys } from '../run/data-record.js';
 import type { SettingsProgress } from './progress.js';
 import type { DatasetSettings, RunSettings } from './settings.js';
 
@@ -30,18 +37,35 @@ export async function countImages(folder: string): Promise<number> {
 export interface DataOptions {
   /** Width and height of the images in pixels. */
   readonly imageSize: number;
+  /** The folder of the run. */
+  readonly folder: string;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: SettingsProgress) => void) | undefined;
+  /** Called with the report of each dataset of files; see `openImageFolder`. */
+  readonly onReport?: ((report: DatasetReport) => unknown) | undefined;
 }
 
-/** Opens the dataset of settings, and their dataset for evaluation or, without one, held-out samples. */
+/** The file in the folder of a run that lists what was left out. */
+export const leftOutName = 'left-out.jsonl';
+
+/**
+ * Opens the dataset of settings, and their dataset for evaluation or, without one, held-out samples. Lists what was left
+ * out in a file of the run.
+ */
 export async function openData(
-  { dataset, evaluation }: Pick<RunSettings, 'dataset' | 'evaluation'>,
+  settings: Pick<RunSettings, 'dataset' | 'evaluation' | 'seed'>,
   options: DataOptions,
 ): Promise<TrainingData> {
-  const opened = await openDataset(dataset, evaluation === undefined, options);
-  if (evaluation === undefined) return opened;
-  const other = await openDataset(evaluation, false, options);
+  const { dataset, evaluation, seed } = settings;
+  const { folder } = options;
+  const split = evaluation === undefined ? { seed, trained: await readTrainedKeys(folder) } : undefined;
+  const opened = await openDataset(dataset, split, options);
+  const other = evaluation && (await openDataset(evaluation, undefined, options));
+  await listLeftOut(
+    folder,
+    [opened.report, other?.report].filter((report) => report !== undefined),
+  );
+  if (!other) return opened;
   return {
     ...opened,
     evaluation: other.evaluation,
@@ -51,15 +75,26 @@ export async function openData(
   };
 }
 
+/** Writes a line for everything that was left out, or removes the file if there is nothing. */
+async function listLeftOut(folder: string, reports: readonly DatasetReport[]): Promise<void> {
+  const path = join(folder, leftOutName);
+  const lines = reports.flatMap(({ source, omissions }) =>
+    omissions.map((omission) => `${JSON.stringify({ source, ...omission })}\n`),
+  );
+  if (lines.length === 0) return rm(path, { force: true });
+  await makeFolder(folder);
+  await writeFileAtomically(path, lines.join(''));
+}
+
 /**
  * Opens images for training and evaluation. An emoji dataset has held-out images. Other datasets hold out images only
- * if `isSplit`; otherwise all of their images are in both parts.
+ * with `split`; otherwise all of their images are in both parts.
  */
 async function openDataset(
   settings: DatasetSettings,
-  isSplit: boolean,
-  { imageSize, signal, onProgress }: DataOptions,
-): Promise<TrainingData> {
+  split: HoldOutOptions | undefined,
+  { imageSize, folder, signal, onProgress, onReport }: DataOptions,
+): Promise<TrainingData & { readonly report?: DatasetReport }> {
   if (settings.type === 'emoji') {
     const emoji = await prepareEmoji(settings.path, {
       imageSize,
@@ -76,12 +111,27 @@ async function openDataset(
     };
   }
   const open = settings.type === 'folder' ? openImageFolder : openWebDataset;
-  const all = await open(settings.path, { imageSize, ...(settings.crop ? { crop: settings.crop } : {}) });
+  const { crop, onError } = settings;
+  const scanFolder = join(folder, 'scans');
+  const all = await open(settings.path, { imageSize, crop, onError, scanFolder, signal, onProgress, onReport });
+  const { report } = all;
   const close = async () => undefined;
-  return isSplit && all.length > 1 ? { ...holdOut(all), close } : { training: all, evaluation: all, close };
+  return { ...(split ? divided(all, split) : { training: all, evaluation: all }), report, close };
+}
+
+/** Holds out images. If all are one image or belong together, they are in both parts, with a warning. */
+function divided(dataset: Dataset, split: HoldOutOptions): Pick<TrainingData, 'training' | 'evaluation'> {
+  try {
+    return holdOut(dataset, split);
+  } catch (error) {
+    if (!OptionError.isInstance(error) || !error.option.startsWith('dataset')) throw error;
+    const text = 'All images are one image or group, so that evaluations measure images of the training.';
+    process.emitWarning(`${text} Set evaluation to other images.`, { code: 'DALLE_MINI_EVALUATION' });
+    return { training: dataset, evaluation: dataset };
+  }
 }
 
 /** Returns the order of training samples. */
 export function sampler({ training, groups }: TrainingData, seed: number): Sampler {
-  return createSampler(groups ? { groups, seed } : { length: training.length, seed });
+  return createSampler(groups ? { groups, seed } : { length: training.length, skipped: training.skipped, seed });
 }

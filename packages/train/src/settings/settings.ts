@@ -43,6 +43,8 @@ export type DatasetSettings =
       readonly type: 'folder' | 'webdataset';
       readonly path: string;
       readonly crop?: 'center' | 'random' | undefined;
+      /** Whether samples that cannot be used are left out. Default `skip`. */
+      readonly onError?: 'skip' | 'fail' | undefined;
     }
   | { readonly type: 'emoji'; readonly path: string; readonly vendors?: readonly EmojiVendor[] | undefined };
 
@@ -115,6 +117,7 @@ export interface DecoderSettings extends RunSettings {
 
 const count = integer({ min: 1 });
 const crop = optional(oneOf(['center', 'random']));
+const onError = optional(oneOf(['skip', 'fail']));
 
 /** Returns the fields that both kinds of settings have. Relative paths become absolute: they start from `base`. */
 function sharedFields(base: string) {
@@ -124,8 +127,8 @@ function sharedFields(base: string) {
     read: (value, at) => (isModelName(string().read(value, at), base) ? (value as string) : path.read(value, at)),
   };
   const dataset = variant<DatasetSettings, 'type'>('type', {
-    folder: object<DatasetSettings>({ type: oneOf(['folder']), path, crop }),
-    webdataset: object<DatasetSettings>({ type: oneOf(['webdataset']), path, crop }),
+    folder: object<DatasetSettings>({ type: oneOf(['folder']), path, crop, onError }),
+    webdataset: object<DatasetSettings>({ type: oneOf(['webdataset']), path, crop, onError }),
     emoji: object<DatasetSettings>({
       type: oneOf(['emoji']),
       path,

@@ -2,6 +2,7 @@
 import { basename, join, resolve } from 'node:path';
 import {
   abortSignal,
+  boolean,
   callback,
   implementation,
   OptionError,
@@ -10,7 +11,7 @@ import {
   readOptions,
   string,
 } from '@dalle-mini/core';
-import { createSampler, type Dataset, openTokenShards, writeTokenShards } from '@dalle-mini/data';
+import { createSampler, type Dataset, type DatasetReport, openTokenShards, writeTokenShards } from '@dalle-mini/data';
 import type { DecoderConfig } from '@dalle-mini/decoder';
 import type { Runtime } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
@@ -39,6 +40,13 @@ export interface TrainFromSettingsOptions {
   /** Stops the run after the current steps, with a checkpoint. The promise rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: SettingsProgress) => void) | undefined;
+  /**
+   * Called with what was found in each dataset of files, before training. Without it, samples that are left out are named
+   * in a warning of the process. `left-out.jsonl` in the folder of the run lists all of them.
+   */
+  readonly onReport?: ((report: DatasetReport) => unknown) | undefined;
+  /** Whether a run may resume after its data have changed. Default false. */
+  readonly acceptDataChanges?: boolean | undefined;
 }
 
 /** What a run from settings leaves. */
@@ -57,10 +65,12 @@ const optionsField = object<TrainFromSettingsOptions>({
   runtime: optional(implementation<Runtime>('a runtime', ['compile'])),
   signal: optional(abortSignal()),
   onProgress: optional(callback()),
+  onReport: optional(callback()),
+  acceptDataChanges: optional(boolean()),
 });
 
 /** The options of a run, and what it computes with. */
-interface Run extends Pick<TrainFromSettingsOptions, 'signal' | 'onProgress'> {
+interface Run extends Pick<TrainFromSettingsOptions, 'signal' | 'onProgress' | 'onReport' | 'acceptDataChanges'> {
   readonly folder: string;
   readonly runtime: Runtime;
 }
@@ -213,7 +223,7 @@ async function trainDecoderWith(
 
 /** Returns the options that both kinds of training have. */
 function runOptions(
-  { folder, runtime, signal, onProgress }: Run,
+  { folder, runtime, signal, onProgress, acceptDataChanges }: Run,
   {
     steps,
     seed,
@@ -238,6 +248,7 @@ function runOptions(
     result,
     tensorboard,
     earlyStopping,
+    acceptDataChanges,
     signal,
     onProgress,
   };
