@@ -1,29 +1,15 @@
 import { execFileSync } from 'node:child_process';
 import { mkdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { buffer } from 'node:stream/consumers';
 import { temporaryFolder } from '@dalle-mini/testing/folders';
-import { type Header, pack } from 'tar-stream';
 import { describe, expect, test } from 'vitest';
 import { openWebDataset } from '../src/sources/web-dataset.js';
 import { pixelAt, twoColoredPng } from './pictures.js';
+import { tarWith } from './tar.js';
 
 const options = { imageSize: 8 };
 const red = [255, 0, 0] as const;
 const green = [0, 255, 0] as const;
-
-type Entry = readonly [name: string, content: string | Uint8Array, headers?: Partial<Header>];
-
-async function tarWith(entries: readonly Entry[], folder?: string, name = 'shard-0.tar'): Promise<string> {
-  const archive = pack();
-  for (const [entryName, content, headers] of entries) {
-    archive.entry({ name: entryName, ...headers }, typeof content === 'string' ? content : Buffer.from(content));
-  }
-  archive.finalize();
-  const path = join(folder ?? (await temporaryFolder()), name);
-  await writeFile(path, await buffer(archive));
-  return path;
-}
 
 const redPng = await twoColoredPng(8, 8, red, red);
 const greenPng = await twoColoredPng(8, 8, green, green);
