@@ -100,7 +100,7 @@ assert not any("`" in line or "\\" in line or "$" in line for line in names)
  */
 
 /** Lines of a name and its emoji, qualified or not. `~` stands for each of the five skin tones and for its name. */
-export const EMOJI_NAMES = `\\
+export const emojiNames = `\\
 {chr(10).join(names)}`;
 """,
     encoding="utf-8",

@@ -122,7 +122,7 @@ for (const [name, options] of Object.entries(variants)) {
   const config = importTextEncoderConfig(json);
   const decoderConfig = importDecoderConfig(json);
   const textParameters = randomized(initializeParameters(bartParameters(config), 1));
-  const encoder = await BartTextEncoder.fromParts({ config, tokenizer, weights: textParameters }, { runtime });
+  const encoder = new BartTextEncoder(config, textParameters, { tokenizer, runtime });
   const trained = await trainDecoder({
     ...run,
     folder: join(runs, name),

@@ -9,7 +9,7 @@ import { prepareEmoji } from '@dalle-mini/data/emoji';
 import { DalleMiniDecoder } from '@dalle-mini/decoder';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { readModelFolder } from '@dalle-mini/pipeline';
-import { HuggingFaceTextEncoder } from '@dalle-mini/text-encoder';
+import { loadTextEncoder } from '@dalle-mini/text-encoder';
 import { writeSampleSheet } from '@dalle-mini/train';
 import { VqganTokenizer } from '@dalle-mini/vqgan';
 import { evaluateConcepts, evaluateReconstruction, evaluateTokenLoss } from './evaluation.js';
@@ -35,7 +35,7 @@ const runtime = new OnnxRuntime();
 const model = await readModelFolder(folder);
 const tokenizer = new VqganTokenizer(model.imageTokenizer.config, model.imageTokenizer.parameters, { runtime });
 const { files, maxLength } = model.textEncoder;
-const encoder = await HuggingFaceTextEncoder.fromFiles(files, { runtime, maxLength });
+const encoder = await loadTextEncoder(files, { runtime, maxLength });
 const decoder = new DalleMiniDecoder(model.decoder.config, model.decoder.parameters, { runtime });
 
 console.error('rendering the emoji (once; a minute or two)');

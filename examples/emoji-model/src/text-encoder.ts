@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Runtime } from '@dalle-mini/graph';
-import { HuggingFaceTextEncoder } from '@dalle-mini/text-encoder';
+import { type HuggingFaceTextEncoder, loadTextEncoder } from '@dalle-mini/text-encoder';
 import { readCheckpointFile } from '@dalle-mini/weights/node';
 import { maxCaptionLength } from './recipe.js';
 
@@ -20,8 +20,5 @@ export async function loadMiniLM(runtime: Runtime, batchSize = 16): Promise<Hugg
     json('tokenizer.json'),
     readCheckpointFile(path('model.safetensors')),
   ]);
-  return HuggingFaceTextEncoder.fromFiles(
-    { config, tokenizer, weights },
-    { runtime, maxLength: maxCaptionLength, batchSize },
-  );
+  return loadTextEncoder({ config, tokenizer, weights }, { runtime, maxLength: maxCaptionLength, batchSize });
 }

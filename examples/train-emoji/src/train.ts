@@ -10,7 +10,7 @@ import { createSampler, groupIndices, openTokenShards, writeTokenShards } from '
 import { type EmojiDataset, type EmojiSplit, prepareEmoji } from '@dalle-mini/data/emoji';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { fromPretrained, readTextEncoder, writeModelFolder } from '@dalle-mini/pipeline';
-import { HuggingFaceTextEncoder } from '@dalle-mini/text-encoder';
+import { loadTextEncoder } from '@dalle-mini/text-encoder';
 import {
   type MetricsRecord,
   peakSignalToNoise,
@@ -96,7 +96,7 @@ say('training the decoder, which writes tokens from a caption; MiniLM reads the 
 const textFiles = await readTextEncoder(
   fileURLToPath(new URL('./model/text-encoder', import.meta.resolve('@dalle-mini/emoji/package.json'))),
 );
-const encoder = await HuggingFaceTextEncoder.fromFiles(textFiles, { runtime: textRuntime, maxLength, batchSize: 16 });
+const encoder = await loadTextEncoder(textFiles, { runtime: textRuntime, maxLength, batchSize: 16 });
 const decoderConfig = { ...decoderRecipe.model, textWidth: encoder.width };
 const { steps: decoderSteps, ...decoderTraining } = decoderRecipe;
 const decoder = await trainDecoder({

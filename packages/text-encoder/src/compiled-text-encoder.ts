@@ -2,7 +2,11 @@ import {
   abortSignal,
   boolean,
   type Complete,
+  ConfigError,
+  DisposedError,
+  implementation,
   integer,
+  nextTurn,
   object,
   oneOf,
   optional,
@@ -15,14 +19,18 @@ import {
 } from '@dalle-mini/core';
 import {
   type Executable,
-  type Runtime,
+  type Graph,
   type RuntimeOwnership,
   runtimeOwnershipFields,
   type TensorData,
 } from '@dalle-mini/graph';
+import type { StoredParameter } from '@dalle-mini/graph/stored';
+import { emojiNamingTokenizer } from './tokenizers/emoji-naming-tokenizer.js';
 import type { TextTokenizer, Unread } from './tokenizers/text-tokenizer.js';
 
 export interface CompiledTextEncoderOptions extends RuntimeOwnership {
+  /** The tokenizer with which the model was trained, including its normalization of text. */
+  readonly tokenizer: TextTokenizer;
   /** Length in tokens to which captions are truncated or padded. Default: the positions of the model. */
   readonly maxLength?: number | undefined;
   /** Number of captions computed at once. Default 4. */
@@ -34,53 +42,70 @@ export interface CompiledTextEncoderOptions extends RuntimeOwnership {
   readonly emojiNames?: boolean | undefined;
 }
 
-/**
- * Reads the options of a text encoder.
- *
- * @param positions The longest caption of the model in tokens.
- * @throws OptionError if an option is unknown or out of its range.
- */
-export function readMakeOptions(options: CompiledTextEncoderOptions, positions: number, call: string) {
-  const fields = object<Complete<CompiledTextEncoderOptions>>({
-    ...runtimeOwnershipFields,
-    maxLength: optional(integer({ min: 1, max: positions }), positions),
-    batchSize: optional(integer({ min: 1 }), 4),
-    emojiNames: optional(boolean(), false),
-  });
-  return readOptions(fields, options, call);
-}
-
 const encodeOptions = object<TextEncodeOptions>({
   signal: optional(abortSignal()),
   padding: optional(oneOf(['max_length', 'longest'])),
 });
 
-/** A tokenizer, and a model compiled for batches of one size: `ids` and `attentionMask` to `hiddenStates`. */
-export class CompiledTextEncoder implements TextEncoder {
+/** What the text encoders differ in. */
+export interface TextEncoderModel {
+  readonly width: number;
+  /** The longest caption in tokens. */
+  readonly positions: number;
+  readonly vocabularySize: number;
+  /** Whether the model also reads captions shorter than `maxLength`. */
+  readonly lengthVaries: boolean;
+  /** Builds the graph for a batch of captions of a length: `ids` and `attentionMask` to `hiddenStates`. */
+  graph(batch: number, length: number): Graph;
+}
+
+/** A tokenizer, and a model for batches of one size. The model is compiled on first use. */
+export abstract class CompiledTextEncoder implements TextEncoder {
+  readonly width: number;
+  readonly maxLength: number;
+  private readonly options: Complete<CompiledTextEncoderOptions>;
+  private readonly tokenizer: TextTokenizer;
+  private executable: Promise<Executable> | undefined;
+  private disposed = false;
+
   protected constructor(
-    readonly width: number,
-    readonly maxLength: number,
-    private readonly batchSize: number,
-    /** Whether the model also reads captions shorter than `maxLength`. */
-    private readonly lengthVaries: boolean,
-    private readonly tokenizer: TextTokenizer,
-    private readonly executable: Executable,
-    private readonly ownRuntime: Runtime | undefined,
-  ) {}
+    private readonly model: TextEncoderModel,
+    private readonly parameters: ReadonlyMap<string, StoredParameter>,
+    options: CompiledTextEncoderOptions,
+    call: string,
+  ) {
+    const { positions } = model;
+    const fields = object<Complete<CompiledTextEncoderOptions>>({
+      ...runtimeOwnershipFields,
+      tokenizer: implementation('a tokenizer', ['encode']),
+      maxLength: optional(integer({ min: 1, max: positions }), positions),
+      batchSize: optional(integer({ min: 1 }), 4),
+      emojiNames: optional(boolean(), false),
+    });
+    this.options = readOptions(fields, options, call);
+    const { tokenizer, maxLength, emojiNames } = this.options;
+    this.width = model.width;
+    this.maxLength = maxLength;
+    this.tokenizer = emojiNames ? emojiNamingTokenizer(tokenizer) : tokenizer;
+  }
 
   async encode(captions: readonly string[], options: TextEncodeOptions = {}): Promise<TextEncoding> {
-    const { width, maxLength, batchSize } = this;
+    const { width, maxLength } = this;
+    const { batchSize } = this.options;
     const { signal, padding = 'max_length' } = readOptions(encodeOptions, options, 'encode');
     const batch = captions.length;
     const tokens = this.tokenizer.encode(captions, maxLength);
-    const length = padding === 'longest' && this.lengthVaries ? longest(tokens.attentionMask, maxLength) : maxLength;
+    this.checkIds(tokens.ids);
+    const length =
+      padding === 'longest' && this.model.lengthVaries ? longest(tokens.attentionMask, maxLength) : maxLength;
     const ids = cut(tokens.ids, maxLength, length);
     const attentionMask = cut(tokens.attentionMask, maxLength, length);
     const hiddenStates = new Float32Array(batch * length * width);
+    const executable = await this.compiled();
     for (let start = 0; start < batch; start += batchSize) {
       signal?.throwIfAborted();
       const end = Math.min(start + batchSize, batch);
-      const outputs = await this.executable.run({
+      const outputs = await executable.run({
         ids: this.rows(ids, length, start, end),
         attentionMask: this.rows(attentionMask, length, start, end),
       });
@@ -91,19 +116,62 @@ export class CompiledTextEncoder implements TextEncoder {
     return { hiddenStates, attentionMask, batch, length, width, warnings: warningsOf(tokens.unread, maxLength) };
   }
 
+  /**
+   * Compiles the model now and not on first use.
+   *
+   * @throws RuntimeUnavailableError if the runtime cannot be loaded; GraphError if a parameter is missing or has another
+   *   shape; DisposedError after `dispose`.
+   */
+  async compile(): Promise<void> {
+    await this.compiled();
+  }
+
   /** Frees the model, and its runtime if it owns it. */
   async dispose(): Promise<void> {
-    await this.executable.dispose();
-    await this.ownRuntime?.dispose();
+    this.disposed = true;
+    const [executable] = await Promise.allSettled([this.executable]);
+    this.executable = undefined;
+    if (executable.status === 'fulfilled') await executable.value?.dispose();
+    if (this.options.ownsRuntime) await this.options.runtime.dispose();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
   }
 
+  private checkIds(ids: Int32Array): void {
+    const { vocabularySize } = this.model;
+    const unknown = ids.find((id) => id < 0 || id >= vocabularySize);
+    if (unknown !== undefined)
+      throw new ConfigError(
+        'text encoder config',
+        'vocabularySize',
+        `must be more than ${unknown}, an id of the tokenizer, not ${vocabularySize}. Use the tokenizer of the model.`,
+      );
+  }
+
+  private compiled(): Promise<Executable> {
+    if (this.disposed) throw new DisposedError('This text encoder was disposed of. Create another one to encode.');
+    if (!this.executable) {
+      this.executable = this.compileGraph();
+      this.executable.catch(() => {
+        this.executable = undefined;
+      });
+    }
+    return this.executable;
+  }
+
+  private async compileGraph(): Promise<Executable> {
+    const { batchSize, maxLength, runtime } = this.options;
+    // Tokenizing and building a graph take milliseconds each: let the event loop run in between.
+    await nextTurn();
+    const graph = this.model.graph(batchSize, maxLength);
+    return runtime.compile(graph, { parameters: this.parameters });
+  }
+
   /** Encodes captions `start` to `end` as one full batch, whose remaining rows are padding. */
   private rows(values: Int32Array, length: number, start: number, end: number): TensorData {
-    const { batchSize } = this;
+    const { batchSize } = this.options;
     const data = new Int32Array(batchSize * length);
     data.set(values.subarray(start * length, end * length));
     return { dtype: 'int32', shape: [batchSize, length], data };

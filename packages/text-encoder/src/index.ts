@@ -3,6 +3,7 @@ export { parseBertConfig } from './bert/config.js';
 export {
   type HuggingFaceFiles,
   HuggingFaceTextEncoder,
+  loadTextEncoder,
 } from './bert/hugging-face-text-encoder.js';
 export type { BertFamily } from './bert/names.js';
 export { bertWeights } from './bert/weights.js';

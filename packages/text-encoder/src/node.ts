@@ -1,7 +1,7 @@
 /** Opens text encoders from files. */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { boolean, integer, object, oneOf, optional, readOptions } from '@dalle-mini/core';
+import { boolean, integer, number, object, oneOf, optional, readConfig, readOptions } from '@dalle-mini/core';
 import { readJsonFile, readTextFile } from '@dalle-mini/core/node';
 import type { TensorData } from '@dalle-mini/graph';
 import { readParameter } from '@dalle-mini/graph/node';
@@ -11,7 +11,7 @@ import { findModel, type ReadOptions, whichField } from '@dalle-mini/weights';
 import { type HubOptions, hubFields, huggingFaceFiles, resolveModelFolder } from '@dalle-mini/weights/hub';
 import { findWeights, readCheckpointFile, readHuggingFaceFolder } from '@dalle-mini/weights/node';
 import { parseBertConfig } from './bert/config.js';
-import { HuggingFaceTextEncoder } from './bert/hugging-face-text-encoder.js';
+import { type HuggingFaceTextEncoder, loadTextEncoder } from './bert/hugging-face-text-encoder.js';
 import type { CompiledTextEncoder, CompiledTextEncoderOptions } from './compiled-text-encoder.js';
 import { bartParameters, checkBartConfig } from './dalle-mini/bart.js';
 import { type BartParts, BartTextEncoder } from './dalle-mini/bart-text-encoder.js';
@@ -33,8 +33,8 @@ export {
 
 export interface OpenTextEncoderOptions extends HubOptions, RuntimeOptions, ReadOptions {
   /**
-   * Length in tokens to which captions are truncated or padded. Default 64, or the positions of the model if it has
-   * fewer.
+   * Length in tokens to which captions are truncated or padded. Default 64, or the positions of the model or the
+   * `model_max_length` of its `tokenizer_config.json` if they are fewer.
    */
   readonly maxLength?: number | undefined;
   /** Number of captions computed at once. Default 4. */
@@ -67,7 +67,7 @@ const usualLength = 64;
  * Opens a text encoder from a folder, or from the Hugging Face hub by a name such as
  * `sentence-transformers/all-MiniLM-L6-v2`:
  *
- * - a BERT, RoBERTa, DistilBERT or BART of Hugging Face;
+ * - a BERT, RoBERTa, XLM-RoBERTa, CamemBERT, DistilBERT or BART of Hugging Face;
  * - the text encoder of a DALL·E Mini, in a published model or in the folder `text-encoder` of a model folder.
  *
  * @throws ConfigError or CheckpointError if a file is damaged, or the files do not match; FileError if a file cannot be
@@ -106,17 +106,26 @@ export async function openTextEncoder(
   }
 }
 
+type EncoderOptions = Omit<CompiledTextEncoderOptions, 'tokenizer'>;
+
+const tokenizerConfigFile = object(
+  { model_max_length: optional(number({ min: 1 })) },
+  { unknown: 'ignore', nullIsAbsent: true },
+);
+
 async function openHuggingFace(
   folder: string,
   json: object,
   which: ReadOptions['which'],
-  options: CompiledTextEncoderOptions,
+  options: EncoderOptions,
 ): Promise<HuggingFaceTextEncoder> {
   const { positions } = parseBertConfig(json, join(folder, 'config.json'));
-  const { maxLength = Math.min(usualLength, positions) } = options;
   const readWeights = async (path: string) => (await readCheckpointFile(path, { which })).tensors;
   const files = await readHuggingFaceFolder(folder, readWeights);
-  return HuggingFaceTextEncoder.fromFiles(files, { ...options, maxLength });
+  const source = join(folder, 'tokenizer_config.json');
+  const { model_max_length = positions } = readConfig(tokenizerConfigFile, files.tokenizerConfig ?? {}, source);
+  const { maxLength = Math.min(usualLength, positions, Math.floor(model_max_length)) } = options;
+  return loadTextEncoder(files, { ...options, maxLength }, folder);
 }
 
 async function openDalleMini(
@@ -124,11 +133,11 @@ async function openDalleMini(
   json: Readonly<Record<string, unknown>>,
   kind: 'bart' | 'min-dalle' | undefined,
   which: ReadOptions['which'],
-  options: CompiledTextEncoderOptions,
+  options: EncoderOptions,
 ): Promise<BartTextEncoder> {
-  const parts = await readBart(folder, json, kind, which);
-  const { maxLength = Math.min(usualLength, parts.config.maxLength) } = options;
-  return BartTextEncoder.fromParts(parts, { ...options, maxLength });
+  const { config, parameters, tokenizer } = await readBart(folder, json, kind, which);
+  const { maxLength = Math.min(usualLength, config.maxLength) } = options;
+  return new BartTextEncoder(config, parameters, { ...options, tokenizer, maxLength });
 }
 
 /** Reads the text encoder of a DALL·E Mini, whose `config.json` is `json`. */

@@ -1,8 +1,10 @@
+import type { TensorData } from '@dalle-mini/graph';
 import { initializeParameters } from '@dalle-mini/graph/initializers';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { dequantize } from '@dalle-mini/graph/stored';
 import { released, whole } from '@dalle-mini/testing/published';
 import {
+  type BartConfig,
   BartTextEncoder,
   bartParameters,
   type CompiledTextEncoderOptions,
@@ -35,14 +37,19 @@ const tokenizer: TextTokenizer = {
   },
 };
 
-const load = (options: Partial<CompiledTextEncoderOptions> = {}, parts: object = {}) =>
-  BartTextEncoder.fromParts({ config, tokenizer, parameters, ...parts }, { runtime, ...options });
+interface Model {
+  readonly config: BartConfig;
+  readonly parameters: ReadonlyMap<string, TensorData>;
+}
+
+const load = (options: Partial<CompiledTextEncoderOptions> = {}, model: Model = { config, parameters }) =>
+  new BartTextEncoder(model.config, model.parameters, { tokenizer, runtime, ...options });
 
 describe('BartTextEncoder', () => {
   test('returns the hidden states of the published encoder, in batches of any size', async () => {
     const expected = [...toFloat32(whole.tensors.get('encoder_hidden_states')!)];
     for (const batchSize of [1, 2, 3]) {
-      const encoder = await load({ batchSize });
+      const encoder = load({ batchSize });
       expect(encoder).toMatchObject({ width: 32, maxLength: 8 });
       const text = await encoder.encode(['0', '1']);
       await encoder.dispose();
@@ -53,7 +60,7 @@ describe('BartTextEncoder', () => {
   });
 
   test('can truncate captions to less than the positions of the model', async () => {
-    const encoder = await load({ maxLength: 6 });
+    const encoder = load({ maxLength: 6 });
     const text = await encoder.encode(['0']);
     await encoder.dispose();
     expect(text).toMatchObject({ length: 6, width: 32 });
@@ -70,7 +77,7 @@ describe('BartTextEncoder', () => {
   ])('pads to the longest caption where that is asked for and makes no difference: %s', async (_, options, length) => {
     const own = { ...config, ...options };
     const initial = initializeParameters(bartParameters(own), 1);
-    const encoder = await load({ batchSize: 1 }, { config: own, parameters: initial });
+    const encoder = load({ batchSize: 1 }, { config: own, parameters: initial });
     const padded = await encoder.encode(['0', '0']);
     const text = await encoder.encode(['0', '0'], { padding: 'longest' });
     await encoder.dispose();
@@ -88,10 +95,17 @@ describe('BartTextEncoder', () => {
   });
 
   test('refuses wrong options, configurations and parameters by name', async () => {
-    await expect(load({ maxLength: 9 })).rejects.toThrow('maxLength must be a whole number from 1 to 8, not 9.');
-    await expect(load({ batchSize: 0 })).rejects.toThrow('batchSize must be a whole number of at least 1, not 0.');
-    await expect(load({}, { config: { ...config, tau: -1 } })).rejects.toThrow('text encoder config: tau must be');
+    expect(() => load({ maxLength: 9 })).toThrow('maxLength must be a whole number from 1 to 8, not 9.');
+    expect(() => load({ batchSize: 0 })).toThrow('batchSize must be a whole number of at least 1, not 0.');
+    expect(() => load({}, { config: { ...config, tau: -1 }, parameters })).toThrow('text encoder config: tau must be');
+    const fewer = load({}, { config: { ...config, vocabularySize: 2 }, parameters });
+    await expect(fewer.encode(['0'])).rejects.toThrow(
+      /vocabularySize must be more than \d+, an id of the tokenizer, not 2/,
+    );
     const some = new Map([...parameters].filter(([name]) => name !== 'layers.1.glu.fc1.weight'));
-    await expect(load({}, { parameters: some })).rejects.toThrow('layers.1.glu.fc1.weight is missing');
+    const encoder = load({}, { config, parameters: some });
+    await expect(encoder.encode(['0'])).rejects.toThrow('layers.1.glu.fc1.weight is missing');
+    await encoder.dispose();
+    await expect(encoder.encode(['0'])).rejects.toThrow('This text encoder was disposed of.');
   });
 });

@@ -21,9 +21,19 @@ describe('parseBertConfig', () => {
     expect(config).toEqual(parseBertConfig(readModel('roberta').config));
   });
 
+  test.each(['xlm-roberta', 'camembert'])('reads %s as a RoBERTa', (model_type) => {
+    const { config } = readModel('roberta');
+    expect(parseBertConfig({ ...config, model_type })).toEqual(parseBertConfig(config));
+  });
+
   test.each<[Family, Record<string, unknown>, string]>([
-    ['bert', { model_type: 'xlm-roberta' }, 'model_type must be "bert", "roberta", "distilbert" or "bart", not "xlm-'],
-    ['bert', { model_type: undefined }, 'model_type is missing; it must be "bert", "roberta", "distilbert" or "bart".'],
+    [
+      'bert',
+      { model_type: 'mpnet' },
+      'model_type must be "bert", "roberta", "xlm-roberta", "camembert", "distilbert" or "bart", not "mpnet".',
+    ],
+    ['bert', { model_type: 't5' }, 'model_type must be "bert", "roberta", "xlm-roberta", "camembert", '],
+    ['bert', { model_type: undefined }, 'model_type is missing; it must be "bert", "roberta", "xlm-roberta",'],
     ['bert', { hidden_act: 'mish' }, 'hidden_act must be "gelu", "gelu_fast", "gelu_new", "gelu_pytorch_tanh"'],
     ['roberta', { hidden_act: 'toString' }, 'hidden_act must be "gelu"'],
     ['distilbert', { activation: 'mish' }, 'activation must be "gelu"'],

@@ -1,5 +1,5 @@
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
-import { type HuggingFaceFiles, HuggingFaceTextEncoder } from '@dalle-mini/text-encoder';
+import { type HuggingFaceFiles, loadTextEncoder } from '@dalle-mini/text-encoder';
 import { type Checkpoint, fromFloat32, toFloat32, toInt32 } from '@dalle-mini/weights';
 import { afterAll, describe, expect, test } from 'vitest';
 import { minilm, reference } from './minilm.js';
@@ -9,7 +9,7 @@ const runtime = new OnnxRuntime();
 afterAll(() => runtime.dispose());
 
 const load = (files: Partial<HuggingFaceFiles> = {}, options: { maxLength?: number; batchSize?: number } = {}) =>
-  HuggingFaceTextEncoder.fromFiles({ ...tinyBert, ...files }, { runtime, maxLength: 6, ...options });
+  loadTextEncoder({ ...tinyBert, ...files }, { runtime, maxLength: 6, ...options });
 
 const renamed = (rename: (name: string) => string): Checkpoint =>
   new Map([...tinyBert.weights].map(([name, tensor]) => [rename(name), tensor]));
@@ -77,7 +77,7 @@ describe('encode', () => {
   });
 });
 
-describe('fromFiles', () => {
+describe('loadTextEncoder', () => {
   test.each([
     ['the names of models with a head', (name: string) => `bert.${name}`],
     [

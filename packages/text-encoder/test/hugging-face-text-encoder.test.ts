@@ -1,6 +1,6 @@
 import type { TextEncoding } from '@dalle-mini/core';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
-import { type HuggingFaceFiles, HuggingFaceTextEncoder } from '@dalle-mini/text-encoder';
+import { type HuggingFaceFiles, loadTextEncoder } from '@dalle-mini/text-encoder';
 import { type Checkpoint, type StoredTensor, toFloat32, toInt32 } from '@dalle-mini/weights';
 import { afterAll, describe, expect, test } from 'vitest';
 import { type Family, families, readModel, vocabularies } from './hugging-face.js';
@@ -45,7 +45,7 @@ describe.each(families)('%s', (family) => {
   const hiddenStates = outputs.get('hiddenStates')!;
 
   const load = (files: Partial<HuggingFaceFiles> = {}, options: { maxLength?: number } = {}) =>
-    HuggingFaceTextEncoder.fromFiles(
+    loadTextEncoder(
       { config, tokenizer, weights: readWeights('model.safetensors'), ...files },
       { runtime, maxLength, ...options },
     );
@@ -137,7 +137,7 @@ describe('files of Flax', () => {
       tokenizer,
       weights: readWeights('flax_model.msgpack'),
     };
-    await expect(HuggingFaceTextEncoder.fromFiles(files, { runtime, maxLength: 4 })).rejects.toThrow(
+    await expect(loadTextEncoder(files, { runtime, maxLength: 4 })).rejects.toThrow(
       'bert/encoder/layer/0/intermediate/dense/kernel must have shape [12, 20], not [12, 16]',
     );
   });
@@ -147,7 +147,7 @@ describe('files of Flax', () => {
     const weights = readWeights('flax_model.msgpack');
     expect(weights.delete('distilbert/embeddings/position_embeddings/embedding')).toBe(true);
     const files = { config: { ...config, sinusoidal_pos_embds: true }, tokenizer, weights };
-    const encoder = await HuggingFaceTextEncoder.fromFiles(files, { runtime, maxLength });
+    const encoder = await loadTextEncoder(files, { runtime, maxLength });
     const text = await encoder.encode(captions);
     await encoder.dispose();
     expect(relativeError(text, outputs.get('sinusoidal_pos_embds=true')!)).toBeLessThan(tolerance);
@@ -163,7 +163,7 @@ describe("BART's encoder", () => {
       return name.startsWith('encoder.') ? [[name.slice('encoder.'.length), tensor]] : [];
     });
     const files = { config, tokenizer, weights: new Map(encoderOnly) };
-    const encoder = await HuggingFaceTextEncoder.fromFiles(files, { runtime, maxLength });
+    const encoder = await loadTextEncoder(files, { runtime, maxLength });
     const text = await encoder.encode(captions);
     await encoder.dispose();
     expect(relativeError(text, outputs.get('hiddenStates')!)).toBeLessThan(tolerance);

@@ -7,11 +7,15 @@ import { FakeHub } from '@dalle-mini/testing/fake-hub';
 import { released, whole } from '@dalle-mini/testing/published';
 import {
   BartTextEncoder,
+  bertWeights,
   HuggingFaceTextEncoder,
   importTextEncoder,
   importTextEncoderConfig,
+  loadTextEncoder,
+  parseBertConfig,
 } from '@dalle-mini/text-encoder';
 import { type OpenTextEncoderOptions, openTextEncoder } from '@dalle-mini/text-encoder/node';
+import type { TextTokenizer } from '@dalle-mini/text-encoder/tokenizers';
 import { fromFloat32, type StoredTensor, toFloat32 } from '@dalle-mini/weights';
 import { writeCheckpointFile, writeFlaxCheckpointFile } from '@dalle-mini/weights/node';
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -39,13 +43,78 @@ describe('openTextEncoder', () => {
   test('opens the folder of a Hugging Face model, and reads captions as the model from its files', async () => {
     await writeBert();
     const opened = await open({ maxLength: bert.maxLength });
-    const made = await HuggingFaceTextEncoder.fromFiles(
+    const made = await loadTextEncoder(
       { config: bert.config, tokenizer: bert.tokenizer, weights: bert.readWeights('model.safetensors') },
       { runtime, maxLength: bert.maxLength },
     );
     expect(await opened.encode(bert.captions)).toEqual(await made.encode(bert.captions));
     await opened.dispose();
     await made.dispose();
+  });
+
+  describe('multilingual models', () => {
+    /** A tokenizer as XLM-R's, with a vocabulary that the small models have. */
+    const tokens = ['<s>', '<pad>', '</s>', '<unk>', '▁', 'a', '▁a', 'b', 'é', '▁cat', '猫'];
+    const tokenizer = {
+      version: '1.0',
+      added_tokens: tokens.slice(0, 4).map((content, id) => ({ content, id, special: true })),
+      normalizer: { type: 'NFKC' },
+      pre_tokenizer: {
+        type: 'Sequence',
+        pretokenizers: [{ type: 'WhitespaceSplit' }, { type: 'Metaspace', replacement: '▁', add_prefix_space: true }],
+      },
+      post_processor: {
+        type: 'TemplateProcessing',
+        single: [
+          { SpecialToken: { id: '<s>', type_id: 0 } },
+          { Sequence: { id: 'A', type_id: 0 } },
+          { SpecialToken: { id: '</s>', type_id: 0 } },
+        ],
+        special_tokens: {
+          '<s>': { id: '<s>', ids: [0], tokens: ['<s>'] },
+          '</s>': { id: '</s>', ids: [2], tokens: ['</s>'] },
+        },
+      },
+      model: { type: 'Unigram', unk_id: 3, vocab: tokens.map((token, id) => [token, -id]) },
+    };
+    const ids: Record<string, number[]> = { 'a cat': [0, 6, 9, 2, 1, 1], 猫é: [0, 4, 10, 8, 2, 1] };
+
+    test.each([
+      ['bert', 'bert'],
+      ['roberta', 'xlm-roberta'],
+    ] as const)("of %s's architecture are opened with XLM-R's tokenizer", async (family, model_type) => {
+      const { config, readWeights } = readModel(family);
+      await writeFile(join(folder, 'config.json'), JSON.stringify({ ...config, model_type }));
+      await writeFile(join(folder, 'tokenizer.json'), JSON.stringify(tokenizer));
+      await writeFile(join(folder, 'tokenizer_config.json'), '{"model_max_length":6,"do_lower_case":true}');
+      await cp(fixture(`${family}/model.safetensors`), join(folder, 'model.safetensors'));
+      const opened = await open();
+      expect(opened.maxLength).toBe(6);
+
+      const parsed = parseBertConfig(config);
+      const asked: TextTokenizer = {
+        encode: (captions) => ({
+          ids: Int32Array.from(captions.flatMap((caption) => ids[caption]!)),
+          attentionMask: Int32Array.from(captions.flatMap((caption) => ids[caption]!.map((id) => Number(id !== 1)))),
+        }),
+      };
+      const options = { tokenizer: asked, runtime, maxLength: 6 };
+      const expected = new HuggingFaceTextEncoder(
+        parsed,
+        bertWeights(readWeights('model.safetensors'), parsed),
+        options,
+      );
+      const captions = Object.keys(ids);
+      expect(await opened.encode(captions)).toEqual(await expected.encode(captions));
+      await opened.dispose();
+      await expected.dispose();
+    });
+  });
+
+  test('names the folder of a tokenizer that is damaged', async () => {
+    await writeBert();
+    await writeFile(join(folder, 'tokenizer.json'), '{"version":"2.0","model":{}}');
+    await expect(open()).rejects.toThrow(`${folder}/tokenizer.json: version must be "1.0", not "2.0".`);
   });
 
   test('uses the positions of the model as the length if they are fewer than 64', async () => {

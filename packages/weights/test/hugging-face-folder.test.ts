@@ -53,6 +53,18 @@ describe('readHuggingFaceFolder', () => {
     expect(model).not.toHaveProperty('tokenizerConfig');
   });
 
+  test.each(['spiece.model', 'sentencepiece.bpe.model', 'tokenizer.model'])('refuses %s alone', async (name) => {
+    await put('config.json', 'model.safetensors');
+    await writeFile(join(folder, name), '');
+    const message = `${name} is a vocabulary of SentencePiece, which is not read without a tokenizer.json. Write one`;
+    await expect(readHuggingFaceFolder(folder)).rejects.toThrow(`${folder}: ${message}`);
+    const names = listing('config.json', name, 'model.safetensors');
+    expect(() => huggingFaceFiles(names)).toThrow(`The repository: ${message}`);
+    await put('tokenizer.json');
+    await expect(readHuggingFaceFolder(folder)).resolves.toMatchObject({ tokenizer: { model: {} } });
+    expect(huggingFaceFiles([...names, { name: 'tokenizer.json' }])).toContain('tokenizer.json');
+  });
+
   test('takes the first of the weights that are there', async () => {
     await put('config.json', 'tokenizer.json', 'flax_model.msgpack');
     const value = async () => toFloat32((await readHuggingFaceFolder(folder)).weights.get('w')!)[0];

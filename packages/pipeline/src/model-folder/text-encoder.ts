@@ -5,12 +5,7 @@ import type { TextEncoder } from '@dalle-mini/core';
 import { writeFileAtomically, writeJsonFile } from '@dalle-mini/core/node';
 import type { Runtime, TensorData } from '@dalle-mini/graph';
 import type { CheckpointTensor } from '@dalle-mini/graph/stored';
-import {
-  type BartConfig,
-  BartTextEncoder,
-  type HuggingFaceFiles,
-  HuggingFaceTextEncoder,
-} from '@dalle-mini/text-encoder';
+import { type BartConfig, BartTextEncoder, type HuggingFaceFiles, loadTextEncoder } from '@dalle-mini/text-encoder';
 import { type dalleMiniTokenizerFiles, readDalleMiniTokenizer } from '@dalle-mini/text-encoder/node';
 import { locateTensors, readHuggingFaceFolder, writeCheckpointFile } from '@dalle-mini/weights/node';
 import { folderError, inFile, readTensors } from './files.js';
@@ -72,14 +67,19 @@ export async function openTextEncoder(
     if (type === 'bert') {
       const files = await inFile(folder, () => readHuggingFaceFolder(folder, openWeights));
       signal?.throwIfAborted();
-      return await HuggingFaceTextEncoder.fromFiles(files, { ...options, maxLength, emojiNames: true });
+      const encoder = await loadTextEncoder(files, { ...options, maxLength, emojiNames: true });
+      // A runtime that cannot be loaded is an error of loading, and not of the first image.
+      await encoder.compile();
+      return encoder;
     }
     const [{ config, parameters }, tokenizer] = await Promise.all([
       openPart(folder, bartKind),
       readDalleMiniTokenizer(folder, { kind: description.tokenizer }),
     ]);
     signal?.throwIfAborted();
-    return await BartTextEncoder.fromParts({ config, tokenizer, parameters }, { ...options, maxLength });
+    const encoder = new BartTextEncoder(config, parameters, { ...options, tokenizer, maxLength });
+    await encoder.compile();
+    return encoder;
   } catch (error) {
     throw signal?.aborted ? error : folderError(folder, error);
   }

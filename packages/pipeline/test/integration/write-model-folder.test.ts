@@ -19,7 +19,7 @@ import {
 } from '@dalle-mini/pipeline';
 import { temporaryFolder } from '@dalle-mini/testing/folders';
 import { tinyMaxLength, tinyModel, writeTinyModel } from '@dalle-mini/testing/tiny-model';
-import { HuggingFaceTextEncoder } from '@dalle-mini/text-encoder';
+import { loadTextEncoder } from '@dalle-mini/text-encoder';
 import { type VqganConfig, vqganParameters } from '@dalle-mini/vqgan';
 import type { Checkpoint } from '@dalle-mini/weights';
 import { readCheckpointFile, writeCheckpointFile } from '@dalle-mini/weights/node';
@@ -79,7 +79,7 @@ describe('weights of 8 bits', () => {
     for (const value of given) expect(regionsOf(value)).not.toHaveLength(0);
 
     const files = await readTextEncoder(path);
-    const read = await HuggingFaceTextEncoder.fromFiles(files, { runtime, maxLength: tinyMaxLength });
+    const read = await loadTextEncoder(files, { runtime, maxLength: tinyMaxLength });
     expect(await opened.encode(['a red apple'])).toEqual(await read.encode(['a red apple']));
   });
 

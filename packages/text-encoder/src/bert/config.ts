@@ -3,20 +3,34 @@ import { type BertConfig, bertActivations } from './bert.js';
 import type { BertFamily } from './names.js';
 
 /**
- * Reads the parsed `config.json` of a BERT, RoBERTa, DistilBERT or BART of Hugging Face.
+ * Reads the parsed `config.json` of a BERT, RoBERTa, DistilBERT or BART of Hugging Face. XLM-RoBERTa and CamemBERT are
+ * RoBERTas.
  *
  * @param source Path of the file, for error messages.
  * @throws ConfigError that names the field which is missing, out of its range, or not supported by {@link bert}.
  */
 export function parseBertConfig(json: object, source = 'config.json'): BertConfig {
   const { model_type } = readConfig(familyFile, json, source);
-  return { family: model_type, ...readers[model_type](json, source) };
+  const family = model_type === 'xlm-roberta' || model_type === 'camembert' ? 'roberta' : model_type;
+  return { family, ...readers[family](json, source) };
 }
 
 /** Files have many other fields, for training and generating. `null` counts as missing. */
 const rules = { unknown: 'ignore', nullIsAbsent: true } as const;
 
-const familyFile = object({ model_type: oneOf<BertFamily>(['bert', 'roberta', 'distilbert', 'bart']) }, rules);
+const familyFile = object(
+  {
+    model_type: oneOf<BertFamily | 'xlm-roberta' | 'camembert'>([
+      'bert',
+      'roberta',
+      'xlm-roberta',
+      'camembert',
+      'distilbert',
+      'bart',
+    ]),
+  },
+  rules,
+);
 
 const commonFields = {
   vocab_size: sizeFields.vocabularySize,

@@ -1,16 +1,15 @@
 import { nextTurn } from '@dalle-mini/core';
-import type { CheckpointTensor } from '@dalle-mini/graph/stored';
+import type { CheckpointTensor, StoredParameter } from '@dalle-mini/graph/stored';
 import type { StoredTensor } from '@dalle-mini/weights';
-import { CompiledTextEncoder, type CompiledTextEncoderOptions, readMakeOptions } from '../compiled-text-encoder.js';
-import { emojiNamingTokenizer } from '../tokenizers/emoji-naming-tokenizer.js';
+import { CompiledTextEncoder, type CompiledTextEncoderOptions } from '../compiled-text-encoder.js';
 import { tokenizerFromFiles } from '../tokenizers/vocabulary-files.js';
-import { bertGraph } from './bert.js';
+import { type BertConfig, bertGraph } from './bert.js';
 import { parseBertConfig } from './config.js';
 import { bertWeights } from './weights.js';
 
 /** The contents of the files of a Hugging Face model. */
 export interface HuggingFaceFiles<Weight = StoredTensor> {
-  /** The parsed `config.json`; its `model_type` is `bert`, `roberta`, `distilbert` or `bart`. */
+  /** The parsed `config.json`; its `model_type` is `bert`, `roberta`, `xlm-roberta`, `camembert`, `distilbert` or `bart`. */
   readonly config: object;
   /**
    * The parsed `tokenizer.json`. For models without one: `{ vocab, merges }`, the parsed `vocab.json` and the text of
@@ -31,28 +30,42 @@ export interface HuggingFaceFiles<Weight = StoredTensor> {
 
 /**
  * A pretrained text encoder of the BERT family: BERT, RoBERTa, DistilBERT, the encoder of BART, or MiniLM, for example.
+ * {@link loadTextEncoder} makes one from the contents of files.
  */
 export class HuggingFaceTextEncoder extends CompiledTextEncoder {
   /**
-   * Loads a model from the files of its repository. Weights in the layout of PyTorch may also stay in their file.
-   *
-   * @throws OptionError if `maxLength` is more than the positions of the model, or `batchSize` is not a whole number of
-   * at least 1; ConfigError if `config.json` describes another kind of model, or an option that is not supported;
-   * CheckpointError if a weight is missing or has another shape; Error if the files are not those of a tokenizer.
+   * @param config The sizes and options of the model, from `parseBertConfig`.
+   * @param parameters The parameters of `bert`, from `bertWeights`. Unknown ones are ignored.
+   * @throws OptionError if an option is wrong, such as a `maxLength` of more than the positions of the model.
    */
-  static async fromFiles(
-    files: HuggingFaceFiles<CheckpointTensor>,
+  constructor(
+    config: BertConfig,
+    parameters: ReadonlyMap<string, StoredParameter>,
     options: CompiledTextEncoderOptions,
-  ): Promise<HuggingFaceTextEncoder> {
-    const config = parseBertConfig(files.config);
-    const given = readMakeOptions(options, config.positions, 'HuggingFaceTextEncoder.fromFiles');
-    const { runtime, ownsRuntime, maxLength, batchSize, emojiNames } = given;
-    const published = await tokenizerFromFiles(files.tokenizer, files.tokenizerConfig);
-    const tokenizer = emojiNames ? emojiNamingTokenizer(published) : published;
-    await nextTurn();
-    const graph = bertGraph(config, batchSize, maxLength);
-    const executable = await runtime.compile(graph, { parameters: bertWeights(files.weights, config) });
-    const own = ownsRuntime ? runtime : undefined;
-    return new HuggingFaceTextEncoder(config.width, maxLength, batchSize, true, tokenizer, executable, own);
+  ) {
+    const { width, positions, vocabularySize } = config;
+    const graph = (batch: number, length: number) => bertGraph(config, batch, length);
+    const model = { width, positions, vocabularySize, lengthVaries: true, graph };
+    super(model, parameters, options, 'new HuggingFaceTextEncoder');
   }
+}
+
+/**
+ * Makes a text encoder from the contents of the files of its repository. Weights in the layout of PyTorch may also stay in
+ * their file.
+ *
+ * @param folder The folder of the files, for error messages.
+ * @throws OptionError if an option is wrong, such as a `maxLength` of more than the positions of the model; ConfigError
+ *   if `config.json` describes another kind of model, or an option that is not supported, or if the files are not those
+ *   of a tokenizer; CheckpointError if a weight is missing or has another shape.
+ */
+export async function loadTextEncoder(
+  files: HuggingFaceFiles<CheckpointTensor>,
+  options: Omit<CompiledTextEncoderOptions, 'tokenizer'>,
+  folder?: string,
+): Promise<HuggingFaceTextEncoder> {
+  const config = parseBertConfig(files.config, folder === undefined ? undefined : `${folder}/config.json`);
+  const tokenizer = await tokenizerFromFiles(files.tokenizer, files.tokenizerConfig, folder);
+  await nextTurn();
+  return new HuggingFaceTextEncoder(config, bertWeights(files.weights, config), { ...options, tokenizer });
 }

@@ -1,4 +1,4 @@
-import { EMOJI_NAMES } from './emoji-names.js';
+import { emojiNames } from './emoji-names.js';
 
 /** Emoji with the same first code points, by their next code point. */
 interface EmojiTree {
@@ -31,7 +31,7 @@ function buildTree(): EmojiTree {
     }
     node.name = name;
   };
-  for (const line of EMOJI_NAMES.split('\n')) {
+  for (const line of emojiNames.split('\n')) {
     const [name, ...emojis] = line.split(' ') as [string, ...string[]];
     for (const emoji of emojis) {
       if (!emoji.includes('~')) add(emoji, name);

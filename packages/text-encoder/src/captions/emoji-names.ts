@@ -20,7 +20,7 @@
  */
 
 /** Lines of a name and its emoji, qualified or not. `~` stands for each of the five skin tones and for its name. */
-export const EMOJI_NAMES = `\
+export const emojiNames = `\
 1st_place_medal 🥇
 2nd_place_medal 🥈
 3rd_place_medal 🥉

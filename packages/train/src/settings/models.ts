@@ -19,7 +19,7 @@ import {
   type TextEncoderPart,
   type VqganPart,
 } from '@dalle-mini/pipeline';
-import { BartTextEncoder, HuggingFaceTextEncoder, parseBertConfig } from '@dalle-mini/text-encoder';
+import { BartTextEncoder, loadTextEncoder, parseBertConfig } from '@dalle-mini/text-encoder';
 import { readDalleMiniTextEncoder, textEncoderFiles } from '@dalle-mini/text-encoder/node';
 import { readVqganFiles, vqganFiles } from '@dalle-mini/vqgan/node';
 import { resolveModelFolder } from '@dalle-mini/weights/hub';
@@ -142,7 +142,7 @@ function huggingFaceEncoder(
   return {
     width,
     maxLength,
-    frozen: (runtime) => HuggingFaceTextEncoder.fromFiles(files, { runtime, maxLength }),
+    frozen: (runtime) => loadTextEncoder(files, { runtime, maxLength }, folder),
     trained: () => trainedTextEncoder(files, maxLength),
     part: (trained) => ({ files: trained ? { ...files, weights: textEncoderWeights(trained) } : files, maxLength }),
   };
@@ -158,7 +158,7 @@ async function dalleMiniEncoder(
   return {
     width: config.width,
     maxLength,
-    frozen: (runtime) => BartTextEncoder.fromParts({ config, tokenizer, parameters }, { runtime, maxLength }),
+    frozen: async (runtime) => new BartTextEncoder(config, parameters, { tokenizer, runtime, maxLength }),
     trained: async () => ({ kind: 'trained', config, tokenizer, maxLength, parameters }),
     part: (trained) => ({
       config,

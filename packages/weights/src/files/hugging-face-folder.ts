@@ -1,4 +1,6 @@
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ConfigError } from '@dalle-mini/core';
 import { exists, readJsonFile, readTextFile } from '@dalle-mini/core/node';
 import type { Checkpoint } from '../tensors/stored-tensor.js';
 import { readCheckpointFile } from './checkpoint-file.js';
@@ -21,6 +23,8 @@ export interface HuggingFaceModel<Weights = Checkpoint> {
 /** The first of these files that a folder has is read. */
 const weightsFiles = ['model.safetensors', 'pytorch_model.bin', 'flax_model.msgpack'];
 const vocabularyFiles = ['tokenizer.json', 'vocab.json', 'vocab.txt'];
+/** Files of SentencePiece, from which transformers makes a `tokenizer.json` by rules of each model. */
+const sentencePieceFiles = ['sentencepiece.bpe.model', 'spiece.model', 'tokenizer.model', 'spm.model'];
 
 /**
  * Reads a Hugging Face model from its folder: `config.json`; `tokenizer.json`, or `vocab.json` and `merges.txt`, or
@@ -41,6 +45,10 @@ export async function readHuggingFaceFolder<Weights = Checkpoint>(
     findWeights(folder, weightsFiles),
     exists(tokenizerConfigPath),
   ]);
+  if (!(await exists(join(folder, vocabulary)))) {
+    // A folder that cannot be listed is reported by the files that are read.
+    checkVocabulary(await readdir(folder).catch(() => []), folder);
+  }
   const [config, tokenizer, tokenizerConfig, weights] = await Promise.all([
     readJsonFile(join(folder, 'config.json')),
     readTokenizer(folder, vocabulary),
@@ -62,6 +70,7 @@ async function readTensors(path: string): Promise<Checkpoint> {
  */
 export function huggingFaceFiles(listing: readonly { readonly name: string }[]): string[] {
   const names = new Set(listing.map(({ name }) => name));
+  checkVocabulary([...names], 'The repository');
   const vocabulary = vocabularyFiles.find((name) => names.has(name)) ?? vocabularyFiles[0]!;
   return [
     'config.json',
@@ -70,6 +79,18 @@ export function huggingFaceFiles(listing: readonly { readonly name: string }[]):
     ...(names.has('tokenizer_config.json') ? ['tokenizer_config.json'] : []),
     ...chooseWeights(listing, weightsFiles),
   ];
+}
+
+/** Refuses a model with no other vocabulary than that of SentencePiece. */
+function checkVocabulary(names: readonly string[], where: string): void {
+  const found = sentencePieceFiles.find((name) => names.includes(name));
+  if (found === undefined || vocabularyFiles.some((name) => names.includes(name))) return;
+  throw new ConfigError(
+    where,
+    found,
+    'is a vocabulary of SentencePiece, which is not read without a tokenizer.json. Write one in Python: ' +
+      'transformers.AutoTokenizer.from_pretrained(model).save_pretrained(folder).',
+  );
 }
 
 async function readTokenizer(folder: string, vocabulary: string): Promise<object> {
