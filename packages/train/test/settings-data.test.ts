@@ -1,4 +1,4 @@
-import { copyFile, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Dataset, type DatasetReport, usableIndices } from '@dalle-mini/data';
 import { temporaryFolder } from '@dalle-mini/testing/folders';
@@ -74,6 +74,19 @@ describe('the data of settings', () => {
     expect(warn).toHaveBeenCalledTimes(2);
     expect(warn.mock.calls[0]![0]).toMatch(/evaluations measure images of the training\. Set evaluation/);
     warn.mockRestore();
+  });
+
+  test('have the encoding of the settings, and no images of the folder of the run', async () => {
+    const pictures = await temporaryFolder();
+    await addImages(pictures, 10, 4);
+    await writeFile(join(pictures, '11.txt'), Buffer.from('caf\xe9', 'latin1'));
+    const folder = join(pictures, 'my run');
+    await mkdir(folder);
+    await addImages(folder, 20, 2);
+    const settings = { dataset: { type: 'folder', path: pictures, encoding: 'latin1' }, seed: 1 } as const;
+    const data = await openData(settings, { imageSize: 8, folder, onReport: () => undefined });
+    const keys = [...(await keysOf(data.training)), ...(await keysOf(data.evaluation))];
+    expect(keys.sort()).toEqual(['10.png', '11.png', '12.png', '13.png']);
   });
 
   test('are refused with onError: fail', async () => {

@@ -110,10 +110,14 @@ async function openDataset(
       close: () => emoji.close(),
     };
   }
-  const open = settings.type === 'folder' ? openImageFolder : openWebDataset;
-  const { crop, onError } = settings;
-  const scanFolder = join(folder, 'scans');
-  const all = await open(settings.path, { imageSize, crop, onError, scanFolder, signal, onProgress, onReport });
+  const { path, crop, onError, encoding } = settings;
+  const opening = { imageSize, crop, onError, encoding, signal, onProgress, onReport };
+  // The folder of the run may be below the images, and has images of its own.
+  const places = { scanFolder: join(folder, 'scans'), exclude: [folder] };
+  const all =
+    settings.type === 'folder'
+      ? await openImageFolder(path, { ...opening, ...places })
+      : await openWebDataset(path, { ...opening, ...places, image: settings.image, caption: settings.caption });
   const { report } = all;
   const close = async () => undefined;
   return { ...(split ? divided(all, split) : { training: all, evaluation: all }), report, close };

@@ -39,14 +39,26 @@ import { type VqganTrainingConfig, vqganTrainingFields } from '../train-vqgan.js
  * @dalle-mini/data/emoji.
  */
 export type DatasetSettings =
-  | {
-      readonly type: 'folder' | 'webdataset';
-      readonly path: string;
-      readonly crop?: 'center' | 'random' | undefined;
-      /** Whether samples that cannot be used are left out. Default `skip`. */
-      readonly onError?: 'skip' | 'fail' | undefined;
-    }
+  | ({ readonly type: 'folder' } & FileDatasetSettings)
+  | ({
+      readonly type: 'webdataset';
+      /** What follows the first dot of the names of images, such as `input.jpg`, if samples have several. */
+      readonly image?: string | undefined;
+      /** What follows the first dot of the names of texts, such as `outputs.txt`, if samples have several. */
+      readonly caption?: string | undefined;
+    } & FileDatasetSettings)
   | { readonly type: 'emoji'; readonly path: string; readonly vendors?: readonly EmojiVendor[] | undefined };
+
+/** Settings of datasets of image files. */
+interface FileDatasetSettings {
+  /** For WebDataset also a pattern, such as `{00000..00012}.tar`. */
+  readonly path: string;
+  readonly crop?: 'center' | 'random' | undefined;
+  /** Whether samples that cannot be used are left out. Default `skip`. */
+  readonly onError?: 'skip' | 'fail' | undefined;
+  /** The encoding of text that is neither UTF-8 nor UTF-16, such as `windows-1252`. */
+  readonly encoding?: string | undefined;
+}
 
 /** Settings of every training run. */
 export interface RunSettings {
@@ -118,6 +130,7 @@ export interface DecoderSettings extends RunSettings {
 const count = integer({ min: 1 });
 const crop = optional(oneOf(['center', 'random']));
 const onError = optional(oneOf(['skip', 'fail']));
+const encoding = optional(string());
 
 /** Returns the fields that both kinds of settings have. Relative paths become absolute: they start from `base`. */
 function sharedFields(base: string) {
@@ -126,9 +139,25 @@ function sharedFields(base: string) {
     ...path,
     read: (value, at) => (isModelName(string().read(value, at), base) ? (value as string) : path.read(value, at)),
   };
+  // Several archives are joined by '::'.
+  const shards: Field<string> = {
+    ...path,
+    read: (value, at) => {
+      const parts = string().read(value, at).split('::');
+      return parts.map((part) => path.read(part, at)).join('::');
+    },
+  };
   const dataset = variant<DatasetSettings, 'type'>('type', {
-    folder: object<DatasetSettings>({ type: oneOf(['folder']), path, crop, onError }),
-    webdataset: object<DatasetSettings>({ type: oneOf(['webdataset']), path, crop, onError }),
+    folder: object<DatasetSettings>({ type: oneOf(['folder']), path, crop, onError, encoding }),
+    webdataset: object<DatasetSettings>({
+      type: oneOf(['webdataset']),
+      path: shards,
+      crop,
+      onError,
+      encoding,
+      image: optional(string()),
+      caption: optional(string()),
+    }),
     emoji: object<DatasetSettings>({
       type: oneOf(['emoji']),
       path,
