@@ -11,6 +11,7 @@ import {
   refuse,
   sizeFields,
 } from '@dalle-mini/core';
+import { refuseUnknownOptions } from '@dalle-mini/weights';
 
 /** Sizes of one of CLIP's two transformers. */
 export interface ClipTransformerConfig {
@@ -187,6 +188,8 @@ export function importClipConfig(json: object, source = 'config.json'): ClipConf
     { ...file, vision_config: part('vision_config'), text_config: part('text_config') },
     source,
   );
+  refuseUnknownOptions(json, source);
+  for (const name of ['vision_config', 'text_config']) refuseUnknownOptions(part(name), source, `${name}.`);
   return checkClipConfig(
     {
       imageSize: vision_config.image_size,

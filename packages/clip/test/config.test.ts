@@ -47,6 +47,8 @@ describe('importClipConfig', () => {
     ],
     [{ vision_config: { ...vision, hidden_size: 15 } }, 'image.width must be a multiple of the 2 heads, not 15.'],
     [{ text_config: { max_position_embeddings: 1e9 } }, 'text_config.max_position_embeddings must be a whole number'],
+    [{ vision_config: { ...vision, layer_scale_init: 0.1 } }, 'vision_config.layer_scale_init is 0.1, an option that'],
+    [{ logit_bias: true }, 'logit_bias is true, an option that'],
     [{ projection_dim: 1.5 }, 'projection_dim must be a whole number from 1 to 131072, not 1.5.'],
   ])('refuses %j', (change, message) => {
     expect(() => importClipConfig({ ...file, ...change })).toThrow(ConfigError);

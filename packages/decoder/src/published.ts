@@ -9,7 +9,7 @@ import {
   publishedConfig,
   type TransformerConfig,
 } from '@dalle-mini/transformer';
-import type { Checkpoint, StoredTensor } from '@dalle-mini/weights';
+import { type Checkpoint, refuseUnknownOptions, type StoredTensor } from '@dalle-mini/weights';
 import type { DecoderConfig } from './config.js';
 import { beginToken, logitsWidth } from './decoder.js';
 import { decoderParameters } from './decoding.js';
@@ -22,6 +22,7 @@ import { decoderParameters } from './decoding.js';
  */
 export function importDecoderConfig(json: object, source = 'config.json'): DecoderConfig {
   const published = readConfig(publishedConfig, json, source);
+  refuseUnknownOptions(json, source, '', Object.keys(published));
   const { image_vocab_size: rows } = published;
   const transformer = importTransformerConfig(published, 'decoder');
   return {

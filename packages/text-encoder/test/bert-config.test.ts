@@ -60,6 +60,9 @@ describe('parseBertConfig', () => {
     ['bert', { layer_norm_eps: -1 }, 'layer_norm_eps must be a number above 0, not -1.'],
     ['roberta', { pad_token_id: -1 }, 'pad_token_id must be a whole number from 0 to 16777215, not -1.'],
     ['roberta', { pad_token_id: 15 }, 'max_position_embeddings must be more than pad_token_id + 1, 16, not 16.'],
+    ['bert', { embedding_size: 8 }, 'embedding_size is 8, an option that changes what the model computes'],
+    ['roberta', { rope_theta: 10000 }, 'rope_theta is 10000, an option'],
+    ['bert', { quantization_config: { bits: 4 } }, 'quantization_config is an object, an option'],
     ['bart', { encoder_attention_heads: 5 }, 'd_model must be a multiple of the 5 attention heads, not 12.'],
   ])('refuses %s with %j', (family, change, message) => {
     const config = { ...readModel(family).config, ...change };

@@ -18,7 +18,14 @@ import {
 } from '@dalle-mini/core';
 import type { Shape } from '@dalle-mini/graph';
 import { matchParameters } from '@dalle-mini/graph/stored';
-import { type Checkpoint, CheckpointError, findModel, type StoredTensor, transposeInPlace } from '@dalle-mini/weights';
+import {
+  type Checkpoint,
+  CheckpointError,
+  findModel,
+  refuseUnknownOptions,
+  type StoredTensor,
+  transposeInPlace,
+} from '@dalle-mini/weights';
 import { checkVqganConfig, type VqganConfig, vqganSizeFields } from './config.js';
 import { vqganParameters } from './vqgan.js';
 
@@ -142,6 +149,9 @@ const tamingConfig: Field<TamingConfig> = object<TamingConfig>(
 export function importVqganConfig(json: object, source = 'VQ-GAN config'): VqganConfig {
   if ('model' in json) {
     const { target, params } = readConfig(tamingConfig, json, source).model;
+    const given = (json as { model: { params: { ddconfig: object } } }).model.params;
+    refuseUnknownOptions(given, source, 'model.params.');
+    refuseUnknownOptions(given.ddconfig, source, 'model.params.ddconfig.');
     return checkVqganConfig(
       {
         ...importSizes(params.ddconfig),
@@ -153,6 +163,7 @@ export function importVqganConfig(json: object, source = 'VQ-GAN config'): Vqgan
     );
   }
   const config = readConfig(vqganJaxConfig, json, source);
+  refuseUnknownOptions(json, source);
   return checkVqganConfig(
     { ...importSizes(config), embedDim: config.embed_dim, nEmbed: config.n_embed, pixelRange: config.pixel_range },
     source,

@@ -161,6 +161,11 @@ describe('importVqganConfig', () => {
     [{ ...json, z_channels: 1e9 }, 'z_channels must be a whole number'],
     [{ ...json, resamp_with_conv: false }, 'resamp_with_conv must be true, not false.'],
     [{ ...json, give_pre_end: true }, 'give_pre_end must be false, not true.'],
+    [
+      withTaming({ ddconfig: { ...ddconfig, attn_type: 'linear' } }),
+      'model.params.ddconfig.attn_type is "linear", an option that changes what the model computes',
+    ],
+    [{ ...json, tanh_out: true }, 'tanh_out is true, an option'],
   ])('refuses %j', (published, message) => {
     expect(() => importVqganConfig(published, 'model.yaml')).toThrow(ConfigError);
     expect(() => importVqganConfig(published, 'model.yaml')).toThrow(`model.yaml: `);

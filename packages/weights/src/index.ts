@@ -5,6 +5,7 @@ export { type ReadOptions, readCheckpoint, whichField } from './formats/read-che
 export { readSafetensors, type Safetensors } from './formats/safetensors/reader.js';
 export { type SafetensorsWriteOptions, writeSafetensors } from './formats/safetensors/writer.js';
 export type { WhichWeights } from './formats/which.js';
+export { refuseUnknownOptions } from './published-options.js';
 export { transposeInPlace } from './tensors/axis-order.js';
 export { findModel, type ModelTensors } from './tensors/model-tensors.js';
 export {

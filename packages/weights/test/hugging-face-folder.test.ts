@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { ConfigError } from '@dalle-mini/core';
 import { FileError } from '@dalle-mini/core/node';
 import { CheckpointError, fromFloat32, toFloat32, writeFlaxMsgpack, writeSafetensors } from '@dalle-mini/weights';
-import { huggingFaceFiles } from '@dalle-mini/weights/hub';
-import { locateTensors, readCheckpointFile, readHuggingFaceFolder } from '@dalle-mini/weights/node';
+import { chooseWeights, huggingFaceFiles } from '@dalle-mini/weights/hub';
+import { findWeights, locateTensors, readCheckpointFile, readHuggingFaceFolder } from '@dalle-mini/weights/node';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 let folder: string;
@@ -162,6 +162,30 @@ describe('weights in several files', () => {
     expect(() => huggingFaceFiles(listing(`${name}.index.json`))).toThrow('and has none');
     // One file with all weights is preferred.
     expect(huggingFaceFiles(listing(...names, name))).toContain(name);
+  });
+});
+
+describe('findWeights and chooseWeights', () => {
+  const names = ['model.safetensors', 'last.ckpt'];
+
+  test('find the first file, or the index that replaces it', async () => {
+    expect(await findWeights(folder, names)).toBe(join(folder, 'model.safetensors'));
+    expect(chooseWeights([], names)).toEqual(['model.safetensors']);
+    await writeFile(join(folder, 'last.ckpt'), '');
+    expect(await findWeights(folder, names)).toBe(join(folder, 'last.ckpt'));
+    expect(chooseWeights(listing('last.ckpt'), names)).toEqual(['last.ckpt']);
+    const [index, shard] = ['model.safetensors.index.json', 'model-00001-of-00001.safetensors'];
+    await writeFile(join(folder, index), '');
+    expect(await findWeights(folder, names)).toBe(join(folder, index));
+    expect(chooseWeights(listing('last.ckpt', shard, index), names)).toEqual([index, shard]);
+  });
+
+  test('name the weights of another program', async () => {
+    await writeFile(join(folder, 'tf_model.h5'), '');
+    await expect(findWeights(folder, names)).rejects.toThrow(
+      'must have model.safetensors or last.ckpt, and has only tf',
+    );
+    expect(() => chooseWeights(listing('tf_model.h5'), names)).toThrow('has only tf_model.h5, weights of TensorFlow');
   });
 });
 

@@ -1,12 +1,14 @@
 import { copyFile, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { object, readOptions } from '@dalle-mini/core';
 import {
   CheckpointError,
   readCheckpoint,
   readSafetensors,
   toFloat32,
   toInt32,
+  whichField,
   writeFlaxMsgpack,
   writeSafetensors,
 } from '@dalle-mini/weights';
@@ -138,6 +140,12 @@ describe('of a training program', () => {
     expect([...tensors.keys()].filter((name) => name.startsWith('model_ema'))).toEqual([]);
     expect(tensors.size).toBe(7);
     expect(leftOut).toContain('model_ema');
+  });
+
+  test('functions that open models read the option by the same field', () => {
+    const read = (which: unknown) => readOptions(object({ which: whichField }), { which }, 'open');
+    expect([read('ema'), read(undefined)]).toEqual([{ which: 'ema' }, {}]);
+    expect(() => read('best')).toThrow('which must be "model" or "ema", not "best"');
   });
 
   test('an average that is not there is told, with what is', () => {

@@ -1,4 +1,5 @@
 import { boolean, field, number, object, oneOf, optional, readConfig, refuse, sizeFields } from '@dalle-mini/core';
+import { refuseUnknownOptions } from '@dalle-mini/weights';
 import { type BertConfig, bertActivations } from './bert.js';
 import type { BertFamily } from './names.js';
 
@@ -11,6 +12,7 @@ import type { BertFamily } from './names.js';
  */
 export function parseBertConfig(json: object, source = 'config.json'): BertConfig {
   const { model_type } = readConfig(familyFile, json, source);
+  refuseUnknownOptions(json, source);
   const family = model_type === 'xlm-roberta' || model_type === 'camembert' ? 'roberta' : model_type;
   return { family, ...readers[family](json, source) };
 }

@@ -7,7 +7,7 @@ import {
   importTransformerConfig,
   publishedConfig,
 } from '@dalle-mini/transformer';
-import type { Checkpoint, StoredTensor } from '@dalle-mini/weights';
+import { type Checkpoint, refuseUnknownOptions, type StoredTensor } from '@dalle-mini/weights';
 import { type BartConfig, bartParameters } from './bart.js';
 
 /**
@@ -18,6 +18,7 @@ import { type BartConfig, bartParameters } from './bart.js';
  */
 export function importTextEncoderConfig(json: object, source = 'config.json'): BartConfig {
   const published = readConfig(publishedConfig, json, source);
+  refuseUnknownOptions(json, source, '', Object.keys(published));
   return {
     vocabularySize: published.encoder_vocab_size,
     maxLength: published.max_text_length,
