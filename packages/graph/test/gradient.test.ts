@@ -1,4 +1,6 @@
 import * as g from '@dalle-mini/graph';
+import { initializeParameters } from '@dalle-mini/graph/initializers';
+import * as layers from '@dalle-mini/graph/layers';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { interpret } from '@dalle-mini/graph/tfjs';
 import { grad } from '@dalle-mini/graph/training';
@@ -243,5 +245,47 @@ describe('the gradient', () => {
     const { carried } = g.loop(3, [g.scalar(1)], (_, [state]) => ({ carried: [g.mul(state!, 2)] }));
     const [dx] = grad(g.sum(g.mul(x, carried[0]!)), [x]);
     expect([...(await compute({ inputs: { x }, outputs: { dx: dx! } }, feeds)).dx!.data]).toEqual([8, 8, 8]);
+  });
+});
+
+describe('rematerialization', () => {
+  const depth = 4;
+  /** Residual layers whose operations are in layers named `layers.0.…`, and the gradients of a loss by their weights. */
+  function build(rematerialize?: (layer: string) => string | undefined) {
+    const x = g.input('x', [8, 16]);
+    const scope = new g.ParameterScope();
+    let h = layers.linear(scope.in('first'), x, 16);
+    for (let layer = 0; layer < depth; layer++) {
+      const at = scope.in('layers').in(layer);
+      h = g.inLayer(at.path, () =>
+        g.add(h, layers.linear(at.in('fc'), g.gelu(layers.layerNorm(at.in('norm'), g.exp(g.mul(h, 0.1)))), 16)),
+      );
+    }
+    const names = [...scope.parameters.keys()];
+    const gradients = grad(g.mean(g.square(h)), [...scope.parameters.values()], { rematerialize });
+    const outputs = Object.fromEntries(names.map((name, i) => [`d ${name}`, gradients[i]!]));
+    return { graph: { inputs: { x }, outputs }, parameters: initializeParameters(scope.parameters, 1) };
+  }
+  const segmentOf = (layer: string) => /^layers\.\d+/.exec(layer)?.[0];
+  const count = ({ outputs }: g.Graph, name: string) =>
+    g.topologicalOrder(Object.values(outputs)).filter((node) => node.name === name).length;
+
+  test('computes the operations of a segment again, and no others', () => {
+    const [plain, again] = [build().graph, build(segmentOf).graph];
+    // The gelu of each layer is computed again; the result of each last addition is kept, as the input of the next layer.
+    expect(count(again, 'exp')).toBeGreaterThanOrEqual(count(plain, 'exp') + depth);
+    expect(count(again, 'gelu')).toBe(2 * count(plain, 'gelu'));
+    expect(count(build(() => undefined).graph, 'gelu')).toBe(count(plain, 'gelu'));
+  });
+
+  test('gives the same bits', async () => {
+    const compute = async ({ graph, parameters }: ReturnType<typeof build>) => {
+      const executable = await runtime.compile(graph, { parameters });
+      const x = float32([8, 16], new Values(5).awayFromZero([8, 16], 1, 1).data);
+      const results = await executable.run({ x });
+      await executable.dispose();
+      return results;
+    };
+    expect(await compute(build(segmentOf))).toEqual(await compute(build()));
   });
 });

@@ -2,7 +2,7 @@ import { parametersOf, type TensorData } from '@dalle-mini/graph';
 import { initializeParameters } from '@dalle-mini/graph/initializers';
 import { captionBert } from '@dalle-mini/testing/tiny-training';
 import { bertGraph, bertWeights, type HuggingFaceFiles, parseBertConfig } from '@dalle-mini/text-encoder';
-import { textEncoderWeights, trainedTextEncoder } from '@dalle-mini/train';
+import { textEncoderParameters, textEncoderWeights, trainedTextEncoder } from '@dalle-mini/train';
 import { type Checkpoint, fromFloat32 } from '@dalle-mini/weights';
 import { describe, expect, test } from 'vitest';
 
@@ -85,6 +85,7 @@ describe('a pretrained text encoder', () => {
     ]);
     const weights: HuggingFaceFiles['weights'] = textEncoderWeights(trained);
     expect([...weights.keys()]).toEqual([...parameters.keys()]);
+    expect(textEncoderParameters(trained)).toEqual(parameters);
     expect(bertWeights(weights, captionBert.config)).toEqual(bertWeights(files.weights, captionBert.config));
   });
 });

@@ -6,7 +6,7 @@
  * This page is what the published models do. The functions of `options/` give back what they are given there, or do what the comment
  * beside them says; they do other things in other configurations.
  */
-import { add, cast, mul, type ParameterScope, range, reshape, type Tensor } from '@dalle-mini/graph';
+import { add, cast, inLayer, mul, type ParameterScope, range, reshape, type Tensor } from '@dalle-mini/graph';
 import {
   causalMask,
   dotProductAttention,
@@ -28,7 +28,8 @@ export function encoder(scope: ParameterScope, stack: Stack, ids: Tensor, attent
   const mask = paddingMask(attentionMask); //                                         [batch, 1, 1, length]
   let x = embeddings(scope, stack, ids, tokenPositions(ids)); //                      [batch, length, width]
   for (let layer = 0; layer < stack.layers; layer++) {
-    x = encoderLayer(scope.in('layers').in(layer), stack, layer, x, mask);
+    const at = scope.in('layers').in(layer);
+    x = inLayer(at.path, () => encoderLayer(at, stack, layer, x, mask));
   }
   return finalNorm(scope.in('final_ln'), stack, x);
 }
@@ -75,7 +76,7 @@ export function decoder(
   for (let layer = 0; layer < stack.layers; layer++) {
     const at = scope.in('layers').in(layer);
     const past = { positions, mask, cache: caches?.[layer] };
-    const result = decoderLayer(at, stack, layer, x, past, text.layers[layer]!, text.mask);
+    const result = inLayer(at.path, () => decoderLayer(at, stack, layer, x, past, text.layers[layer]!, text.mask));
     x = result.x;
     written.push(result.written);
   }

@@ -58,10 +58,12 @@ function middle(scope: ParameterScope, x: Tensor, config: VqganConfig): Tensor {
 }
 
 function residualBlock(scope: ParameterScope, x: Tensor, outChannels: number, config: VqganConfig): Tensor {
-  let h = conv(scope.in('conv1'), swish(norm(scope.in('norm1'), x, config)), outChannels);
-  h = conv(scope.in('conv2'), swish(norm(scope.in('norm2'), h, config)), outChannels);
-  const shortcut = x.shape[1] === outChannels ? x : conv(scope.in('nin_shortcut'), x, outChannels, { kernelSize: 1 });
-  return inLayer(scope.path, () => add(shortcut, h));
+  return inLayer(scope.path, () => {
+    let h = conv(scope.in('conv1'), swish(norm(scope.in('norm1'), x, config)), outChannels);
+    h = conv(scope.in('conv2'), swish(norm(scope.in('norm2'), h, config)), outChannels);
+    const shortcut = x.shape[1] === outChannels ? x : conv(scope.in('nin_shortcut'), x, outChannels, { kernelSize: 1 });
+    return add(shortcut, h);
+  });
 }
 
 /** Applies self-attention with one head over all pixels. */

@@ -1,5 +1,5 @@
 import { GraphError } from '../graph-error.js';
-import { describe, inLayer } from '../operation.js';
+import { describe, inLayer, operation } from '../operation.js';
 import {
   add,
   broadcastTo,
@@ -272,6 +272,14 @@ export const gradientRules: { readonly [Name in OperatorName]?: Rule<Name> } = {
   scatterAlong: ({ g, x: [indices] }) => [undefined, takeAlong(g, indices!)],
 };
 
+export interface GradOptions {
+  /**
+   * Returns the segment of a layer: operations in layers with the same segment are computed again in the backward pass
+   * instead of keeping their results in memory (Chen et al. 2016). Layers without a segment are not. Default: none.
+   */
+  readonly rematerialize?: ((layer: string) => string | undefined) | undefined;
+}
+
 /**
  * Builds the gradients of a scalar by some tensors, by reverse mode: a function from graph to graph. A tensor that the scalar does
  * not depend on gets zeros. The operations that it adds are in the layers of those that they differentiate.
@@ -288,7 +296,7 @@ export const gradientRules: { readonly [Name in OperatorName]?: Rule<Name> } = {
  * console.log(printGraph({ inputs: { x }, outputs: { dx: dx! } }));
  * ```
  */
-export function grad(of: Tensor, by: readonly Tensor[]): Tensor[] {
+export function grad(of: Tensor, by: readonly Tensor[], { rematerialize }: GradOptions = {}): Tensor[] {
   if (of.dtype !== 'float32' || of.shape.length > 0)
     throw new GraphError(`grad: of must be a float32 scalar, not ${describe(of)}.`);
   const order = topologicalOrder([of]);
@@ -303,7 +311,8 @@ export function grad(of: Tensor, by: readonly Tensor[]): Tensor[] {
   }
 
   const gradients = new Map<Tensor, Tensor>([[of, scalar(1)]]);
-  for (const node of order.reverse()) {
+  const recomputed = rematerialize && new Rematerialization(order, wanted, rematerialize);
+  for (const node of order.toReversed()) {
     if (!depends.has(node) || !node.inputs.some((tensor) => depends.has(tensor.operation))) continue;
     if (!node.outputs.some((tensor) => gradients.has(tensor))) continue;
     const rule = gradientRules[node.name] as Rule<OperatorName> | undefined;
@@ -316,7 +325,9 @@ export function grad(of: Tensor, by: readonly Tensor[]): Tensor[] {
       );
     }
     inLayer(node.layer, () => {
-      const results = rule({ g, x: node.inputs, y: node.outputs, attributes: node.attributes });
+      const again = recomputed?.copiesFor(node, g);
+      const [x, y] = again ? [node.inputs.map(again), node.outputs.map(again)] : [node.inputs, node.outputs];
+      const results = rule({ g, x, y, attributes: node.attributes });
       for (const [i, result] of results.entries()) {
         const operand = node.inputs[i]!;
         if (!result || !depends.has(operand.operation)) continue;
@@ -332,4 +343,69 @@ export function grad(of: Tensor, by: readonly Tensor[]): Tensor[] {
     });
   }
   return by.map((tensor) => gradients.get(tensor) ?? fill(tensor.shape, 0));
+}
+
+/** Copies of segments of a graph, which compute their values again in the backward pass. */
+class Rematerialization {
+  private readonly segments = new Map<string, Operation[]>();
+  private readonly copies = new Map<string, ReadonlyMap<Tensor, Tensor>>();
+
+  /**
+   * @param order The operations of the forward pass, in topological order.
+   * @param kept Tensors that are in memory anyway: the parameters.
+   */
+  constructor(
+    order: readonly Operation[],
+    private readonly kept: ReadonlySet<Tensor>,
+    private readonly segmentOf: (layer: string) => string | undefined,
+  ) {
+    for (const node of order) {
+      const segment = segmentOf(node.layer);
+      if (segment !== undefined) this.segments.set(segment, [...(this.segments.get(segment) ?? []), node]);
+    }
+  }
+
+  /**
+   * Returns a function from the tensors of the forward pass to their copies in the segment of a node, or `undefined` if the
+   * node is in none.
+   *
+   * @param g The gradient by the first output of the node. The first call for a segment makes its copies wait for it.
+   */
+  copiesFor(node: Operation, g: Tensor): ((tensor: Tensor) => Tensor) | undefined {
+    const segment = this.segmentOf(node.layer);
+    if (segment === undefined) return undefined;
+    let copies = this.copies.get(segment);
+    if (!copies) {
+      copies = this.copySegment(this.segments.get(segment)!, g);
+      this.copies.set(segment, copies);
+    }
+    const found = copies;
+    return (tensor) => found.get(tensor) ?? tensor;
+  }
+
+  private copySegment(nodes: readonly Operation[], g: Tensor): Map<Tensor, Tensor> {
+    const inside = new Set(nodes);
+    const copies = new Map<Tensor, Tensor>();
+    // A copy of an input that depends on the gradient: without it, a runtime would compute the copies in the forward pass, or
+    // merge them with the originals. Both branches are the input, so that its bits stay.
+    const gate = equal(sliceAxis(reshape(g, [-1]), 0, 0, 1), 0);
+    const copyOf = (tensor: Tensor): Tensor => {
+      const known = copies.get(tensor);
+      if (known) return known;
+      const { name } = tensor.operation;
+      const stays = inside.has(tensor.operation) || this.kept.has(tensor) || tensor.dtype !== 'float32';
+      if (stays || name === 'parameter' || name === 'constant' || name === 'input') return tensor;
+      const copy = select(gate, tensor, tensor);
+      copies.set(tensor, copy);
+      return copy;
+    };
+    for (const { name, inputs, attributes, outputs, layer } of nodes) {
+      const operands = inputs.map(copyOf);
+      // What depends on parameters only is not worth a copy.
+      if (operands.every((operand, i) => operand === inputs[i])) continue;
+      const made = inLayer(layer, () => operation(name, operands, attributes, outputs));
+      for (const [i, tensor] of outputs.entries()) copies.set(tensor, made[i]!);
+    }
+    return copies;
+  }
 }

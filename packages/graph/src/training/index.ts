@@ -1,5 +1,5 @@
 /** Gradients, optimizers and training steps, as graphs. */
-export { grad } from './gradient.js';
+export { type GradOptions, grad } from './gradient.js';
 export {
   type AdafactorOptions,
   type AdamOptions,

@@ -17,7 +17,7 @@ import {
 import { ParameterScope } from '../parameters.js';
 import { sizeOf } from '../shape.js';
 import type { DType, Graph, Shape, Tensor } from '../tensor.js';
-import { grad } from './gradient.js';
+import { type GradOptions, grad } from './gradient.js';
 import { clipByGlobalNorm, type Optimizer } from './optimizers.js';
 
 /** The loss and the metrics of one batch. */
@@ -45,6 +45,8 @@ export interface TrainingOptions {
    * no state, and is a parameter of the graph whose value does not change. Default 1 for all.
    */
   readonly rateFactor?: ((name: string) => number) | undefined;
+  /** Segments that are computed again in the backward pass, to save memory: see {@link GradOptions}. Default: none. */
+  readonly rematerialize?: GradOptions['rematerialize'];
   /**
    * Also keeps an exponential moving average of the parameters. The decay at step t is the smaller of `averageDecay` and
    * (1 + t) / (10 + t), so that the initial values fade quickly. Default: no average.
@@ -140,7 +142,7 @@ export function trainingGraph(options: TrainingOptions): TrainingGraph {
       const { loss, metrics = {} } = options.loss(new ParameterScope('', new Map(values)), batch);
       if (metricNames.length === 0) metricNames.push('loss', ...Object.keys(metrics));
       const weights = trained.map((name) => values.get(name)!);
-      const byParameter = new Map(zip(trained, grad(loss, weights)));
+      const byParameter = new Map(zip(trained, grad(loss, weights, { rematerialize: options.rematerialize })));
       const gradients = groups.map(({ names, flat }) =>
         join(
           names.map((name) => byParameter.get(name)!),

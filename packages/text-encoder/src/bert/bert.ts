@@ -7,6 +7,7 @@ import {
   type Graph,
   GraphError,
   gather,
+  inLayer,
   input,
   logicalNot,
   mul,
@@ -78,7 +79,8 @@ export function bert(scope: ParameterScope, config: BertConfig, ids: Tensor, att
   let hidden = bertEmbeddings(scope, config, ids);
   const layers = scope.in(namesOf(config).layers);
   for (let layer = 0; layer < config.layers; layer++) {
-    hidden = bertLayer(layers.in(layer), config, hidden, mask);
+    const at = layers.in(layer);
+    hidden = inLayer(at.path, () => bertLayer(at, config, hidden, mask));
   }
   return hidden;
 }

@@ -32,6 +32,7 @@ const descriptions: Readonly<Record<string, string>> = {
   'training.learningRates':
     'Factors of the learning rate by layer. The first entry that matches a name decides; 0 freezes.',
   'training.weightDecay': 'Weight decay of matrices.',
+  'training.rematerialize': 'Computes each layer again in the backward pass, to save memory. Default false.',
   'training.averageDecay':
     'Decay of a moving average of the parameters, which is then the result. Default: no average.',
   'training.absoluteErrorWeight': 'Weight of the absolute error; that of the squared error is 1. Default 0.',
@@ -50,6 +51,7 @@ const descriptions: Readonly<Record<string, string>> = {
   'textEncoder.maxLength': 'Length of captions in tokens. Default: that of the model, or 64.',
   'textEncoder.train': 'Whether the text encoder is trained too. Default false.',
   'textEncoder.tokenizer': 'For DALL·E Mini: the tokenizer of the published code, or of min-dalle.',
+  tensorboard: 'Whether metrics are also written as event files of TensorBoard. Default false.',
   samplePrompts: 'Captions of the images that each evaluation generates.',
   sampling: 'Sampling options for these images, and the defaults of the resulting model.',
 };

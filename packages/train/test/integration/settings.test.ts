@@ -18,7 +18,13 @@ import { writeTinyModel } from '@dalle-mini/testing/tiny-model';
 import { captionBert } from '@dalle-mini/testing/tiny-training';
 import { bertGraph, parseBertConfig } from '@dalle-mini/text-encoder';
 import { readDalleMiniTextEncoder } from '@dalle-mini/text-encoder/node';
-import { type DecoderSettings, SettingsError, trainDecoderFromSettings } from '@dalle-mini/train/settings';
+import {
+  countImages,
+  type DecoderSettings,
+  SettingsError,
+  trainDecoderFromSettings,
+  trainVqganFromSettings,
+} from '@dalle-mini/train/settings';
 import { fromFloat32 } from '@dalle-mini/weights';
 import { readCheckpointFile, writeCheckpointFile, writeFlaxCheckpointFile } from '@dalle-mini/weights/node';
 import sharp from 'sharp';
@@ -191,6 +197,19 @@ test.each(Object.entries(families))('a %s of Hugging Face with a head is trained
   });
   const trained = await tensorsOf(join(folder, 'text-encoder'));
   expect([...trained.keys()].sort()).toEqual([...parameters.keys()].sort());
+});
+
+test('a VQ-GAN is fine-tuned from the folder of a model', async () => {
+  expect(await countImages(at('pictures'))).toBe(4);
+  const folder = at('run-vqgan');
+  const training = { batchSize: 2, stepsPerRun: 2, learningRate: 1e-3, warmUpSteps: 1 };
+  const dataset = { type: 'folder', path: at('pictures') } as const;
+  const settings = { folder, seed: 1, steps: 4, dataset, startFrom: at('tiny'), training };
+  const { result } = await trainVqganFromSettings(settings, { runtime });
+  expect(result).toBe(join(folder, 'vqgan'));
+  const [before, after] = await Promise.all([tensorsOf(at('tiny', 'vqgan')), tensorsOf(result)]);
+  expect([...after.keys()].sort()).toEqual([...before.keys()].sort());
+  expect(after).not.toEqual(before);
 });
 
 test('what is missing is named', async () => {
