@@ -2,32 +2,17 @@
  * Uses the packs as a new user does: an empty app outside the repository installs them, is type-checked and runs.
  * Usage: node .ci/apps.mjs PACKS APPS, with the folder that packs.mjs wrote, and one for the apps
  */
-import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { check, execute, readJson, root, workspaces } from './checks.mjs';
+import { check, execute, installPacks, root } from './checks.mjs';
 
 const [packsFolder, appsFolder] = process.argv.slice(2).map((path) => resolve(path));
-const packs = readJson(join(packsFolder, 'index.json'));
-const manifests = new Map(workspaces('packages').map(({ manifest }) => [manifest.name, manifest]));
-
-/** Returns a package and all packages of this repository that it needs. */
-function closure(name, found = new Set()) {
-  if (found.has(name)) return found;
-  found.add(name);
-  for (const dependency of Object.keys(manifests.get(name).dependencies ?? {})) {
-    if (manifests.has(dependency)) closure(dependency, found);
-  }
-  return found;
-}
 
 /** Creates and builds an app of one file that depends on one package only. Returns its folder. */
 function createApp(name, packageName) {
   const folder = join(appsFolder, name);
   mkdirSync(folder, { recursive: true });
-  const dependencies = Object.fromEntries([...closure(packageName)].map((needed) => [needed, `file:${packs[needed]}`]));
-  writeFileSync(join(folder, 'package.json'), JSON.stringify({ name, private: true, type: 'module', dependencies }));
-  // The app does not have this repository's .npmrc; CONTRIBUTING.md documents what onnxruntime-node would do.
-  execute('npm', ['install', '--no-package-lock'], { cwd: folder, env: { ONNXRUNTIME_NODE_INSTALL: 'skip' } });
+  installPacks(folder, packsFolder, packageName, { name, private: true, type: 'module' });
   copyFileSync(join(root, '.ci', 'apps', `${name}.ts`), join(folder, 'app.ts'));
   const options = ['--strict', '--module', 'nodenext', '--target', 'es2022', '--skipLibCheck', 'false'];
   const types = ['--types', 'node', '--typeRoots', join(root, 'node_modules', '@types')];

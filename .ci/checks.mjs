@@ -1,6 +1,6 @@
 /** Functions shared by the scripts of this folder. */
 import { spawnSync } from 'node:child_process';
-import { appendFileSync, readdirSync, readFileSync } from 'node:fs';
+import { appendFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -15,6 +15,23 @@ export function workspaces(folder) {
     .map(({ name }) => join(root, folder, name))
     .sort()
     .map((path) => ({ path, manifest: readJson(join(path, 'package.json')) }));
+}
+
+/** Writes the manifest of an app that depends on the pack of a package, and on those of all packages that it needs, and installs it. */
+export function installPacks(folder, packsFolder, packageName, manifest) {
+  const packs = readJson(join(packsFolder, 'index.json'));
+  const manifests = new Map(workspaces('packages').map((workspace) => [workspace.manifest.name, workspace.manifest]));
+  const needed = new Set([packageName]);
+  for (const name of needed) {
+    for (const dependency of Object.keys(manifests.get(name).dependencies ?? {})) {
+      if (manifests.has(dependency)) needed.add(dependency);
+    }
+  }
+  const dependencies = Object.fromEntries([...needed].map((name) => [name, `file:${packs[name]}`]));
+  const complete = { ...manifest, dependencies: { ...manifest.dependencies, ...dependencies } };
+  writeFileSync(join(folder, 'package.json'), JSON.stringify(complete));
+  // As the documentation says: the app does not have this repository's .npmrc.
+  execute('npm', ['install', '--ignore-scripts', '--no-package-lock'], { cwd: folder, minutes: 10 });
 }
 
 /** Runs a check, and prints and counts its result. A check fails if it throws. */
@@ -40,6 +57,8 @@ export function execute(command, args, { cwd = root, env = {}, minutes = 5 } = {
     cwd,
     env: { ...process.env, ...env },
     encoding: 'utf8',
+    // On Windows, npm and the programs of packages are scripts of the shell.
+    shell: process.platform === 'win32' && command !== process.execPath,
     timeout: minutes * 60_000,
     stdio: ['ignore', 'pipe', 'pipe'],
     maxBuffer: 2 ** 26,
