@@ -160,6 +160,22 @@ program
     await plot(runs, options);
   });
 
+program
+  .command('push')
+  .description('Upload a model to the Hugging Face hub, with a model card. HF_TOKEN must have an access token.')
+  .argument('<folder>', 'the folder of a model, such as runs/decoder/model')
+  .argument('<repository>', 'the name of the repository, owner/name; it is created if it is missing')
+  .option('--private', 'make a repository that is created private')
+  .option('--message <text>', 'the message of the commit (default: Upload model)')
+  .option('--revision <name>', 'the branch, which is created if it is missing (default: main)')
+  .option('--dataset <names...>', 'names of data sets on the hub, for the model card')
+  .option('--replace-card', 'write the model card again, although the repository has one')
+  .option('--dry-run', 'print what would be sent, and change nothing')
+  .action(async (folder: string, repository: string, options) => {
+    const { push } = await import('./push.js');
+    await push(folder, repository, { ...options, signal });
+  });
+
 try {
   await program.parseAsync();
 } catch (error) {

@@ -103,6 +103,14 @@ describe('an upload', () => {
     expect(hub.contents('owner/name')).toEqual({ ...all, 'README.md': '# Card', 'model.json': '{}' });
   });
 
+  test('keeps files of the repository that are named', async () => {
+    const card = (text: string) => ({ files: new Map([['README.md', Buffer.from(text)]]), keep: ['README.md'] });
+    await upload(card('# First'));
+    const { files } = await upload(card('# Second'));
+    expect(hub.contents('owner/name')['README.md']).toBe('# First');
+    expect(files.every(({ state }) => state === 'unchanged')).toBe(true);
+  });
+
   test('leaves out what systems and tools leave', async () => {
     await mkdir(join(folder, '.git'));
     for (const name of ['.git/config', '.DS_Store', '._model.json', '.1b9d6bcd.tmp'])

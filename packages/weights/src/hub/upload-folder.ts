@@ -4,6 +4,7 @@ import {
   callback,
   field,
   integer,
+  list,
   OptionError,
   object,
   optional,
@@ -30,6 +31,8 @@ export interface UploadOptions extends Pick<HubOptions, 'endpoint' | 'token' | '
   readonly message?: string | undefined;
   /** More files, by their names in the repository. They replace files of the folder. */
   readonly files?: ReadonlyMap<string, Uint8Array> | undefined;
+  /** Names of files that are not sent if the repository has them, with whatever content. */
+  readonly keep?: readonly string[] | undefined;
   /** Asks the hub what it has, and changes nothing. Default false. */
   readonly dryRun?: boolean | undefined;
   /** Number of large files that are sent at once, 1 to 16. Default 4. */
@@ -56,6 +59,7 @@ const uploadFields = object<UploadOptions>({
         [...value].every(([name, bytes]) => isInsideFolder(String(name)) && bytes instanceof Uint8Array),
     ),
   ),
+  keep: optional(list(string())),
   dryRun: optional(boolean(), false),
   parallel: optional(integer({ min: 1, max: 16 }), 4),
   onProgress: optional(callback()),
@@ -67,7 +71,7 @@ export interface UploadedFile {
   readonly name: string;
   /** Bytes. */
   readonly size: number;
-  /** `unchanged` if the revision had it already, or else `sent`. */
+  /** `unchanged` if the revision had it already, or is to keep its own; or else `sent`. */
   readonly state: 'sent' | 'unchanged';
 }
 
@@ -106,7 +110,8 @@ const sampleSize = 512;
  */
 export async function uploadFolder(folder: string, repo: string, options: UploadOptions = {}): Promise<UploadedFolder> {
   const given = readOptions(uploadFields, options, 'uploadFolder');
-  const { revision = 'main', files = new Map<string, Uint8Array>(), dryRun, parallel = 4, onProgress } = given;
+  const { revision = 'main', files = new Map<string, Uint8Array>(), keep = [], dryRun, parallel = 4 } = given;
+  const { onProgress } = given;
   checkRepo(repo);
   const token = await hubToken(given.token);
   if (token === undefined) {
@@ -135,7 +140,8 @@ export async function uploadFolder(folder: string, repo: string, options: Upload
   if (!exists && !dryRun) await createRepository(upload, given.private);
   if (exists && !dryRun && revision !== 'main') await createBranch(upload);
   const there = exists || !dryRun ? await listingOf(upload, dryRun === true) : undefined;
-  const changed = changedFiles(hashed, there?.files);
+  const kept = new Set(there?.files.map(({ name }) => name).filter((name) => keep.includes(name)));
+  const changed = changedFiles(hashed, there?.files).filter(({ name }) => !kept.has(name));
   const result = (commit: string | undefined): UploadedFolder => ({
     url: `${hub.endpoint}/${repo}`,
     created: !exists && !dryRun,
