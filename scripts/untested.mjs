@@ -1,5 +1,5 @@
 /**
- * Fails unless some test imports each function, class and constant that the packages export: `node scripts/untested.mjs`. Methods and
+ * Fails unless some test, or what tests share, imports each function, class and constant that the packages export: `node scripts/untested.mjs`. Methods and
  * types are not checked. It reads sources and needs no build.
  */
 import { join } from 'node:path';
@@ -27,7 +27,9 @@ function values(module) {
 }
 
 const tested = new Set();
-for (const file of program.getSourceFiles().filter(({ fileName }) => /\/packages\/[^/]+\/test\//.test(fileName))) {
+for (const file of program
+  .getSourceFiles()
+  .filter(({ fileName }) => /\/packages\/(testing|[^/]+\/test)\//.test(fileName))) {
   /** By the names under which modules are imported as a whole, `import * as g`. */
   const modules = new Map();
   const visit = (node) => {
