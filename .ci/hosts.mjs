@@ -3,6 +3,7 @@
  * In each, it must generate the same tokens. Usage: node .ci/hosts.mjs PACKS APPS, like apps.mjs. Runs on Linux x64 (glibc) only.
  */
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { cpSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -88,7 +89,8 @@ await compare('Next.js, standalone,', async () => {
   run(bin('next'), ['build'], { STANDALONE: '1' });
   // Elsewhere, so that it cannot find the packages of the app.
   const standalone = join(appsFolder, 'standalone');
-  cpSync(join(folder, '.next/standalone'), standalone, { recursive: true });
+  // Next.js links to the packages, relative to the folder.
+  cpSync(join(folder, '.next/standalone'), standalone, { recursive: true, verbatimSymlinks: true });
   rmSync(join(folder, '.next'), { recursive: true });
   return ask(node, ['server.js'], standalone);
 });
@@ -97,14 +99,17 @@ await compare('Next.js, standalone,', async () => {
 async function ask(command, args, cwd) {
   const PORT = '38217';
   const server = spawn(command, args, { cwd, env: { ...process.env, PORT }, stdio: 'ignore' });
+  const exit = once(server, 'exit');
   try {
     for (let attempt = 0; attempt < 60; attempt++) {
       await setTimeout(500);
       const response = await fetch(`http://127.0.0.1:${PORT}/picture`).catch(() => undefined);
-      if (response) return await response.text();
+      if (response) return `${response.ok ? '' : `${response.status} `}${await response.text()}`;
     }
     throw new Error('The server must answer within 30 seconds.');
   } finally {
-    server.kill();
+    // At once: a server that stops in order waits for the connection, and the next one needs the port.
+    server.kill('SIGKILL');
+    await exit;
   }
 }
