@@ -8,14 +8,18 @@ import { readFileSync } from 'node:fs';
  * @returns {import('rolldown').RolldownOptions}
  */
 export function bundle(others = []) {
-  const { exports, dependencies, peerDependencies } = JSON.parse(readFileSync('package.json', 'utf8'));
+  const { exports, dependencies, optionalDependencies, peerDependencies } = JSON.parse(
+    readFileSync('package.json', 'utf8'),
+  );
   const files = Object.values(exports).map(({ default: file }) => /^\.\/dist\/(.*)\.js$/.exec(file)[1]);
   return {
     input: Object.fromEntries([...files, ...others].map((path) => [path, `src/${path}.ts`])),
     platform: 'neutral',
     external: [
       /^node:/,
-      ...Object.keys({ ...dependencies, ...peerDependencies }).map((name) => new RegExp(`^${name}($|/)`)),
+      ...Object.keys({ ...dependencies, ...optionalDependencies, ...peerDependencies }).map(
+        (name) => new RegExp(`^${name}($|/)`),
+      ),
     ],
     output: { dir: 'dist', format: 'esm', chunkFileNames: 'chunks/[name].js', sourcemap: true, cleanDir: true },
   };

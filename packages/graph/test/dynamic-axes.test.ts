@@ -131,3 +131,8 @@ describe('a dynamic axis is refused, with the name of the operator, in', () => {
     expect(() => f(rows())).toThrow(message);
   });
 });
+test('a dynamic axis must be an axis of the input', () => {
+  expect(() => g.input('x', [2], 'float32', { dynamic: 1 })).toThrow(
+    'Input x: dynamic must be one of its axes, not 1.',
+  );
+});

@@ -68,7 +68,8 @@ export interface StableHloModule {
   readonly results: readonly StableHloResult[];
   /** Sizes of dynamic axes that must be equal in each run, or the results are meaningless. */
   readonly equalSizes: readonly (readonly [AxisSize, AxisSize])[];
-  /** The number of devices that compute it. */
+  /** The devices that compute it, and their number. */
+  readonly mesh: Mesh;
   readonly devices: number;
 }
 
@@ -171,7 +172,14 @@ export function emitStableHlo(graph: Graph, options: StableHloOptions = {}): Sta
     '}',
     '',
   ];
-  return { text: lines.join('\n'), arguments: arguments_, results, equalSizes: [...equalSizes.values()], devices };
+  return {
+    text: lines.join('\n'),
+    arguments: arguments_,
+    results,
+    equalSizes: [...equalSizes.values()],
+    mesh,
+    devices,
+  };
 }
 
 const indented = (lines: readonly string[], indent: string): string[] => lines.map((line) => indent + line);

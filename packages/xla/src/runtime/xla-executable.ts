@@ -1,0 +1,360 @@
+import { DisposedError } from '@dalle-mini/core';
+import {
+  type BoundInputs,
+  type CompileOptions,
+  type Executable,
+  type Graph,
+  GraphError,
+  parametersOf,
+  type RunOptions,
+  sizeOf,
+  type Tensor,
+  type TensorData,
+  type TensorValues,
+} from '@dalle-mini/graph';
+import {
+  checkBound,
+  checkInputs,
+  expectedInputs,
+  type GrowingInput,
+  growingInputs,
+} from '@dalle-mini/graph/implementing';
+import { readParameter } from '@dalle-mini/graph/node';
+import { type AxisSize, evaluateSize, type StableHloModule, type StableHloOptions } from '@dalle-mini/graph/stablehlo';
+import { checkParameters } from '@dalle-mini/graph/stored';
+import { XlaError } from '../error.js';
+import type { PjrtBuffer, PjrtClient, PjrtExecutable } from '../pjrt/client.js';
+import { resize } from './resize.js';
+
+/** A module that is loaded on a device. */
+export interface LoadedModule {
+  readonly module: StableHloModule;
+  readonly executable: PjrtExecutable;
+}
+
+/** What executables of a runtime share. */
+export interface ExecutableHost {
+  readonly client: PjrtClient;
+  /** Emits and compiles a graph. */
+  load(graph: Graph, options: StableHloOptions): Promise<LoadedModule>;
+  /** Runs work after all work before it. */
+  inTurn<Result>(work: () => Promise<Result>): Promise<Result>;
+}
+
+/** State in the memory of a device, such as the parameters and the optimizer's state in training. */
+export interface ResidentState {
+  /**
+   * Computes the outputs, and replaces the state by the outputs of the same names, in the same memory.
+   *
+   * @param inputs The inputs that are not state.
+   * @returns The outputs that are not state.
+   */
+  run(inputs: TensorValues): Promise<Record<string, TensorData>>;
+  /** Copies the state from the device, as for a checkpoint. */
+  read(): Promise<Record<string, TensorData>>;
+  /** Frees the state. */
+  dispose(): Promise<void>;
+}
+
+/** The sizes of dynamic inputs in a run, by the inputs' names. */
+type InputSizes = Readonly<Record<string, number>>;
+
+type Buffers = Map<string, PjrtBuffer>;
+
+/** Buffers that each run replaces. */
+interface State {
+  buffers: Buffers;
+  /** Whether a run has failed. It had taken the memory of the state. */
+  isLost: boolean;
+}
+
+const arrays = { float32: Float32Array, int32: Int32Array, bool: Uint8Array } as const;
+
+/** A graph that XLA has compiled. */
+export class XlaExecutable implements Executable {
+  private readonly expected: ReadonlyMap<string, Tensor>;
+  private readonly parameters: Buffers = new Map();
+  /** The graph is compiled for each of the ways in which its memory is reused. */
+  private readonly loaded = new Map<string, Promise<LoadedModule>>();
+  private readonly states = new Set<State>();
+  private readonly bound = new Set<Buffers>();
+  private isOpen = true;
+
+  private constructor(
+    private readonly host: ExecutableHost,
+    private readonly graph: Graph,
+    options: CompileOptions,
+  ) {
+    this.expected = expectedInputs(graph, options);
+  }
+
+  static async create(host: ExecutableHost, graph: Graph, options: CompileOptions): Promise<XlaExecutable> {
+    const executable = new XlaExecutable(host, graph, options);
+    try {
+      // A graph with inputs that runs append to is compiled for `bind` or for `run`, seldom for both.
+      const isAppended = Object.entries(graph.inputs).some(([name, { dynamic }]) => dynamic && name in graph.outputs);
+      if (!isAppended) await executable.load({});
+      if (options.parameters) {
+        const declared = parametersOf(Object.values(graph.outputs));
+        checkParameters(declared, options.parameters);
+        for (const name of declared.keys())
+          executable.parameters.set(name, host.client.upload(await readParameter(options.parameters.get(name)!)));
+      }
+    } catch (error) {
+      await executable.dispose();
+      throw error;
+    }
+    return executable;
+  }
+
+  async run(inputs: TensorValues, { transfer = false }: RunOptions = {}): Promise<Record<string, TensorData>> {
+    return this.runWith(
+      this.expected,
+      inputs,
+      async (given) => {
+        const loaded = await this.load({});
+        return this.download(loaded, await this.execute(loaded, [given.buffers], given.sizes), given.sizes);
+      },
+      () => {
+        if (transfer) for (const { data } of Object.values(inputs)) detach(data);
+      },
+    );
+  }
+
+  async bind(inputs: TensorValues): Promise<BoundInputs> {
+    this.checkOpen('bind');
+    const growing = growingInputs(this.graph);
+    const others = checkBound(this.expected, growing, inputs);
+    const bound = this.upload(inputs);
+    const state: State = { buffers: new Map(growing.map((input) => [input.name, this.zeros(input)])), isLost: false };
+    this.bound.add(bound.buffers);
+    this.states.add(state);
+    const loaded = await this.load(growing.length > 0 ? { append: true } : {});
+    let lengths: InputSizes = Object.fromEntries(growing.map(({ name }) => [name, 0]));
+    return {
+      run: (rest) =>
+        this.runWith(others, rest, async (given) => {
+          const sizes = { ...bound.sizes, ...lengths, ...given.sizes };
+          const after = appendedLengths(loaded.module, growing, sizes);
+          const results = await this.replace(state, loaded, [bound.buffers, given.buffers], sizes);
+          lengths = after;
+          return this.download(loaded, results, sizes);
+        }),
+      dispose: () =>
+        this.host.inTurn(async () => {
+          this.bound.delete(bound.buffers);
+          disposeAll(bound.buffers);
+          this.free(state);
+        }),
+    };
+  }
+
+  /**
+   * Keeps some inputs on the device from run to run. Each is replaced by the output of the same name, in the same memory: training needs the
+   * memory of its state once, and copies it only for checkpoints.
+   *
+   * @param values The first values of the state.
+   * @throws GraphError if a value does not fit its input, or if an input has no output of the same name, type and shape.
+   */
+  async holdState(values: TensorValues): Promise<ResidentState> {
+    this.checkOpen('holdState');
+    const others = new Map([...this.expected].filter(([name]) => !(name in values)));
+    checkInputs(new Map([...this.expected].filter(([name]) => name in values)), values);
+    const state: State = { buffers: this.upload(values).buffers, isLost: false };
+    this.states.add(state);
+    const loaded = await this.load({ donate: Object.keys(values) });
+    return {
+      run: (inputs) =>
+        this.runWith(others, inputs, async (given) => {
+          const results = await this.replace(state, loaded, [given.buffers], given.sizes);
+          return this.download(loaded, results, given.sizes);
+        }),
+      read: () =>
+        this.host.inTurn(async () => {
+          this.checkOpen('read');
+          checkNotLost(state);
+          const read: Record<string, TensorData> = {};
+          for (const [name, buffer] of state.buffers) read[name] = await buffer.download();
+          return read;
+        }),
+      dispose: () => this.host.inTurn(async () => this.free(state)),
+    };
+  }
+
+  async dispose(): Promise<void> {
+    if (!this.isOpen) return;
+    this.isOpen = false;
+    await this.host.inTurn(async () => {
+      for (const buffers of [this.parameters, ...this.bound]) disposeAll(buffers);
+      for (const state of this.states) this.free(state);
+      for (const loading of this.loaded.values())
+        await loading.then(
+          ({ executable }) => executable.dispose(),
+          () => undefined,
+        );
+    });
+  }
+
+  private checkOpen(call: string): void {
+    if (!this.isOpen) throw new DisposedError(`${call}: this executable was disposed of. Compile the graph again.`);
+  }
+
+  private load(options: { readonly append?: boolean; readonly donate?: readonly string[] }): Promise<LoadedModule> {
+    const key = JSON.stringify([options.append ?? false, [...(options.donate ?? [])].sort()]);
+    let loading = this.loaded.get(key);
+    if (!loading) {
+      loading = this.host.load(this.graph, options);
+      this.loaded.set(key, loading);
+      loading.catch(() => this.loaded.delete(key));
+    }
+    return loading;
+  }
+
+  private free(state: State): void {
+    this.states.delete(state);
+    disposeAll(state.buffers);
+    state.isLost = true;
+  }
+
+  private zeros({ dtype, shape }: GrowingInput): PjrtBuffer {
+    return this.host.client.upload({ dtype, shape, data: new arrays[dtype](sizeOf(shape)) } as TensorData);
+  }
+
+  /** Copies values to the device now: the caller may change them afterwards. */
+  private upload(inputs: TensorValues): { readonly buffers: Buffers; readonly sizes: InputSizes } {
+    const buffers: Buffers = new Map();
+    const sizes: Record<string, number> = {};
+    for (const [name, value] of Object.entries(inputs)) {
+      const { shape, dynamic } = this.expected.get(name)!;
+      if (dynamic) sizes[name] = value.shape[dynamic[0]!]!;
+      buffers.set(name, this.host.client.upload(resize(value, shape)));
+    }
+    return { buffers, sizes };
+  }
+
+  /** Checks and uploads the inputs of a run, computes in turn, and disposes of them. */
+  private async runWith<Result>(
+    expected: ReadonlyMap<string, Tensor>,
+    inputs: TensorValues,
+    compute: (given: ReturnType<XlaExecutable['upload']>) => Promise<Result>,
+    onUploaded = () => {},
+  ): Promise<Result> {
+    this.checkOpen('run');
+    checkInputs(expected, inputs);
+    const given = this.upload(inputs);
+    onUploaded();
+    try {
+      return await this.host.inTurn(() => {
+        this.checkOpen('run');
+        return compute(given);
+      });
+    } finally {
+      disposeAll(given.buffers);
+    }
+  }
+
+  /** Executes a module whose results replace the buffers of a state, and returns the others. */
+  private async replace(
+    state: State,
+    loaded: LoadedModule,
+    others: readonly Buffers[],
+    sizes: InputSizes,
+  ): Promise<Buffers> {
+    checkNotLost(state);
+    this.checkSizes(loaded.module, sizes);
+    const before = state.buffers;
+    state.isLost = before.size > 0;
+    const results = await this.execute(loaded, [before, ...others], sizes).finally(() => disposeAll(before));
+    state.buffers = new Map([...before.keys()].map((name) => [name, results.get(name)!]));
+    for (const name of state.buffers.keys()) results.delete(name);
+    state.isLost = false;
+    return results;
+  }
+
+  private async execute(
+    { module, executable }: LoadedModule,
+    given: readonly Buffers[],
+    sizes: InputSizes,
+  ): Promise<Buffers> {
+    this.checkSizes(module, sizes);
+    const lengths: Buffers = new Map();
+    try {
+      const list = module.arguments.map(({ name, kind }) => {
+        if (kind !== 'size') return this.parameters.get(name) ?? given.find((buffers) => buffers.has(name))!.get(name)!;
+        const length = this.host.client.upload({ dtype: 'int32', shape: [], data: Int32Array.of(sizes[name]!) });
+        lengths.set(name, length);
+        return length;
+      });
+      const [results] = await executable.execute([list]);
+      return new Map(module.results.map(({ name }, i) => [name, results![i]!]));
+    } finally {
+      disposeAll(lengths);
+    }
+  }
+
+  /** @throws GraphError if dynamic axes of different sizes meet: XLA would compute with their padding. */
+  private checkSizes(module: StableHloModule, sizes: InputSizes): void {
+    const evaluate = (size: AxisSize) => evaluateSize(size, (name) => sizes[name]!);
+    for (const [a, b] of module.equalSizes) {
+      if (evaluate(a) === evaluate(b)) continue;
+      const names = [...new Set([...a.inputs, ...b.inputs])]
+        .map((name) => `${name} of size ${sizes[name]}`)
+        .join(' and ');
+      throw new GraphError(
+        `run: dynamic axes that meet in an operator must have equal sizes, but ${names} give ${evaluate(a)} and ${evaluate(b)}.`,
+      );
+    }
+  }
+
+  /** Copies results from the device, without padding, and disposes of them. */
+  private async download(
+    { module }: LoadedModule,
+    results: Buffers,
+    inputSizes: InputSizes,
+  ): Promise<Record<string, TensorData>> {
+    try {
+      const values: Record<string, TensorData> = {};
+      for (const { name, shape, sizes } of module.results) {
+        const buffer = results.get(name);
+        if (!buffer) continue;
+        const actual = shape.map((size, axis) => {
+          const dynamic = sizes.get(axis);
+          return dynamic ? evaluateSize(dynamic, (input) => inputSizes[input]!) : size;
+        });
+        values[name] = resize(await buffer.download(), actual);
+      }
+      return values;
+    } finally {
+      disposeAll(results);
+    }
+  }
+}
+
+/** @throws GraphError if an input that runs append to would become too long; otherwise returns the lengths after the run. */
+function appendedLengths(module: StableHloModule, growing: readonly GrowingInput[], sizes: InputSizes): InputSizes {
+  return Object.fromEntries(
+    growing.map(({ name, axis, shape }) => {
+      const size = module.results.find((result) => result.name === name)!.sizes.get(axis)!;
+      const length = evaluateSize(size, (input) => sizes[input]!);
+      if (length > shape[axis]!)
+        throw new GraphError(
+          `run: axis ${axis} of input ${name} must have at most ${shape[axis]} elements, not ${length}.`,
+        );
+      return [name, length];
+    }),
+  );
+}
+
+function checkNotLost({ isLost }: State): void {
+  if (isLost)
+    throw new XlaError('The state is lost: it was disposed of, or a run failed. Call bind or holdState again.');
+}
+
+function disposeAll(buffers: Buffers): void {
+  for (const buffer of buffers.values()) buffer.dispose();
+}
+
+/** Detaches a buffer, as a transfer to another thread does. */
+function detach(data: TensorData['data']): void {
+  if (data.buffer.byteLength > 0) structuredClone(data.buffer, { transfer: [data.buffer as ArrayBuffer] });
+}
