@@ -32,7 +32,7 @@ const normalizedLater = new RegExp(`([${characterClass(tables.normalizedLater)}]
  * so that a regular expression finds what the reference's does.
  */
 export function asOfUnicode16(text: string): string {
-  return isAscii(text)
+  return isLatin(text)
     ? text
     : text.replace(unassigned, (character) => (character.length === 1 ? '\uffff' : '\u{10ffff}'));
 }
@@ -40,6 +40,7 @@ export function asOfUnicode16(text: string): string {
 /** Normalizes text in the version of Unicode of the reference, in which later characters do not change. */
 export function normalizeUnicode(text: string, form: 'NFC' | 'NFD' | 'NFKC' | 'NFKD'): string {
   if (isAscii(text)) return text;
+  if (isLatin(text)) return text.normalize(form);
   return text
     .split(normalizedLater)
     .map((part, index) => (index % 2 === 0 ? part.normalize(form) : part))
@@ -50,6 +51,11 @@ export function normalizeUnicode(text: string, form: 'NFC' | 'NFD' | 'NFKC' | 'N
 export function toLowerCase(text: string): string {
   // JavaScript lower-cases only the sigma by its context.
   return text.replaceAll('Σ', 'σ').toLowerCase();
+}
+
+/** Whether all characters are before U+0370, where every code point has a character in all versions of Unicode. */
+function isLatin(text: string): boolean {
+  return !/[^\0-\u036f]/.test(text);
 }
 
 export function isAscii(text: string): boolean {

@@ -1,5 +1,4 @@
 /** The `precompiled_charsmap` of SentencePiece: a map from characters to their normal form. */
-import { isAscii } from './characters.js';
 
 /**
  * A parsed `precompiled_charsmap`. It begins with the size of a trie in bytes, uint32; the trie follows, a double array of
@@ -8,7 +7,12 @@ import { isAscii } from './characters.js';
 export interface Charsmap {
   readonly trie: Uint32Array;
   readonly forms: Uint8Array;
+  /** The normal forms that were looked up. */
+  readonly found: Map<string, string | undefined>;
 }
+
+/** Number of normal forms that are remembered. */
+const mostFound = 10_000;
 
 /** Parses a charsmap. Returns the problem, in words that follow "must", if it is damaged. */
 export function parseCharsmap(base64: string): Charsmap | string {
@@ -18,7 +22,7 @@ export function parseCharsmap(base64: string): Charsmap | string {
   if (size === 0 || size % 4 !== 0 || 4 + size > bytes.length) return 'hold a trie and the normal forms';
   const view = new DataView(bytes.buffer, 4, size);
   const trie = Uint32Array.from({ length: size / 4 }, (_, unit) => view.getUint32(4 * unit, true));
-  return { trie, forms: bytes.subarray(4 + size) };
+  return { trie, forms: bytes.subarray(4 + size), found: new Map() };
 }
 
 const encoder = new TextEncoder();
@@ -57,19 +61,31 @@ const graphemes = new Intl.Segmenter('und', { granularity: 'grapheme' });
  * a whole, and otherwise each character.
  */
 export function applyCharsmap(charsmap: Charsmap, text: string): string {
-  const known = new Map<string, string | undefined>();
+  const { found } = charsmap;
   const find = (part: string) => {
-    if (!known.has(part)) known.set(part, normalForm(charsmap, part));
-    return known.get(part);
+    if (!found.has(part)) {
+      if (found.size >= mostFound) found.clear();
+      found.set(part, normalForm(charsmap, part));
+    }
+    return found.get(part);
   };
   const eachCharacter = (part: string) => Array.from(part, (character) => find(character) ?? character).join('');
+  const eachCluster = (part: string) =>
+    Array.from(
+      graphemes.segment(part),
+      ({ segment }) => (byteLength(segment) < 6 ? find(segment) : undefined) ?? eachCharacter(segment),
+    ).join('');
   // Of ASCII, only the two characters of a line end are one cluster.
-  if (isAscii(text) && !text.includes('\r\n')) return eachCharacter(text);
-  const clusters = Array.from(graphemes.segment(text), ({ segment }) => segment);
-  return clusters
-    .map((cluster) => (byteLength(cluster) < 6 ? find(cluster) : undefined) ?? eachCharacter(cluster))
+  if (text.includes('\r\n')) return eachCluster(text);
+  return text
+    .split(clustersMayBe)
+    .map((part, index) => (index % 2 === 0 ? eachCharacter(part) : eachCluster(part)))
     .join('');
 }
+
+/** Other characters than ASCII, and one of ASCII on both sides, with which they may be a cluster. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the range of ASCII.
+const clustersMayBe = /([\0-\x7f]?[^\0-\x7f]+(?:[\0-\x7f][^\0-\x7f]+)*[\0-\x7f]?)/;
 
 function byteLength(text: string): number {
   // Every UTF-16 unit is at least one byte.

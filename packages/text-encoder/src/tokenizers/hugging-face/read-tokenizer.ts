@@ -217,6 +217,10 @@ export async function readHuggingFaceTokenizer(json: object, source: string): Pr
   return tokenizer;
 }
 
+/** How many words are remembered with their tokens, and how long they may be. */
+const mostKnown = 10_000;
+const longestKnown = 40;
+
 /**
  * Makes a tokenizer from its parts.
  *
@@ -233,19 +237,29 @@ export function makeTokenizer(parts: TokenizerParts, source: string): HuggingFac
       const expected = idOf(token) === undefined ? 'that of a token of the vocabulary' : `${idOf(token)}`;
       throw new ConfigError(source, path, `must be ${expected}, the id of ${quote(token)}, not ${id}. ${action}`);
     });
+  const ids = new Set(model.ids());
+  const known = new Map<string, readonly number[]>();
+  const tokenize = (word: string) => {
+    let tokens = known.get(word);
+    if (tokens === undefined) {
+      tokens = model.tokenize(word);
+      if (known.size >= mostKnown) known.clear();
+      if (word.length <= longestKnown) known.set(word, tokens);
+    }
+    return tokens;
+  };
+  for (const { id } of addedTokens) ids.add(id);
   const split = splitter(added, normalizer, source);
   return {
     ...parts,
     before: idsOf(parts.before),
     after: idsOf(parts.after),
-    ids: new Set([...model.ids(), ...addedTokens.map(({ id }) => id)]),
+    ids,
     idOf,
     *tokens(caption) {
       for (const piece of split(caption)) {
         if (typeof piece === 'number') yield piece;
-        else
-          for (const { text } of preTokenizer ? preTokenize(preTokenizer, [piece]) : [piece])
-            yield* model.tokenize(text);
+        else for (const { text } of preTokenizer ? preTokenize(preTokenizer, [piece]) : [piece]) yield* tokenize(text);
       }
     },
   };
@@ -358,28 +372,16 @@ async function readUnigram(config: ModelConfig & { type: 'Unigram' }, source: st
   const scores = new Float64Array(vocab.length);
   const vocabulary = new Map<string, number>();
   await forEachInTurns(vocab, (item, id) => {
-    const at = `model.vocab[${id}]`;
+    const at = () => `model.vocab[${id}]`;
     const [token, score] = Array.isArray(item) && item.length === 2 ? item : [];
     if (typeof token !== 'string' || token === '' || typeof score !== 'number' || !Number.isFinite(score))
-      throw new ConfigError(source, at, `must be a token and its score, not ${describeValue(item)}. ${action}`);
+      throw new ConfigError(source, at(), `must be a token and its score, not ${describeValue(item)}. ${action}`);
     checkText(token, source, at, action);
     tokens.push(token);
-    scores[id] = asReference(score);
+    scores[id] = score;
     vocabulary.set(token, id);
   });
   return unigram({ tokens, scores, vocabulary, unknownId, byteFallback });
-}
-
-/**
- * Returns a number as the reference parses it: its digits as a whole number, divided by a power of ten. Each step rounds,
- * so that the result may differ in the last bit, which decides between divisions that are equally probable.
- */
-function asReference(score: number): number {
-  const [mantissa, exponent = '0'] = String(score).split('e') as [string, string?];
-  const [whole, fraction = ''] = mantissa.split('.') as [string, string?];
-  const power = Number(exponent) - fraction.length;
-  const digits = Number(whole + fraction);
-  return power < 0 ? digits / Number(`1e${-power}`) : digits * Number(`1e${power}`);
 }
 
 /** Returns added tokens by their content, each with the id that the reference gives it. */
@@ -389,7 +391,7 @@ function byContent(list: readonly AddedToken[], model: TokenModel, source: strin
   for (const [index, token] of list.entries()) {
     const { content, id } = token;
     const at = `added_tokens[${index}]`;
-    checkText(content, source, `${at}.content`, action);
+    checkText(content, source, () => `${at}.content`, action);
     if (added.has(content))
       throw new ConfigError(
         source,

@@ -19,16 +19,20 @@ export async function readVocabulary(
   const tokensOfIds = new Map<number, string>();
   await forEachInTurns(Object.keys(vocab), (token) => {
     const id = vocab[token];
-    const at = `${field}[${quote(token)}]`;
+    const at = () => `${field}[${quote(token)}]`;
     if (!isId(id))
       throw new ConfigError(
         source,
-        at,
+        at(),
         `must be a whole number from 0 to ${largestId}, the id of the token, not ${describeValue(id)}. ${action}`,
       );
     const same = tokensOfIds.get(id as number);
     if (same !== undefined)
-      throw new ConfigError(source, at, `must be an id of its own, not ${id}, which ${quote(same)} has too. ${action}`);
+      throw new ConfigError(
+        source,
+        at(),
+        `must be an id of its own, not ${id}, which ${quote(same)} has too. ${action}`,
+      );
     checkText(token, source, at, action);
     tokensOfIds.set(id as number, token);
     ids.set(token, id as number);
@@ -38,9 +42,9 @@ export async function readVocabulary(
 }
 
 /** Refuses a token that no text has. */
-export function checkText(token: string, source: string, at: string, action: string): void {
-  if (/\p{Surrogate}/u.test(token))
-    throw new ConfigError(source, at, `must be text, not half of a surrogate pair. ${action}`);
+export function checkText(token: string, source: string, at: () => string, action: string): void {
+  if (!/^[\0-\ud7ff]*$/.test(token) && /\p{Surrogate}/u.test(token))
+    throw new ConfigError(source, at(), `must be text, not half of a surrogate pair. ${action}`);
 }
 
 /** Refuses ids with gaps: a token was lost, or an id is not the one with which the model was trained. */

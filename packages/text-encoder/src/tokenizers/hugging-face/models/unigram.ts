@@ -17,7 +17,13 @@ export interface UnigramOptions {
 
 /** The unigram language model (Kudo 2018): of all ways to divide a word into tokens, the most probable (Viterbi). */
 export function unigram({ tokens, scores, vocabulary, unknownId, byteFallback }: UnigramOptions): TokenModel {
-  const unknownScore = scores.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY) - unknownPenalty;
+  const unknownScore = asReference(scores.reduce((a, b) => Math.min(a, b))) - unknownPenalty;
+  // Most tokens are never needed.
+  const parsed = new Float64Array(scores.length).fill(Number.NaN);
+  const scoreOf = (id: number) => {
+    if (Number.isNaN(parsed[id])) parsed[id] = asReference(scores[id]!);
+    return parsed[id]!;
+  };
   // The longest token that begins with a UTF-16 unit bounds the search.
   const longest = new Map<number, number>();
   for (const token of tokens) {
@@ -45,7 +51,7 @@ export function unigram({ tokens, scores, vocabulary, unknownId, byteFallback }:
         const id = vocabulary.get(word.slice(start, end));
         if (id === undefined) continue;
         if (end === start + length) isKnown = true;
-        consider(start, end, id, scores[id]!);
+        consider(start, end, id, scoreOf(id));
       }
       if (!isKnown) consider(start, start + length, unknownId, unknownScore);
       start += length;
@@ -74,4 +80,19 @@ export function unigram({ tokens, scores, vocabulary, unknownId, byteFallback }:
         return (byteFallback ? byteTokens(vocabulary, part) : undefined) ?? [unknownId];
       }),
   };
+}
+
+/**
+ * Returns a number as the reference parses it: its digits as a whole number, divided by a power of ten. Each step rounds,
+ * so that the result may differ in the last bit, which decides between divisions that are equally probable.
+ */
+function asReference(score: number): number {
+  const text = String(score);
+  // Fifteen digits and a sign and a point: every step is exact.
+  if (text.length <= 17 && !text.includes('e')) return score;
+  const [mantissa, exponent = '0'] = text.split('e') as [string, string?];
+  const [whole, fraction = ''] = mantissa.split('.') as [string, string?];
+  const power = Number(exponent) - fraction.length;
+  const digits = Number(whole + fraction);
+  return power < 0 ? digits / Number(`1e${-power}`) : digits * Number(`1e${power}`);
 }
