@@ -1,9 +1,9 @@
-import { appendFile, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OptionError } from '@dalle-mini/core';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { temporaryFolder } from '@dalle-mini/testing/folders';
-import { runReport } from '@dalle-mini/train';
+import { readLastEvaluation, readMetrics, runReport } from '@dalle-mini/train';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { decoderTrainer, grayTokenizer } from './tiny-trainers.js';
 
@@ -154,4 +154,19 @@ test('a folder that is not a run is refused by name', async () => {
   await expect(runReport([empty])).rejects.toThrow(`${empty} must be the folder of a training run`);
   await expect(runReport([])).rejects.toThrow(OptionError);
   expect(await readdir(empty)).toEqual([]);
+});
+
+test('the last evaluation of a run has its figures, its sheet and the prompts', async () => {
+  const { evaluationLoss } = (await readMetrics(join(trained, 'metrics.jsonl')))[19]!;
+  expect(await readLastEvaluation(trained)).toEqual({
+    step: 20,
+    figures: { evaluationLoss },
+    samples: 96,
+    sheet: {
+      png: await readFile(join(trained, 'samples-00000020.png')),
+      prompts: ['red circle', hostile],
+    },
+  });
+  expect(await readLastEvaluation(await runWith('unmeasured', [1]))).toBeUndefined();
+  expect(await readLastEvaluation(await temporaryFolder())).toBeUndefined();
 });
