@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { integer, optional } from '@dalle-mini/core';
 import { generateNumbers } from '@dalle-mini/pipeline/text-to-image';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { InterruptionError, UsageError } from './errors.js';
-import { signal } from './signal.js';
+import { UsageError } from './errors.js';
+import { InterruptionError, signal } from './signal.js';
 import { reportStreamErrors } from './standard-streams.js';
 
 reportStreamErrors();
