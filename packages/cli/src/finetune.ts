@@ -36,7 +36,8 @@ export async function finetune(pictures: string, command: FinetuneCommand): Prom
     command.model && (await exists(command.model)) ? fromFolder(resolve(folder), command.model) : command.model;
   const isNew = !(await exists(config));
   const count = isNew ? await countImages(pictures) : undefined;
-  const made = presetSettings(preset, { pictures: dataset, count, folder: '.', model });
+  const steps = typeof overrides.steps === 'number' ? overrides.steps : undefined;
+  const made = presetSettings(preset, { pictures: dataset, count, steps, folder: '.', model });
   const settings: object = isNew ? { ...made.settings, name: basename(resolve(folder)) } : await readJsonFile(config);
   const { dataset: data, startFrom } = settings as Partial<DecoderSettings>;
   if (data?.path !== dataset || startFrom !== made.settings.startFrom)

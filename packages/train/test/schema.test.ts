@@ -66,6 +66,15 @@ describe('the settings of a preset', () => {
     expect(read.evaluateEvery).toBeLessThan(read.steps);
   });
 
+  test('have the warm-up and the evaluations of a number of steps of choice', () => {
+    expect(presetSettings('emoji', { pictures: 'pictures', count: 300, steps: 20 }).settings).toMatchObject({
+      steps: 20,
+      evaluateEvery: 10,
+      checkpointEvery: 10,
+      training: { warmUpSteps: 1 },
+    });
+  });
+
   test('have a model of choice and a trained text encoder on request', () => {
     const options = { pictures: 'pictures', model: 'someone/model', trainTextEncoder: true };
     expect(presetSettings('dalle-mini', options).settings).toMatchObject({

@@ -13,6 +13,7 @@ import {
   openImageFolder,
   openWebDataset,
   type Sampler,
+  usableIndices,
 } from '@dalle-mini/data';
 import { prepareEmoji } from '@dalle-mini/data/emoji';
 import { readTrainedKeys } from '../run/data-record.js';
@@ -28,9 +29,9 @@ export interface TrainingData {
   close(): Promise<void>;
 }
 
-/** Counts the images of a folder with captions. */
+/** Counts the images of a folder that have captions and can be read. What is left out is reported when they are trained on. */
 export async function countImages(folder: string): Promise<number> {
-  return (await openImageFolder(folder, { imageSize: 64 })).length;
+  return usableIndices(await openImageFolder(folder, { imageSize: 64, onReport: () => undefined })).length;
 }
 
 /** How to open data. */

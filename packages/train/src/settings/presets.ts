@@ -17,6 +17,8 @@ export interface PresetOptions {
   readonly pictures: string;
   /** The number of pictures, from which the number of steps follows. Default 500. */
   readonly count?: number | undefined;
+  /** The number of steps, from which warm-up and evaluations follow. Default: by the number of pictures. */
+  readonly steps?: number | undefined;
   /** The folder of the run. Default: `runs` and the name of the preset. */
   readonly folder?: string | undefined;
   /** The model to fine-tune: a folder, a hub name or a bundled model. Default: the model that the preset is named after. */
@@ -41,17 +43,18 @@ export function presetSettings(preset: Preset, options: PresetOptions): PresetSe
   // About one in twenty pictures is held out.
   const trained = Math.max(1, Math.floor(0.95 * count));
   const batchSize = Math.min(16, trained);
+  const stepsFor = (epochs: number) => options.steps ?? defaultSteps((epochs * trained) / batchSize);
   switch (preset) {
     case 'emoji':
       return {
         kind: 'decoder',
         settings: {
           ...fineTune,
-          ...lengthOf((40 * trained) / batchSize, 10),
+          ...lengthOf(stepsFor(40), 10),
           training: {
             batchSize,
             learningRate: 3e-4,
-            ...warmUp((40 * trained) / batchSize),
+            ...warmUp(stepsFor(40)),
             tokenNoise: noiseFor(trained),
             averageDecay: 0.99,
           },
@@ -63,7 +66,7 @@ export function presetSettings(preset: Preset, options: PresetOptions): PresetSe
         kind: 'decoder',
         settings: {
           ...fineTune,
-          ...lengthOf((10 * trained) / batchSize, 1),
+          ...lengthOf(stepsFor(10), 1),
           training: {
             batchSize: 1,
             accumulation: batchSize,
@@ -71,7 +74,7 @@ export function presetSettings(preset: Preset, options: PresetOptions): PresetSe
             stepsPerRun: 1,
             optimizer: 'adafactor',
             learningRate: preset === 'dalle-mini' ? 3e-5 : 1e-5,
-            ...warmUp((10 * trained) / batchSize),
+            ...warmUp(stepsFor(10)),
           },
         },
       };
@@ -80,12 +83,12 @@ export function presetSettings(preset: Preset, options: PresetOptions): PresetSe
         kind: 'vqgan',
         settings: {
           ...run,
-          ...lengthOf((120 * trained) / batchSize, 10),
+          ...lengthOf(stepsFor(120), 10),
           model: smallVqgan,
           training: {
             batchSize,
             learningRate: 1e-3,
-            ...warmUp((120 * trained) / batchSize),
+            ...warmUp(stepsFor(120)),
             absoluteErrorWeight: 0.1,
             averageDecay: 0.99,
             flip: true,
@@ -99,12 +102,12 @@ export function presetSettings(preset: Preset, options: PresetOptions): PresetSe
           ...run,
           imageTokenizer: 'runs/vqgan/vqgan',
           textEncoder: { folder: 'emoji', maxLength: 24, train: trainTextEncoder },
-          ...lengthOf((120 * trained) / batchSize, 10),
+          ...lengthOf(stepsFor(120), 10),
           model: { width: 256, layers: 6, heads: 4, feedForwardWidth: 680 },
           training: {
             batchSize,
             learningRate: 1e-3,
-            ...warmUp((120 * trained) / batchSize),
+            ...warmUp(stepsFor(120)),
             tokenNoise: noiseFor(trained),
             averageDecay: 0.99,
           },
@@ -136,13 +139,12 @@ const smallVqgan = {
 /** Noise keeps a decoder from recognizing the pictures of a small dataset by their first tokens. */
 const noiseFor = (trained: number): number => (trained < 20_000 ? 1 : 0);
 
-const stepsFor = (wanted: number): number => Math.min(5000, Math.max(100, 10 * Math.round(wanted / 10)));
+const defaultSteps = (wanted: number): number => Math.min(5000, Math.max(100, 10 * Math.round(wanted / 10)));
 
-const warmUp = (wanted: number) => ({ warmUpSteps: Math.round(stepsFor(wanted) / 20) });
+const warmUp = (steps: number) => ({ warmUpSteps: Math.round(steps / 20) });
 
 /** Returns the number of steps, and evaluations and checkpoints at about every eighth of them. */
-function lengthOf(wanted: number, stepsPerRun: number) {
-  const steps = stepsFor(wanted);
+function lengthOf(steps: number, stepsPerRun: number) {
   const often = stepsPerRun * Math.max(1, Math.round(steps / (8 * stepsPerRun)));
   return { steps, checkpointEvery: often, evaluateEvery: often, earlyStopping: { patience: 4 } };
 }
