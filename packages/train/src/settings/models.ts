@@ -1,7 +1,7 @@
 /** Opens the models that settings name: folders of models and of their parts, in any layout, and names of the hub. */
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import type { SamplingOptions, TextEncoder } from '@dalle-mini/core';
+import { OptionError, type SamplingOptions, type TextEncoder } from '@dalle-mini/core';
 import { isFolder, readJsonFile } from '@dalle-mini/core/node';
 import type { DecoderConfig } from '@dalle-mini/decoder';
 import type { Runtime, TensorData } from '@dalle-mini/graph';
@@ -62,7 +62,7 @@ export interface DecoderModels {
 /** Opens the models that training a decoder needs. Parts that the settings lack are those of the model to fine-tune. */
 export async function openDecoderModels(settings: DecoderSettings, options: OpenModelOptions): Promise<DecoderModels> {
   const { startFrom, imageTokenizer, textEncoder = {} } = settings;
-  const given = imageTokenizer === undefined ? undefined : await findVqgan(imageTokenizer, options);
+  const given = imageTokenizer === undefined ? undefined : await findVqgan(imageTokenizer, 'imageTokenizer', options);
   // A published model has no VQ-GAN, and is converted with this one.
   const published = { signal: options.signal, onProgress: options.onProgress, vqgan: given };
   const start = startFrom === undefined ? undefined : await findDecoder(startFrom, published);
@@ -87,15 +87,16 @@ function missing(field: string, what: string): SettingsError {
 }
 
 /**
- * Opens a VQ-GAN: from its folder in any layout of `readVqganFiles`, the folder of a model, the name of a bundled model, or a
+ * Opens the VQ-GAN to fine-tune: from its folder in any layout of `readVqganFiles`, the folder of a model, the name of a bundled model, or a
  * name of the hub.
  */
 export async function openVqgan(source: string, options: OpenModelOptions): Promise<VqganPart> {
-  return readVqgan(await findVqgan(source, options));
+  return readVqgan(await findVqgan(source, 'startFrom', options));
 }
 
-async function findVqgan(source: string, options: OpenModelOptions): Promise<string> {
-  const folder = await provide(source, (names) => wholeModelFiles(names, 'vqgan') ?? vqganFiles(names), options);
+async function findVqgan(source: string, field: string, options: OpenModelOptions): Promise<string> {
+  const files: ChooseFiles = (names) => wholeModelFiles(names, 'vqgan') ?? vqganFiles(names);
+  const folder = await provide(source, field, files, options);
   const model = await modelIn(folder);
   return model ? join(folder, model.imageTokenizer.folder) : folder;
 }
@@ -111,11 +112,8 @@ async function openTextEncoder(
   { maxLength, tokenizer }: TextEncoderSettings,
   options: PublishedOptions,
 ): Promise<OpenedTextEncoder> {
-  const found = await provide(
-    source,
-    (names) => wholeModelFiles(names, 'text-encoder') ?? textEncoderFiles(names),
-    options,
-  );
+  const files: ChooseFiles = (names) => wholeModelFiles(names, 'text-encoder') ?? textEncoderFiles(names);
+  const found = await provide(source, 'textEncoder.folder', files, options);
   // min-dalle's files do not name the sizes of the model, which its conversion finds.
   const isMinDalle = (await readdir(found)).includes('encoder.pt');
   const folder = isMinDalle ? await resolveModel(found, options) : found;
@@ -188,17 +186,29 @@ async function isDecoderFolder(folder: string): Promise<boolean> {
   return 'gridSize' in config;
 }
 
-/** Returns the folder that a source names, or the one that its files are downloaded to. */
+type ChooseFiles = (listing: readonly { readonly name: string }[]) => string[];
+
+/**
+ * Returns the folder that a source names, or the one that its files are downloaded to.
+ *
+ * @param field The setting that names it.
+ */
 async function provide(
   source: string,
-  files: (listing: readonly { readonly name: string }[]) => string[],
+  field: string,
+  files: ChooseFiles,
   { signal, onProgress }: OpenModelOptions,
 ): Promise<string> {
   if (isBundledModel(source) && !(await isFolder(source))) return resolveModel(source);
-  return resolveModelFolder(source, files, {
-    signal,
-    onProgress: onProgress && ((progress) => onProgress({ ...progress, model: source })),
-  });
+  try {
+    return await resolveModelFolder(source, files, {
+      signal,
+      onProgress: onProgress && ((progress) => onProgress({ ...progress, model: source })),
+    });
+  } catch (error) {
+    if (!OptionError.isInstance(error) || error.option !== 'source') throw error;
+    throw new OptionError(field, error.expected, source);
+  }
 }
 
 /** Chooses the files of one part of a model folder in a repository. Returns `undefined` if it has none. */
