@@ -30,8 +30,28 @@ export interface SourceEntry {
   readonly captionFiles: readonly CaptionFile[];
 }
 
-/** Why something that was found is not a sample, in a few words. */
-export const omissionReasons = {
+/** Why something that was found is not a sample. */
+export type OmissionReason =
+  | 'no-caption'
+  | 'empty-caption'
+  | 'no-image'
+  | 'missing-file'
+  | 'not-listed'
+  | 'bad-line'
+  | 'bad-encoding'
+  | 'unreadable-caption'
+  | 'unsupported-format'
+  | 'unreadable-image'
+  | 'git-lfs-pointer'
+  | 'broken-link'
+  | 'not-a-file'
+  | 'too-large'
+  | 'ambiguous'
+  | 'damaged-archive'
+  | 'duplicate';
+
+/** The same in a few words. */
+export const omissionReasons: Readonly<Record<OmissionReason, string>> = {
   'no-caption': 'no caption',
   'empty-caption': 'empty caption',
   'no-image': 'caption without an image',
@@ -49,9 +69,7 @@ export const omissionReasons = {
   ambiguous: 'several images or texts',
   'damaged-archive': 'archive cannot be read',
   duplicate: 'found twice',
-} as const;
-
-export type OmissionReason = keyof typeof omissionReasons;
+};
 
 /** Something that looks like a sample, or a part of one, and cannot be used. */
 export interface Omission {

@@ -7,6 +7,7 @@ export {
   type DatasetSettings,
   type DecoderSettings,
   type DecoderSizes,
+  type FileDatasetSettings,
   type ReadSettingsOptions,
   type RunSettings,
   readDecoderSettings,

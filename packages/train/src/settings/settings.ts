@@ -50,7 +50,7 @@ export type DatasetSettings =
   | { readonly type: 'emoji'; readonly path: string; readonly vendors?: readonly EmojiVendor[] | undefined };
 
 /** Settings of datasets of image files. */
-interface FileDatasetSettings {
+export interface FileDatasetSettings {
   /** For WebDataset also a pattern, such as `{00000..00012}.tar`. */
   readonly path: string;
   readonly crop?: 'center' | 'random' | undefined;
