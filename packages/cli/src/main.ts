@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { integer, optional } from '@dalle-mini/core';
 import { generateNumbers } from '@dalle-mini/pipeline/text-to-image';
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import type { PluginName } from '@dalle-mini/xla/plugins';
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { UsageError } from './errors.js';
 import { InterruptionError, signal } from './signal.js';
 import { reportStreamErrors } from './standard-streams.js';
@@ -174,6 +175,34 @@ program
   .action(async (folder: string, repository: string, options) => {
     const { push } = await import('./push.js');
     await push(folder, repository, { ...options, signal });
+  });
+
+const accelerator = program.command('accelerator').description('Install and list plugins of XLA, for GPUs and TPUs.');
+
+accelerator
+  .command('install')
+  .description('Download a plugin of XLA from PyPI, or from the index that PIP_INDEX_URL sets.')
+  .addArgument(new Argument('<name>', 'what it computes on').choices(['cpu', 'cuda12', 'cuda13', 'tpu']))
+  .action(async (name: PluginName) => {
+    const { installAccelerator } = await import('./accelerator.js');
+    await installAccelerator(name, { signal });
+  });
+
+accelerator
+  .command('list')
+  .description('Print the plugins on this computer with their devices.')
+  .action(async () => {
+    const { listAccelerators } = await import('./accelerator.js');
+    await listAccelerators();
+  });
+
+accelerator
+  .command('devices')
+  .description('Open a plugin and print its devices.')
+  .argument('<plugin>', "the path of the plugin's library")
+  .action(async (plugin: string) => {
+    const { printDevices } = await import('./accelerator.js');
+    await printDevices(plugin);
   });
 
 try {

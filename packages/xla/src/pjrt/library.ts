@@ -98,8 +98,7 @@ export class PjrtLibrary {
   private constructor(
     readonly koffi: Koffi,
     readonly path: string,
-    /** koffi unloads a library that nothing refers to, while threads of XLA still run in it. */
-    readonly handle: ReturnType<Koffi['load']>,
+    handle: ReturnType<Koffi['load']>,
     private readonly prototype: ReturnType<Koffi['proto']>,
   ) {
     const api = handle.func('GetPjrtApi', 'void *', [])() as Pointer | null;
@@ -138,6 +137,7 @@ export class PjrtLibrary {
     process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
     try {
       const handle = koffi.load(path);
+      keepLoaded(koffi, path);
       const library = new PjrtLibrary(koffi, path, handle, koffi.proto('void *', ['void *']));
       library.call('pluginInitialize', {});
       return library;
@@ -241,4 +241,16 @@ export class PjrtLibrary {
     this.function('errorDestroy')(this.structOf('errorDestroy', { error }).address);
     throw new XlaError(`XLA: ${text}`, { status });
   }
+}
+
+/** Flags of `dlopen`: bind functions when they are called, and never unload. */
+const neverUnload: Partial<Record<NodeJS.Platform, number>> = { linux: 0x1 | 0x1000, darwin: 0x1 | 0x80 };
+
+/**
+ * Keeps a library in memory until the process ends. koffi unloads it when its handle is garbage, and before the process ends. Threads of XLA
+ * still run in it then, and the process would crash.
+ */
+function keepLoaded(koffi: Koffi, path: string): void {
+  const flags = neverUnload[process.platform];
+  if (flags !== undefined) koffi.load(null).func('dlopen', 'void *', ['const char *', 'int'])(path, flags);
 }

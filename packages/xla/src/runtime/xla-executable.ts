@@ -37,6 +37,8 @@ export interface ExecutableHost {
   readonly client: PjrtClient;
   /** Emits and compiles a graph. */
   load(graph: Graph, options: StableHloOptions): Promise<LoadedModule>;
+  /** Called when an executable has freed everything. */
+  forget(executable: XlaExecutable): void;
   /** Runs work after all work before it. */
   inTurn<Result>(work: () => Promise<Result>): Promise<Result>;
 }
@@ -192,7 +194,9 @@ export class XlaExecutable implements Executable {
           ({ executable }) => executable.dispose(),
           () => undefined,
         );
+      this.loaded.clear();
     });
+    this.host.forget(this);
   }
 
   private checkOpen(call: string): void {

@@ -80,6 +80,7 @@ export class XlaRuntime implements Runtime, AsyncDisposable {
     this.host = {
       client,
       load: (graph, settings) => this.load(graph, settings),
+      forget: (executable) => this.executables.delete(executable),
       inTurn: (work) => this.inTurn('computing', work),
     };
   }
@@ -118,8 +119,7 @@ export class XlaRuntime implements Runtime, AsyncDisposable {
   /** Frees everything. Runs that wait are rejected; a running computation cannot be canceled, so it waits for it. */
   async dispose(): Promise<void> {
     this.isOpen = false;
-    for (const executable of this.executables) await executable.dispose();
-    this.executables.clear();
+    for (const executable of [...this.executables]) await executable.dispose();
     await this.turns.compiling;
     await this.inTurn('computing', () => this.client.dispose());
   }

@@ -282,6 +282,18 @@ describeXla('XLA', () => {
       vi.unstubAllEnvs();
     });
 
+    test('lets the process end after it was only opened', async () => {
+      for (const end of ['', 'await runtime.dispose();']) {
+        const program = `
+          import { XlaRuntime } from '@dalle-mini/xla';
+          const runtime = await XlaRuntime.open({ plugin: ${JSON.stringify(cpuPlugin)}, cache: { maxBytes: 0 } });
+          ${end}
+        `;
+        const { code, stderr } = await runModule(program, import.meta.dirname);
+        expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+      }
+    });
+
     test('lets the process end, also in the middle of a run', async () => {
       const program = (end: string) => `
         import { input, matmul, loop } from '@dalle-mini/graph';
