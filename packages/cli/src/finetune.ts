@@ -35,7 +35,7 @@ export async function finetune(pictures: string, command: FinetuneCommand): Prom
   const model =
     command.model && (await exists(command.model)) ? fromFolder(resolve(folder), command.model) : command.model;
   const isNew = !(await exists(config));
-  const count = isNew ? await countImages(pictures) : undefined;
+  const count = isNew ? await countImages(pictures, folder) : undefined;
   const steps = typeof overrides.steps === 'number' ? overrides.steps : undefined;
   const made = presetSettings(preset, { pictures: dataset, count, steps, folder: '.', model });
   const settings: object = isNew ? { ...made.settings, name: basename(resolve(folder)) } : await readJsonFile(config);

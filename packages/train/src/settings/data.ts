@@ -1,6 +1,6 @@
 /** Opens the data that settings name. */
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { OptionError } from '@dalle-mini/core';
 import { makeFolder, writeFileAtomically } from '@dalle-mini/core/node';
 import {
@@ -29,10 +29,20 @@ export interface TrainingData {
   close(): Promise<void>;
 }
 
-/** Counts the images of a folder that have captions and can be read. What is left out is reported when they are trained on. */
-export async function countImages(folder: string): Promise<number> {
-  return usableIndices(await openImageFolder(folder, { imageSize: 64, onReport: () => undefined })).length;
+/**
+ * Counts the images of a folder that have captions and can be read. What is left out is reported when they are trained on.
+ *
+ * @param run The folder of the run that will train on them: it keeps the results, so that no image is decoded again.
+ */
+export async function countImages(folder: string, run?: string): Promise<number> {
+  // The paths and the places with which the run opens them.
+  const places = run === undefined ? {} : placesOf(resolve(run));
+  const options = { ...places, imageSize: 64, onReport: () => undefined };
+  return usableIndices(await openImageFolder(resolve(folder), options)).length;
 }
+
+/** Where a run keeps the results of scans, and what is none of its images: its folder may be below them. */
+const placesOf = (run: string) => ({ scanFolder: join(run, 'scans'), exclude: [run] });
 
 /** How to open data. */
 export interface DataOptions {
@@ -113,8 +123,7 @@ async function openDataset(
   }
   const { path, crop, onError, encoding } = settings;
   const opening = { imageSize, crop, onError, encoding, signal, onProgress, onReport };
-  // The folder of the run may be below the images, and has images of its own.
-  const places = { scanFolder: join(folder, 'scans'), exclude: [folder] };
+  const places = placesOf(folder);
   const all =
     settings.type === 'folder'
       ? await openImageFolder(path, { ...opening, ...places })

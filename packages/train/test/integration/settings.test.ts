@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parametersOf } from '@dalle-mini/graph';
 import { initializeParameters } from '@dalle-mini/graph/initializers';
@@ -202,11 +202,18 @@ test.each(Object.entries(families))('a %s of Hugging Face with a head is trained
 test('a VQ-GAN is fine-tuned from the folder of a model', async () => {
   expect(await countImages(at('pictures'))).toBe(4);
   const folder = at('run-vqgan');
+  expect(await countImages(at('pictures'), folder)).toBe(4);
+  const [scan, ...others] = await readdir(join(folder, 'scans'));
+  expect(others).toEqual([]);
+  const { ino } = await stat(join(folder, 'scans', scan!));
   const training = { batchSize: 2, stepsPerRun: 2, learningRate: 1e-3, warmUpSteps: 1 };
   const dataset = { type: 'folder', path: at('pictures') } as const;
   const settings = { folder, seed: 1, steps: 4, dataset, startFrom: at('tiny'), training };
   const { result } = await trainVqganFromSettings(settings, { runtime });
   expect(result).toBe(join(folder, 'vqgan'));
+  // The run has decoded no image again: otherwise it would have written another file.
+  expect(await readdir(join(folder, 'scans'))).toEqual([scan]);
+  expect((await stat(join(folder, 'scans', scan!))).ino).toBe(ino);
   const [before, after] = await Promise.all([tensorsOf(at('tiny', 'vqgan')), tensorsOf(result)]);
   expect([...after.keys()].sort()).toEqual([...before.keys()].sort());
   expect(after).not.toEqual(before);
