@@ -120,6 +120,26 @@ describe('a folder', () => {
     expect(await readdir(folder)).toEqual(['model']);
   });
 
+  test('stays as it is if another writer was first and its folder is to be kept', async () => {
+    const written: string[] = [];
+    const write = (text: string) =>
+      writeFolderAtomically(target(), fillWith(text), {
+        async keep() {
+          written.push(await content());
+          return true;
+        },
+      });
+    await Promise.all(Array.from({ length: 20 }, (_, i) => write(`${i}`)));
+    expect(written).toEqual(Array(19).fill(await content()));
+    expect(await readdir(folder)).toEqual(['model']);
+  });
+
+  test('is replaced if it is not to be kept', async () => {
+    await writeFolderAtomically(target(), fillWith('one'));
+    await writeFolderAtomically(target(), fillWith('two'), { keep: async () => false });
+    expect(await content()).toBe('two');
+  });
+
   test('does not replace a file', async () => {
     await writeJsonFile(join(folder, 'file'), {});
     await expect(writeFolderAtomically(join(folder, 'file', 'model'), fillWith('x'))).rejects.toThrow(FileError);

@@ -3,4 +3,4 @@ export { FileError, isMissing, isSystemError, withFileErrors } from './file-erro
 export { findPackageFile, installAdvice, isInArchive, placesOfPackages } from './find-package.js';
 export { exists, isFolder, openFile, readBytes, readJsonFile, readTextFile, readTextIfPresent } from './read.js';
 export { makeFolder, writeFileAtomically, writeJsonFile } from './write-file.js';
-export { recoverFolder, writeFolderAtomically } from './write-folder.js';
+export { recoverFolder, type WriteFolderOptions, writeFolderAtomically } from './write-folder.js';

@@ -10,16 +10,28 @@ import { makeFolder, syncFolder } from './write-file.js';
 const heartbeat = 10_000;
 const abandonedAfter = 600_000;
 
+export interface WriteFolderOptions {
+  /**
+   * Checks a target that is there when the new folder is complete. If it returns true, the target stays and the new folder is deleted, so
+   * that a process that has begun to read the target can go on. Default: the target is replaced.
+   */
+  readonly keep?: ((target: string) => Promise<boolean>) | undefined;
+}
+
 /**
  * Writes a folder so that a reader finds either the complete old folder or the complete new one. `fill` writes into a temporary folder
  * next to the target, which then replaces the target. On failure the temporary folder is removed.
  *
  * A killed writer leaves its temporary folder behind. The next writer removes it, or puts it in place if the target is missing: see
- * {@link recoverFolder}. If several processes write the same target at once, the last one wins.
+ * {@link recoverFolder}. If several processes write the same target at once, the last one wins, unless `keep` says otherwise.
  *
  * @throws FileError if the folder cannot be written, and any error that `fill` throws.
  */
-export async function writeFolderAtomically(target: string, fill: (folder: string) => Promise<void>): Promise<void> {
+export async function writeFolderAtomically(
+  target: string,
+  fill: (folder: string) => Promise<void>,
+  options: WriteFolderOptions = {},
+): Promise<void> {
   await makeFolder(dirname(resolve(target)));
   await recoverFolder(target);
   const own = siblings(target);
@@ -33,7 +45,7 @@ export async function writeFolderAtomically(target: string, fill: (folder: strin
       await fill(part);
       await syncFolder(part);
       await rename(part, complete);
-      await swap(complete, target);
+      await swap(complete, target, options);
     } catch (error) {
       // The first error matters more than a failed cleanup.
       for (const folder of [part, complete]) await remove(folder).catch(() => undefined);
@@ -45,8 +57,8 @@ export async function writeFolderAtomically(target: string, fill: (folder: strin
   await syncFolder(dirname(resolve(target)));
 }
 
-/** Renames a complete folder to the target and removes the old folder. */
-async function swap(complete: string, target: string): Promise<void> {
+/** Renames a complete folder to the target and removes the old folder, or removes the complete folder if the old one is kept. */
+async function swap(complete: string, target: string, { keep }: WriteFolderOptions): Promise<void> {
   const replaced: string[] = [];
   try {
     // Another process may create the target between the two renames; then its folder is replaced as well.
@@ -57,6 +69,7 @@ async function swap(complete: string, target: string): Promise<void> {
       } catch (error) {
         if (!isTaken(error) || attempt === 100) throw error;
       }
+      if (await keep?.(target)) return await remove(complete);
       const old = siblings(target)('old');
       if (await renameIfPresent(target, old)) replaced.push(old);
     }

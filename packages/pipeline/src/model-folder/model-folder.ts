@@ -14,7 +14,13 @@ import {
   samplingFields,
   string,
 } from '@dalle-mini/core';
-import { exists, makeFolder, writeFolderAtomically, writeJsonFile } from '@dalle-mini/core/node';
+import {
+  exists,
+  makeFolder,
+  type WriteFolderOptions,
+  writeFolderAtomically,
+  writeJsonFile,
+} from '@dalle-mini/core/node';
 import { checkDecoderConfig, type DecoderConfig } from '@dalle-mini/decoder';
 import { matchParameters } from '@dalle-mini/graph/stored';
 import { type BartConfig, checkBartConfig } from '@dalle-mini/text-encoder';
@@ -257,6 +263,7 @@ export async function writeParts(
   { name, license, textEncoder, sampling }: PublishedDescription,
   parts: PublishedParts,
   dtype: Dtype = 'fp32',
+  options: WriteFolderOptions = {},
 ): Promise<void> {
   const description: ModelDescription = {
     format,
@@ -268,7 +275,7 @@ export async function writeParts(
     decoder: { type: 'dalle-mini', folder: 'decoder' },
     sampling,
   };
-  await writeFolderAtomically(resolve(folder), async (temporary) => {
+  const fill = async (temporary: string) => {
     const place = (part: string) => join(temporary, part);
     await Promise.all(['vqgan', 'text-encoder', 'decoder'].map((part) => makeFolder(place(part))));
     const write = async <Config extends object>(
@@ -281,7 +288,8 @@ export async function writeParts(
     await parts.textEncoderFiles(place('text-encoder'));
     await write('decoder', decoderKind, parts.decoder);
     await writeJsonFile(join(temporary, descriptionFile), description);
-  });
+  };
+  await writeFolderAtomically(resolve(folder), fill, options);
 }
 
 /** Selects the weights that the part's parameters need. */

@@ -175,6 +175,8 @@ async function convert(folder: string, target: string, model: string, options: P
       },
     },
     dtype,
+    // Another process may have converted the model at the same time, and may already be reading it.
+    { keep: isModelFolder },
   );
   report();
 }

@@ -87,12 +87,13 @@ export async function installEntry(entry: CatalogEntry, options: InstallOptions)
   const plugin: Plugin = { path, device: entry.device, source: 'installed', name, version: entry.version };
   if (await exists(path)) return plugin;
   signal?.throwIfAborted();
-  await writeFolderAtomically(folder, async (temporary) => {
+  const write = async (temporary: string) => {
     const download = join(temporary, wheel.file);
     const report = (done: number) => onProgress?.({ stage: 'download', done, total: wheel.bytes, unit: 'bytes' });
     await downloadWheel(download, { index, project: entry.project, wheel, signal, onBytes: report });
     await unpackWheel(download, entry.library, temporary, signal);
     await rm(download);
-  });
+  };
+  await writeFolderAtomically(folder, write, { keep: () => exists(path) });
   return plugin;
 }

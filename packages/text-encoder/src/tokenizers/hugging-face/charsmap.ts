@@ -84,7 +84,6 @@ export function applyCharsmap(charsmap: Charsmap, text: string): string {
 }
 
 /** Other characters than ASCII, and one of ASCII on both sides, with which they may be a cluster. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: the range of ASCII.
 const clustersMayBe = /([\0-\x7f]?[^\0-\x7f]+(?:[\0-\x7f][^\0-\x7f]+)*[\0-\x7f]?)/;
 
 function byteLength(text: string): number {
