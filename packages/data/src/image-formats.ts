@@ -11,6 +11,8 @@ export const imageEndings: ReadonlySet<string> = new Set([
   '.tif',
   '.tiff',
   '.svg',
+  '.bmp',
+  '.dib',
 ]);
 
 /** Endings of images that cannot be decoded here, in lower case, with the name of the format. */
@@ -18,8 +20,6 @@ export const unsupportedEndings: ReadonlyMap<string, string> = new Map([
   ['.heic', 'HEIC'],
   ['.heif', 'HEIF'],
   ['.hif', 'HEIF'],
-  ['.bmp', 'BMP'],
-  ['.dib', 'BMP'],
   ['.ico', 'ICO'],
   ['.jxl', 'JPEG XL'],
   ['.jp2', 'JPEG 2000'],
@@ -68,7 +68,6 @@ export function recognize(bytes: Uint8Array): { readonly kind: 'format' | 'other
   const text = ascii(bytes, 0, 256);
   const format = (name: string) => ({ kind: 'format', name }) as const;
   if (text.slice(4, 8) === 'ftyp' && heifBrands.test(text.slice(8, 12))) return format('HEIC');
-  if (text.startsWith('BM')) return format('BMP');
   if (text.startsWith('8BPS')) return format('Photoshop');
   if (text.startsWith('\xff\x0a') || text.startsWith('\0\0\0\x0cJXL ')) return format('JPEG XL');
   if (text.startsWith('\0\0\0\x0cjP  ')) return format('JPEG 2000');

@@ -1,6 +1,7 @@
 import type { Fields, RgbImage } from '@dalle-mini/core';
 import { boolean, integer, object, oneOf, optional, readOptions, seedField, uniform } from '@dalle-mini/core';
 import sharp from 'sharp';
+import { decodeBmp, isBmp } from './bmp.js';
 import { DataError } from './data-error.js';
 import { convertAction, recognize } from './image-formats.js';
 
@@ -53,8 +54,7 @@ export function flipHorizontally(image: RgbImage): RgbImage {
 }
 
 /**
- * Decodes an image of any format that sharp reads (JPEG, PNG, WebP, AVIF, GIF, TIFF, SVG; the first frame of an
- * animation) and crops it to `imageSize × imageSize` pixels. Before the crop, the image is rotated by its EXIF
+ * Decodes an image (JPEG, PNG, WebP, AVIF, GIF, TIFF, SVG, BMP; the first frame of an animation) and crops it to `imageSize × imageSize` pixels. Before the crop, the image is rotated by its EXIF
  * orientation, scaled so that its shorter side fits, put on white where it is transparent, and converted to sRGB.
  *
  * @param encoded The bytes of the file.
@@ -70,8 +70,7 @@ export async function preprocessImage(
 ): Promise<RgbImage> {
   const { imageSize, crop, flip, seed = 0 } = readOptions(object(preprocessFields), options, 'preprocessImage');
   try {
-    // 'error' accepts files for which decoders only warn, and refuses truncated ones.
-    const source = sharp(encoded, { failOn: 'error' });
+    const source = openSource(encoded);
     const metadata = await source.metadata();
     const upright = metadata.autoOrient;
     const scale = imageSize / Math.min(upright.width, upright.height);
@@ -97,6 +96,13 @@ export async function preprocessImage(
   } catch (error) {
     throw new DataError(`Cannot decode the image ${name}: ${reasonOf(error as Error, encoded)}`, { cause: error });
   }
+}
+
+/** `failOn: 'error'` accepts files for which decoders only warn, and refuses truncated ones. */
+function openSource(encoded: Uint8Array): sharp.Sharp {
+  if (!isBmp(encoded)) return sharp(encoded, { failOn: 'error' });
+  const { data, width, height, channels } = decodeBmp(encoded);
+  return sharp(data, { raw: { width, height, channels } });
 }
 
 function reasonOf({ message }: Error, encoded: Uint8Array): string {

@@ -77,21 +77,21 @@ describe('images of a folder', () => {
       'a.txt': 'a',
       'IMG_1.HEIC': heic,
       'IMG_1.txt': 'b',
-      'old.bmp': 'BM',
+      'old.psd': '8BPS',
       'old.txt': 'c',
       'renamed.jpg': heic,
       'renamed.txt': 'd',
       'page.jpg': '<!DOCTYPE html><html></html>',
       'page.txt': 'e',
-      'a.bmp': 'BM',
+      'a.psd': '8BPS',
     });
     const dataset = await openImageFolder(folder, options);
     const messages = Object.fromEntries(dataset.report.omissions.map(({ key, message }) => [key, message]));
-    expect(Object.keys(messages).sort()).toEqual(['IMG_1.HEIC', 'a.bmp', 'old.bmp', 'page.jpg', 'renamed.jpg']);
+    expect(Object.keys(messages).sort()).toEqual(['IMG_1.HEIC', 'a.psd', 'old.psd', 'page.jpg', 'renamed.jpg']);
     expect(messages['IMG_1.HEIC']).toMatch(/IMG_1\.HEIC is a HEIC image, which cannot be read\. Convert it to PNG/);
     expect(messages['renamed.jpg']).toMatch(/renamed\.jpg: it is a HEIC file, which cannot be read\. Convert it/);
     expect(messages['page.jpg']).toMatch(/page\.jpg: it is a web page\. Replace the file/);
-    expect(messages['a.bmp']).toMatch(/a\.bmp is left out: an image of another format has the same name/);
+    expect(messages['a.psd']).toMatch(/a\.psd is left out: an image of another format has the same name/);
   });
 
   test('are read through links, each folder once; broken links are named', async () => {
