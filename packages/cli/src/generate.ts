@@ -6,6 +6,7 @@ import {
   type EnlargeImageOptions,
   encodeImage,
   enlargeImage,
+  type FromPretrainedOptions,
   fromPretrained,
   type GeneratedImage,
   type ImageFormat,
@@ -26,6 +27,7 @@ export interface GenerateCommand extends SamplingOptions {
   readonly format?: ImageFormat | undefined;
   readonly model: string;
   readonly revision?: string | undefined;
+  readonly which?: FromPretrainedOptions['which'];
   /** A CLIP: the path of a folder, or a name of the hub. */
   readonly rank?: string | undefined;
   /** Number of images that are generated and ranked. Default `n`. */
@@ -61,6 +63,7 @@ export async function generate(prompt: string, command: GenerateCommand): Promis
   const ranker = rank === undefined ? undefined : await openRanker(rank, command, bar);
   const model = await fromPretrained(command.model, {
     revision: command.revision,
+    which: command.which,
     prepare: candidates,
     ranker,
     threads,

@@ -47,6 +47,12 @@ program
   )
   .option('--model <name>', 'a bundled model, the path of a folder, or a model on the Hugging Face hub', 'emoji')
   .option('--revision <name>', 'a branch, tag or commit of a hub model (default: main)')
+  .addOption(
+    new Option(
+      '--which <weights>',
+      'of a published model with both: its weights, or their moving average (default: model)',
+    ).choices(['model', 'ema']),
+  )
   .option(
     '--temperature <number>',
     'below 1: more likely images, above 1: more varied images; 0 always takes the most likely token',

@@ -1,6 +1,6 @@
 import type { Fields, RgbImage } from '@dalle-mini/core';
 import { boolean, integer, object, oneOf, optional, readOptions, seedField, uniform } from '@dalle-mini/core';
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import { decodeBmp, isBmp } from './bmp.js';
 import { DataError } from './data-error.js';
 import { convertAction, recognize } from './image-formats.js';
@@ -99,7 +99,7 @@ export async function preprocessImage(
 }
 
 /** `failOn: 'error'` accepts files for which decoders only warn, and refuses truncated ones. */
-function openSource(encoded: Uint8Array): sharp.Sharp {
+function openSource(encoded: Uint8Array): Sharp {
   if (!isBmp(encoded)) return sharp(encoded, { failOn: 'error' });
   const { data, width, height, channels } = decodeBmp(encoded);
   return sharp(data, { raw: { width, height, channels } });

@@ -17,6 +17,7 @@ import { findPackageFile, installAdvice, isFolder, isInArchive, recoverFolder } 
 import { DalleMiniDecoder } from '@dalle-mini/decoder';
 import { OnnxRuntime, type RuntimeOptions, runtimeFields } from '@dalle-mini/graph/onnxruntime';
 import { VqganTokenizer } from '@dalle-mini/vqgan';
+import { whichField } from '@dalle-mini/weights';
 import { HubError, hubFields, isHubName } from '@dalle-mini/weights/hub';
 import { batchSize } from './generate/options.js';
 import { TextToImage } from './generate/text-to-image.js';
@@ -25,7 +26,13 @@ import { folderError, ModelFolderError } from './model-folder/files.js';
 import { isModelFolder, readModelDescription } from './model-folder/model-folder.js';
 import { openDecoderPart, openVqganPart } from './model-folder/part.js';
 import { openTextEncoder } from './model-folder/text-encoder.js';
-import { type ProvidedModel, type PublishedModelOptions, provideModel, provideModelOf } from './published/provide.js';
+import {
+  type ProvidedModel,
+  type PublishedModelOptions,
+  provideModel,
+  provideModelFolder,
+  provideModelOf,
+} from './published/provide.js';
 
 export interface FromPretrainedOptions extends PublishedModelOptions, RuntimeOptions {
   /**
@@ -40,6 +47,7 @@ export interface FromPretrainedOptions extends PublishedModelOptions, RuntimeOpt
 const publishedFields: Fields<PublishedModelOptions> = {
   ...hubFields,
   vqgan: optional(string()),
+  which: whichField,
   dtype: optional(oneOf(dtypes), 'fp32'),
   onProgress: optional(callback()),
 };
@@ -156,9 +164,11 @@ export async function resolveModel(source: string, options: PublishedModelOption
 /** Finds the folder of a model by its name or its path. */
 async function findModel(model: string, options: PublishedModelOptions): Promise<ProvidedModel> {
   const packageName = bundledModels.get(model);
-  if (packageName !== undefined) return { folder: bundledModel(model, packageName) };
+  if (packageName !== undefined) return provideModelFolder(bundledModel(model, packageName), options);
   if (!(await isFolder(model)) && (await isFolder(dirname(model)))) await recoverFolder(model);
-  if (await isFolder(model)) return (await isModelFolder(model)) ? { folder: model } : provideModelOf(model, options);
+  if (await isFolder(model)) {
+    return (await isModelFolder(model)) ? provideModelFolder(model, options) : provideModelOf(model, options);
+  }
   if (isHubName(model)) {
     return provideModel(model, options).catch((error: unknown) => {
       if (!(error instanceof HubError)) throw error;

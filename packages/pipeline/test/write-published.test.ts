@@ -1,12 +1,19 @@
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
-import { fromPretrained, ModelFolderError, writeModelFolder, writePublishedModel } from '@dalle-mini/pipeline';
+import {
+  fromPretrained,
+  ModelFolderError,
+  resolveModel,
+  writeModelFolder,
+  writePublishedModel,
+} from '@dalle-mini/pipeline';
 import { temporaryFolder } from '@dalle-mini/testing/folders';
 import { listed } from '@dalle-mini/testing/published';
 import { captions, greedy, publishedParts, publishedTensors, tokensOf } from '@dalle-mini/testing/published-model';
 import { VqganTokenizer } from '@dalle-mini/vqgan';
-import { readCheckpointFile } from '@dalle-mini/weights/node';
+import { fromFloat32, toFloat32 } from '@dalle-mini/weights';
+import { readCheckpointFile, writeFlaxCheckpointFile } from '@dalle-mini/weights/node';
 import { beforeAll, describe, expect, test } from 'vitest';
 
 let root: string;
@@ -97,5 +104,44 @@ describe('writeModelFolder, for a DALL·E Mini', () => {
     await expect(writeModelFolder(at('incomplete'), parts)).rejects.toThrow(
       'The text encoder: The parameters must be those of the graph: final_ln.bias is missing.',
     );
+  });
+});
+
+describe('which: ema', () => {
+  /** The VQ-GAN of the tiny model, with an average whose values are all 0.5. */
+  const withAverage = async () => {
+    await writePublishedModel(at('averaged'), publishedParts());
+    await mkdir(at('vqgan-average'), { recursive: true });
+    const { tensors } = await readCheckpointFile(at('averaged', 'vqgan', 'flax_model.msgpack'));
+    const average = [...tensors].map(([name, { shape }]) => {
+      const values = new Float32Array(shape.reduce((product, size) => product * size, 1)).fill(0.5);
+      return [`ema/${name}`, fromFloat32(values, shape)] as const;
+    });
+    await writeFlaxCheckpointFile(at('vqgan-average', 'flax_model.msgpack'), new Map([...tensors, ...average]));
+    await copyFile(at('averaged', 'vqgan', 'config.json'), at('vqgan-average', 'config.json'));
+  };
+  const vqganValues = async (which?: 'model' | 'ema') => {
+    const folder = await resolveModel(at('averaged'), { vqgan: at('vqgan-average'), which });
+    const { tensors } = await readCheckpointFile(join(folder, 'vqgan', 'model.safetensors'));
+    return new Set([...tensors.values()].flatMap((tensor) => [...toFloat32(tensor)]));
+  };
+
+  test('reads the average of the file that has one, and the weights of the others', async () => {
+    await withAverage();
+    expect(await vqganValues('ema')).toEqual(new Set([0.5]));
+    expect((await vqganValues()).size).toBeGreaterThan(100);
+    expect(await vqganValues('model')).toEqual(await vqganValues());
+  });
+
+  test('is refused if no file has an average, and for a model folder', async () => {
+    await withAverage();
+    const options = { vqgan: at('averaged', 'vqgan'), which: 'ema' } as const;
+    await expect(resolveModel(at('averaged'), options)).rejects.toThrow(
+      /vqgan.flax_model\.msgpack: The file has no average of the weights \(EMA\)\..*Set which to "model"/,
+    );
+    await expect(resolveModel('emoji', { which: 'ema' })).rejects.toThrow(
+      /model is a model folder, whose weights have no average \(EMA\)\. Leave which out\./,
+    );
+    expect((await resolveModel('emoji', { which: 'model' })).endsWith('model')).toBe(true);
   });
 });

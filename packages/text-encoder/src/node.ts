@@ -184,12 +184,13 @@ export interface DalleMiniTextEncoder extends BartParts {
 export async function readDalleMiniTextEncoder(
   folder: string,
   tokenizer?: 'bart' | 'min-dalle' | undefined,
+  options: ReadOptions = {},
 ): Promise<DalleMiniTextEncoder> {
   const { normalizes, ...parts } = await readBart(
     folder,
     await readJsonFile(join(folder, 'config.json')),
     tokenizer,
-    undefined,
+    options.which,
   );
   const parameters = new Map<string, TensorData>();
   for (const [name, value] of parts.parameters) parameters.set(name, await readParameter(value));

@@ -4,7 +4,7 @@ export type { CheckpointFile, CheckpointFormat } from './formats/layout.js';
 export { type ReadOptions, readCheckpoint, whichField } from './formats/read-checkpoint.js';
 export { readSafetensors, type Safetensors } from './formats/safetensors/reader.js';
 export { type SafetensorsWriteOptions, writeSafetensors } from './formats/safetensors/writer.js';
-export type { WhichWeights } from './formats/which.js';
+export { MissingAverageError, WhichReader, type WhichWeights } from './formats/which.js';
 export { refuseUnknownOptions } from './published-options.js';
 export { transposeInPlace } from './tensors/axis-order.js';
 export { findModel, type ModelTensors } from './tensors/model-tensors.js';

@@ -183,9 +183,52 @@ describe('what a training program saved', () => {
     expect(leftOut).toEqual(['optimizer', 'cfg']);
   });
 
-  test('names an average that is a list', () => {
-    const list = dict(text('shadow_params'), bytesOf(']', weights, 'a'));
-    expect(() => read(dict(text('model'), model, text('ema'), list), 'ema')).toThrow(/"ema\.shadow_params" .*copy_to/);
+  describe('an average that is a list, as of torch-ema and diffusers,', () => {
+    const long = tensor(storage('0', 4), [4], [1]);
+    const short = tensor(storage('0', 4), [2], [1]);
+    const buffer = tensor(storage('0', 4), [1], [1], 1);
+    const named = dict(text('a.weight'), short, text('a.running_mean'), buffer, text('b'), weights);
+    const list = (...tensors: Uint8Array[]) => bytesOf(']', '(', ...tensors, 'e');
+    const average = (...tensors: Uint8Array[]) =>
+      dict(text('decay'), integer(1), text('shadow_params'), list(...tensors), text('collected_params'), 'N');
+    const shapes = (value: Uint8Array) => [...read(value, 'ema').tensors].map(([name, { shape }]) => [name, ...shape]);
+    const expected = [
+      ['a.weight', 2],
+      ['b', 4],
+    ];
+
+    test('gets the names of the model next to it, without its buffers', () => {
+      expect(shapes(dict(text('model'), named, text('ema'), average(short, long)))).toEqual(expected);
+      expect(shapes(dict(text('unet'), named, text('ema_state'), average(short, long)))).toEqual(expected);
+      expect(shapes(dict(text('state_dict'), named, text('shadow_params'), list(short, long)))).toEqual(expected);
+    });
+
+    test.each([
+      ['of another number', average(short)],
+      ['of other shapes', average(long, short)],
+    ])('is refused by its name if it is %s', (_, wrong) => {
+      const value = dict(text('model'), named, text('ema'), wrong);
+      expect(() => read(value, 'ema')).toThrow(/"ema\.shadow_params" is a list without names.*copy_to/);
+      expect([...read(value).tensors.keys()]).toEqual(['a.weight', 'a.running_mean', 'b']);
+    });
+
+    test('is refused by its name if there is no model', () => {
+      expect(() => read(average(short, long))).toThrow('"shadow_params" is a list without names');
+      expect(() => read(dict(text('ema'), average(short, long)))).toThrow('"ema.shadow_params" is a list');
+    });
+  });
+
+  test('by Lightning has the average as its state dict, and the model next to it', () => {
+    const value = dict(
+      text('state_dict'),
+      other,
+      text('current_model_state'),
+      model,
+      text('averaging_state'),
+      dict(text('n_averaged'), integer(3)),
+    );
+    const shape = (which?: 'model' | 'ema') => read(value, which).tensors.get('w')!.shape;
+    expect([shape(), shape('ema'), shape('model')]).toEqual([[2], [2], [4]]);
   });
 
   test('refuses a model as a whole within it', () => {

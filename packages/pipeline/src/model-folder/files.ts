@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { DalleMiniError } from '@dalle-mini/core';
 import { exists, FileError, isMissing, readJsonFile, readTextFile } from '@dalle-mini/core/node';
 import { RuntimeUnavailableError } from '@dalle-mini/graph';
-import type { Checkpoint } from '@dalle-mini/weights';
+import type { Checkpoint, ReadOptions } from '@dalle-mini/weights';
 import { readCheckpointFile } from '@dalle-mini/weights/node';
 
 /** A model folder cannot be read or written. The message names the file and what to do. */
@@ -37,8 +37,8 @@ export function fail(why: string, cause?: unknown): never {
 export const readText = (path: string): Promise<string> => inFile(path, () => readTextFile(path));
 
 /** Reads the tensors of a checkpoint file. */
-export const readTensors = (path: string): Promise<Checkpoint> =>
-  inFile(path, async () => (await readCheckpointFile(path)).tensors);
+export const readTensors = (path: string, options?: ReadOptions): Promise<Checkpoint> =>
+  inFile(path, async () => (await readCheckpointFile(path, options)).tensors);
 
 export async function readJson(path: string): Promise<Record<string, unknown>>;
 export async function readJson(path: string, optional: 'optional'): Promise<Record<string, unknown> | undefined>;

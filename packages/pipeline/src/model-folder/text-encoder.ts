@@ -7,6 +7,7 @@ import type { Runtime, TensorData } from '@dalle-mini/graph';
 import type { CheckpointTensor } from '@dalle-mini/graph/stored';
 import { type BartConfig, BartTextEncoder, type HuggingFaceFiles, loadTextEncoder } from '@dalle-mini/text-encoder';
 import { type dalleMiniTokenizerFiles, readDalleMiniTokenizer } from '@dalle-mini/text-encoder/node';
+import type { ReadOptions } from '@dalle-mini/weights';
 import { locateTensors, readHuggingFaceFolder, writeCheckpointFile } from '@dalle-mini/weights/node';
 import { folderError, inFile, readTensors } from './files.js';
 import { bartKind, configFile, openPart, stayInFile, weightsFile } from './part.js';
@@ -101,8 +102,8 @@ async function openWeights(path: string): Promise<ReadonlyMap<string, Checkpoint
  *
  * @throws ModelFolderError if a file is missing or damaged.
  */
-export async function readTextEncoder(folder: string): Promise<HuggingFaceFiles> {
-  return inFile(folder, () => readHuggingFaceFolder(folder));
+export async function readTextEncoder(folder: string, options?: ReadOptions): Promise<HuggingFaceFiles> {
+  return inFile(folder, () => readHuggingFaceFolder(folder, (path) => readTensors(path, options)));
 }
 
 export async function writeHuggingFaceFiles(folder: string, files: HuggingFaceFiles): Promise<void> {

@@ -10,11 +10,18 @@ import { matchParameters } from '@dalle-mini/graph/stored';
 import { type BartConfig, bartParameters, importTextEncoder, importTextEncoderConfig } from '@dalle-mini/text-encoder';
 import { neededTokenizerFiles, wordsFile } from '@dalle-mini/text-encoder/node';
 import { readVqganFiles } from '@dalle-mini/vqgan/node';
-import { type Checkpoint, findModel, fromFloat32 } from '@dalle-mini/weights';
+import {
+  type Checkpoint,
+  findModel,
+  fromFloat32,
+  MissingAverageError,
+  WhichReader,
+  type WhichWeights,
+} from '@dalle-mini/weights';
 import { type DownloadOptions, downloadModel, type HubOptions } from '@dalle-mini/weights/hub';
 import { locateTensors } from '@dalle-mini/weights/node';
 import type { Dtype } from '../model-folder/dtype.js';
-import { inFile, ModelFolderError, readJson, readTensors } from '../model-folder/files.js';
+import { folderError, inFile, ModelFolderError, readJson, readTensors } from '../model-folder/files.js';
 import { isModelFolder, writeParts } from '../model-folder/model-folder.js';
 import { weightsFile } from '../model-folder/part.js';
 
@@ -32,6 +39,12 @@ export interface PublishedModelOptions extends Omit<HubOptions, 'onProgress'> {
    * min-dalle's files.
    */
   readonly vqgan?: string | undefined;
+  /**
+   * For a published model, the weights of its files that training wrote: those of the model, or their exponential moving
+   * average (EMA). With `ema`, files without an average are read as they are, such as that of the VQ-GAN; one file must
+   * have one. Default: as `readCheckpoint` chooses.
+   */
+  readonly which?: WhichWeights | undefined;
   /**
    * Precision of the converted model. `fp32` opens fastest, because its file is mapped. `fp16` takes half of the disk
    * space and computes in float32 too. `q8` and `q4` multiply with matrices of 8 and 4 bits, which is less exact but
@@ -58,10 +71,25 @@ export interface ProvidedModel {
   readonly cache?: CompiledModelCache | undefined;
 }
 
+/**
+ * Returns a model folder as it is.
+ *
+ * @throws ModelFolderError if the average of its weights is wanted, which model folders do not have.
+ */
+export function provideModelFolder(folder: string, { which }: PublishedModelOptions): ProvidedModel {
+  if (which === 'ema') {
+    const error = new MissingAverageError(
+      `${folder} is a model folder, whose weights have no average (EMA). Leave which out.`,
+    );
+    throw folderError(folder, error);
+  }
+  return { folder };
+}
+
 /** Downloads a model of the hub. Returns the downloaded model folder, or converts the model next to the download. */
 export async function provideModel(model: string, options: PublishedModelOptions): Promise<ProvidedModel> {
   const { folder, revision } = await download(model, options.revision, filesOfModel, options);
-  if (await isModelFolder(folder)) return { folder };
+  if (await isModelFolder(folder)) return provideModelFolder(folder, options);
   // The folder is snapshots/<commit> within the model's cache folder, which the hub's programs delete as a whole.
   return provideConverted(folder, join(dirname(dirname(folder)), 'converted'), revision, model, options);
 }
@@ -83,9 +111,9 @@ async function provideConverted(
   model: string,
   options: PublishedModelOptions,
 ): Promise<ProvidedModel> {
-  const { vqgan = '', dtype = 'fp32' } = options;
+  const { vqgan = '', which, dtype = 'fp32' } = options;
   const key = createHash('sha256')
-    .update(JSON.stringify([conversionVersion, identity, vqgan]))
+    .update(JSON.stringify([conversionVersion, identity, vqgan, ...(which ? [which] : [])]))
     .digest('hex')
     .slice(0, 16);
   const target = join(converted, `${key}-${dtype}`);
@@ -142,7 +170,8 @@ interface PublishedModel {
 
 async function convert(folder: string, target: string, model: string, options: PublishedModelOptions): Promise<void> {
   const { signal, onProgress, dtype } = options;
-  const published = await openPublished(folder, options);
+  const weights = new WhichReader(options.which);
+  const published = await openPublished(folder, weights, options);
   const vqganFolder = await published.vqgan();
   let done = 0;
   const report = () => {
@@ -159,7 +188,7 @@ async function convert(folder: string, target: string, model: string, options: P
     {
       async vqgan() {
         report();
-        return inFile(vqganFolder, () => readVqganFiles(vqganFolder));
+        return inFile(vqganFolder, () => weights.read((which) => readVqganFiles(vqganFolder, { which })));
       },
       // If both have their own files, these weights are freed before the decoder's are read.
       async textEncoder() {
@@ -168,7 +197,9 @@ async function convert(folder: string, target: string, model: string, options: P
       },
       async decoder() {
         report();
-        return { config: published.decoder, weights: await published.importDecoder() };
+        const decoder = await published.importDecoder();
+        weights.check();
+        return { config: published.decoder, weights: decoder };
       },
       async textEncoderFiles(to) {
         for (const name of published.tokenizerFiles) await copyFile(join(folder, name), join(to, name));
@@ -182,11 +213,15 @@ async function convert(folder: string, target: string, model: string, options: P
 }
 
 /** Opens a published model in either layout. Throws a `ModelFolderError` if the folder has neither. */
-async function openPublished(folder: string, options: PublishedModelOptions): Promise<PublishedModel> {
+async function openPublished(
+  folder: string,
+  weights: WhichReader,
+  options: PublishedModelOptions,
+): Promise<PublishedModel> {
   const names = await readdir(folder);
   const has = (...files: readonly string[]) => files.every((file) => names.includes(file));
-  if (has('config.json', 'flax_model.msgpack')) return openDalleMini(folder, names, options);
-  if (has('encoder.pt', 'decoder.pt', 'vocab.json', 'merges.txt')) return openMinDalle(folder, names, options);
+  if (has('config.json', 'flax_model.msgpack')) return openDalleMini(folder, names, weights, options);
+  if (has('encoder.pt', 'decoder.pt', 'vocab.json', 'merges.txt')) return openMinDalle(folder, names, weights, options);
   throw new ModelFolderError(
     `There is no model at ${folder}. The folder must have a model.json; the config.json, flax_model.msgpack and tokenizer.json of a DALL·E Mini; or the encoder.pt, decoder.pt, vocab.json and merges.txt of min-dalle.`,
   );
@@ -195,6 +230,7 @@ async function openPublished(folder: string, options: PublishedModelOptions): Pr
 async function openDalleMini(
   folder: string,
   names: readonly string[],
+  weights: WhichReader,
   options: PublishedModelOptions,
 ): Promise<PublishedModel> {
   const json = await readJson(join(folder, 'config.json'));
@@ -206,7 +242,7 @@ async function openDalleMini(
   // One file has both parts. Importing a part removes its tensors, so that their memory is freed.
   let published: Checkpoint | undefined;
   const importPart = async (part: (published: Checkpoint) => Checkpoint) => {
-    published ??= await readTensors(path);
+    published ??= await weights.read((which) => readTensors(path, { which }));
     const all = published;
     return inFile(path, () => part(all));
   };
@@ -226,11 +262,12 @@ async function openDalleMini(
 async function openMinDalle(
   folder: string,
   names: readonly string[],
+  weights: WhichReader,
   options: PublishedModelOptions,
 ): Promise<PublishedModel> {
   const [encoderPath, decoderPath] = [join(folder, 'encoder.pt'), join(folder, 'decoder.pt')];
   // Only the shapes of the weights show the sizes. Heads have 64 channels in both published models.
-  const [encoder, decoder] = await Promise.all([sizesOf(encoderPath), sizesOf(decoderPath)]);
+  const [encoder, decoder] = await Promise.all([sizesOf(encoderPath, weights), sizesOf(decoderPath, weights)]);
   const block = ({ width, layers, feedForwardWidth, hasScales }: Sizes) => ({
     width,
     layers,
@@ -254,8 +291,8 @@ async function openMinDalle(
     tokenizerFiles: ['vocab.json', 'merges.txt'],
     textEncoder,
     decoder: decoderConfig,
-    importTextEncoder: () => readMinDalle(encoderPath, bartParameters(textEncoder)),
-    importDecoder: () => readMinDalle(decoderPath, decoderParameters(decoderConfig)),
+    importTextEncoder: () => readMinDalle(encoderPath, bartParameters(textEncoder), weights),
+    importDecoder: () => readMinDalle(decoderPath, decoderParameters(decoderConfig), weights),
     vqgan: async () => {
       if (options.vqgan !== undefined) return findVqgan(options);
       return names.includes('detoker.pt') ? folder : join(dirname(folder), 'vqgan');
@@ -283,10 +320,10 @@ const minDalleMatrices = {
 };
 
 /** Reads the sizes of an encoder or a decoder of min-dalle from the shapes of its tensors. */
-async function sizesOf(path: string): Promise<Sizes> {
+async function sizesOf(path: string, weights: WhichReader): Promise<Sizes> {
   const { tensors } = await inFile(path, async () =>
     findModel(
-      await locateTensors(path),
+      await weights.read((which) => locateTensors(path, { which })),
       Object.values(minDalleMatrices).map((name) => [name]),
     ),
   );
@@ -313,10 +350,14 @@ const optionalScale = /(^|\.)(pre_(self|encoder)_attn_layer_norm|glu\.ln[01]|fin
  *
  * @throws ModelFolderError that names tensors which the model does not have.
  */
-async function readMinDalle(path: string, declared: ReadonlyMap<string, { readonly shape: readonly number[] }>) {
+async function readMinDalle(
+  path: string,
+  declared: ReadonlyMap<string, { readonly shape: readonly number[] }>,
+  weights: WhichReader,
+) {
   return inFile(path, async () => {
     const { tensors } = findModel(
-      await readTensors(path),
+      await weights.read((which) => readTensors(path, { which })),
       [...declared.keys()].map((name) => [name]),
     );
     for (const [name, { shape }] of declared) {

@@ -22,18 +22,20 @@ import {
 import { BartTextEncoder, loadTextEncoder, parseBertConfig } from '@dalle-mini/text-encoder';
 import { readDalleMiniTextEncoder, textEncoderFiles } from '@dalle-mini/text-encoder/node';
 import { readVqganFiles, vqganFiles } from '@dalle-mini/vqgan/node';
+import { WhichReader, type WhichWeights } from '@dalle-mini/weights';
 import { resolveModelFolder } from '@dalle-mini/weights/hub';
 import { textEncoderParameters, textEncoderWeights, trainedTextEncoder } from '../text/pretrained.js';
 import type { TrainedTextEncoder } from '../text/text-source.js';
 import { type DecoderSettings, SettingsError, type TextEncoderSettings } from './settings.js';
 
 export interface OpenModelOptions {
+  readonly which?: WhichWeights | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
 }
 
 /** How to convert a published model. */
-interface PublishedOptions extends OpenModelOptions {
+interface PublishedOptions extends Omit<OpenModelOptions, 'which'> {
   /** The folder of its VQ-GAN. Default: the published one. */
   readonly vqgan: string | undefined;
 }
@@ -65,15 +67,19 @@ export async function openDecoderModels(settings: DecoderSettings, options: Open
   const given = imageTokenizer === undefined ? undefined : await findVqgan(imageTokenizer, 'imageTokenizer', options);
   // A published model has no VQ-GAN, and is converted with this one.
   const published = { signal: options.signal, onProgress: options.onProgress, vqgan: given };
-  const start = startFrom === undefined ? undefined : await findDecoder(startFrom, published);
+  const weights = new WhichReader(settings.which);
+  const start = startFrom === undefined ? undefined : await findDecoder(startFrom, weights, published);
   const model = start?.model;
   const vqganFolder = given ?? (model && join(model.folder, model.description.imageTokenizer.folder));
   const textSource = textEncoder.folder ?? (model && join(model.folder, model.description.textEncoder.folder));
   if (vqganFolder === undefined) throw missing('imageTokenizer', 'a VQ-GAN');
   if (textSource === undefined) throw missing('textEncoder.folder', 'a text encoder');
+  const vqgan = await readVqgan(vqganFolder, weights);
+  const openedTextEncoder = await openTextEncoder(textSource, textEncoder, weights, published);
+  weights.check();
   return {
-    vqgan: await readVqgan(vqganFolder),
-    textEncoder: await openTextEncoder(textSource, textEncoder, published),
+    vqgan,
+    textEncoder: openedTextEncoder,
     start: start && (await readDecoder(start.folder)),
     license: model?.description.license,
     sampling: model?.description.sampling,
@@ -91,7 +97,10 @@ function missing(field: string, what: string): SettingsError {
  * name of the hub.
  */
 export async function openVqgan(source: string, options: OpenModelOptions): Promise<VqganPart> {
-  return readVqgan(await findVqgan(source, 'startFrom', options));
+  const weights = new WhichReader(options.which);
+  const vqgan = await readVqgan(await findVqgan(source, 'startFrom', options), weights);
+  weights.check();
+  return vqgan;
 }
 
 async function findVqgan(source: string, field: string, options: OpenModelOptions): Promise<string> {
@@ -101,30 +110,35 @@ async function findVqgan(source: string, field: string, options: OpenModelOption
   return model ? join(folder, model.imageTokenizer.folder) : folder;
 }
 
-async function readVqgan(folder: string): Promise<VqganPart> {
-  const { config, weights } = await readVqganFiles(folder);
-  return { config, parameters: dequantize(weights) };
+async function readVqgan(folder: string, weights: WhichReader): Promise<VqganPart> {
+  const { config, weights: tensors } = await weights.read((which) => readVqganFiles(folder, { which }));
+  return { config, parameters: dequantize(tensors) };
 }
 
 /** Opens a text encoder of Hugging Face or DALL·E Mini: from a folder, or a name of the hub. */
 async function openTextEncoder(
   source: string,
   { maxLength, tokenizer }: TextEncoderSettings,
+  weights: WhichReader,
   options: PublishedOptions,
 ): Promise<OpenedTextEncoder> {
   const files: ChooseFiles = (names) => wholeModelFiles(names, 'text-encoder') ?? textEncoderFiles(names);
   const found = await provide(source, 'textEncoder.folder', files, options);
   // min-dalle's files do not name the sizes of the model, which its conversion finds.
   const isMinDalle = (await readdir(found)).includes('encoder.pt');
-  const folder = isMinDalle ? await resolveModel(found, options) : found;
+  const folder = isMinDalle ? await weights.read((which) => resolveModel(found, { ...options, which })) : found;
   const model = await modelIn(folder);
   const place = model ? join(folder, model.textEncoder.folder) : folder;
   const described = model?.textEncoder ?? (await modelAround(folder, 'textEncoder'))?.textEncoder;
   const { model_type: type } = await readJsonFile(join(place, 'config.json'));
   if (type !== undefined && type !== 'dallebart')
-    return huggingFaceEncoder(await readTextEncoder(place), maxLength ?? described?.maxLength, place);
+    return huggingFaceEncoder(
+      await weights.read((which) => readTextEncoder(place, { which })),
+      maxLength ?? described?.maxLength,
+      place,
+    );
   const kind = tokenizer ?? (described?.type === 'dalle-mini' ? described.tokenizer : undefined);
-  return dalleMiniEncoder(place, kind ?? 'bart', maxLength ?? described?.maxLength);
+  return dalleMiniEncoder(place, kind ?? 'bart', maxLength ?? described?.maxLength, weights);
 }
 
 /** The length of captions in the published models. */
@@ -150,8 +164,11 @@ async function dalleMiniEncoder(
   folder: string,
   kind: 'bart' | 'min-dalle',
   given: number | undefined,
+  weights: WhichReader,
 ): Promise<OpenedTextEncoder> {
-  const { config, tokenizer, parameters, tokenizerFiles } = await readDalleMiniTextEncoder(folder, kind);
+  const { config, tokenizer, parameters, tokenizerFiles } = await weights.read((which) =>
+    readDalleMiniTextEncoder(folder, kind, { which }),
+  );
   const maxLength = given ?? config.maxLength;
   return {
     width: config.width,
@@ -170,10 +187,11 @@ async function dalleMiniEncoder(
 /** Finds the decoder to fine-tune: in its own folder, or in a model of any layout, which it returns too. */
 async function findDecoder(
   source: string,
+  weights: WhichReader,
   options: PublishedOptions,
 ): Promise<{ folder: string; model?: { folder: string; description: ModelDescription } }> {
   if ((await isFolder(source)) && (await isDecoderFolder(source))) return { folder: source };
-  const folder = await resolveModel(source, options);
+  const folder = await weights.read((which) => resolveModel(source, { ...options, which }));
   const description = await readModelDescription(folder);
   return { folder: join(folder, description.decoder.folder), model: { folder, description } };
 }

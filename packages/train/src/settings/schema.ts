@@ -22,6 +22,7 @@ const descriptions: Readonly<Record<string, string>> = {
   dataset: 'Images with captions.',
   evaluation: 'Images to evaluate with. Default: held-out samples of the dataset.',
   startFrom: 'A model to fine-tune, instead of the sizes of a new one: a folder, a hub name, or "emoji".',
+  which: 'The weights of files that training wrote: those of the model, or their moving average. Default "model".',
   model: 'The sizes of a new model.',
   training: 'How to train.',
   'training.batchSize': 'Samples per batch.',

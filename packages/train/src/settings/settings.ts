@@ -29,6 +29,7 @@ import type { DecoderConfig } from '@dalle-mini/decoder';
 import { isBundledModel } from '@dalle-mini/pipeline';
 import { checkTransformer, type TransformerConfig, transformerFields } from '@dalle-mini/transformer';
 import { type VqganConfig, vqganConfigField } from '@dalle-mini/vqgan';
+import { type WhichWeights, whichField } from '@dalle-mini/weights';
 import { isHubName } from '@dalle-mini/weights/hub';
 import { type EarlyStopping, earlyStoppingField, resultField } from '../run/options.js';
 import { type DecoderTrainingConfig, decoderTrainingFields } from '../train-decoder.js';
@@ -82,6 +83,11 @@ export interface RunSettings {
    * whole model or the folder of its decoder.
    */
   readonly startFrom?: string | undefined;
+  /**
+   * The weights of files that training wrote, of the models that the settings name: those of the model, or their moving
+   * average (EMA). With `ema`, files without an average are read as they are; one file must have one.
+   */
+  readonly which?: WhichWeights | undefined;
   /** The step whose parameters are the result. Default `best`, the one with the best evaluation. */
   readonly result?: 'best' | 'last' | undefined;
   /** Whether the folder gets an event file for TensorBoard. Default false. */
@@ -175,6 +181,7 @@ function sharedFields(base: string) {
     dataset,
     evaluation: optional(dataset),
     startFrom: optional(model),
+    which: whichField,
     result: optional(resultField),
     tensorboard: optional(boolean()),
     earlyStopping: optional(earlyStoppingField),

@@ -133,7 +133,10 @@ function inSettings({ message }: OptionError): string {
 }
 
 async function trainVqganIn(run: Run, settings: VqganSettings): Promise<Omit<TrainedModel, 'folder'>> {
-  const start = settings.startFrom === undefined ? undefined : await openVqgan(settings.startFrom, run);
+  const start =
+    settings.startFrom === undefined
+      ? undefined
+      : await openVqgan(settings.startFrom, { ...run, which: settings.which });
   const model = start?.config ?? settings.model!;
   const data = await openData(settings, { ...run, imageSize: model.resolution });
   const parameters = await trainVqgan({

@@ -103,13 +103,19 @@ export interface TensorLocation {
  *
  * @throws FileError if the file cannot be read; CheckpointError, with the path in its message, if it is damaged.
  */
-export async function locateTensors(path: string): Promise<Map<string, TensorLocation>> {
-  if (!isIndex(path)) return locateIn(path);
-  return new Map((await readIndex(path, locateIn, (tensors) => tensors)).flatMap((tensors) => [...tensors]));
+export async function locateTensors(path: string, options: ReadOptions = {}): Promise<Map<string, TensorLocation>> {
+  const { which } = readReadOptions(options, 'locateTensors');
+  if (!isIndex(path)) return locateIn(path, which);
+  const shards = await readIndex(
+    path,
+    (file) => locateIn(file, undefined),
+    (tensors) => tensors,
+  );
+  return new Map(shards.flatMap((tensors) => [...tensors]));
 }
 
-async function locateIn(path: string): Promise<Map<string, TensorLocation>> {
-  return withCheckpoint(path, undefined, async ({ places }) => {
+async function locateIn(path: string, which: WhichWeights | undefined): Promise<Map<string, TensorLocation>> {
+  return withCheckpoint(path, which, async ({ places }) => {
     const [folder, file] = [resolve(dirname(path)), basename(path)];
     const located = new Map<string, TensorLocation>();
     for (const { name, dtype, shape, ranges, strides } of places) {

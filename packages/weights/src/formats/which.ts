@@ -7,9 +7,9 @@ import { listNames } from '../errors/lists.js';
  */
 export type WhichWeights = 'model' | 'ema';
 
-/** The key of an average, such as `ema`, `params_ema`, `ema_state_dict` or `averaged_model`. */
+/** The key of an average, such as `ema`, `params_ema`, `ema_state_dict`, `averaged_model` or `swa_model`. */
 export function isAverageKey(key: string): boolean {
-  return /(^|_)(ema|averaged?|shadow|polyak)(_|$)/i.test(key);
+  return /(^|_)(ema|averaged?|shadow|polyak|swa)(_|$)/i.test(key);
 }
 
 /** The key of what training needs next to the weights, which is never loaded as weights. */
@@ -61,9 +61,50 @@ export function selectWeights(names: Iterable<string>, which: WhichWeights): Map
   return new Map(others.map((name) => [name, average.get(name.replaceAll('.', '')) ?? name]));
 }
 
+/** A file has no average of the weights, which is wanted. */
+export class MissingAverageError extends CheckpointError {
+  static override readonly code = 'MISSING_AVERAGE';
+}
+
 /** Creates the error of a file that has no average. */
-export function noAverage(keys: readonly string[]): CheckpointError {
-  return new CheckpointError(
+export function noAverage(keys: readonly string[]): MissingAverageError {
+  return new MissingAverageError(
     `The file has no average of the weights (EMA). It has ${listNames(keys)}. Set which to ${quote('model')}.`,
   );
+}
+
+/**
+ * Reads the files of one model, of which some may have no average, as a VQ-GAN often has and a decoder has not. With `ema`,
+ * the average of each file that has one is read, and the weights of the others.
+ */
+export class WhichReader {
+  private foundAverage = false;
+  private missing: unknown;
+
+  constructor(readonly which: WhichWeights | undefined) {}
+
+  /** Reads a file, or several that belong together. */
+  async read<Result>(read: (which: WhichWeights | undefined) => Promise<Result>): Promise<Result> {
+    if (this.which !== 'ema') return read(this.which);
+    try {
+      const result = await read('ema');
+      this.foundAverage = true;
+      return result;
+    } catch (error) {
+      if (!isMissingAverage(error)) throw error;
+      this.missing ??= error;
+      return read(undefined);
+    }
+  }
+
+  /** Throws the error of the first file without an average if no file had one. */
+  check(): void {
+    if (this.missing !== undefined && !this.foundAverage) throw this.missing;
+  }
+}
+
+/** Checks an error, and those that it wraps to name a file. */
+function isMissingAverage(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return MissingAverageError.isInstance(error) || isMissingAverage(error.cause);
 }

@@ -38,7 +38,7 @@ export function stateDictLayout(
   { value, unknownNames }: Unpickled,
   ranges: ReadonlyMap<string, ByteRange>,
   fileSize: number,
-  which: WhichWeights = 'model',
+  which?: WhichWeights,
 ): CheckpointLayout {
   const root = dictOf(value);
   const isScript = value instanceof Opaque;
@@ -79,7 +79,7 @@ export function stateDictLayout(
 }
 
 /** Finds the state dict in what a program saved. */
-function selectSection(root: PickleDict, which: WhichWeights): Section {
+function selectSection(root: PickleDict, which: WhichWeights | undefined): Section {
   const sections = new Map<string, PickleDict>();
   const others: string[] = [];
   let hasTensors = false;
@@ -99,14 +99,23 @@ function selectSection(root: PickleDict, which: WhichWeights): Section {
   }
   const model = modelKeys.find((key) => models.includes(key));
   const leave = (...kept: string[]) => [...sections.keys(), ...others].filter((key) => !kept.includes(key));
+  const namedModel = () => {
+    const key = model ?? (models.length === 1 ? models[0] : undefined);
+    return key === undefined ? root : unwrap(sections.get(key)!);
+  };
   const open = (key: string): Section => {
-    const dict = unwrap(sections.get(key)!, key);
+    const dict = isAverageKey(key) ? openAverage(get(root, key)!, key, namedModel()) : unwrap(sections.get(key)!);
     return { dict, within: true, leftOut: leave(key), isAverage: isAverageKey(key) };
   };
+  if (isAveragedByLightning(sections, root)) {
+    const dict = sections.get(which === 'model' ? 'current_model_state' : 'state_dict')!;
+    const leftOut = [...sections.keys(), ...others].filter((key) => sections.get(key) !== dict);
+    return { dict, within: true, leftOut, isAverage: which !== 'model' };
+  }
+  const lists = others.filter((key) => isAverageKey(key) && isTensorList(get(root, key)!));
+  const [average] = [...averages, ...lists];
   if (which === 'ema') {
-    if (averages.length > 0) return open(averages[0]!);
-    const list = others.find((key) => isAverageKey(key));
-    if (list !== undefined) throw unnamedAverage(list);
+    if (average !== undefined) return open(average);
     // The names within the state dict may show an average.
     if (model === undefined && hasTensors) return { dict: root, within: false, leftOut: [] };
     if (model === undefined) throw noAverage([...sections.keys(), ...others]);
@@ -116,7 +125,7 @@ function selectSection(root: PickleDict, which: WhichWeights): Section {
   const isWhole = model === 'state_dict' || models.every((key) => modelKeys.includes(key));
   const isWrapper = !hasTensors || sections.size > 1 || others.length > 0;
   if (model !== undefined && isWhole && isWrapper) return open(model);
-  if (models.length === 0 && !hasTensors && averages.length > 0) return open(averages[0]!);
+  if (models.length === 0 && !hasTensors && average !== undefined) return open(average);
   const within = sections.size > 0 && !hasTensors;
   if (!within) return { dict: root, within, leftOut: [] };
   // The model is not under a usual key. All that may be it is laid out; importers find it by the names that they need.
@@ -126,16 +135,25 @@ function selectSection(root: PickleDict, which: WhichWeights): Section {
   return { dict: root, within: leftOut.length < sections.size + others.length, leftOut };
 }
 
+/**
+ * Whether Lightning averaged the weights: its callback `WeightAveraging` saves the average as `state_dict`, and the model as
+ * `current_model_state`.
+ */
+function isAveragedByLightning(sections: ReadonlyMap<string, PickleDict>, root: PickleDict): boolean {
+  return (
+    sections.has('state_dict') && sections.has('current_model_state') && get(root, 'averaging_state') !== undefined
+  );
+}
+
 /** Follows keys such as `ema.module` to the dict of tensors. */
-function unwrap(dict: PickleDict, path: string): PickleDict {
+function unwrap(dict: PickleDict): PickleDict {
   let current = dict;
   for (let depth = 0; depth < 4; depth++) {
     const sections: PickleDict[] = [];
-    for (const [key, value] of itemsOf(current)) {
+    for (const [, value] of itemsOf(current)) {
       const inner = dictOf(value);
       // A count of updates may be a tensor next to the weights.
       if (value instanceof Tensor && value.shape.length > 0) return current;
-      if (Array.isArray(value) && contains(value, isTensor)) throw unnamedAverage(`${path}.${keyText(key)}`);
       if (inner !== undefined && contains(inner, isTensor)) sections.push(inner);
     }
     const [only, ...more] = sections;
@@ -143,6 +161,47 @@ function unwrap(dict: PickleDict, path: string): PickleDict {
     current = only;
   }
   return current;
+}
+
+/**
+ * Returns an average as a dict of tensors. torch-ema and diffusers save it as a list, `shadow_params`, in the order of the
+ * model's parameters.
+ *
+ * @param model The state dict of the model, or a dict without tensors if the file has no model.
+ * @throws CheckpointError if the list does not have the shapes of the model's parameters.
+ */
+function openAverage(value: PickleValue, path: string, model: PickleDict): PickleDict {
+  if (isTensorList(value)) return nameTensors(value as readonly Tensor[], path, model);
+  const dict = unwrap(dictOf(value)!);
+  const lists = [...itemsOf(dict)].filter(([, item]) => isTensorList(item));
+  const [key, list] = lists.find(([name]) => name === 'shadow_params') ?? lists[0] ?? [];
+  return list === undefined ? dict : nameTensors(list as readonly Tensor[], `${path}.${keyText(key!)}`, model);
+}
+
+function isTensorList(value: PickleValue): boolean {
+  return Array.isArray(value) && value.length > 0 && value.every(isTensor);
+}
+
+/** Buffers of norms, which are in a state dict and are no parameters. */
+const normBuffer = /(^|\.)running_(mean|var)$/;
+
+/** Gives the tensors of a list the names of the parameters of a model. */
+function nameTensors(list: readonly Tensor[], path: string, model: PickleDict): PickleDict {
+  const parameters: [string, Tensor][] = [];
+  const tied = new Set<string>();
+  for (const [key, tensor] of itemsOf(model)) {
+    const isParameter = tensor instanceof Tensor && tensor.dtype.includes('F') && !normBuffer.test(keyText(key));
+    if (!isParameter) continue;
+    // A tied parameter has several names in a state dict.
+    const place = `${tensor.storage.key} ${tensor.offset} ${tensor.shape.join()}`;
+    if (!tied.has(place)) parameters.push([keyText(key), tensor]);
+    tied.add(place);
+  }
+  const isSame = (tensor: Tensor, i: number) => tensor.shape.join() === parameters[i]?.[1].shape.join();
+  if (parameters.length !== list.length || !list.every(isSame)) throw unnamedAverage(path);
+  const named = new PickleDict();
+  for (const [i, [name]] of parameters.entries()) named.items.push(name, list[i]!);
+  return named;
 }
 
 const isTensor = (value: PickleValue) => value instanceof Tensor;
@@ -199,7 +258,7 @@ function foreignValue(value: PickleValue, name: string): CheckpointError {
 
 function unnamedAverage(path: string): CheckpointError {
   return new CheckpointError(
-    `The average under ${quote(path)} is not a dict with the names of the weights. In Python, copy it into the model, such as by ema.copy_to(model.parameters()), and save model.state_dict().`,
+    `The average under ${quote(path)} is a list without names, and the file has no model whose weights have the same number and shapes. In Python, copy it into the model, such as by ema.copy_to(model.parameters()), and save model.state_dict().`,
   );
 }
 
