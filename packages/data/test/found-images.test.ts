@@ -165,7 +165,11 @@ describe('images of a folder', () => {
     });
     expect((await read(folder)).omitted).toEqual({ 'a.png': 'git-lfs-pointer', 'b.png': 'git-lfs-pointer' });
     await write(folder, { 'metadata.jsonl': pointer });
-    await expect(openImageFolder(folder, options)).rejects.toThrow(/metadata\.jsonl cannot be read\. It is a Git LFS/);
+    const { samples, omitted } = await read(folder);
+    expect([samples, omitted['metadata.jsonl']]).toEqual([{ 'c.png': ['c'] }, 'unreadable-list']);
+    await expect(openImageFolder(folder, { ...options, onError: 'fail' })).rejects.toThrow(
+      /metadata\.jsonl cannot be read\. It is a Git LFS/,
+    );
   });
 
   test('without captions and captions without images are told', async () => {
@@ -212,6 +216,28 @@ describe('captions of other encodings', () => {
     });
     await expect(openImageFolder(folder, options)).rejects.toThrow(/metadata\.csv, line 2 is not valid UTF-8\./);
     expect((await read(folder, { encoding: 'latin1' })).samples).toEqual({ 'a.png': ['a café'] });
+  });
+
+  test.each([
+    ['metadata.csv', 'file_name,text\n', (name: string, text: string) => `${name},${text}\n`],
+    ['metadata.tsv', 'file_name\ttext\n', (name: string, text: string) => `${name}\t${text}\n`],
+    ['metadata.jsonl', '', (name: string, text: string) => `{"file_name": "${name}", "text": "${text}"}\n`],
+    ['other.csv', 'file_name,text\n', (name: string, text: string) => `${name},${text}\n`],
+  ])('in another encoding are left out, and the other lines of %s are not', async (name, header, line) => {
+    const lines = [line('a.png', 'a cat'), line('b.png', 'a caf\xe9'), line('\xe9.png', 'c'), line('d.png', 'd')];
+    const folder = await folderWith({
+      'a.png': png,
+      'b.png': png,
+      'd.png': png,
+      [name]: Buffer.from([header, ...lines].join(''), 'latin1'),
+    });
+    const first = header === '' ? 1 : 2;
+    const { samples, omitted } = await read(folder);
+    expect(samples).toEqual({ 'a.png': ['a cat'], 'd.png': ['d'] });
+    expect(omitted).toEqual({ 'b.png': 'bad-encoding', [`${name}, line ${first + 2}`]: 'bad-encoding' });
+    await expect(openImageFolder(folder, { ...options, onError: 'fail' })).rejects.toThrow(
+      `${name}, line ${first + 1} is not valid UTF-8. Save the text as UTF-8, or set its encoding`,
+    );
   });
 
   test.each(['\\u0000', '\\ufffd', '\\ud800'])('never have %s', async (character) => {
@@ -263,6 +289,43 @@ describe('lists of captions', () => {
     await expect(openImageFolder(folder, options)).rejects.toThrow(
       /metadata\.parquet is not a Parquet file, or damaged/,
     );
+  });
+
+  test.each(['../out.png', '/etc/out.png', 'C:\\\\out.png', 'a/../../out.png'])(
+    'may name %s, which is left out, because it is outside the folder',
+    async (name) => {
+      const line = (file: string, text: string) => `{"file_name": "${file}", "text": "${text}"}\n`;
+      const folder = await folderWith({
+        'set/a.png': png,
+        'out.png': png,
+        'set/metadata.jsonl': line('a.png', 'a') + line(name, 'b'),
+      });
+      const expected = { samples: { 'a.png': ['a'] }, omitted: { 'metadata.jsonl, line 2': 'outside' } };
+      expect(await read(join(folder, 'set'))).toMatchObject(expected);
+      await expect(openImageFolder(join(folder, 'set'), { ...options, onError: 'fail' })).rejects.toThrow(
+        /metadata\.jsonl, line 2 must be a path inside the folder, not/,
+      );
+    },
+  );
+
+  test('that cannot be read are left out, and the others are not', async () => {
+    const folder = await folderWith({
+      'train/a.png': png,
+      'train/metadata.csv': 'file_name,text\na.png,a\n',
+      'test/b.png': png,
+      'test/metadata.csv': 'id,class\n1,2\n',
+      'val/c.png': png,
+      'val/captions.json': '{"c.png": ',
+    });
+    expect(await read(folder)).toMatchObject({
+      samples: { 'train/a.png': ['a'] },
+      omitted: {
+        'test/metadata.csv': 'unreadable-list',
+        'val/captions.json': 'unreadable-list',
+        'test/b.png': 'no-caption',
+        'val/c.png': 'no-caption',
+      },
+    });
   });
 
   test('are read in every split, with names relative to the list', async () => {

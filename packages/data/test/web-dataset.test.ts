@@ -104,6 +104,30 @@ describe('openWebDataset', () => {
     },
   );
 
+  test('leaves out links and names that lead out of the folder, and reads the others', async () => {
+    const path = await tarWith([
+      ['../b.png', redPng],
+      ['../b.txt', 'b'],
+      ['a.png', redPng],
+      ['a.txt', 'a'],
+      ['c.png', '', { type: 'symlink', linkname: '/etc/passwd' }],
+      ['c.txt', 'c'],
+      ['d.png', '', { type: 'link', linkname: 'a.png' }],
+    ]);
+    const { length, report } = await openWebDataset(path, { ...options, onReport: () => undefined });
+    expect(length).toBe(1);
+    expect(Object.fromEntries(report.omissions.map(({ key, reason }) => [key, reason]))).toEqual({
+      'shard-0/../b.png': 'outside',
+      'shard-0/../b.txt': 'outside',
+      'shard-0/c.png': 'not-a-file',
+      'shard-0/c': 'no-image',
+      'shard-0/d.png': 'not-a-file',
+    });
+    await expect(openWebDataset(path, { ...options, onError: 'fail' })).rejects.toThrow(
+      /"c\.png", a link or device\. Repack it with plain files only, such as by tar --dereference/,
+    );
+  });
+
   test('refuses links', async () => {
     const path = await tarWith([['a.png', '', { type: 'symlink', linkname: '/etc/passwd' }]]);
     await expect(openWebDataset(path, options)).rejects.toThrow(/"a\.png", a link or device/);

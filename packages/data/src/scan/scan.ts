@@ -1,19 +1,8 @@
 import { availableParallelism } from 'node:os';
-import {
-  abortSignal,
-  boolean,
-  callback,
-  DalleMiniError,
-  type Fields,
-  oneOf,
-  optional,
-  type Progress,
-  string,
-} from '@dalle-mini/core';
-import { FileError } from '@dalle-mini/core/node';
+import { abortSignal, boolean, callback, type Fields, oneOf, optional, type Progress, string } from '@dalle-mini/core';
 import { hashOf } from '../content-hash.js';
 import { preprocessImage } from '../preprocess.js';
-import { type Listing, type Omission, type OmissionReason, SampleError, type SourceEntry } from '../sources/listing.js';
+import { type Listing, type Omission, problemOf, type SourceEntry } from '../sources/listing.js';
 import { readCaptions, readImage } from '../sources/open-listing.js';
 import { type ImageCheck, ImageChecks } from './image-checks.js';
 import type { DatasetReport } from './report.js';
@@ -72,8 +61,6 @@ export interface ScannedSample {
 
 /** Width and height in pixels to which a scan decodes an image. JPEGs are decoded faster at reduced size. */
 const scanSize = 16;
-/** Errors of the system that say nothing about a file. */
-const systemFaults: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EIO', 'EBUSY']);
 
 /**
  * Reads the captions and decodes the image of every sample, several at a time.
@@ -151,11 +138,4 @@ async function checkImage(entry: SourceEntry): Promise<ImageCheck> {
     const { message, reason } = problemOf(error, 'unreadable-image');
     return { image, problem: message, reason };
   }
-}
-
-/** Returns why a sample cannot be used. Throws errors that are not those of its files. */
-function problemOf(error: unknown, reason: OmissionReason): Pick<Omission, 'reason' | 'message'> {
-  if (!(error instanceof DalleMiniError) || (error instanceof FileError && systemFaults.has(error.systemCode)))
-    throw error;
-  return { reason: error instanceof SampleError ? error.reason : reason, message: error.message };
 }

@@ -20,6 +20,7 @@ import {
   type Listing,
   type Omission,
   type OmissionReason,
+  problemOf,
   SampleError,
   type SourceEntry,
 } from './listing.js';
@@ -65,11 +66,10 @@ export interface ImageFolderOptions extends OpenOptions, ListImageFolderOptions 
  * image. `variation` (0 by default, for example the epoch) changes the random crop and flip.
  *
  * Every image is decoded once when the folder is opened, so that a damaged one does not end a training run. `report`
- * lists what cannot be used: images without a caption, names without an image, formats that cannot be decoded, broken links,
- * captions in another encoding. The indices of images that cannot be decoded are in `skipped`, and `get` throws for them.
+ * lists what cannot be used: images without a caption, names without an image or outside the folder, formats that cannot be
+ * decoded, broken links, captions in another encoding, damaged lists. The indices of images that cannot be decoded are in `skipped`, and `get` throws for them.
  *
- * @throws DataError if no image can be used, if a list names a file outside the folder, or if a sample cannot be used and
- *   `onError` is `fail`.
+ * @throws DataError if no image can be used, or if a sample cannot be used and `onError` is `fail`.
  * @throws FileError if the folder is missing; the reason of `signal` if it aborts.
  *
  * @example
@@ -94,7 +94,13 @@ export async function openImageFolder(folder: string, options: ImageFolderOption
 export async function listImageFolder(folder: string, options: ListImageFolderOptions = {}): Promise<Listing> {
   const found = await walkFolder(folder, options);
   const listed = new ListedImages(folder, found);
-  for (const name of await listNames(folder, found, options)) await listed.read(name, options.encoding);
+  for (const name of await listNames(folder, found, options)) {
+    try {
+      await listed.read(name, options.encoding);
+    } catch (error) {
+      listed.refuse(name, error);
+    }
+  }
   const captioned = captionedImages(found, listed);
   const entries = [...listed.entries(), ...captioned.entries];
   const omissions = [...found.omissions, ...listed.omissions(), ...captioned.omissions];
@@ -147,7 +153,7 @@ async function listNames(
       // A table of something else is not an error.
       else if (!DataError.isInstance(error)) throw error;
     }
-    if (candidate.entries().length > 0) lists.push(name);
+    if (candidate.hasSamples) lists.push(name);
   }
   if (lists.length === 0 && unread) throw unread;
   if (lists.length > 1)
@@ -188,6 +194,11 @@ class ListedImages {
     return this.named.has(name);
   }
 
+  /** Whether lists have captions of images of the folder, also if they are damaged. */
+  get hasSamples(): boolean {
+    return this.captions.size + this.damaged.size > 0;
+  }
+
   entries(): SourceEntry[] {
     return [...this.captions].map(([key, captions]) => {
       return { key, image: this.found.files.get(key)!, captions, captionFiles: [] };
@@ -198,8 +209,14 @@ class ListedImages {
   async read(listName: string, encoding: string | undefined): Promise<void> {
     const file = this.found.files.get(listName)!;
     const folder = folderOf(listName);
+    const lines = await readList(file, encoding);
     this.folders.push(folder);
-    for (const line of await readList(file, encoding)) this.add(line, folder, file.path);
+    for (const line of lines) this.add(line, folder, file.path);
+  }
+
+  /** Leaves out a list. Throws errors that are not those of the list. */
+  refuse(listName: string, error: unknown): void {
+    this.problems.push({ key: listName, ...problemOf(error, 'unreadable-list') });
   }
 
   omissions(): Omission[] {
@@ -207,11 +224,20 @@ class ListedImages {
     return [...this.problems, ...bare.map(([key, message]): Omission => ({ key, reason: 'empty-caption', message }))];
   }
 
-  private add({ place, name: given, captions, problem }: ListLine, folder: string, path: string): void {
+  private add(line: ListLine, folder: string, path: string): void {
+    const { place, name: given, captions, problem, reason = 'bad-line' } = line;
     const omit = (key: string, reason: OmissionReason, message: string) => this.problems.push({ key, reason, message });
     const lineKey = place.replace(path, `${folder}${baseName(path.replaceAll(sep, '/'))}`);
-    if (problem !== undefined || given === undefined) return void omit(lineKey, 'bad-line', problem ?? place);
-    const name = this.resolve(given, folder, place);
+    if (given === undefined) return void omit(lineKey, reason, problem ?? place);
+    if (problem === undefined && this.leadsOut(given, folder)) {
+      const message = `A file name in ${place} must be a path inside the folder, not ${quote(given)}. List only files inside it.`;
+      return void omit(lineKey, 'outside', message);
+    }
+    const name = this.resolve(given, folder);
+    if (problem !== undefined) {
+      if (name !== undefined) this.leaveOut(name);
+      return void omit(name ?? lineKey, reason, problem);
+    }
     if (name === undefined) {
       const key = posix.join(folder, given.replaceAll('\\', '/')).normalize('NFC');
       // A broken link or a pipe, which is known already.
@@ -237,26 +263,39 @@ class ListedImages {
       this.captions.set(name, [...known, ...captions.filter((caption) => !known.includes(caption))]);
     } catch (error) {
       if (!(error instanceof SampleError)) throw error;
-      this.damaged.add(name);
-      this.captions.delete(name);
+      this.leaveOut(name);
       omit(name, error.reason, error.message);
     }
   }
 
+  private leaveOut(name: string): void {
+    this.named.add(name);
+    this.damaged.add(name);
+    this.captions.delete(name);
+  }
+
+  /** Checks whether a list names a file outside the root. */
+  private leadsOut(given: string, folder: string): boolean {
+    const [path] = this.pathsOf(given, folder) as [string];
+    return path.split('/').includes('..') || isAbsolute(path) || /^[a-z]:/i.test(path);
+  }
+
   /** Finds the file that a list names: below the folder of the list, or else below the root. */
-  private resolve(given: string, folder: string, place: string): string | undefined {
-    const slashed = given.replaceAll('\\', '/');
-    const inRoot = isAbsolute(given) ? relative(resolve(this.root), given).replaceAll(sep, '/') : undefined;
-    const candidates = inRoot === undefined ? [posix.join(folder, slashed), posix.normalize(slashed)] : [inRoot];
-    if (candidates[0]!.split('/').includes('..') || isAbsolute(candidates[0]!) || /^[a-z]:/i.test(candidates[0]!))
-      throw new DataError(
-        `A file name in ${place} must be a path inside the folder, not ${quote(given)}. List only files inside it.`,
-      );
-    const names = candidates.map((name) => name.normalize('NFC'));
-    const exact = names.find((name) => this.found.files.has(name));
+  private resolve(given: string, folder: string): string | undefined {
+    const exact = this.pathsOf(given, folder).find((name) => this.found.files.has(name));
     if (exact !== undefined) return exact;
-    const only = slashed.includes('/') ? undefined : this.byBaseName.get(slashed.normalize('NFC'));
+    const name = given.replaceAll('\\', '/');
+    const only = name.includes('/') ? undefined : this.byBaseName.get(name.normalize('NFC'));
     return only?.startsWith(folder) ? only : undefined;
+  }
+
+  /** The paths below the root that a list may mean with a name. */
+  private pathsOf(given: string, folder: string): string[] {
+    const slashed = given.replaceAll('\\', '/');
+    const paths = isAbsolute(given)
+      ? [relative(resolve(this.root), given).replaceAll(sep, '/')]
+      : [posix.join(folder, slashed), posix.normalize(slashed)];
+    return paths.map((path) => path.normalize('NFC'));
   }
 }
 

@@ -1,3 +1,5 @@
+import { DalleMiniError } from '@dalle-mini/core';
+import { FileError } from '@dalle-mini/core/node';
 import { DataError } from '../data-error.js';
 
 /** A file, or a member of an archive. */
@@ -12,6 +14,8 @@ export interface SourceFile {
   readonly size: number;
   /** Last modification of the file or the archive, in milliseconds since 1970. */
   readonly modified: number;
+  /** The same of the archive at `path`, which may be an unpacked copy: it must not change, because `offset` would be wrong. */
+  readonly archiveModified?: number | undefined;
 }
 
 /** A file with captions: text, or a JSON object with `captions`, `caption` or `text`. */
@@ -36,7 +40,9 @@ export type OmissionReason =
   | 'empty-caption'
   | 'no-image'
   | 'missing-file'
+  | 'outside'
   | 'not-listed'
+  | 'unreadable-list'
   | 'bad-line'
   | 'bad-encoding'
   | 'unreadable-caption'
@@ -56,7 +62,9 @@ export const omissionReasons: Readonly<Record<OmissionReason, string>> = {
   'empty-caption': 'empty caption',
   'no-image': 'caption without an image',
   'missing-file': 'listed file is missing',
+  outside: 'name that leads out of the folder',
   'not-listed': 'image that no list names',
+  'unreadable-list': 'list cannot be read',
   'bad-line': 'line of a list cannot be read',
   'bad-encoding': 'text is damaged or in another encoding',
   'unreadable-caption': 'caption cannot be read',
@@ -64,7 +72,7 @@ export const omissionReasons: Readonly<Record<OmissionReason, string>> = {
   'unreadable-image': 'image cannot be read',
   'git-lfs-pointer': 'Git LFS pointer',
   'broken-link': 'broken link',
-  'not-a-file': 'pipe or device',
+  'not-a-file': 'link, pipe or device',
   'too-large': 'file is too large',
   ambiguous: 'several images or texts',
   'damaged-archive': 'archive cannot be read',
@@ -112,6 +120,20 @@ export class SampleError extends DataError {
   ) {
     super(message, options);
   }
+}
+
+/** Errors of the system that say nothing about a file. */
+const systemFaults: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EIO', 'EBUSY']);
+
+/**
+ * Returns why files cannot be used. Throws errors that are not those of the files.
+ *
+ * @param reason The reason, unless the error has one.
+ */
+export function problemOf(error: unknown, reason: OmissionReason): Pick<Omission, 'reason' | 'message'> {
+  if (!(error instanceof DalleMiniError) || (error instanceof FileError && systemFaults.has(error.systemCode)))
+    throw error;
+  return { reason: error instanceof SampleError ? error.reason : reason, message: error.message };
 }
 
 /**

@@ -1,4 +1,4 @@
-import { decodeText, describeValue, parseJsonObject } from '@dalle-mini/core';
+import { decodeText, describeValue, EncodingError, parseJsonObject } from '@dalle-mini/core';
 import { readBytes } from '@dalle-mini/core/node';
 import { CsvError, parse as parseCsv } from 'csv-parse/sync';
 import { parquetMetadataAsync, parquetReadObjects, parquetSchema } from 'hyparquet';
@@ -6,7 +6,7 @@ import { compressors } from 'hyparquet-compressors';
 import { DataError } from '../data-error.js';
 import { isLfsPointer, lfsAction } from '../image-formats.js';
 import { captionColumnsOf, captionsFromRecord, captionsFromValue, columnNames, imageColumn } from './captions.js';
-import type { SourceFile } from './listing.js';
+import type { OmissionReason, SourceFile } from './listing.js';
 
 /** A line of a list: the name of an image and its captions. */
 export interface ListLine {
@@ -18,16 +18,16 @@ export interface ListLine {
   readonly captions?: readonly string[] | undefined;
   /** Why the line cannot be read. */
   readonly problem?: string | undefined;
+  /** Default `bad-line`. */
+  readonly reason?: OmissionReason | undefined;
 }
 
-type Reader = (path: string, bytes: Uint8Array, encoding: string | undefined) => ListLine[] | Promise<ListLine[]>;
-
-const readers: Readonly<Record<string, Reader>> = {
+/** Readers of lists that are text. */
+const readers: Readonly<Record<string, (path: string, text: string) => ListLine[]>> = {
   '.jsonl': readJsonLines,
   '.csv': readTable,
   '.tsv': readTable,
   '.txt': readTable,
-  '.parquet': readParquet,
   '.json': readJson,
 };
 
@@ -36,31 +36,55 @@ const readers: Readonly<Record<string, Reader>> = {
  * table), `.parquet` or `.json`.
  *
  * @param encoding Of a text that is neither UTF-8 nor UTF-16.
- * @throws DataError if it has no columns of file names and captions, or is damaged; EncodingError for another encoding;
- *   ConfigError if a `.json` file is not JSON.
+ * @returns Its lines. Those that are in another encoding have a `problem`.
+ * @throws DataError if it has no columns of file names and captions, or is damaged; EncodingError if all of it is in another
+ *   encoding; ConfigError if a `.json` file is not JSON.
  */
 export async function readList({ path }: SourceFile, encoding?: string): Promise<ListLine[]> {
   const ending = /\.[^.]*$/.exec(path)![0].toLowerCase();
   const bytes = await readBytes(path);
   if (isLfsPointer(bytes)) throw new DataError(`${path} cannot be read. ${lfsAction}`);
-  return readers[ending]!(path, bytes, encoding);
+  if (ending === '.parquet') return readParquet(path, bytes);
+  const read = (text: string) => readers[ending]!(path, text);
+  let text: string;
+  try {
+    text = decodeText(bytes, path, encoding);
+  } catch (error) {
+    if (!EncodingError.isInstance(error)) throw error;
+    return readDamaged(bytes, read, error);
+  }
+  return read(text);
+}
+
+/** Reads the lines of a list that are in UTF-8, of one that is not as a whole. */
+function readDamaged(bytes: Uint8Array, read: (text: string) => ListLine[], error: EncodingError): ListLine[] {
+  let lines: ListLine[];
+  try {
+    // Without `fatal`, other bytes become replacement characters.
+    lines = read(new TextDecoder().decode(bytes));
+  } catch {
+    throw error;
+  }
+  const problem = error.message.slice(`${error.source}, line ${error.line}`.length);
+  const isDamaged = ({ name = '', captions = [] }: ListLine) => /[\0\ufffd]/.test([name, ...captions].join());
+  return lines.map((line) =>
+    isDamaged(line) ? { ...line, problem: `${line.place}${problem}`, reason: 'bad-encoding' } : line,
+  );
 }
 
 const lineAction = 'Write a line such as {"file_name": "cat.jpg", "text": "a cat"}.';
 
-function readJsonLines(path: string, bytes: Uint8Array, encoding: string | undefined): ListLine[] {
+function readJsonLines(path: string, text: string): ListLine[] {
   const lines: ListLine[] = [];
-  decodeText(bytes, path, encoding)
-    .split('\n')
-    .forEach((line, index) => {
-      if (line.trim() === '') return;
-      const place = `${path}, line ${index + 1}`;
-      try {
-        lines.push(fromRecord(parseJsonObject(line, place, lineAction), place, lineAction));
-      } catch (error) {
-        lines.push({ place, problem: (error as Error).message });
-      }
-    });
+  text.split('\n').forEach((line, index) => {
+    if (line.trim() === '') return;
+    const place = `${path}, line ${index + 1}`;
+    try {
+      lines.push(fromRecord(parseJsonObject(line, place, lineAction), place, lineAction));
+    } catch (error) {
+      lines.push({ place, problem: (error as Error).message });
+    }
+  });
   return lines;
 }
 
@@ -80,8 +104,7 @@ function fromRecord(record: Record<string, unknown>, place: string, action: stri
 
 const delimiters = [',', '\t', ';', '|'];
 
-function readTable(path: string, bytes: Uint8Array, encoding: string | undefined): ListLine[] {
-  const text = decodeText(bytes, path, encoding);
+function readTable(path: string, text: string): ListLine[] {
   const header = text.trimStart().split(/[\r\n]/, 1)[0]!;
   const counts = delimiters.map((delimiter) => header.split(delimiter).length);
   const delimiter = delimiters[counts.indexOf(Math.max(...counts))]!;
@@ -163,8 +186,7 @@ async function readParquet(path: string, bytes: Uint8Array): Promise<ListLine[]>
 const jsonAction = 'Write an object such as {"cat.jpg": "a cat"}.';
 
 /** Reads an object from file name to captions, an array of records, or the captions of COCO. */
-function readJson(path: string, bytes: Uint8Array, encoding: string | undefined): ListLine[] {
-  const text = decodeText(bytes, path, encoding);
+function readJson(path: string, text: string): ListLine[] {
   if (text.trimStart().startsWith('[') && /^\s*\[\s*\{/.test(text)) {
     const { records } = parseJsonObject(`{"records":${text}}`, path, jsonAction) as { records: unknown[] };
     return records.map((record, index) => fromItem(record, `${path}, item ${index + 1}`));

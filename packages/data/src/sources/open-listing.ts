@@ -94,12 +94,20 @@ function refusePointer(bytes: Uint8Array, { name }: SourceFile): Uint8Array {
   return bytes;
 }
 
-/** Reads the bytes of a file, or of a member of an archive. */
-export async function readSourceFile({ path, offset, size }: SourceFile): Promise<Uint8Array> {
+/**
+ * Reads the bytes of a file, or of a member of an archive.
+ *
+ * @throws DataError if the archive has changed since it was listed; FileError if it cannot be read.
+ */
+export async function readSourceFile({ path, offset, size, archiveModified }: SourceFile): Promise<Uint8Array> {
   if (offset === undefined) return readBytes(path);
   const file = await openFile(path);
   try {
-    return await withFileErrors('read', path, () => readExactly(file, path, offset, size));
+    return await withFileErrors('read', path, async () => {
+      if ((await file.stat()).mtimeMs !== archiveModified)
+        throw new DataError(`${path} has changed since the dataset was opened. Open the dataset again.`);
+      return readExactly(file, path, offset, size);
+    });
   } finally {
     await file.close();
   }

@@ -1,8 +1,22 @@
 import type { FileHandle } from 'node:fs/promises';
+import { quote } from '@dalle-mini/core';
 import { openFile, withFileErrors } from '@dalle-mini/core/node';
 import { DataError } from '../data-error.js';
 import { isLfsPointer, lfsAction } from '../image-formats.js';
 import { isIgnored } from './ignored-names.js';
+
+/** The members of an archive. */
+export interface TarIndex {
+  readonly members: readonly TarMember[];
+  /** Members that are no plain files, or whose names lead out of the folder. */
+  readonly refused: readonly RefusedMember[];
+}
+
+/** A member that is never read. */
+export interface RefusedMember extends Pick<TarMember, 'name' | 'part'> {
+  readonly reason: 'not-a-file' | 'outside';
+  readonly message: string;
+}
 
 /** A plain file inside a tar archive: its bytes are `[offset, offset + size)` of the archive. */
 export interface TarMember {
@@ -33,12 +47,12 @@ interface ExtendedHeader {
 const extendedHeaderLimit = 64 * 1024;
 
 /**
- * Lists the plain files of a tar archive (POSIX ustar and pax, GNU). It reads only the headers.
+ * Lists the plain files of a tar archive (POSIX ustar and pax, GNU). It reads only the headers. Links, devices, sparse files
+ * and names that lead out of its folder are refused one by one.
  *
- * @throws DataError if the archive is damaged, truncated or compressed, or has links, devices, or names that lead out
- *   of its folder.
+ * @throws DataError if the archive is damaged, truncated or compressed.
  */
-export async function indexTar(path: string, signal?: AbortSignal): Promise<TarMember[]> {
+export async function indexTar(path: string, signal?: AbortSignal): Promise<TarIndex> {
   const file = await openFile(path);
   try {
     return await withFileErrors('read', path, () => readHeaders(file, path, signal));
@@ -66,7 +80,7 @@ function truncatedError(path: string, detail: string): Error {
   return new DataError(`${path} is truncated: it ${detail}. Download or copy it again.`);
 }
 
-async function readHeaders(file: FileHandle, path: string, signal: AbortSignal | undefined): Promise<TarMember[]> {
+async function readHeaders(file: FileHandle, path: string, signal: AbortSignal | undefined): Promise<TarIndex> {
   const { size: archiveSize } = await file.stat();
   const start = await readExactly(file, path, 0, Math.min(1023, archiveSize));
   const other = otherFiles.find(({ bytes }) => bytes.every((byte, index) => start[index] === byte));
@@ -76,6 +90,7 @@ async function readHeaders(file: FileHandle, path: string, signal: AbortSignal |
     );
   if (isLfsPointer(start)) throw new DataError(`${path} cannot be read. ${lfsAction}`);
   const members: TarMember[] = [];
+  const refused: RefusedMember[] = [];
   /** Fields of extended headers for the next member. */
   let next: ExtendedHeader = {};
   let position = 0;
@@ -84,7 +99,7 @@ async function readHeaders(file: FileHandle, path: string, signal: AbortSignal |
   let ended = false;
   for (; ; signal?.throwIfAborted()) {
     if (position + blockSize > archiveSize) {
-      if (ended) return members;
+      if (ended) return { members, refused };
       throw truncatedError(path, `lacks the end mark after ${members.length} files`);
     }
     const header = await readExactly(file, path, position, blockSize);
@@ -93,7 +108,7 @@ async function readHeaders(file: FileHandle, path: string, signal: AbortSignal |
       position += blockSize;
       continue;
     }
-    if (ended && members.length > 0) part++;
+    if (ended && members.length + refused.length > 0) part++;
     ended = false;
     checkHeader(header, path, position);
     const type = String.fromCharCode(header[156]!);
@@ -125,19 +140,38 @@ async function readHeaders(file: FileHandle, path: string, signal: AbortSignal |
     next = {};
     // Datasets need neither directories nor global headers nor labels.
     if ('5gV'.includes(type)) continue;
-    if (sparse)
-      throw new DataError(`${path} has ${JSON.stringify(name)}, a sparse file. Repack it with tar, without --sparse.`);
-    if (type !== '0' && type !== '\0' && type !== '7') {
-      throw new DataError(`${path} has ${JSON.stringify(name)}, a link or device. Repack it with plain files only.`);
+    const simple = name.replace(/^(\.\/)+/, '').normalize('NFC');
+    if (isHarmless(name) && simple.split('/').some(isIgnored)) continue;
+    const refusal = refusalOf(name, type, sparse);
+    if (refusal === undefined) members.push({ name: simple, offset, size, part });
+    else {
+      const { reason, what, action } = refusal;
+      refused.push({
+        name: simple,
+        part,
+        reason,
+        message: `${path} has ${quote(name)}, ${what}. Repack it ${action}.`,
+      });
     }
-    if (!isHarmless(name)) {
-      throw new DataError(
-        `${path} has ${JSON.stringify(name)}, a name that leads out of its folder. Repack it without this file.`,
-      );
-    }
-    const simple = name.replace(/^(\.\/)+/, '');
-    if (!simple.split('/').some(isIgnored)) members.push({ name: simple.normalize('NFC'), offset, size, part });
   }
+}
+
+/** Returns why a member is never read, or undefined for plain files. */
+function refusalOf(
+  name: string,
+  type: string,
+  isSparse: boolean,
+): { readonly reason: RefusedMember['reason']; readonly what: string; readonly action: string } | undefined {
+  if (isSparse) return { reason: 'not-a-file', what: 'a sparse file', action: 'with tar, without --sparse' };
+  if (!'0\x007'.includes(type)) {
+    return {
+      reason: 'not-a-file',
+      what: 'a link or device',
+      action: 'with plain files only, such as by tar --dereference --hard-dereference',
+    };
+  }
+  if (isHarmless(name)) return undefined;
+  return { reason: 'outside', what: 'a name that leads out of its folder', action: 'without this file' };
 }
 
 function isHarmless(name: string): boolean {

@@ -87,8 +87,8 @@ export interface WebDatasetOptions extends OpenOptions, Omit<ListWebDatasetOptio
  * Every image is decoded once when the shards are opened, as by `openImageFolder`.
  *
  * @throws DataError if there are no archives, if no sample can be used, or if an archive or a sample cannot be used and
- *   `onError` is `fail`. An archive that is truncated or damaged, or has links or names that lead out of its folder, is left
- *   out as a whole.
+ *   `onError` is `fail`. An archive that is truncated or damaged is left out as a whole; links and names that lead out of its
+ *   folder are left out one by one.
  * @throws FileError if an archive is missing; the reason of `signal` if it aborts.
  *
  * @example
@@ -160,16 +160,20 @@ async function readShard(
   try {
     const { mtimeMs } = await withFileErrors('read', path, () => stat(path));
     const archive = (await isGzip(path)) ? await unpackArchive(path, resolve(cacheFolder), signal) : path;
-    const members = await indexTar(archive, signal);
+    const archiveModified = archive === path ? mtimeMs : (await stat(archive)).mtimeMs;
+    const { members, refused } = await indexTar(archive, signal);
+    const nameOf = (part: number) => (part === 0 ? name : `${name}#${part + 1}`);
     for (let part = 0; part <= (members.at(-1)?.part ?? 0); part++) {
       const own = members.filter((member) => member.part === part);
       const grouped = groupMembers(path, own, { image, caption });
-      const partName = part === 0 ? name : `${name}#${part + 1}`;
-      samples.push(new ShardSamples({ path, archive, modified: mtimeMs, name: partName }, grouped.groups));
+      const place = { path, archive, modified: mtimeMs, archiveModified, name: nameOf(part) };
+      samples.push(new ShardSamples(place, grouped.groups));
       for (const { stem, ...omission } of grouped.omissions)
-        omissions.push({ key: `${partName}/${stem}`, ...omission });
+        omissions.push({ key: `${nameOf(part)}/${stem}`, ...omission });
       addCounts(choices, grouped.choices);
     }
+    for (const { name: member, part, ...omission } of refused)
+      omissions.push({ key: `${nameOf(part)}/${member}`, ...omission });
     return { samples, omissions, choices };
   } catch (error) {
     if (!DataError.isInstance(error)) throw error;
@@ -213,6 +217,7 @@ interface ShardPlace {
   readonly path: string;
   readonly archive: string;
   readonly modified: number;
+  readonly archiveModified: number;
   /** What keys begin with. */
   readonly name: string;
 }
@@ -249,10 +254,17 @@ class ShardSamples {
   get(index: number): SourceEntry {
     const line = this.names.slice(this.nameStarts[index], this.nameStarts[index + 1]);
     const [stem, ...endings] = line.split('\n') as [string, string, string, string];
-    const { path, archive, modified, name } = this.place;
+    const { path, archive, modified, archiveModified, name } = this.place;
     const member = (number: 0 | 1 | 2): SourceFile => {
       const [offset, size] = this.extents.subarray(index * 6 + number * 2);
-      return { name: `${stem}${endings[number]} in ${path}`, path: archive, offset, size: size!, modified };
+      return {
+        name: `${stem}${endings[number]} in ${path}`,
+        path: archive,
+        offset,
+        size: size!,
+        modified,
+        archiveModified,
+      };
     };
     const captionFiles: CaptionFile[] = [];
     if (endings[1] !== '') captionFiles.push({ ...member(1), format: 'text' });

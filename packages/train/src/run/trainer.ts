@@ -79,7 +79,7 @@ export interface TrainerOptions extends Omit<RunOptions, 'order' | 'evaluationSi
  *
  * @throws GraphError if `start` does not match the model; ResumeError if the checkpoint is damaged or of other
  *   settings or data; DivergenceError if a metric is not finite; FileError if a file cannot be written; the signal's reason if
- *   it aborts, after saving a checkpoint.
+ *   it aborts, and the error of a sample that cannot be read, after saving a checkpoint.
  */
 export async function runTraining(options: TrainerOptions): Promise<Map<string, TensorData>> {
   const { folder, runtime, steps, seed, signal, start, score, result = 'best', earlyStopping } = options;
@@ -142,7 +142,13 @@ export async function runTraining(options: TrainerOptions): Promise<Map<string, 
         signal.throwIfAborted();
       }
       const started = performance.now();
-      const inputs = { ...toInputs(state.tensors, training), ...(await batches) };
+      const before = state;
+      const loaded = await batches.catch(async (error: unknown) => {
+        // A file that is gone ends the run, but not its steps.
+        await save(before);
+        throw error;
+      });
+      const inputs = { ...toInputs(state.tensors, training), ...loaded };
       const running = executable.run(inputs, { transfer: true });
       const step: number = state.step + stepsPerRun;
       // The next batches are loaded while this run computes.
