@@ -1,4 +1,4 @@
-import { readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { appendFile, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { createRandom } from '@dalle-mini/core';
@@ -15,6 +15,7 @@ import sharp from 'sharp';
 import { pack } from 'tar-stream';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { DataError } from '../src/data-error.js';
+import { ImageChecks } from '../src/scan/image-checks.js';
 
 const imageSize = 8;
 
@@ -229,6 +230,28 @@ describe('the results of a scan', () => {
     const [name] = await readdir(scanFolder);
     const lines = (await readFile(join(scanFolder, name!), 'utf8')).trim().split('\n');
     expect(lines.length).toBeGreaterThanOrEqual(6);
+  });
+
+  test('are written in parts, so that those of a killed process are kept', async () => {
+    const scanFolder = await temporaryFolder();
+    const now = vi.spyOn(Date, 'now').mockReturnValue(0);
+    const file = (index: number) => ({ name: `${index}.png`, path: `${index}.png`, size: 1, modified: 2 });
+    const killed = await ImageChecks.open('pictures', scanFolder);
+    for (let index = 0; index < 10; index++) {
+      now.mockReturnValue(700 * index);
+      await killed.add(file(index), { image: `hash ${index}` });
+    }
+    // A last line that is cut off, and what another process appends after it.
+    const [name] = await readdir(scanFolder);
+    await appendFile(join(scanFolder, name!), '{"name":"9.pn');
+    const next = await ImageChecks.open('pictures', scanFolder);
+    const known = () => Array.from({ length: 11 }, (_, index) => next.find(file(index))?.image);
+    expect(known().filter((image) => image !== undefined)).toEqual(Array.from({ length: 10 }, (_, i) => `hash ${i}`));
+    now.mockReturnValue(10_000);
+    await next.add(file(10), { image: 'hash 10' });
+    now.mockRestore();
+    const last = await ImageChecks.open('pictures', scanFolder);
+    expect(last.find(file(10))?.image).toBe('hash 10');
   });
 
   test('are ignored if they are damaged, or are those of another folder', async () => {

@@ -1,7 +1,13 @@
 import { createHash } from 'node:crypto';
-import { homedir } from 'node:os';
+import { appendFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { makeFolder, readTextIfPresent, writeFileAtomically } from '@dalle-mini/core/node';
+import {
+  makeFolder,
+  readTextIfPresent,
+  userCacheFolder,
+  withFileErrors,
+  writeFileAtomically,
+} from '@dalle-mini/core/node';
 import sharp from 'sharp';
 import type { OmissionReason, SourceFile } from '../sources/listing.js';
 
@@ -25,10 +31,15 @@ interface CachedCheck extends ImageCheck {
 /** Number of checked images from which the default cache is written. Fewer are checked again in a moment. */
 const worthKeeping = 100;
 const linesPerWrite = 1000;
+/** Milliseconds after which new checks are appended to the file, so that a killed process loses only those of this time. */
+const appendEvery = 2000;
 
 /** Checks of image files, which a file keeps for the next opening of the dataset. */
 export class ImageChecks {
   private fresh = 0;
+  /** New checks that are not in the file. */
+  private unsaved: CachedCheck[] = [];
+  private appended = Date.now();
 
   private constructor(
     private readonly folder: string,
@@ -43,7 +54,7 @@ export class ImageChecks {
    * @param given The folder of the cache. Default: one in the user's folder for the caches of programs.
    */
   static async open(source: string, given?: string): Promise<ImageChecks> {
-    const folder = given ?? defaultFolder();
+    const folder = given ?? userCacheFolder('scans');
     // Another version of sharp may decode other files.
     const name = createHash('sha256').update(JSON.stringify([resolve(source), sharp.versions.sharp]));
     const path = join(folder, `scan-${name.digest('hex').slice(0, 16)}.jsonl`);
@@ -62,37 +73,58 @@ export class ImageChecks {
     return known?.size === size && known.modified === modified && known.offset === offset ? known : undefined;
   }
 
-  add({ name, size, modified, offset }: SourceFile, { image, problem, reason }: ImageCheck): void {
+  /**
+   * Adds the check of a file. From time to time, new checks are appended to the cache.
+   *
+   * @throws FileError if a folder that the user named cannot be written.
+   */
+  async add({ name, size, modified, offset }: SourceFile, { image, problem, reason }: ImageCheck): Promise<void> {
     this.fresh++;
-    this.checks.set(name, { name, size, modified, offset, image, problem, reason });
+    const check = { name, size, modified, offset, image, problem, reason };
+    this.checks.set(name, check);
+    this.unsaved.push(check);
+    if (this.isWorthKeeping && Date.now() - this.appended >= appendEvery) await this.append();
   }
 
   /**
-   * Writes the checks for the next opening.
+   * Writes all checks for the next opening.
    *
    * @throws FileError if a folder that the user named cannot be written.
    */
   async save(): Promise<void> {
-    if (this.fresh === 0 || (this.isDefault && this.fresh < worthKeeping)) return;
+    if (this.isWorthKeeping) await this.write(() => writeFileAtomically(this.path, this.parts()));
+  }
+
+  private get isWorthKeeping(): boolean {
+    return this.fresh >= (this.isDefault ? worthKeeping : 1);
+  }
+
+  private async append(): Promise<void> {
+    const lines = linesOf(this.unsaved);
+    this.unsaved = [];
+    this.appended = Date.now();
+    // The last line of a killed process may have no end.
+    await this.write(() => withFileErrors('write', this.path, () => appendFile(this.path, `\n${lines}`)));
+  }
+
+  private async write(write: () => Promise<void>): Promise<void> {
     try {
       await makeFolder(this.folder);
-      await writeFileAtomically(this.path, this.lines());
+      await write();
     } catch (error) {
       if (!this.isDefault) throw error;
     }
   }
 
-  private *lines(): Generator<Uint8Array> {
-    const encoder = new TextEncoder();
-    let lines: string[] = [];
-    for (const check of this.checks.values()) {
-      lines.push(`${JSON.stringify(check)}\n`);
-      if (lines.length < linesPerWrite) continue;
-      yield encoder.encode(lines.join(''));
-      lines = [];
-    }
-    yield encoder.encode(lines.join(''));
+  private *parts(): Generator<Uint8Array> {
+    const checks = [...this.checks.values()];
+    for (let start = 0; start < checks.length; start += linesPerWrite)
+      yield new TextEncoder().encode(linesOf(checks.slice(start, start + linesPerWrite)));
   }
+}
+
+function linesOf(checks: readonly CachedCheck[]): string {
+  return checks.map((check) => `${JSON.stringify(check)}\n`).join('');
 }
 
 function parseLine(line: string): CachedCheck | undefined {
@@ -102,16 +134,4 @@ function parseLine(line: string): CachedCheck | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** The folder for caches of the user, as the system has it. */
-function defaultFolder(): string {
-  const { XDG_CACHE_HOME, LOCALAPPDATA } = process.env;
-  const ofSystem =
-    process.platform === 'win32'
-      ? LOCALAPPDATA || join(homedir(), 'AppData', 'Local')
-      : process.platform === 'darwin'
-        ? join(homedir(), 'Library', 'Caches')
-        : join(homedir(), '.cache');
-  return join(XDG_CACHE_HOME || ofSystem, 'dalle-mini', 'scans');
 }

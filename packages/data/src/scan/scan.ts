@@ -31,7 +31,10 @@ export interface ScanOptions {
    * warning of the process.
    */
   readonly onReport?: ((report: DatasetReport) => unknown) | undefined;
-  /** Stops the scan: the promise rejects with the signal's reason. What was scanned is kept for the next opening. */
+  /**
+   * Stops the scan: the promise rejects with the signal's reason. What was scanned is kept for the next opening, also if the
+   * process is killed, except the last seconds.
+   */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -120,7 +123,7 @@ async function scanSample(
   if (!check) {
     check = await checkImage(entry);
     // Permissions may change, and the file looks the same.
-    if (check.image !== '') checks.add(entry.image, check);
+    if (check.image !== '') await checks.add(entry.image, check);
   }
   const { image, problem, reason = 'unreadable-image' } = check;
   if (problem === undefined) return { image, captions };

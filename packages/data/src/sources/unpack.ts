@@ -1,16 +1,10 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readdir, rm, stat } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createGunzip } from 'node:zlib';
 import { exists, makeFolder, openFile, withFileErrors, writeFileAtomically } from '@dalle-mini/core/node';
 import { DataError } from '../data-error.js';
-
-/** The folder for unpacked archives: in `XDG_CACHE_HOME`, or in `~/.cache`. */
-export function defaultCacheFolder(): string {
-  return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'dalle-mini', 'archives');
-}
 
 /** Checks whether a file is compressed with gzip, whatever its name. */
 export async function isGzip(path: string): Promise<boolean> {

@@ -11,7 +11,7 @@ import {
   readOptions,
   string,
 } from '@dalle-mini/core';
-import { withFileErrors } from '@dalle-mini/core/node';
+import { userCacheFolder, withFileErrors } from '@dalle-mini/core/node';
 import { DataError } from '../data-error.js';
 import type { ScanProgress } from '../scan/scan.js';
 import { encodingField } from './encoding.js';
@@ -20,7 +20,7 @@ import type { CaptionFile, Listing, Omission, SourceEntries, SourceEntry, Source
 import { type FileDataset, type OpenOptions, openDataset, openFields } from './open-dataset.js';
 import { findShards, type Shard } from './shard-paths.js';
 import { indexTar } from './tar-index.js';
-import { defaultCacheFolder, isGzip, unpackArchive } from './unpack.js';
+import { isGzip, unpackArchive } from './unpack.js';
 
 export interface ListWebDatasetOptions {
   /**
@@ -39,7 +39,7 @@ export interface ListWebDatasetOptions {
   readonly exclude?: readonly string[] | undefined;
   /**
    * The folder into which `.tar.gz` archives are unpacked, once. It needs as much space as the unpacked archives. Default:
-   * `dalle-mini/archives` in `XDG_CACHE_HOME` or `~/.cache`.
+   * `dalle-mini/archives` in the user's folder for caches: `XDG_CACHE_HOME`, or that of the system, such as `~/.cache`.
    */
   readonly cacheFolder?: string | undefined;
   /** Called after each archive. */
@@ -151,7 +151,7 @@ interface ReadShard {
 
 async function readShard(
   { path, name }: Shard,
-  { image, caption, cacheFolder = defaultCacheFolder(), signal }: ListWebDatasetOptions,
+  { image, caption, cacheFolder = userCacheFolder('archives'), signal }: ListWebDatasetOptions,
 ): Promise<ReadShard> {
   signal?.throwIfAborted();
   const samples: ShardSamples[] = [];

@@ -1,5 +1,5 @@
+import { environmentVariable } from '@dalle-mini/core/node';
 import { HubError } from './error.js';
-import { variable } from './settings.js';
 
 /** A proxy of the environment. */
 export interface HttpProxy {
@@ -32,14 +32,14 @@ export function proxySettings(): ProxySettings {
   return {
     'http:': http,
     'https:': proxyOf('https_proxy', 'HTTPS_PROXY') ?? http,
-    noProxy: variable('no_proxy', 'NO_PROXY') ?? '',
+    noProxy: environmentVariable('no_proxy', 'NO_PROXY') ?? '',
   };
 }
 
 function proxyOf(...names: readonly string[]): HttpProxy | undefined {
-  const name = names.find((candidate) => variable(candidate) !== undefined);
+  const name = names.find((candidate) => environmentVariable(candidate) !== undefined);
   if (name === undefined) return undefined;
-  const value = variable(name)!.trim();
+  const value = environmentVariable(name)!.trim();
   // Without a protocol, as in proxy.example:3128, it is HTTP in all programs that read these variables.
   const address = /^[a-z][a-z\d+.-]*:\/\//i.test(value) ? value : `http://${value}`;
   const url = URL.canParse(address) ? new URL(address) : undefined;

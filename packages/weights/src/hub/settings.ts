@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { quote } from '@dalle-mini/core';
+import { environmentVariable, expandHome } from '@dalle-mini/core/node';
 import { HubError } from './error.js';
 
 // The variables and their defaults are those of huggingface_hub in Python.
@@ -11,25 +11,15 @@ const defaultEndpoint = 'https://huggingface.co';
 /** Seconds without a byte. */
 const defaultTimeout = 10;
 
-/** Returns the first of some environment variables that is set and not empty. */
-export function variable(...names: readonly string[]): string | undefined {
-  return names.map((name) => process.env[name]).find((value) => value !== undefined && value !== '');
-}
-
-/** Replaces `~` at the beginning of a path with the user's folder. */
-function expanded(path: string): string {
-  return path.replace(/^~(?=[/\\]|$)/, homedir());
-}
-
 function hubHome(): string {
-  const home = variable('HF_HOME');
-  return expanded(home ?? join(variable('XDG_CACHE_HOME') ?? '~/.cache', 'huggingface'));
+  const home = environmentVariable('HF_HOME');
+  return expandHome(home ?? join(environmentVariable('XDG_CACHE_HOME') ?? '~/.cache', 'huggingface'));
 }
 
 /** Returns the folder of the cache. */
 export function cacheFolder(): string {
-  const folder = variable('HF_HUB_CACHE', 'HUGGINGFACE_HUB_CACHE');
-  return folder === undefined ? join(hubHome(), 'hub') : expanded(folder);
+  const folder = environmentVariable('HF_HUB_CACHE', 'HUGGINGFACE_HUB_CACHE');
+  return folder === undefined ? join(hubHome(), 'hub') : expandHome(folder);
 }
 
 /** Checks whether a value is the address of a website. */
@@ -42,7 +32,7 @@ export function isWebAddress(value: unknown): boolean {
  *
  * @throws HubError if `HF_ENDPOINT` is not a web address.
  */
-export function hubEndpoint(endpoint = variable('HF_ENDPOINT') ?? defaultEndpoint): string {
+export function hubEndpoint(endpoint = environmentVariable('HF_ENDPOINT') ?? defaultEndpoint): string {
   if (!isWebAddress(endpoint)) {
     throw new HubError(
       `HF_ENDPOINT must be a web address such as ${defaultEndpoint}, not ${quote(endpoint)}. Correct it.`,
@@ -53,12 +43,12 @@ export function hubEndpoint(endpoint = variable('HF_ENDPOINT') ?? defaultEndpoin
 
 /** Returns whether the environment forbids the network. */
 export function isOffline(): boolean {
-  return /^(1|on|yes|true)$/i.test(variable('HF_HUB_OFFLINE', 'TRANSFORMERS_OFFLINE') ?? '');
+  return /^(1|on|yes|true)$/i.test(environmentVariable('HF_HUB_OFFLINE', 'TRANSFORMERS_OFFLINE') ?? '');
 }
 
 /** Returns the milliseconds without a byte after which a connection is closed. */
 export function hubTimeout(): number {
-  const seconds = Number(variable('HF_HUB_DOWNLOAD_TIMEOUT'));
+  const seconds = Number(environmentVariable('HF_HUB_DOWNLOAD_TIMEOUT'));
   return 1000 * (seconds > 0 ? seconds : defaultTimeout);
 }
 
@@ -68,7 +58,7 @@ export function hubTimeout(): number {
  * @throws HubError if the token cannot be sent.
  */
 export async function hubToken(given: string | undefined): Promise<string | undefined> {
-  const token = (given ?? variable('HF_TOKEN', 'HUGGING_FACE_HUB_TOKEN') ?? (await tokenFile())).trim();
+  const token = (given ?? environmentVariable('HF_TOKEN', 'HUGGING_FACE_HUB_TOKEN') ?? (await tokenFile())).trim();
   if (/[^\x21-\x7e]/.test(token)) {
     throw new HubError(
       'The access token must have letters, digits and punctuation only. Set HF_TOKEN to one that begins with hf_.',
@@ -79,6 +69,6 @@ export async function hubToken(given: string | undefined): Promise<string | unde
 
 /** Reads the token that `hf auth login` stored. */
 async function tokenFile(): Promise<string> {
-  const path = variable('HF_TOKEN_PATH');
-  return readFile(path === undefined ? join(hubHome(), 'token') : expanded(path), 'utf8').catch(() => '');
+  const path = environmentVariable('HF_TOKEN_PATH');
+  return readFile(path === undefined ? join(hubHome(), 'token') : expandHome(path), 'utf8').catch(() => '');
 }

@@ -1,9 +1,9 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { exists, isFolder } from '@dalle-mini/core/node';
+import { environmentVariable, exists, expandHome, isFolder } from '@dalle-mini/core/node';
 import { type CatalogEntry, catalog, type Device, type PluginName } from './catalog.js';
-import { expanded, installedFolder, pluginsFolder, variable } from './folders.js';
+import { installedFolder, pluginsFolder } from './folders.js';
 
 /** A plugin of XLA on this computer: a library with the PJRT C API. */
 export interface Plugin {
@@ -30,9 +30,15 @@ const otherLibraries: readonly Pick<CatalogEntry, 'device' | 'library' | 'projec
  */
 export async function findPlugins(): Promise<Plugin[]> {
   const found: Plugin[] = [];
-  const path = variable('PJRT_PLUGIN_LIBRARY_PATH');
+  const path = environmentVariable('PJRT_PLUGIN_LIBRARY_PATH');
   if (path !== undefined)
-    found.push({ path: expanded(path), device: undefined, source: 'environment', name: undefined, version: undefined });
+    found.push({
+      path: expandHome(path),
+      device: undefined,
+      source: 'environment',
+      name: undefined,
+      version: undefined,
+    });
   for (const entry of catalog) {
     const library = join(installedFolder(pluginsFolder(), entry), entry.library);
     const { device, name, version } = entry;
@@ -54,13 +60,13 @@ const nameOf = (entry: object): PluginName | undefined => ('name' in entry ? (en
 /** Returns the folders of the packages of the active Python environment and of the system's Python. */
 async function pythonFolders(): Promise<string[]> {
   const environments = [
-    variable('VIRTUAL_ENV'),
-    variable('CONDA_PREFIX'),
+    environmentVariable('VIRTUAL_ENV'),
+    environmentVariable('CONDA_PREFIX'),
     join(homedir(), '.local'),
     '/usr/local',
     '/usr',
   ].filter((folder) => folder !== undefined);
-  const folders = (variable('PYTHONPATH') ?? '').split(delimiter).filter((folder) => folder !== '');
+  const folders = (environmentVariable('PYTHONPATH') ?? '').split(delimiter).filter((folder) => folder !== '');
   for (const environment of environments) {
     const names = await readdir(join(environment, 'lib')).catch((): string[] => []);
     // Newest first: python3.13 before python3.9.

@@ -2,10 +2,10 @@
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { quote } from '@dalle-mini/core';
+import { environmentVariable } from '@dalle-mini/core/node';
 import { type Dispatcher, EnvHttpProxyAgent, interceptors, request } from 'undici';
 import { XlaError } from '../error.js';
 import type { Wheel } from './catalog.js';
-import { variable } from './folders.js';
 
 const defaultIndex = 'https://pypi.org/simple';
 
@@ -26,7 +26,7 @@ export interface PackageIndex {
  * @throws XlaError if it is not a web address. The message never has the password.
  */
 export function packageIndex(given?: string): PackageIndex {
-  const address = given ?? variable('PIP_INDEX_URL') ?? defaultIndex;
+  const address = given ?? environmentVariable('PIP_INDEX_URL') ?? defaultIndex;
   const what = given === undefined ? 'PIP_INDEX_URL' : 'indexUrl';
   const url = URL.canParse(address) ? new URL(address) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol)) {
