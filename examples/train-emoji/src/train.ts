@@ -96,7 +96,7 @@ say('training the decoder, which writes tokens from a caption; MiniLM reads the 
 const textFiles = await readTextEncoder(
   fileURLToPath(new URL('./model/text-encoder', import.meta.resolve('@dalle-mini/emoji/package.json'))),
 );
-const encoder = await loadTextEncoder(textFiles, { runtime: textRuntime, maxLength, batchSize: 16 });
+const encoder = await loadTextEncoder(textFiles, { runtime: textRuntime, maxLength, batchSize: 16, emojiNames: true });
 const decoderConfig = { ...decoderRecipe.model, textWidth: encoder.width };
 const { steps: decoderSteps, ...decoderTraining } = decoderRecipe;
 const decoder = await trainDecoder({

@@ -1,6 +1,7 @@
 /** From captions to token ids. */
 export { TextNormalizer, type TextNormalizerOptions } from '../captions/text-normalizer.js';
 export type { WordFrequencies } from '../captions/word-splitter.js';
+export { emojiNamingTokenizer } from './emoji-naming-tokenizer.js';
 export { minDalleTokenizer } from './min-dalle-tokenizer.js';
 export { normalizingTokenizer } from './normalizing-tokenizer.js';
 export { loadTextTokenizer, type TextTokenizer, type TokenBatch, type Unread } from './text-tokenizer.js';

@@ -154,7 +154,8 @@ function huggingFaceEncoder(
   return {
     width,
     maxLength,
-    frozen: (runtime) => loadTextEncoder(files, { runtime, maxLength }, folder),
+    // As model folders read prompts.
+    frozen: (runtime) => loadTextEncoder(files, { runtime, maxLength, emojiNames: true }, folder),
     trained: () => trainedTextEncoder(files, maxLength),
     part: (trained) => ({ files: trained ? { ...files, weights: textEncoderWeights(trained) } : files, maxLength }),
   };

@@ -1,13 +1,13 @@
 import type { TensorData } from '@dalle-mini/graph';
 import { decodeParameter } from '@dalle-mini/graph/stored';
 import { bertWeights, type HuggingFaceFiles, parseBertConfig } from '@dalle-mini/text-encoder';
-import { tokenizerFromFiles } from '@dalle-mini/text-encoder/tokenizers';
+import { emojiNamingTokenizer, tokenizerFromFiles } from '@dalle-mini/text-encoder/tokenizers';
 import { type Checkpoint, fromFloat32 } from '@dalle-mini/weights';
 import { type TrainedTextEncoder, textEncoderPrefix } from './text-source.js';
 
 /**
  * Prepares a pretrained text encoder, in any of the layouts of `HuggingFaceFiles`, for training together with a
- * decoder.
+ * decoder. Emoji that its vocabulary lacks are read by their names, as the trained model reads those of prompts.
  *
  * @param maxLength Length in tokens to which every caption is truncated or padded.
  * @throws CheckpointError if the weights do not match the configuration; the errors of `parseBertConfig` and
@@ -15,7 +15,8 @@ import { type TrainedTextEncoder, textEncoderPrefix } from './text-source.js';
  */
 export async function trainedTextEncoder(files: HuggingFaceFiles, maxLength: number): Promise<TrainedTextEncoder> {
   const config = parseBertConfig(files.config);
-  const tokenizer = await tokenizerFromFiles(files.tokenizer, files.tokenizerConfig);
+  // Model folders read prompts so too.
+  const tokenizer = emojiNamingTokenizer(await tokenizerFromFiles(files.tokenizer, files.tokenizerConfig));
   const parameters = new Map<string, TensorData>();
   for (const [name, value] of bertWeights(files.weights, config)) {
     parameters.set(name, { dtype: 'float32', shape: value.shape, data: decodeParameter(value) });
