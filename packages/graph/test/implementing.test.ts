@@ -1,5 +1,5 @@
 import { GraphError, input, neg, ParameterScope } from '@dalle-mini/graph';
-import { checkBound, checkInputs, expectedInputs, growingInputs } from '@dalle-mini/graph/implementing';
+import { appendedInputs, checkBound, checkInputs, expectedInputs } from '@dalle-mini/graph/implementing';
 import { float32 } from '@dalle-mini/testing/values';
 import { expect, test } from 'vitest';
 
@@ -20,9 +20,9 @@ test('a runtime refuses other inputs', () => {
 });
 
 test('a runtime appends to dynamic inputs with an output of the same name, which are not bound', () => {
-  const growing = growingInputs(graph);
-  expect(growing).toEqual([{ name: 'rows', dtype: 'float32', shape: [4, 3], axis: 0 }]);
+  const appended = appendedInputs(graph);
+  expect(appended).toEqual([{ name: 'rows', dtype: 'float32', shape: [4, 3], axis: 0 }]);
   const expected = expectedInputs(graph, { parameters: new Map() });
-  expect([...checkBound(expected, growing, {}).keys()]).toEqual(['x']);
-  expect(() => checkBound(expected, growing, { rows: float32([0, 3], []) })).toThrow('rows must be left out');
+  expect([...checkBound(expected, appended, {}).keys()]).toEqual(['x']);
+  expect(() => checkBound(expected, appended, { rows: float32([0, 3], []) })).toThrow('rows must be left out');
 });

@@ -5,7 +5,7 @@ import type { DType, Graph, Shape, Tensor, TensorData } from '../tensor.js';
 import { type BoundInputs, checkInputs, type Executable, type TensorValues } from './runtime.js';
 
 /** An input that each run appends to along a dynamic axis: its name, type, and shape when it is full. */
-export interface GrowingInput {
+export interface AppendedInput {
   readonly name: string;
   readonly dtype: DType;
   readonly shape: Shape;
@@ -17,7 +17,7 @@ export interface GrowingInput {
  *
  * @throws GraphError if such an output has another type, or another shape except along the axis.
  */
-export function growingInputs(graph: Graph): GrowingInput[] {
+export function appendedInputs(graph: Graph): AppendedInput[] {
   return Object.entries(graph.inputs).flatMap(([name, { dtype, shape, dynamic }]) => {
     const axis = dynamic?.[0];
     const output = graph.outputs[name];
@@ -34,11 +34,11 @@ export function growingInputs(graph: Graph): GrowingInput[] {
 const arrays = { float32: Float32Array, int32: Int32Array, bool: Uint8Array } as const;
 
 /** The value of an appended input, at first empty. Its memory is allocated once and can be freed at once. */
-export class GrowingTensor {
+export class AppendedTensor {
   private readonly data: TensorData['data'];
   private length = 0;
 
-  constructor(private readonly input: GrowingInput) {
+  constructor(private readonly input: AppendedInput) {
     const array = arrays[input.dtype];
     const maxByteLength = array.BYTES_PER_ELEMENT * sizeOf(input.shape);
     // Only a resizable buffer can be freed at once. Until garbage collection, the others added 50 MB to the peak of DALL·E Mini.
@@ -85,15 +85,15 @@ export class GrowingTensor {
  */
 export function checkBound(
   expected: ReadonlyMap<string, Tensor>,
-  growing: readonly GrowingInput[],
+  appended: readonly AppendedInput[],
   inputs: TensorValues,
 ): ReadonlyMap<string, Tensor> {
-  for (const { name } of growing) {
+  for (const { name } of appended) {
     if (name in inputs)
       throw new GraphError(`bind: input ${name} must be left out, because runs append to it and it starts empty.`);
   }
-  const grown = new Set(growing.map(({ name }) => name));
-  const rest = [...expected].filter(([name]) => !grown.has(name));
+  const names = new Set(appended.map(({ name }) => name));
+  const rest = [...expected].filter(([name]) => !names.has(name));
   checkInputs(new Map(rest.filter(([name]) => name in inputs)), inputs);
   return new Map(rest.filter(([name]) => !(name in inputs)));
 }
@@ -105,22 +105,22 @@ export function bindInputs(
   { run }: Pick<Executable, 'run'>,
   inputs: TensorValues,
 ): BoundInputs {
-  const growingOnes = growingInputs(graph);
-  const others = checkBound(expected, growingOnes, inputs);
-  const growing = growingOnes.map((input) => ({ name: input.name, tensor: new GrowingTensor(input) }));
+  const inputsToAppend = appendedInputs(graph);
+  const others = checkBound(expected, inputsToAppend, inputs);
+  const appended = inputsToAppend.map((input) => ({ name: input.name, tensor: new AppendedTensor(input) }));
   return {
     async run(rest) {
       checkInputs(others, rest);
-      const grown = Object.fromEntries(growing.map(({ name, tensor }) => [name, tensor.value]));
-      const outputs = await run({ ...inputs, ...grown, ...rest });
-      for (const { name, tensor } of growing) {
+      const values = Object.fromEntries(appended.map(({ name, tensor }) => [name, tensor.value]));
+      const outputs = await run({ ...inputs, ...values, ...rest });
+      for (const { name, tensor } of appended) {
         tensor.append(outputs[name]!.data);
         delete outputs[name];
       }
       return outputs;
     },
     dispose: async () => {
-      for (const { tensor } of growing) tensor.free();
+      for (const { tensor } of appended) tensor.free();
     },
   };
 }

@@ -6,7 +6,7 @@ import type * as ort from 'onnxruntime-node';
 import { GraphError } from '../graph-error.js';
 import { emitOnnx, type ParameterPlacement } from '../onnx/emit.js';
 import type { Graph, Operation, TensorData } from '../tensor.js';
-import { type GrowingInput, GrowingTensor } from './bound-inputs.js';
+import { type AppendedInput, AppendedTensor } from './bound-inputs.js';
 import { type CompiledModelCache, openCompiled } from './compiled-models.js';
 import { type Lock, withLock } from './locks.js';
 import { type BuildOptions, type ExternalValues, loadOnnxRuntime, type OnnxBuild } from './onnxruntime-builds.js';
@@ -42,7 +42,7 @@ export type Request =
       readonly kind: 'bind';
       readonly inputs: TensorValues;
       /** The inputs that runs append to, with the name of the output that is appended. */
-      readonly growing: readonly (GrowingInput & { readonly output: string })[];
+      readonly appended: readonly (AppendedInput & { readonly output: string })[];
     }
   | { readonly kind: 'unbind'; readonly bound: number }
   | { readonly kind: 'close'; readonly session: number }
@@ -97,7 +97,7 @@ let nextSession = 0;
 /** Bound inputs: the values of the fixed ones, and the tensors that runs append outputs to. */
 interface Bound {
   readonly fixed: Record<string, ort.Tensor>;
-  readonly growing: readonly { readonly name: string; readonly output: string; readonly tensor: GrowingTensor }[];
+  readonly appended: readonly { readonly name: string; readonly output: string; readonly tensor: AppendedTensor }[];
 }
 const bound = new Map<number, Bound>();
 let nextBound = 0;
@@ -150,28 +150,28 @@ async function answer(request: Request): Promise<Omit<Reply, 'id'>> {
       sessions.set(nextSession, await open(build, request));
       return { session: nextSession++ };
     case 'run': {
-      const { fixed = {}, growing = [] } = bound.get(request.bound ?? -1) ?? {};
-      const grown = growing.map(({ name, tensor }) => [name, toOrt(build, tensor.value)]);
-      const feeds = { ...fixed, ...Object.fromEntries(grown), ...tensorsOf(build, request.inputs) };
+      const { fixed = {}, appended = [] } = bound.get(request.bound ?? -1) ?? {};
+      const values = appended.map(({ name, tensor }) => [name, toOrt(build, tensor.value)]);
+      const feeds = { ...fixed, ...Object.fromEntries(values), ...tensorsOf(build, request.inputs) };
       const results = await alone(locks.computing, () => sessions.get(request.session)!.run(feeds));
       const outputs = Object.fromEntries(
         Object.entries(results).map(([name, { dims, data }]) => [name, { shape: dims, data: data as Data }]),
       );
-      for (const { output, tensor } of growing) {
+      for (const { output, tensor } of appended) {
         tensor.append(outputs[output]!.data);
         delete outputs[output];
       }
       return { outputs };
     }
     case 'bind': {
-      const growing = request.growing.map(({ output, ...input }) => {
-        return { name: input.name, output, tensor: new GrowingTensor(input) };
+      const appended = request.appended.map(({ output, ...input }) => {
+        return { name: input.name, output, tensor: new AppendedTensor(input) };
       });
-      bound.set(nextBound, { fixed: tensorsOf(build, request.inputs), growing });
+      bound.set(nextBound, { fixed: tensorsOf(build, request.inputs), appended });
       return { bound: nextBound++ };
     }
     case 'unbind':
-      for (const { tensor } of bound.get(request.bound)?.growing ?? []) tensor.free();
+      for (const { tensor } of bound.get(request.bound)?.appended ?? []) tensor.free();
       bound.delete(request.bound);
       return {};
     case 'close':

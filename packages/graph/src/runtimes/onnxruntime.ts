@@ -9,7 +9,7 @@ import type { Elements, FileRegion, Part } from '../stored/part.js';
 import { fileRegionsOf, partsOf, type StoredParameter, withParts } from '../stored/stored-parameter.js';
 import type { Graph, Operation, TensorData } from '../tensor.js';
 import { parametersOf, topologicalOrder } from '../traversal.js';
-import { checkBound, growingInputs } from './bound-inputs.js';
+import { appendedInputs, checkBound } from './bound-inputs.js';
 import type { CompiledModelCache } from './compiled-models.js';
 import { newLock } from './locks.js';
 import type { ExternalValues } from './onnxruntime-builds.js';
@@ -174,12 +174,12 @@ export class OnnxRuntime implements Runtime, AsyncDisposable {
     };
     const bind = async (inputs: TensorValues): Promise<BoundInputs> => {
       checkOpen('bind');
-      const growing = growingInputs(graph);
-      const others = checkBound(expected, growing, inputs);
-      const given = growing.map((input) => ({ ...input, output: outputName(graph, parameters, input.name) }));
-      const returned = outputs.filter(({ name }) => !growing.some((input) => input.name === name));
+      const appended = appendedInputs(graph);
+      const others = checkBound(expected, appended, inputs);
+      const given = appended.map((input) => ({ ...input, output: outputName(graph, parameters, input.name) }));
+      const returned = outputs.filter(({ name }) => !appended.some((input) => input.name === name));
       const { thread, session } = current.thread.isAlive ? current : await reopen('bind');
-      const { bound } = await thread.request({ kind: 'bind', inputs: compact(inputs), growing: given });
+      const { bound } = await thread.request({ kind: 'bind', inputs: compact(inputs), appended: given });
       return {
         run: (rest) => compute(others, rest, { bound: { thread, session, id: bound! } }, returned),
         dispose: () => thread.free({ kind: 'unbind', bound: bound! }),

@@ -1,7 +1,7 @@
 import { GraphError } from '../graph-error.js';
 import { isOperation } from '../operation.js';
 import { loopBody } from '../operators.js';
-import { growingInputs } from '../runtimes/bound-inputs.js';
+import { appendedInputs } from '../runtimes/bound-inputs.js';
 import { sameShape } from '../shape.js';
 import type { DType, Graph, Operation, Shape, Tensor } from '../tensor.js';
 import { parametersOf, topologicalOrder } from '../traversal.js';
@@ -99,8 +99,8 @@ export function emitStableHlo(graph: Graph, options: StableHloOptions = {}): Sta
   const equalSizes = new Map<string, readonly [AxisSize, AxisSize]>();
   const outputs = Object.entries(graph.outputs);
   const parameters = parametersOf(Object.values(graph.outputs));
-  const growing = options.append ? growingInputs(graph) : [];
-  const donated = donatedTo(graph, parameters, [...(options.donate ?? []), ...growing.map(({ name }) => name)]);
+  const appended = options.append ? appendedInputs(graph) : [];
+  const donated = donatedTo(graph, parameters, [...(options.donate ?? []), ...appended.map(({ name }) => name)]);
 
   const shardingOf = (name: string, shape: Shape, kind: 'input' | 'parameter' | 'output') => {
     const sharding = options.sharding?.(name, shape, kind);
@@ -154,8 +154,8 @@ export function emitStableHlo(graph: Graph, options: StableHloOptions = {}): Sta
 
   const values = outputs.map(([name, tensor]) => {
     const value = emitter.valueOf(tensor);
-    const grown = growing.find((input) => input.name === name);
-    return grown ? appended(emitter, emitter.valueOf(graph.inputs[name]!), value, grown.axis) : value;
+    const input = appended.find((one) => one.name === name);
+    return input ? appendTo(emitter, emitter.valueOf(graph.inputs[name]!), value, input.axis) : value;
   });
   const results = outputs.map(([name], i): StableHloResult => {
     const { shape, dtype, sizes } = values[i]!;
@@ -196,8 +196,8 @@ function donatedTo(
       const given = graph.inputs[name] ?? parameters.get(name);
       const output = graph.outputs[name];
       if (!given) throw new GraphError(`donate: ${name} must be an input or a parameter of the graph.`);
-      const isGrowing = given.dynamic && output;
-      if (!isGrowing && !(output && output.dtype === given.dtype && sameShape(output.shape, given.shape)))
+      const isAppended = given.dynamic && output;
+      if (!isAppended && !(output && output.dtype === given.dtype && sameShape(output.shape, given.shape)))
         throw new GraphError(`donate: ${name} must have an output of the same name, type and shape.`);
       return [name, outputs.indexOf(name)];
     }),
@@ -205,7 +205,7 @@ function donatedTo(
 }
 
 /** Appends a block to a dynamic input. The caller of the module checks that it fits. */
-function appended(emitter: StableHloEmitter, input: Value, block: Value, axis: number): Value {
+function appendTo(emitter: StableHloEmitter, input: Value, block: Value, axis: number): Value {
   const size = sizeOfAxis(input, axis);
   const sizes = new Map([[axis, addSizes([size, sizeOfAxis(block, axis)])]]);
   if (!block.sizes.has(axis)) return { ...emitter.updateAlong(input, axis, block, emitter.size(size)), sizes };

@@ -147,7 +147,7 @@ describe('a published DALL·E Mini', () => {
         const config = JSON.parse(await readFile(at('published', 'config.json'), 'utf8'));
         await writeFile(at('published', 'config.json'), JSON.stringify({ ...config, decoder_ffn_dim: 40 }));
       },
-      /flax_model\.msgpack: The published decoder has .* this config\.json asks for/,
+      /flax_model\.msgpack: The weights must be those that the configuration describes: .* must have shape/,
     ],
     [
       'with an unknown option',

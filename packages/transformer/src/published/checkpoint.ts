@@ -1,6 +1,7 @@
 /** The checkpoint of a published model, `flax_model.msgpack`, read and written. */
 import { OptionError } from '@dalle-mini/core';
 import type { Tensor } from '@dalle-mini/graph';
+import { matchParameters } from '@dalle-mini/graph/stored';
 import {
   type Checkpoint,
   CheckpointError,
@@ -24,7 +25,7 @@ type Kind = Stack['kind'];
  * `[in, out]`, are transposed in the memory where they are.
  *
  * @param parameters What the stack declares; the decoder's have the head, `lm_head`, too.
- * @throws CheckpointError that names a tensor which is missing, of another shape, or not known.
+ * @throws CheckpointError that names the tensors which are missing, of another shape, or not known.
  */
 export function importTransformer(
   published: Checkpoint,
@@ -39,7 +40,7 @@ export function importTransformer(
   // Layers may be stacked.
   const { prefix, tensors } = findModel(
     published,
-    [...names.keys()].map((name) => [name, name.replace(/(Layer)_\d+\//, '$1s/')]),
+    [...names.keys()].map((name) => [name, stackedName(name)]),
   );
   for (const [path, tensor] of tensors) {
     if (!isOfStack(path, kind)) {
@@ -64,17 +65,7 @@ export function importTransformer(
   const last = lastNormScale(config);
   if (last !== undefined && !taken.has(last))
     taken.set(last, fromFloat32(new Float32Array(config.width).fill(1), [config.width]));
-  for (const [name, { shape }] of parameters) {
-    const tensor = taken.get(name);
-    if (!tensor)
-      throw new CheckpointError(
-        `The published ${kind} has nothing for ${name}. Use the checkpoint that belongs to this config.json.`,
-      );
-    if (tensor.shape.join() !== shape.join())
-      throw new CheckpointError(
-        `The published ${kind} has ${name} of shape [${tensor.shape}], and this config.json asks for [${shape}]. Use the checkpoint that belongs to it.`,
-      );
-  }
+  matchParameters(parameters, taken);
   return taken;
 }
 
@@ -91,7 +82,7 @@ export interface ExportOptions {
  * A stack as it is in a published checkpoint: the inverse of {@link importTransformer}. Tensors that the model does not have are left out;
  * those whose elements stay in their places share their memory.
  *
- * @throws CheckpointError that names a tensor which is missing, of another shape, not of floats, or impossible without `scan`;
+ * @throws CheckpointError that names the tensors which are missing or of another shape, or one that is not of floats, or impossible without `scan`;
  * OptionError if layers that differ would be stacked.
  */
 export function exportTransformer(
@@ -103,13 +94,12 @@ export function exportTransformer(
 ): Checkpoint {
   if (scan && config.normPositions === 'swinv2')
     throw new OptionError('scan', 'false where normPositions is "swinv2", whose layers differ', scan);
+  matchParameters(parameters, weights);
   const released: Checkpoint = new Map();
   for (const [name, { shape }] of parameters) {
-    const tensor = weights.get(name);
-    if (!tensor || !isFloat(tensor) || tensor.shape.join() !== shape.join())
-      throw new CheckpointError(
-        `${name} of the ${kind} must be floats of shape [${shape}], not ${tensor ? `${tensor.dtype} of shape [${tensor.shape}]` : 'missing'}. Use the weights that belong to this configuration.`,
-      );
+    const tensor = weights.get(name)!;
+    if (!isFloat(tensor))
+      throw new CheckpointError(`${name} of the ${kind} must be floats, not ${tensor.dtype}. Convert it to floats.`);
     if (!scan && name === lastNormScale(config)) {
       if (!toFloat32(tensor).every((scale) => scale === 1))
         throw new CheckpointError(
@@ -132,6 +122,9 @@ function lastNormScale({ normPositions, layers }: TransformerConfig): string | u
 
 const stackedLayers = /^(model\/(?:encoder|decoder)\/layers\/FlaxBart(?:En|De)coderLayer)s\/(.*)$/;
 
+/** The name of a layer's tensor where all layers are stacked. */
+const stackedName = (name: string) => name.replace(/(Layer)_\d+\//, '$1s/');
+
 /** A tensor that is stacked along a first axis as one for each layer, under the names of layers that are not stacked; or the only one. */
 function eachLayer(path: string, tensor: StoredTensor): [published: string, tensor: StoredTensor][] {
   const [, layer, rest] = stackedLayers.exec(path) ?? [];
@@ -149,7 +142,7 @@ function eachLayer(path: string, tensor: StoredTensor): [published: string, tens
 function stackLayers(released: Checkpoint): Checkpoint {
   const together = new Map<string, StoredTensor[]>();
   for (const [name, tensor] of released) {
-    const stacked = name.replace(/(Layer)_\d+\//, '$1s/');
+    const stacked = stackedName(name);
     together.set(stacked, [...(together.get(stacked) ?? []), tensor]);
   }
   const isStacked = (name: string) => stackedLayers.test(name);

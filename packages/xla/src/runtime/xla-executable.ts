@@ -13,11 +13,11 @@ import {
   type TensorValues,
 } from '@dalle-mini/graph';
 import {
+  type AppendedInput,
+  appendedInputs,
   checkBound,
   checkInputs,
   expectedInputs,
-  type GrowingInput,
-  growingInputs,
 } from '@dalle-mini/graph/implementing';
 import { readParameter } from '@dalle-mini/graph/node';
 import { type AxisSize, evaluateSize, type StableHloModule, type StableHloOptions } from '@dalle-mini/graph/stablehlo';
@@ -125,19 +125,19 @@ export class XlaExecutable implements Executable {
 
   async bind(inputs: TensorValues): Promise<BoundInputs> {
     this.checkOpen('bind');
-    const growing = growingInputs(this.graph);
-    const others = checkBound(this.expected, growing, inputs);
+    const appended = appendedInputs(this.graph);
+    const others = checkBound(this.expected, appended, inputs);
     const bound = this.upload(inputs);
-    const state: State = { buffers: new Map(growing.map((input) => [input.name, this.zeros(input)])), isLost: false };
+    const state: State = { buffers: new Map(appended.map((input) => [input.name, this.zeros(input)])), isLost: false };
     this.bound.add(bound.buffers);
     this.states.add(state);
-    const loaded = await this.load(growing.length > 0 ? { append: true } : {});
-    let lengths: InputSizes = Object.fromEntries(growing.map(({ name }) => [name, 0]));
+    const loaded = await this.load(appended.length > 0 ? { append: true } : {});
+    let lengths: InputSizes = Object.fromEntries(appended.map(({ name }) => [name, 0]));
     return {
       run: (rest) =>
         this.runWith(others, rest, async (given) => {
           const sizes = { ...bound.sizes, ...lengths, ...given.sizes };
-          const after = appendedLengths(loaded.module, growing, sizes);
+          const after = appendedLengths(loaded.module, appended, sizes);
           const results = await this.replace(state, loaded, [bound.buffers, given.buffers], sizes);
           lengths = after;
           return this.download(loaded, results, sizes);
@@ -220,7 +220,7 @@ export class XlaExecutable implements Executable {
     state.isLost = true;
   }
 
-  private zeros({ dtype, shape }: GrowingInput): PjrtBuffer {
+  private zeros({ dtype, shape }: AppendedInput): PjrtBuffer {
     return this.host.client.upload({ dtype, shape, data: new arrays[dtype](sizeOf(shape)) } as TensorData);
   }
 
@@ -335,9 +335,9 @@ export class XlaExecutable implements Executable {
 }
 
 /** @throws GraphError if an input that runs append to would become too long; otherwise returns the lengths after the run. */
-function appendedLengths(module: StableHloModule, growing: readonly GrowingInput[], sizes: InputSizes): InputSizes {
+function appendedLengths(module: StableHloModule, appended: readonly AppendedInput[], sizes: InputSizes): InputSizes {
   return Object.fromEntries(
-    growing.map(({ name, axis, shape }) => {
+    appended.map(({ name, axis, shape }) => {
       const size = module.results.find((result) => result.name === name)!.sizes.get(axis)!;
       const length = evaluateSize(size, (input) => sizes[input]!);
       if (length > shape[axis]!)
