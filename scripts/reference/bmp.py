@@ -62,7 +62,7 @@ def images() -> dict[str, bytes]:
         made[f"{bits} bits, grey"] = bmp(windows(bits), data, grey)
     few = packed(random.integers(0, 5, (HEIGHT, WIDTH)), 8)
     made["8 bits, 5 colors"] = bmp(windows(8, colors=5), few, palette(5))
-    # A run, literal values and their padding, and the end of a row; at last the end of the image.
+    # A run, literal values with padding, the end of a row, and the end of the image.
     rle8 = bytes([4, 7, 0, 3, 1, 2, 3, 0, 4, 9, 0, 0, 11, 5, 0, 0, 0, 11, *range(11), 0, 0, 1])
     made["8 bits, RLE8"] = bmp(windows(8, 1), rle8, palette(256))
     rle4 = bytes([4, 0x12, 0, 7, 0x34, 0x56, 0x78, 0x90, 0, 0, 11, 0xAB, 0, 0, 11, 0x5, 0, 1])

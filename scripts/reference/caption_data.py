@@ -22,7 +22,7 @@ TONES = {"🏻": "light", "🏼": "medium-light", "🏽": "medium", "🏾": "med
 
 
 def emoji_lines() -> list[str]:
-    """Lines `name emoji …`; `~` in a line stands for each of the five skin tones and for its name."""
+    """Returns lines `name emoji …`. `~` in a line is each of the five skin tones, and its name."""
     rest = {character: data["en"].strip(":") for character, data in emoji.EMOJI_DATA.items()}
     lines: dict[str, list[str]] = defaultdict(list)
     for character, name in list(rest.items()):
@@ -43,13 +43,13 @@ def emoji_lines() -> list[str]:
 
 
 def literal(text: str) -> str:
-    """A single-quoted JavaScript string in which what one cannot see or mistakes for something else is escaped."""
+    """Returns a single-quoted JavaScript string with invisible and confusable characters escaped."""
     escaped = re.sub(r"(['\\])", r"\\\1", text)
     return "'" + "".join(c if c.isprintable() and not 0xE000 <= ord(c) <= 0xF8FF else f"\\u{ord(c):04x}" for c in escaped) + "'"
 
 
 def plain(pattern: str) -> str:
-    """A verbose regular expression of Python as one of JavaScript (flag u): no spaces, no comments."""
+    """Converts a verbose regular expression of Python to one of JavaScript (flag u), without spaces and comments."""
     out, inside = [], False
     tokens = re.findall(r"\\.|#[^\n]*|.", pattern, re.DOTALL)
     for token in tokens:
@@ -63,7 +63,7 @@ def plain(pattern: str) -> str:
 
 
 def alternatives(pattern: str) -> list[str]:
-    """The alternatives of a pattern at its top level."""
+    """Returns the alternatives at the top level of a pattern."""
     out, depth, inside = [""], 0, False
     for character in pattern:
         inside = character == "[" or inside and character != "]"

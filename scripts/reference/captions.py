@@ -90,7 +90,7 @@ UNICODE = [
     "Ãle", "à² ", "FÃ\x83Â¶Ã\x83Â¶", "\x93quoted\x94 \x96 \x85", "caf\x8e", "\xed\xa0\xbd\xed\xb8\x8d", "Ã\x80\n", "ÃÂ", "Ã", "Â", "â‚¬100 â„¢", "CÃ´te dâ€™Azur, FranÃ§ais Ã la plage",
     "M\u00c3\u00a9xico l\u00ednea\nMéxico lÃ­nea", "<b>cafÃ©</b>\nsecond &eacute; lÃ­nea", "first &eacute;\n<b>second &eacute;\nthird &eacute;", "¯\\_(ツ)_/¯", "ಠ_ಠ", "Ñandú Ñoño ÑÑ", "Àéîõü ÀÉ", "¿Qué? ¡Sí!", "€™ euro™", "ß² ®© ¶§",
     "à la carte Ã  la carte", "sÃ£o paulo às vezes Ã s", "Ð\x9aÐ¾Ñ\x88ÐºÐ° Ñ\x81Ð¸Ð´Ð¸Ñ\x82", "lÃ©gende Â· photo â€¢ 2019", "Bjï¿½rk ï¿½", "ÙƒØªØ§Ø¨", "×©×œ×•×\x9d",
-    # What the web gives, and lengths.
+    # Text of web pages, and long texts.
     "IMG_2041.JPG - DSC00012_final(2).png [stock photo] © 2019 Jane Doe. All rights reserved.", "Photo by @user on Unsplash | https://unsplash.com/photos/abc_123",
     "Stock Photo: Red-haired woman (35-40) w/ dog; 12\"x16\" print, $1,299.00 — FREE shipping!!!!", "File:Château de Chambord - façade.jpg [1]", "10,000+ Best Cat Photos · 100% Free Download · Pexels",
     "antidisestablishmentarianism pneumonoultramicroscopicsilicovolcanoconiosis", "a" * 100 + " " + "a" * 101 + " b", "!" * 200, "# " * 80, "a,b." * 60, " ".join(["cat"] * 62), " ".join(["cat"] * 63),
@@ -153,7 +153,7 @@ def main(dalle_mini: Path, min_dalle: Path) -> None:
         })
     write("captions.json", rows)
 
-    # Lone surrogates are no Unicode text, and tokenizers refuses them.
+    # Lone surrogates are not valid Unicode, and the tokenizers library refuses them.
     raw = ["".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in row["caption"]) for row in rows]
     normalized = [row["normalized"] for row in rows]
     training = raw + normalized + words

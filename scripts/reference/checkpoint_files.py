@@ -19,7 +19,7 @@ generator = np.random.default_rng(0)
 
 
 class Callback:
-    """An object of a class that only the training program has."""
+    """A class that only the training program has."""
 
     def __init__(self):
         self.best = 0.5
@@ -59,7 +59,7 @@ def write_flax():
         (FIXTURES / f"{name}.msgpack").write_bytes(serialization.to_bytes(tree))
         expect(name, tree)
 
-    # The limit past which arrays are split is 2^30 bytes; a small one makes a small file.
+    # Flax splits arrays of more than 2^30 bytes. A smaller limit makes a small file.
     limit, serialization.MAX_CHUNK_SIZE = serialization.MAX_CHUNK_SIZE, 100
     embedding, half = normal(9, 11), normal(60).astype(np.float16)
     tree = {"shared": {"embedding": embedding}, "bias": normal(3), "half": {"kernel": half}}
@@ -67,7 +67,7 @@ def write_flax():
     serialization.MAX_CHUNK_SIZE = limit
     expect("flax-chunked", {"shared": {"embedding": embedding}, "bias": tree["bias"], "half": {"kernel": half}})
 
-    # What a training state has besides arrays: Python's numbers, NumPy's scalars, None, and lists.
+    # Values of a training state other than arrays: numbers of Python, scalars of NumPy, None, and lists.
     state = {"step": 12, "rate": 0.5, "done": False, "text": "adam", "none": None, "count": np.float32(3.5), "list": [normal(2), normal(1)]}
     (FIXTURES / "flax-state.msgpack").write_bytes(serialization.msgpack_serialize(state))
     expect("flax-state", {"count": state["count"], "list": {"0": state["list"][0], "1": state["list"][1]}})

@@ -62,17 +62,17 @@ CAPTIONS = [
     ("A quick brown fox jumps over the lazy dog near the river bank, then rests. " * 30),
 ]
 
-# What the small vocabulary is learned from. (The last are the bytes of é and of Greek letters, as byte-level BPE writes them.)
+# Texts from which the small vocabulary is learned. The last have the bytes of é and of Greek letters, as byte-level BPE writes them.
 CORPUS = (
     "a photo of a cat a photo of the cats a photo of the dogs the photographer's photographs an armchair in the shape of an "
     "avocado the quick brown fox jumps over the lazy dog near the river bank it 's they 're i 've don 't ... !!! ... !! "
     "caf\u00c3\u00a9 \u00c3\u00a9 \u00cf\u0125 \u00cf\u0125 \u00cf\u0124"
 )
 
-# Width and height: odd and even, wide and tall, larger, smaller and as large as IMAGE_SIZE, and a margin of an odd number.
+# Widths and heights: odd and even, wide and tall, larger than, smaller than and equal to IMAGE_SIZE, with margins of odd width.
 PICTURES = [(32, 32), (64, 64), (67, 45), (41, 77), (32, 47), (53, 32), (19, 23), (7, 5), (1, 3), (80, 33)]
 
-# The widths of the towers differ from each other and from the projection, so that no two can be mistaken.
+# The widths of the towers and of the projection differ, so that mixing up two of them fails.
 CONFIGS = {
     "patch-16": {"text": (16, 2, 2), "vision": (24, 2, 3), "patch": 16, "projection": 12, "activation": "quick_gelu"},
     "patch-8": {"text": (24, 1, 4), "vision": (16, 3, 2), "patch": 8, "projection": 20, "activation": "gelu"},
@@ -84,7 +84,7 @@ def write_json(path, value):
 
 
 def byte_characters():
-    """The characters that stand for bytes in byte-level BPE, in the order of CLIP's vocabulary."""
+    """Returns the characters that represent bytes in byte-level BPE, in the order of CLIP's vocabulary."""
     printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
     others = range(256 - len(printable))
     return [chr(byte) for byte in printable] + [chr(256 + i) for i in others]
@@ -131,7 +131,7 @@ def make_tokenizer():
 
 
 def make_pictures():
-    """Coloured waves with noise on one side: smooth parts, and edges past which bicubic weights overshoot."""
+    """Returns colored waves with noise on one side: smooth parts, and edges where bicubic interpolation overshoots."""
     random = np.random.default_rng(0)
     processor = CLIPImageProcessorPil(
         size={"shortest_edge": IMAGE_SIZE}, crop_size={"height": IMAGE_SIZE, "width": IMAGE_SIZE}
@@ -156,7 +156,7 @@ def make_pictures():
 
 
 def openai_layout(weights, layers):
-    """Hugging Face's state dict under the names, and in the shapes, of OpenAI's."""
+    """Converts Hugging Face's state dict to the names and shapes of OpenAI's."""
     result = {
         "logit_scale": weights["logit_scale"],
         "token_embedding.weight": weights["text_model.embeddings.token_embedding.weight"],
@@ -197,7 +197,7 @@ def openai_layout(weights, layers):
 
 
 def openai_model(module, config, state):
-    """OpenAI's class with these weights. It has a head for each 64 columns, so small towers are built one by one."""
+    """Builds OpenAI's class with these weights. It has one head for every 64 columns, so small towers are built one by one."""
     text, vision = config.text_config, config.vision_config
     model = module.CLIP(
         config.projection_dim, vision.image_size, vision.num_hidden_layers, 64, vision.patch_size,
@@ -230,7 +230,7 @@ def make_model(module, tokenizer, pixels, name, description):
     )
     torch.manual_seed(0)
     model = CLIPModel(config).eval()
-    # Large weights, biases that are not 0 and norms that are not 1, so that no term of the model is too small to be missed.
+    # Large weights, nonzero biases and norm scales other than 1, so that every term of the model changes the result.
     for key, parameter in model.named_parameters():
         norm = "norm" in key or "layrnorm" in key
         parameter.normal_(mean=1.0 if norm and key.endswith("weight") else 0.0, std=0.3)
@@ -240,7 +240,7 @@ def make_model(module, tokenizer, pixels, name, description):
             parameter.fill_(2.5)
         parameter.copy_(parameter.half().float())
 
-    # A plain one, none, one that names the end token, and one that fills the length.
+    # A plain caption, the empty one, one with the name of the end token, and one of the full length.
     captions = [1, 0, 18, 20]
     ids = torch.full((len(captions), LENGTH), tokenizer.pad_token_id)
     for row, caption in enumerate(captions):
@@ -262,7 +262,7 @@ def make_model(module, tokenizer, pixels, name, description):
         save_file(openai_state, folder / "openai.safetensors")
     tensors = {
         "ids": ids.int(),
-        # Of the first two captions, and of the pictures in `pictures`: the whole would be large.
+        # Only of the first two captions and of the images in `pictures`, to keep the file small.
         "textStates": output.text_model_output.last_hidden_state[:2],
         "pictures": torch.tensor(chosen).int(),
         "imageStates": output.vision_model_output.last_hidden_state[chosen],
@@ -278,7 +278,7 @@ def make_model(module, tokenizer, pixels, name, description):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("openai", type=Path, help="path of a checkout of openai/CLIP")
-    # Only the model: the package's tokenizer and loader need more than it does.
+    # Only the model is imported: the tokenizer and the loader of the package need more packages.
     path = parser.parse_args().openai / "clip/model.py"
     specification = importlib.util.spec_from_file_location("openai_clip", path)
     module = importlib.util.module_from_spec(specification)

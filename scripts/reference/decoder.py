@@ -55,16 +55,16 @@ CONFIG = {
 }
 GUIDANCE_SCALE = 3.0
 
-# Captions as DALL·E Mini's tokenizer lays them out: 0 begins, 2 ends, 1 pads.
+# Captions as DALL·E Mini's tokenizer encodes them: 0 begins, 2 ends, 1 pads.
 TEXT = [[0, 11, 7, 25, 18, 2, 1, 1], [0, 4, 29, 2, 1, 1, 1, 1]]
 EMPTY_TEXT = [0, 2, 1, 1, 1, 1, 1, 1]
 
-# Parameters whose gradients the fixture holds: the ends of the two halves.
+# Parameters whose gradients are in the fixture: the first and last ones of the encoder and of the decoder.
 GRADIENTS = ["lm_head.kernel", "model.decoder.embed_positions.embedding", "model.encoder.embed_tokens.embedding"]
 
 
 def import_published(repository):
-    """The published modules without their packages' __init__, which load Weights & Biases and the tokenizers."""
+    """Imports the published modules without the __init__ of their packages, which loads Weights & Biases and the tokenizers."""
     sys.modules["wandb"] = types.ModuleType("wandb")
     for name, folder in {"dalle_mini": "src/dalle_mini", "dalle_mini.model": "src/dalle_mini/model"}.items():
         sys.modules[name] = types.ModuleType(name)
@@ -80,7 +80,7 @@ def flatten(tree):
 
 
 def random_params(shapes, seed):
-    """Random values under which activations stay near 1, with gains and biases that a test would miss if ignored."""
+    """Returns random values that keep activations near 1. Gains and biases are large enough that a test fails if they are ignored."""
     generator = np.random.default_rng(seed)
     values = {}
     for name in sorted(shapes):
@@ -149,7 +149,7 @@ def main():
             "greedy_tokens": tokens, "guided_greedy_tokens": guided_tokens, "guided_logits": guided_logits,
         }
 
-    # Of several seeds, the one whose greedy tokens are furthest from changing with a rounding error.
+    # The one of several seeds whose greedy tokens are the least sensitive to rounding errors.
     attempts = (greedy_with_margin(unflatten(random_params(shapes, seed)), seed) for seed in range(6))
     best = max(attempts, key=lambda attempt: attempt["margin"])
     params = best["params"]

@@ -56,7 +56,7 @@ MORE_CAPTIONS = [
     "lone \ud83d high", "\ude00 low", "\ude00\ud83d swapped",
 ]
 MODEL_CAPTIONS = {
-    # Padding in the text takes no position in RoBERTa.
+    # In RoBERTa, padding within the text does not count as a position.
     "bpe": ["", "a cat", "Café <pad> 😀<mask>", CAPTIONS[-1]],
     "wordpiece": ["", "a cat", "Café [PAD] 😀[MASK]", CAPTIONS[-1]],
 }
@@ -91,7 +91,7 @@ MODELS = {
 
 
 def without_lone_surrogates(text: str) -> str:
-    """They are no Unicode text, and tokenizers refuses them."""
+    """Replaces lone surrogates, which are not valid Unicode and which the tokenizers library refuses."""
     return "".join("\ufffd" if "\ud800" <= character <= "\udfff" else character for character in text)
 
 
@@ -153,8 +153,8 @@ def write_model(family: str, tokenizer: str, config: str, head: str, sizes: dict
     model = getattr(transformers, head)(getattr(transformers, config)(vocab_size=len(reader), **sizes)).eval()
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            # Large weights, biases that are not 0 and norms that are not 1, so that no term of the model is too small to be missed;
-            # rounded, so that files of 16 bits hold the same.
+            # Large weights, nonzero biases and norm scales other than 1, so that every term of the model changes the result;
+            # rounded, so that files of 16 bits have the same values.
             is_scale = "norm" in name.lower() and name.endswith("weight")
             parameter.copy_(parameter.normal_(mean=1.0 if is_scale else 0.0, std=0.3).half().float())
     bare = model.base_model
@@ -188,7 +188,7 @@ def write_model(family: str, tokenizer: str, config: str, head: str, sizes: dict
         state = bare.state_dict()
         if field == "sinusoidal_pos_embds":
             del state["embeddings.position_embeddings.weight"]
-        # Not strict, for the pooler that a new model has besides.
+        # Not strict, because a new model also has a pooler.
         changed.load_state_dict(state, strict=False)
         others = outputs[f"{field}={json.dumps(value)}"] = hidden_states(changed, inputs)
         assert not torch.allclose(others, states, atol=1e-5)

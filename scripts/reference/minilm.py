@@ -28,7 +28,7 @@ FIXTURES = Path(__file__).parents[2] / "packages/text-encoder/test/fixtures"
 MAX_LENGTH = 32
 
 CAPTIONS = [
-    # Plain captions, as people and data sets write them.
+    # Plain captions, as in datasets.
     "",
     "a cat",
     "avocado armchair",
@@ -67,13 +67,13 @@ CAPTIONS = [
     "חתול יושב על כיסא",
     "बिल्ली कुर्सी पर बैठी है",
     "แมวนั่งบนเก้าอี้",
-    # What the web gives.
+    # Text of web pages.
     "<b>bold</b> &amp; <a href=\"https://example.com/a?b=c&d=1\">link</a> <br/>",
     "IMG_2041.JPG - DSC00012_final(2).png [stock photo] © 2019 Jane Doe. All rights reserved.",
     "\u201cquotes\u201d \u2018single\u2019 \u2014 dash \u2013 en\u2026 \u00abguillemets\u00bb \u00bfqu\u00e9? \u00a1s\u00ed!",
-    # The names of special tokens, which are special in the text as well.
+    # The names of special tokens, which are also special within a text.
     "a [MASK] and [SEP] and [CLS] [PAD] [UNK] and [mask] [ MASK ]",
-    # Lengths: exactly full, one more, words at and past WordPiece's limit of 100 characters, a long caption.
+    # Lengths: the full length, one token more, words at and above WordPiece's limit of 100 characters, a long caption.
     " ".join(["cat"] * 30),
     " ".join(["cat"] * 31),
     "a" * 100 + " " + "a" * 101 + " b",

@@ -27,7 +27,7 @@ LEARNING_RATES = [0.1, 0.05, 0.2, 0.1, 0.02]
 
 
 def decaying(parameters, weight_decay):
-    """Parameter groups in which only those with two axes or more decay."""
+    """Returns parameter groups in which only parameters with at least two axes decay."""
     matrices = [p for p in parameters.values() if p.dim() >= 2]
     others = [p for p in parameters.values() if p.dim() < 2]
     return [{"params": matrices, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
@@ -56,7 +56,7 @@ def table(tensors):
 
 
 def exact(tensor):
-    """Rounded to float32, so that a float32 program starts from the same numbers."""
+    """Rounds to float32, so that a float32 program starts from the same numbers."""
     return tensor.float().double()
 
 
@@ -65,10 +65,10 @@ def main():
     initial = {name: exact(torch.randn(shape, dtype=torch.float64)) for name, shape in SHAPES.items()}
     gradients = []
     for step in range(len(LEARNING_RATES)):
-        # Of different sizes from step to step, and one of them all zero.
+        # Gradients of different sizes from step to step. One of them is all zero.
         scale = [1.0, 10.0, 0.0, 0.1, 3.0][step]
         gradients.append({name: exact(scale * torch.randn(shape, dtype=torch.float64)) for name, shape in SHAPES.items()})
-    # A row without a gradient, as an embedding's unused row has.
+    # A row without a gradient, such as the row of an unused embedding.
     for table_of_step in gradients:
         table_of_step["layer.weight"][1] = 0
 
@@ -110,7 +110,7 @@ def main():
 
 
 def training():
-    """Six steps of AdamW on a perceptron, each from the mean gradient of two batches, clipped to norm 1."""
+    """Takes six steps of AdamW on a perceptron, each with the mean gradient of two batches, clipped to norm 1."""
     steps, accumulation, batch = 6, 2, 5
     model = nn.Sequential(nn.Linear(4, 8), nn.GELU(), nn.Linear(8, 3)).double()
     names = {"0.weight": "fc1.weight", "0.bias": "fc1.bias", "2.weight": "fc2.weight", "2.bias": "fc2.bias"}

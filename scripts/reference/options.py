@@ -72,7 +72,7 @@ VARIANTS = {
     "preln": {"ln_positions": "preln", "activation_function": "relu"},
     "preln-ungated": {"ln_positions": "preln", "use_glu": False, "use_bias": True, "activation_function": "gelu_new"},
     "postln": {"ln_positions": "postln"},
-    # Without scan the last layer's norm has no scale.
+    # Without scan, the norm of the last layer has no scale.
     "postln-per-layer": {"ln_positions": "postln", "use_scan": False, "activation_function": "silu"},
     "postln-ungated-rmsnorm": {"ln_positions": "postln", "use_glu": False, "ln_type": "rmsnorm"},
     "deepnet": {"ln_positions": "deepnet", "use_deepnet_scaling": True, "encoder_layers": 3},
@@ -98,20 +98,20 @@ VARIANTS = {
     "sinkhorn-cosine": {"sinkhorn_iters": 4, "use_cosine_attention": True, "use_swin_position_embeddings": True},
 }
 
-# Captions as DALL·E Mini's tokenizer lays them out: 0 begins, 2 ends, 1 pads.
+# Captions as DALL·E Mini's tokenizer encodes them: 0 begins, 2 ends, 1 pads.
 TEXT = np.array([[0, 5, 7, 2, 1], [0, 2, 1, 1, 1], [0, 4, 3, 6, 2]], np.int32)
 MASK = (TEXT != 1).astype(np.int32)
 
-# The least gap between the likeliest token and the next, in logits, that greedy decoding may depend on.
+# The smallest gap in logits between the most likely token and the next one that greedy decoding may depend on.
 MARGIN = 1e-2
 
 
-# Whose greedy tokens are compared with those of the published `generate`.
+# Options whose greedy tokens are compared with those of the published `generate`.
 GENERATED = ["released", "normformer-everything", "cosine-attention"]
 
 
 def run(model, config, seed):
-    """What the model gives with random weights of this seed, which are rounded to half precision."""
+    """Runs the model with random weights of this seed, rounded to half precision."""
     shapes = flatten(model.params_shape_tree)
     rounded = {key: value.astype(np.float16) for key, value in random_params(shapes, seed).items()}
     params = flax.traverse_util.unflatten_dict(
@@ -141,7 +141,7 @@ def run(model, config, seed):
 
 
 def initial_gains(DalleBart, DalleBartConfig, options):
-    """By how much the options change each parameter's first values: with one seed they differ by a factor."""
+    """Returns the factor by which the options change the initial values of each parameter, for the same seed."""
     changed = flatten(DalleBart(DalleBartConfig(**(BASE | options)), seed=0).params)
     plain = {"use_deepnet_scaling": False, "use_subln_init": False}
     usual = flatten(DalleBart(DalleBartConfig(**(BASE | options | plain)), seed=0).params)

@@ -55,14 +55,14 @@ TIED = {"ties", "equal"}
 
 
 def make_settings():
-    """Each option alone, and of all combinations every seventh, among which are any two values of any two options."""
+    """Returns each option alone, and every seventh of all combinations, which include each pair of values of two options."""
     alone = [OFF | {option: value} for option, values in VALUES.items() for value in values if value != OFF[option]]
     combined = [dict(zip(VALUES, values)) for values in itertools.product(*VALUES.values())][::7]
     return [OFF, *alone, *(setting for setting in combined if setting not in alone)]
 
 
 def make_logits():
-    """Conditional and unconditional logits by row, float32 [vocabulary]. Tied and large ones are exact under guidance."""
+    """Returns conditional and unconditional logits by row, float32 [vocabulary]. Guidance computes equal and large ones exactly."""
     random = np.random.default_rng(0)
 
     def normal(scale):
@@ -91,11 +91,11 @@ def make_logits():
 
 
 def published_sampler(dalle_mini):
-    """`conditional, unconditional, setting -> log-probabilities`, all [rows, vocabulary], by DALL·E Mini's own `generate`."""
+    """Returns `conditional, unconditional, setting -> log-probabilities`, all [rows, vocabulary], from DALL·E Mini's `generate`."""
     DalleBart, DalleBartConfig = import_published(dalle_mini)
 
     class GivenLogits(DalleBart):
-        """Whose captions are the logits of the only token that it writes."""
+        """A model that takes the logits of its only token as a caption."""
 
         def __init__(self):
             self._config = DalleBartConfig(image_vocab_size=VOCABULARY, image_length=1)
@@ -130,7 +130,7 @@ def published_sampler(dalle_mini):
 
 
 def torch_probabilities(conditional, unconditional, setting):
-    """The same in torch, warped as transformers does without flax."""
+    """Returns the same in PyTorch, with the logits processors of transformers."""
     warpers = LogitsProcessorList([TemperatureLogitsWarper(setting["temperature"]), TopKLogitsWarper(setting["topK"])])
     if setting["topP"] < 1:
         warpers.append(TopPLogitsWarper(setting["topP"]))
@@ -139,8 +139,8 @@ def torch_probabilities(conditional, unconditional, setting):
 
 
 def min_dalle_sampler(min_dalle):
-    """`conditional, unconditional, setting -> probabilities` by min-dalle's own decoder, which has no top-p."""
-    # Without its packages' __init__, which load the tokenizer and what draws pictures.
+    """Returns `conditional, unconditional, setting -> probabilities` from min-dalle's decoder, which has no top-p."""
+    # Imported without the __init__ of its packages, which loads the tokenizer and the image models.
     for name, folder in {"min_dalle": "min_dalle", "min_dalle.models": "min_dalle/models"}.items():
         sys.modules[name] = types.ModuleType(name)
         sys.modules[name].__path__ = [str(min_dalle / folder)]

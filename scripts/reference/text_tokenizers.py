@@ -44,9 +44,9 @@ SPACES = ["\t", "\n", "\r\n", "\v", "\f", "\x1c", "\x1f", "\x85", "\xa0", "\u168
 TEXTS = [
     *CAPTIONS, *dict.fromkeys(CORPUS), "", " ", "  ", "   a", "a   ", " a  b ", "▁", "▁▁a", "a▁b", "a▁ ▁b",
     *[f"a{space}b" for space in SPACES], *[f"{space}a{space}{space}b{space}" for space in SPACES], "".join(SPACES),
-    # Emoji: joined, with a skin tone, with a flag, with a keycap, cut in half.
+    # Emoji: joined, with a skin tone, flags, keycaps, cut in half.
     "👩‍🚀", "👨‍👩‍👧‍👦 family", "👍🏽👍🏿", "🇩🇪🇫🇷🇩", "1️⃣ 2⃣ #️⃣", "❤️‍🔥", "🏴󠁧󠁢󠁥󠁮󠁧󠁿", "a🏽", "a\u200d", "😀😀 😀a😀", "☃︎ ☃️", "\U0001f9ff\U0001fae8",
-    # Marks: composed and not, many, at the start, in another order, of languages.
+    # Combining marks: composed and decomposed, many, at the start, in another order, of several languages.
     "e\u0301", "é", "\u0301a", "a\u0301\u0323", "a\u0323\u0301", "q\u0307\u0323", "Å \u212b A\u030a", "e" + "\u0301" * 20, "ở ở ở", "ñ n\u0303", "ÀÉÎõü", "\u0344 \u0958 \u2adc",
     "한 \u1112\u1161\u11ab \u1112\u1161", "각각", "นี้ กำ ก\u0e33", "कि क्ष ि", "בְּרֵאשִׁית", "لَا إِلَٰهَ", "ﷺ ﻻ", "\u0600a \u06dd1 \u070fa", "\U000110bd1",
     "Σ ΟΔΟΣ ΑΣ. ς", "İ I ı i̇", "ß ẞ ŉ ǰ ΐ և ﬀ ﬃ ﬅ", "Ǆ ǅ ǆ", "K Å Ω", "ſ 'ſ it'S I'Ll WE'Re", "Ⓐⓐ ① ² ³ ¹ ¼ ½ ¾ ⅐ ↉ 六 〇 ٣ ३ Ⅳ ⁴ 𝟘 🄀",
@@ -85,7 +85,7 @@ def trained(model, trainer, normalizer=None, pre_tokenizer=None):
 
 
 def charsmap(**rule):
-    """The map that SentencePiece stores in a model for a rule of normalization."""
+    """Returns the map that SentencePiece stores in a model for a normalization rule."""
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(CORPUS), model_writer=model, vocab_size=300, hard_vocab_limit=False, minloglevel=2, **rule)

@@ -32,7 +32,7 @@ config = BertConfig(
 )
 model = BertModel(config, add_pooling_layer=False).eval()
 with torch.no_grad():
-    # Large weights, biases that are not 0 and norms that are not 1, so that no term of the model is too small to be missed.
+    # Large weights, nonzero biases and norm scales other than 1, so that every term of the model changes the result.
     for name, parameter in model.named_parameters():
         parameter.normal_(mean=1.0 if name.endswith("LayerNorm.weight") else 0.0, std=0.3)
     mask = (torch.arange(12)[None, :] < torch.tensor(LENGTHS)[:, None]).long()

@@ -43,7 +43,7 @@ def bert(**options):
 
 
 def differences(texts: list[str]) -> list[bool]:
-    """Whether each text is normalized to another one than in JavaScript."""
+    """Returns whether JavaScript normalizes each text differently."""
     given = json.dumps({"texts": texts, "forms": FORMS})
     run = subprocess.run(["node", "-e", JAVASCRIPT], input=given, capture_output=True, check=True, text=True)
     forms = [getattr(normalizers, form)() for form in FORMS]
@@ -51,7 +51,7 @@ def differences(texts: list[str]) -> list[bool]:
 
 
 def normalized_otherwise() -> list[int]:
-    """Characters that take part in normalization in JavaScript, and do not in the reference, which is older."""
+    """Returns characters that JavaScript normalizes and the reference, which is older, does not."""
     otherwise = set()
     for probe in PROBES:
         found = differences([probe.replace("{}", chr(point)) for point in POINTS])
@@ -81,7 +81,7 @@ TABLES = {
 
 
 def encode(points: list[int]) -> str:
-    """Each range is its distance from the end of the last one, and its length if it is not 1, in base 36."""
+    """Encodes each range as its distance from the end of the last one, and its length if it is not 1, in base 36."""
     ranges: list[list[int]] = []
     for point in points:
         if ranges and ranges[-1][1] == point - 1:

@@ -27,7 +27,7 @@ BETA = 0.25
 OUTPUT = Path(__file__).resolve().parents[2] / "packages/vqgan/test/fixtures"
 
 CONFIGS = {
-    # Widths change (nin_shortcut), groups of two channels, quant_conv changes the width, attention in the middle only.
+    # The width changes (nin_shortcut), groups have two channels, quant_conv changes the width, and only the middle has attention.
     "taming-a": {
         "ddconfig": {
             "double_z": False, "z_channels": 8, "resolution": 16, "in_channels": 3, "out_ch": 3,
@@ -36,7 +36,7 @@ CONFIGS = {
         "n_embed": 24,
         "embed_dim": 6,
     },
-    # Two blocks a level, attention at the lowest resolution, z_channels equal to embed_dim.
+    # Two blocks per level, attention at the lowest resolution, z_channels equal to embed_dim.
     "taming-b": {
         "ddconfig": {
             "double_z": False, "z_channels": 8, "resolution": 16, "in_channels": 3, "out_ch": 3,
@@ -47,7 +47,7 @@ CONFIGS = {
     },
 }
 
-# Parameters whose gradients a fixture holds: the ends of both halves, and both sides of the straight-through estimator.
+# Parameters whose gradients are in a fixture: the first and last ones of the encoder and of the decoder, and those next to the straight-through estimator.
 GRADIENTS = [
     "encoder.conv_in.weight",
     "quant_conv.weight",
@@ -70,7 +70,7 @@ class Autoencoder(nn.Module):
 
 
 def randomize(model, generator):
-    """Random weights whose layers keep the variance near 1, with gains and biases that a test would miss if ignored."""
+    """Returns random weights whose layers keep the variance near 1. Gains and biases are large enough that a test fails if they are ignored."""
     for name, parameter in model.named_parameters():
         noise = torch.randn(parameter.shape, generator=generator)
         if name == "quantize.embedding.weight":
@@ -92,7 +92,7 @@ def run(model, images):
 
 
 def least_margin(model, z):
-    """The least gap between the distances to the nearest and to the second nearest code, over all positions."""
+    """Returns the smallest gap between the distances to the nearest and the second nearest code, over all positions."""
     flat = z.permute(0, 2, 3, 1).flatten(0, 2)
     nearest = torch.cdist(flat, model.quantize.embedding.weight).square().topk(2, largest=False).values
     return (nearest[:, 1] - nearest[:, 0]).min().item()
@@ -120,7 +120,7 @@ def make(taming, commit, name, config):
             outputs = run(model, images)
         return least_margin(model, outputs[0]), images, outputs
 
-    # Of several seeds, take the one whose tokens are furthest from changing with a rounding error.
+    # Take the one of several seeds whose tokens are the least sensitive to rounding errors.
     seed = max(range(40), key=lambda seed: attempt(seed)[0])
     margin, images, (z, quantized, indices, reconstruction, loss) = attempt(seed)
     tensors = {key: value.half() for key, value in model.state_dict().items()}

@@ -33,7 +33,7 @@ generator = np.random.default_rng(0)
 
 
 def random_value(name, shape):
-    """As in vqgan.py: layers keep the variance near 1, and gains and biases are such that a test would miss them."""
+    """Returns random weights as vqgan.py does: layers keep the variance near 1, and a test fails if gains or biases are ignored."""
     noise = generator.standard_normal(shape, dtype=np.float32)
     if name.endswith("embedding"):
         value = 0.7 * noise

@@ -1,4 +1,4 @@
-"""Writes small VQ-GANs in the formats of Taming's releases, and what the published code makes of them, for packages/vqgan.
+"""Writes small VQ-GANs in the formats of Taming's releases, and the outputs of the published code for them, for packages/vqgan.
 
     pip install torch==2.13.0 numpy einops pyyaml safetensors
     git clone https://github.com/CompVis/taming-transformers
@@ -92,7 +92,7 @@ model:
 """,
 }
 
-# What the configurations of the published checkpoints change.
+# Fields that the configurations of the published checkpoints change.
 PUBLISHED = {
     "taming": ({"n_embed": 16384, "embed_dim": 256}, {"ch_mult": [1, 1, 2, 2, 4], "attn_resolutions": [16]}),
     "gumbel": ({"n_embed": 8192, "embed_dim": 256}, {"ch_mult": [1, 1, 2, 4], "attn_resolutions": [32]}),
@@ -103,7 +103,7 @@ SEEDS = 8
 
 
 def random_value(name, shape, generator):
-    """As in vqgan.py: layers keep the variance near 1, and gains and biases are such that a test would miss them."""
+    """Returns random weights as vqgan.py does: layers keep the variance near 1, and a test fails if gains or biases are ignored."""
     noise = generator.standard_normal(shape, dtype=np.float32)
     if name.endswith(("embedding.weight", "embed.weight")):
         value = 0.7 * noise
@@ -122,7 +122,7 @@ def write_names(name, shapes):
 
 
 def import_taming(path):
-    """Taming's VQModel and GumbelVQ, without PyTorch Lightning and without the weights of LPIPS, which no inference needs."""
+    """Imports Taming's VQModel and GumbelVQ without PyTorch Lightning and without the weights of LPIPS, which inference does not need."""
     import torch
 
     sys.path.insert(0, path)
@@ -149,7 +149,7 @@ def import_taming(path):
 
 
 class ModelCheckpoint:
-    """Stands for the callback of Lightning whose class a checkpoint names."""
+    """Replaces the callback of Lightning whose class a checkpoint names."""
 
 
 def write(taming_path, min_dalle_path):
@@ -190,7 +190,7 @@ def write(taming_path, min_dalle_path):
             with torch.no_grad():
                 return images, *run(model, images)
 
-        # Of several seeds, the one whose tokens are furthest from changing with a rounding error.
+        # The one of several seeds whose tokens are the least sensitive to rounding errors.
         images, margin, tokens, reconstruction = attempt(max(range(SEEDS), key=lambda seed: attempt(seed)[1]))
         folder = OUTPUT / name
         folder.mkdir(parents=True, exist_ok=True)
