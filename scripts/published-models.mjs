@@ -157,6 +157,84 @@ const rows = [
   },
 ];
 
+/** Kinds of checkpoint files, which each of the models above may be in. */
+const kinds = [
+  {
+    kind: 'safetensors',
+    read: 'one file, or several with `model.safetensors.index.json`; floats of 16, 32 and 64 bits, bfloat16 and integers',
+    tests: [
+      tests('weights/test/safetensors'),
+      tests('weights/test/read-checkpoint', 'python.safetensors'),
+      tests('weights/test/hugging-face-folder', 'weights in several files'),
+    ],
+  },
+  {
+    kind: 'PyTorch (`.bin`, `.pt`, `.pth`, `.ckpt`)',
+    read: 'zip archives and the legacy format, pickles of protocols 0 to 5 and of Python 2, in one file or with `pytorch_model.bin.index.json`; tied, transposed and strided tensors. No code is run',
+    tests: [
+      tests('weights/test/pytorch', 'a file of torch.save'),
+      tests('weights/test/read-checkpoint', 'torch-state-dict', 'torch-lightning'),
+    ],
+  },
+  {
+    kind: 'TorchScript',
+    read: 'the tensors of `torch.jit.save`; its code is not read',
+    tests: [
+      tests('weights/test/pytorch', 'the code of TorchScript'),
+      tests('weights/test/read-checkpoint', 'torch-script'),
+    ],
+  },
+  {
+    kind: 'Flax (`.msgpack`)',
+    read: 'arrays of any size, also those that Flax splits; states of training, without what belongs to the optimizer',
+    tests: [tests('weights/test/flax-msgpack'), tests('weights/test/read-checkpoint', 'flax-', 'of Flax')],
+  },
+  {
+    kind: '8-bit floats',
+    read: '`float8_e4m3fn`, `float8_e5m2` and their `fnuz` variants, in safetensors and PyTorch, without scales',
+    tests: [tests('weights/test/read-checkpoint', '8-bit floats', 'torch-float8')],
+  },
+  {
+    kind: 'names with a prefix',
+    read: 'one that all names of the model share: `module.`, `_orig_mod.`, `model.`, `first_stage_model.`, `params/`, several of them, or any other',
+    tests: [tests('weights/test/model-tensors', 'findModel')],
+  },
+  {
+    kind: 'files of training programs',
+    read: 'dicts with the model under `state_dict`, `model_state_dict`, `model_state`, `model`, `module`, `params` or `weights`; Lightning. Optimizers, schedules and unknown objects are left out',
+    tests: [
+      tests('weights/test/pytorch', 'what a training program saved is read from'),
+      tests('weights/test/read-checkpoint', 'of a training program'),
+    ],
+  },
+  {
+    kind: 'moving averages (EMA)',
+    read: "with `which: 'ema'` (`--which ema`): dicts such as `ema`, `params_ema` and `swa_model`; `model_ema.*` of latent diffusion; `ema.*` in safetensors and Flax; `shadow_params` of torch-ema and diffusers next to the model; Lightning's `WeightAveraging`",
+    tests: [
+      tests(
+        'weights/test/pytorch',
+        'what a training program saved has its average',
+        'what a training program saved an average that is a list',
+        'what a training program saved by Lightning',
+      ),
+      tests('weights/test/read-checkpoint', 'of a training program the average of'),
+      tests('pipeline/test/write-published', 'which: ema'),
+    ],
+  },
+];
+
+/** Kinds of files that are refused, with an error that names them and what to do. */
+const refused = [
+  ['whole models of `torch.save(model)`, and other pickles', 'their classes would have to be run'],
+  ["quantized tensors: PyTorch's, GPTQ, AWQ, bitsandbytes, compressed-tensors", 'quantize with `dtype` instead'],
+  ['sparse tensors, complex numbers, files of big-endian machines', ''],
+  ["GGUF, ONNX, HDF5 and TensorFlow, OpenCLIP's layout, LoRA adapters", 'use the model that they were made of'],
+  ['archives (gzip, Zstandard, xz, bzip2, 7-Zip, tar)', 'unpack them first'],
+  ['Git LFS pointers, web pages, JSON in place of weights', 'download the file again'],
+  ['averages that are lists without the model next to them', 'copy them into the model in Python'],
+  ['tensors that the model does not have, and options that change what it computes', 'each by its name'],
+];
+
 const [resultsPath, ...flags] = process.argv.slice(2);
 const results = JSON.parse(await readFile(resultsPath, 'utf8'));
 const byFile = new Map(
@@ -176,10 +254,12 @@ function isGreen({ tests }) {
   );
 }
 
-const states = rows.map(isGreen);
+const states = [...rows, ...kinds].map(isGreen);
 const lines = rows.map(
   ({ model, files, compared }, i) => `| ${model} | ${files} | ${compared} | ${states[i] ? '✓' : '✗'} |`,
 );
+const kindLines = kinds.map(({ kind, read }, i) => `| ${kind} | ${read} | ${states[rows.length + i] ? '✓' : '✗'} |`);
+const refusedLines = refused.map(([kind, action]) => `| ${kind} | ${action} |`);
 
 const page = `# Published models
 
@@ -196,6 +276,20 @@ relative or better in float32; tokens and token ids are equal.
 | model | files | what is compared | state |
 | --- | --- | --- | --- |
 ${lines.join('\n')}
+
+## Checkpoint files
+
+The content of a file tells its format, not its name. Each of these kinds may have any of the models above:
+
+| kind | what is read | state |
+| --- | --- | --- |
+${kindLines.join('\n')}
+
+These are refused, with an error that names the file and what to do:
+
+| kind | what to do, or why |
+| --- | --- |
+${refusedLines.join('\n')}
 `;
 
 const path = 'docs/published-models.md';
