@@ -72,6 +72,10 @@ export async function preprocessImage(
   try {
     const source = openSource(encoded);
     const metadata = await source.metadata();
+    const { depth = 'uchar' } = metadata;
+    // Some programs write 0 to 1, others 0 to 255 or degrees: decoded as the other, an image is black or white.
+    if (depth !== 'uchar' && depth !== 'ushort')
+      throw new Error(`its pixels have the type ${depth}, whose range is not known`);
     const upright = metadata.autoOrient;
     const scale = imageSize / Math.min(upright.width, upright.height);
     const width = Math.max(imageSize, Math.round(upright.width * scale));

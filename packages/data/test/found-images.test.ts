@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { openImageFolder, summarizeReport } from '@dalle-mini/data';
 import { temporaryFolder } from '@dalle-mini/testing/folders';
 import { describe, expect, test } from 'vitest';
@@ -272,12 +273,57 @@ describe('lists of captions', () => {
     ['labels.csv', csv],
     ['train.jsonl', '{"path":"a.png","prompt":"a cat, sitting"}\n{"path":"b.png","prompt":"two\\nlines"}'],
     ['captions.txt', 'image,caption\na.png,"a cat, sitting"\nb.png,"two\nlines"\n'],
+    ['metadata.csv', '\ufeffsep=;\r\nfile_name;text\r\na.png;"a cat, sitting"\r\nb.png;"two\nlines"\r\n'],
+    ['captions.ndjson', '{"file_name":"a.png","text":"a cat, sitting"}\n{"file_name":"b.png","text":"two\\nlines"}'],
+    ['captions.csv.gz', gzipSync(csv)],
+    [
+      'data.json',
+      '{"version": 1, "data": [{"image": "a.png", "caption": "a cat, sitting"}, {"image": "b.png", "caption": "two\\nlines"}]}',
+    ],
+    [
+      'dataset_flickr8k.json',
+      '{"images": [{"filename": "a.png", "sentences": [{"raw": "a cat, sitting"}]}, {"filename": "b.png", "sentences": [{"raw": "two\\nlines"}]}]}',
+    ],
+    ['part-000001.json', '{"a.png": {"p": "a cat, sitting", "se": 1}, "b.png": {"p": "two\\nlines", "se": 2}}'],
+    ['meta_cap.json', '{"a": {"caption": "a cat, sitting"}, "b": {"caption": "two\\nlines"}}'],
   ])('are read from %s', async (name, content) => {
     expect(await read(await folderWith({ 'a.png': png, 'b.png': png, [name]: content }))).toEqual({
       samples: listed,
       omitted: {},
       notes: [],
     });
+  });
+
+  test('may be in a folder of their own, as those of COCO', async () => {
+    const images = '"images": [{"id": 1, "file_name": "a.png"}]';
+    const folder = await folderWith({
+      'train2017/a.png': png,
+      'annotations/captions_train2017.json': `{${images}, "annotations": [{"image_id": 1, "caption": "a cat"}]}`,
+      'annotations/instances_train2017.json': `{${images}, "annotations": [{"image_id": 1, "category_id": 7}]}`,
+      'annotations/notes.json': '{"cut off',
+    });
+    expect(await read(folder)).toEqual({ samples: { 'train2017/a.png': ['a cat'] }, omitted: {}, notes: [] });
+  });
+
+  test('are not of images in other folders if their own has some', async () => {
+    const folder = await folderWith({
+      'a/a.png': png,
+      'b/b.png': png,
+      'b/metadata.csv': 'file_name,text\na.png,a\nb.png,b\n',
+    });
+    const { samples, omitted } = await read(folder);
+    expect(samples).toEqual({ 'b/b.png': ['b'] });
+    expect(omitted).toEqual({ 'b/a.png': 'missing-file', 'a/a.png': 'no-caption' });
+  });
+
+  test('that are compressed must be of gzip', async () => {
+    const folder = await folderWith({ 'a.png': png, 'captions.csv.gz': csv });
+    await expect(openImageFolder(folder, options)).rejects.toThrow(/captions\.csv\.gz cannot be unpacked with gzip/);
+  });
+
+  test('are not a metadata.json of something else', async () => {
+    const folder = await folderWith({ 'a.png': png, 'a.txt': 'a', 'metadata.json': '{"name": "my pictures"}' });
+    expect(await read(folder)).toMatchObject({ samples: { 'a.png': ['a'] }, omitted: {} });
   });
 
   test('are read from Parquet, as pandas writes it', async () => {

@@ -51,6 +51,15 @@ describe('preprocessImage', () => {
     expect(pixels).toEqual([[128, 128, 128], red, red]);
   });
 
+  test('refuses pixels that are floating-point numbers, whose range is not known', async () => {
+    const tiff = await sharp(new Float32Array(16).fill(0.5), { raw: { width: 4, height: 4, channels: 1 } })
+      .tiff()
+      .toBuffer();
+    await expect(preprocessImage(tiff, 'depth.tif', { imageSize: 4 })).rejects.toThrow(
+      'Cannot decode the image depth.tif: its pixels have the type float, whose range is not known. Replace the file',
+    );
+  });
+
   test('crops at random on request, and at the same place for the same seed', async () => {
     const png = await twoColoredPng(90, 10, red, blue);
     const crop = async (seed: number) =>

@@ -34,6 +34,9 @@ const captionColumns = [
   'alt_text',
   'alt',
   'title',
+  // Of Karpathy's splits of COCO and Flickr, and of DiffusionDB.
+  'raw',
+  'p',
 ];
 /** Columns that have one of several captions each, such as `caption_0`. */
 const numberedCaption = /^(caption|text|sentence)_?\d+$/;
@@ -78,10 +81,14 @@ export function captionsFromText(text: string): string[] {
 }
 
 /**
- * Returns the captions of a string or an array of strings, without blank ones; `undefined` for other values. A string is
- * one caption: a line break in it becomes a space.
+ * Returns the captions of a string, an array of strings or one of records, without blank ones; `undefined` for other values.
+ * A string is one caption: a line break in it becomes a space.
  */
 export function captionsFromValue(value: unknown): string[] | undefined {
+  if (Array.isArray(value) && value.length > 0 && value.every(isRecord)) {
+    const captions = value.map(captionsFromRecord);
+    return captions.every((own) => own !== undefined) ? captions.flat() : undefined;
+  }
   const list = typeof value === 'string' ? [value] : value;
   if (!Array.isArray(list) || !list.every((item): item is string => typeof item === 'string')) return undefined;
   return notBlank(list.map((caption) => caption.replace(/\s*[\r\n\v\f\u0085\u2028\u2029]\s*/g, ' ')));
@@ -95,6 +102,10 @@ export function captionsFromRecord(record: Readonly<Record<string, unknown>>): s
   if (!numberedCaption.test(simpleName(columns[0]!))) return captionsFromValue(record[columns[0]!]);
   const all = columns.map((name) => captionsFromValue(record[name]));
   return all.every((captions) => captions !== undefined) ? all.flat() : undefined;
+}
+
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function notBlank(captions: readonly string[]): string[] {

@@ -1,6 +1,7 @@
 import { isAbsolute, posix, relative, resolve, sep } from 'node:path';
 import {
   abortSignal,
+  ConfigError,
   EncodingError,
   type Fields,
   list,
@@ -52,12 +53,13 @@ export interface ImageFolderOptions extends OpenOptions, ListImageFolderOptions 
 /**
  * Opens a folder of images with captions. Captions are in lists or in a text file next to each image:
  *
- * 1. `metadata.jsonl`, `metadata.csv`, `metadata.parquet` (as in Hugging Face's imagefolder) or `captions.json`, in the
- *    folder or in any folder below it. A list has a column of file names, relative to its own folder (`file_name`, `file`,
+ * 1. `metadata` or `captions` with the ending `.jsonl`, `.ndjson`, `.csv`, `.tsv`, `.parquet` or `.json` (as in Hugging Face's
+ *    imagefolder), in the folder or in any folder below it. A list has a column of file names, relative to its own folder (`file_name`, `file`,
  *    `image`, `path`, …), and one of captions (`text`, `caption`, `captions`, …). `captions.json` is an object from file
  *    name to a caption or an array of captions. A folder with several lists has the first of these names.
  * 2. Text files: `cat.jpg` has its captions in `cat.txt`, `cat.caption` or `cat.jpg.txt`, one per line, or in `cat.json`.
- * 3. Without either, the one other `.jsonl`, `.csv`, `.tsv` or `.parquet` file that names images of the folder.
+ * 3. Without either, the one other file with such an ending that names images of the folder, such as COCO's
+ *    `annotations/captions_train2017.json`.
  *
  * Lines of lists that name the same image are one sample with several captions. Links are followed. Hidden files, files
  * that operating systems add, and folders of training runs are left out.
@@ -67,7 +69,8 @@ export interface ImageFolderOptions extends OpenOptions, ListImageFolderOptions 
  *
  * Every image is decoded once when the folder is opened, so that a damaged one does not end a training run. `report`
  * lists what cannot be used: images without a caption, names without an image or outside the folder, formats that cannot be
- * decoded, broken links, captions in another encoding, damaged lists. The indices of images that cannot be decoded are in `skipped`, and `get` throws for them.
+ * decoded, broken links, captions in another encoding, damaged lists. The indices of images that cannot be decoded are in
+ * `skipped`, and `get` throws for them.
  *
  * @throws DataError if no image can be used, or if a sample cannot be used and `onError` is `fail`.
  * @throws FileError if the folder is missing; the reason of `signal` if it aborts.
@@ -120,8 +123,14 @@ function noImagesError(folder: string, { files }: FoundFiles): DataError {
   return new DataError(`${folder} has no images. Add files that end in ${[...imageEndings].join(', ')}.`);
 }
 
-const usualLists = ['metadata.jsonl', 'metadata.csv', 'metadata.tsv', 'metadata.parquet', 'captions.json'];
-const otherList = /\.(jsonl|csv|tsv|parquet)$|(^|\/)captions\.txt$/i;
+const listEndings = ['jsonl', 'ndjson', 'csv', 'tsv', 'parquet', 'json'];
+/** Lists that are read wherever they are; of a folder with several, the first. A `metadata.json` is often of something else. */
+const usualLists = ['metadata', 'captions']
+  .flatMap((name) => listEndings.flatMap((ending) => [`${name}.${ending}`, `${name}.${ending}.gz`]))
+  .filter((name) => !name.startsWith('metadata.json') || name.startsWith('metadata.jsonl'));
+const otherList = new RegExp(`\\.(${listEndings.join('|')})(\\.gz)?$|(^|/)captions\\.txt$`, 'i');
+/** In bytes. Larger JSON files are not looked at, since most are of something else. */
+const largestOtherJson = 2 ** 28;
 
 /** The folder of a file, with a slash at the end; empty at the top. */
 const folderOf = (name: string) => name.slice(0, name.lastIndexOf('/') + 1);
@@ -144,23 +153,30 @@ async function listNames(
   if (captionedImages(found).entries.length > 0) return [];
   const lists: string[] = [];
   let unread: EncodingError | undefined;
-  for (const name of [...found.files.keys()].filter((file) => otherList.test(file))) {
+  for (const [name, { size }] of found.files) {
+    if (!otherList.test(name) || (/\.json$/i.test(name) && size > largestOtherJson)) continue;
     const candidate = new ListedImages(folder, found);
     try {
       await candidate.read(name, options.encoding);
     } catch (error) {
       if (EncodingError.isInstance(error)) unread ??= error;
-      // A table of something else is not an error.
-      else if (!DataError.isInstance(error)) throw error;
+      // A table or JSON of something else is not an error.
+      else if (!DataError.isInstance(error) && !ConfigError.isInstance(error)) throw error;
     }
     if (candidate.hasSamples) lists.push(name);
   }
   if (lists.length === 0 && unread) throw unread;
   if (lists.length > 1)
     throw new DataError(
-      `${folder} has several lists of images, such as ${lists[0]} and ${lists[1]}. Rename the one to use to metadata${/\.[^.]*$/.exec(lists[0]!)![0]}.`,
+      `${folder} has several lists of images, such as ${lists[0]} and ${lists[1]}. Rename the one to use to ${usualNameOf(lists[0]!)}.`,
     );
   return lists;
+}
+
+/** A name under which a list is read before others. */
+function usualNameOf(list: string): string {
+  const [ending] = /\.[^.]*(\.gz)?$/.exec(list)!;
+  return `captions${ending === '.txt' ? '.csv' : ending}`;
 }
 
 /** Images that lists name, with the captions of all lines that name them. */
@@ -174,8 +190,13 @@ class ListedImages {
   private readonly damaged = new Set<string>();
   /** Images whose lines have no caption, with a message. */
   private readonly bare = new Map<string, string>();
-  /** Names of files by their last part, for lists that name only that. `undefined` if several files have it. */
+  /**
+   * Names of images by their last part, with and without the ending, for lists that name only that. `undefined` if several
+   * images have it.
+   */
   private readonly byBaseName = new Map<string, string | undefined>();
+  /** The folders that have images, in themselves or in folders below. */
+  private readonly imageFolders = new Set<string>();
   private readonly omitted: ReadonlySet<string>;
 
   constructor(
@@ -183,8 +204,13 @@ class ListedImages {
     private readonly found: FoundFiles,
   ) {
     for (const name of found.files.keys()) {
+      const ending = endingOf(name);
+      if (imageKind(ending) === undefined) continue;
       const base = baseName(name);
-      this.byBaseName.set(base, this.byBaseName.has(base) ? undefined : name);
+      for (const key of [base, base.slice(0, base.length - ending.length)])
+        this.byBaseName.set(key, this.byBaseName.has(key) ? undefined : name);
+      for (let folder = folderOf(name); folder !== ''; folder = folderOf(folder.slice(0, -1)))
+        this.imageFolders.add(folder);
     }
     this.omitted = new Set(found.omissions.map(({ key }) => key));
   }
@@ -286,7 +312,8 @@ class ListedImages {
     if (exact !== undefined) return exact;
     const name = given.replaceAll('\\', '/');
     const only = name.includes('/') ? undefined : this.byBaseName.get(name.normalize('NFC'));
-    return only?.startsWith(folder) ? only : undefined;
+    // A list in a folder of lists, as in COCO's annotations, is of images elsewhere.
+    return only?.startsWith(folder) || !this.imageFolders.has(folder) ? only : undefined;
   }
 
   /** The paths below the root that a list may mean with a name. */

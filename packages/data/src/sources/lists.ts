@@ -1,3 +1,5 @@
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
 import { decodeText, describeValue, EncodingError, parseJsonObject } from '@dalle-mini/core';
 import { readBytes } from '@dalle-mini/core/node';
 import { CsvError, parse as parseCsv } from 'csv-parse/sync';
@@ -5,7 +7,14 @@ import { parquetMetadataAsync, parquetReadObjects, parquetSchema } from 'hyparqu
 import { compressors } from 'hyparquet-compressors';
 import { DataError } from '../data-error.js';
 import { isLfsPointer, lfsAction } from '../image-formats.js';
-import { captionColumnsOf, captionsFromRecord, captionsFromValue, columnNames, imageColumn } from './captions.js';
+import {
+  captionColumnsOf,
+  captionsFromRecord,
+  captionsFromValue,
+  columnNames,
+  imageColumn,
+  isRecord,
+} from './captions.js';
 import type { OmissionReason, SourceFile } from './listing.js';
 
 /** A line of a list: the name of an image and its captions. */
@@ -25,6 +34,7 @@ export interface ListLine {
 /** Readers of lists that are text. */
 const readers: Readonly<Record<string, (path: string, text: string) => ListLine[]>> = {
   '.jsonl': readJsonLines,
+  '.ndjson': readJsonLines,
   '.csv': readTable,
   '.tsv': readTable,
   '.txt': readTable,
@@ -32,8 +42,8 @@ const readers: Readonly<Record<string, (path: string, text: string) => ListLine[
 };
 
 /**
- * Reads a list of images with captions. The format follows from the ending of its name: `.jsonl`, `.csv`, `.tsv`, `.txt` (a
- * table), `.parquet` or `.json`.
+ * Reads a list of images with captions. The format follows from the ending of its name: `.jsonl`, `.ndjson`, `.csv`, `.tsv`,
+ * `.txt` (a table), `.parquet` or `.json`, which may be compressed with gzip and end in `.gz`.
  *
  * @param encoding Of a text that is neither UTF-8 nor UTF-16.
  * @returns Its lines. Those that are in another encoding have a `problem`.
@@ -41,9 +51,10 @@ const readers: Readonly<Record<string, (path: string, text: string) => ListLine[
  *   encoding; ConfigError if a `.json` file is not JSON.
  */
 export async function readList({ path }: SourceFile, encoding?: string): Promise<ListLine[]> {
-  const ending = /\.[^.]*$/.exec(path)![0].toLowerCase();
-  const bytes = await readBytes(path);
-  if (isLfsPointer(bytes)) throw new DataError(`${path} cannot be read. ${lfsAction}`);
+  const ending = /(\.[^.]*)(\.gz)?$/i.exec(path)![1]!.toLowerCase();
+  const stored = await readBytes(path);
+  if (isLfsPointer(stored)) throw new DataError(`${path} cannot be read. ${lfsAction}`);
+  const bytes = /\.gz$/i.test(path) ? await unpack(path, stored) : stored;
   if (ending === '.parquet') return readParquet(path, bytes);
   const read = (text: string) => readers[ending]!(path, text);
   let text: string;
@@ -54,6 +65,20 @@ export async function readList({ path }: SourceFile, encoding?: string): Promise
     return readDamaged(bytes, read, error);
   }
   return read(text);
+}
+
+/** Most bytes of an unpacked list. */
+const maxUnpacked = 2 ** 29;
+
+async function unpack(path: string, stored: Uint8Array): Promise<Uint8Array> {
+  try {
+    return await promisify(gunzip)(stored, { maxOutputLength: maxUnpacked });
+  } catch (error) {
+    throw new DataError(
+      `${path} cannot be unpacked with gzip to at most ${maxUnpacked} bytes: ${(error as Error).message}. Replace it.`,
+      { cause: error },
+    );
+  }
 }
 
 /** Reads the lines of a list that are in UTF-8, of one that is not as a whole. */
@@ -104,7 +129,9 @@ function fromRecord(record: Record<string, unknown>, place: string, action: stri
 
 const delimiters = [',', '\t', ';', '|'];
 
-function readTable(path: string, text: string): ListLine[] {
+function readTable(path: string, given: string): ListLine[] {
+  // Excel writes the delimiter before the header. An empty line is skipped and keeps the numbers of the others.
+  const text = given.replace(/^sep=[,;|\t]/i, '');
   const header = text.trimStart().split(/[\r\n]/, 1)[0]!;
   const counts = delimiters.map((delimiter) => header.split(delimiter).length);
   const delimiter = delimiters[counts.indexOf(Math.max(...counts))]!;
@@ -168,10 +195,6 @@ async function readParquet(path: string, bytes: Uint8Array): Promise<ListLine[]>
   const columns = schema.children.map(({ element }) => element.name);
   checkColumns(path, columns);
   const image = imageColumn(columns)!;
-  if (schema.children.some(({ element, children }) => element.name === image && children.length > 0))
-    throw new DataError(
-      `${path} holds the images themselves in its column ${image}. Write them to files, next to a metadata.jsonl.`,
-    );
   const rows = await parquetReadObjects({
     file,
     metadata,
@@ -180,28 +203,29 @@ async function readParquet(path: string, bytes: Uint8Array): Promise<ListLine[]>
   }).catch((error: unknown) => {
     throw damaged(error);
   });
+  if (rows.some((row) => isRecord(row[image]) && row[image].bytes instanceof Uint8Array))
+    throw new DataError(
+      `${path} holds the images themselves in its column ${image}. Write them to files, next to a metadata.jsonl.`,
+    );
   return rows.map((row, index) => fromRecord(row, `${path}, row ${index + 1}`, 'Write the name of a file.'));
 }
 
 const jsonAction = 'Write an object such as {"cat.jpg": "a cat"}.';
 
-/** Reads an object from file name to captions, an array of records, or the captions of COCO. */
+/**
+ * Reads an object from file name to captions, an array of records, also as a field of an object, or the captions of COCO.
+ */
 function readJson(path: string, text: string): ListLine[] {
-  if (text.trimStart().startsWith('[') && /^\s*\[\s*\{/.test(text)) {
-    const { records } = parseJsonObject(`{"records":${text}}`, path, jsonAction) as { records: unknown[] };
-    return records.map((record, index) => fromItem(record, `${path}, item ${index + 1}`));
-  }
-  const json = parseJsonObject(text, path, jsonAction);
+  const json = parseJsonObject(/^\s*\[\s*\{/.test(text) ? `{"records":${text}}` : text, path, jsonAction);
   if (Array.isArray(json.images) && Array.isArray(json.annotations))
     return fromCoco(json.images, json.annotations, path);
+  const isListed = (item: unknown) => isRecord(item) && imageColumn(Object.keys(item)) !== undefined;
+  const records = Object.values(json).find((value) => Array.isArray(value) && isListed(value[0]));
+  if (Array.isArray(records)) return records.map((record, index) => fromItem(record, `${path}, item ${index + 1}`));
   return Object.entries(json).map(([name, value]) => {
     const captions = captionsFromValue(value) ?? (isRecord(value) ? captionsFromRecord(value) : undefined);
     return { place: path, name, captions };
   });
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function fromItem(item: unknown, place: string): ListLine {
