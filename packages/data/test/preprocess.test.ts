@@ -52,9 +52,26 @@ describe('preprocessImage', () => {
   });
 
   test('refuses pixels that are floating-point numbers, whose range is not known', async () => {
-    const tiff = await sharp(new Float32Array(16).fill(0.5), { raw: { width: 4, height: 4, channels: 1 } })
-      .tiff()
-      .toBuffer();
+    // Width, height, bits, no compression, black is zero, the offset, one channel, rows, bytes, and floats.
+    const fields = [
+      [256, 4],
+      [257, 4],
+      [258, 32],
+      [259, 1],
+      [262, 1],
+      [273, 8],
+      [277, 1],
+      [278, 4],
+      [279, 64],
+      [339, 3],
+    ];
+    const directory = fields.flatMap(([tag, value]) => [tag! | (4 << 16), 1, value!]);
+    const tiff = Buffer.concat([
+      Buffer.from(Uint32Array.of(0x2a4949, 72).buffer),
+      Buffer.from(new Float32Array(16).fill(0.5).buffer),
+      Buffer.from(Uint16Array.of(fields.length).buffer),
+      Buffer.from(Uint32Array.from([...directory, 0]).buffer),
+    ]);
     await expect(preprocessImage(tiff, 'depth.tif', { imageSize: 4 })).rejects.toThrow(
       'Cannot decode the image depth.tif: its pixels have the type float, whose range is not known. Replace the file',
     );
