@@ -200,6 +200,10 @@ describe('weights of another program', () => {
     ['model.Q4_K_M.gguf', /llama\.cpp/],
     ['adapter_model.safetensors', /an adapter \(LoRA\).*merge_and_unload/],
     ['open_clip_pytorch_model.bin', /weights of OpenCLIP/],
+    ['__0_0.distcp', /a checkpoint of torch\.distributed\. .*dcp_to_torch/],
+    ['zero_to_fp32.py', /a checkpoint of DeepSpeed\. .*zero_to_fp32\.py/],
+    ['manifest.ocdbt', /a checkpoint of Orbax\. .*flax_model\.msgpack/],
+    ['diffusion_pytorch_model.safetensors', /weights of diffusers, whose layers have other names/],
   ])('%s are named', async (name, message) => {
     await put('config.json', 'tokenizer.json');
     await mkdir(join(folder, 'onnx'));

@@ -218,6 +218,12 @@ describe('what a training program saved', () => {
     });
   });
 
+  test('of AveragedModel is an average as a whole', () => {
+    const averaged = dict(text('n_averaged'), tensor(storage('0', 4), [], []), text('module.w'), weights);
+    expect([...read(averaged, 'ema').tensors.keys()]).toEqual(['module.w']);
+    expect(() => read(dict(), 'ema')).toThrow('It has no tensors.');
+  });
+
   test('by Lightning has the average as its state dict, and the model next to it', () => {
     const value = dict(
       text('state_dict'),

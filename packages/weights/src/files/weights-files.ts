@@ -23,6 +23,26 @@ const unreadable: readonly (readonly [name: RegExp, what: string, action: string
   ],
   [/\.gguf$/i, 'the quantized weights of llama.cpp (GGUF)', 'Use the model that they were made of.'],
   [/^(.*\/)?[^/]*\.onnx$/, 'a graph of ONNX', 'Use the model that it was made of, with its safetensors.'],
+  [
+    /\.distcp$/,
+    'a checkpoint of torch.distributed',
+    'Join it in Python: python -m torch.distributed.checkpoint.format_utils dcp_to_torch folder pytorch_model.bin.',
+  ],
+  [
+    /^zero_to_fp32\.py$/,
+    'of a checkpoint of DeepSpeed',
+    'Join it: python zero_to_fp32.py . folder --safe_serialization.',
+  ],
+  [
+    /^(manifest\.ocdbt|_CHECKPOINT_METADATA)$/,
+    'of a checkpoint of Orbax',
+    'Restore it in Python, and write flax.serialization.to_bytes(params) as flax_model.msgpack.',
+  ],
+  [
+    /^diffusion_pytorch_model(-\d+-of-\d+)?\.(safetensors|bin)$/,
+    'weights of diffusers, whose layers have other names',
+    'Use the checkpoint that they were converted from.',
+  ],
   [/^rust_model\.ot$/, 'weights of rust-bert', 'Use the safetensors of the model that they were made of.'],
   [
     /^open_clip_(pytorch_model\.bin|model\.safetensors)$/,

@@ -37,6 +37,8 @@ export function firstKey(name: string): string {
   return /^[^./]*/.exec(name)![0];
 }
 
+const averagedCount = 'n_averaged';
+
 /**
  * Selects the tensors of the model, or of its average, by their names. An average has the names of the model after a
  * key of its own (`ema.encoder.weight`), or, as `LitEma` of latent diffusion writes it, those names without dots
@@ -53,6 +55,9 @@ export function selectWeights(names: Iterable<string>, which: WhichWeights): Map
     const kept = others.length > 0 ? others : averages;
     return new Map(kept.map((name) => [name, name]));
   }
+  // PyTorch's AveragedModel: all of the file is the average, and the number of models in it.
+  if (all.includes(averagedCount))
+    return new Map(others.filter((name) => name !== averagedCount).map((name) => [name, name]));
   if (averages.length === 0) throw noAverage([...new Set(all.map(firstKey))]);
   const key = firstKey(averages[0]!);
   const average = new Map(averages.map((name) => [name.slice(key.length + 1), name]));
@@ -69,7 +74,7 @@ export class MissingAverageError extends CheckpointError {
 /** Creates the error of a file that has no average. */
 export function noAverage(keys: readonly string[]): MissingAverageError {
   return new MissingAverageError(
-    `The file has no average of the weights (EMA). It has ${listNames(keys)}. Set which to ${quote('model')}.`,
+    `The file has no average of the weights (EMA). It has ${keys.length > 0 ? listNames(keys) : 'no tensors'}. Set which to ${quote('model')}.`,
   );
 }
 
