@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, symlink, utimes, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { openWebDataset, type ScanProgress } from '@dalle-mini/data';
@@ -163,6 +163,39 @@ describe('archives compressed with gzip', () => {
     await writeFile(path, bytes);
     await expect(openWebDataset(path, { ...options, cacheFolder })).rejects.toThrow(/a\.tar\.gz is damaged: /);
     expect(await readdir(cacheFolder)).toEqual([]);
+  });
+
+  test.each(['images', 'bytes'])('may be Parquet files with images in them, such as %s.parquet', async (name) => {
+    const [folder, cacheFolder] = [await temporaryFolder(), await temporaryFolder()];
+    await copyFile(new URL(`fixtures/${name}.parquet`, import.meta.url), join(folder, 'train.parquet'));
+    const { samples, omitted } = await read(folder, { cacheFolder });
+    expect(samples).toEqual({ 'train/00000000': ['red'], 'train/00000001': ['green'] });
+    expect(omitted).toEqual({ 'train/00000002': 'no-caption' });
+    const dataset = await openWebDataset(join(folder, 'train.parquet'), { ...options, cacheFolder });
+    expect([...(await dataset.get(1)).image.data.subarray(0, 3)]).toEqual([0, 255, 0]);
+    expect(await readdir(cacheFolder)).toHaveLength(1);
+  });
+
+  test('that are Parquet files without images, or damaged, are named', async () => {
+    const cacheFolder = await temporaryFolder();
+    const list = new URL('fixtures/metadata.parquet', import.meta.url).pathname;
+    await expect(openWebDataset(list, { ...options, cacheFolder })).rejects.toThrow(
+      /metadata\.parquet must have one column with the bytes of images, not 0\./,
+    );
+    const path = join(await temporaryFolder(), 'cut.parquet');
+    const bytes = await readFile(new URL('fixtures/images.parquet', import.meta.url));
+    await writeFile(path, bytes.subarray(0, 300));
+    await expect(openWebDataset(path, { ...options, cacheFolder })).rejects.toThrow(
+      /cut\.parquet is not a Parquet file, or damaged: .* Replace it\./,
+    );
+    expect(await readdir(cacheFolder)).toEqual([]);
+  });
+
+  test('next to which Parquet files are lists of what was downloaded, are read without these', async () => {
+    const folder = await temporaryFolder();
+    await tarWith(sample('0'), folder, 'a.tar');
+    await copyFile(new URL('fixtures/images.parquet', import.meta.url), join(folder, 'a.parquet'));
+    expect((await read(folder)).samples).toEqual({ 'a/0': ['0'] });
   });
 
   test('are left out if they are there without compression', async () => {

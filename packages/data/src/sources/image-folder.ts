@@ -115,10 +115,10 @@ export async function listImageFolder(folder: string, options: ListImageFolderOp
 function noImagesError(folder: string, { files }: FoundFiles): DataError {
   const names = [...files.keys()];
   const has = (pattern: RegExp) => names.find((name) => pattern.test(name));
-  const archive = has(/\.(tar|tar\.gz|tgz)$/i);
+  const archive = has(/\.(tar|tar\.gz|tgz|parquet)$/i);
   if (archive)
     return new DataError(`${folder} has no images, but archives such as ${archive}. Open it as a WebDataset instead.`);
-  const packed = has(/\.(zip|7z|rar|parquet|arrow|tfrecord)$/i);
+  const packed = has(/\.(zip|7z|rar|arrow|tfrecord)$/i);
   if (packed) return new DataError(`${folder} has no images, but ${packed}. Extract the images into the folder first.`);
   return new DataError(`${folder} has no images. Add files that end in ${[...imageEndings].join(', ')}.`);
 }

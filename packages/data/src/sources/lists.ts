@@ -203,9 +203,9 @@ async function readParquet(path: string, bytes: Uint8Array): Promise<ListLine[]>
   }).catch((error: unknown) => {
     throw damaged(error);
   });
-  if (rows.some((row) => isRecord(row[image]) && row[image].bytes instanceof Uint8Array))
+  if (rows.some((row) => isRecord(row[image]) && row[image].bytes))
     throw new DataError(
-      `${path} holds the images themselves in its column ${image}. Write them to files, next to a metadata.jsonl.`,
+      `${path} holds the images themselves in its column ${image}. Open its folder as a WebDataset instead.`,
     );
   return rows.map((row, index) => fromRecord(row, `${path}, row ${index + 1}`, 'Write the name of a file.'));
 }

@@ -21,7 +21,9 @@ export interface ShardPaths {
   readonly excluded: readonly string[];
 }
 
-const archiveEnding = /\.(tar|tar\.gz|tgz)$/i;
+const tarEnding = /\.(tar|tar\.gz|tgz)$/i;
+const parquetEnding = /\.parquet$/i;
+const archiveEnding = /\.(tar|tar\.gz|tgz|parquet)$/i;
 const otherArchive = /\.(tar\.(zst|zstd|bz2|xz|lz4|lzma)|tzst|tbz2?|txz|zip|7z|rar)$/i;
 /** The largest number of paths of a pattern. */
 const mostPaths = 1_000_000;
@@ -50,15 +52,17 @@ export async function findShards(
     omissions.push(...folder.omissions);
     excluded.push(...folder.excluded);
     const names = new Map<string, string>();
+    // Next to archives, Parquet files are lists of what was downloaded.
+    const ending = [...folder.files.keys()].some((name) => tarEnding.test(name)) ? tarEnding : parquetEnding;
     for (const [name, file] of folder.files) {
       const key = name.replace(archiveEnding, '');
       if (otherArchive.test(name)) {
         const message = `${file.path} must be a .tar or .tar.gz archive. Repack it as one of these.`;
         omissions.push({ key: name, reason: 'unsupported-format', message });
-      } else if (archiveEnding.test(name) && names.has(key)) {
+      } else if (ending.test(name) && names.has(key)) {
         const message = `${file.path} is left out: ${names.get(key)} has the same name.`;
         omissions.push({ key: name, reason: 'duplicate', message });
-      } else if (archiveEnding.test(name)) {
+      } else if (ending.test(name)) {
         names.set(key, file.path);
         found.push({ path: file.path, name: key });
       }
@@ -78,7 +82,7 @@ function noArchivesError(path: string, names: readonly string[]): DataError {
   const image = names.find((name) => /\.(jpe?g|png|webp)$/i.test(name));
   return new DataError(
     image === undefined
-      ? `${path} must have tar archives, files that end in .tar, .tar.gz or .tgz. Check the path.`
+      ? `${path} must have tar archives or Parquet files, which end in .tar, .tar.gz, .tgz or .parquet. Check the path.`
       : `${path} must have tar archives, and has images such as ${image}. Open it as a folder of images instead.`,
   );
 }

@@ -20,7 +20,7 @@ import type { CaptionFile, Listing, Omission, SourceEntries, SourceEntry, Source
 import { type FileDataset, type OpenOptions, openDataset, openFields } from './open-dataset.js';
 import { findShards, type Shard } from './shard-paths.js';
 import { indexTar } from './tar-index.js';
-import { isGzip, unpackArchive } from './unpack.js';
+import { unpackArchive } from './unpack.js';
 
 export interface ListWebDatasetOptions {
   /**
@@ -38,7 +38,7 @@ export interface ListWebDatasetOptions {
   /** Paths of folders and files to leave out, such as the folder of a training run. */
   readonly exclude?: readonly string[] | undefined;
   /**
-   * The folder into which `.tar.gz` archives are unpacked, once. It needs as much space as the unpacked archives. Default:
+   * The folder into which `.tar.gz` archives and Parquet files are unpacked, once. It needs as much space as the unpacked archives. Default:
    * `dalle-mini/archives` in the user's folder for caches: `XDG_CACHE_HOME`, or that of the system, such as `~/.cache`.
    */
   readonly cacheFolder?: string | undefined;
@@ -76,14 +76,15 @@ export interface WebDatasetOptions extends OpenOptions, Omit<ListWebDatasetOptio
  * several images of one sample, `image` names the one to read.
  *
  * Headers are read once, on opening. `get(index, variation)` reads from the archive by offset, in any order, and
- * preprocesses as `openImageFolder` does. `.tar.gz` archives are unpacked into `cacheFolder`, once.
+ * preprocesses as `openImageFolder` does. `.tar.gz` archives are unpacked into `cacheFolder`, once. So are Parquet files with
+ * images in them, as Hugging Face's datasets writes them: each row is a sample, with the captions of its other columns.
  *
  * A sample's key is `<archive>/<path>`. `<archive>` is the name without its ending; in a folder, with the folders below that
  * one; and where two archives have the same name, with as many of the folders above as make the names differ. Of archives
  * that were joined with `cat`, the second is `<archive>#2`.
  *
  * @param source Tar files in order, patterns such as `cc12m/{00000..00012}.tar`, or folders, whose `.tar`, `.tar.gz` and `.tgz`
- *   files, also in folders below, are read in order of their paths.
+ *   files, also in folders below, are read in order of their paths; of a folder without these, the `.parquet` files.
  * Every image is decoded once when the shards are opened, as by `openImageFolder`.
  *
  * @throws DataError if there are no archives, if no sample can be used, or if an archive or a sample cannot be used and
@@ -159,7 +160,7 @@ async function readShard(
   const choices = new Map<string, number>();
   try {
     const { mtimeMs } = await withFileErrors('read', path, () => stat(path));
-    const archive = (await isGzip(path)) ? await unpackArchive(path, resolve(cacheFolder), signal) : path;
+    const archive = await unpackArchive(path, resolve(cacheFolder), signal);
     const archiveModified = archive === path ? mtimeMs : (await stat(archive)).mtimeMs;
     const { members, refused } = await indexTar(archive, signal);
     const nameOf = (part: number) => (part === 0 ? name : `${name}#${part + 1}`);
