@@ -42,6 +42,9 @@ describe('archives', () => {
     await expect(openWebDataset(join(folder, '{07..11}.tar'), options)).rejects.toThrow(
       /^2 of the 5 archives of the pattern ".*" are missing, such as .*07\.tar\. Download them, or correct/,
     );
+    await expect(openWebDataset(join(folder, '*.tar'), options)).rejects.toThrow(
+      /\*\.tar" must be a path or a pattern with braces, .* Name the folder instead\./,
+    );
     await expect(openWebDataset('https://host/{0..1}.tar', options)).rejects.toThrow(/must be a file, not "https:/);
     await expect(openWebDataset([join(folder, 'a.tar'), join(folder, '{a,c}.tar')], options)).rejects.toThrow(
       /a\.tar is given twice/,

@@ -97,6 +97,13 @@ describe('openImageFolder', () => {
     },
   );
 
+  test('refuses a file in place of the folder', async () => {
+    const folder = await folderWith({ 'a.tar': 'x' });
+    await expect(openImageFolder(join(folder, 'a.tar'), options)).rejects.toThrow(
+      /a\.tar: it is a file, not a folder\. .* open an archive as a WebDataset\./,
+    );
+  });
+
   test('names the line that is damaged or lists a missing file', async () => {
     const damaged = await folderWith({ 'metadata.jsonl': '\n{"file_name": ' });
     await expect(openImageFolder(damaged, options)).rejects.toThrow(

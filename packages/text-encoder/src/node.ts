@@ -178,6 +178,7 @@ export interface DalleMiniTextEncoder extends BartParts {
  * folder.
  *
  * @param tokenizer The tokenizer of the published code, or of kuprel/min-dalle. Default `bart`.
+ * @param options Which weights of the file are read.
  * @throws ConfigError or CheckpointError if a file is damaged, or the files do not match; FileError if a file cannot be
  *   read.
  */

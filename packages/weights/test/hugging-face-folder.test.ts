@@ -117,6 +117,21 @@ describe('weights in several files', () => {
     expect([...(await locateTensors(join(folder, index))).values()].map(({ file }) => file)).toEqual([...files]);
   });
 
+  test('have the average if it is wanted', async () => {
+    await writeFile(join(folder, files[1]), one('ema.a', 2));
+    await write({ a: files[0], 'ema.a': files[1] });
+    const path = join(folder, index);
+    const read = async (which?: 'model' | 'ema') =>
+      [...(await readCheckpointFile(path, { which })).tensors].map(([name, tensor]) => [name, toFloat32(tensor)[0]]);
+    expect(await read('ema')).toEqual([['a', 2]]);
+    expect(await read('model')).toEqual([['a', 1]]);
+    expect(await read()).toHaveLength(2);
+    expect([...(await locateTensors(path, { which: 'ema' })).values()].map(({ file }) => file)).toEqual([files[1]]);
+    await writeFile(join(folder, files[1]), one('b', 2));
+    await write({ a: files[0], b: files[1] });
+    await expect(read('ema')).rejects.toThrow(/index\.json: The file has no average/);
+  });
+
   test.each<[string, () => Promise<unknown>, RegExp]>([
     ['a file is missing', () => rm(join(folder, files[1])), /of which "model-00002-of-00002\.safetensors" is missing/],
     ['a tensor is missing', () => write({ a: files[0], b: files[1], c: files[1] }), /00002\.safetensors lacks "c"/],

@@ -332,6 +332,15 @@ describe('a damaged model', () => {
     );
   });
 
+  test('is refused with --which ema if it has no average, and --which takes only the two', async () => {
+    await expectFailure(
+      await dalleMini(folder, ['generate', 'a red apple', '--which', 'ema']),
+      1,
+      /is a model folder, whose weights have no average \(EMA\)\. Leave which out\./,
+    );
+    await expectFailure(await dalleMini(folder, ['generate', 'a red apple', '--which', 'best']), 2, /model, ema/);
+  });
+
   test('is refused with the name of a missing file', async () => {
     const result = await withDamage((model) => rm(join(model, 'decoder', 'model.safetensors')));
     await expectFailure(result, 1, /copy\/decoder\/model\.safetensors: there is no such file/);

@@ -96,7 +96,13 @@ async function expandPattern(source: string): Promise<readonly string[]> {
     return expand(sep === '\\' ? part.replaceAll(sep, '/') : part, { max: mostPaths });
   });
   if (parts.length >= mostPaths) throw new DataError(`${quote(source)} must name fewer than ${mostPaths} archives.`);
-  if (parts.length < 2) return [source];
+  if (parts.length < 2) {
+    if (/[*?]/.test(source))
+      throw new DataError(
+        `${quote(source)} must be a path or a pattern with braces, such as {00000..00012}.tar; * and ? are not expanded. Name the folder instead.`,
+      );
+    return [source];
+  }
   const missing: string[] = [];
   for (const path of parts) if (!(await exists(path))) missing.push(path);
   if (missing.length === 0) return parts;

@@ -1,7 +1,7 @@
 import type { BigIntStats } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { exists, readBytes, withFileErrors } from '@dalle-mini/core/node';
+import { exists, FileError, readBytes, withFileErrors } from '@dalle-mini/core/node';
 import { isIgnored, isRunImage, isTrainingRun } from './ignored-names.js';
 import type { Omission, SourceFile } from './listing.js';
 
@@ -24,7 +24,7 @@ const atOnce = 64;
  * opened.
  *
  * @param exclude Paths of folders or files to leave out.
- * @throws FileError if the folder is missing or cannot be read.
+ * @throws FileError if the folder is missing, a file, or cannot be read.
  */
 export async function walkFolder(
   root: string,
@@ -35,8 +35,15 @@ export async function walkFolder(
   const excluded: string[] = [];
   const excludedPaths = new Set(exclude.map((path) => resolve(path)));
   const readFolders = new Set<string>();
+  const state = await stateOf(root);
+  if (!state.isDirectory())
+    throw new FileError(
+      'read',
+      root,
+      'it is a file, not a folder. Pass the folder that it is in, or open an archive as a WebDataset.',
+    );
   // Folders first, then links to folders: what is reached both ways has the name without a link.
-  const folders = [{ path: root, name: '', state: await stateOf(root) }];
+  const folders = [{ path: root, name: '', state }];
   const linkedFolders: typeof folders = [];
 
   const visit = async (folder: (typeof folders)[number]) => {

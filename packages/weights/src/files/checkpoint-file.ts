@@ -19,7 +19,7 @@ import {
   safetensorsParts,
   safetensorsWriteFields,
 } from '../formats/safetensors/writer.js';
-import type { WhichWeights } from '../formats/which.js';
+import { selectWeights, type WhichWeights } from '../formats/which.js';
 import type { Checkpoint, StoredDtype, StoredTensor } from '../tensors/stored-tensor.js';
 import { isIndex, readIndex } from './shards.js';
 
@@ -31,8 +31,7 @@ const chunk = 2 ** 26;
  * by the name. Each tensor has its own memory; tied tensors share it. Memory is reserved after the structure of the
  * file is checked against its size. No tensor is in memory twice, except one at a time that PyTorch stored transposed.
  *
- * A checkpoint in several files is read by the path of its index, such as `model.safetensors.index.json`. It has the
- * weights of one model, so that `which` does not apply.
+ * A checkpoint in several files is read by the path of its index, such as `model.safetensors.index.json`.
  *
  * @throws FileError if a file cannot be read; CheckpointError, with the path in its message, if it is damaged, or if the
  *   files do not have the tensors of the index; OptionError.
@@ -55,10 +54,11 @@ export async function readCheckpointFile(path: string, options: ReadOptions = {}
     ({ tensors }) => tensors,
   );
   const [first] = shards;
+  const tensors = new Map(shards.flatMap((shard) => [...shard.tensors]));
   const all = <Field extends keyof CheckpointFile>(field: Field) => shards.map((shard) => shard[field]);
   return {
     format: first!.format,
-    tensors: new Map(all('tensors').flatMap((tensors) => [...tensors])),
+    tensors: await named(path, async () => selected(tensors, which)),
     metadata: Object.assign({}, ...all('metadata')),
     leftOut: [...new Set(all('leftOut').flat())],
   };
@@ -74,15 +74,27 @@ async function withCheckpoint<Result>(
     const file = await openFile(path);
     try {
       const { size } = await file.stat();
-      return await use(checkpointLayout(fileSource(file, size), which), file, size);
-    } catch (error) {
-      throw error instanceof CheckpointError
-        ? new CheckpointError(`${path}: ${error.message}`, { cause: error })
-        : error;
+      return await named(path, () => use(checkpointLayout(fileSource(file, size), which), file, size));
     } finally {
       await file.close();
     }
   });
+}
+
+/** Runs work on a file, and names the file in errors about its content. */
+async function named<Result>(path: string, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    throw error instanceof CheckpointError ? new CheckpointError(`${path}: ${error.message}`, { cause: error }) : error;
+  }
+}
+
+/** Returns the tensors of the model, or of its average; by default all. */
+function selected<Tensor>(tensors: Map<string, Tensor>, which: WhichWeights | undefined): Map<string, Tensor> {
+  if (which === undefined) return tensors;
+  const names = selectWeights(tensors.keys(), which);
+  return new Map([...names].map(([name, stored]) => [name, tensors.get(stored)!]));
 }
 
 /** The position of a tensor's values in a file: little-endian, row-major, in one piece. */
@@ -111,7 +123,7 @@ export async function locateTensors(path: string, options: ReadOptions = {}): Pr
     (file) => locateIn(file, undefined),
     (tensors) => tensors,
   );
-  return new Map(shards.flatMap((tensors) => [...tensors]));
+  return named(path, async () => selected(new Map(shards.flatMap((tensors) => [...tensors])), which));
 }
 
 async function locateIn(path: string, which: WhichWeights | undefined): Promise<Map<string, TensorLocation>> {
