@@ -6,8 +6,12 @@ export const zeros: Initializer = { kind: 'zeros', scale: 0 };
 export const ones: Initializer = { kind: 'ones', scale: 1 };
 /** Creates an initializer that sets all elements to `value`. */
 export const filled = (value: number): Initializer => ({ kind: 'constant', scale: value });
-/** Creates an initializer with a normal distribution of mean 0. */
-export const normal = (standardDeviation: number): Initializer => ({ kind: 'normal', scale: standardDeviation });
+/** Creates an initializer with a normal distribution. Default mean 0. */
+export const normal = (standardDeviation: number, mean = 0): Initializer => ({
+  kind: 'normal',
+  scale: standardDeviation,
+  mean,
+});
 /** Creates an initializer with a uniform distribution in `[-bound, bound)`. */
 export const uniform = (bound: number): Initializer => ({ kind: 'uniform', scale: bound });
 
@@ -19,6 +23,7 @@ export const fanInUniform = (fanIn: number): Initializer => uniform(Math.sqrt(1 
 /** Generates the initial values of a parameter of the given shape. */
 function initialize(initializer: Initializer, shape: Shape, random: Random): Float32Array {
   const data = new Float32Array(sizeOf(shape));
+  const { mean = 0 } = initializer;
   switch (initializer.kind) {
     case 'zeros':
       break;
@@ -27,7 +32,7 @@ function initialize(initializer: Initializer, shape: Shape, random: Random): Flo
       data.fill(initializer.scale);
       break;
     case 'normal':
-      for (let i = 0; i < data.length; i++) data[i] = initializer.scale * random.normal();
+      for (let i = 0; i < data.length; i++) data[i] = mean + initializer.scale * random.normal();
       break;
     case 'uniform':
       for (let i = 0; i < data.length; i++) data[i] = initializer.scale * (2 * random.uniform() - 1);

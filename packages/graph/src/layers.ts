@@ -8,6 +8,7 @@ import {
   gather,
   gelu,
   groupNormalize,
+  less,
   logicalNot,
   matmul,
   mean,
@@ -15,14 +16,17 @@ import {
   normalize,
   reciprocal,
   reshape,
+  select,
   softmax,
   sqrt,
   square,
+  stopGradient,
   sub,
   transpose,
   upsampleConv2d,
 } from './operators.js';
 import type { ParameterScope } from './parameters.js';
+import { sizeOf } from './shape.js';
 import type { Initializer, Padding, Tensor } from './tensor.js';
 
 export interface LinearOptions {
@@ -95,20 +99,60 @@ export function groupNorm(scope: ParameterScope, x: Tensor, groups: number, epsi
   });
 }
 
+/**
+ * Applies batch normalization to images `[batch, channels, height, width]` (Ioffe and Szegedy 2015) with the statistics of the batch, as
+ * PyTorch's `BatchNorm2d` does in training. It assigns the buffers `running_mean`, `running_var` (unbiased), `[channels]`, and
+ * `num_batches_tracked`, a scalar, which other programs use for inference. Epsilon is 1e-5, and the share of a batch in the running
+ * statistics 0.1.
+ */
+export function batchNorm(scope: ParameterScope, x: Tensor, initializer: Initializer = ones): Tensor {
+  return inLayer(scope.path, () => {
+    const channels = x.shape[1]!;
+    const perChannel = (t: Tensor) => reshape(t, [1, channels, 1, 1]);
+    const average = mean(x, { axes: [0, 2, 3], keepDims: true });
+    const centred = sub(x, average);
+    const variance = mean(square(centred), { axes: [0, 2, 3], keepDims: true });
+    const count = sizeOf(x.shape) / channels;
+    const track = (name: string, now: Tensor, initializer: Initializer) => {
+      const before = scope.buffer(name, [channels], initializer);
+      const change = mul(sub(reshape(now, [channels]), before), 0.1);
+      scope.assign(name, stopGradient(add(before, change)));
+    };
+    track('running_mean', average, zeros);
+    track('running_var', mul(variance, count / (count - 1)), ones);
+    scope.assign('num_batches_tracked', add(scope.buffer('num_batches_tracked', [], zeros), 1));
+    const weight = scope.parameter('weight', [channels], initializer);
+    const scale = mul(perChannel(weight), reciprocal(sqrt(add(variance, 1e-5))));
+    return add(mul(centred, scale), perChannel(scope.parameter('bias', [channels], zeros)));
+  });
+}
+
+/** Applies the leaky rectified linear unit: x where it is above 0, else `slope` · x (Maas et al. 2013). */
+export function leakyRelu(x: Tensor, slope: number): Tensor {
+  return mul(x, stopGradient(select(less(0, x), 1, slope)));
+}
+
 export interface ConvOptions {
   /** Width and height of the kernel. Default 3. */
   readonly kernelSize?: number | undefined;
   readonly stride?: number | undefined;
   /** Padding in pixels. By default the size does not change at stride 1. */
   readonly padding?: number | Padding | undefined;
+  /** Whether to add a bias. Default true. */
+  readonly bias?: boolean | undefined;
+  /** Initializer of the weight. Default uniform in ±1/√(inputs of an output), as in PyTorch. */
+  readonly initializer?: Initializer | undefined;
 }
 
 /** Convolves images `[batch, channels, height, width]`, with `weight` `[out, in, k, k]` and `bias` `[out]`. */
 export function conv(scope: ParameterScope, x: Tensor, outChannels: number, options: ConvOptions = {}): Tensor {
   return inLayer(scope.path, () => {
     const { kernelSize = 3, stride = 1, padding = (kernelSize - 1) / 2 } = options;
-    const { weight, bias } = convParameters(scope, x.shape[1]!, outChannels, kernelSize);
-    return conv2d(x, weight, { bias, stride, padding });
+    return conv2d(x, kernelOf(scope, x, outChannels, kernelSize, options.initializer), {
+      bias: options.bias === false ? undefined : scope.parameter('bias', [outChannels], zeros),
+      stride,
+      padding,
+    });
   });
 }
 
@@ -123,15 +167,15 @@ export function upsampleConv(
   { kernelSize = 3, factor = 2 }: { readonly kernelSize?: number; readonly factor?: number } = {},
 ): Tensor {
   return inLayer(scope.path, () => {
-    const { weight, bias } = convParameters(scope, x.shape[1]!, outChannels, kernelSize);
-    return upsampleConv2d(x, weight, { factor, bias });
+    const weight = kernelOf(scope, x, outChannels, kernelSize);
+    return upsampleConv2d(x, weight, { factor, bias: scope.parameter('bias', [outChannels], zeros) });
   });
 }
 
-function convParameters(scope: ParameterScope, channels: number, outChannels: number, kernelSize: number) {
-  const fanIn = channels * kernelSize * kernelSize;
-  const weight = scope.parameter('weight', [outChannels, channels, kernelSize, kernelSize], fanInUniform(fanIn));
-  return { weight, bias: scope.parameter('bias', [outChannels], zeros) };
+function kernelOf(scope: ParameterScope, x: Tensor, outChannels: number, size: number, initializer?: Initializer) {
+  const channels = x.shape[1]!;
+  const usual = fanInUniform(channels * size * size);
+  return scope.parameter('weight', [outChannels, channels, size, size], initializer ?? usual);
 }
 
 /** Returns the mask of causal attention, bool `[length, length]`: each row is true up to and including its own column. */

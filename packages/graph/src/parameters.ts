@@ -1,5 +1,5 @@
 import { GraphError } from './graph-error.js';
-import { operation } from './operation.js';
+import { describe, operation } from './operation.js';
 import { sameShape } from './shape.js';
 import type { Initializer, Shape, Tensor } from './tensor.js';
 
@@ -11,17 +11,19 @@ export class ParameterScope {
   constructor(
     readonly path = '',
     private readonly declared: Map<string, Tensor> = new Map(),
+    private readonly assigned: Map<string, Tensor> = new Map(),
+    private readonly buffers: Set<string> = new Set(),
   ) {}
 
   /** Returns the scope one level down. */
   in(name: string | number): ParameterScope {
-    return new ParameterScope(this.name(String(name)), this.declared);
+    return new ParameterScope(this.name(String(name)), this.declared, this.assigned, this.buffers);
   }
 
-  /** Declares a float32 parameter, or returns it if it is already declared with this shape. */
+  /** Declares a float32 parameter, or returns its value if it is already declared with this shape. */
   parameter(name: string, shape: Shape, initializer: Initializer): Tensor {
     const full = this.name(name);
-    const known = this.declared.get(full);
+    const known = this.assigned.get(full) ?? this.declared.get(full);
     if (known) {
       if (sameShape(known.shape, shape)) return known;
       throw new GraphError(
@@ -33,9 +35,41 @@ export class ParameterScope {
     return tensor!;
   }
 
+  /** Declares a parameter that no optimizer changes, only {@link assign}: a running mean, for example. */
+  buffer(name: string, shape: Shape, initializer: Initializer): Tensor {
+    this.buffers.add(this.name(name));
+    return this.parameter(name, shape, initializer);
+  }
+
+  /**
+   * Gives a parameter of this scope a new value. `parameter` and `buffer` return it from now on, and a training graph passes it to the
+   * next step.
+   *
+   * @throws GraphError if the parameter is not declared, or has another type or shape.
+   */
+  assign(name: string, value: Tensor): void {
+    const full = this.name(name);
+    const known = this.declared.get(full);
+    if (!known || known.dtype !== value.dtype || !sameShape(known.shape, value.shape)) {
+      const expected = known ? describe(known) : 'a declared parameter';
+      throw new GraphError(`assign: ${full} must be ${expected}, not ${describe(value)}.`);
+    }
+    this.assigned.set(full, value);
+  }
+
   /** All parameters declared so far in this scope, its parents and their other children. */
   get parameters(): ReadonlyMap<string, Tensor> {
     return this.declared;
+  }
+
+  /** The names of those of {@link parameters} that are buffers. */
+  get bufferNames(): ReadonlySet<string> {
+    return this.buffers;
+  }
+
+  /** The new values of parameters, by name. */
+  get assignments(): ReadonlyMap<string, Tensor> {
+    return this.assigned;
   }
 
   private name(name: string): string {

@@ -15,6 +15,8 @@ export interface Initializer {
   readonly kind: 'zeros' | 'ones' | 'constant' | 'normal' | 'uniform';
   /** The constant, the standard deviation of the normal, or the bound of the uniform distribution in `[-scale, scale)`. */
   readonly scale: number;
+  /** The mean of the normal distribution. Default 0. */
+  readonly mean?: number | undefined;
 }
 
 /** Top, left, bottom and right padding in pixels. */

@@ -38,6 +38,29 @@ describe('a scope of parameters', () => {
     expect([...g.parametersOf([g.add(g.mul(x, early), late)]).keys()]).toEqual(['early', 'late']);
   });
 
+  test('gives the new value of a parameter that was assigned, in all its children', () => {
+    const scope = new g.ParameterScope();
+    const mean = scope.in('norm').buffer('mean', [2], initializers.zeros);
+    const next = g.add(mean, 1);
+    scope.in('norm').assign('mean', next);
+    expect(scope.in('norm').buffer('mean', [2], initializers.zeros)).toBe(next);
+    expect([...scope.assignments]).toEqual([['norm.mean', next]]);
+    // Declared as it was.
+    expect(scope.parameters.get('norm.mean')).toBe(mean);
+    expect([...scope.bufferNames]).toEqual(['norm.mean']);
+  });
+
+  test('refuses to assign what is not declared, or of another shape', () => {
+    const scope = new g.ParameterScope('norm');
+    expect(() => scope.assign('mean', g.scalar(1))).toThrow(
+      new g.GraphError('assign: norm.mean must be a declared parameter, not float32[].'),
+    );
+    scope.parameter('mean', [2], initializers.zeros);
+    expect(() => scope.assign('mean', g.scalar(1))).toThrow(
+      new g.GraphError('assign: norm.mean must be float32[2], not float32[].'),
+    );
+  });
+
   test('must not share a name with another scope in the same graph', () => {
     const [a, b] = [new g.ParameterScope(), new g.ParameterScope()].map((scope) =>
       scope.parameter('w', [2], initializers.ones),

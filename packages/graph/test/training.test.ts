@@ -261,4 +261,111 @@ describe('a training graph', () => {
     const exponentials = g.topologicalOrder(Object.values(table.graph.outputs)).filter(({ name }) => name === 'exp');
     expect(exponentials).toHaveLength(1);
   });
+
+  test('averages and assigns buffers in the order of accumulated batches', async () => {
+    const counting: TrainingOptions = {
+      ...options,
+      stepsPerRun: 2,
+      loss: (scope, batch, step) => {
+        // The mean of each batch, halved with each further one; and the number of steps so far.
+        const total = scope.buffer('total', [], initializers.zeros);
+        scope.assign('total', g.add(g.mul(total, 0.5), g.mean(batch.x!)));
+        scope.assign('steps', g.add(scope.buffer('steps', [], initializers.zeros), g.cast(step, 'float32')));
+        return loss(scope, batch, step);
+      },
+    };
+    const training = trainingGraph(counting);
+    expect([...training.state.keys()].filter((name) => /total|steps/.test(name)).sort()).toEqual(['steps', 'total']);
+    const { values } = await train(training, 2);
+    const { x } = reference;
+    let expected = 0;
+    for (let batch = 0; batch < 2 * steps; batch++) {
+      const part = x.data.slice(20 * batch, 20 * (batch + 1));
+      expected = expected / 2 + part.reduce((sum, value) => sum + value, 0) / 20;
+    }
+    expect(values.get('total')![0]).toBeCloseTo(expected, 5);
+    // Two batches a step, of the steps 0 to 5.
+    expect(values.get('steps')![0]).toBe(2 * (0 + 1 + 2 + 3 + 4 + 5));
+  });
+
+  test('differentiates the surrogate of a loss, and reports the loss', async () => {
+    const scaled: TrainingOptions['loss'] = (...given) => {
+      const { loss: value, metrics } = loss(...given);
+      return { loss: g.mul(value, 10), surrogate: value, metrics };
+    };
+    const plain = await train(whole, steps);
+    const replaced = await train(trainingGraph({ ...options, loss: scaled }), steps);
+    expect(replaced.values).toEqual(plain.values);
+    expect(
+      relativeError(
+        replaced.reports.loss!,
+        plain.reports.loss!.map((x) => 10 * x),
+      ),
+    ).toBeLessThan(1e-6);
+  });
+});
+
+describe('a training graph with an adversary', () => {
+  /** A number a and an adversary b: a moves by −0.1 · ∂(a · b)/∂a, and then b by 0.1 · a. */
+  const game: TrainingOptions = {
+    batch: {},
+    loss: (scope) => ({ loss: g.mul(number(scope, 'a'), number(scope, 'b')) }),
+    adversary: {
+      name: 'b',
+      prefix: 'b',
+      loss: (scope) => ({
+        loss: g.neg(g.mul(number(scope, 'a'), number(scope, 'b'))),
+        metrics: { seen: number(scope, 'a') },
+      }),
+      optimizer: sgd(),
+    },
+    optimizer: sgd(),
+    stepsPerRun: 3,
+  };
+  const number = (scope: g.ParameterScope, name: string) => scope.parameter(name, [], initializers.ones);
+
+  async function play(changes: Partial<TrainingOptions> = {}) {
+    const training = trainingGraph({ ...game, ...changes });
+    const executable = await onnx.compile(training.graph, {
+      parameters: new Map([...training.parameters.keys()].map((name) => [name, float32([], [1])])),
+    });
+    const state = [...training.state].map(([name, shape]) => [name, float32(shape, [1])] as const);
+    const results = await executable.run({
+      ...Object.fromEntries(state),
+      step: int32([], [0]),
+      learningRate: float32([3], [0.1, 0.1, 0.1]),
+    });
+    return { training, results };
+  }
+
+  test('updates each with its own loss, the adversary with the values after the first update', async () => {
+    const { training, results } = await play();
+    expect([...training.state.keys()]).toEqual(['a', 'b']);
+    let [a, b] = [1, 1];
+    const [losses, adversaryLosses, seen]: number[][] = [[], [], []];
+    for (let step = 0; step < 3; step++) {
+      losses!.push(a * b);
+      a -= 0.1 * b;
+      adversaryLosses!.push(-a * b);
+      seen!.push(a);
+      b += 0.1 * a;
+    }
+    const expected = { loss: losses!, bLoss: adversaryLosses!, seen: seen!, a: [a], b: [b] };
+    for (const [name, values] of Object.entries(expected))
+      expect(relativeError(results[name]!.data, values), name).toBeLessThan(1e-6);
+    expect(relativeError(results.bGradientNorm!.data, seen!)).toBeLessThan(1e-6);
+  });
+
+  test('keeps no moving average of the adversary', async () => {
+    const { training } = await play({ averageDecay: 0.9 });
+    expect([...training.state.keys()]).toEqual(['a', 'b', 'average/a']);
+  });
+
+  test('may freeze either of them', async () => {
+    for (const frozen of ['a', 'b']) {
+      const { training, results } = await play({ rateFactor: (name) => (name === frozen ? 0 : 1) });
+      expect([...training.state.keys()]).toEqual(frozen === 'a' ? ['b'] : ['a']);
+      expect(results[frozen === 'a' ? 'gradientNorm' : 'bGradientNorm']!.data[0]).toBe(0);
+    }
+  });
 });

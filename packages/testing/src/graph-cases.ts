@@ -436,7 +436,8 @@ function layer(
 ): Case {
   const scope = new g.ParameterScope();
   build(scope, ...operands.map(({ shape, dtype }, i) => g.input(`${i}`, shape, dtype)));
-  const declared = [...scope.parameters];
+  // The result does not depend on buffers.
+  const declared = [...scope.parameters].filter(([name]) => !scope.bufferNames.has(name));
   const parameters = declared.map(([, { shape }]) => values.floats(shape));
   const rebuild = (...tensors: g.Tensor[]) => {
     const given = declared.map(([name], i) => [name, tensors[operands.length + i]!] as const);
@@ -465,6 +466,14 @@ export const layerCases: readonly Case[] = (() => {
       values,
       'conv of stride 2, padded below',
     ),
+    layer(
+      [values.floats([2, 3, 5, 5])],
+      (scope, x) => layers.conv(scope, x, 4, { bias: false }),
+      values,
+      'conv without a bias',
+    ),
+    layer([values.floats([2, 3, 2, 3], -2, 2)], (scope, x) => layers.batchNorm(scope, x), values, 'batchNorm'),
+    on([values.awayFromZero([2, 3])], (x) => layers.leakyRelu(x, 0.2), 'leakyRelu'),
     layer([values.floats([2, 3, 3, 4])], (scope, x) => layers.upsampleConv(scope, x, 2), values, 'upsampleConv'),
     on([x()], (x) => layers.mergeHeads(g.exp(layers.splitHeads(x, 2))), 'splitHeads and mergeHeads'),
     on([heads(), heads(), heads()], (q, k, v) => layers.dotProductAttention(q, k, v), 'dotProductAttention'),

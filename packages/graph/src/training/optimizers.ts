@@ -211,6 +211,7 @@ export function adafactor(options: AdafactorOptions = {}): Optimizer {
 
 /** Scales gradients down so that their global norm is at most `limit` (Pascanu et al. 2013). Also returns the norm before scaling. */
 export function clipByGlobalNorm(gradients: readonly Tensor[], limit: number): { gradients: Tensor[]; norm: Tensor } {
+  if (gradients.length === 0) return { gradients: [], norm: scalar(0) };
   const total = gradients.map((gradient) => sum(square(gradient))).reduce((a, b) => add(a, b));
   const norm = sqrt(total);
   const factor = minimum(div(limit, add(norm, 1e-6)), 1);
