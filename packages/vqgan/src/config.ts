@@ -41,6 +41,11 @@ export interface VqganConfig {
    * `gumbel` takes the largest of `nEmbed` logits, as Taming's `GumbelVQ` does without the noise of training; it cannot be trained.
    */
   readonly quantizer?: 'nearest' | 'gumbel' | undefined;
+  /**
+   * Whether vectors and codes are divided by their lengths, so that the nearest code is that of the smallest angle. With narrow codes
+   * (`embedDim` 8 instead of 256) it keeps nearly all codes in use (Yu et al. 2022, ViT-VQGAN). Default false.
+   */
+  readonly normalizeCodes?: boolean | undefined;
   /** Pixel values of the bytes 0 and 255. Default [−1, 1], as Taming's; the VQ-GAN of DALL·E Mini has [0, 1]. */
   readonly pixelRange?: readonly [black: number, white: number] | undefined;
   /** Whether the model has only the decoder, which converts tokens to images. Default false. */
@@ -101,12 +106,23 @@ export const vqganConfigField = object<VqganConfig>(
     ...vqganSizeFields,
     normGroups: optional(width),
     quantizer: optional(oneOf(['nearest', 'gumbel'])),
+    normalizeCodes: optional(boolean()),
     pixelRange: optional(list(number(), { min: 2, max: 2 }) as Field<readonly [number, number]>),
     decoderOnly: optional(boolean()),
   },
   {
     check(config, at) {
-      const { resolution, ch, chMult, zChannels, embedDim, quantizer, pixelRange, normGroups = 32 } = config;
+      const {
+        resolution,
+        ch,
+        chMult,
+        zChannels,
+        embedDim,
+        quantizer,
+        normalizeCodes,
+        pixelRange,
+        normGroups = 32,
+      } = config;
       const grid = gridSizeOf(config);
       if (!Number.isInteger(grid))
         refuse(
@@ -129,6 +145,8 @@ export const vqganConfigField = object<VqganConfig>(
       }
       if (quantizer === 'gumbel' && embedDim !== zChannels)
         refuse(at('embedDim'), `equal to zChannels, ${zChannels}, with quantizer "gumbel"`, embedDim);
+      if (quantizer === 'gumbel' && normalizeCodes)
+        refuse(at('normalizeCodes'), 'false with quantizer "gumbel"', normalizeCodes);
       if (pixelRange && pixelRange[0] >= pixelRange[1])
         refuse(at('pixelRange'), 'two numbers, the smaller first', pixelRange);
     },

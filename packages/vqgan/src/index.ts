@@ -1,6 +1,13 @@
 export { checkVqganConfig, gridSizeOf, type VqganConfig, vqganConfigField, vqganPresets } from './config.js';
+export {
+  type DiscriminatorConfig,
+  discriminate,
+  discriminatorFields,
+  discriminatorParameters,
+  discriminatorPrefix,
+} from './discriminator.js';
 export { writePixels } from './pixels.js';
-export { exportVqgan, exportVqganConfig, importVqgan, importVqganConfig } from './published.js';
-export { pixelsToRows, type Quantized } from './quantizer.js';
+export { exportVqgan, exportVqganConfig, importDiscriminator, importVqgan, importVqganConfig } from './published.js';
+export { pixelsToRows, type Quantized, type QuantizeOptions } from './quantizer.js';
 export { decodeGraph, decodeTokens, encodeGraph, encodeImages, reconstruct, vqganParameters } from './vqgan.js';
 export { VqganTokenizer, type VqganTokenizerOptions } from './vqgan-tokenizer.js';

@@ -2,13 +2,15 @@
 import { basename, join } from 'node:path';
 import { ConfigError, object, readOptions } from '@dalle-mini/core';
 import { exists, readJsonFile, readTextFile } from '@dalle-mini/core/node';
+import type { TensorData } from '@dalle-mini/graph';
 import { chooseRuntime, type RuntimeOptions, runtimeFields } from '@dalle-mini/graph/onnxruntime';
 import { dequantize } from '@dalle-mini/graph/stored';
-import { type Checkpoint, CheckpointError, type ReadOptions, whichField } from '@dalle-mini/weights';
+import { type Checkpoint, CheckpointError, fromFloat32, type ReadOptions, whichField } from '@dalle-mini/weights';
 import { chooseWeights, type HubOptions, hubFields, resolveModelFolder } from '@dalle-mini/weights/hub';
-import { findWeights, readCheckpointFile } from '@dalle-mini/weights/node';
+import { findWeights, readCheckpointFile, writeCheckpointFile } from '@dalle-mini/weights/node';
 import { checkVqganConfig, type VqganConfig, vqganPresets } from './config.js';
-import { importVqgan, importVqganConfig } from './published.js';
+import { discriminatorPrefix } from './discriminator.js';
+import { importDiscriminator, importVqgan, importVqganConfig } from './published.js';
 import { VqganTokenizer } from './vqgan-tokenizer.js';
 
 export type OpenVqganOptions = HubOptions & RuntimeOptions & ReadOptions;
@@ -99,6 +101,35 @@ export async function readVqganFiles(
   const config = typeof given === 'string' ? await readVqganConfig(given) : checkVqganConfig(given);
   const { tensors } = await readCheckpointFile(weights, options);
   return { config, weights: inFile(weights, () => importVqgan(tensors, config)) };
+}
+
+/** The file of a discriminator in the folder of its VQ-GAN. */
+export const discriminatorFile = 'discriminator.safetensors';
+
+/**
+ * Reads the discriminator that a VQ-GAN was trained against, under Taming's names: from `discriminator.safetensors` in its folder, or
+ * from the checkpoint of Taming's training. Returns none if there is none.
+ *
+ * @throws CheckpointError if the file is damaged; FileError if it cannot be read.
+ */
+export async function readDiscriminator(source: string | VqganFiles): Promise<Checkpoint> {
+  const own = typeof source === 'string' ? join(source, discriminatorFile) : undefined;
+  const path = own !== undefined && (await exists(own)) ? own : (await filesOf(source)).weights;
+  const { tensors } = await readCheckpointFile(path);
+  return importDiscriminator(tensors);
+}
+
+/**
+ * Writes the discriminator among the parameters of a trained VQ-GAN to `discriminator.safetensors` in a folder, in float32 under
+ * Taming's names. Writes nothing if there is none.
+ *
+ * @throws FileError if it cannot be written.
+ */
+export async function writeDiscriminator(folder: string, parameters: ReadonlyMap<string, TensorData>): Promise<void> {
+  const tensors: Checkpoint = new Map();
+  for (const [name, { data, shape }] of parameters)
+    if (name.startsWith(discriminatorPrefix)) tensors.set(name, fromFloat32(data as Float32Array, shape));
+  if (tensors.size > 0) await writeCheckpointFile(join(folder, discriminatorFile), tensors, {});
 }
 
 /** Runs work that depends on a file's content. If it fails, the error names the file. */

@@ -27,6 +27,7 @@ import {
   transposeInPlace,
 } from '@dalle-mini/weights';
 import { checkVqganConfig, type VqganConfig, vqganSizeFields } from './config.js';
+import { discriminatorPrefix } from './discriminator.js';
 import { vqganParameters } from './vqgan.js';
 
 /** The fields in the files of both repositories: `DDConfig` of Taming, and most of `VQGANConfig` of vqgan-jax. */
@@ -211,8 +212,8 @@ export function exportVqganConfig(config: VqganConfig): Record<string, unknown> 
 
 function checkExportable(config: VqganConfig): void {
   checkVqganConfig(config);
-  const published = { quantizer: 'nearest', normGroups: 32, decoderOnly: false } as const;
-  for (const field of ['quantizer', 'normGroups', 'decoderOnly'] as const) {
+  const published = { quantizer: 'nearest', normalizeCodes: false, normGroups: 32, decoderOnly: false } as const;
+  for (const field of ['quantizer', 'normalizeCodes', 'normGroups', 'decoderOnly'] as const) {
     const value = JSON.stringify(config[field] ?? published[field]);
     const only = JSON.stringify(published[field]);
     if (value !== only)
@@ -267,6 +268,23 @@ export function exportVqgan(parameters: ReadonlyMap<string, StoredTensor>, confi
       return [published, published.endsWith('/kernel') ? toHwio(tensor) : tensor];
     }),
   );
+}
+
+/**
+ * Takes the parameters of the discriminator out of a checkpoint of Taming's training, under their names there without a prefix such as
+ * `module.`: `loss.discriminator.main.0.weight`. Returns none if there are none, as in checkpoints for inference.
+ *
+ * No memory is copied: the returned tensors are removed from `checkpoint`.
+ */
+export function importDiscriminator(checkpoint: Checkpoint): Checkpoint {
+  const parameters: Checkpoint = new Map();
+  for (const [name, tensor] of [...checkpoint]) {
+    const start = name.indexOf(discriminatorPrefix);
+    if (start !== 0 && name[start - 1] !== '.') continue;
+    checkpoint.delete(name);
+    parameters.set(name.slice(start), tensor);
+  }
+  return parameters;
 }
 
 /** Tensors of Taming's training: the losses, with discriminator and LPIPS, and the colors of segmentation maps. */

@@ -4,7 +4,7 @@ import { type Graph, gather, input, ParameterScope, reshape, type Shape, type Te
 import { conv } from '@dalle-mini/graph/layers';
 import { decoder, encoder } from './autoencoder.js';
 import { gridSizeOf, type VqganConfig } from './config.js';
-import { chooseTokens, codebook, type Quantized, quantize, rowsToPixels } from './quantizer.js';
+import { chooseTokens, codebook, type Quantized, type QuantizeOptions, quantize, rowsToPixels } from './quantizer.js';
 
 /**
  * Encodes images `[batch, 3, size, size]` in `pixelRange` to vectors before quantization, `[batch, embedDim, grid, grid]`.
@@ -51,9 +51,10 @@ export function reconstruct(
   scope: ParameterScope,
   images: Tensor,
   config: VqganConfig,
+  options: QuantizeOptions = {},
 ): Quantized & { readonly images: Tensor; readonly vectors: Tensor } {
   const vectors = encodeToVectors(scope, images, config);
-  const result = quantize(scope.in('quantize'), vectors, config);
+  const result = quantize(scope.in('quantize'), vectors, config, options);
   return { ...result, vectors, images: decodeFromVectors(scope, result.quantized, config) };
 }
 

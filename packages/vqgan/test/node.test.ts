@@ -1,14 +1,21 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ConfigError } from '@dalle-mini/core';
 import type { TensorData } from '@dalle-mini/graph';
+import { initializeParameters } from '@dalle-mini/graph/initializers';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
-import { quantize } from '@dalle-mini/graph/stored';
+import { dequantize, quantize } from '@dalle-mini/graph/stored';
 import { FakeHub } from '@dalle-mini/testing/fake-hub';
 import { randomImages, randomParameters, attentiveVqgan as tiny } from '@dalle-mini/testing/tiny-vqgan';
-import { VqganTokenizer } from '@dalle-mini/vqgan';
-import { openVqganTokenizer, readVqganFiles } from '@dalle-mini/vqgan/node';
+import { discriminatorParameters, VqganTokenizer } from '@dalle-mini/vqgan';
+import {
+  discriminatorFile,
+  openVqganTokenizer,
+  readDiscriminator,
+  readVqganFiles,
+  writeDiscriminator,
+} from '@dalle-mini/vqgan/node';
 import { type Checkpoint, CheckpointError, fromFloat32 } from '@dalle-mini/weights';
 import { writeCheckpointFile } from '@dalle-mini/weights/node';
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -221,5 +228,31 @@ describe('readVqganFiles', () => {
   test('refuses a wrong configuration before it looks for weights', async () => {
     const files = { config: { ...tiny, numResBlocks: 1e6 }, weights: path('none.safetensors') };
     await expect(readVqganFiles(files)).rejects.toThrow(/numResBlocks must be a whole number from/);
+  });
+});
+
+describe('readDiscriminator', () => {
+  const parameters = initializeParameters(discriminatorParameters({ layers: 1, width: 2 }), 1);
+
+  test('reads what writeDiscriminator wrote next to the VQ-GAN', async () => {
+    await write();
+    await writeDiscriminator(folder, new Map([...parameters, ['other', parameters.values().next().value!]]));
+    expect(dequantize(await readDiscriminator(folder))).toEqual(parameters);
+    await rm(path(discriminatorFile));
+  });
+
+  test('reads it from the checkpoint of a training', async () => {
+    const tensors = [...parameters].map(
+      ([name, { data, shape }]) => [name, fromFloat32(data as Float32Array, shape)] as const,
+    );
+    await write(tiny, new Map([...stored(), ...tensors]));
+    expect(dequantize(await readDiscriminator(folder))).toEqual(parameters);
+  });
+
+  test('finds none in other weights, and then none is written', async () => {
+    await write();
+    expect((await readDiscriminator(folder)).size).toBe(0);
+    await writeDiscriminator(folder, new Map());
+    expect(await readdir(folder)).not.toContain(discriminatorFile);
   });
 });

@@ -9,9 +9,11 @@ import { dequantize } from '@dalle-mini/graph/stored';
 import { randomImages, attentiveVqgan as tiny } from '@dalle-mini/testing/tiny-vqgan';
 import {
   decodeTokens,
+  discriminatorParameters,
   encodeImages,
   exportVqgan,
   exportVqganConfig,
+  importDiscriminator,
   importVqgan,
   importVqganConfig,
   reconstruct,
@@ -207,6 +209,26 @@ describe.each([
   });
 });
 
+describe('importDiscriminator', () => {
+  const tensor = fromFloat32(Float32Array.of(1), [1]);
+
+  test('takes the discriminator out of a checkpoint of training, without a prefix', () => {
+    const checkpoint: Checkpoint = new Map([
+      ['module.encoder.conv_in.bias', tensor],
+      ['module.loss.discriminator.main.0.bias', tensor],
+      ['loss.perceptual_loss.lin0.model.1.weight', tensor],
+      ['closs.discriminator.main.0.bias', tensor],
+    ]);
+    expect([...importDiscriminator(checkpoint)]).toEqual([['loss.discriminator.main.0.bias', tensor]]);
+    expect(checkpoint.has('module.loss.discriminator.main.0.bias')).toBe(false);
+    expect(checkpoint.size).toBe(3);
+  });
+
+  test('finds none in a checkpoint for inference', () => {
+    expect(importDiscriminator(new Map([['encoder.conv_in.bias', tensor]])).size).toBe(0);
+  });
+});
+
 describe('importVqgan', () => {
   test.each([
     ['taming', 'f16-16384'],
@@ -223,6 +245,16 @@ describe('importVqgan', () => {
       ]);
     const parameters = [...vqganParameters(config)].map(([key, { shape }]) => [key, [...shape]]);
     expect(Object.fromEntries(parameters)).toEqual(Object.fromEntries(expected));
+  });
+
+  test('leaves the discriminator of Taming, whose names and shapes are those of discriminatorParameters', async () => {
+    const published: Record<string, number[]> = JSON.parse(await readText('names-taming.json'));
+    const expected = Object.entries(published).filter(([key]) => key.startsWith('loss.discriminator.'));
+    expect(expected.length).toBeGreaterThan(5);
+    const declared = discriminatorParameters({ layers: 1, width: 1 });
+    expect(Object.fromEntries([...declared].map(([key, { shape }]) => [key, [...shape]]))).toEqual(
+      Object.fromEntries(expected),
+    );
   });
 
   test('splits the numbers off the names of levels and their blocks, and leaves those of the middle', async () => {

@@ -13,7 +13,7 @@ import {
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { grad } from '@dalle-mini/graph/training';
 import { attentiveVqgan as tiny } from '@dalle-mini/testing/tiny-vqgan';
-import type { VqganConfig } from '@dalle-mini/vqgan';
+import type { QuantizeOptions, VqganConfig } from '@dalle-mini/vqgan';
 import { afterAll, describe, expect, test } from 'vitest';
 import { nearestCode, pixelsToRows, quantize, rowsToPixels } from '../src/quantizer.js';
 
@@ -164,6 +164,119 @@ describe('quantize', () => {
     for (const [i, value] of results.codebookByCodes!.data.entries()) expect(value).toBeCloseTo(byCodes[i]!, 6);
     expect(results.codebookByVectors!.data.every((value) => value === 0)).toBe(true);
     expect(results.commitmentByCodes!.data.every((value) => value === 0)).toBe(true);
+  });
+});
+
+describe('options of quantize', () => {
+  const shape = [2, 4, 3, 3];
+  const codes = normals([7, 4], 3);
+  const vectors = normals(shape, 4);
+  const rows = (data: TensorData['data']) =>
+    Array.from({ length: 18 }, (_, i) =>
+      Array.from({ length: 4 }, (_, channel) => data[(Math.floor(i / 9) * 4 + channel) * 9 + (i % 9)]!),
+    );
+  const codeRows = Array.from({ length: 7 }, (_, i) => [...codes.data.subarray(4 * i, 4 * i + 4)]);
+  const dot = (a: readonly number[], b: readonly number[]) => a.reduce((total, x, i) => total + x * b[i]!, 0);
+  const unit = (a: readonly number[]) => a.map((x) => x / Math.sqrt(dot(a, a)));
+  const largest = (values: readonly number[]) => values.indexOf(Math.max(...values));
+
+  /** Quantizes with options, and returns the outputs, the new values of parameters, and the gradient by the vectors. */
+  async function run(
+    config: Partial<VqganConfig>,
+    options: QuantizeOptions,
+    parameters: Readonly<Record<string, TensorData>> = {},
+  ) {
+    const scope = new ParameterScope();
+    const inputs = { vectors: input('vectors', shape), weights: input('weights', shape) };
+    const result = quantize(scope, inputs.vectors, { ...tiny, nEmbed: 7, embedDim: 4, ...config }, options);
+    const [gradient] = grad(sum(mul(result.quantized, inputs.weights)), [inputs.vectors]);
+    const outputs = { ...result, gradient: gradient!, ...Object.fromEntries(scope.assignments) };
+    const values = new Map(Object.entries({ 'embedding.weight': codes, ...parameters }));
+    const executable = await runtime.compile({ inputs, outputs }, { parameters: values });
+    return executable.run({ vectors, weights: normals(shape, 5) });
+  }
+
+  test('normalizeCodes chooses the code of the smallest angle, and returns it with length 1', async () => {
+    const { tokens, quantized } = await run({ normalizeCodes: true }, {});
+    const expected = rows(vectors.data).map((row) => largest(codeRows.map((code) => dot(unit(code), unit(row)))));
+    expect([...tokens!.data]).toEqual(expected);
+    for (const [i, row] of rows(quantized!.data).entries())
+      for (const [channel, value] of row.entries())
+        expect(value).toBeCloseTo(unit(codeRows[expected[i]!]!)[channel]!, 5);
+  });
+
+  test('the rotation trick passes gradients through the rotation and scale from vector to code', async () => {
+    const { tokens, quantized, gradient } = await run({}, { gradient: 'rotation' });
+    const weights = rows(normals(shape, 5).data);
+    const results = rows(quantized!.data);
+    for (const [i, z] of rows(vectors.data).entries()) {
+      const q = codeRows[tokens!.data[i]!]!;
+      const [from, to] = [unit(z), unit(q)];
+      const middle = unit(from.map((x, c) => x + to[c]!));
+      const scale = Math.sqrt(dot(q, q) / dot(z, z));
+      for (const [c, value] of q.entries()) expect(results[i]![c]).toBeCloseTo(value, 4);
+      const w = weights[i]!;
+      // The transposed matrix, λ (I − 2 r rᵀ + 2 ẑ q̂ᵀ), times the gradient of the result.
+      const expected = w.map((x, c) => scale * (x - 2 * middle[c]! * dot(middle, w) + 2 * from[c]! * dot(to, w)));
+      for (const [c, value] of expected.entries()) expect(rows(gradient!.data)[i]![c]).toBeCloseTo(value, 4);
+    }
+  });
+
+  test('averageCodes moves codes to the moving averages of their vectors', async () => {
+    const [decay, size, sums] = [0.9, normals([7], 8).data.map((x) => 1 + Math.abs(x)), normals([7, 4], 9)];
+    const results = await run(
+      {},
+      { averageCodes: decay },
+      {
+        'embedding.cluster_size': float([...size], [7]),
+        'embedding.embed_avg': sums,
+      },
+    );
+    const tokens = [...results.tokens!.data];
+    const newSize = [...size].map((x, code) => decay * x + (1 - decay) * tokens.filter((t) => t === code).length);
+    const total = newSize.reduce((a, b) => a + b);
+    for (let code = 0; code < 7; code++) {
+      expect(results['embedding.cluster_size']!.data[code]).toBeCloseTo(newSize[code]!, 5);
+      for (let c = 0; c < 4; c++) {
+        const added = rows(vectors.data).reduce((a, row, i) => a + (tokens[i] === code ? row[c]! : 0), 0);
+        const average = decay * sums.data[4 * code + c]! + (1 - decay) * added;
+        expect(results['embedding.embed_avg']!.data[4 * code + c]).toBeCloseTo(average, 5);
+        const smoothed = ((newSize[code]! + 1e-5) / (total + 7e-5)) * total;
+        expect(results['embedding.weight']!.data[4 * code + c]).toBeCloseTo(average / smoothed, 4);
+      }
+    }
+  });
+
+  test('averageCodes leaves unused codes where they are in the first step', async () => {
+    const far = float([...codes.data.slice(0, 24), 90, 90, 90, 90], [7, 4]);
+    const start = {
+      'embedding.cluster_size': float(new Array(7).fill(0), [7]),
+      'embedding.embed_avg': normals([7, 4], 9),
+    };
+    const results = await run({}, { averageCodes: 0.9 }, { ...start, 'embedding.weight': far });
+    expect([...results.tokens!.data]).not.toContain(6);
+    for (const value of results['embedding.weight']!.data.slice(24)) expect(value).toBeCloseTo(90, 2);
+  });
+
+  test('the entropy loss is that of the codes of a vector minus that of all', async () => {
+    // Close together, so that a temperature of 0.01 does not choose one of them.
+    const near = float(
+      [...codes.data].map((x) => 0.02 * x),
+      [7, 4],
+    );
+    const { entropyLoss } = await run({}, {}, { 'embedding.weight': near });
+    const nearRows = codeRows.map((row) => row.map((x) => 0.02 * x));
+    const probabilities = rows(vectors.data).map((row) => {
+      const powers = nearRows.map((code) =>
+        Math.exp(-row.reduce((a, x, c) => a + (x - code[c]!) ** 2, -dot(row, row)) / 0.01),
+      );
+      const total = powers.reduce((a, b) => a + b);
+      return powers.map((x) => x / total);
+    });
+    const entropy = (row: readonly number[], tiny = 0) => -row.reduce((a, p) => a + p * Math.log(p + tiny), 0);
+    const average = nearRows.map((_, code) => probabilities.reduce((a, row) => a + row[code]!, 0) / 18);
+    const single = probabilities.reduce((a, row) => a + entropy(row), 0) / 18;
+    expect(entropyLoss!.data[0]).toBeCloseTo(single - entropy(average, 1e-5), 4);
   });
 });
 

@@ -25,6 +25,7 @@ import { checkDecoderConfig, type DecoderConfig } from '@dalle-mini/decoder';
 import { matchParameters } from '@dalle-mini/graph/stored';
 import { type BartConfig, checkBartConfig } from '@dalle-mini/text-encoder';
 import { checkVqganConfig, gridSizeOf, type VqganConfig } from '@dalle-mini/vqgan';
+import { discriminatorFile, writeDiscriminator } from '@dalle-mini/vqgan/node';
 import type { Dtype } from './dtype.js';
 import { checkReplaceable, fail, folderError, ModelFolderError, readJson } from './files.js';
 import {
@@ -223,17 +224,19 @@ export async function writeModelFolder(
 }
 
 /**
- * Writes a single VQ-GAN atomically, in the layout of model folders, for `readVqgan`.
+ * Writes a single VQ-GAN atomically, in the layout of model folders, for `readVqgan`. If the parameters have the discriminator that it was
+ * trained against, that is written too, for `readDiscriminator` of `@dalle-mini/vqgan/node`.
  *
  * @throws ModelFolderError if values are missing, or the folder has other files; FileError if it cannot be written.
  */
 export async function writeVqgan(folder: string, part: VqganPart, options: WriteModelOptions = {}): Promise<void> {
   const target = resolve(folder);
   checkPart('VQ-GAN', part, vqganKind);
-  await checkReplaceable(target, [configFile, weightsFile]);
-  await writeFolderAtomically(target, (temporary) =>
-    writePart(temporary, stored(part, vqganKind), vqganKind, options.dtype ?? 'fp32'),
-  );
+  await checkReplaceable(target, [configFile, weightsFile, discriminatorFile]);
+  await writeFolderAtomically(target, async (temporary) => {
+    await writePart(temporary, stored(part, vqganKind), vqganKind, options.dtype ?? 'fp32');
+    await writeDiscriminator(temporary, part.parameters);
+  });
 }
 
 /** The parts of a model as functions, so that not all parts are in memory at once. */
