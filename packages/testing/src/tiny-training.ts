@@ -83,6 +83,15 @@ export const vqganRun: Omit<VqganTraining, 'folder' | 'runtime'> = {
   evaluation: pictures(16, 96),
 };
 
+/** The same against a discriminator, which is trained from step 12 on, and whose term counts from step 28 on. */
+export const adversarialRun: typeof vqganRun = {
+  ...vqganRun,
+  config: {
+    ...vqganRun.config,
+    discriminator: { layers: 2, width: 8, trainedFrom: 12, start: 28, leCam: { weight: 0.01 } },
+  },
+};
+
 export const decoderModel: DecoderConfig = { ...tinyDecoder, vocabularySize: 16, textWidth: 8 };
 
 const bert = tinyBert(words, decoderModel.textWidth, (parameters) => initializeParameters(parameters, 5));

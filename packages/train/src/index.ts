@@ -1,5 +1,6 @@
 export { peakSignalToNoise } from './evaluation/peak-signal-to-noise.js';
 export { writeSampleSheet } from './evaluation/sample-sheet.js';
+export type { AdversarialConfig, LeCamConfig, QuantizerConfig, VqganLossConfig } from './losses/vqgan.js';
 export { type LastEvaluation, readLastEvaluation } from './report/last-evaluation.js';
 export { runReport } from './report/run-report.js';
 export { ResumeError } from './run/checkpoint.js';

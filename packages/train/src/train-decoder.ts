@@ -218,7 +218,9 @@ export async function trainDecoder(given: DecoderTraining): Promise<Map<string, 
       rematerialize: config.rematerialize ? segmentOf : undefined,
     },
     learningRate: learningRateOf(config, steps),
-    start: parameters ? { prefix: '', values: new Map([...(text.start?.values ?? []), ...parameters]) } : text.start,
+    start: parameters
+      ? { covers: () => true, values: new Map([...(text.start?.values ?? []), ...parameters]) }
+      : text.start,
     settings: { kind: 'decoder', config, textEncoder: text.settings },
     data: await recordOfTokens(dataset),
     defaults: { config: defaults },

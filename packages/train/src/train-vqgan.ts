@@ -14,24 +14,11 @@ import {
   uniform,
 } from '@dalle-mini/core';
 import { type Dataset, flipHorizontally } from '@dalle-mini/data';
-import {
-  abs,
-  add,
-  fill,
-  mean,
-  mul,
-  type ParameterScope,
-  reshape,
-  scatterAdd,
-  sub,
-  type Tensor,
-  type TensorData,
-} from '@dalle-mini/graph';
-import { meanSquaredError } from '@dalle-mini/graph/layers';
+import type { Tensor, TensorData } from '@dalle-mini/graph';
 import { adamW } from '@dalle-mini/graph/training';
 import {
-  pixelsToRows,
-  reconstruct,
+  discriminatorParameters,
+  discriminatorPrefix,
   type VqganConfig,
   VqganTokenizer,
   vqganConfigField,
@@ -42,6 +29,14 @@ import { peakSignalToNoise } from './evaluation/peak-signal-to-noise.js';
 import { writeSampleSheet } from './evaluation/sample-sheet.js';
 import { sheetPath } from './evaluation/sheet-files.js';
 import { spread } from './evaluation/spread.js';
+import {
+  checkDiscriminator,
+  discriminatorLoss,
+  type VqganLossConfig,
+  vqganLoss,
+  vqganLossDefaults,
+  vqganLossFields,
+} from './losses/vqgan.js';
 import type { Score } from './run/best.js';
 import { recordOf } from './run/data-record.js';
 import { rateFactors } from './run/learning-rates.js';
@@ -56,17 +51,19 @@ import {
   trainingDefaults,
 } from './run/options.js';
 import { sampleAt } from './run/order.js';
-import { type WithDefaults, withDefaults } from './run/settings.js';
+import { withDefaults } from './run/settings.js';
 import { runTraining } from './run/trainer.js';
 import { whenAll } from './run/when-all.js';
 
 /** The configuration of training a VQ-GAN. The default weight decay is 0. */
-export interface VqganTrainingConfig extends TrainingConfig {
+export interface VqganTrainingConfig extends TrainingConfig, VqganLossConfig {
   readonly model: VqganConfig;
-  /** Weight of the mean absolute error; that of the mean squared error is 1. Default 0. */
-  readonly absoluteErrorWeight?: number | undefined;
-  /** Weight of the commitment loss; that of the codebook loss is 1. Default 0.25 (van den Oord et al. 2017). */
-  readonly commitmentWeight?: number | undefined;
+  /** Decay of Adam's mean of gradients. Default 0.9; 0.5 in Taming. */
+  readonly beta1?: number | undefined;
+  /** Decay of Adam's mean of squared gradients. Default 0.99; 0.9 in Taming, 0.95 in LlamaGen. */
+  readonly beta2?: number | undefined;
+  /** Largest norm of the gradients of the VQ-GAN, and of those of the discriminator. Default 1. */
+  readonly clipNorm?: number | undefined;
   /**
    * Codes that are unused for this number of steps restart from a vector of the last batch. A multiple of
    * `stepsPerRun`, or 0 for never. No code restarts in the last fifth of the run. Default ten runs of the graph.
@@ -78,17 +75,17 @@ export interface VqganTrainingConfig extends TrainingConfig {
 
 const defaultsOf = ({ stepsPerRun = trainingDefaults.stepsPerRun }: VqganTrainingConfig) => ({
   ...trainingDefaults,
+  ...vqganLossDefaults,
   weightDecay: 0,
-  absoluteErrorWeight: 0,
-  commitmentWeight: 0.25,
+  beta1: 0.9,
+  beta2: 0.99,
+  clipNorm: 1,
   restartEvery: 10 * stepsPerRun,
   flip: false,
 });
 
 /** The best VQ-GAN has the highest peak signal-to-noise ratio of held-out images. */
 export const vqganScore: Score = { metric: 'evaluationPsnr', better: 'higher' };
-
-type CompleteConfig = WithDefaults<VqganTrainingConfig, keyof ReturnType<typeof defaultsOf>>;
 
 export interface VqganTraining extends RunOptions {
   readonly config: VqganTrainingConfig;
@@ -104,8 +101,10 @@ export interface VqganTraining extends RunOptions {
 /** The fields of a {@link VqganTrainingConfig} without its model. */
 export const vqganTrainingFields: Fields<Omit<VqganTrainingConfig, 'model'>> = {
   ...trainingConfigFields,
-  absoluteErrorWeight: optional(number({ min: 0 })),
-  commitmentWeight: optional(number({ min: 0 })),
+  ...vqganLossFields,
+  beta1: optional(number({ min: 0, below: 1 })),
+  beta2: optional(number({ min: 0, below: 1 })),
+  clipNorm: optional(number({ above: 0 })),
   restartEvery: optional(integer()),
   flip: optional(boolean()),
 };
@@ -116,10 +115,11 @@ const optionsField = object<VqganTraining>(
     config: object<VqganTrainingConfig>(
       { ...vqganTrainingFields, model: vqganConfigField },
       {
-        check({ model, stepsPerRun = trainingDefaults.stepsPerRun, restartEvery = 0 }, at) {
+        check({ model, stepsPerRun = trainingDefaults.stepsPerRun, restartEvery = 0, discriminator }, at) {
           if (model.inChannels !== 3) refuse(`${at('model')}.inChannels`, '3, for RGB images', model.inChannels);
           if (restartEvery % stepsPerRun !== 0)
             refuse(at('restartEvery'), `a multiple of stepsPerRun, ${stepsPerRun}, or 0`, restartEvery);
+          if (discriminator) checkDiscriminator(discriminator, model, at('discriminator'));
         },
       },
     ),
@@ -187,10 +187,14 @@ export async function trainVqgan(given: VqganTraining): Promise<Map<string, Tens
   const { dataset, parameters, seed, steps } = options;
   const defaults = defaultsOf(options.config);
   const config = withDefaults(options.config, defaults);
-  const { model, batchSize, stepsPerRun, restartEvery, averageDecay } = config;
+  const { model, batchSize, stepsPerRun, restartEvery, averageDecay, discriminator } = config;
+  const { beta1, beta2, weightDecay, clipNorm } = config;
   const size = model.resolution;
   const imageLength = 3 * size * size;
-  const rateFactor = rateFactors(config.learningRates ?? [], [...vqganParameters(model).keys()]);
+  const ofModel = vqganParameters(model);
+  const ofDiscriminator = discriminator ? discriminatorParameters(discriminator) : new Map<string, Tensor>();
+  const rateFactor = rateFactors(config.learningRates ?? [], [...ofModel.keys(), ...ofDiscriminator.keys()]);
+  const startsWithDiscriminator = [...ofDiscriminator.keys()].some((name) => parameters?.has(name));
   // A frozen codebook has no state of the optimizer to reset.
   const restarts = restartEvery > 0 && rateFactor(embedding) > 0;
 
@@ -221,16 +225,27 @@ export async function trainVqgan(given: VqganTraining): Promise<Map<string, Tens
     ...options,
     training: {
       batch: { images: { shape: [batchSize, 3, size, size], dtype: 'float32' } },
-      loss: (scope, { images }) => vqganLoss(scope, images!, config),
-      optimizer: adamW({ beta2: 0.99, weightDecay: config.weightDecay }),
+      loss: (scope, { images }, step) => vqganLoss(scope, images!, config, step),
+      optimizer: adamW({ beta1, beta2, weightDecay }),
+      clipNorm,
+      adversary: discriminator && {
+        name: 'discriminator',
+        prefix: discriminatorPrefix,
+        loss: (scope, { images }, step) => discriminatorLoss(scope, images!, { ...config, discriminator }, step),
+        optimizer: adamW({ beta1, beta2, weightDecay }),
+        clipNorm,
+      },
       stepsPerRun,
-      clipNorm: 1,
       averageDecay,
       rateFactor,
       rematerialize: config.rematerialize ? segmentOf : undefined,
     },
     learningRate: learningRateOf(config, steps),
-    start: parameters && { prefix: '', values: parameters },
+    start: parameters && {
+      covers: (name) => ofModel.has(name) || (startsWithDiscriminator && ofDiscriminator.has(name)),
+      values: parameters,
+    },
+    isResult: (name) => ofModel.has(name) || ofDiscriminator.has(name),
     settings: { kind: 'vqgan', config },
     data: recordOf(dataset),
     defaults: { config: defaults },
@@ -249,29 +264,6 @@ export async function trainVqgan(given: VqganTraining): Promise<Map<string, Tens
   });
 }
 
-/**
- * Computes the loss of images `[batch, 3, size, size]`, with the usage count of each code and the vectors before
- * quantization.
- */
-function vqganLoss(scope: ParameterScope, images: Tensor, config: CompleteConfig) {
-  const result = reconstruct(scope, images, config.model);
-  const squaredError = meanSquaredError(result.images, images);
-  const absoluteError = mean(abs(sub(result.images, images)));
-  const error = add(squaredError, mul(absoluteError, config.absoluteErrorWeight));
-  const quantization = add(result.codebookLoss, mul(result.commitmentLoss, config.commitmentWeight));
-  const counts = scatterAdd(result.tokens, fill([result.tokens.shape[0]!, 1], 1), config.model.nEmbed);
-  return {
-    loss: add(error, quantization),
-    metrics: {
-      squaredError,
-      absoluteError,
-      codebookLoss: result.codebookLoss,
-      codeCounts: reshape(counts, [-1]),
-      vectors: pixelsToRows(result.vectors),
-    },
-  };
-}
-
 /** Usage count of each code since codes last restarted. */
 const codeCounts = 'memory/codeCounts';
 const embedding = 'quantize.embedding.weight';
@@ -288,9 +280,11 @@ function restartCodes(state: ReadonlyMap<string, Float32Array>, vectors: TensorD
     if (count > 0) continue;
     const row = random.integer(rows);
     const vector = lastBatch.subarray(row * width, (row + 1) * width);
-    for (const name of [embedding, `average/${embedding}`]) state.get(name)?.set(vector, code * width);
+    const average = 'quantize.embedding.embed_avg';
+    for (const name of [embedding, `average/${embedding}`, average]) state.get(name)?.set(vector, code * width);
+    state.get('quantize.embedding.cluster_size')?.fill(1, code, code + 1);
     for (const slot of ['mean', 'square']) {
-      state.get(`optimizer/${slot}/${embedding}`)!.fill(0, code * width, (code + 1) * width);
+      state.get(`optimizer/${slot}/${embedding}`)?.fill(0, code * width, (code + 1) * width);
     }
   }
 }

@@ -31,11 +31,20 @@ export class DivergenceError extends DalleMiniError {
   static override readonly code = 'DIVERGENCE';
 }
 
+/** Initial values of parameters. */
+export interface Start {
+  /** Whether `values` must have a parameter. */
+  readonly covers: (name: string) => boolean;
+  readonly values: ReadonlyMap<string, TensorData>;
+}
+
 export interface TrainerOptions extends Omit<RunOptions, 'order' | 'evaluationSize' | 'parameters'> {
   readonly training: TrainingOptions;
   readonly learningRate: Schedule;
-  /** Initial values instead of random ones, for all parameters whose names begin with `prefix`. */
-  readonly start?: { readonly prefix: string; readonly values: ReadonlyMap<string, TensorData> } | undefined;
+  /** Initial values instead of random ones, for all parameters that it covers. */
+  readonly start?: Start | undefined;
+  /** Selects the parameters of the result. Default: all. */
+  readonly isResult?: ((name: string) => boolean) | undefined;
   /**
    * Everything that decides a step, except `seed`, `steps` and `start`. Checkpoints of other settings are refused.
    */
@@ -88,13 +97,15 @@ export async function runTraining(options: TrainerOptions): Promise<Map<string, 
   const training = trainingGraph(options.training);
   const initial = initializeParameters(training.parameters, seed);
   if (start) {
-    const started = [...training.parameters].filter(([name]) => name.startsWith(start.prefix));
+    const started = [...training.parameters].filter(([name]) => start.covers(name));
     checkParameters(new Map(started), start.values);
     for (const [name] of started) initial.set(name, start.values.get(name)!);
   }
   const { length } = options.data;
   const settings = { ...options.settings, data: { length }, seed, steps, start: start ? digestOf(initial) : 'random' };
   const frozen = new Map([...initial].filter(([name]) => !training.state.has(name)));
+  const { isResult = () => true } = options;
+  const results = new Map([...training.parameters].filter(([name]) => isResult(name)));
 
   await makeFolder(folder);
   await deleteUnfinishedFiles(folder);
@@ -120,8 +131,8 @@ export async function runTraining(options: TrainerOptions): Promise<Map<string, 
   const isStuck = () => earlyStopping !== undefined && best !== undefined && best.since >= earlyStopping.patience;
   const finish = ({ step, tensors }: TrainingState) =>
     result === 'last' || best === undefined || best.step === step
-      ? trainedParameters(tensors, training, frozen)
-      : readBest(folder, best.step, training.parameters);
+      ? trainedParameters(tensors, results, frozen)
+      : readBest(folder, best.step, results);
   if (state.step === steps || isStuck()) return finish(state);
 
   const log = await RunLog.start(folder, state.step, settings, options);
@@ -163,7 +174,7 @@ export async function runTraining(options: TrainerOptions): Promise<Map<string, 
       const latest = metricsOf(outputs, training, step, options);
       for (const record of latest) checkFinite(record, folder);
       if (step % options.evaluateEvery === 0 || step === steps) {
-        const trained = trainedParameters(tensors, training, frozen);
+        const trained = trainedParameters(tensors, results, frozen);
         const record = { ...latest[stepsPerRun - 1]!, ...(await options.evaluate(trained, step)) };
         latest[stepsPerRun - 1] = record;
         checkFinite(record, folder);
@@ -188,10 +199,10 @@ export async function runTraining(options: TrainerOptions): Promise<Map<string, 
   return finish(state);
 }
 
-/** Returns the model's parameters, or their moving averages if the state has them. */
+/** Returns parameters, or their moving averages if the state has them. */
 function trainedParameters(
   state: ReadonlyMap<string, Float32Array>,
-  { parameters }: TrainingGraph,
+  parameters: ReadonlyMap<string, { readonly shape: Shape }>,
   frozen: ReadonlyMap<string, TensorData>,
 ): Map<string, TensorData> {
   const values = [...parameters].map(([name, { shape }]): [string, TensorData] => {

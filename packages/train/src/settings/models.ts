@@ -21,7 +21,7 @@ import {
 } from '@dalle-mini/pipeline';
 import { BartTextEncoder, loadTextEncoder, parseBertConfig } from '@dalle-mini/text-encoder';
 import { readDalleMiniTextEncoder, textEncoderFiles } from '@dalle-mini/text-encoder/node';
-import { readVqganFiles, vqganFiles } from '@dalle-mini/vqgan/node';
+import { readDiscriminator, readVqganFiles, vqganFiles } from '@dalle-mini/vqgan/node';
 import { WhichReader, type WhichWeights } from '@dalle-mini/weights';
 import { resolveModelFolder } from '@dalle-mini/weights/hub';
 import { textEncoderParameters, textEncoderWeights, trainedTextEncoder } from '../text/pretrained.js';
@@ -95,12 +95,19 @@ function missing(field: string, what: string): SettingsError {
 /**
  * Opens the VQ-GAN to fine-tune: from its folder in any layout of `readVqganFiles`, the folder of a model, the name of a bundled model, or a
  * name of the hub.
+ *
+ * @param options With `discriminator`, the parameters include those of the discriminator that it was trained against, if there is one.
  */
-export async function openVqgan(source: string, options: OpenModelOptions): Promise<VqganPart> {
+export async function openVqgan(
+  source: string,
+  { discriminator = false, ...options }: OpenModelOptions & { readonly discriminator?: boolean },
+): Promise<VqganPart> {
+  const folder = await findVqgan(source, 'startFrom', options);
   const weights = new WhichReader(options.which);
-  const vqgan = await readVqgan(await findVqgan(source, 'startFrom', options), weights);
+  const { config, parameters } = await readVqgan(folder, weights);
   weights.check();
-  return vqgan;
+  if (!discriminator) return { config, parameters };
+  return { config, parameters: new Map([...parameters, ...dequantize(await readDiscriminator(folder))]) };
 }
 
 async function findVqgan(source: string, field: string, options: OpenModelOptions): Promise<string> {

@@ -133,10 +133,11 @@ function inSettings({ message }: OptionError): string {
 }
 
 async function trainVqganIn(run: Run, settings: VqganSettings): Promise<Omit<TrainedModel, 'folder'>> {
+  const discriminator = settings.training.discriminator !== undefined;
   const start =
     settings.startFrom === undefined
       ? undefined
-      : await openVqgan(settings.startFrom, { ...run, which: settings.which });
+      : await openVqgan(settings.startFrom, { ...run, which: settings.which, discriminator });
   const model = start?.config ?? settings.model!;
   const data = await openData(settings, { ...run, imageSize: model.resolution });
   const parameters = await trainVqgan({

@@ -14,6 +14,7 @@ import { type BartConfig, type BertConfig, bart, bert } from '@dalle-mini/text-e
 import type { TextTokenizer } from '@dalle-mini/text-encoder/tokenizers';
 import { parametersField } from '../run/options.js';
 import type { Settings } from '../run/settings.js';
+import type { Start } from '../run/trainer.js';
 import { CaptionCache } from './caption-cache.js';
 
 /** A text encoder that is not trained. Its hidden states are computed once per caption and cached. */
@@ -75,7 +76,7 @@ export interface TextSource {
   readonly width: number;
   readonly settings: Settings;
   /** Initial values of trained parameters, by their names in the graph, which begin with `prefix`. */
-  readonly start?: { readonly prefix: string; readonly values: ReadonlyMap<string, TensorData> } | undefined;
+  readonly start?: Start | undefined;
   readonly shapes: (batchSize: number) => BatchShapes;
   readonly values: (captions: readonly string[]) => Promise<BatchValues>;
   /** Hidden states `[batch, length, width]` and attention mask, int32 `[batch, length]`, in the graph. */
@@ -134,7 +135,7 @@ function trainedSource({ config, tokenizer, maxLength, parameters }: TrainedText
     width,
     settings: { kind: 'trained', config, maxLength },
     start: {
-      prefix: textEncoderPrefix,
+      covers: (name) => name.startsWith(textEncoderPrefix),
       values: new Map([...parameters].map(([name, value]) => [`${textEncoderPrefix}.${name}`, value])),
     },
     shapes,

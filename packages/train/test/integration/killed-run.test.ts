@@ -6,7 +6,7 @@ import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { bundle } from '@dalle-mini/testing/bundle';
 import { contentOf, temporaryFolder } from '@dalle-mini/testing/folders';
 import { varyingRandom } from '@dalle-mini/testing/random';
-import { decoderRun, vqganRun } from '@dalle-mini/testing/tiny-training';
+import { adversarialRun, decoderRun, vqganRun } from '@dalle-mini/testing/tiny-training';
 import { trainDecoder, trainVqgan } from '@dalle-mini/train';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
@@ -17,6 +17,7 @@ afterAll(() => runtime.dispose());
 /** Returns the result of an uninterrupted run. */
 const train = {
   vqgan: (folder: string) => trainVqgan({ ...vqganRun, runtime, folder }),
+  adversarial: (folder: string) => trainVqgan({ ...adversarialRun, runtime, folder }),
   decoder: (folder: string) => trainDecoder({ ...decoderRun, runtime, folder }),
 };
 
@@ -34,7 +35,7 @@ async function trainInProcess(kind: string, folder: string, runs?: number, delay
   return { code, signal };
 }
 
-test.each(['vqgan', 'decoder'] as const)(
+test.each(['vqgan', 'adversarial', 'decoder'] as const)(
   'a run of %s training that was killed at random moments ends with the same bytes',
   { timeout: 300_000 },
   async (kind) => {

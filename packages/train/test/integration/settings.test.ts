@@ -25,7 +25,7 @@ import {
   trainDecoderFromSettings,
   trainVqganFromSettings,
 } from '@dalle-mini/train/settings';
-import { fromFloat32 } from '@dalle-mini/weights';
+import { fromFloat32, toFloat32 } from '@dalle-mini/weights';
 import { readCheckpointFile, writeCheckpointFile, writeFlaxCheckpointFile } from '@dalle-mini/weights/node';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -217,6 +217,31 @@ test('a VQ-GAN is fine-tuned from the folder of a model', async () => {
   const [before, after] = await Promise.all([tensorsOf(at('tiny', 'vqgan')), tensorsOf(result)]);
   expect([...after.keys()].sort()).toEqual([...before.keys()].sort());
   expect(after).not.toEqual(before);
+});
+
+test('a VQ-GAN is fine-tuned against a discriminator, which is saved with it, and with which a later run continues', async () => {
+  const discriminator = { layers: 1, width: 4, start: 2 };
+  const settings = {
+    seed: 1,
+    steps: 4,
+    result: 'last',
+    dataset: { type: 'folder', path: at('pictures') },
+    training: { batchSize: 2, stepsPerRun: 2, learningRate: 1e-3, warmUpSteps: 1, discriminator },
+  } as const;
+  const batches = async (folder: string) => {
+    const { tensors } = await readCheckpointFile(join(folder, 'discriminator.safetensors'));
+    return toFloat32(tensors.get('loss.discriminator.main.3.num_batches_tracked')!)[0];
+  };
+  const first = await trainVqganFromSettings({ ...settings, folder: at('first'), startFrom: at('vqgan') }, { runtime });
+  expect(await batches(first.result)).toBe(3 * 4);
+  expect([...(await tensorsOf(first.result)).keys()].sort()).toEqual([...(await tensorsOf(at('vqgan'))).keys()].sort());
+  const second = await trainVqganFromSettings(
+    { ...settings, folder: at('second'), startFrom: first.result },
+    { runtime },
+  );
+  expect(await batches(second.result)).toBe(2 * 3 * 4);
+  // Again, with the run complete: the folder is replaced.
+  await trainVqganFromSettings({ ...settings, folder: at('second'), startFrom: first.result }, { runtime });
 });
 
 test('what is missing is named', async () => {
