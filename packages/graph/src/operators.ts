@@ -1,7 +1,7 @@
 import { GraphError } from './graph-error.js';
 import { isOperation, operation, operatorError } from './operation.js';
 import { broadcastShapes, sameShape, sizeOf } from './shape.js';
-import type { DType, Operation, OperatorName, Padding, Shape, Tensor, TensorData } from './tensor.js';
+import type { DType, Operation, OperatorName, Padding, PoolingWindow, Shape, Tensor, TensorData } from './tensor.js';
 import { topologicalOrder } from './traversal.js';
 
 /** A tensor, or a number: a scalar constant of the other operand's type. */
@@ -305,6 +305,52 @@ function requireConvolution(
       `images [${image.join(', ')}] and kernels [${kernel.join(', ')}] give [${convolved.join(', ')}], not [${result.join(', ')}]`,
     );
   }
+}
+
+export interface PoolingOptions {
+  /** Rows and columns of a window. */
+  readonly size: number;
+  /** Distance of adjacent windows. Default: `size`. */
+  readonly stride?: number | undefined;
+  /** Pixels around the images that are never the maximum, fewer than `size` on each side. Default 0. */
+  readonly padding?: number | Padding | undefined;
+}
+
+/**
+ * Computes the maximum over square windows of images `[batch, channels, height, width]`. The result is
+ * `[batch, channels, ⌊(height + padding − size) / stride⌋ + 1, …]`. The gradient goes to the maximum of each window, of equal
+ * pixels to the first in row-major order, as in PyTorch. It has no second derivative.
+ */
+export function maxPool2d(x: Tensor, { size, stride = size, padding = 0 }: PoolingOptions): Tensor {
+  const attributes = { size, stride, padding: asPadding(padding) };
+  return only(
+    operation('maxPool2d', [x], attributes, [{ shape: pooledShape('maxPool2d', x, attributes), dtype: 'float32' }]),
+  );
+}
+
+/** Computes the gradient of `maxPool2d` from its operand and the gradient of its result. */
+export function maxPool2dGradient(x: Tensor, gradient: Tensor, attributes: PoolingWindow): Tensor {
+  const operands = [x, gradient];
+  requireFloat('maxPool2dGradient', ...operands);
+  const pooled = pooledShape('maxPool2dGradient', x, attributes);
+  if (!sameShape(pooled, gradient.shape))
+    throw operatorError('maxPool2dGradient', operands, `the gradient must be [${pooled.join(', ')}]`);
+  return only(operation('maxPool2dGradient', operands, attributes, [{ shape: x.shape, dtype: 'float32' }]));
+}
+
+function pooledShape(name: OperatorName, x: Tensor, { size, stride, padding }: PoolingWindow): Shape {
+  const fail = (problem: string) => operatorError(name, [x], problem);
+  requireFloat(name, x);
+  if (x.shape.length !== 4) throw fail('the images must be [batch, channels, height, width]');
+  if (!(Number.isInteger(size) && size > 0)) throw fail(`the size must be a positive integer, not ${size}`);
+  if (!(Number.isInteger(stride) && stride > 0)) throw fail(`the stride must be a positive integer, not ${stride}`);
+  // More padding would make windows without a pixel.
+  if (!padding.every((width) => Number.isInteger(width) && width >= 0 && width < size))
+    throw fail(`the padding must consist of integers from 0 to ${size - 1}, not [${padding.join(', ')}]`);
+  const [batch, channels, height, width] = x.shape as [number, number, number, number];
+  const [outHeight, outWidth] = convolvedSize([height, width], [size, size], stride, padding);
+  if (!(outHeight >= 1 && outWidth >= 1)) throw fail(`windows of size ${size} are larger than the padded images`);
+  return [batch, channels, outHeight, outWidth];
 }
 
 function asPadding(padding: number | Padding): Padding {

@@ -22,6 +22,15 @@ export interface Initializer {
 /** Top, left, bottom and right padding in pixels. */
 export type Padding = readonly [top: number, left: number, bottom: number, right: number];
 
+/** Square windows of pixels. */
+export interface PoolingWindow {
+  /** Rows and columns of a window. */
+  readonly size: number;
+  /** Distance of adjacent windows. */
+  readonly stride: number;
+  readonly padding: Padding;
+}
+
 type NoAttributes = Record<never, never>;
 
 /**
@@ -71,6 +80,9 @@ export interface OperatorAttributes {
   upsampleConv2d: { readonly factor: number; readonly padding: Padding };
   conv2dInputGradient: { readonly stride: number; readonly padding: Padding };
   conv2dWeightGradient: { readonly stride: number; readonly padding: Padding };
+  // Pooling
+  maxPool2d: PoolingWindow;
+  maxPool2dGradient: PoolingWindow;
   // Shapes
   reshape: NoAttributes;
   broadcast: NoAttributes;

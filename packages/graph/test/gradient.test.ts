@@ -208,6 +208,17 @@ describe('the gradient', () => {
     expect(Array.from(results.second!.data, Math.abs)).toEqual([0, 0, 2, 0]);
   });
 
+  test('of the maximum over windows goes to the first of equal pixels, in row-major order', async () => {
+    const image = g.input('image', [1, 1, 4, 4]);
+    const byPixels = (window: g.PoolingOptions) => grad(g.sum(g.maxPool2d(image, window)), [image])[0]!;
+    const outputs = { apart: byPixels({ size: 2 }), overlapping: byPixels({ size: 3, stride: 1 }) };
+    const plain = { image: float32([1, 1, 4, 4], Array(16).fill(3)) };
+    const { apart, overlapping } = await compute({ inputs: { image }, outputs }, plain);
+    // These are the gradients of PyTorch's max_pool2d.
+    expect([...apart!.data]).toEqual([1, 0, 1, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0]);
+    expect([...overlapping!.data]).toEqual([1, 1, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+  });
+
   test('is in the layers of the operations that it differentiates', () => {
     const hidden = g.inLayer('encoder', () => g.tanh(x));
     const [dx] = grad(

@@ -4,7 +4,7 @@ import * as layers from '@dalle-mini/graph/layers';
 import { operatorCases } from '@dalle-mini/testing/graph-cases';
 import { float32, int32 } from '@dalle-mini/testing/values';
 import { describe, expect, test } from 'vitest';
-import { conv2dInputGradient, conv2dWeightGradient, loopBody } from '../src/operators.js';
+import { conv2dInputGradient, conv2dWeightGradient, loopBody, maxPool2dGradient } from '../src/operators.js';
 import { broadcastShapes } from '../src/shape.js';
 
 const f = (...shape: number[]) => g.input('f', shape);
@@ -145,6 +145,41 @@ const mistakes: readonly (readonly [operator: g.OperatorName, build: () => unkno
     'conv2dWeightGradient',
     () => conv2dWeightGradient(f(1, 3, 8, 8), f(1, 4, 5, 6), [4, 3, 3, 3], { stride: 1, padding: [0, 0, 0, 0] }),
     'conv2dWeightGradient(float32[1, 3, 8, 8], float32[1, 4, 5, 6]): images [1, 3, 8, 8] and kernels [4, 3, 3, 3] give [1, 4, 6, 6], not [1, 4, 5, 6]',
+  ],
+  [
+    'maxPool2d',
+    () => g.maxPool2d(f(3, 8, 8), { size: 2 }),
+    'maxPool2d(float32[3, 8, 8]): the images must be [batch, channels, height, width]',
+  ],
+  [
+    'maxPool2d',
+    () => g.maxPool2d(i(1, 3, 8, 8), { size: 2 }),
+    'maxPool2d(int32[1, 3, 8, 8]): the operand must be float32',
+  ],
+  [
+    'maxPool2d',
+    () => g.maxPool2d(f(1, 3, 8, 8), { size: 0 }),
+    'maxPool2d(float32[1, 3, 8, 8]): the size must be a positive integer, not 0',
+  ],
+  [
+    'maxPool2d',
+    () => g.maxPool2d(f(1, 3, 8, 8), { size: 2, stride: 0.5 }),
+    'maxPool2d(float32[1, 3, 8, 8]): the stride must be a positive integer, not 0.5',
+  ],
+  [
+    'maxPool2d',
+    () => g.maxPool2d(f(1, 3, 8, 8), { size: 2, padding: 2 }),
+    'maxPool2d(float32[1, 3, 8, 8]): the padding must consist of integers from 0 to 1, not [2, 2, 2, 2]',
+  ],
+  [
+    'maxPool2d',
+    () => g.maxPool2d(f(1, 3, 2, 8), { size: 3 }),
+    'maxPool2d(float32[1, 3, 2, 8]): windows of size 3 are larger than the padded images',
+  ],
+  [
+    'maxPool2dGradient',
+    () => maxPool2dGradient(f(1, 3, 8, 8), f(1, 3, 3, 4), { size: 2, stride: 2, padding: [0, 0, 0, 0] }),
+    'maxPool2dGradient(float32[1, 3, 8, 8], float32[1, 3, 3, 4]): the gradient must be [1, 3, 4, 4]',
   ],
 
   ['reshape', () => g.reshape(f(2, 3), [4, 2]), 'reshape(float32[2, 3]): 6 elements do not fit into shape [4, 2]'],

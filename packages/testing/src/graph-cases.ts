@@ -1,7 +1,8 @@
 import * as g from '@dalle-mini/graph';
 import * as layers from '@dalle-mini/graph/layers';
 import { grad } from '@dalle-mini/graph/training';
-import { conv2dInputGradient, conv2dWeightGradient } from '../../graph/src/operators.js';
+import { conv2dInputGradient, conv2dWeightGradient, maxPool2dGradient } from '../../graph/src/operators.js';
+import type { PoolingWindow } from '../../graph/src/tensor.js';
 import { float32, int32, Values } from './values.js';
 
 /** A call of an operator or of a layer with values. The tests of runtimes and of gradients share these cases. */
@@ -140,6 +141,19 @@ const convolutions: readonly Convolution[] = [
 const convolvedShape = ({ image, kernel, stride, padding }: Convolution): g.Shape =>
   g.conv2d(g.input('image', image), g.input('kernel', kernel), { stride, padding }).shape;
 
+const poolings: readonly { readonly name: string; readonly image: g.Shape; readonly window: PoolingWindow }[] = [
+  { name: '2×2 of VGG', image: [2, 3, 4, 6], window: { size: 2, stride: 2, padding: [0, 0, 0, 0] } },
+  { name: '2×2 that skips the last row', image: [1, 2, 5, 4], window: { size: 2, stride: 2, padding: [0, 0, 0, 0] } },
+  { name: '3×3 of AlexNet, overlapping', image: [2, 2, 7, 9], window: { size: 3, stride: 2, padding: [0, 0, 0, 0] } },
+  { name: '3×3, padded', image: [1, 2, 6, 5], window: { size: 3, stride: 2, padding: [1, 1, 1, 1] } },
+  { name: '3×3, asymmetric padding', image: [1, 1, 4, 5], window: { size: 3, stride: 1, padding: [0, 2, 1, 0] } },
+  { name: 'windows with gaps, padded', image: [1, 2, 7, 6], window: { size: 2, stride: 3, padding: [1, 0, 1, 1] } },
+  { name: '1×1', image: [1, 2, 3, 3], window: { size: 1, stride: 2, padding: [0, 0, 0, 0] } },
+];
+
+/** Images with several maxima in a window, among them plain areas. */
+const equalPixels = float32([1, 2, 4, 4], [...'0000011011021022'].concat([...'1111111122112211']).map(Number));
+
 const axisCases =
   (
     build: (x: g.Tensor, options: { axes?: readonly number[]; keepDims?: boolean }) => g.Tensor,
@@ -234,6 +248,22 @@ const table: { readonly [Name in Exclude<g.OperatorName, 'input' | 'parameter'>]
       const operands = [values.floats(image), values.floats(convolvedShape(convolution))];
       return on(operands, (x, y) => conv2dWeightGradient(x, y, kernel, { stride, padding }), name);
     }),
+
+  maxPool2d: (values) => [
+    ...poolings.map(({ name, image, window }) => on([values.distinct(image)], (x) => g.maxPool2d(x, window), name)),
+    { ...on([equalPixels], (x) => g.maxPool2d(x, { size: 2 }), 'equal pixels'), isKink: true },
+  ],
+  maxPool2dGradient: (values) => {
+    const gradientCase = (name: string, x: g.TensorData, window: PoolingWindow) => {
+      const { shape } = g.maxPool2d(g.input('x', x.shape), window);
+      return on([x, values.floats(shape)], (x, y) => maxPool2dGradient(x, y, window), name);
+    };
+    return [
+      ...poolings.map(({ name, image, window }) => gradientCase(name, values.distinct(image), window)),
+      gradientCase('equal pixels', equalPixels, { size: 2, stride: 2, padding: [0, 0, 0, 0] }),
+      gradientCase('equal pixels of overlapping windows', equalPixels, { size: 3, stride: 1, padding: [1, 1, 1, 1] }),
+    ];
+  },
 
   reshape: (values) => [
     on([values.floats([2, 6])], (x) => g.reshape(x, [3, -1])),

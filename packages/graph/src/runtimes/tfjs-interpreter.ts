@@ -5,7 +5,7 @@ import { GraphError } from '../graph-error.js';
 import { describe, isOperation } from '../operation.js';
 import { loopBody } from '../operators.js';
 import { sizeOf } from '../shape.js';
-import type { Graph, Operation, OperatorName, Padding, Shape, Tensor, TensorData } from '../tensor.js';
+import type { Graph, Operation, OperatorName, Padding, PoolingWindow, Shape, Tensor, TensorData } from '../tensor.js';
 import { topologicalOrder } from '../traversal.js';
 import { expectedInputs } from './runtime.js';
 
@@ -114,6 +114,17 @@ export const tfjsOperators: { readonly [Name in Exclude<OperatorName, 'input' | 
     const native = !tf.engine().isTapeOn() && tf.getKernel('Conv2DBackpropFilter', tf.getBackend());
     const compute = native ? weightGradient : weightGradientByTaps;
     return compute(tf, channelsLast(tf, image!), channelsLast(tf, gradient!), shape, stride, padding);
+  },
+
+  maxPool2d: (tf, [x], { attributes }) => channelsFirst(tf, maxPool(tf, padForMaximum(tf, x!, attributes), attributes)),
+  maxPool2dGradient: (tf, [x, gradient], { attributes, outputs }) => {
+    const input = padForMaximum(tf, x!, attributes);
+    const inputs = { dy: channelsLast(tf, gradient!), input, output: maxPool(tf, input, attributes) };
+    const { size: filterSize, stride: strides } = attributes;
+    const image = tf.engine().runKernel('MaxPoolGrad', inputs, { filterSize, strides, pad: 'valid' }) as Value;
+    const [batch, channels, height, width] = outputs[0]!.shape as [number, number, number, number];
+    const [top, left] = attributes.padding;
+    return channelsFirst(tf, tf.slice(image, [0, top, left, 0], [batch, height, width, channels]));
   },
 
   reshape: (tf, [x], { inputs, outputs }) => {
@@ -238,6 +249,13 @@ function convolve(
   return channelsFirst(tf, bias ? tf.add(product, bias) : product);
 }
 
+const maxPool = (tf: Tfjs, image: tfjs.Tensor4D, { size, stride }: PoolingWindow): tfjs.Tensor4D =>
+  tf.maxPool(image, size, stride, 'valid');
+
+/** Pads images `[batch, channels, height, width]` with pixels that are never the maximum: `[batch, height, width, channels]`. */
+const padForMaximum = (tf: Tfjs, image: Value, { padding }: PoolingWindow): tfjs.Tensor4D =>
+  padImage(tf, channelsLast(tf, image), padding, Number.NEGATIVE_INFINITY);
+
 /** Repeats each pixel of images `[batch, channels, height, width]` along rows and columns. */
 function repeatPixels(tf: Tfjs, x: Value, factor: number): Value {
   const [batch, channels, height, width] = x.shape as [number, number, number, number];
@@ -247,14 +265,14 @@ function repeatPixels(tf: Tfjs, x: Value, factor: number): Value {
   return tf.reshape(rows, [batch, channels, height * factor, width * factor]);
 }
 
-function padImage(tf: Tfjs, image: tfjs.Tensor4D, [top, left, bottom, right]: Padding): tfjs.Tensor4D {
+function padImage(tf: Tfjs, image: tfjs.Tensor4D, [top, left, bottom, right]: Padding, value = 0): tfjs.Tensor4D {
   const amounts: [number, number][] = [
     [0, 0],
     [top, bottom],
     [left, right],
     [0, 0],
   ];
-  return amounts.flat().some((amount) => amount > 0) ? tf.pad(image, amounts) : image;
+  return amounts.flat().some((amount) => amount > 0) ? tf.pad(image, amounts, value) : image;
 }
 
 /** Computes the gradient of a convolution by its kernel, `[out, in, rows, columns]`. */

@@ -1,5 +1,5 @@
 import { sizeOf } from '../shape.js';
-import type { DType, Operation, OperatorName, Padding, Shape } from '../tensor.js';
+import type { DType, Operation, OperatorName, Padding, PoolingWindow, Shape } from '../tensor.js';
 import { type Combination, listOf, type StableHloEmitter, typeOf, type Value } from './emitter.js';
 
 /** Emits one operation as StableHLO: takes the values of its operands and returns those of its outputs. */
@@ -153,7 +153,53 @@ function isAtIndex(emitter: StableHloEmitter, indices: Value, classes: number): 
 function combining(emitter: StableHloEmitter, combination: Combination, dtype: Value['dtype']): string {
   const [a, b, result] = [emitter.fresh(), emitter.fresh(), emitter.fresh()];
   const type = typeOf({ shape: [], dtype });
-  return `({ ^bb0(${a}: ${type}, ${b}: ${type}): ${result} = stablehlo.${combination} ${a}, ${b} : ${type} stablehlo.return ${result} : ${type} })`;
+  return `{ ^bb0(${a}: ${type}, ${b}: ${type}): ${result} = stablehlo.${combination} ${a}, ${b} : ${type} stablehlo.return ${result} : ${type} }`;
+}
+
+/** Returns a region that checks for two floats whether the first one is at least as large. */
+function isNotLess(emitter: StableHloEmitter): string {
+  const [a, b, result] = [emitter.fresh(), emitter.fresh(), emitter.fresh()];
+  const [type, bool] = [typeOf({ shape: [], dtype: 'float32' }), typeOf({ shape: [], dtype: 'bool' })];
+  return `{ ^bb0(${a}: ${type}, ${b}: ${type}): ${result} = stablehlo.compare GE, ${a}, ${b}, FLOAT : (${type}, ${type}) -> ${bool} stablehlo.return ${result} : ${bool} }`;
+}
+
+/** Windows of a tensor: their size and their distance along each axis, and the padding before and after it. */
+interface Windows {
+  readonly sizes: Shape;
+  readonly strides: Shape;
+  readonly padding: readonly (readonly [before: number, after: number])[];
+}
+
+function windowAttributes({ sizes, strides, padding }: Windows): string {
+  const pairs = listOf(padding.map(listOf));
+  return `{window_dimensions = array<i64: ${sizes.join(', ')}>, window_strides = array<i64: ${strides.join(', ')}>, padding = dense<${pairs}> : tensor<${padding.length}x2xi64>}`;
+}
+
+function poolingWindows({ size, stride, padding: [top, left, bottom, right] }: PoolingWindow): Windows {
+  return {
+    sizes: [1, 1, size, size],
+    strides: [1, 1, stride, stride],
+    padding: [
+      [0, 0],
+      [0, 0],
+      [top, bottom],
+      [left, right],
+    ],
+  };
+}
+
+/** Combines the elements of each window, with a start value for the padding. */
+function reduceWindows(
+  emitter: StableHloEmitter,
+  combination: Combination,
+  x: Value,
+  { start, windows, shape }: { readonly start: number; readonly windows: Windows; readonly shape: Shape },
+): Value {
+  const initial = emitter.scalar(start, x.dtype as DType);
+  const region = combining(emitter, combination, x.dtype);
+  const types = `(${typeOf(x)}, ${typeOf(initial)}) -> ${typeOf({ shape, dtype: x.dtype })}`;
+  const text = `"stablehlo.reduce_window"(${x.name}, ${initial.name}) (${region}) ${windowAttributes(windows)} : ${types}`;
+  return emitter.value(text, shape, x.dtype);
 }
 
 /** Adds updates to zeros of a shape, as the dimension numbers say. */
@@ -169,7 +215,7 @@ function scatterAdd(
   const region = combining(emitter, 'add', 'float32');
   const attributes = `{scatter_dimension_numbers = #stablehlo.scatter<${numbers}>, indices_are_sorted = false, unique_indices = false}`;
   const types = `(${operands.map(typeOf).join(', ')}) -> ${typeOf(zeros)}`;
-  return emitter.value(`"stablehlo.scatter"(${names}) ${region} ${attributes} : ${types}`, shape, 'float32');
+  return emitter.value(`"stablehlo.scatter"(${names}) (${region}) ${attributes} : ${types}`, shape, 'float32');
 }
 
 /** Looks up blocks of a tensor, as the dimension numbers say. */
@@ -283,6 +329,20 @@ export const lowerings: { readonly [Name in Exclude<OperatorName, Unlowered>]: L
     });
   },
 
+  maxPool2d: (emitter, [x], operation) => {
+    const windows = poolingWindows(operation.attributes);
+    return reduceWindows(emitter, 'maximum', x!, { start: -Infinity, windows, shape: shapeOf(operation) });
+  },
+  maxPool2dGradient: (emitter, [x, gradient], { attributes }) => {
+    const operands = [x!, gradient!, emitter.scalar(0)];
+    const names = operands.map(({ name }) => name).join(', ');
+    const types = `(${operands.map(typeOf).join(', ')}) -> ${typeOf(x!)}`;
+    // Of equal pixels, the comparison keeps the first.
+    const regions = `${isNotLess(emitter)}, ${combining(emitter, 'add', 'float32')}`;
+    const text = `"stablehlo.select_and_scatter"(${names}) (${regions}) ${windowAttributes(poolingWindows(attributes))} : ${types}`;
+    return emitter.value(text, x!.shape, 'float32');
+  },
+
   reshape: (emitter, [x], operation) => emitter.reshape(x!, shapeOf(operation)),
   broadcast: (emitter, [x], operation) => emitter.broadcast(x!, shapeOf(operation)),
   upsample: (emitter, [x], { attributes: { factor } }) => repeatPixels(emitter, x!, factor),
@@ -308,15 +368,12 @@ export const lowerings: { readonly [Name in Exclude<OperatorName, Unlowered>]: L
   },
   cumsum: (emitter, [x]) => {
     const axis = lastAxis(x!);
-    const ones = x!.shape.map(() => 1);
-    const zero = emitter.scalar(0, x!.dtype as DType);
-    const window = x!.shape.map((size, i) => (i === axis ? size : 1));
-    const padding = x!.shape.map((size, i) => listOf([i === axis ? Math.max(size - 1, 0) : 0, 0]));
-    const region = combining(emitter, 'add', x!.dtype);
-    const attributes = `{window_dimensions = array<i64: ${window.join(', ')}>, window_strides = array<i64: ${ones.join(', ')}>, padding = dense<${listOf(padding)}> : tensor<${ones.length}x2xi64>}`;
-    const types = `(${typeOf(x!)}, ${typeOf(zero)}) -> ${typeOf(x!)}`;
-    const text = `"stablehlo.reduce_window"(${x!.name}, ${zero.name}) ${region} ${attributes} : ${types}`;
-    return emitter.value(text, x!.shape, x!.dtype);
+    const windows = {
+      sizes: x!.shape.map((size, i) => (i === axis ? size : 1)),
+      strides: x!.shape.map(() => 1),
+      padding: x!.shape.map((size, i) => [i === axis ? Math.max(size - 1, 0) : 0, 0] as const),
+    };
+    return reduceWindows(emitter, 'add', x!, { start: 0, windows, shape: x!.shape });
   },
   softmax: (emitter, [x]) => {
     const inside = emitter.masked(x!, [lastAxis(x!)], -Infinity);

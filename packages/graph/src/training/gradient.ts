@@ -21,6 +21,7 @@ import {
   logicalAnd,
   logicalNot,
   matmul,
+  maxPool2dGradient,
   mean,
   mul,
   neg,
@@ -190,6 +191,8 @@ export const gradientRules: { readonly [Name in OperatorName]?: Rule<Name> } = {
     conv2dInputGradient(gradient!, g, image!.shape, attributes),
     conv2d(image!, g, attributes),
   ],
+
+  maxPool2d: ({ g, x, attributes }) => [maxPool2dGradient(x[0]!, g, attributes)],
 
   reshape: ({ g, x }) => [reshape(g, x[0]!.shape)],
   broadcast: ({ g }) => [g],
