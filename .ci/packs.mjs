@@ -7,8 +7,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { check, execute, root, workspaces } from './checks.mjs';
 
-/** Upper limits of the packed sizes in MB, to notice unwanted files. The package `emoji` contains the model's weights. */
-const largest = { '@dalle-mini/emoji': 96 };
+/** Upper limits of the packed sizes in MB, to notice unwanted files. These packages contain weights. */
+const largest = { '@dalle-mini/emoji': 96, '@dalle-mini/perceptual': 36 };
 const largestCode = 1;
 
 const folder = resolve(process.argv[2]);

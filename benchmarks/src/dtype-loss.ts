@@ -14,6 +14,7 @@ import { samplePrompts } from '@dalle-mini/example-emoji-model/recipe';
 import { type Graph, input, logSoftmax, ParameterScope, scalar, sliceAxis } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import type { StoredParameter } from '@dalle-mini/graph/stored';
+import { peakSignalToNoise } from '@dalle-mini/perceptual';
 import {
   type Dtype,
   fromPretrained,
@@ -23,7 +24,6 @@ import {
   type TextToImage,
   writeModelFolder,
 } from '@dalle-mini/pipeline';
-import { peakSignalToNoise } from '@dalle-mini/train';
 import type { Divergence, DtypeLoss, DtypeLosses } from './measurement.js';
 import { writeReport } from './processes.js';
 

@@ -79,7 +79,7 @@ function rounded(parameters: ReadonlyMap<string, TensorData>): Map<string, Tenso
 /** Compares the first image with the image of the float32 weights. */
 async function pixelLoss(): Promise<Pick<TokenizeMeasurement, 'psnr' | 'pixel_deviation'>> {
   // Measured last, because it takes memory.
-  const { peakSignalToNoise } = await import('@dalle-mini/train');
+  const { peakSignalToNoise } = await import('@dalle-mini/perceptual');
   const exact = initializeParameters(vqganParameters(config), seed);
   const reference = new VqganTokenizer(config, exact, { runtime });
   const [expected] = await reference.decode(grids.slice(0, 1));

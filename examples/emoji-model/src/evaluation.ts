@@ -10,7 +10,7 @@ import {
 import type { EmojiDataset, EmojiSample } from '@dalle-mini/data/emoji';
 import { type DecoderConfig, teacherForced } from '@dalle-mini/decoder';
 import { crossEntropy, input, mean, ParameterScope, type Runtime, type TensorData } from '@dalle-mini/graph';
-import { peakSignalToNoise } from '@dalle-mini/train';
+import { peakSignalToNoise } from '@dalle-mini/perceptual';
 import { nearest, pictureFeature } from './picture-feature.js';
 import { splitOf } from './recipe.js';
 

@@ -9,11 +9,11 @@ import type { RgbImage } from '@dalle-mini/core';
 import { createSampler, groupIndices, openTokenShards, writeTokenShards } from '@dalle-mini/data';
 import { type EmojiDataset, type EmojiSplit, prepareEmoji } from '@dalle-mini/data/emoji';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { peakSignalToNoise } from '@dalle-mini/perceptual';
 import { fromPretrained, readTextEncoder, writeModelFolder } from '@dalle-mini/pipeline';
 import { loadTextEncoder } from '@dalle-mini/text-encoder';
 import {
   type MetricsRecord,
-  peakSignalToNoise,
   readMetrics,
   type TrainingProgress,
   trainDecoder,

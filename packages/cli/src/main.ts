@@ -13,10 +13,11 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
   version: string;
 };
 
-/** The numeric options of `generate`. */
+/** The numeric options of `generate` and `evaluate`. */
 const numbers = {
   ...generateNumbers,
   candidates: optional(generateNumbers.n),
+  count: integer({ min: 1 }),
   threads: integer({ min: 1, max: 1024 }),
   scale: integer({ min: 2, max: 8192 }),
 };
@@ -155,6 +156,22 @@ program
   .action(async (pictures: string | undefined, options) => {
     const { init } = await import('./init.js');
     await init({ ...options, pictures });
+  });
+
+program
+  .command('evaluate')
+  .description(
+    'Measure how well a VQ-GAN reconstructs pictures: PSNR, SSIM, LPIPS, Fréchet distance, use of the codebook.',
+  )
+  .argument('<model>', 'a VQ-GAN or a whole model: a folder, a bundled model, or a model on the Hugging Face hub')
+  .argument('<pictures>', 'a folder of pictures, which need no captions')
+  .option('--count <number>', 'number of pictures, evenly spread over the folder (default: all)', numberOption('count'))
+  .option('--sheet <file>', 'a .png file to write: pictures, their reconstructions and the differences')
+  .option('--threads <count>', 'threads, 1 to 1024 (default: the number of processor cores)', numberOption('threads'))
+  .option('--json', 'print one JSON object instead of a table', false)
+  .action(async (model: string, pictures: string, options) => {
+    const { evaluate } = await import('./evaluate.js');
+    await evaluate(model, pictures, { ...options, signal });
   });
 
 program

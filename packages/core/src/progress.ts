@@ -14,4 +14,14 @@ export interface Progress {
   readonly secondsLeft?: number | undefined;
 }
 
-export type Stage = 'download' | 'hash' | 'upload' | 'convert' | 'generate' | 'encode' | 'prepare' | 'scan' | 'train';
+export type Stage =
+  | 'download'
+  | 'hash'
+  | 'upload'
+  | 'convert'
+  | 'generate'
+  | 'encode'
+  | 'prepare'
+  | 'scan'
+  | 'train'
+  | 'evaluate';

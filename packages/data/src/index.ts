@@ -11,6 +11,7 @@ export {
 } from './sampler.js';
 export { type DatasetReport, summarizeReport } from './scan/report.js';
 export type { ScanOptions, ScanProgress } from './scan/scan.js';
+export { type ImageFilesOptions, openImageFiles } from './sources/image-files.js';
 export { type ImageFolderOptions, type ListImageFolderOptions, openImageFolder } from './sources/image-folder.js';
 export type { Omission, OmissionReason } from './sources/listing.js';
 export type { FileDataset, OpenOptions } from './sources/open-dataset.js';

@@ -1,4 +1,8 @@
-export { peakSignalToNoise } from './evaluation/peak-signal-to-noise.js';
+export {
+  type EvaluateOptions,
+  evaluateReconstructions,
+  type ReconstructionFigures,
+} from './evaluation/reconstructions.js';
 export { writeSampleSheet } from './evaluation/sample-sheet.js';
 export type { AdversarialConfig, LeCamConfig, QuantizerConfig, VqganLossConfig } from './losses/vqgan.js';
 export { type LastEvaluation, readLastEvaluation } from './report/last-evaluation.js';

@@ -16,6 +16,7 @@ import {
 import { type Dataset, flipHorizontally } from '@dalle-mini/data';
 import type { Tensor, TensorData } from '@dalle-mini/graph';
 import { adamW } from '@dalle-mini/graph/training';
+import { peakSignalToNoise } from '@dalle-mini/perceptual';
 import {
   discriminatorParameters,
   discriminatorPrefix,
@@ -25,7 +26,6 @@ import {
   vqganParameters,
   writePixels,
 } from '@dalle-mini/vqgan';
-import { peakSignalToNoise } from './evaluation/peak-signal-to-noise.js';
 import { writeSampleSheet } from './evaluation/sample-sheet.js';
 import { sheetPath } from './evaluation/sheet-files.js';
 import { spread } from './evaluation/spread.js';

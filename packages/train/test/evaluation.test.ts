@@ -1,8 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { OptionError, type RgbImage } from '@dalle-mini/core';
-import { peakSignalToNoise, writeSampleSheet } from '@dalle-mini/train';
+import type { RgbImage } from '@dalle-mini/core';
+import { writeSampleSheet } from '@dalle-mini/train';
 import sharp from 'sharp';
 import { afterAll, describe, expect, test } from 'vitest';
 
@@ -13,35 +13,6 @@ const filled = (value: number, width = 4, height = 4): RgbImage => ({
   width,
   height,
   data: new Uint8Array(3 * width * height).fill(value),
-});
-
-describe('the peak signal-to-noise ratio', () => {
-  test('of black and white is 0 dB, the minimum', () => {
-    expect(peakSignalToNoise(filled(0), filled(255))).toBe(0);
-  });
-
-  test('depends only on the absolute difference if all values differ by the same', () => {
-    expect(peakSignalToNoise(filled(100), filled(125))).toBeCloseTo(20 * Math.log10(255 / 25), 12);
-    expect(peakSignalToNoise(filled(125), filled(100))).toBeCloseTo(20 * Math.log10(255 / 25), 12);
-  });
-
-  test('uses the mean over all values, not only those that differ', () => {
-    const one = filled(0);
-    one.data[7] = 255;
-    // One of 48 values differs by the whole range.
-    expect(peakSignalToNoise(filled(0), one)).toBeCloseTo(10 * Math.log10(48), 12);
-  });
-
-  test('of equal images is infinite', () => {
-    expect(peakSignalToNoise(filled(9), filled(9))).toBe(Number.POSITIVE_INFINITY);
-  });
-
-  test('of images of different sizes is refused, even with the same number of pixels', () => {
-    expect(() => peakSignalToNoise(filled(0, 2, 8), filled(0))).toThrow(OptionError);
-    expect(() => peakSignalToNoise(filled(0, 2, 8), filled(0))).toThrow(
-      'b must be an image of 2×8 pixels, as a, not "4×4".',
-    );
-  });
 });
 
 describe('a sheet of samples', () => {

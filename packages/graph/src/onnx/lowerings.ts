@@ -146,7 +146,7 @@ export const lowerings: { readonly [Name in Exclude<OperatorName, Unlowered>]: L
     const { shape } = outputOf(operation);
     // The places of the maxima in the flattened tensor.
     const [, places] = emitter.nodeOf(2, 'MaxPool', [x!], attributes);
-    // MaxUnpool keeps one of the values for the same place, and takes a third of the time of ScatterElements.
+    // MaxUnpool takes about 60 % of the time of ScatterElements, but does not add what overlapping windows give to the same place.
     if (operation.attributes.stride >= operation.attributes.size)
       return emitter.node('MaxUnpool', [gradient!, places!, emitter.integers(shape)], attributes);
     const [flatPlaces, flatGradient] = [places!, gradient!].map((name) => emitter.reshape(name, [-1]));

@@ -1,10 +1,15 @@
 import { type Dataset, usableIndices } from '@dalle-mini/data';
 import { whenAll } from '../run/when-all.js';
 
-/** Reads at most `count` samples of a dataset, evenly spread over it. */
-export function spread<Sample>(dataset: Dataset<Sample>, count: number): Promise<Sample[]> {
+/** Returns the indices of at most `count` samples of a dataset, evenly spread over it. */
+export function spreadIndices(dataset: Dataset<unknown>, count = Number.POSITIVE_INFINITY): number[] {
   const indices = usableIndices(dataset);
   const length = Math.min(count, indices.length);
   const stride = indices.length / length;
-  return whenAll(Array.from({ length }, (_, i) => dataset.get(indices[Math.floor(i * stride)]!)));
+  return Array.from({ length }, (_, i) => indices[Math.floor(i * stride)]!);
+}
+
+/** Reads at most `count` samples of a dataset, evenly spread over it. */
+export function spread<Sample>(dataset: Dataset<Sample>, count: number): Promise<Sample[]> {
+  return whenAll(spreadIndices(dataset, count).map((index) => dataset.get(index)));
 }

@@ -1,5 +1,6 @@
 /** Training from settings, as the command `dalle-mini train` does it. */
 export { countImages } from './data.js';
+export { type EvaluateVqganOptions, evaluateVqgan } from './evaluate-vqgan.js';
 export { type Preset, type PresetOptions, type PresetSettings, presetSettings, presets } from './presets.js';
 export type { EncodingProgress, PreparationProgress, SettingsProgress } from './progress.js';
 export { type SettingsKind, settingsSchema, settingsSchemaFile } from './schema.js';
