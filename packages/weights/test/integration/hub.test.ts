@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { FakeHub, stall } from '@dalle-mini/testing/fake-hub';
+import { type Answer, FakeHub, stall, trickle } from '@dalle-mini/testing/fake-hub';
 import { ending, startModule } from '@dalle-mini/testing/processes';
 import { randomBytes } from '@dalle-mini/testing/random';
 import { downloadModel } from '@dalle-mini/weights/hub';
@@ -20,6 +20,8 @@ const program = `
   import { downloadModel } from '@dalle-mini/weights/hub';
   await downloadModel('org/name', { files: ['model.safetensors'] });
 `;
+
+const download = () => downloadModel('org/name', { files: ['model.safetensors'] });
 
 /** Another process that downloads the weights. */
 const otherProcess = () => startModule(program, import.meta.dirname);
@@ -64,7 +66,7 @@ test('a download goes on after its process was killed', async () => {
   await vi.waitFor(async () => expect(await sizeOfPartial()).toBe(100_000), 20_000);
   killed.kill('SIGKILL');
   await once(killed, 'exit');
-  await downloadModel('org/name', { files: ['model.safetensors'] });
+  await download();
   expect(hub.ranges).toEqual([undefined, 'bytes=100000-']);
   await expectWhole();
 });
@@ -78,5 +80,29 @@ test('downloads of two processes at once do not meet', async () => {
   }
   const ends = await Promise.all([otherProcess(), otherProcess()].map(ending));
   for (const end of ends) expect(end).toEqual({ code: 0, stdout: '', stderr: '' });
+  await expectWhole();
+});
+
+test.each([
+  ['file', () => hub.contents],
+  ['listing', () => hub.api],
+])('a %s that trickles is given up after another attempt', async (_, answers) => {
+  vi.stubEnv('HF_HUB_DOWNLOAD_TIMEOUT', '0.3');
+  for (let attempt = 0; attempt < 6; attempt++) answers().push(trickle(1, 50));
+  await expect(download()).rejects.toThrow(
+    /sent only \d+ bytes in 1 s\. Check the network, or raise HF_HUB_DOWNLOAD_TIMEOUT/,
+  );
+  expect(answers()).toHaveLength(4);
+});
+
+test('a listing that is not complete in time is given up, though it is fast enough for a file', async () => {
+  vi.stubEnv('HF_HUB_DOWNLOAD_TIMEOUT', '0.1');
+  const slow: Answer = (response, _, request) => trickle(1000, 50)(response, weights, request);
+  for (let attempt = 0; attempt < 6; attempt++) hub.api.push(slow);
+  await expect(download()).rejects.toThrow(/took more than 0.6\d* s for an answer/);
+  expect(hub.api).toHaveLength(4);
+  hub.api.length = 0;
+  hub.contents.push(trickle(5000, 50));
+  await download();
   await expectWhole();
 });

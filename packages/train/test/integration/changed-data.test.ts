@@ -5,7 +5,7 @@ import { contentOf, temporaryFolder } from '@dalle-mini/testing/folders';
 import { decoderRun, grids, pictures, vqganRun } from '@dalle-mini/testing/tiny-training';
 import { ResumeError, readTrainedKeys, trainDecoder, trainVqgan } from '@dalle-mini/train';
 import { describe, expect, test } from 'vitest';
-import { recordingRuntime } from './recording-runtime.js';
+import { recordingRuntime } from '../recording-runtime.js';
 
 /** The pictures at some indices, with descriptions. `change` changes the description at an index. */
 function described(

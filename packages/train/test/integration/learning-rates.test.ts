@@ -2,7 +2,7 @@ import { OptionError } from '@dalle-mini/core';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { captionBert, decoderRun, vqganRun } from '@dalle-mini/testing/tiny-training';
 import { afterAll, describe, expect, test } from 'vitest';
-import { decoderTrainer, vqganTrainer } from './tiny-trainers.js';
+import { decoderTrainer, vqganTrainer } from '../tiny-trainers.js';
 
 const runtime = new OnnxRuntime({ threads: 1 });
 afterAll(() => runtime.dispose());

@@ -5,7 +5,7 @@ import { temporaryFolder } from '@dalle-mini/testing/folders';
 import { readMetrics, readRunLog } from '@dalle-mini/train';
 import { PbfReader } from 'pbf';
 import { afterAll, expect, test } from 'vitest';
-import { vqganTrainer } from './tiny-trainers.js';
+import { vqganTrainer } from '../tiny-trainers.js';
 
 const runtime = new OnnxRuntime({ threads: 1 });
 afterAll(() => runtime.dispose());
