@@ -34,8 +34,19 @@ const commands = {
   'dtype-loss': 'dtype-loss --',
 };
 const results = await readResults('benchmarks/results');
-/** On two cores of a machine with AVX-512. */
-const withAvx512 = await readResults('benchmarks/results/avx512');
+/** Other machines, of which the page shows the targets only. */
+const otherMachines = [
+  {
+    folder: 'xeon',
+    title: 'On an Intel Xeon',
+    text: 'A server with AVX-512 and AMX.',
+  },
+  {
+    folder: 'zen3',
+    title: 'Without AVX-512',
+    text: 'AMD Zen 3. Every program is slower there, PyTorch most of all, so the ratios are larger. Measured with earlier code.',
+  },
+];
 
 /** What drew or decoded in one run: this project, in some dtype, and the peers beside it. */
 function contenders(measured = []) {
@@ -231,11 +242,30 @@ const targetLine = ([what, unit, target, figures]) => {
   return `| ${cells.join(' | ')} |`;
 };
 const targetLines = targets(results).map(targetLine);
-const linesWithAvx512 = targets(withAvx512).flatMap((row) => (row[3].here === undefined ? [] : [targetLine(row)]));
-const { machine: fast, measured: measuredWithAvx512 } = groupOf(withAvx512, 'mini', 1);
+
+/** What is measured, in columns. */
+const targetColumns = `| | target | here | peer | ratio | roofline | reached |
+| --- | --- | ---: | ---: | ---: | ---: | --- |`;
 
 const rates = ({ bytesPerSecond, flopsPerSecond }) =>
   `${(bytesPerSecond / 1e9).toFixed(1)} GB/s, ${(flopsPerSecond / 1e9).toFixed(0)} GFLOP/s`;
+
+/** The section of another machine: what was measured there, of the targets. */
+async function machineSection({ folder, title, text }) {
+  const results = await readResults(`benchmarks/results/${folder}`);
+  const { machine, measured } = groupOf(results, 'mini', 1);
+  const { about, date } = results.mini;
+  const lines = targets(results).flatMap((row) => (row[3].here === undefined ? [] : [targetLine(row)]));
+  return `## ${title}
+
+${text} ${about.cores} cores of ${about.processor}, ${rates(machine)}, ${pyTorchOf(measured)}, ${date.slice(0, 10)}.
+
+${targetColumns}
+${lines.join('\n')}
+`;
+}
+const pyTorchOf = (measured) => contenders(measured).minDalle.engine.replace(/^.*PyTorch /, 'PyTorch ');
+const machineSections = await Promise.all(otherMachines.map(machineSection));
 
 const bundledLoad = results.bundled
   ? `The bundled model loads in ${seconds(results.bundled.load.ms)}, during which the event loop is blocked for ${milliseconds(results.bundled.load.longest_gap_ms)} at most.`
@@ -311,15 +341,14 @@ const runLines = Object.entries(commands).map(([name, command]) => {
 const page = `# Performance
 
 Measurements, compared with targets and with other programs (peers). The models have random weights and the sizes of the published models. Peers ran on
-the same machine in the same run, in float32 and with the same number of threads. The machine of the first tables is two cores of AMD Zen 3, without AVX-512.
+the same machine in the same run, in float32 and with the same number of threads. The machine of the first tables is two cores of an AMD EPYC with AVX-512.
 The page is made from the last measurements, in \`benchmarks/results\`: compare ratios, since absolute figures belong to their machine.
 
 The roofline is the least time that the machine can take: for the bytes of the weights that a token is multiplied with, at the rate of
 products of a vector and a large matrix, or for the float32 operations, at the rate of products of large matrices, whichever takes longer.
 A ratio is how many times faster it is here; for memory, the share of the peer's memory that it takes.
 
-| | target | here | peer | ratio | roofline | reached |
-| --- | --- | ---: | ---: | ---: | ---: | --- |
+${targetColumns}
 ${targetLines.join('\n')}
 
 ## Stages
@@ -334,15 +363,7 @@ faster than its roofline.
 | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 ${stageLines.join('\n')}
 
-## With AVX-512
-
-The same on two cores of a server with AVX-512 and AMX (${withAvx512.mini.about.processor}, ${rates(fast)}), where PyTorch is ${contenders(measuredWithAvx512).minDalle.engine.replace(/^.*PyTorch /, '')}.
-Both sides are faster there, PyTorch more so, and the ratios are smaller.
-
-| | target | here | peer | ratio | roofline | reached |
-| --- | --- | ---: | ---: | ---: | ---: | --- |
-${linesWithAvx512.join('\n')}
-
+${machineSections.join('\n')}
 ## Not reached, and why
 
 - **Memory of Mini compared with min-dalle's**: about 0.80 GB of it are mapped from files, and the system can take them back. The weights alone

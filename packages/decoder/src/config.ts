@@ -1,8 +1,24 @@
-import { boolean, type Field, integer, object, optional, readConfig, refuse, sizeFields } from '@dalle-mini/core';
+import {
+  boolean,
+  type Field,
+  type Fields,
+  integer,
+  object,
+  optional,
+  readConfig,
+  refuse,
+  sizeFields,
+} from '@dalle-mini/core';
 import { checkTransformer, type TransformerConfig, transformerFields } from '@dalle-mini/transformer';
 
+/** The sizes and options of a decoder that do not follow from its image tokenizer and its text encoder. */
+export interface DecoderSizes extends TransformerConfig {
+  /** Uses the token embeddings as the weights of the head. Default false. */
+  readonly tieEmbeddings?: boolean | undefined;
+}
+
 /** The sizes and options of a decoder. The defaults of options are DALL·E Mini's published values. */
-export interface DecoderConfig extends TransformerConfig {
+export interface DecoderConfig extends DecoderSizes {
   /** Number of image tokens. */
   readonly vocabularySize: number;
   /**
@@ -24,8 +40,6 @@ export interface DecoderConfig extends TransformerConfig {
    * token then has a bias.
    */
   readonly textLength?: number | undefined;
-  /** Uses the token embeddings as the weights of the head. Default false. */
-  readonly tieEmbeddings?: boolean | undefined;
 }
 
 /** The decoders of the published models: `tools/train/config` of the published code, and kuprel/min-dalle. */
@@ -53,17 +67,21 @@ export const decoderPresets = {
   },
 } as const satisfies Record<string, DecoderConfig>;
 
+const sizesOfDecoder: Fields<DecoderSizes> = { ...transformerFields, tieEmbeddings: optional(boolean()) };
+
+/** The field of a decoder's sizes, for `readConfig`. */
+export const decoderSizesField: Field<DecoderSizes> = object(sizesOfDecoder, { check: checkTransformer });
+
 /** The field of a decoder's configuration, for `readConfig`. */
 export const decoderConfigField: Field<DecoderConfig> = object<DecoderConfig>(
   {
-    ...transformerFields,
+    ...sizesOfDecoder,
     vocabularySize: sizeFields.vocabularySize,
     beginToken: optional(sizeFields.tokenId),
     paddedVocabularySize: optional(integer({ min: 2, max: 2 ** 25 })),
     gridSize: sizeFields.gridSize,
     textWidth: sizeFields.width,
     textLength: optional(sizeFields.length),
-    tieEmbeddings: optional(boolean()),
   },
   {
     check(config, at) {

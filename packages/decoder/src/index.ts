@@ -1,4 +1,11 @@
-export { checkDecoderConfig, type DecoderConfig, decoderConfigField, decoderPresets } from './config.js';
+export {
+  checkDecoderConfig,
+  type DecoderConfig,
+  type DecoderSizes,
+  decoderConfigField,
+  decoderPresets,
+  decoderSizesField,
+} from './config.js';
 export { DalleMiniDecoder, type DalleMiniDecoderOptions } from './dalle-mini-decoder.js';
 export { type TextInput, teacherForced } from './decoder.js';
 export { decoderParameters, type RowShape, rowGraph, textGraph } from './decoding.js';

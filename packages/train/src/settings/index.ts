@@ -7,7 +7,6 @@ export { type SettingsKind, settingsSchema, settingsSchemaFile } from './schema.
 export {
   type DatasetSettings,
   type DecoderSettings,
-  type DecoderSizes,
   type FileDatasetSettings,
   type ReadSettingsOptions,
   type RunSettings,

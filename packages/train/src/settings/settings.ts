@@ -25,9 +25,8 @@ import {
 } from '@dalle-mini/core';
 import { readTextFile } from '@dalle-mini/core/node';
 import { type EmojiVendor, emojiVendors } from '@dalle-mini/data/emoji';
-import type { DecoderConfig } from '@dalle-mini/decoder';
+import { type DecoderSizes, decoderSizesField } from '@dalle-mini/decoder';
 import { isBundledModel } from '@dalle-mini/pipeline';
-import { checkTransformer, type TransformerConfig, transformerFields } from '@dalle-mini/transformer';
 import { type VqganConfig, vqganConfigField } from '@dalle-mini/vqgan';
 import { type WhichWeights, whichField } from '@dalle-mini/weights';
 import { isHubName } from '@dalle-mini/weights/hub';
@@ -100,9 +99,6 @@ export interface VqganSettings extends RunSettings {
   readonly model?: VqganConfig | undefined;
   readonly training: Omit<VqganTrainingConfig, 'model'>;
 }
-
-/** The sizes of a decoder that do not follow from the VQ-GAN and the text encoder. */
-export type DecoderSizes = TransformerConfig & Pick<DecoderConfig, 'tieEmbeddings'>;
 
 export interface TextEncoderSettings {
   /**
@@ -222,9 +218,7 @@ export function decoderSettingsField(base: string): Field<DecoderSettings> {
   const { run, model } = sharedFields(base);
   const fields: Fields<DecoderSettings> = {
     ...run,
-    model: optional(
-      object<DecoderSizes>({ ...transformerFields, tieEmbeddings: optional(boolean()) }, { check: checkTransformer }),
-    ),
+    model: optional(decoderSizesField),
     training: object(decoderTrainingFields),
     name: optional(string()),
     license: optional(string()),
