@@ -1,4 +1,5 @@
 export { type Dataset, type Sample, type SampleDescription, usableIndices } from './dataset.js';
+export { decodeImage } from './decode-image.js';
 export { type HeldOut, type HoldOutOptions, holdOut } from './hold-out.js';
 export { flipHorizontally, mayFlip, type PreprocessOptions, preprocessImage } from './preprocess.js';
 export {

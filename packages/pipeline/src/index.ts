@@ -22,7 +22,6 @@ export {
 } from './generate/text-to-image.js';
 export { type EnlargeImageOptions, enlargeImage } from './images/enlarge-image.js';
 export {
-  decodeImage,
   type EncodeImageOptions,
   encodeImage,
   type ImageFormat,

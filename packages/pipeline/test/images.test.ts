@@ -1,15 +1,7 @@
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  decodeImage,
-  encodeImage,
-  enlargeImage,
-  GeneratedImage,
-  imageFormats,
-  imageGrid,
-  saveImage,
-} from '@dalle-mini/pipeline';
+import { encodeImage, enlargeImage, GeneratedImage, imageFormats, imageGrid, saveImage } from '@dalle-mini/pipeline';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
@@ -136,25 +128,6 @@ describe('an image file', () => {
       'path must be the name of a file that ends in .png',
     );
     expect(await readdir(folder)).toEqual(before);
-  });
-
-  test('is decoded from its bytes and from its path', async () => {
-    const path = join(folder, 'again.png');
-    await picture.save(path);
-    expect(await decodeImage(path, 16)).toEqual(picture.image);
-    expect(await decodeImage(await picture.toBuffer(), 16)).toEqual(picture.image);
-  });
-
-  test('is cropped to the square in its middle', async () => {
-    const wide = await encodeImage(noise(40, 10));
-    const { width, height, data } = await decodeImage(wide, 10);
-    expect([width, height]).toEqual([10, 10]);
-    expect([...data.subarray(0, 3)]).toEqual([...noise(40, 10).data.subarray(3 * 15, 3 * 16)]);
-  });
-
-  test('is named in the error if it is missing or not an image', async () => {
-    await expect(decodeImage(join(folder, 'none.png'), 8)).rejects.toThrow(/none\.png: there is no such file/);
-    await expect(decodeImage(Uint8Array.of(1, 2, 3), 8)).rejects.toThrow('Cannot decode the image bytes');
   });
 });
 

@@ -29,7 +29,8 @@ const enlargeFields = object<EnlargeImageOptions>({
  *
  * @example
  * ```ts
- * import { decodeImage, enlargeImage, saveImage } from '@dalle-mini/pipeline';
+ * import { decodeImage } from '@dalle-mini/data';
+ * import { enlargeImage, saveImage } from '@dalle-mini/pipeline';
  *
  * const image = await decodeImage('pictures/red.png', 64);
  * await saveImage(await enlargeImage(image, { width: 256 }), 'large.png');

@@ -37,7 +37,8 @@ const encodeFields = object<EncodeImageOptions>({
  * @example
  * ```ts
  * import { writeFile } from 'node:fs/promises';
- * import { decodeImage, encodeImage } from '@dalle-mini/pipeline';
+ * import { decodeImage } from '@dalle-mini/data';
+ * import { encodeImage } from '@dalle-mini/pipeline';
  *
  * const image = await decodeImage('pictures/red.png', 64);
  * await writeFile('red.jpg', await encodeImage(image, { format: 'jpeg', quality: 80 }));
@@ -83,34 +84,6 @@ function formatOf(path: string): ImageFormat {
   if (found) return found[0] as ImageFormat;
   const endings = Object.values(imageFormats).flat();
   throw new OptionError('path', `the name of a file that ends in ${endings.join(', ')}`, path);
-}
-
-/**
- * Decodes an image file of any format that sharp reads (JPEG, PNG, WebP, AVIF, GIF, TIFF, SVG; the first frame of an
- * animation). The image is rotated by its EXIF orientation, scaled so that its shorter side is `size`, cropped to the
- * square in the middle, and put on white where it is transparent.
- *
- * @param file A path, or the bytes of the file.
- * @param size Width and height of the result in pixels, 1 to 8192: the `imageSize` of an image tokenizer.
- * @throws FileError if the file cannot be read; Error that names the file if it is not an image.
- *
- * @example
- * ```ts
- * import { decodeImage } from '@dalle-mini/pipeline';
- *
- * const { width, height, data } = await decodeImage('pictures/red.png', 64);
- * console.log(width, height, data.length); // 64 64 12288
- * ```
- */
-export async function decodeImage(file: string | Uint8Array, size: number): Promise<RgbImage> {
-  const { preprocessImage } = await import('@dalle-mini/data');
-  if (typeof file !== 'string') return preprocessImage(file, 'bytes', { imageSize: size });
-  const [{ withFileErrors }, { readFile }] = await Promise.all([
-    import('@dalle-mini/core/node'),
-    import('node:fs/promises'),
-  ]);
-  const bytes = await withFileErrors('read', file, () => readFile(file));
-  return preprocessImage(bytes, file, { imageSize: size });
 }
 
 /** Loads sharp on first use, because this module runs in browsers too. */
