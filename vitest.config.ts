@@ -53,6 +53,7 @@ export default defineConfig({
     // Tests that start processes take seconds on an idle machine, and a minute on a busy one.
     testTimeout: 180_000,
     hookTimeout: 180_000,
+    setupFiles: ['./packages/testing/src/equal-bytes.ts'],
     projects: [
       {
         ...unit,

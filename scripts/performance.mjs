@@ -39,12 +39,12 @@ const otherMachines = [
   {
     folder: 'xeon',
     title: 'On an Intel Xeon',
-    text: 'A server with AVX-512 and AMX.',
+    text: 'A server with AVX-512 and AMX. PyTorch multiplies matrices with MKL, which uses both on processors of Intel, so the ratios are smaller.',
   },
   {
     folder: 'zen3',
     title: 'Without AVX-512',
-    text: 'AMD Zen 3. Every program is slower there, PyTorch most of all, so the ratios are larger. Measured with earlier code.',
+    text: 'AMD Zen 3, measured with earlier code.',
   },
 ];
 
@@ -370,9 +370,10 @@ ${machineSections.join('\n')}
   take 0.74 GB (text encoder 0.18, decoder 0.32, VQ-GAN 0.24, whose convolutions stay in float32), Node.js and ONNX
   Runtime 0.13 GB: together that is 0.35 times min-dalle's. The rest is working memory of convolutions of 256 × 256 pixels,
   0.15 GB, and keys and values.
-- **A token with 8-bit weights**: ${aloneText(1, 'q8')}, at two thirds of the rate at which one vector is multiplied with a large matrix. The rest are 420 small operations, for which ONNX Runtime takes about 10 µs each whatever the weights' bits, and reading
+- **A token with 8-bit weights, without AVX-512**: its products with weights alone took 17 of 21 ms. The rest are 420 small operations, for which ONNX Runtime takes about 10 µs each whatever the weights' bits, and reading
   keys and values. Three things were tried and were not measurably faster: joined matrices of queries, keys, values and gate, sums joined with the norms after
-  them, and attention to the caption as one operation. A token took 21 to 27 ms at different hours on this virtual machine.
+  them, and attention to the caption as one operation.
+- **Mini compared with min-dalle, on an Intel Xeon**: PyTorch takes 82 ms for a token there, and 234 and 272 ms on the AMD machines, since MKL seems to keep its fast kernels for Intel's processors.
 - **Nine pictures**: ${aloneText(9, 'fp32')}, ${divide(alone(9, 'fp32'), tokenRoofline(results, 9, 'fp32'))?.toFixed(2) ?? ''} times the roofline, which is for large square matrices. Eighteen sequences are few rows: the library's kernels
   take six at a time, and do not compute while they read the weights for the first six. A token also reads the keys and values of nine images, 0.23 GB
   on average.
