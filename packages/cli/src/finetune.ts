@@ -1,12 +1,7 @@
 import { basename, join, relative, resolve } from 'node:path';
+import { withOverrides } from '@dalle-mini/core';
 import { exists, makeFolder, readJsonFile } from '@dalle-mini/core/node';
-import {
-  countImages,
-  type DecoderSettings,
-  type Preset,
-  presetSettings,
-  withOverrides,
-} from '@dalle-mini/train/settings';
+import { countImages, type DecoderSettings, type Preset, presetSettings } from '@dalle-mini/train/settings';
 import { UsageError } from './errors.js';
 import { fromFolder, quoted, writeSettings } from './init.js';
 import { trainFromConfig } from './train.js';

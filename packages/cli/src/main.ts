@@ -13,12 +13,14 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
   version: string;
 };
 
-/** The numeric options of `generate` and `evaluate`. */
+/** The numeric options. */
 const numbers = {
   ...generateNumbers,
   candidates: optional(generateNumbers.n),
   count: integer({ min: 1 }),
   threads: integer({ min: 1, max: 1024 }),
+  batchSize: integer({ min: 1, max: 4096 }),
+  shards: integer({ min: 1, max: 64 }),
   scale: integer({ min: 2, max: 8192 }),
 };
 
@@ -200,6 +202,64 @@ program
     await push(folder, repository, { ...options, signal });
   });
 
+const data = program.command('data').description('Prepare data sets from lists of URLs.');
+
+data
+  .command('prepare')
+  .description('Download the images of lists of URLs, and write WebDataset shards. The same command again continues.')
+  .argument('<settings>', 'a JSON file with the settings')
+  .option('--retry-failed', 'only try the rows again that could not be downloaded')
+  .addOption(shareOption())
+  .option('--queue <url>', 'a Redis or Valkey, redis://host:6379: workers download, which `data work` starts')
+  .addOption(overrideOption())
+  .action(async (settings: string, { set, share, ...options }) => {
+    const [{ prepareData }, { readOverrides }] = await Promise.all([import('./data.js'), import('./train.js')]);
+    const overrides = { ...readOverrides(set), ...(share && { share }) };
+    await prepareData(settings, { ...options, overrides, signal });
+  });
+
+data
+  .command('work')
+  .description('Download shards of `data prepare --queue` on this machine, until all are written.')
+  .argument('<settings>', 'the JSON file with the settings; the lists are not needed')
+  .requiredOption('--queue <url>', 'the Redis or Valkey')
+  .option('--shards <count>', 'shards at a time', numberOption('shards'), 2)
+  .addOption(overrideOption())
+  .action(async (settings: string, { set, ...options }) => {
+    const [{ workOnData }, { readOverrides }] = await Promise.all([import('./data-queue.js'), import('./train.js')]);
+    await workOnData(settings, { ...options, overrides: readOverrides(set), signal });
+  });
+
+data
+  .command('status')
+  .description('Print how far `data prepare --queue` is, and the jobs in the queue.')
+  .argument('<settings>', 'the JSON file with the settings')
+  .requiredOption('--queue <url>', 'the Redis or Valkey')
+  .option('--prometheus', 'print the text format of Prometheus')
+  .addOption(overrideOption())
+  .action(async (settings: string, { set, ...options }) => {
+    const [{ printStatus }, { readOverrides }] = await Promise.all([import('./data-queue.js'), import('./train.js')]);
+    await printStatus(settings, { ...options, overrides: readOverrides(set) });
+  });
+
+data
+  .command('encode')
+  .description('Encode the images of WebDataset shards to tokens. The same command again continues.')
+  .argument(
+    '<shards...>',
+    'folders, archives, patterns such as cc12m/{00000..00012}.tar, and addresses such as s3://bucket/cc12m or https://…',
+  )
+  .requiredOption('--image-tokenizer <name>', 'a VQ-GAN: a folder, or a model on the Hugging Face hub')
+  .option('--out <folder>', 'the folder for the tokens', 'tokens')
+  .option('--batch-size <count>', 'images at a time', numberOption('batchSize'), 8)
+  .option('--threads <count>', 'threads, 1 to 1024 (default: the number of processor cores)', numberOption('threads'))
+  .option('--s3-endpoint <url>', 'a server of the S3 protocol (default: AWS_ENDPOINT_URL, or Amazon)')
+  .addOption(shareOption())
+  .action(async (shards: string[], options) => {
+    const { encodeData } = await import('./data.js');
+    await encodeData(shards, { ...options, signal });
+  });
+
 const accelerator = program.command('accelerator').description('Install and list plugins of XLA, for GPUs and TPUs.');
 
 accelerator
@@ -254,6 +314,18 @@ function overrideOption(): Option {
   return new Option('--set <name=value>', 'override a setting, such as training.learningRate=1e-4; may be repeated')
     .argParser((text: string, earlier: readonly string[]) => [...earlier, text])
     .default([], 'none');
+}
+
+/** Returns the option for the share of one of several machines. */
+function shareOption(): Option {
+  const text = 'do the share of one of several machines, counted from 0: 0/4, 1/4, 2/4 or 3/4';
+  return new Option('--share <rank/count>', text).argParser(parseShare);
+}
+
+function parseShare(text: string): { rank: number; count: number } {
+  const [, rank, count] = /^(\d+)\/(\d+)$/.exec(text) ?? [];
+  if (Number(rank) < Number(count)) return { rank: Number(rank), count: Number(count) };
+  throw new InvalidArgumentError('It must be a rank from 0 and the number of machines, such as 0/4.');
 }
 
 /** Returns a parser that checks the range of a number, so that a wrong number is refused before a model is loaded. */

@@ -29,7 +29,7 @@ export { checkImage, type RgbImage } from './image.js';
 export type { ImageRanker, RankOptions } from './image-ranker.js';
 export type { DecodeOptions, DecodeProgress, ImageTokenDecoder } from './image-token-decoder.js';
 export type { ImageDecodeOptions, ImageEncodeOptions, ImageTokenizer } from './image-tokenizer.js';
-export { parseJsonObject } from './json.js';
+export { parseJsonObject, withOverrides } from './json.js';
 export type { Progress, Stage } from './progress.js';
 export {
   createRandom,

@@ -24,3 +24,13 @@ export function parseJsonObject(
     throw new ConfigError(source, 'the text', `must be a JSON object, not ${describeValue(json)}. ${action}`);
   return json as Record<string, unknown>;
 }
+
+/** Returns a copy of settings with other values, by the names of the fields that lead to each, joined by dots. */
+export function withOverrides(settings: object, overrides: Readonly<Record<string, unknown>>): object {
+  const replace = (at: unknown, [name, ...rest]: readonly string[], value: unknown): object => {
+    const fields = typeof at === 'object' && at !== null && !Array.isArray(at) ? at : {};
+    const old = Object.hasOwn(fields, name!) ? (fields as Record<string, unknown>)[name!] : undefined;
+    return { ...fields, [name!]: rest.length === 0 ? value : replace(old, rest, value) };
+  };
+  return Object.entries(overrides).reduce((now, [path, value]) => replace(now, path.split('.'), value), settings);
+}

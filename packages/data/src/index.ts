@@ -1,3 +1,4 @@
+export { DataError } from './data-error.js';
 export { type Dataset, type Sample, type SampleDescription, usableIndices } from './dataset.js';
 export { decodeImage } from './decode-image.js';
 export { type HeldOut, type HoldOutOptions, holdOut } from './hold-out.js';
@@ -9,6 +10,7 @@ export {
   groupIndices,
   type Sampler,
   type SamplerOptions,
+  type ShardSamplerOptions,
 } from './sampler.js';
 export { type DatasetReport, summarizeReport } from './scan/report.js';
 export type { ScanOptions, ScanProgress } from './scan/scan.js';
@@ -18,6 +20,11 @@ export type { Omission, OmissionReason } from './sources/listing.js';
 export type { FileDataset, OpenOptions } from './sources/open-dataset.js';
 export { type ListWebDatasetOptions, openWebDataset, type WebDatasetOptions } from './sources/web-dataset.js';
 export { subset } from './subset.js';
-export { type OpenTokenShardsOptions, openTokenShards, type TokenDataset } from './token-shards/read.js';
+export {
+  type OpenTokenShardsOptions,
+  openTokenShards,
+  type TokenDataset,
+  type TokenShards,
+} from './token-shards/read.js';
 export type { TokenSample } from './token-shards/shard.js';
 export { type EncodeProgress, type WriteTokenShardsOptions, writeTokenShards } from './token-shards/write.js';

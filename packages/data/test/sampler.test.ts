@@ -76,6 +76,56 @@ describe('createSampler', () => {
   });
 });
 
+describe('createSampler over shards', () => {
+  const shards = [5, 3, 8, 1, 6];
+  const create = (seed = 1, shuffleShards = 2) => createSampler({ shards, seed, shuffleShards });
+  const starts = [0, 5, 8, 16, 17];
+  const shardOf = (index: number) => starts.findLastIndex((start) => start <= index);
+
+  test('takes every sample once per epoch, in another order in the next one', () => {
+    const sampler = create();
+    expect(sampler.epochLength).toBe(23);
+    const epochs = [0, 1].map((epoch) => range(23, epoch * 23).map((position) => sampler.at(position)));
+    for (const epoch of epochs) expect([...epoch].sort((a, b) => a - b)).toEqual(range(23));
+    expect(epochs[0]).not.toEqual(epochs[1]);
+  });
+
+  test('shuffles the samples of some shards at a time', () => {
+    const sampler = create();
+    const order = range(23).map((position) => shardOf(sampler.at(position)));
+    const windows = [new Set<number>()];
+    for (const shard of order) {
+      if (!windows.at(-1)!.has(shard) && windows.at(-1)!.size === 2) windows.push(new Set());
+      windows.at(-1)!.add(shard);
+    }
+    expect(windows.flatMap((window) => [...window]).sort()).toEqual([0, 1, 2, 3, 4]);
+    const first = order.slice(
+      0,
+      [...windows[0]!].reduce((sum, shard) => sum + shards[shard]!, 0),
+    );
+    // The samples of the two are mixed.
+    expect(first).not.toEqual([...first].sort((a, b) => first.indexOf(a) - first.indexOf(b)));
+  });
+
+  test('gives the same sample for a position in whatever order it is asked', () => {
+    const order = range(60).map((position) => create().at(position));
+    const sampler = create();
+    expect(
+      range(60)
+        .reverse()
+        .map((position) => sampler.at(position)),
+    ).toEqual([...order].reverse());
+    expect(range(60).map((position) => create(2).at(position))).not.toEqual(order);
+  });
+
+  test('refuses shards without samples', () => {
+    expect(() => createSampler({ shards: [], seed: 1 })).toThrow(/shards must be a list of 1/);
+    expect(() => createSampler({ shards: [3, 0], seed: 1 })).toThrow(
+      /shards\[1\] must be a whole number of at least 1/,
+    );
+  });
+});
+
 describe('groupIndices', () => {
   test('collects samples by group, and samples without a group alone', () => {
     expect(groupIndices([{ group: 'a' }, {}, { group: 'b' }, { group: 'a' }, {}])).toEqual([[0, 3], [1], [2], [4]]);

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { JsonSchema } from '@dalle-mini/core';
+import { type JsonSchema, withOverrides } from '@dalle-mini/core';
 import { temporaryFolder } from '@dalle-mini/testing/folders';
 import {
   type Preset,
@@ -10,7 +10,6 @@ import {
   readVqganSettings,
   settingsSchema,
   settingsSchemaFile,
-  withOverrides,
 } from '@dalle-mini/train/settings';
 import { describe, expect, test } from 'vitest';
 

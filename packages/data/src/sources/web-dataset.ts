@@ -13,6 +13,7 @@ import {
 } from '@dalle-mini/core';
 import { userCacheFolder, withFileErrors } from '@dalle-mini/core/node';
 import { DataError } from '../data-error.js';
+import { lastAtMost } from '../extents.js';
 import type { ScanProgress } from '../scan/scan.js';
 import { encodingField } from './encoding.js';
 import { groupMembers, type MemberGroup } from './group-members.js';
@@ -198,18 +199,6 @@ function concatenate(shards: readonly ShardSamples[]): SourceEntries {
       return shards[number]!.get(index - starts[number]!);
     },
   };
-}
-
-/** Finds the last of ascending `values` that is at most `limit`. The first value must be. */
-function lastAtMost(values: readonly number[], limit: number): number {
-  let low = 0;
-  let high = values.length - 1;
-  while (low < high) {
-    const middle = Math.ceil((low + high) / 2);
-    if (values[middle]! <= limit) low = middle;
-    else high = middle - 1;
-  }
-  return low;
 }
 
 /** Where an archive's samples are. */

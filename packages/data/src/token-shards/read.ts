@@ -1,12 +1,13 @@
 import { join } from 'node:path';
-import { integer, object, optional, readOptions } from '@dalle-mini/core';
+import { field, integer, list, object, optional, parseJsonObject, readConfig, readOptions } from '@dalle-mini/core';
 import { readTextIfPresent } from '@dalle-mini/core/node';
 import { DataError } from '../data-error.js';
 import { checkIndex, type Dataset } from '../dataset.js';
+import { lastAtMost, startsOf } from '../extents.js';
 import { groupIndices } from '../sampler.js';
-import { indexName, partialName, readIndex } from './index-file.js';
+import { indexName, partialName, readIndex, type ShardIndex, writeAgain } from './index-file.js';
 import type { TokenSample } from './shard.js';
-import { ShardCache } from './shard-cache.js';
+import { ShardCache, type ShardPlace, shardsOf } from './shard-cache.js';
 
 export interface OpenTokenShardsOptions {
   /**
@@ -27,42 +28,101 @@ export interface TokenDataset extends Dataset<TokenSample> {
   groups(): Promise<number[][]>;
 }
 
+/** Encoded samples in the shards of a folder. */
+export interface TokenShards extends TokenDataset {
+  /** Number of samples in each shard, in order, for `createSampler`. */
+  readonly shardLengths: readonly number[];
+}
+
+/** The file of a folder with a folder of token shards for each of several archives, which lists their names. */
+const archivesName = 'archives.json';
+
 /**
  * Opens a folder that {@link writeTokenShards} has finished. Shards are read on first use. Each must have the SHA-256
  * and the number of samples of the index, and tokens below the vocabulary size.
  *
- * @throws DataError if the folder has no finished token shards. `get` throws it if a shard is damaged.
+ * @param source A folder, several whose samples are joined in this order, or the folder that `encodeArchives` of `@dalle-mini/prepare`
+ *   has finished, with a folder for each archive.
+ * @throws DataError if a folder has no finished token shards, or if they are of different tokenizers. `get` throws it if a shard is
+ *   damaged.
  * @throws ConfigError if a field of the index is wrong.
  */
-export async function openTokenShards(folder: string, options: OpenTokenShardsOptions = {}): Promise<TokenDataset> {
+export async function openTokenShards(
+  source: string | readonly string[],
+  options: OpenTokenShardsOptions = {},
+): Promise<TokenShards> {
   const { cacheBytes = 0 } = readOptions(openFields, options, 'openTokenShards');
-  const index = await readIndex(folder, indexName);
-  if (!index) {
-    const unfinished = (await readTextIfPresent(join(folder, partialName))) !== undefined;
-    throw new DataError(
-      unfinished
-        ? `The token shards in ${folder} are not finished. Call writeTokenShards again to continue.`
-        : `${folder} has no token shards, because ${indexName} is missing. Write them with writeTokenShards.`,
-    );
-  }
-  const { length, shardSize, gridSize, vocabularySize } = index;
-  const shards = new ShardCache(folder, index, cacheBytes);
+  const places: ShardPlace[] = [];
+  for (const folder of (await Promise.all([source].flat().map(foldersIn))).flat())
+    places.push(...shardsOf(folder, await finishedIndex(folder)));
+  const first = places[0];
+  if (first === undefined) throw new DataError('Token shards must have at least one folder, not none. Check the path.');
+  const { gridSize, vocabularySize } = first.index;
+  checkSameTokenizer(places);
+  const shardLengths = places.map(({ index, number }) => index.shards[number]!.samples);
+  const starts = startsOf(shardLengths);
+  const length = starts.at(-1)! + shardLengths.at(-1)!;
+  const shards = new ShardCache(places, cacheBytes);
   return {
     length,
     gridSize,
     vocabularySize,
+    shardLengths,
     async get(position) {
       checkIndex(position, length);
-      const shard = await shards.load(Math.floor(position / shardSize));
-      return shard.sample(position % shardSize);
+      const number = lastAtMost(starts, position);
+      const shard = await shards.load(number);
+      return shard.sample(position - starts[number]!);
     },
     async groups() {
       const samples: { group?: string | undefined }[] = [];
-      for (let number = 0; number < index.shards.length; number++) {
+      for (const number of places.keys()) {
         const shard = await shards.load(number);
         for (let offset = 0; offset < shard.length; offset++) samples.push({ group: shard.describe(offset).group });
       }
       return groupIndices(samples);
     },
   };
+}
+
+/** Returns the folder itself, or those of its archives. */
+async function foldersIn(folder: string): Promise<string[]> {
+  const path = join(folder, archivesName);
+  const text = await readTextIfPresent(path);
+  if (text === undefined) return [folder];
+  const { archives } = readConfig(archivesField, parseJsonObject(text, path, writeAgain), path, writeAgain);
+  return archives.map((name) => join(folder, name));
+}
+
+const archivesField = object<{ readonly archives: readonly string[] }>({
+  archives: list(
+    field<string>('the name of a folder', (name) => typeof name === 'string' && /^[^/\\]*[^/\\.][^/\\]*$/.test(name)),
+    {
+      min: 1,
+    },
+  ),
+});
+
+async function finishedIndex(folder: string): Promise<ShardIndex> {
+  const index = await readIndex(folder, indexName);
+  if (index) return index;
+  const unfinished = (await readTextIfPresent(join(folder, partialName))) !== undefined;
+  throw new DataError(
+    unfinished
+      ? `The token shards in ${folder} are not finished. Call writeTokenShards again to continue.`
+      : `${folder} has no token shards, because ${indexName} is missing. Write them with writeTokenShards.`,
+  );
+}
+
+function checkSameTokenizer(places: readonly ShardPlace[]): void {
+  const [first] = places;
+  for (const { folder, index } of places) {
+    for (const name of ['gridSize', 'vocabularySize'] as const) {
+      if (index[name] === first!.index[name]) continue;
+      throw new DataError(
+        `${name} of the token shards in ${folder} must be ${first!.index[name]}, as in ${first!.folder}, not ${index[name]}. ` +
+          'Encode both with the same tokenizer.',
+      );
+    }
+  }
 }

@@ -1,6 +1,18 @@
 import type { ShardIndex } from './index-file.js';
 import { readShard, type Shard } from './shard.js';
 
+/** Where a shard is: its number in a folder. */
+export interface ShardPlace {
+  readonly folder: string;
+  readonly index: ShardIndex;
+  readonly number: number;
+}
+
+/** Lists the shards of a folder. */
+export function shardsOf(folder: string, index: ShardIndex): ShardPlace[] {
+  return index.shards.map((_, number) => ({ folder, index, number }));
+}
+
 /** Shards in memory, least recently used first. */
 export class ShardCache {
   private readonly shards = new Map<number, Promise<Shard>>();
@@ -10,11 +22,11 @@ export class ShardCache {
   private bytes = 0;
 
   constructor(
-    private readonly folder: string,
-    private readonly index: ShardIndex,
+    private readonly places: readonly ShardPlace[],
     private readonly cacheBytes: number,
   ) {}
 
+  /** Reads a shard, by its index in the places. */
   load(number: number): Promise<Shard> {
     const shard = this.shards.get(number) ?? this.read(number);
     this.shards.delete(number);
@@ -24,7 +36,8 @@ export class ShardCache {
 
   private async read(number: number): Promise<Shard> {
     try {
-      const shard = await readShard(this.folder, this.index, number, !this.verified.has(number));
+      const { folder, index, number: own } = this.places[number]!;
+      const shard = await readShard(folder, index, own, !this.verified.has(number));
       this.verified.add(number);
       this.sizes.set(number, shard.byteLength);
       this.bytes += shard.byteLength;

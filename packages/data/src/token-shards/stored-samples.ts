@@ -4,7 +4,7 @@ import { withFileErrors, writeFileAtomically, writeFolderAtomically } from '@dal
 import type { SampleDescription } from '../dataset.js';
 import { partialName, readIndex, type ShardIndex } from './index-file.js';
 import type { StoredSample } from './shard.js';
-import { ShardCache } from './shard-cache.js';
+import { ShardCache, shardsOf } from './shard-cache.js';
 
 const earlierPattern = /^earlier-(\d+)$/;
 /** Most bytes of earlier shards in memory. Samples are mostly asked for in the order in which they are stored. */
@@ -22,7 +22,7 @@ export class StoredSamples {
 
   /** Adds the samples of a folder. Returns what is stored of each, shard by shard. */
   async add(folder: string, index: ShardIndex): Promise<StoredSample[][]> {
-    const shards = new ShardCache(folder, index, cacheBytes);
+    const shards = new ShardCache(shardsOf(folder, index), cacheBytes);
     const samples: StoredSample[][] = [];
     for (const number of index.shards.keys()) {
       const shard = await shards.load(number);

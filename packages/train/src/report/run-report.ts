@@ -1,11 +1,8 @@
 /** A report of training runs as a page of HTML without a network: curves, sheets of images, settings. */
 import { OptionError } from '@dalle-mini/core';
+import { type Chart, drawChart, formatValue, Html, html, reportPage, series } from '@dalle-mini/core/report';
 import { flatten } from '../run/settings.js';
-import { type Chart, drawChart } from './chart.js';
-import { Html, html } from './html.js';
-import { script, style } from './page.js';
 import { type Run, readRuns, type Sheet } from './read-run.js';
-import { formatValue, series } from './series.js';
 
 /** The metrics whose charts come first, in this order, with what they are. */
 const known: readonly (readonly [metrics: readonly string[], title: string, description: string])[] = [
@@ -41,17 +38,7 @@ export async function runReport(folders: readonly string[]): Promise<string> {
   const runs = await readRuns(folders);
   const names = runs.map(({ name }) => name);
   const title = names.join(', ');
-  const page = html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
-<title>Training: ${title}</title>
-<style>${style}</style>
-</head>
-<body>
-<h1>${title}</h1>
+  const content = html`<h1>${title}</h1>
 <div class="scroll">${overview(runs)}</div>
 <h2>Curves</h2>
 <div class="charts">${chartsOf(runs).map((chart) => drawChart(chart, names))}</div>
@@ -62,11 +49,8 @@ ${runs.map(
   ({ name, settings }) => html`<details${runs.length === 1 ? html` open` : ''}><summary>${name}</summary>
 <pre>${settings === undefined ? 'This run has no run-log.jsonl.' : JSON.stringify(settings, null, 2)}</pre></details>`,
 )}
-<script>${script}</script>
-</body>
-</html>
 `;
-  return page.text;
+  return reportPage(`Training: ${title}`, content);
 }
 
 /** A table with a column for each run. */

@@ -15,7 +15,6 @@ export {
   SettingsError,
   type TextEncoderSettings,
   type VqganSettings,
-  withOverrides,
 } from './settings.js';
 export {
   type TrainedModel,

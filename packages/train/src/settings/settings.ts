@@ -22,6 +22,7 @@ import {
   seedField,
   string,
   variant,
+  withOverrides,
 } from '@dalle-mini/core';
 import { readTextFile } from '@dalle-mini/core/node';
 import { type EmojiVendor, emojiVendors } from '@dalle-mini/data/emoji';
@@ -262,16 +263,6 @@ async function readSettings<Settings>(
   } catch (error) {
     throw error instanceof ConfigError ? new SettingsError(error.message, { cause: error }) : error;
   }
-}
-
-/** Returns a copy of settings with other values, by the names of the fields that lead to each, joined by dots. */
-export function withOverrides(settings: object, overrides: Readonly<Record<string, unknown>>): object {
-  const replace = (at: unknown, [name, ...rest]: readonly string[], value: unknown): object => {
-    const fields = typeof at === 'object' && at !== null && !Array.isArray(at) ? at : {};
-    const old = Object.hasOwn(fields, name!) ? (fields as Record<string, unknown>)[name!] : undefined;
-    return { ...fields, [name!]: rest.length === 0 ? value : replace(old, rest, value) };
-  };
-  return Object.entries(overrides).reduce((now, [path, value]) => replace(now, path.split('.'), value), settings);
 }
 
 /**

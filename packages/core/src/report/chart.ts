@@ -7,6 +7,8 @@ export interface Chart {
   /** What the values are, and their unit. */
   readonly description: string;
   readonly series: readonly Series[];
+  /** What the points are counted by. Default `step`. */
+  readonly xName?: string;
   /** Whether the axis may be logarithmic. */
   readonly mayBeLog?: boolean;
 }
@@ -20,7 +22,10 @@ const [plotWidth, plotHeight] = [width - margin.left - margin.right, height - ma
  * Draws curves by step as SVG. Curves of one run have its color; those of an evaluation have points. The values are in
  * the element too, for the script that shows them.
  */
-export function drawChart({ title, description, series, mayBeLog = false }: Chart, runs: readonly string[]): Html {
+export function drawChart(
+  { title, description, series, xName = 'step', mayBeLog = false }: Chart,
+  runs: readonly string[],
+): Html {
   const points = series.flatMap((curve) => curve.points);
   const x = axisOf([0, ...points.map(({ step }) => step)], { isTight: true });
   const y = axisOf(
@@ -55,6 +60,7 @@ ${dots.map(({ step, mean }) => html`<circle cx="${at(step)}" cy="${on(mean)}" r=
   });
   const values = {
     width,
+    xName,
     curves: series.map(({ metric, run, points }) => ({
       name: nameOf(metric, run, series, runs),
       run: run % 8,
@@ -63,7 +69,7 @@ ${dots.map(({ step, mean }) => html`<circle cx="${at(step)}" cy="${on(mean)}" r=
   };
   return html`<figure class="chart">
 <figcaption><strong>${title}</strong> ${description}${y.isLog ? ', logarithmic' : ''}</figcaption>
-<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${title} by step">
+<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${title} by ${xName}">
 <g class="axis">${horizontal}${vertical}</g>${curves}
 <line class="cursor" y1="${margin.top}" y2="${height - margin.bottom}" hidden=""/>
 </svg>

@@ -1,6 +1,6 @@
-import { Html } from './html.js';
+import { Html, html } from './html.js';
 
-export const style = new Html(`
+const style = new Html(`
 :root { color-scheme: light dark; --text: #1d2430; --soft: #5b6675; --line: #dde2e9; --back: #fff; --card: #f7f8fa;
   --c0: #1f6fd6; --c1: #d9541e; --c2: #14855b; --c3: #9b3fc4; --c4: #b07d00; --c5: #c2255c; --c6: #0b8296; --c7: #5f6b7a; }
 @media (prefers-color-scheme: dark) { :root { --text: #e4e8ee; --soft: #9aa5b4; --line: #303844; --back: #14181f; --card: #1c222b;
@@ -28,9 +28,9 @@ ol { margin: 4px 0; padding-left: 24px; columns: 3 220px; }
 `);
 
 /** Shows the values next to the pointer. */
-export const script = new Html(`
+const script = new Html(`
 for (const chart of document.querySelectorAll('.chart')) {
-  const { width, curves } = JSON.parse(chart.querySelector('script').textContent);
+  const { width, xName, curves } = JSON.parse(chart.querySelector('script').textContent);
   const [svg, cursor, box] = ['svg', '.cursor', '.values'].map((name) => chart.querySelector(name));
   const hide = () => { cursor.setAttribute('hidden', ''); box.hidden = true; };
   svg.addEventListener('pointerleave', hide);
@@ -48,7 +48,7 @@ for (const chart of document.querySelectorAll('.chart')) {
       text.textContent = name + ' ';
       const value = document.createElement('b');
       value.textContent = nearest[i][2];
-      text.append(value, ' at step ' + nearest[i][1].toLocaleString('en'));
+      text.append(value, ' at ' + xName + ' ' + nearest[i][1].toLocaleString('en'));
       row.append(text);
       return row;
     }));
@@ -59,3 +59,23 @@ for (const chart of document.querySelectorAll('.chart')) {
   });
 }
 `);
+
+/** Returns a page of HTML in one file, which needs no network. `content` begins with the headline. */
+export function reportPage(title: string, content: Html): string {
+  const page = html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
+<title>${title}</title>
+<style>${style}</style>
+</head>
+<body>
+${content}
+<script>${script}</script>
+</body>
+</html>
+`;
+  return page.text;
+}

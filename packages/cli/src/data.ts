@@ -1,0 +1,163 @@
+import { ConfigError } from '@dalle-mini/core';
+import { type DatasetReport, summarizeReport } from '@dalle-mini/data';
+import {
+  type EncodeArchivesProgress,
+  encodeArchives,
+  type PrepareProgress,
+  type PrepareSettings,
+  type PrepareSummary,
+  prepare,
+  readPrepareSettings,
+  type Share,
+} from '@dalle-mini/prepare';
+import { openVqganTokenizer } from '@dalle-mini/vqgan/node';
+import sharp from 'sharp';
+import { UsageError } from './errors.js';
+import { loadQueue } from './load-queue.js';
+import { duration, ProgressBar } from './progress-bar.js';
+
+export interface PrepareCommand {
+  readonly retryFailed?: boolean | undefined;
+  /** The address of a Redis, whose workers download. */
+  readonly queue?: string | undefined;
+  /** Settings that replace those of the file, such as `pictures.size`. */
+  readonly overrides: Readonly<Record<string, unknown>>;
+  readonly signal: AbortSignal;
+}
+
+/** Runs `dalle-mini data prepare`: downloads the images of lists, and prints the place of the shards. */
+export async function prepareData(file: string, command: PrepareCommand): Promise<void> {
+  const { retryFailed, queue, overrides, signal } = command;
+  if (queue !== undefined && retryFailed)
+    throw new UsageError('--retry-failed does not work with --queue. Leave one of the two out.');
+  const settings = await readSettings(file, overrides);
+  // Images are decoded many at a time: one thread each is faster than several for one.
+  sharp.concurrency(1);
+  const reporter = new Reporter();
+  try {
+    const onProgress = (progress: PrepareProgress) => {
+      const { stage, done, total } = progress;
+      reporter.show(stage === 'scan' ? 0 : done / total, textOf(progress));
+    };
+    const summary =
+      queue === undefined
+        ? await prepare(settings, { retryFailed, signal, onProgress })
+        : await coordinateByQueue(settings, queue, { signal, onProgress });
+    reporter.clear();
+    report(summary);
+    process.stdout.write(`${settings.out}\n`);
+  } finally {
+    reporter.clear();
+  }
+}
+
+/** Reads the settings of a data set. */
+export async function readSettings(
+  file: string,
+  overrides: Readonly<Record<string, unknown>>,
+): Promise<PrepareSettings> {
+  return readPrepareSettings(file, overrides).catch((error: unknown) => {
+    throw ConfigError.isInstance(error) ? new UsageError(error.message) : error;
+  });
+}
+
+async function coordinateByQueue(
+  settings: PrepareSettings,
+  redis: string,
+  options: { readonly signal: AbortSignal; readonly onProgress: (progress: PrepareProgress) => void },
+): Promise<PrepareSummary> {
+  const { coordinate } = await loadQueue();
+  const { givenUp, ...summary } = await coordinate(settings, { redis, ...options });
+  for (const { shard, reason, attempts } of givenUp)
+    process.stderr.write(`Shard ${shard} was given up after ${attempts} tries: ${reason}\n`);
+  return summary;
+}
+
+export interface EncodeCommand {
+  /** A VQ-GAN: a folder or a hub name. */
+  readonly imageTokenizer: string;
+  /** The folder for the token shards. */
+  readonly out: string;
+  readonly batchSize: number;
+  readonly threads?: number | undefined;
+  readonly s3Endpoint?: string | undefined;
+  readonly share?: Share | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** Runs `dalle-mini data encode`: encodes the images of WebDataset shards to tokens, and prints the folder of the tokens. */
+export async function encodeData(sources: readonly string[], command: EncodeCommand): Promise<void> {
+  const { imageTokenizer, out, batchSize, threads, s3Endpoint, share, signal } = command;
+  const tokenizer = await openVqganTokenizer(imageTokenizer, { threads, signal });
+  const reporter = new Reporter();
+  const onProgress = ({ archives, done, total }: EncodeArchivesProgress) => {
+    const text = `image ${count(done)} of ${count(total)}, shard ${count(archives.done + 1)} of ${count(archives.total)}`;
+    reporter.show((archives.done + done / total) / archives.total, text);
+  };
+  const onReport = (report: DatasetReport) => {
+    reporter.clear();
+    process.stderr.write(`${summarizeReport(report)}\n`);
+  };
+  try {
+    const s3 = { endpoint: s3Endpoint };
+    await encodeArchives(sources, tokenizer, out, { batchSize, s3, share, signal, onProgress, onReport });
+    reporter.clear();
+    process.stdout.write(`${out}\n`);
+  } finally {
+    reporter.clear();
+    await tokenizer.dispose();
+  }
+}
+
+/** Shows progress: a bar on a terminal; without one, a line every 30 seconds. */
+class Reporter {
+  private readonly bar = new ProgressBar();
+  private lastLine = performance.now();
+
+  /** @param fraction The finished share of the work, in `[0, 1]`. */
+  show(fraction: number, text: string): void {
+    this.bar.show(fraction, text);
+    const now = performance.now();
+    if (process.stderr.isTTY || now - this.lastLine < 30_000) return;
+    this.lastLine = now;
+    process.stderr.write(`${text}\n`);
+  }
+
+  clear(): void {
+    this.bar.clear();
+  }
+}
+
+const count = (value: number) => value.toLocaleString('en');
+
+function textOf({
+  stage,
+  done,
+  total,
+  successes,
+  rate,
+  secondsLeft,
+  bytesPerSecond,
+  problems,
+}: PrepareProgress): string {
+  if (stage === 'scan') return `reading row ${count(done)} of the lists`;
+  const speed =
+    rate === undefined || bytesPerSecond === undefined
+      ? ''
+      : `, ${rate.toFixed(0)} rows/s, ${(bytesPerSecond / 1e6).toFixed(1)} MB/s`;
+  const left = secondsLeft === undefined || done === total ? '' : `, ${duration(secondsLeft)} left`;
+  const [first] = Object.entries(problems).sort(([, a], [, b]) => b - a);
+  const most = first === undefined ? '' : `, most often ${first[0]}`;
+  return `row ${count(done)} of ${count(total)}, ${count(successes)} images${speed}${left}${most}`;
+}
+
+function report({ plan, shards, rows, successes, problems }: PrepareSummary): void {
+  const lines = [
+    `${count(successes)} images of ${count(rows)} rows, in ${shards.written} of ${shards.total} shards.`,
+    ...Object.entries(problems).map(([problem, of]) => `  ${count(of)} ${problem}`),
+    ...plan.problems.map(
+      ({ problem, count: of, example }) => `  ${count(of)} rows of the lists: ${problem}, such as ${example}`,
+    ),
+  ];
+  process.stderr.write(`${lines.join('\n')}\n`);
+}

@@ -1,0 +1,83 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { openTokenShards } from '@dalle-mini/data';
+import { writeVqgan } from '@dalle-mini/pipeline';
+import { temporaryFolder } from '@dalle-mini/testing/folders';
+import { randomParameters, tinyVqgan } from '@dalle-mini/testing/tiny-vqgan';
+import sharp from 'sharp';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { dalleMini } from './dalle-mini.js';
+
+let server: Server;
+let folder: string;
+const jpeg = await sharp({ create: { width: 90, height: 60, channels: 3, background: 'red' } })
+  .jpeg()
+  .toBuffer();
+let isUp = false;
+
+beforeAll(async () => {
+  server = createServer((request, response) => {
+    if (request.url === '/later' && !isUp) response.writeHead(503).end();
+    else response.end(jpeg);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  folder = await temporaryFolder();
+  const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  await writeFile(join(folder, 'list.tsv'), `${address}/a\ta red wall\n${address}/later\tlate\nnowhere\tbad\n`);
+  const download = { allowedAddresses: ['127.0.0.1/32'], retries: 0 };
+  await writeFile(
+    join(folder, 'data.json'),
+    JSON.stringify({ preset: 'cc12m', lists: 'list.tsv', out: 'shards', download }),
+  );
+});
+afterAll(async () => {
+  await new Promise((resolve) => server.close(resolve));
+});
+
+test('prepares a data set, and tries failures again', async () => {
+  const first = await dalleMini(folder, ['data', 'prepare', 'data.json', '--set', 'pictures.size=32']);
+  expect(first).toMatchObject({ code: 0, stdout: `${join(folder, 'shards')}\n` });
+  expect(first.stderr).toContain('1 images of 2 rows, in 1 of 1 shards.');
+  expect(first.stderr).toContain('1 http-503');
+  expect(first.stderr).toContain('1 rows of the lists: url, such as');
+  expect(await readdir(join(folder, 'shards'))).toContain('00000.tar');
+  isUp = true;
+  const again = await dalleMini(folder, [
+    'data',
+    'prepare',
+    'data.json',
+    '--set',
+    'pictures.size=32',
+    '--retry-failed',
+  ]);
+  expect(again.stderr).toContain('2 images of 2 rows');
+  expect(await readFile(join(folder, 'shards', 'report.html'), 'utf8')).toContain('2 (100.0 %)');
+});
+
+test('encodes the shards to tokens with a VQ-GAN', async () => {
+  await writeVqgan(join(folder, 'vqgan'), { config: tinyVqgan, parameters: randomParameters(tinyVqgan, 1) });
+  const encoded = await dalleMini(folder, [
+    'data',
+    'encode',
+    'shards',
+    '--image-tokenizer',
+    'vqgan',
+    '--out',
+    'tokens',
+  ]);
+  expect(encoded).toMatchObject({ code: 0, stdout: 'tokens\n' });
+  const tokens = await openTokenShards(join(folder, 'tokens'));
+  expect(tokens.length).toBe(2);
+  expect(await tokens.get(0)).toMatchObject({ key: '00000/000000000', captions: ['a red wall'] });
+});
+
+test('refuses wrong settings, and a wrong share', async () => {
+  const wrong = await dalleMini(folder, ['data', 'prepare', 'data.json', '--set', 'pictures.size=huge']);
+  expect(wrong).toMatchObject({ code: 2, stdout: '' });
+  expect(wrong.stderr).toContain('pictures.size must be a whole number');
+  const share = await dalleMini(folder, ['data', 'prepare', 'data.json', '--share', '4/4']);
+  expect(share.code).toBe(2);
+  expect(share.stderr).toContain('such as 0/4');
+});

@@ -1,0 +1,133 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  abortSignal,
+  callback,
+  type ImageTokenizer,
+  integer,
+  object,
+  optional,
+  type Progress,
+  readOptions,
+} from '@dalle-mini/core';
+import { exists, makeFolder, readJsonFile, writeJsonFile } from '@dalle-mini/core/node';
+import { DataError, type DatasetReport, openWebDataset, writeTokenShards } from '@dalle-mini/data';
+import { type S3Options, type Share, s3Fields, shareFields } from '../settings.js';
+import { type Archive, listArchives } from './archives.js';
+
+export interface EncodeArchivesOptions {
+  /** Images per batch of the tokenizer. Default 8. */
+  readonly batchSize?: number | undefined;
+  /** The archives of one of several machines: archive n belongs to the machine n modulo `count`. Default: all. */
+  readonly share?: Share | undefined;
+  /** The server of `s3://` addresses. */
+  readonly s3?: S3Options | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Called after each batch. */
+  readonly onProgress?: ((progress: EncodeArchivesProgress) => unknown) | undefined;
+  /** Called for each archive with samples that were left out. */
+  readonly onReport?: ((report: DatasetReport) => unknown) | undefined;
+}
+
+/** Number of encoded samples of an archive, and of finished archives. */
+export interface EncodeArchivesProgress extends Progress {
+  readonly stage: 'encode';
+  readonly unit: 'samples';
+  readonly archives: { readonly done: number; readonly total: number };
+}
+
+const optionFields = object<EncodeArchivesOptions>({
+  batchSize: optional(integer({ min: 1, max: 4096 }), 8),
+  share: optional(shareFields),
+  s3: optional(s3Fields),
+  signal: optional(abortSignal()),
+  onProgress: optional(callback()),
+  onReport: optional(callback()),
+});
+
+/** See `openTokenShards`. */
+const archivesName = 'archives.json';
+/** More samples than an archive has: its token shard is one file. */
+const shardSize = 2 ** 20;
+
+/**
+ * Encodes the images of WebDataset archives, and writes token shards into `out`: a folder for each archive, which `openTokenShards(out)` joins.
+ * Archives of a bucket or a web server are downloaded one at a time, the next one while one is encoded, and removed. The same call again
+ * encodes only what is missing.
+ *
+ * @param sources Paths and addresses (`s3://bucket/…`, `https://…`) of archives, patterns such as `{00000..00012}.tar`, folders, and prefixes of buckets.
+ * @throws DataError if an archive is missing or has no sample that can be used, or if `out` has token shards of other archives or of another
+ *   tokenizer; FileError or StorageError if a file cannot be read or written; the reason of `signal` if it aborts.
+ *
+ * @example
+ * ```ts no-run
+ * import { openTokenShards } from '@dalle-mini/data';
+ * import { encodeArchives } from '@dalle-mini/prepare';
+ * import { openVqganTokenizer } from '@dalle-mini/vqgan/node';
+ *
+ * const tokenizer = await openVqganTokenizer('dalle-mini/vqgan_imagenet_f16_16384');
+ * await encodeArchives('s3://bucket/cc12m/{00000..01242}.tar', tokenizer, 'tokens', { batchSize: 16 });
+ * console.log((await openTokenShards('tokens')).length);
+ * ```
+ */
+export async function encodeArchives(
+  sources: string | readonly string[],
+  tokenizer: ImageTokenizer,
+  out: string,
+  options: EncodeArchivesOptions = {},
+): Promise<void> {
+  const { batchSize, share, s3, signal, onProgress, onReport } = readOptions(optionFields, options, 'encodeArchives');
+  signal?.throwIfAborted();
+  const all = await listArchives([sources].flat(), s3);
+  await makeFolder(out);
+  await writeNames(join(out, archivesName), all);
+  const mine = all.filter((_, number) => share === undefined || number % share.count === share.rank);
+  const missing: Archive[] = [];
+  for (const archive of mine) if (!(await exists(join(out, archive.name, 'index.json')))) missing.push(archive);
+
+  const work = await mkdtemp(join(tmpdir(), 'dalle-mini-encode-'));
+  const fetch = (archive: Archive | undefined) => {
+    const path = archive?.fetch(work, signal);
+    path?.catch(() => undefined);
+    return path;
+  };
+  try {
+    let next = fetch(missing[0]);
+    for (const [position, archive] of missing.entries()) {
+      const path = (await next)!;
+      next = fetch(missing[position + 1]);
+      const archives = { done: mine.length - missing.length + position, total: mine.length };
+      const images = await openWebDataset(path, {
+        imageSize: tokenizer.imageSize,
+        scanFolder: join(work, 'scans'),
+        cacheFolder: join(work, 'unpacked'),
+        signal,
+        onReport: (report) =>
+          report.omissions.length > 0 ? onReport?.({ ...report, source: archive.place }) : undefined,
+      });
+      await writeTokenShards(images, tokenizer, join(out, archive.name), {
+        batchSize,
+        shardSize,
+        signal,
+        onProgress: (progress) => onProgress?.({ ...progress, archives }),
+      });
+      if (path.startsWith(work)) await rm(path, { force: true });
+      await rm(join(work, 'unpacked'), { recursive: true, force: true });
+    }
+    await next;
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+}
+
+/** Writes the names of the archives, which must be those of an earlier call. */
+async function writeNames(path: string, archives: readonly Archive[]): Promise<void> {
+  const names = archives.map(({ name }) => name);
+  if (!(await exists(path))) return writeJsonFile(path, { archives: names });
+  const { archives: earlier } = await readJsonFile(path);
+  if (JSON.stringify(earlier) === JSON.stringify(names)) return;
+  throw new DataError(
+    `${path} has other archives than ${archives[0]!.place} and the others. Choose another folder, or delete it to encode them anew.`,
+  );
+}

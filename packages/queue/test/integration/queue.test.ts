@@ -1,0 +1,160 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { type PrepareSettings, prepare } from '@dalle-mini/prepare';
+import { coordinate, queueStatus, work } from '@dalle-mini/queue';
+import { contentOf, temporaryFolder } from '@dalle-mini/testing/folders';
+import { startModule } from '@dalle-mini/testing/processes';
+import { Redis } from 'ioredis';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+const redisServer = process.env.REDIS_SERVER ?? 'redis-server';
+const hasRedis = spawnSync(redisServer, ['--version']).status === 0;
+const packageFolder = fileURLToPath(new URL('../..', import.meta.url));
+
+const freePort = async () => {
+  const server = createTcpServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+};
+
+describe.skipIf(!hasRedis)('a queue on Redis (redis-server, or the program in REDIS_SERVER)', () => {
+  let images: Server;
+  let redisProcess: ChildProcess;
+  let redis: string;
+  /** Milliseconds of an answer. */
+  let latency = 0;
+
+  beforeAll(async () => {
+    images = createServer(async ({ url }, response) => {
+      const seed = Number(url!.slice(1));
+      await sleep(latency);
+      const create = { width: 40, height: 40, channels: 3 as const, background: { r: seed * 5, g: 255 - seed, b: 90 } };
+      response.end(await sharp({ create }).jpeg().toBuffer());
+    });
+    images.listen(0, '127.0.0.1');
+    await once(images, 'listening');
+    const port = await freePort();
+    redis = `redis://127.0.0.1:${port}`;
+    const cwd = await temporaryFolder();
+    redisProcess = spawn(redisServer, ['--port', String(port), '--save', '', '--bind', '127.0.0.1'], {
+      cwd,
+      stdio: 'ignore',
+    });
+    const client = new Redis(redis, { maxRetriesPerRequest: null });
+    client.on('error', () => undefined);
+    await client.ping();
+    client.disconnect();
+  });
+  afterAll(async () => {
+    redisProcess.kill();
+    images.closeAllConnections();
+    await new Promise((resolve) => images.close(resolve));
+  });
+
+  async function settingsFor(rows: number, more: Partial<PrepareSettings> = {}): Promise<PrepareSettings> {
+    const folder = await temporaryFolder();
+    const list = join(folder, 'list.tsv');
+    const { port } = images.address() as AddressInfo;
+    await writeFile(
+      list,
+      Array.from({ length: rows }, (_, i) => `http://127.0.0.1:${port}/${i}\tcaption ${i}\n`).join(''),
+    );
+    const download = { allowedAddresses: ['127.0.0.1/32'], retries: 0, connections: 4 };
+    return { preset: 'cc12m', lists: [list], out: join(folder, 'out'), shardSize: 4, download, ...more };
+  }
+
+  const shardsOf = async (folder: string) =>
+    Object.fromEntries(Object.entries(await contentOf(folder)).filter(([name]) => /\.(tar|parquet)$/.test(name)));
+
+  /** The shards of an undisturbed call on one machine. */
+  async function expectedShards(settings: PrepareSettings) {
+    const out = join(await temporaryFolder(), 'expected');
+    await prepare({ ...settings, out });
+    return shardsOf(out);
+  }
+
+  const startWorker = (settings: PrepareSettings) => {
+    const options = JSON.stringify({ redis, shards: 1, lockDuration: 1000, pollEvery: 100 });
+    const source = `import { work } from '@dalle-mini/queue'; console.log('started'); await work(${JSON.stringify(settings)}, ${options});`;
+    return startModule(source, packageFolder);
+  };
+
+  test('writes the same shards by several workers as one machine does', async () => {
+    const settings = await settingsFor(22);
+    const coordinating = coordinate(settings, { redis, pollEvery: 50 });
+    await sleep(300);
+    const workers = [1, 2].map(() => work(settings, { redis, pollEvery: 50 }));
+    expect(await coordinating).toMatchObject({ shards: { total: 6, written: 6 }, successes: 22, givenUp: [] });
+    await Promise.all(workers);
+    const content = await contentOf(settings.out);
+    expect(await shardsOf(settings.out)).toEqual(await expectedShards(settings));
+    // The rows for the workers are removed.
+    expect(Object.keys(content).filter((name) => name.includes('rows'))).toEqual([]);
+    const status = await queueStatus(settings, { redis });
+    expect(status).toMatchObject({ shards: { total: 6, written: 6 }, jobs: { waiting: 0, active: 0, failed: 0 } });
+    expect(status.prometheus).toContain('dalle_mini_shards_written 6');
+  });
+
+  test('loses no shard of workers that are killed or hang, nor of a Redis that forgets', async () => {
+    const settings = await settingsFor(40);
+    latency = 150;
+    const coordinating = coordinate(settings, { redis, pollEvery: 100 });
+    await sleep(500);
+    const [killed, hanging, last] = [1, 2, 3].map(() => startWorker(settings));
+    await sleep(1500);
+    killed!.kill('SIGKILL');
+    hanging!.kill('SIGSTOP');
+    const client = new Redis(redis);
+    await client.flushall();
+    client.disconnect();
+    const summary = await coordinating;
+    hanging!.kill('SIGCONT');
+    await Promise.all([once(hanging!, 'exit'), last!.exitCode === null ? once(last!, 'exit') : undefined]);
+    latency = 0;
+    expect(summary).toMatchObject({ shards: { total: 10, written: 10 }, successes: 40, givenUp: [] });
+    expect(await shardsOf(settings.out)).toEqual(await expectedShards(settings));
+  });
+
+  test('gives up a shard that fails each time, with the reason, and writes the others', async () => {
+    const settings = await settingsFor(12);
+    const coordinating = coordinate(settings, { redis, pollEvery: 50, attempts: 1 });
+    await sleep(300);
+    const failures: string[] = [];
+    await work(settings, {
+      redis,
+      pollEvery: 50,
+      filter: ({ row }) => {
+        if (row.caption === 'caption 5') throw new Error('this image breaks the filter');
+        return undefined;
+      },
+      onShard: (_, error) => error && failures.push(error.message),
+    });
+    expect(await coordinating).toMatchObject({
+      shards: { total: 3, written: 2 },
+      givenUp: [{ shard: 1, reason: 'this image breaks the filter', attempts: 1 }],
+    });
+    expect(failures).toEqual(['this image breaks the filter']);
+    // A new coordinator tries it again.
+    const again = coordinate(settings, { redis, pollEvery: 50 });
+    await sleep(300);
+    await work(settings, { redis, pollEvery: 50 });
+    expect(await again).toMatchObject({ shards: { total: 3, written: 3 }, givenUp: [] });
+  });
+
+  test('refuses what machines cannot do by themselves', async () => {
+    const settings = await settingsFor(4);
+    await expect(coordinate({ ...settings, pictures: { duplicateDistance: 4 } }, { redis })).rejects.toThrow(
+      /pictures.duplicateDistance must be null with a queue/,
+    );
+    await expect(work(settings, { redis })).rejects.toThrow(/plan.json is missing. Start the coordinator first/);
+  });
+});
