@@ -14,6 +14,7 @@ import { caseGraph, layerCases, operatorCases } from '@dalle-mini/testing/graph-
 import { compiledAndReopened } from '@dalle-mini/testing/onnx-file';
 import { float32, int32, relativeError, Values } from '@dalle-mini/testing/values';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { conv2dInputGradient } from '../src/operators.js';
 import { type OnnxGraph, readModel } from './onnx-model.js';
 
 const runtime = new OnnxRuntime({ threads: 1 });
@@ -115,6 +116,15 @@ describe('parameters', () => {
     const { types, values } = await bothWays(new Values(1).floats(shape), build);
     expect(types.filter((type) => type === 'Conv')).toHaveLength(7);
     // Sums of at least 1152 products of numbers up to 1. The transforms multiply by up to 8 and lose three bits.
+    expect(relativeError(values[0]!, values[1]!)).toBeLessThan(5e-6);
+  });
+
+  test('of the gradient of a wide convolution give the same as inputs, with fewer products', async () => {
+    const { types, values } = await bothWays(new Values(1).floats([2, 128, 31, 40]), (scope, gradient) => {
+      const kernel = scope.parameter('weight', [128, 144, 3, 3], initializers.normal(1));
+      return conv2dInputGradient(gradient, kernel, [2, 144, 32, 40], { stride: 1, padding: [1, 0, 0, 2] });
+    });
+    expect(types.filter((type) => type === 'Conv')).toHaveLength(7);
     expect(relativeError(values[0]!, values[1]!)).toBeLessThan(5e-6);
   });
 

@@ -15,9 +15,14 @@ function rotate(emitter: OnnxEmitter, kernel: string, shape: Shape): string {
 }
 
 /** Returns the padding for which a convolution with the rotated kernel gives the size of the image again. */
-function oppositePadding([top, left, bottom, right]: Padding, kernel: Shape): Padding {
+export function oppositePadding([top, left, bottom, right]: Padding, kernel: Shape): Padding {
   const [rows, columns] = [kernel[2]! - 1, kernel[3]! - 1];
   return [rows - top, columns - left, rows - bottom, columns - right];
+}
+
+/** Rotates a kernel by 180° and exchanges its channels: a convolution with the result is the gradient of one with the kernel. */
+export function exchangeForInputGradient(emitter: OnnxEmitter, kernel: string, shape: Shape): string {
+  return emitter.node('Transpose', [rotate(emitter, kernel, shape)], { perm: [1, 0, 2, 3] });
 }
 
 /**
@@ -28,8 +33,7 @@ export const convolveInputGradients = replace(
   'conv2dInputGradient',
   (emitter, [gradient, kernel], { inputs, attributes: { padding } }) => {
     const { shape } = inputs[1]!;
-    const rotated = rotate(emitter, kernel!, shape);
-    const exchanged = emitter.node('Transpose', [rotated], { perm: [1, 0, 2, 3] });
+    const exchanged = exchangeForInputGradient(emitter, kernel!, shape);
     return emitter.node('Conv', [gradient!, exchanged], { pads: oppositePadding(padding, shape) });
   },
   ({ inputs, attributes: { stride, padding } }) =>

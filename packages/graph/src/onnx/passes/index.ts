@@ -5,7 +5,7 @@ import { fuseLayerNorms } from './layer-norm.js';
 import type { Pass } from './pass.js';
 import { scaleQueriesByVector } from './query-scale.js';
 import { convolveSubPixels } from './sub-pixel-conv.js';
-import { convolveByWinograd } from './winograd.js';
+import { convolveByWinograd, convolveInputGradientsByWinograd } from './winograd.js';
 
 /** Rewrites for speed, which do not change the results. If several passes rewrite the same operation, the first one wins. */
 export const onnxPasses: readonly Pass[] = [
@@ -13,6 +13,7 @@ export const onnxPasses: readonly Pass[] = [
   scaleQueriesByVector,
   scatterCacheUpdates,
   convolveByWinograd,
+  convolveInputGradientsByWinograd,
   convolveSubPixels,
   scaleGroupsByConvolution,
   convolveInputGradients,

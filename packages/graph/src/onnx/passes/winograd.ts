@@ -3,8 +3,9 @@
  * result take six products per column of the kernel instead of twelve. It is one-dimensional, because the two-dimensional form loses
  * more time in its transforms than it saves in products.
  */
-import type { Operation, Shape } from '../../tensor.js';
+import type { Operation, Padding, Shape } from '../../tensor.js';
 import type { OnnxEmitter } from '../emitter.js';
+import { exchangeForInputGradient, oppositePadding } from './conv-gradients.js';
 import { replace } from './pass.js';
 
 /** Number of rows of the result that are computed together, and number of products for them. */
@@ -46,7 +47,10 @@ const biased = 1;
  * twice as many elements. For images of more than 128 × 128 pixels the transformed images take too much memory: with 256 × 256, a
  * VQ-GAN took 200 MB more for a sixth less time.
  */
-function suitsWinograd({ inputs, outputs, attributes }: Operation<'conv2d'>, emitter: OnnxEmitter): boolean {
+function suitsWinograd(
+  { inputs, outputs, attributes }: Operation<'conv2d' | 'conv2dInputGradient'>,
+  emitter: OnnxEmitter,
+): boolean {
   const [out, channels, rows, columns] = inputs[1]!.shape as [number, number, number, number];
   const [, , height, width] = outputs[0]!.shape as [number, number, number, number];
   // The fastest convolutions of ONNX Runtime need groups of whole blocks of 8 or 16 channels.
@@ -56,19 +60,26 @@ function suitsWinograd({ inputs, outputs, attributes }: Operation<'conv2d'>, emi
   return isWide && isTiled && height * width >= 32 ** 2 && height * width <= 128 ** 2;
 }
 
+interface Convolution {
+  /** Channels of the image. */
+  readonly channels: number;
+  /** The shape of the result. */
+  readonly shape: Shape;
+  readonly padding: Padding;
+}
+
 /** Emits a convolution in Winograd's form. The six products are a convolution of six groups, with kernels of one row. */
 function winogradConv(
   emitter: OnnxEmitter,
   [image, kernel, bias]: readonly string[],
-  { inputs, outputs, attributes: { padding } }: Operation<'conv2d'>,
+  { channels, shape, padding }: Convolution,
 ): string {
-  const channels = inputs[0]!.shape[1]!;
-  const [batch, out, height, width] = outputs[0]!.shape as [number, number, number, number];
+  const [batch, out, height, width] = shape as [number, number, number, number];
   const [top, left, bottom, right] = padding;
   const strips = height / rowsTogether;
   const transpose = (name: string, perm: readonly number[]) => emitter.node('Transpose', [name], { perm });
-  const matrix = (rows: readonly (readonly number[])[], shape: Shape) =>
-    emitter.constant('float32', shape, Float32Array.from(rows.flat()));
+  const matrix = (rows: readonly (readonly number[])[], size: Shape) =>
+    emitter.constant('float32', size, Float32Array.from(rows.flat()));
 
   // The transforms are depthwise convolutions with a stride of one strip, so that the image stays in ONNX Runtime's blocked layout.
   const transformed = ofImage.map((factors) => {
@@ -108,7 +119,32 @@ function winogradConv(
     emitter.reshape(multiplied, [batch, products, -1]),
   ]);
   const inOrder = transpose(emitter.reshape(rows, [batch, rowsTogether, out, strips, width]), [0, 2, 3, 1, 4]);
-  return emitter.reshape(inOrder, outputs[0]!.shape);
+  return emitter.reshape(inOrder, shape);
 }
 
-export const convolveByWinograd = replace('conv2d', winogradConv, suitsWinograd);
+export const convolveByWinograd = replace(
+  'conv2d',
+  (emitter, operands, { inputs, outputs, attributes: { padding } }) =>
+    winogradConv(emitter, operands, { channels: inputs[0]!.shape[1]!, shape: outputs[0]!.shape, padding }),
+  suitsWinograd,
+);
+
+/**
+ * Computes the gradient by the image as a convolution in Winograd's form. Only frozen kernels are initializers in training, such as those of
+ * a perceptual loss.
+ */
+export const convolveInputGradientsByWinograd = replace(
+  'conv2dInputGradient',
+  (emitter, [gradient, kernel], { inputs, outputs, attributes: { padding } }) => {
+    const { shape } = inputs[1]!;
+    const operands = [gradient!, exchangeForInputGradient(emitter, kernel!, shape)];
+    return winogradConv(emitter, operands, {
+      channels: shape[0]!,
+      shape: outputs[0]!.shape,
+      padding: oppositePadding(padding, shape),
+    });
+  },
+  (operation, emitter) =>
+    suitsWinograd(operation, emitter) &&
+    oppositePadding(operation.attributes.padding, operation.inputs[1]!.shape).every((pad) => pad >= 0),
+);
