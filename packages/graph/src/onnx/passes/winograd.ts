@@ -131,7 +131,7 @@ export const convolveByWinograd = replace(
 
 /**
  * Computes the gradient by the image as a convolution in Winograd's form. In training only frozen kernels are initializers, such as those
- * of a perceptual loss: on one core of AMD Zen 5, the backward pass of VGG16 took a sixth less time for 128 × 128 pixels, and a quarter less
+ * of a perceptual loss: on one core of AMD Zen 4, the backward pass of VGG16 took a sixth less time for 128 × 128 pixels, and a quarter less
  * for 256 × 256.
  */
 export const convolveInputGradientsByWinograd = replace(
