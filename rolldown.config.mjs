@@ -11,7 +11,10 @@ export function bundle(others = []) {
   const { exports, dependencies, optionalDependencies, peerDependencies } = JSON.parse(
     readFileSync('package.json', 'utf8'),
   );
-  const files = Object.values(exports).map(({ default: file }) => /^\.\/dist\/(.*)\.js$/.exec(file)[1]);
+  // Other exports are files as they are, such as weights.
+  const files = Object.values(exports).flatMap(
+    ({ default: file }) => /^\.\/dist\/(.*)\.js$/.exec(file ?? '')?.[1] ?? [],
+  );
   return {
     input: Object.fromEntries([...files, ...others].map((path) => [path, `src/${path}.ts`])),
     platform: 'neutral',
