@@ -1,6 +1,7 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { ConfigError } from '@dalle-mini/core';
 import type { TensorData } from '@dalle-mini/graph';
 import { initializeParameters } from '@dalle-mini/graph/initializers';
@@ -247,6 +248,15 @@ describe('readDiscriminator', () => {
     );
     await write(tiny, new Map([...stored(), ...tensors]));
     expect(dequantize(await readDiscriminator(folder))).toEqual(parameters);
+  });
+
+  test('reads it from a checkpoint that Taming Transformers saved', async () => {
+    const weights = fileURLToPath(new URL('fixtures/published/taming/last.ckpt', import.meta.url));
+    const tensors = dequantize(await readDiscriminator({ config: tiny, weights }));
+    const declared = discriminatorParameters({ layers: 1, width: 1 });
+    expect([...tensors].map(([name, { shape }]) => [name, [...shape]]).sort()).toEqual(
+      [...declared].map(([name, { shape }]) => [name, [...shape]]).sort(),
+    );
   });
 
   test('finds none in other weights, and then none is written', async () => {
