@@ -9,14 +9,17 @@ import {
   object,
   optional,
   type Random,
+  type RgbImage,
   readOptions,
   refuse,
   uniform,
 } from '@dalle-mini/core';
 import { type Dataset, flipHorizontally } from '@dalle-mini/data';
-import type { Tensor, TensorData } from '@dalle-mini/graph';
+import type { Runtime, Tensor, TensorData } from '@dalle-mini/graph';
+import { decodeParameter } from '@dalle-mini/graph/stored';
 import { adamW } from '@dalle-mini/graph/training';
-import { peakSignalToNoise } from '@dalle-mini/perceptual';
+import { LpipsMetric, type PerceptualNetwork, peakSignalToNoise } from '@dalle-mini/perceptual';
+import { readPerceptualWeights } from '@dalle-mini/perceptual/node';
 import {
   discriminatorParameters,
   discriminatorPrefix,
@@ -31,7 +34,10 @@ import { sheetPath } from './evaluation/sheet-files.js';
 import { spread } from './evaluation/spread.js';
 import {
   checkDiscriminator,
+  checkPerceptual,
   discriminatorLoss,
+  type PerceptualConfig,
+  perceptualPrefix,
   type VqganLossConfig,
   vqganLoss,
   vqganLossDefaults,
@@ -84,8 +90,26 @@ const defaultsOf = ({ stepsPerRun = trainingDefaults.stepsPerRun }: VqganTrainin
   flip: false,
 });
 
+/** Width of the smallest images that LPIPS compares. */
+const smallestPerceptual = 16;
+
 /** The best VQ-GAN has the highest peak signal-to-noise ratio of held-out images. */
-export const vqganScore: Score = { metric: 'evaluationPsnr', better: 'higher' };
+const psnrScore: Score = { metric: 'evaluationPsnr', better: 'higher' };
+/**
+ * With a perceptual or an adversarial term, the best VQ-GAN has the lowest LPIPS distance of held-out images. These terms make images
+ * sharper, which lowers the peak signal-to-noise ratio.
+ */
+const lpipsScore: Score = { metric: 'evaluationLpips', better: 'lower' };
+
+/**
+ * Returns the network of the LPIPS distance that an evaluation measures, if it does: AlexNet, as papers report it, or VGG16, which takes
+ * smaller images.
+ */
+function evaluationNetwork({ model, perceptual, discriminator }: VqganTrainingConfig): PerceptualNetwork | undefined {
+  if (perceptual === undefined && discriminator === undefined) return undefined;
+  if (model.resolution < smallestPerceptual) return undefined;
+  return model.resolution < 31 ? 'vgg16' : 'alexnet';
+}
 
 export interface VqganTraining extends RunOptions {
   readonly config: VqganTrainingConfig;
@@ -115,10 +139,11 @@ const optionsField = object<VqganTraining>(
     config: object<VqganTrainingConfig>(
       { ...vqganTrainingFields, model: vqganConfigField },
       {
-        check({ model, stepsPerRun = trainingDefaults.stepsPerRun, restartEvery = 0, discriminator }, at) {
+        check({ model, stepsPerRun = trainingDefaults.stepsPerRun, restartEvery = 0, perceptual, discriminator }, at) {
           if (model.inChannels !== 3) refuse(`${at('model')}.inChannels`, '3, for RGB images', model.inChannels);
           if (restartEvery % stepsPerRun !== 0)
             refuse(at('restartEvery'), `a multiple of stepsPerRun, ${stepsPerRun}, or 0`, restartEvery);
+          if (perceptual) checkPerceptual(perceptual, model, at('perceptual'));
           if (discriminator) checkDiscriminator(discriminator, model, at('discriminator'));
         },
       },
@@ -131,11 +156,13 @@ const optionsField = object<VqganTraining>(
 
 /**
  * Trains or fine-tunes a VQ-GAN on images. The loss is the mean squared and absolute error, plus the codebook and
- * commitment losses (van den Oord et al. 2017). The folder gets checkpoints, `metrics.jsonl`, the parameters with the
- * best reconstructions of `evaluation`, and at every evaluation a sheet of images, each followed by its reconstruction.
+ * commitment losses (van den Oord et al. 2017), and on request the LPIPS distance and the adversarial term of a
+ * discriminator, which is trained too (Esser et al. 2021). The folder gets checkpoints, `metrics.jsonl`, the parameters
+ * with the best evaluation, and at every evaluation a sheet of images, each followed by its reconstruction.
  *
- * @returns The parameters with the highest peak signal-to-noise ratio of `evaluation`, or the last ones with
- *   `result: 'last'`, named as in Taming's checkpoints, like the initial ones.
+ * @returns The parameters with the highest peak signal-to-noise ratio of `evaluation` or, with `perceptual` or
+ *   `discriminator`, the lowest LPIPS distance; the last ones with `result: 'last'`. They are named as in Taming's
+ *   checkpoints, like the initial ones, and include those of the discriminator (`loss.discriminator.main.0.weight`).
  * @throws OptionError if an option is wrong or an image has another size; GraphError if `parameters` do not match the
  *   model; ResumeError if the checkpoint is damaged, or of other settings or data; DivergenceError if a metric is not finite;
  *   FileError if a file cannot be written; the signal's reason if it aborts, after saving a checkpoint.
@@ -194,6 +221,7 @@ export async function trainVqgan(given: VqganTraining): Promise<Map<string, Tens
   const ofModel = vqganParameters(model);
   const ofDiscriminator = discriminator ? discriminatorParameters(discriminator) : new Map<string, Tensor>();
   const rateFactor = rateFactors(config.learningRates ?? [], [...ofModel.keys(), ...ofDiscriminator.keys()]);
+  const ofLoss = config.perceptual ? await perceptualParameters(config.perceptual) : new Map<string, TensorData>();
   const startsWithDiscriminator = [...ofDiscriminator.keys()].some((name) => parameters?.has(name));
   // A frozen codebook has no state of the optimizer to reset.
   const restarts = restartEvery > 0 && rateFactor(embedding) > 0;
@@ -237,7 +265,7 @@ export async function trainVqgan(given: VqganTraining): Promise<Map<string, Tens
       },
       stepsPerRun,
       averageDecay,
-      rateFactor,
+      rateFactor: (name) => (ofLoss.has(name) ? 0 : rateFactor(name)),
       rematerialize: config.rematerialize ? segmentOf : undefined,
     },
     learningRate: learningRateOf(config, steps),
@@ -245,11 +273,12 @@ export async function trainVqgan(given: VqganTraining): Promise<Map<string, Tens
       covers: (name) => ofModel.has(name) || (startsWithDiscriminator && ofDiscriminator.has(name)),
       values: parameters,
     },
+    fixed: ofLoss,
     isResult: (name) => ofModel.has(name) || ofDiscriminator.has(name),
     settings: { kind: 'vqgan', config },
     data: recordOf(dataset),
     defaults: { config: defaults },
-    score: vqganScore,
+    score: evaluationNetwork(config) ? lpipsScore : psnrScore,
     batch: readBatch,
     memory: new Map([[codeCounts, [model.nEmbed]]]),
     afterRun: (state, outputs, step) => {
@@ -262,6 +291,17 @@ export async function trainVqgan(given: VqganTraining): Promise<Map<string, Tens
     },
     evaluate: (trained, step) => evaluateVqgan(options, trained, step),
   });
+}
+
+/** Reads the parameters of the perceptual term, by their names in the training graph. */
+async function perceptualParameters({ network = 'vgg16' }: PerceptualConfig): Promise<Map<string, TensorData>> {
+  const weights = await readPerceptualWeights(network);
+  return new Map(
+    [...weights].map(([name, value]): [string, TensorData] => [
+      perceptualPrefix + name,
+      { dtype: 'float32', shape: value.shape, data: decodeParameter(value) },
+    ]),
+  );
 }
 
 /** Usage count of each code since codes last restarted. */
@@ -293,14 +333,15 @@ function restartCodes(state: ReadonlyMap<string, Float32Array>, vectors: TensorD
 const exactRatio = 100;
 
 /**
- * Measures the mean peak signal-to-noise ratio in decibels and the share of used codes on held-out images. Writes a
- * sheet of the first 32.
+ * Measures the mean peak signal-to-noise ratio in decibels and the share of used codes on held-out images, and the mean LPIPS distance
+ * if the loss has a perceptual or an adversarial term. Writes a sheet of the first 32.
  */
 async function evaluateVqgan(
-  { config: { model }, evaluation, evaluationSize = 256, folder, runtime }: VqganTraining,
+  { config, evaluation, evaluationSize = 256, folder, runtime }: VqganTraining,
   parameters: ReadonlyMap<string, TensorData>,
   step: number,
 ) {
+  const { model } = config;
   const tokenizer = new VqganTokenizer(model, parameters, { runtime });
   try {
     const samples = await spread(evaluation, evaluationSize);
@@ -311,11 +352,28 @@ async function evaluateVqgan(
     const used = new Set(grids.flatMap((grid) => [...grid]));
     const shown = images.slice(0, 32).flatMap((image, i) => [image, decoded[i]!]);
     await writeSampleSheet(sheetPath(folder, 'reconstructions', step), shown, 16);
+    const network = evaluationNetwork(config);
     return {
       evaluationPsnr: ratios.reduce((sum, ratio) => sum + ratio, 0) / ratios.length,
+      ...(network ? { evaluationLpips: await meanDistance(network, images, decoded, runtime) } : {}),
       evaluationCodesUsed: used.size / model.nEmbed,
     };
   } finally {
     await tokenizer.dispose();
+  }
+}
+
+async function meanDistance(
+  network: PerceptualNetwork,
+  images: readonly RgbImage[],
+  decoded: readonly RgbImage[],
+  runtime: Runtime,
+): Promise<number> {
+  const metric = new LpipsMetric(network, await readPerceptualWeights(network), { runtime });
+  try {
+    const { distances } = await metric.compare(images, decoded);
+    return distances.reduce((sum, distance) => sum + distance, 0) / distances.length;
+  } finally {
+    await metric.dispose();
   }
 }

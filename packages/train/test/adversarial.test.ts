@@ -1,12 +1,16 @@
+import type { RgbImage } from '@dalle-mini/core';
 import { input, ParameterScope, type Tensor, type TensorData } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { grad } from '@dalle-mini/graph/training';
+import { LpipsMetric } from '@dalle-mini/perceptual';
+import { readPerceptualWeights } from '@dalle-mini/perceptual/node';
 import { temporaryFolder } from '@dalle-mini/testing/folders';
 import { adversarialRun } from '@dalle-mini/testing/tiny-training';
-import { float32, int32 } from '@dalle-mini/testing/values';
+import { float32, int32, Values } from '@dalle-mini/testing/values';
 import { trainVqgan } from '@dalle-mini/train';
 import { afterAll, describe, expect, test } from 'vitest';
 import { adaptiveWeight, discriminatorLosses, leCamLoss } from '../src/losses/adversarial.js';
+import { perceptualDistance, perceptualPrefix } from '../src/losses/vqgan.js';
 import { recordingRuntime } from './recording-runtime.js';
 import { vqganTrainer } from './tiny-trainers.js';
 
@@ -79,6 +83,42 @@ test('the adaptive weight is the ratio of the norms, at most 1e4', async () => {
   expect(await ratio([3, 4, 0, 0], [0, 0, 0, 0])).toBe(10_000);
 });
 
+test('the perceptual term is the LPIPS distance of images in [−1, 1], whatever the pixels of the model', async () => {
+  const shape = [2, 3, 16, 16];
+  const [a, b] = [new Values(1).floats(shape), new Values(2).floats(shape)];
+  const inputs = { a: input('a', shape), b: input('b', shape) };
+  const weights = await readPerceptualWeights('vgg16');
+  const parameters = new Map([...weights].map(([name, value]) => [perceptualPrefix + name, value]));
+  const measure = async (pixelRange: readonly [number, number], x: TensorData, y: TensorData) => {
+    const scope = new ParameterScope();
+    const distance = perceptualDistance(scope, [inputs.a, inputs.b], {}, { ...config.model, pixelRange });
+    const executable = await runtime.compile({ inputs, outputs: { distance } }, { parameters });
+    return (await executable.run({ a: x, b: y })).distance!.data[0]!;
+  };
+  const half = ({ data }: TensorData) =>
+    float32(
+      shape,
+      [...data].map((x) => (x + 1) / 2),
+    );
+  const expected = await new LpipsMetric('vgg16', weights, { runtime }).compare(
+    [imageOf(a, 0), imageOf(a, 1)],
+    [imageOf(b, 0), imageOf(b, 1)],
+  );
+  const distance = await measure([-1, 1], a, b);
+  // The pixels of images are rounded to 8 bits.
+  expect(Math.abs(distance - mean([...expected.distances]))).toBeLessThan(0.005);
+  expect(await measure([0, 1], half(a), half(b))).toBeCloseTo(distance, 5);
+});
+
+/** An image of a batch in [−1, 1], as bytes. */
+function imageOf({ data }: TensorData, index: number): RgbImage {
+  const start = 3 * 256 * index;
+  const bytes = Uint8Array.from({ length: 3 * 256 }, (_, i) =>
+    Math.round((data[start + (i % 3) * 256 + Math.floor(i / 3)]! + 1) * 127.5),
+  );
+  return { width: 16, height: 16, data: bytes };
+}
+
 const train = vqganTrainer(recordingRuntime());
 const { config } = adversarialRun;
 const { discriminator } = config;
@@ -93,6 +133,13 @@ describe('refuses', () => {
   ])('a discriminator that does not fit: %j', async (given, message) => {
     const options = { ...adversarialRun, runtime: recordingRuntime(), folder: await temporaryFolder() };
     await expect(trainVqgan({ ...options, config: { ...config, discriminator: given } })).rejects.toThrow(message);
+  });
+
+  test('a perceptual term for images that are too small', async () => {
+    const perceptual = { network: 'alexnet' } as const;
+    await expect(train({ config: { ...config, perceptual } })).rejects.toThrow(
+      'config.perceptual must be left out for images of fewer than 31 pixels with alexnet',
+    );
   });
 
   test('the weights of a discriminator of another size, by name', async () => {

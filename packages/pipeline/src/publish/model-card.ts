@@ -28,6 +28,7 @@ const licenses = new Set(
 const figureNames: Readonly<Record<string, string>> = {
   evaluationLoss: 'cross entropy of a held-out token, nats',
   evaluationPsnr: 'peak signal-to-noise ratio of held-out images, dB',
+  evaluationLpips: 'LPIPS distance of held-out images from their reconstructions',
   evaluationCodesUsed: 'share of the codebook that held-out images use',
 };
 

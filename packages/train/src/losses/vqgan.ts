@@ -17,6 +17,7 @@ import {
 } from '@dalle-mini/graph';
 import { meanSquaredError } from '@dalle-mini/graph/layers';
 import { grad, type LossResult } from '@dalle-mini/graph/training';
+import { lpips, type PerceptualNetwork, perceptualNetworks } from '@dalle-mini/perceptual';
 import {
   type DiscriminatorConfig,
   discriminate,
@@ -82,6 +83,30 @@ export function checkDiscriminator(
   if (trainedFrom > start) refuse(`${path}.trainedFrom`, `at most start, ${start}`, trainedFrom);
 }
 
+/** A term of a VQ-GAN's loss that compares how images look: the LPIPS distance (Zhang et al. 2018). */
+export interface PerceptualConfig {
+  /** Weight of the mean distance. Default 1. */
+  readonly weight?: number | undefined;
+  /** The network that the distance is of. Default `vgg16`, as in Taming; `alexnet` is faster and less sharp. */
+  readonly network?: PerceptualNetwork | undefined;
+}
+
+const perceptualField = object<PerceptualConfig>({
+  weight: optional(number({ min: 0 })),
+  network: optional(oneOf(perceptualNetworks)),
+});
+
+/** Checks a perceptual term for a VQ-GAN. `path` is that of its field. */
+export function checkPerceptual(
+  { network = 'vgg16' }: PerceptualConfig,
+  { resolution }: VqganConfig,
+  path: string,
+): void {
+  const smallest = { vgg16: 16, alexnet: 31 }[network];
+  if (resolution < smallest)
+    refuse(path, `left out for images of fewer than ${smallest} pixels with ${network}`, { network });
+}
+
 /** How the codebook of a VQ-GAN is trained. */
 export interface QuantizerConfig extends QuantizeOptions {
   /** Weight of the entropy loss, against codes that are never used; 0.1 in MAGVIT-v2. Default 0. */
@@ -104,6 +129,8 @@ export interface VqganLossConfig {
   readonly codebookWeight?: number | undefined;
   /** Weight of the commitment loss. Default 0.25 (van den Oord et al. 2017); 1 in Taming. */
   readonly commitmentWeight?: number | undefined;
+  /** The perceptual term. Default: none. */
+  readonly perceptual?: PerceptualConfig | undefined;
   /** How the codebook is trained. */
   readonly quantizer?: QuantizerConfig | undefined;
   /** The discriminator. Default: none. */
@@ -117,6 +144,7 @@ export const vqganLossFields: Fields<VqganLossConfig> = {
   absoluteErrorWeight: weight,
   codebookWeight: weight,
   commitmentWeight: weight,
+  perceptual: optional(perceptualField),
   quantizer: optional(quantizerField),
   discriminator: optional(adversarialField),
 };
@@ -147,15 +175,17 @@ const discriminatorScope = (scope: ParameterScope) => scope.in('loss').in('discr
  * @param step The number of steps taken, an int32 scalar.
  */
 export function vqganLoss(scope: ParameterScope, images: Tensor, config: CompleteLossConfig, step: Tensor): LossResult {
-  const { model, discriminator } = config;
+  const { model, perceptual, discriminator } = config;
   const { entropyWeight = 0, ...quantizer } = config.quantizer ?? {};
   const result = reconstruct(scope, images, model, quantizer);
   const squaredError = meanSquaredError(result.images, images);
   const absoluteError = mean(abs(sub(result.images, images)));
-  const reconstruction = add(
+  const perceptualLoss = perceptual && perceptualDistance(scope, [result.images, images], perceptual, model);
+  const reconstruction = [
     mul(squaredError, config.squaredErrorWeight),
     mul(absoluteError, config.absoluteErrorWeight),
-  );
+    ...(perceptualLoss ? [mul(perceptualLoss, perceptual.weight ?? 1)] : []),
+  ].reduce((total, term) => add(total, term));
   const { codebookLoss, commitmentLoss, entropyLoss } = result;
   const quantization = [
     mul(commitmentLoss, config.commitmentWeight),
@@ -163,7 +193,13 @@ export function vqganLoss(scope: ParameterScope, images: Tensor, config: Complet
     ...(quantizer.averageCodes === undefined ? [mul(codebookLoss, config.codebookWeight)] : []),
     ...(entropyWeight > 0 ? [mul(entropyLoss, entropyWeight)] : []),
   ].reduce((total, term) => add(total, term));
-  const metrics = { squaredError, absoluteError, codebookLoss, ...(entropyWeight > 0 ? { entropyLoss } : {}) };
+  const metrics = {
+    squaredError,
+    absoluteError,
+    ...(perceptualLoss ? { perceptualLoss } : {}),
+    codebookLoss,
+    ...(entropyWeight > 0 ? { entropyLoss } : {}),
+  };
   const codes = codeMetrics(result, model.nEmbed);
   if (!discriminator) return { loss: add(reconstruction, quantization), metrics: { ...metrics, ...codes } };
 
@@ -185,6 +221,21 @@ export function vqganLoss(scope: ParameterScope, images: Tensor, config: Complet
     surrogate: add(sum(mul(result.images, byImages)), quantization),
     metrics: { ...metrics, adversarialLoss, adversarialWeight, ...codes },
   };
+}
+
+/** The place of the parameters of the perceptual term, which are not trained. */
+export const perceptualPrefix = 'loss.perceptual.';
+
+/** Computes the mean LPIPS distance of two batches of images in `pixelRange`. */
+export function perceptualDistance(
+  scope: ParameterScope,
+  images: readonly Tensor[],
+  { network = 'vgg16' }: PerceptualConfig,
+  { pixelRange: [black, white] = [-1, 1] }: VqganConfig,
+): Tensor {
+  // LPIPS takes pixels in [−1, 1].
+  const [a, b] = images.map((x) => mul(sub(x, (black + white) / 2), 2 / (white - black)));
+  return mean(lpips(scope.in('loss').in('perceptual'), network, a!, b!));
 }
 
 /** Computes the loss of the discriminator for images and their reconstructions, which get no gradient. */

@@ -8,13 +8,14 @@ import { type Run, readRuns, type Sheet } from './read-run.js';
 const known: readonly (readonly [metrics: readonly string[], title: string, description: string])[] = [
   [['loss', 'evaluationLoss'], 'Loss', 'solid: training, dashed: evaluation'],
   [['evaluationPsnr'], 'Reconstruction', 'peak signal-to-noise ratio of held-out images, dB'],
+  [['evaluationLpips'], 'Looks', 'LPIPS distance of held-out images from their reconstructions'],
   [['evaluationCodesUsed'], 'Codes in use', 'share of the codebook that held-out images use'],
   [['learningRate'], 'Learning rate', 'by step'],
   [['stepsPerSecond'], 'Speed', 'steps per second, without evaluations'],
 ];
 
 /** Metrics of small positive numbers, for which a logarithmic axis would hide the schedule or the change. */
-const linear = new Set(['learningRate', 'stepsPerSecond', 'evaluationPsnr', 'evaluationCodesUsed']);
+const linear = new Set(['learningRate', 'stepsPerSecond', 'evaluationPsnr', 'evaluationLpips', 'evaluationCodesUsed']);
 
 /**
  * Makes a report of training runs: a page of HTML in one file, which needs no network. It has the curves of all metrics
@@ -96,15 +97,20 @@ function lastOf(records: Run['records'], metric: string): string | undefined {
   return value === undefined ? undefined : formatValue(value);
 }
 
+/** The metrics by which runs choose the best evaluation: of those that it has, the first. */
+const scores = [
+  { metric: 'evaluationLoss', unit: 'nats a token', sign: 1 },
+  { metric: 'evaluationLpips', unit: 'LPIPS', sign: 1 },
+  { metric: 'evaluationPsnr', unit: 'dB', sign: -1 },
+] as const;
+
 /** The figures of the last evaluation, and where the best one was. */
 function evaluationOf({ records }: Run): string | undefined {
-  const evaluations = records.filter((record) => 'evaluationLoss' in record || 'evaluationPsnr' in record);
+  const evaluations = records.filter((record) => scores.some(({ metric }) => metric in record));
   const last = evaluations.at(-1);
   if (last === undefined) return undefined;
-  const [metric, sign] =
-    'evaluationLoss' in last ? (['evaluationLoss', 1] as const) : (['evaluationPsnr', -1] as const);
+  const { metric, unit, sign } = scores.find(({ metric }) => metric in last)!;
   const best = evaluations.reduce((a, b) => (sign * b[metric]! < sign * a[metric]! ? b : a));
-  const unit = metric === 'evaluationLoss' ? 'nats a token' : 'dB';
   return `${formatValue(last[metric]!)} ${unit}; best ${formatValue(best[metric]!)} at step ${best.step.toLocaleString('en')}`;
 }
 

@@ -43,6 +43,8 @@ export interface TrainerOptions extends Omit<RunOptions, 'order' | 'evaluationSi
   readonly learningRate: Schedule;
   /** Initial values instead of random ones, for all parameters that it covers. */
   readonly start?: Start | undefined;
+  /** Values of parameters that are not trained and not in the result, such as those of a network in the loss. Default: none. */
+  readonly fixed?: ReadonlyMap<string, TensorData> | undefined;
   /** Selects the parameters of the result. Default: all. */
   readonly isResult?: ((name: string) => boolean) | undefined;
   /**
@@ -95,7 +97,8 @@ export async function runTraining(options: TrainerOptions): Promise<Map<string, 
   const { stepsPerRun } = options.training;
   signal?.throwIfAborted();
   const training = trainingGraph(options.training);
-  const initial = initializeParameters(training.parameters, seed);
+  const { fixed = new Map<string, TensorData>() } = options;
+  const initial = initializeParameters(new Map([...training.parameters].filter(([name]) => !fixed.has(name))), seed);
   if (start) {
     const started = [...training.parameters].filter(([name]) => start.covers(name));
     checkParameters(new Map(started), start.values);
@@ -103,7 +106,7 @@ export async function runTraining(options: TrainerOptions): Promise<Map<string, 
   }
   const { length } = options.data;
   const settings = { ...options.settings, data: { length }, seed, steps, start: start ? digestOf(initial) : 'random' };
-  const frozen = new Map([...initial].filter(([name]) => !training.state.has(name)));
+  const frozen = new Map([...[...initial].filter(([name]) => !training.state.has(name)), ...fixed]);
   const { isResult = () => true } = options;
   const results = new Map([...training.parameters].filter(([name]) => isResult(name)));
 

@@ -1,8 +1,10 @@
+import { join } from 'node:path';
 import type { TensorData } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { adversarialRun } from '@dalle-mini/testing/tiny-training';
 import type { VqganTrainingConfig } from '@dalle-mini/train';
 import { discriminatorPrefix } from '@dalle-mini/vqgan';
+import { readCheckpointFile } from '@dalle-mini/weights/node';
 import { afterAll, describe, expect, test } from 'vitest';
 import { vqganTrainer } from '../tiny-trainers.js';
 
@@ -95,5 +97,17 @@ describe('training against a discriminator', () => {
     // What only training needs is not in the result.
     expect([...trained.keys()].sort()).toEqual([...parameters.keys()].sort());
     for (const { codebookLoss } of metrics) expect(codebookLoss).toBeLessThan(2 * metrics[0]!.codebookLoss!);
+  });
+
+  test('with a perceptual term measures it, and chooses the best evaluation by it', async () => {
+    const { parameters, metrics, folder } = await run({ perceptual: { weight: 0.5 } });
+    for (const { perceptualLoss } of metrics) expect(perceptualLoss).toBeGreaterThan(0);
+    expect(metrics.at(-1)!.evaluationLpips).toBeGreaterThan(0);
+    // Its network is not trained: neither the result nor the checkpoint has it.
+    expect([...parameters.keys()].filter((name) => name.startsWith('loss.perceptual'))).toEqual([]);
+    const { tensors } = await readCheckpointFile(join(folder, 'checkpoint-00000010.safetensors'));
+    expect([...tensors.keys()].filter((name) => name.includes('perceptual'))).toEqual([]);
+    const { metrics: without } = await run({});
+    expect(metrics[0]!.loss! - without[0]!.loss!).toBeCloseTo(0.5 * metrics[0]!.perceptualLoss!, 4);
   });
 });
