@@ -1,12 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { type Graph, input, ParameterScope, type TensorData } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import type { StoredParameter } from '@dalle-mini/graph/stored';
 import { adam, grad, initialState, trainingGraph } from '@dalle-mini/graph/training';
-import { int32 } from '@dalle-mini/testing/values';
+import { readPerceptualWeights } from '@dalle-mini/perceptual/node';
+import { int32, relativeError } from '@dalle-mini/testing/values';
 import type { VqganConfig } from '@dalle-mini/vqgan';
 import { readSafetensors, toFloat32 } from '@dalle-mini/weights';
 import { afterAll, describe, expect, test } from 'vitest';
-import { discriminatorLoss, vqganLoss } from '../src/losses/vqgan.js';
+import { discriminatorLoss, perceptualPrefix, vqganLoss } from '../../src/losses/vqgan.js';
 
 type Log = Readonly<Record<string, number>>;
 interface Logs {
@@ -29,7 +31,7 @@ interface Case {
 }
 
 /** Computed by scripts/reference/vqgan_losses.py with Taming's code, in float64. */
-const file = (extension: string) => readFileSync(new URL(`fixtures/taming-losses.${extension}`, import.meta.url));
+const file = (extension: string) => readFileSync(new URL(`../fixtures/taming-losses.${extension}`, import.meta.url));
 const reference: {
   model: { ddconfig: Record<string, number & number[]>; n_embed: number; embed_dim: number };
   learningRate: number;
@@ -198,4 +200,40 @@ describe.each(Object.entries(reference.cases))('the losses of Taming Transformer
     const [first, last] = [given.steps[1]!, given.steps.at(-1)!];
     expect(Math.abs(last.discriminator.logits_real! - first.discriminator.logits_real!)).toBeGreaterThan(1e-3);
   });
+});
+
+test('the surrogate of the loss has its gradients, with a perceptual and an adversarial term', async () => {
+  const given = reference.cases.hinge!;
+  const config = { ...configOf(given), perceptual: { weight: 0.5 } };
+  const discriminator = { ...config.discriminator, adaptive: false };
+  const scope = new ParameterScope();
+  const inputs = { images: input('images', images.shape), step: input('step', [], 'int32') };
+  const { loss, surrogate } = vqganLoss(scope, inputs.images, { ...config, discriminator }, inputs.step);
+  const names = [
+    'decoder.conv_out.weight',
+    'post_quant_conv.weight',
+    'encoder.conv_in.weight',
+    'quantize.embedding.weight',
+  ];
+  const by = names.map((name) => scope.parameters.get(name)!);
+  const [whole, cheap] = [grad(loss, by), grad(surrogate!, by)];
+  const outputs = Object.fromEntries(
+    names.flatMap((name, i) => [
+      [name, whole[i]!],
+      [`surrogate/${name}`, cheap[i]!],
+    ]),
+  );
+  const weights = [...(await readPerceptualWeights('vgg16'))].map(
+    ([key, value]) => [perceptualPrefix + key, value] as const,
+  );
+  const own = [...scope.parameters].filter(([key]) => !key.startsWith(perceptualPrefix));
+  const parameters = new Map<string, StoredParameter>([
+    ...weights,
+    ...own.map(([key, { shape }]) => [key, storedValue(key, 'hinge', shape)] as const),
+  ]);
+  const executable = await runtime.compile({ inputs, outputs }, { parameters });
+  const results = await executable.run({ images, step: int32([], [1]) });
+  await executable.dispose();
+  for (const name of names)
+    expect(relativeError(results[`surrogate/${name}`]!.data, results[name]!.data), name).toBeLessThan(1e-4);
 });
