@@ -1,6 +1,7 @@
 import { basename, join, relative, resolve } from 'node:path';
 import { withOverrides } from '@dalle-mini/core';
 import { exists, makeFolder, readJsonFile } from '@dalle-mini/core/node';
+import type { DeviceOptions } from '@dalle-mini/train';
 import { countImages, type DecoderSettings, type Preset, presetSettings } from '@dalle-mini/train/settings';
 import { UsageError } from './errors.js';
 import { fromFolder, quoted, writeSettings } from './init.js';
@@ -13,6 +14,8 @@ export interface FinetuneCommand {
   /** The folder of the run. Default: `runs` and the name of the folder of pictures. */
   readonly folder?: string | undefined;
   readonly overrides: Readonly<Record<string, unknown>>;
+  /** What this run computes on. It is not kept in the settings: a run may resume on another device. */
+  readonly devices: DeviceOptions;
   /** Whether a run may resume after its data have changed. */
   readonly acceptDataChanges?: boolean | undefined;
   readonly signal: AbortSignal;
@@ -23,7 +26,7 @@ export interface FinetuneCommand {
  * Writes the settings into the folder of the run. If they are there already, the run resumes with them.
  */
 export async function finetune(pictures: string, command: FinetuneCommand): Promise<void> {
-  const { preset, overrides, acceptDataChanges, signal } = command;
+  const { preset, overrides, devices, acceptDataChanges, signal } = command;
   const folder = command.folder ?? join('runs', basename(resolve(pictures)));
   const config = join(folder, 'settings.json');
   const dataset = fromFolder(resolve(folder), pictures);
@@ -40,7 +43,8 @@ export async function finetune(pictures: string, command: FinetuneCommand): Prom
   await makeFolder(folder);
   await writeSettings(config, made.kind, withOverrides(settings, overrides));
   if (isNew) process.stderr.write(`${count} pictures. The settings are in ${config}.\n`);
-  const { result, caption = '' } = await trainFromConfig(made.kind, { config, acceptDataChanges, signal });
+  const training = { config, overrides: { ...devices }, acceptDataChanges, signal };
+  const { result, caption = '' } = await trainFromConfig(made.kind, training);
   process.stderr.write(
     `Generate with: dalle-mini generate ${quoted(caption)} --model ${quoted(relative('.', result))}\n`,
   );

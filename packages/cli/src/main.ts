@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { integer, optional } from '@dalle-mini/core';
 import { generateNumbers } from '@dalle-mini/pipeline/text-to-image';
+import type { DeviceOptions } from '@dalle-mini/train';
 import type { PluginName } from '@dalle-mini/xla/plugins';
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { UsageError } from './errors.js';
@@ -23,6 +24,14 @@ const numbers = {
   shards: integer({ min: 1, max: 64 }),
   scale: integer({ min: 2, max: 8192 }),
 };
+
+/** The options of `train`. */
+interface TrainOptions extends DeviceOptions {
+  readonly config: string;
+  readonly folder?: string;
+  readonly acceptDataChanges?: boolean;
+  readonly set: readonly string[];
+}
 
 const program = new Command('dalle-mini')
   .description('Generate images from text, and train models.')
@@ -111,12 +120,15 @@ for (const kind of ['vqgan', 'decoder'] as const) {
     .option('--folder <path>', 'the folder for checkpoints and the result (default: the folder in the settings)')
     .addOption(overrideOption())
     .addOption(acceptOption())
-    .action(
-      async ({ set, ...options }: { config: string; folder?: string; acceptDataChanges?: boolean; set: string[] }) => {
-        const { readOverrides, trainFromConfig } = await import('./train.js');
-        await trainFromConfig(kind, { ...options, overrides: readOverrides(set), signal });
-      },
-    );
+    .addOption(deviceOption())
+    .addOption(meshOption())
+    .addOption(shardingOption())
+    .addOption(computeOption())
+    .action(async ({ config, folder, acceptDataChanges, set, ...devices }: TrainOptions) => {
+      const { readOverrides, trainFromConfig } = await import('./train.js');
+      const overrides = { ...readOverrides(set), ...devices };
+      await trainFromConfig(kind, { config, folder, acceptDataChanges, overrides, signal });
+    });
 }
 
 program
@@ -135,9 +147,14 @@ program
   )
   .addOption(overrideOption())
   .addOption(acceptOption())
-  .action(async (pictures: string, { set, ...options }) => {
+  .addOption(deviceOption())
+  .addOption(meshOption())
+  .addOption(shardingOption())
+  .addOption(computeOption())
+  .action(async (pictures: string, { preset, model, folder, acceptDataChanges, set, ...devices }) => {
     const [{ finetune }, { readOverrides }] = await Promise.all([import('./finetune.js'), import('./train.js')]);
-    await finetune(pictures, { ...options, overrides: readOverrides(set), signal });
+    const overrides = readOverrides(set);
+    await finetune(pictures, { preset, model, folder, acceptDataChanges, overrides, devices, signal });
   });
 
 program
@@ -326,6 +343,41 @@ function parseShare(text: string): { rank: number; count: number } {
   const [, rank, count] = /^(\d+)\/(\d+)$/.exec(text) ?? [];
   if (Number(rank) < Number(count)) return { rank: Number(rank), count: Number(count) };
   throw new InvalidArgumentError('It must be a rank from 0 and the number of machines, such as 0/4.');
+}
+
+function deviceOption(): Option {
+  return new Option(
+    '--device <name>',
+    'what computes: the processor (cpu or, with XLA, xla-cpu), GPUs or TPUs',
+  ).choices(['cpu', 'xla-cpu', 'cuda', 'tpu']);
+}
+
+function meshOption(): Option {
+  return new Option('--mesh <sizes>', 'the devices that train together, such as data=4 or data=2,model=2').argParser(
+    (text) =>
+      Object.fromEntries(
+        text.split(',').map((part) => {
+          const [, axis, size] = /^(data|model)=(\d+)$/.exec(part) ?? [];
+          if (axis === undefined) throw new InvalidArgumentError('It must be such as data=4 or data=2,model=2.');
+          return [axis, Number(size)];
+        }),
+      ),
+  );
+}
+
+function shardingOption(): Option {
+  return new Option('--sharding <name>', 'where the parameters are: whole on every device, or divided').choices([
+    'replicated',
+    'fsdp',
+    'rules',
+  ]);
+}
+
+function computeOption(): Option {
+  return new Option('--compute <type>', 'element type of products of matrices and of convolutions').choices([
+    'float32',
+    'bfloat16',
+  ]);
 }
 
 /** Returns a parser that checks the range of a number, so that a wrong number is refused before a model is loaded. */

@@ -30,6 +30,7 @@ export type { ImageRanker, RankOptions } from './image-ranker.js';
 export type { DecodeOptions, DecodeProgress, ImageTokenDecoder } from './image-token-decoder.js';
 export type { ImageDecodeOptions, ImageEncodeOptions, ImageTokenizer } from './image-tokenizer.js';
 export { parseJsonObject, withOverrides } from './json.js';
+export { type NamePatterns, nameMatcher, namePatternsField } from './name-patterns.js';
 export type { Progress, Stage } from './progress.js';
 export {
   createRandom,

@@ -81,11 +81,13 @@ export {
   type BoundInputs,
   type CompileOptions,
   type Executable,
+  type ResidentState,
   type RunOptions,
   type Runtime,
   type RuntimeOwnership,
   runtimeField,
   runtimeOwnershipFields,
+  type TensorRoles,
   type TensorValues,
 } from './runtimes/runtime.js';
 export { RuntimeUnavailableError } from './runtimes/runtime-unavailable-error.js';

@@ -77,6 +77,17 @@ describe('a module', () => {
     expect(text).toContain('dim_numbers = [b, 0, 1, f]x[0, 1, i, o]->[b, 0, 1, f]');
   });
 
+  test('of a select between a tensor and itself makes the copy wait for the condition', () => {
+    const condition = g.input('condition', [1], 'bool');
+    const lines = linesOf({ inputs: { x, condition }, outputs: { y: g.select(condition, x, x) } });
+    expect(lines).toEqual([
+      '%0:2 = stablehlo.optimization_barrier %arg0, %arg1 : tensor<2x3xf32>, tensor<1xi1>',
+      'return %0#0 : tensor<2x3xf32>',
+    ]);
+    const { text } = emitStableHlo({ inputs: { x, condition }, outputs: { y: g.select(condition, x, x) } });
+    checkStableHlo(text);
+  });
+
   test('of a loop', () => {
     const { carried, stacked } = g.loop(3, [x], (iteration, [state]) => ({
       carried: [g.neg(state!)],

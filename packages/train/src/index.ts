@@ -9,6 +9,7 @@ export { type LastEvaluation, readLastEvaluation } from './report/last-evaluatio
 export { runReport } from './report/run-report.js';
 export { ResumeError } from './run/checkpoint.js';
 export { readTrainedKeys } from './run/data-record.js';
+export type { DeviceOptions } from './run/device.js';
 export type { LearningRateGroup } from './run/learning-rates.js';
 export { type MetricsRecord, readMetrics } from './run/metrics.js';
 export type { EarlyStopping, RunOptions, TrainingConfig, TrainingProgress } from './run/options.js';

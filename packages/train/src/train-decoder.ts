@@ -31,6 +31,7 @@ import { sheetPath } from './evaluation/sheet-files.js';
 import { spread } from './evaluation/spread.js';
 import type { Score } from './run/best.js';
 import { recordOfTokens } from './run/data-record.js';
+import { type OnRuntime, onDevice } from './run/device.js';
 import { rateFactors } from './run/learning-rates.js';
 import {
   checkRun,
@@ -194,7 +195,10 @@ const optionsField = object<DecoderTraining>(
  * ```
  */
 export async function trainDecoder(given: DecoderTraining): Promise<Map<string, TensorData>> {
-  const options = readOptions(optionsField, given, 'trainDecoder');
+  return onDevice(readOptions(optionsField, given, 'trainDecoder'), trainOnRuntime);
+}
+
+async function trainOnRuntime(options: OnRuntime<DecoderTraining>): Promise<Map<string, TensorData>> {
   const { dataset, parameters, runtime, samples, seed, steps } = options;
   const defaults = defaultsOf(options.config);
   const config = withDefaults(options.config, defaults);
@@ -299,7 +303,7 @@ function meanLoss(scope: ParameterScope, model: DecoderConfig, batch: BatchTenso
 
 /** Measures the mean cross entropy of a token in nats on the evaluation samples. */
 async function measureLoss(
-  { config, evaluation, evaluationSize = 256, runtime }: DecoderTraining,
+  { config, evaluation, evaluationSize = 256, runtime }: OnRuntime<DecoderTraining>,
   parameters: ReadonlyMap<string, TensorData>,
   text: TextSource,
 ): Promise<number> {

@@ -45,6 +45,7 @@ import {
 } from './losses/vqgan.js';
 import type { Score } from './run/best.js';
 import { recordOf } from './run/data-record.js';
+import { type OnRuntime, onDevice } from './run/device.js';
 import { rateFactors } from './run/learning-rates.js';
 import {
   checkRun,
@@ -210,7 +211,10 @@ const optionsField = object<VqganTraining>(
  * ```
  */
 export async function trainVqgan(given: VqganTraining): Promise<Map<string, TensorData>> {
-  const options = readOptions(optionsField, given, 'trainVqgan');
+  return onDevice(readOptions(optionsField, given, 'trainVqgan'), trainOnRuntime);
+}
+
+async function trainOnRuntime(options: OnRuntime<VqganTraining>): Promise<Map<string, TensorData>> {
   const { dataset, parameters, seed, steps } = options;
   const defaults = defaultsOf(options.config);
   const config = withDefaults(options.config, defaults);
@@ -281,12 +285,16 @@ export async function trainVqgan(given: VqganTraining): Promise<Map<string, Tens
     score: evaluationNetwork(config) ? lpipsScore : psnrScore,
     batch: readBatch,
     memory: new Map([[codeCounts, [model.nEmbed]]]),
-    afterRun: (state, outputs, step) => {
-      const counts = state.get(codeCounts)!;
+    afterRun: async (state, memory, outputs, step) => {
+      const counts = memory.get(codeCounts)!;
       for (const [i, count] of outputs.codeCounts!.data.entries()) counts[i % model.nEmbed]! += count;
       if (!restarts || step % restartEvery !== 0) return;
       // Codes that restart late have no time to converge.
-      if (step <= 0.8 * steps) restartCodes(state, outputs.vectors!, createRandom('restart', seed, step));
+      if (step <= 0.8 * steps) {
+        const tensors = await state.read(codeTensors.filter((name) => state.names.has(name)));
+        restartCodes(tensors, counts, outputs.vectors!, createRandom('restart', seed, step));
+        await state.write(tensors);
+      }
       counts.fill(0);
     },
     evaluate: (trained, step) => evaluateVqgan(options, trained, step),
@@ -307,24 +315,39 @@ async function perceptualParameters({ network = 'vgg16' }: PerceptualConfig): Pr
 /** Usage count of each code since codes last restarted. */
 const codeCounts = 'memory/codeCounts';
 const embedding = 'quantize.embedding.weight';
+const clusterSize = 'quantize.embedding.cluster_size';
+/** What belongs to the codes: not every codebook has all of it. */
+const codeTensors = [
+  embedding,
+  `average/${embedding}`,
+  'quantize.embedding.embed_avg',
+  clusterSize,
+  `optimizer/mean/${embedding}`,
+  `optimizer/square/${embedding}`,
+];
 
 /**
  * Moves unused codes to random vectors of the last batch, so that the whole codebook is used (Dhariwal et al. 2020).
  *
+ * @param tensors The codebook, its average and the state of its optimizer, by name.
  * @param vectors `[steps, vectors of a batch, embedDim]`.
  */
-function restartCodes(state: ReadonlyMap<string, Float32Array>, vectors: TensorData, random: Random): void {
+function restartCodes(
+  tensors: Readonly<Record<string, TensorData>>,
+  counts: Float32Array,
+  vectors: TensorData,
+  random: Random,
+): void {
   const [, rows, width] = vectors.shape as [number, number, number];
   const lastBatch = vectors.data.subarray(-rows * width);
-  for (const [code, count] of state.get(codeCounts)!.entries()) {
+  for (const [code, count] of counts.entries()) {
     if (count > 0) continue;
     const row = random.integer(rows);
     const vector = lastBatch.subarray(row * width, (row + 1) * width);
-    const average = 'quantize.embedding.embed_avg';
-    for (const name of [embedding, `average/${embedding}`, average]) state.get(name)?.set(vector, code * width);
-    state.get('quantize.embedding.cluster_size')?.fill(1, code, code + 1);
-    for (const slot of ['mean', 'square']) {
-      state.get(`optimizer/${slot}/${embedding}`)?.fill(0, code * width, (code + 1) * width);
+    for (const [name, { data }] of Object.entries(tensors)) {
+      if (name === clusterSize) data.fill(1, code, code + 1);
+      else if (name.startsWith('optimizer/')) data.fill(0, code * width, (code + 1) * width);
+      else data.set(vector, code * width);
     }
   }
 }
@@ -337,7 +360,7 @@ const exactRatio = 100;
  * if the loss has a perceptual or an adversarial term. Writes a sheet of the first 32.
  */
 async function evaluateVqgan(
-  { config, evaluation, evaluationSize = 256, folder, runtime }: VqganTraining,
+  { config, evaluation, evaluationSize = 256, folder, runtime }: OnRuntime<VqganTraining>,
   parameters: ReadonlyMap<string, TensorData>,
   step: number,
 ) {

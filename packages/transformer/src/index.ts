@@ -7,6 +7,7 @@ export {
 export type { KeysAndValues, RowCache } from './key-value-cache.js';
 export { activations } from './options/activations.js';
 export type { Depths } from './options/scaling.js';
+export { partitionRules } from './partition-rules.js';
 export { type ExportOptions, exportTransformer, importTransformer } from './published/checkpoint.js';
 export {
   exportTransformerConfig,

@@ -1,5 +1,5 @@
 /** Computing graphs with XLA. */
 export { XlaError } from './error.js';
 export type { CompiledGraphCache } from './runtime/compiled-graphs.js';
-export type { ResidentState, XlaExecutable } from './runtime/xla-executable.js';
+export type { XlaExecutable } from './runtime/xla-executable.js';
 export { XlaRuntime, type XlaRuntimeOptions } from './runtime/xla-runtime.js';

@@ -11,10 +11,29 @@ export type TensorValues = Readonly<Record<string, TensorData>>;
 export interface CompileOptions {
   /** The values of the parameters. By default each run takes them as inputs, by their names, as training does. */
   readonly parameters?: ReadonlyMap<string, StoredParameter> | undefined;
+  /** What tensors are, for a runtime that divides a graph over several devices. Other runtimes ignore it. */
+  readonly roles?: TensorRoles | undefined;
+}
+
+/** What tensors of a graph are. Inputs without a role are needed whole on every device. */
+export interface TensorRoles {
+  /** For each input that is a batch: the axis of its samples, which several devices may share out. */
+  readonly sampleAxes: Readonly<Record<string, number>>;
+  /**
+   * For each input that is the value of a parameter or belongs to one, such as the state of an optimizer: the name of the parameter.
+   * Devices hold the same part of both.
+   */
+  readonly parameterOf: ReadonlyMap<string, string>;
+  /** Tensors inside of the graph that have the values of a parameter, with its name. */
+  readonly values: ReadonlyMap<Tensor, string>;
+  /** Tensors inside of the graph that are the gradients by a parameter, with its name. */
+  readonly gradients: ReadonlyMap<Tensor, string>;
+  /** Tensors inside of the graph to which small ones of several parameters are joined. */
+  readonly joined: ReadonlySet<Tensor>;
 }
 
 export interface RunOptions {
-  /** Transfers the inputs' buffers instead of copying them; they are empty afterwards. Use it for large state that the run replaces. */
+  /** Transfers the values' buffers instead of copying them; they are empty afterwards. Use it for large state that runs replace. */
   readonly transfer?: boolean | undefined;
 }
 
@@ -34,6 +53,15 @@ export interface Executable {
    *   appended output does not fit.
    */
   bind(inputs: TensorValues): Promise<BoundInputs>;
+  /**
+   * Keeps some inputs in the runtime's memory from run to run. Each run replaces them by the outputs of the same names: training needs the
+   * memory of its state once. Runtimes that compute in the memory of JavaScript lack it; `holdState` of `@dalle-mini/graph/training` works
+   * with every runtime.
+   *
+   * @param values The first values of the state.
+   * @throws GraphError if a value does not fit its input, or if an input has no output of the same name, type and shape.
+   */
+  holdState?(values: TensorValues, options?: RunOptions): Promise<ResidentState>;
   /** Frees the compiled graph. */
   dispose(): Promise<void>;
 }
@@ -48,6 +76,32 @@ export interface BoundInputs {
    */
   run(inputs: TensorValues): Promise<Record<string, TensorData>>;
   /** Frees the bound inputs. */
+  dispose(): Promise<void>;
+}
+
+/** State that runs replace, such as the parameters and the optimizer's state in training. */
+export interface ResidentState {
+  readonly names: ReadonlySet<string>;
+  /**
+   * Computes the outputs, and replaces the state by the outputs of the same names.
+   *
+   * @param inputs The inputs that are not state. Their buffers may be transferred, and are empty afterwards.
+   * @returns The outputs that are not state.
+   */
+  run(inputs: TensorValues): Promise<Record<string, TensorData>>;
+  /**
+   * Returns the state, as for a checkpoint. Its arrays are valid until the next run.
+   *
+   * @param names What to return. Default: all.
+   */
+  read(names?: Iterable<string>): Promise<Record<string, TensorData>>;
+  /**
+   * Replaces a part of the state.
+   *
+   * @throws GraphError if a value is not of the state, or has another type or shape.
+   */
+  write(values: TensorValues): Promise<void>;
+  /** Frees the state. */
   dispose(): Promise<void>;
 }
 

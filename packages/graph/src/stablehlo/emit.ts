@@ -8,7 +8,16 @@ import { parametersOf, topologicalOrder } from '../traversal.js';
 import { type AxisSize, type AxisSizes, addSizes, keyOf, outputSizes, sizeOfAxis } from './axis-size.js';
 import { StableHloEmitter, typeOf, type Value } from './emitter.js';
 import { type Lowering, lowerings } from './lowerings.js';
-import { checkMesh, checkSharding, deviceCount, type Mesh, meshText, type Sharding, shardingText } from './sharding.js';
+import {
+  checkMesh,
+  checkSharding,
+  deviceCount,
+  type Mesh,
+  meshText,
+  type OpenSharding,
+  type Sharding,
+  shardingText,
+} from './sharding.js';
 
 export interface StableHloOptions {
   /**
@@ -35,7 +44,14 @@ export interface StableHloOptions {
   readonly sharding?:
     | ((name: string, shape: Shape, kind: 'input' | 'parameter' | 'output') => Sharding | undefined)
     | undefined;
+  /**
+   * Returns how a tensor inside of the graph must be divided, where it is computed (`result`), or where products and lookups use it
+   * (`operand`); undefined if XLA may choose. Each use is divided anew, so that no collected parts stay in memory between two uses.
+   */
+  readonly constraint?: Constraint | undefined;
 }
+
+type Constraint = (tensor: Tensor, use: 'result' | 'operand') => OpenSharding | undefined;
 
 /** An argument of the main function of a module. */
 export interface StableHloArgument {
@@ -150,7 +166,8 @@ export function emitStableHlo(graph: Graph, options: StableHloOptions = {}): Sta
     const keys = [keyOf(a), keyOf(b)];
     if (keys[0] !== keys[1]) equalSizes.set(keys.join(), [a, b]);
   };
-  emitOperations(emitter, topologicalOrder(Object.values(graph.outputs)), equal);
+  const constraint = (devices > 1 && options.constraint) || (() => undefined);
+  emitOperations(emitter, topologicalOrder(Object.values(graph.outputs)), { equal, constraint });
 
   const values = outputs.map(([name, tensor]) => {
     const value = emitter.valueOf(tensor);
@@ -221,21 +238,53 @@ function appendTo(emitter: StableHloEmitter, input: Value, block: Value, axis: n
   };
 }
 
+/** What the operations of a module and of its loops share. */
+interface Shared {
+  /** Called with sizes of dynamic axes that must be equal. */
+  readonly equal: (a: AxisSize, b: AxisSize) => void;
+  readonly constraint: Constraint;
+}
+
+/** The operators whose operands a constraint divides. */
+const dividesOperands = new Set<string>(['matmul', 'conv2d', 'upsampleConv2d', 'conv2dInputGradient', 'gather']);
+
 /** Emits operations in the given order. */
-function emitOperations(
-  emitter: StableHloEmitter,
-  operations: readonly Operation[],
-  equal: (a: AxisSize, b: AxisSize) => void,
-): void {
+function emitOperations(emitter: StableHloEmitter, operations: readonly Operation[], shared: Shared): void {
   for (const operation of operations) {
     if (!(operation.name in lowerings) && !isOperation(operation, 'loop')) continue;
     const operands = operation.inputs.map((tensor) => emitter.valueOf(tensor));
+    if (dividesOperands.has(operation.name)) divideOperands(emitter, operation, operands, shared.constraint);
     const emitted = isOperation(operation, 'loop')
-      ? emitLoop(emitter, operands, operation, equal)
+      ? emitLoop(emitter, operands, operation, shared)
       : (lowerings[operation.name] as Lowering<'add'>)(emitter, operands, operation as never);
     const values = Array.isArray(emitted) ? (emitted as readonly Value[]) : [emitted as Value];
-    const sizes = outputSizes(operation, operands, equal);
-    for (const [i, tensor] of operation.outputs.entries()) emitter.define(tensor, { ...values[i]!, sizes: sizes[i]! });
+    const sizes = outputSizes(operation, operands, shared.equal);
+    for (const [i, tensor] of operation.outputs.entries())
+      define(emitter, tensor, { ...values[i]!, sizes: sizes[i]! }, shared);
+  }
+}
+
+/** Defines the value of a tensor, divided as a constraint says. */
+function define(emitter: StableHloEmitter, tensor: Tensor, value: Value, { constraint }: Shared): void {
+  const sharding = constraint(tensor, 'result');
+  emitter.define(tensor, sharding ? { ...emitter.divide(value, sharding), sizes: value.sizes } : value);
+}
+
+/**
+ * Divides operands as constraints say. The parts of an operand are collected when the others are known, and for this operation alone: they
+ * are in memory for a short time.
+ */
+function divideOperands(
+  emitter: StableHloEmitter,
+  { inputs }: Operation,
+  operands: Value[],
+  constraint: Constraint,
+): void {
+  const given = [...operands];
+  for (const [i, tensor] of inputs.entries()) {
+    const sharding = constraint(tensor, 'operand');
+    const others = given.filter((_, other) => other !== i);
+    if (sharding) operands[i] = emitter.divide(emitter.copy(given[i]!, ...others), sharding);
   }
 }
 
@@ -244,7 +293,7 @@ function emitLoop(
   emitter: StableHloEmitter,
   operands: readonly Value[],
   operation: Operation<'loop'>,
-  equal: (a: AxisSize, b: AxisSize) => void,
+  shared: Shared,
 ): readonly Value[] {
   const { count, carried, stacked } = operation.attributes;
   const stacks = stacked.map(({ shape, dtype }) => emitter.fill([count, ...shape], 0, dtype));
@@ -261,8 +310,8 @@ function emitLoop(
 
   const body = new StableHloEmitter(emitter);
   const { arguments_, operations, results } = loopBody(operation);
-  for (const [i, tensor] of arguments_.entries()) body.define(tensor, inner[i]!);
-  emitOperations(body, operations, equal);
+  for (const [i, tensor] of arguments_.entries()) define(body, tensor, inner[i]!, shared);
+  emitOperations(body, operations, shared);
   const next = results.map((tensor, i) => {
     const value = body.valueOf(tensor);
     if (value.sizes.size > 0)

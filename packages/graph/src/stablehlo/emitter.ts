@@ -3,6 +3,7 @@ import { isOperation } from '../operation.js';
 import { broadcastShapes, sameShape, sizeOf } from '../shape.js';
 import type { DType, Shape, Tensor, TensorData } from '../tensor.js';
 import { type AxisSize, type AxisSizes, addSizes, sizeOfAxis } from './axis-size.js';
+import { type OpenSharding, shardingOf } from './sharding.js';
 
 /** Element type of a value. */
 export type ElementType = DType | 'bfloat16';
@@ -167,6 +168,22 @@ export class StableHloEmitter {
     ];
     const text = `stablehlo.select ${which.name}, ${left.name}, ${right.name} : ${typeOf(which)}, ${typeOf(left)}`;
     return this.value(text, shape, a.dtype);
+  }
+
+  /**
+   * Returns a copy of a value that XLA does not merge with the value, so that it computes what follows from each.
+   *
+   * @param after What is computed before the copy.
+   */
+  copy(x: Value, ...after: readonly Value[]): Value {
+    const all = [x, ...after];
+    const text = `stablehlo.optimization_barrier ${all.map(({ name }) => name).join(', ')} : ${all.map(typeOf).join(', ')}`;
+    return this.values([text], all)[0]!;
+  }
+
+  /** Divides a value over the devices. */
+  divide(x: Value, sharding: OpenSharding): Value {
+    return this.value(`sdy.sharding_constraint ${x.name} ${shardingOf(sharding)} : ${typeOf(x)}`, x.shape, x.dtype);
   }
 
   reshape(x: Value, shape: Shape): Value {

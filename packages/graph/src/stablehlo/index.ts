@@ -7,4 +7,12 @@ export {
   type StableHloOptions,
   type StableHloResult,
 } from './emit.js';
-export type { Mesh, Sharding } from './sharding.js';
+export {
+  type DeviceMesh,
+  deviceMeshField,
+  type ParameterSharding,
+  type PartitionRule,
+  shardingField,
+} from './parameter-sharding.js';
+export { type Partition, partition } from './partition.js';
+export { blockOf, deviceCount, type Mesh, type Sharding, type TensorBlock } from './sharding.js';

@@ -1,4 +1,4 @@
-import { sizeOf } from '../shape.js';
+import { sameShape, sizeOf } from '../shape.js';
 import type { DType, Operation, OperatorName, Padding, PoolingWindow, Shape } from '../tensor.js';
 import { type Combination, listOf, type StableHloEmitter, typeOf, type Value } from './emitter.js';
 
@@ -269,7 +269,11 @@ export const lowerings: { readonly [Name in Exclude<OperatorName, Unlowered>]: L
   less: comparison('LT'),
   greater: comparison('GT'),
   logicalAnd: binary('and'),
-  select: (emitter, [condition, a, b]) => emitter.select(condition!, a!, b!),
+  select: (emitter, [condition, a, b], { outputs: [result] }) =>
+    // Rematerialization copies a tensor this way, and XLA would merge the copy with the original.
+    a!.name === b!.name && sameShape(a!.shape, result!.shape)
+      ? emitter.copy(a!, condition!)
+      : emitter.select(condition!, a!, b!),
 
   matmul: (emitter, [a, b], operation) => {
     const { transposeA, transposeB } = operation.attributes;

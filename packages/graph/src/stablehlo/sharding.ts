@@ -11,8 +11,43 @@ export type Mesh = Readonly<Record<string, number>>;
  */
 export type Sharding = readonly (readonly string[])[];
 
+/** A sharding in which XLA may choose the division of the axes that are undefined. */
+export type OpenSharding = readonly (readonly string[] | undefined)[];
+
 /** Returns the number of devices of a mesh. */
 export const deviceCount = (mesh: Mesh): number => Object.values(mesh).reduce((product, size) => product * size, 1);
+
+/** Returns a sharding without the axis `data` of the mesh: how a tensor lies when its parts along this axis have been collected. */
+export const collected = (sharding: Sharding): Sharding => sharding.map((by) => by.filter((axis) => axis !== 'data'));
+
+/** A part of a tensor: where it begins, and its shape. */
+export interface TensorBlock {
+  readonly starts: Shape;
+  readonly shape: Shape;
+}
+
+/**
+ * Returns the part of a tensor that a device has. Devices are numbered along the last axis of the mesh first.
+ *
+ * @param sharding How the tensor is divided; undefined if it is whole on every device.
+ */
+export function blockOf(shape: Shape, sharding: Sharding | undefined, mesh: Mesh, device: number): TensorBlock {
+  const position: Record<string, number> = {};
+  let rest = device;
+  for (const [axis, size] of Object.entries(mesh).reverse()) {
+    position[axis] = rest % size;
+    rest = Math.floor(rest / size);
+  }
+  const divided = shape.map((size, axis) => {
+    let [index, count] = [0, 1];
+    for (const by of sharding?.[axis] ?? []) {
+      index = index * mesh[by]! + position[by]!;
+      count *= mesh[by]!;
+    }
+    return { start: (index * size) / count, size: size / count };
+  });
+  return { starts: divided.map(({ start }) => start), shape: divided.map(({ size }) => size) };
+}
 
 /** @throws GraphError if a size is not a positive integer, or if a name is not a plain word. */
 export function checkMesh(mesh: Mesh): void {
@@ -55,5 +90,9 @@ export const meshText = (mesh: Mesh): string =>
     .map(([name, size]) => `"${name}"=${size}`)
     .join(', ')}]>`;
 
-export const shardingText = (sharding: Sharding): string =>
-  `sdy.sharding = #sdy.sharding<@mesh, [${sharding.map((by) => `{${by.map((axis) => `"${axis}"`).join(', ')}}`).join(', ')}]>`;
+/** Returns a sharding in Shardy's syntax. */
+export const shardingOf = (sharding: OpenSharding): string =>
+  `<@mesh, [${sharding.map((by) => `{${by?.map((axis) => `"${axis}"`).join(', ') ?? '?'}}`).join(', ')}]>`;
+
+/** Returns the attribute of an argument or a result. */
+export const shardingText = (sharding: Sharding): string => `sdy.sharding = #sdy.sharding${shardingOf(sharding)}`;

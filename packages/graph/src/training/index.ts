@@ -14,6 +14,7 @@ export {
   sgd,
   type WeightDecayOptions,
 } from './optimizers.js';
+export { holdState } from './resident-state.js';
 export { constantRate, cosineDecay, linearDecay, type Schedule, warmUp } from './schedules.js';
 export {
   initialState,

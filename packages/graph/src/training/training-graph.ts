@@ -1,6 +1,7 @@
 import { GraphError } from '../graph-error.js';
 import { add, cast, div, gather, input, loop, minimum, mul, scalar, stopGradient, sub } from '../operators.js';
 import { ParameterScope } from '../parameters.js';
+import type { TensorRoles } from '../runtimes/runtime.js';
 import type { DType, Graph, Shape, Tensor } from '../tensor.js';
 import { type GradOptions, grad } from './gradient.js';
 import { clipByGlobalNorm, type Optimizer } from './optimizers.js';
@@ -85,7 +86,12 @@ export interface TrainingGraph {
    * `average/<name>`.
    */
   readonly state: ReadonlyMap<string, Shape>;
+  /** What tensors of the graph are, to divide it over several devices. */
+  readonly roles: TensorRoles;
 }
+
+/** The axis of the samples in the batches of a training graph. */
+const sampleAxis = 2;
 
 /**
  * Builds a graph that takes several training steps in one run. A step consists of the forward pass, the backward pass, gradient
@@ -124,16 +130,28 @@ export function trainingGraph(options: TrainingOptions): TrainingGraph {
 
   const reportedNames: string[] = [];
   const initial = parts.map((part) => join(part, stateInputs));
+  const roles = {
+    sampleAxes: Object.fromEntries(Object.keys(batches).map((name) => [name, sampleAxis])),
+    parameterOf: parametersByState(groups, averages),
+    values: new Map([...parameters].map(([name, tensor]) => [tensor, name])),
+    gradients: new Map<Tensor, string>(),
+    joined: new Set(initial.filter((_, i) => parts[i]!.flat)),
+  };
   const result = loop(stepsPerRun, initial, (iteration, carried) => {
     const stepsTaken = add(stepsBefore, iteration);
     const step = cast(add(stepsTaken, 1), 'float32');
     const learningRate = gather(learningRates, iteration);
     const decay = minimum(div(add(step, 1), add(step, 10)), averageDecay ?? 1);
     const now = new Map(zip(parts, carried));
+    for (const [part, tensor] of now) if (part.flat) roles.joined.add(tensor);
     const values = new Map(parameters);
     // No gradient of an update flows into an earlier one.
     const unpack = (part: Part) => {
-      for (const [name, tensor] of zip(part.names, cut(now.get(part)!, part))) values.set(name, stopGradient(tensor));
+      for (const [name, piece] of zip(part.names, cut(now.get(part)!, part))) {
+        const tensor = stopGradient(piece);
+        values.set(name, tensor);
+        if (part !== buffers) roles.values.set(tensor, name);
+      }
     };
     for (const part of valueParts) unpack(part);
 
@@ -146,7 +164,7 @@ export function trainingGraph(options: TrainingOptions): TrainingGraph {
         return { ...loss(scope, Object.fromEntries(batch), stepsTaken), assigned: scope.assignments };
       };
       const result = accumulate(accumulation, values, (values, index) =>
-        differentiate(lossOf(values, index), values, groups, options.rematerialize),
+        differentiate(lossOf(values, index), values, groups, options.rematerialize, roles),
       );
       const clipped = clipByGlobalNorm(result.gradients, clipNorm ?? Number.MAX_VALUE);
       const gradients = clipNorm === undefined ? result.gradients : clipped.gradients;
@@ -186,7 +204,7 @@ export function trainingGraph(options: TrainingOptions): TrainingGraph {
   for (const [part, tensor] of zip(parts, result.carried))
     for (const [name, piece] of zip(part.names, cut(tensor, part))) outputs[name] = piece;
   for (const [name, tensor] of zip(reportedNames, result.stacked)) outputs[name] = tensor;
-  return { graph: { inputs, outputs }, parameters, state };
+  return { graph: { inputs, outputs }, parameters, state, roles };
 }
 
 /** An update with the groups of its parameters, and the names of its outputs. */
@@ -233,16 +251,33 @@ function differentiate(
   values: Values,
   groups: readonly UpdateGroup[],
   rematerialize: GradOptions['rematerialize'],
+  roles: KnownRoles,
 ): Derivatives {
   const names = groups.flatMap(({ value }) => value.names);
   const by = names.map((name) => values.get(name)!);
   const gradients = new Map(zip(names, grad(surrogate ?? loss, by, { rematerialize })));
-  return {
-    loss,
-    metrics: Object.entries(metrics),
-    gradients: groups.map(({ value }) => join(value, gradients)),
-    assigned,
-  };
+  for (const [name, gradient] of gradients) roles.gradients.set(gradient, name);
+  const joined = groups.map(({ value }) => join(value, gradients));
+  for (const [{ value }, gradient] of zip(groups, joined)) if (value.flat) roles.joined.add(gradient);
+  return { loss, metrics: Object.entries(metrics), gradients: joined, assigned };
+}
+
+/** The roles of tensors that are known when a loss has been differentiated. */
+interface KnownRoles {
+  readonly gradients: Map<Tensor, string>;
+  readonly joined: Set<Tensor>;
+}
+
+/** Returns the parameter that each tensor of the state belongs to, by names. */
+function parametersByState(
+  groups: readonly UpdateGroup[],
+  averages: ReadonlyMap<UpdateGroup, Part>,
+): ReadonlyMap<string, string> {
+  const pairs = groups.flatMap((group) => {
+    const { value, slots } = group;
+    return [value, ...slots.values(), averages.get(group) ?? value].flatMap(({ names }) => zip(names, value.names));
+  });
+  return new Map(pairs);
 }
 
 /** Averages what is computed from several batches, each with the values that the one before it assigned. */

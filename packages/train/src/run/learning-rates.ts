@@ -1,4 +1,4 @@
-import { type Field, list, number, OptionError, object, string } from '@dalle-mini/core';
+import { list, type NamePatterns, nameMatcher, namePatternsField, number, OptionError, object } from '@dalle-mini/core';
 
 /** The learning rate of some parameters. */
 export interface LearningRateGroup {
@@ -6,21 +6,13 @@ export interface LearningRateGroup {
    * Names of parameters, in which `*` stands for any characters: `layers.0.*`. A list matches what any of its entries
    * matches.
    */
-  readonly match: string | readonly string[];
+  readonly match: NamePatterns;
   /** Multiplies the learning rate, at least 0. With 0 the parameters do not change, and need no memory for training. */
   readonly factor: number;
 }
 
-const patterns: Field<string | readonly string[]> = {
-  expected: 'a name of parameters or a list of names',
-  isOptional: false,
-  schema: { anyOf: [string().schema, list(string(), { min: 1 }).schema] },
-  read: (value, path) =>
-    Array.isArray(value) ? list(string(), { min: 1 }).read(value, path) : string().read(value, path),
-};
-
 export const learningRatesField = list(
-  object<LearningRateGroup>({ match: patterns, factor: number({ min: 0, max: 1e6 }) }),
+  object<LearningRateGroup>({ match: namePatternsField, factor: number({ min: 0, max: 1e6 }) }),
   { max: 10_000 },
 );
 
@@ -31,9 +23,8 @@ export const learningRatesField = list(
  */
 export function rateFactors(groups: readonly LearningRateGroup[], names: readonly string[]): (name: string) => number {
   const rules = groups.map(({ match, factor }, i) => {
-    const expressions = [match].flat().map((pattern) => {
-      const expression = toExpression(pattern);
-      if (!names.some((name) => expression.test(name)))
+    for (const pattern of [match].flat()) {
+      if (!names.some(nameMatcher(pattern)))
         throw new OptionError(
           `config.learningRates[${i}].match`,
           'the name of a parameter, such as layers.0.*',
@@ -41,12 +32,10 @@ export function rateFactors(groups: readonly LearningRateGroup[], names: readonl
           `config.learningRates[${i}].match must match a parameter of the model, and ${JSON.stringify(pattern)} matches ` +
             `none. Their names are ${summary(names)}.`,
         );
-      return expression;
-    });
-    return { expressions, factor };
+    }
+    return { matches: nameMatcher(match), factor };
   });
-  const factorOf = (name: string) =>
-    rules.find(({ expressions }) => expressions.some((expression) => expression.test(name)))?.factor ?? 1;
+  const factorOf = (name: string) => rules.find(({ matches }) => matches(name))?.factor ?? 1;
   if (names.every((name) => factorOf(name) === 0))
     throw new OptionError(
       'config.learningRates',
@@ -55,11 +44,6 @@ export function rateFactors(groups: readonly LearningRateGroup[], names: readonl
       'config.learningRates must leave at least one parameter to train. All have the factor 0.',
     );
   return factorOf;
-}
-
-function toExpression(pattern: string): RegExp {
-  const parts = pattern.split('*').map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'));
-  return new RegExp(`^${parts.join('.*')}$`);
 }
 
 /** Lists the names by their first parts: `embed_tokens.*, layers.0.* …`. */

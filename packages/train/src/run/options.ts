@@ -18,6 +18,7 @@ import {
 import type { Dataset } from '@dalle-mini/data';
 import type { Runtime, TensorData } from '@dalle-mini/graph';
 import { cosineDecay, linearDecay, type Schedule, warmUp } from '@dalle-mini/graph/training';
+import { checkDevice, type DeviceOptions, deviceFields } from './device.js';
 import { type LearningRateGroup, learningRatesField } from './learning-rates.js';
 import { type Order, orderField } from './order.js';
 
@@ -42,13 +43,14 @@ export const earlyStoppingField = object<EarlyStopping>({ patience: integer({ mi
 export const resultField = oneOf(['best', 'last']);
 
 /** Options that every kind of training has. */
-export interface RunOptions {
+export interface RunOptions extends DeviceOptions {
   /**
    * The folder for checkpoints, metrics and samples; created if it is missing. A run resumes from its newest checkpoint
    * in this folder. Two runs must not use one folder at the same time.
    */
   readonly folder: string;
-  readonly runtime: Runtime;
+  /** What computes, instead of `device`. The caller disposes of it. */
+  readonly runtime?: Runtime | undefined;
   /**
    * Total number of steps, a multiple of `stepsPerRun`. It may be changed when a run resumes, also after its end: the
    * learning rate of the steps to come is that of the new number of steps.
@@ -143,7 +145,8 @@ export const parametersField = field<ReadonlyMap<string, TensorData>>(
 
 export const runFields: Fields<RunOptions> = {
   folder: string(),
-  runtime: implementation<Runtime>('a runtime', ['compile']),
+  ...deviceFields,
+  runtime: optional(implementation<Runtime>('a runtime', ['compile'])),
   steps: count,
   seed: seedField,
   checkpointEvery: count,
@@ -173,6 +176,7 @@ export function checkRun(
     if (options[name] % stepsPerRun !== 0)
       refuse(name, `a multiple of config.stepsPerRun, ${stepsPerRun}`, options[name]);
   }
+  checkDevice(options, config.batchSize, 'config.batchSize');
   if (warmUpSteps >= steps) refuse('config.warmUpSteps', `less than steps, ${steps}`, warmUpSteps);
   for (const [name, { length, skipped }] of Object.entries({ dataset, evaluation })) {
     const usable = length - (skipped?.size ?? 0);

@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { DalleMiniError } from '@dalle-mini/core';
 import { makeFolder } from '@dalle-mini/core/node';
-import { type Shape, sizeOf, type TensorData } from '@dalle-mini/graph';
+import { type ResidentState, type Shape, sizeOf, type TensorData } from '@dalle-mini/graph';
 import { initializeParameters } from '@dalle-mini/graph/initializers';
 import { checkParameters } from '@dalle-mini/graph/stored';
 import {
+  holdState,
   initialState,
   type Schedule,
   type TrainingGraph,
@@ -20,6 +21,7 @@ import {
   type TrainingState,
 } from './checkpoint.js';
 import { type DataRecord, recordData } from './data-record.js';
+import type { OnRuntime } from './device.js';
 import { appendMetrics, type MetricsRecord, truncateMetrics } from './metrics.js';
 import type { RunOptions } from './options.js';
 import { RunLog } from './run-log.js';
@@ -38,7 +40,7 @@ export interface Start {
   readonly values: ReadonlyMap<string, TensorData>;
 }
 
-export interface TrainerOptions extends Omit<RunOptions, 'order' | 'evaluationSize' | 'parameters'> {
+export interface TrainerOptions extends Omit<OnRuntime<RunOptions>, 'order' | 'evaluationSize' | 'parameters'> {
   readonly training: TrainingOptions;
   readonly learningRate: Schedule;
   /** Initial values instead of random ones, for all parameters that it covers. */
@@ -63,14 +65,15 @@ export interface TrainerOptions extends Omit<RunOptions, 'order' | 'evaluationSi
   /** Names and shapes of tensors for `afterRun`. They start as zeros and are saved in checkpoints. */
   readonly memory?: ReadonlyMap<string, Shape> | undefined;
   /**
-   * May change the state between two runs of the graph. It must depend only on its arguments. `step` is the number of
-   * steps taken, and the state includes the tensors of `memory`.
+   * May change the state and the memory between two runs of the graph. It must depend only on its arguments. `step` is the
+   * number of steps taken.
    */
   readonly afterRun?: (
-    state: ReadonlyMap<string, Float32Array>,
+    state: ResidentState,
+    memory: ReadonlyMap<string, Float32Array>,
     outputs: Readonly<Record<string, TensorData>>,
     step: number,
-  ) => void;
+  ) => Promise<void>;
   /** The captions of the images that `evaluate` writes. */
   readonly samplePrompts?: readonly string[] | undefined;
   /** The metric of `evaluate` by which the best step is chosen. */
@@ -113,71 +116,80 @@ export async function runTraining(options: TrainerOptions): Promise<Map<string, 
   await makeFolder(folder);
   await deleteUnfinishedFiles(folder);
   const metricsPath = join(folder, 'metrics.jsonl');
-  const memory = [...(options.memory ?? [])];
-  const shapes = new Map([...training.state, ...memory]);
-  let state: TrainingState | undefined = await loadCheckpoint(folder, shapes, settings, options.defaults);
+  const memoryShapes = options.memory ?? new Map<string, Shape>();
+  const shapes = new Map([...training.state, ...memoryShapes]);
+  const resumed = await loadCheckpoint(folder, shapes, settings, options.defaults);
   const { acceptDataChanges: accept = false } = options;
-  await recordData(folder, options.data, { resumes: state !== undefined, earlierLength: state?.dataLength, accept });
-  if (!state) {
-    const tensors = initialState(training, initial as ReadonlyMap<string, { data: Float32Array }>);
-    for (const [name, shape] of memory) tensors.set(name, new Float32Array(sizeOf(shape)));
-    state = { step: 0, tensors };
-  }
+  await recordData(folder, options.data, {
+    resumes: resumed !== undefined,
+    earlierLength: resumed?.dataLength,
+    accept,
+  });
+  const { step: firstStep, tensors: first } = resumed ?? firstState(training, initial, memoryShapes);
   const deleteOld = async () => deleteOldBest(folder, await deleteOldCheckpoints(folder));
   await deleteOld();
-  const known = (await truncateMetrics(metricsPath, state.step)).filter((record) => score.metric in record);
+  const known = (await truncateMetrics(metricsPath, firstStep)).filter((record) => score.metric in record);
   const stored = (await bestSteps(folder)).at(-1);
   let best = bestEvaluation(known, score);
   /** The records to compare. Without the parameters of the best one, those that are there are the best. */
   const records = result === 'last' || best?.step === stored ? known : known.filter(({ step }) => step === stored);
   best = bestEvaluation(records, score);
   const isStuck = () => earlyStopping !== undefined && best !== undefined && best.since >= earlyStopping.patience;
-  const finish = ({ step, tensors }: TrainingState) =>
+  const finish = async (step: number, state: Pick<ResidentState, 'names' | 'read'>) =>
     result === 'last' || best === undefined || best.step === step
-      ? trainedParameters(tensors, results, frozen)
+      ? trainedParameters(state, results, frozen)
       : readBest(folder, best.step, results);
-  if (state.step === steps || isStuck()) return finish(state);
+  const firstValues = stateValues(first, training);
+  if (firstStep === steps || isStuck())
+    return finish(firstStep, { names: new Set(training.state.keys()), read: async () => firstValues });
 
-  const log = await RunLog.start(folder, state.step, settings, options);
-  const executable = await runtime.compile(training.graph, frozen.size > 0 ? { parameters: frozen } : {});
-  let savedStep = state.step;
-  const save = async ({ step, tensors }: TrainingState) => {
-    if (step > savedStep) {
-      await saveCheckpoint(folder, { step, tensors }, shapes, settings);
-      await deleteOld();
-    }
-    savedStep = step;
-  };
-  let batches = startLoading(options, training, state.step);
+  const log = await RunLog.start(folder, firstStep, settings, options);
+  const { roles } = training;
+  const executable = await runtime.compile(training.graph, {
+    roles,
+    ...(frozen.size > 0 ? { parameters: frozen } : {}),
+  });
+  let step = firstStep;
+  let batches = startLoading(options, training, step);
   try {
-    while (state.step < steps && !isStuck()) {
+    const state = await holdState(executable, firstValues);
+    const memory = new Map([...memoryShapes.keys()].map((name) => [name, first.get(name)!]));
+    let savedStep = step;
+    const save = async () => {
+      if (step > savedStep) {
+        const values = Object.entries(await state.read());
+        const tensors = new Map([
+          ...values.map(([name, { data }]) => [name, data as Float32Array] as const),
+          ...memory,
+        ]);
+        await saveCheckpoint(folder, { step, tensors }, shapes, settings);
+        await deleteOld();
+      }
+      savedStep = step;
+    };
+    while (step < steps && !isStuck()) {
       if (signal?.aborted) {
-        await save(state);
+        await save();
         signal.throwIfAborted();
       }
       const started = performance.now();
-      const before = state;
       const loaded = await batches.catch(async (error: unknown) => {
         // A file that is gone ends the run, but not its steps.
-        await save(before);
+        await save();
         throw error;
       });
-      const inputs = { ...toInputs(state.tensors, training), ...loaded };
-      const running = executable.run(inputs, { transfer: true });
-      const step: number = state.step + stepsPerRun;
+      const running = state.run(loaded);
+      step += stepsPerRun;
       // The next batches are loaded while this run computes.
       if (step < steps) batches = startLoading(options, training, step);
       const outputs = await running;
       const seconds = (performance.now() - started) / 1000;
-      const tensors = new Map([...training.state.keys()].map((name) => [name, outputs[name]!.data as Float32Array]));
-      for (const [name] of memory) tensors.set(name, state.tensors.get(name)!);
-      options.afterRun?.(tensors, outputs, step);
-      state = { step, tensors };
+      await options.afterRun?.(state, memory, outputs, step);
 
-      const latest = metricsOf(outputs, training, step, options);
+      const latest = metricsOf(outputs, step, options);
       for (const record of latest) checkFinite(record, folder);
       if (step % options.evaluateEvery === 0 || step === steps) {
-        const trained = trainedParameters(tensors, results, frozen);
+        const trained = await trainedParameters(state, results, frozen);
         const record = { ...latest[stepsPerRun - 1]!, ...(await options.evaluate(trained, step)) };
         latest[stepsPerRun - 1] = record;
         checkFinite(record, folder);
@@ -188,38 +200,51 @@ export async function runTraining(options: TrainerOptions): Promise<Map<string, 
       }
       await appendMetrics(metricsPath, latest);
       await log.add(latest, seconds);
-      if (step % options.checkpointEvery === 0 || step === steps || isStuck()) await save(state);
+      if (step % options.checkpointEvery === 0 || step === steps || isStuck()) await save();
       const rate = stepsPerRun / seconds;
       const secondsLeft = (steps - step) / rate;
       const loss = latest.at(-1)!.loss!;
       await options.onProgress?.({ stage: 'train', unit: 'steps', done: step, total: steps, rate, secondsLeft, loss });
     }
+    return await finish(step, state);
   } finally {
     // Waits for the last reads, so that the caller may close the dataset.
     await batches.catch(() => undefined);
     await executable.dispose();
   }
-  return finish(state);
+}
+
+/** Returns the state before the first step. */
+function firstState(
+  training: TrainingGraph,
+  initial: ReadonlyMap<string, TensorData>,
+  memory: ReadonlyMap<string, Shape>,
+): TrainingState {
+  const tensors = initialState(training, initial as ReadonlyMap<string, { data: Float32Array }>);
+  for (const [name, shape] of memory) tensors.set(name, new Float32Array(sizeOf(shape)));
+  return { step: 0, tensors };
 }
 
 /** Returns parameters, or their moving averages if the state has them. */
-function trainedParameters(
-  state: ReadonlyMap<string, Float32Array>,
-  parameters: ReadonlyMap<string, { readonly shape: Shape }>,
+async function trainedParameters(
+  state: Pick<ResidentState, 'names' | 'read'>,
+  parameters: ReadonlyMap<string, unknown>,
   frozen: ReadonlyMap<string, TensorData>,
-): Map<string, TensorData> {
-  const values = [...parameters].map(([name, { shape }]): [string, TensorData] => {
-    const data = state.get(`average/${name}`) ?? state.get(name);
-    return [name, data ? { dtype: 'float32', shape, data } : frozen.get(name)!];
-  });
-  return new Map(values);
+): Promise<Map<string, TensorData>> {
+  const trained = [...parameters.keys()].filter((name) => !frozen.has(name));
+  const sources = new Map(trained.map((name) => [name, state.names.has(`average/${name}`) ? `average/${name}` : name]));
+  const values = await state.read(sources.values());
+  return new Map([...parameters.keys()].map((name) => [name, frozen.get(name) ?? values[sources.get(name)!]!]));
 }
 
-function toInputs(state: ReadonlyMap<string, Float32Array>, training: TrainingGraph): Record<string, TensorData> {
-  const inputs = [...training.state].map(([name, shape]): [string, TensorData] => {
-    return [name, { dtype: 'float32', shape, data: state.get(name)! }];
+function stateValues(
+  tensors: ReadonlyMap<string, Float32Array>,
+  training: TrainingGraph,
+): Readonly<Record<string, TensorData>> {
+  const values = [...training.state].map(([name, shape]): [string, TensorData] => {
+    return [name, { dtype: 'float32', shape, data: tensors.get(name)! }];
   });
-  return Object.fromEntries(inputs);
+  return Object.fromEntries(values);
 }
 
 /**
@@ -256,14 +281,13 @@ async function loadBatches(
   return inputs;
 }
 
-/** Returns one record per step: the learning rate and the scalar outputs of the graph. */
+/** Returns one record per step: the learning rate and the scalar outputs of the graph, without its state. */
 function metricsOf(
   outputs: Readonly<Record<string, TensorData>>,
-  { state }: TrainingGraph,
   step: number,
   { learningRate, training: { stepsPerRun } }: TrainerOptions,
 ): MetricsRecord[] {
-  const scalars = Object.entries(outputs).filter(([name, { shape }]) => !state.has(name) && shape.length === 1);
+  const scalars = Object.entries(outputs).filter(([, { shape }]) => shape.length === 1);
   return Array.from({ length: stepsPerRun }, (_, i) => {
     const before = step - stepsPerRun + i;
     const values = scalars.map(([name, { data }]) => [name, data[i]!] as const);

@@ -74,6 +74,14 @@ const descriptions: Readonly<Record<string, string>> = {
   'textEncoder.maxLength': 'Length of captions in tokens. Default: that of the model, or 64.',
   'textEncoder.train': 'Whether the text encoder is trained too. Default false.',
   'textEncoder.tokenizer': 'For DALL·E Mini: the tokenizer of the published code, or of min-dalle.',
+  device:
+    'What computes: the processor with ONNX Runtime ("cpu", the default), or with XLA ("xla-cpu"), GPUs of NVIDIA, or TPUs.',
+  mesh: 'The devices that train together. Default: one device.',
+  'mesh.data': 'Number of parts into which a batch is divided. Default 1.',
+  'mesh.model': 'Number of parts into which the rules of sharding divide parameters. Default 1.',
+  sharding:
+    'Where the parameters are: whole on every device (default), divided over mesh.data ("fsdp"), or by rules over mesh.model.',
+  compute: 'The element type of products of matrices and of convolutions. Default "float32".',
   tensorboard: 'Whether metrics are also written as event files of TensorBoard. Default false.',
   samplePrompts: 'Captions of the images that each evaluation generates.',
   sampling: 'Sampling options for these images, and the defaults of the resulting model.',

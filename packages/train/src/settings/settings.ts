@@ -31,6 +31,7 @@ import { isBundledModel } from '@dalle-mini/pipeline';
 import { type VqganConfig, vqganConfigField } from '@dalle-mini/vqgan';
 import { type WhichWeights, whichField } from '@dalle-mini/weights';
 import { isHubName } from '@dalle-mini/weights/hub';
+import { checkDevice, type DeviceOptions, deviceFields } from '../run/device.js';
 import { type EarlyStopping, earlyStoppingField, resultField } from '../run/options.js';
 import { type DecoderTrainingConfig, decoderTrainingFields } from '../train-decoder.js';
 import { type VqganTrainingConfig, vqganTrainingFields } from '../train-vqgan.js';
@@ -62,7 +63,7 @@ export interface FileDatasetSettings {
 }
 
 /** Settings of every training run. */
-export interface RunSettings {
+export interface RunSettings extends DeviceOptions {
   /** The JSON Schema of the file, for editors. Training ignores it. */
   readonly $schema?: string | undefined;
   /** The folder for checkpoints and the result. */
@@ -182,6 +183,7 @@ function sharedFields(base: string) {
     result: optional(resultField),
     tensorboard: optional(boolean()),
     earlyStopping: optional(earlyStoppingField),
+    ...deviceFields,
   };
   return { model, run };
 }
@@ -191,11 +193,13 @@ function isModelName(text: string, base: string): boolean {
   return (isBundledModel(text) || isHubName(text)) && !existsSync(resolve(base, text));
 }
 
-/** Checks that the settings have either the sizes of a new model or the folder of one to fine-tune. */
-function checkStart({ model, startFrom }: { readonly model?: unknown; readonly startFrom?: unknown }): void {
+/** Checks that the settings have either the sizes of a new model or the folder of one to fine-tune, and the devices. */
+function checkSettings(settings: VqganSettings | DecoderSettings): void {
+  const { model, startFrom, training } = settings;
   if (model === undefined && startFrom === undefined)
     refuse('model', 'the sizes of a new model, unless startFrom is set', model);
   if (model !== undefined && startFrom !== undefined) refuse('model', 'left out if startFrom is set', model);
+  checkDevice(settings, training.batchSize, 'training.batchSize');
 }
 
 /** Settings are wrong. The message names their file and the field. */
@@ -211,7 +215,7 @@ export function vqganSettingsField(base: string): Field<VqganSettings> {
     model: optional(vqganConfigField),
     training: object(vqganTrainingFields),
   };
-  return object(fields, { check: checkStart });
+  return object(fields, { check: checkSettings });
 }
 
 /** Returns the fields of a {@link DecoderSettings}. Relative paths start from `base`. */
@@ -235,7 +239,7 @@ export function decoderSettingsField(base: string): Field<DecoderSettings> {
     samplePrompts: optional(list(string({ minLength: 0 }), { min: 1 })),
     sampling: optional(object(samplingFields)),
   };
-  return object(fields, { check: checkStart });
+  return object(fields, { check: checkSettings });
 }
 
 export interface ReadSettingsOptions {

@@ -17,6 +17,7 @@ import type { Runtime } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { writeModelFolder, writeVqgan } from '@dalle-mini/pipeline';
 import { VqganTokenizer } from '@dalle-mini/vqgan';
+import { onDevice } from '../run/device.js';
 import { trainDecoder } from '../train-decoder.js';
 import { trainVqgan } from '../train-vqgan.js';
 import { openData, sampler } from './data.js';
@@ -35,7 +36,7 @@ export interface TrainFromSettingsOptions {
   readonly folder?: string | undefined;
   /** The name of the settings in error messages, such as the path of their file. Default `settings`. */
   readonly source?: string | undefined;
-  /** The runtime, which the caller disposes of. Default: an `OnnxRuntime` for this call. */
+  /** The runtime, which the caller disposes of. Default: one for the device of the settings, for this call. */
   readonly runtime?: Runtime | undefined;
   /** Stops the run after the current steps, with a checkpoint. The promise rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
@@ -107,7 +108,7 @@ export async function trainDecoderFromSettings(
 }
 
 async function withRun(
-  settings: { readonly folder?: string | undefined },
+  settings: VqganSettings | DecoderSettings,
   options: TrainFromSettingsOptions,
   call: string,
   work: (run: Run) => Promise<Omit<TrainedModel, 'folder'>>,
@@ -115,15 +116,16 @@ async function withRun(
   const { source = 'settings', ...given } = readOptions(optionsField, options, call);
   const folder = given.folder === undefined ? settings.folder : resolve(given.folder);
   if (folder === undefined) throw new SettingsError(`${source}: folder is missing; it must be the folder of the run.`);
-  const own = given.runtime ? undefined : new OnnxRuntime();
+  const { device, mesh, sharding, compute } = settings;
   try {
-    return { folder, ...(await work({ ...given, folder, runtime: given.runtime ?? own! })) };
+    const result = await onDevice({ ...given, device, mesh, sharding, compute }, ({ runtime }) =>
+      work({ ...given, folder, runtime }),
+    );
+    return { folder, ...result };
   } catch (error) {
     if (OptionError.isInstance(error)) throw new SettingsError(`${source}: ${inSettings(error)}`, { cause: error });
     if (SettingsError.isInstance(error)) throw new SettingsError(`${source}: ${error.message}`, { cause: error });
     throw error;
-  } finally {
-    await own?.dispose();
   }
 }
 

@@ -6,6 +6,7 @@ import {
   type Graph,
   GraphError,
   parametersOf,
+  type ResidentState,
   type RunOptions,
   sizeOf,
   type Tensor,
@@ -20,13 +21,24 @@ import {
   expectedInputs,
 } from '@dalle-mini/graph/implementing';
 import { readParameter } from '@dalle-mini/graph/node';
-import { type AxisSize, evaluateSize, type StableHloModule, type StableHloOptions } from '@dalle-mini/graph/stablehlo';
+import {
+  type AxisSize,
+  evaluateSize,
+  type Partition,
+  type Sharding,
+  type StableHloModule,
+  type StableHloOptions,
+} from '@dalle-mini/graph/stablehlo';
 import { checkParameters } from '@dalle-mini/graph/stored';
 import { XlaError } from '../error.js';
-import type { PjrtBuffer, PjrtClient, PjrtExecutable } from '../pjrt/client.js';
+import type { PjrtClient, PjrtExecutable } from '../pjrt/client.js';
+import { DeviceBuffer } from './device-buffer.js';
 import { resize } from './resize.js';
 
-/** A module that is loaded on a device. */
+/** How a graph is divided over devices. Without a mesh, it is computed on the first one. */
+export type Layout = Partial<Partition>;
+
+/** A module that is loaded on its devices. */
 export interface LoadedModule {
   readonly module: StableHloModule;
   readonly executable: PjrtExecutable;
@@ -35,6 +47,8 @@ export interface LoadedModule {
 /** What executables of a runtime share. */
 export interface ExecutableHost {
   readonly client: PjrtClient;
+  /** Returns how a graph is divided over devices. */
+  layoutOf(graph: Graph, options: CompileOptions): Layout;
   /** Emits and compiles a graph. */
   load(graph: Graph, options: StableHloOptions): Promise<LoadedModule>;
   /** Called when an executable has freed everything. */
@@ -43,25 +57,10 @@ export interface ExecutableHost {
   inTurn<Result>(work: () => Promise<Result>): Promise<Result>;
 }
 
-/** State in the memory of a device, such as the parameters and the optimizer's state in training. */
-export interface ResidentState {
-  /**
-   * Computes the outputs, and replaces the state by the outputs of the same names, in the same memory.
-   *
-   * @param inputs The inputs that are not state.
-   * @returns The outputs that are not state.
-   */
-  run(inputs: TensorValues): Promise<Record<string, TensorData>>;
-  /** Copies the state from the device, as for a checkpoint. */
-  read(): Promise<Record<string, TensorData>>;
-  /** Frees the state. */
-  dispose(): Promise<void>;
-}
-
 /** The sizes of dynamic inputs in a run, by the inputs' names. */
 type InputSizes = Readonly<Record<string, number>>;
 
-type Buffers = Map<string, PjrtBuffer>;
+type Buffers = Map<string, DeviceBuffer>;
 
 /** Buffers that each run replaces. */
 interface State {
@@ -75,6 +74,7 @@ const arrays = { float32: Float32Array, int32: Int32Array, bool: Uint8Array } as
 /** A graph that XLA has compiled. */
 export class XlaExecutable implements Executable {
   private readonly expected: ReadonlyMap<string, Tensor>;
+  private readonly layout: Layout;
   private readonly parameters: Buffers = new Map();
   /** The graph is compiled for each of the ways in which its memory is reused. */
   private readonly loaded = new Map<string, Promise<LoadedModule>>();
@@ -88,19 +88,20 @@ export class XlaExecutable implements Executable {
     options: CompileOptions,
   ) {
     this.expected = expectedInputs(graph, options);
+    this.layout = host.layoutOf(graph, options);
   }
 
   static async create(host: ExecutableHost, graph: Graph, options: CompileOptions): Promise<XlaExecutable> {
     const executable = new XlaExecutable(host, graph, options);
     try {
-      // A graph with inputs that runs append to is compiled for `bind` or for `run`, seldom for both.
-      const isAppended = Object.entries(graph.inputs).some(([name, { dynamic }]) => dynamic && name in graph.outputs);
-      if (!isAppended) await executable.load({});
+      // A graph with inputs that runs append to or replace is compiled for one of `bind`, `holdState` and `run`, seldom for two.
+      const isReplaced = Object.keys(graph.inputs).some((name) => name in graph.outputs);
+      if (!isReplaced) await executable.load({});
       if (options.parameters) {
         const declared = parametersOf(Object.values(graph.outputs));
         checkParameters(declared, options.parameters);
         for (const name of declared.keys())
-          executable.parameters.set(name, host.client.upload(await readParameter(options.parameters.get(name)!)));
+          executable.parameters.set(name, executable.put(name, await readParameter(options.parameters.get(name)!)));
       }
     } catch (error) {
       await executable.dispose();
@@ -118,7 +119,7 @@ export class XlaExecutable implements Executable {
         return this.download(loaded, await this.execute(loaded, [given.buffers], given.sizes), given.sizes);
       },
       () => {
-        if (transfer) for (const { data } of Object.values(inputs)) detach(data);
+        if (transfer) detachAll(inputs);
       },
     );
   }
@@ -151,33 +152,41 @@ export class XlaExecutable implements Executable {
     };
   }
 
-  /**
-   * Keeps some inputs on the device from run to run. Each is replaced by the output of the same name, in the same memory: training needs the
-   * memory of its state once, and copies it only for checkpoints.
-   *
-   * @param values The first values of the state.
-   * @throws GraphError if a value does not fit its input, or if an input has no output of the same name, type and shape.
-   */
-  async holdState(values: TensorValues): Promise<ResidentState> {
+  /** Keeps some inputs on the devices from run to run: each output of the same name takes over their memory. */
+  async holdState(values: TensorValues, { transfer = false }: RunOptions = {}): Promise<ResidentState> {
     this.checkOpen('holdState');
     const others = new Map([...this.expected].filter(([name]) => !(name in values)));
     checkInputs(new Map([...this.expected].filter(([name]) => name in values)), values);
     const state: State = { buffers: this.upload(values).buffers, isLost: false };
     this.states.add(state);
-    const loaded = await this.load({ donate: Object.keys(values) });
+    if (transfer) detachAll(values);
+    const names = new Set(Object.keys(values));
+    const loaded = await this.load({ donate: names });
     return {
+      names,
       run: (inputs) =>
         this.runWith(others, inputs, async (given) => {
           const results = await this.replace(state, loaded, [given.buffers], given.sizes);
           return this.download(loaded, results, given.sizes);
         }),
-      read: () =>
+      read: (wanted = names) =>
         this.host.inTurn(async () => {
           this.checkOpen('read');
           checkNotLost(state);
           const read: Record<string, TensorData> = {};
-          for (const [name, buffer] of state.buffers) read[name] = await buffer.download();
+          for (const name of wanted) read[name] = await state.buffers.get(name)!.download();
           return read;
+        }),
+      write: (replaced) =>
+        this.host.inTurn(async () => {
+          this.checkOpen('write');
+          checkNotLost(state);
+          const written = Object.keys(replaced).filter((name) => names.has(name));
+          checkInputs(new Map(written.map((name) => [name, this.expected.get(name)!])), replaced);
+          for (const [name, buffer] of this.upload(replaced).buffers) {
+            state.buffers.get(name)!.dispose();
+            state.buffers.set(name, buffer);
+          }
         }),
       dispose: () => this.host.inTurn(async () => this.free(state)),
     };
@@ -203,11 +212,11 @@ export class XlaExecutable implements Executable {
     if (!this.isOpen) throw new DisposedError(`${call}: this executable was disposed of. Compile the graph again.`);
   }
 
-  private load(options: { readonly append?: boolean; readonly donate?: readonly string[] }): Promise<LoadedModule> {
+  private load(options: { readonly append?: boolean; readonly donate?: ReadonlySet<string> }): Promise<LoadedModule> {
     const key = JSON.stringify([options.append ?? false, [...(options.donate ?? [])].sort()]);
     let loading = this.loaded.get(key);
     if (!loading) {
-      loading = this.host.load(this.graph, options);
+      loading = this.host.load(this.graph, { ...options, ...this.layout });
       this.loaded.set(key, loading);
       loading.catch(() => this.loaded.delete(key));
     }
@@ -220,18 +229,28 @@ export class XlaExecutable implements Executable {
     state.isLost = true;
   }
 
-  private zeros({ dtype, shape }: AppendedInput): PjrtBuffer {
-    return this.host.client.upload({ dtype, shape, data: new arrays[dtype](sizeOf(shape)) } as TensorData);
+  private zeros({ name, dtype, shape }: AppendedInput): DeviceBuffer {
+    return this.put(name, { dtype, shape, data: new arrays[dtype](sizeOf(shape)) } as TensorData);
   }
 
-  /** Copies values to the device now: the caller may change them afterwards. */
+  /** Copies an input or a parameter to the devices that need it, each its part. */
+  private put(name: string, value: TensorData): DeviceBuffer {
+    const kind = name in this.graph.inputs ? 'input' : 'parameter';
+    return this.putDivided(value, this.layout.sharding?.(name, value.shape, kind));
+  }
+
+  private putDivided(value: TensorData, sharding: Sharding | undefined): DeviceBuffer {
+    return DeviceBuffer.upload(this.host.client, value, { mesh: this.layout.mesh ?? {}, sharding });
+  }
+
+  /** Copies values to the devices now: the caller may change them afterwards. */
   private upload(inputs: TensorValues): { readonly buffers: Buffers; readonly sizes: InputSizes } {
     const buffers: Buffers = new Map();
     const sizes: Record<string, number> = {};
     for (const [name, value] of Object.entries(inputs)) {
       const { shape, dynamic } = this.expected.get(name)!;
       if (dynamic) sizes[name] = value.shape[dynamic[0]!]!;
-      buffers.set(name, this.host.client.upload(resize(value, shape)));
+      buffers.set(name, this.put(name, resize(value, shape)));
     }
     return { buffers, sizes };
   }
@@ -285,12 +304,18 @@ export class XlaExecutable implements Executable {
     try {
       const list = module.arguments.map(({ name, kind }) => {
         if (kind !== 'size') return this.parameters.get(name) ?? given.find((buffers) => buffers.has(name))!.get(name)!;
-        const length = this.host.client.upload({ dtype: 'int32', shape: [], data: Int32Array.of(sizes[name]!) });
+        const length = this.putDivided({ dtype: 'int32', shape: [], data: Int32Array.of(sizes[name]!) }, undefined);
         lengths.set(name, length);
         return length;
       });
-      const [results] = await executable.execute([list]);
-      return new Map(module.results.map(({ name }, i) => [name, results![i]!]));
+      const devices = Array.from({ length: module.devices }, (_, device) => list.map(({ parts }) => parts[device]!));
+      const results = await executable.execute(devices);
+      return new Map(
+        module.results.map((result, i) => {
+          const parts = results.map((ofDevice) => ofDevice[i]!);
+          return [result.name, new DeviceBuffer(result, { mesh: module.mesh, sharding: result.sharding }, parts)];
+        }),
+      );
     } finally {
       disposeAll(lengths);
     }
@@ -358,7 +383,8 @@ function disposeAll(buffers: Buffers): void {
   for (const buffer of buffers.values()) buffer.dispose();
 }
 
-/** Detaches a buffer, as a transfer to another thread does. */
-function detach(data: TensorData['data']): void {
-  if (data.buffer.byteLength > 0) structuredClone(data.buffer, { transfer: [data.buffer as ArrayBuffer] });
+/** Detaches buffers, as a transfer to another thread does. */
+function detachAll(values: TensorValues): void {
+  for (const { data } of Object.values(values))
+    if (data.buffer.byteLength > 0) structuredClone(data.buffer, { transfer: [data.buffer as ArrayBuffer] });
 }

@@ -1,7 +1,15 @@
 import { join } from 'node:path';
 import { DisposedError, integer, object, oneOf, optional, readOptions, string } from '@dalle-mini/core';
 import type { CompileOptions, Graph, Runtime } from '@dalle-mini/graph';
-import { emitStableHlo, type StableHloOptions } from '@dalle-mini/graph/stablehlo';
+import {
+  type DeviceMesh,
+  deviceMeshField,
+  emitStableHlo,
+  type ParameterSharding,
+  partition,
+  type StableHloOptions,
+  shardingField,
+} from '@dalle-mini/graph/stablehlo';
 import { XlaError } from '../error.js';
 import { PjrtClient } from '../pjrt/client.js';
 import { PjrtLibrary } from '../pjrt/library.js';
@@ -21,6 +29,13 @@ export interface XlaRuntimeOptions {
    * less exact. Parameters and all other tensors stay float32. Default `float32`.
    */
   readonly compute?: 'float32' | 'bfloat16' | undefined;
+  /**
+   * The devices of this computer that train a model together. Graphs that are compiled without `roles` of their inputs are computed on
+   * the first device. Default: one device. On processors, any number of devices shares the cores.
+   */
+  readonly mesh?: DeviceMesh | undefined;
+  /** Where the parameters are while a mesh trains. Default `replicated`. */
+  readonly sharding?: ParameterSharding | undefined;
   /** Where compiled graphs are kept, so that they are not compiled again. Default: in this user's cache, up to 4 GB. */
   readonly cache?: Partial<CompiledGraphCache> | undefined;
 }
@@ -29,6 +44,8 @@ const fields = object<XlaRuntimeOptions>({
   device: optional(oneOf(['cpu', 'cuda', 'tpu'])),
   plugin: optional(string()),
   compute: optional(oneOf(['float32', 'bfloat16'])),
+  mesh: optional(deviceMeshField),
+  sharding: optional(shardingField(['replicated', 'fsdp'])),
   cache: optional(
     object<Partial<CompiledGraphCache>>({ folder: optional(string()), maxBytes: optional(integer({ min: 0 })) }),
   ),
@@ -38,7 +55,7 @@ const fields = object<XlaRuntimeOptions>({
 const defaultCacheSize = 4e9;
 
 /**
- * Computes graphs with XLA, through a plugin with the PJRT C API, on one CPU, GPU or TPU. Compilation and computation run on other threads,
+ * Computes graphs with XLA, through a plugin with the PJRT C API, on CPUs, GPUs or TPUs. Compilation and computation run on other threads,
  * so that the event loop stays free.
  *
  * @example
@@ -62,7 +79,7 @@ export class XlaRuntime implements Runtime, AsyncDisposable {
   readonly version: string;
   /** The platform, as the plugin names it: `cpu`, `cuda` or `tpu`. */
   readonly platform: string;
-  /** The kinds of the devices of this computer. Graphs are computed on the first one. */
+  /** The kinds of the devices of this computer. */
   readonly devices: readonly string[];
   private isOpen = true;
   private readonly executables = new Set<XlaExecutable>();
@@ -79,6 +96,8 @@ export class XlaRuntime implements Runtime, AsyncDisposable {
     this.devices = client.deviceKinds;
     this.host = {
       client,
+      layoutOf: (graph, { roles }) =>
+        roles ? partition(graph, roles, options.mesh ?? {}, options.sharding ?? 'replicated') : {},
       load: (graph, settings) => this.load(graph, settings),
       forget: (executable) => this.executables.delete(executable),
       inTurn: (work) => this.inTurn('computing', work),
@@ -94,7 +113,8 @@ export class XlaRuntime implements Runtime, AsyncDisposable {
   static async open(options: XlaRuntimeOptions = {}): Promise<XlaRuntime> {
     const read = readOptions(fields, options, 'XlaRuntime.open');
     const library = await PjrtLibrary.load(read.plugin ?? (await pluginFor(read.device)));
-    const client = await PjrtClient.create(library);
+    const { data = 1, model = 1 } = read.mesh ?? {};
+    const client = await openClient(library, data * model);
     if (read.device !== undefined && client.platform !== read.device) {
       const { platform } = client;
       await client.dispose();
@@ -152,6 +172,18 @@ export class XlaRuntime implements Runtime, AsyncDisposable {
   }
 }
 
+/** Opens the devices of a plugin, at least the given number. */
+async function openClient(library: PjrtLibrary, devices: number): Promise<PjrtClient> {
+  const client = await PjrtClient.create(library);
+  const found = client.devices.length;
+  if (found >= devices) return client;
+  const { platform } = client;
+  await client.dispose();
+  // On processors, devices are threads.
+  if (platform === 'cpu') return PjrtClient.create(library, { cpu_device_count: devices });
+  throw new XlaError(`The mesh has ${devices} devices, but this computer has ${found}. Use a smaller mesh.`);
+}
+
 /** Returns the path of the plugin for a device. */
 async function pluginFor(device: Device | undefined): Promise<string> {
   const plugins = await findPlugins();
@@ -159,8 +191,8 @@ async function pluginFor(device: Device | undefined): Promise<string> {
     plugins.find((plugin) => plugin.source === 'environment') ??
     plugins.find((plugin) => plugin.device === (device ?? 'cpu'));
   if (found) return found.path;
-  const names = { cpu: 'cpu', cuda: 'cuda12 or cuda13', tpu: 'tpu' }[device ?? 'cpu'];
+  const name = device === 'cuda' ? 'cuda12' : (device ?? 'cpu');
   throw new XlaError(
-    `There is no plugin of XLA for ${device ?? 'cpu'} on this computer. Install ${names} with installPlugin or "dalle-mini accelerator install", or set PJRT_PLUGIN_LIBRARY_PATH.`,
+    `There is no plugin of XLA for ${device ?? 'cpu'} on this computer. Run "dalle-mini accelerator install ${name}", or set PJRT_PLUGIN_LIBRARY_PATH.`,
   );
 }

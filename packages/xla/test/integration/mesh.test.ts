@@ -1,10 +1,11 @@
 import * as g from '@dalle-mini/graph';
 import { emitStableHlo, type StableHloOptions } from '@dalle-mini/graph/stablehlo';
 import { float32 } from '@dalle-mini/testing/values';
+import { cpuPlugin, describeXla } from '@dalle-mini/testing/xla';
+import { XlaRuntime } from '@dalle-mini/xla';
 import { expect, test } from 'vitest';
 import { PjrtClient } from '../../src/pjrt/client.js';
 import { PjrtLibrary } from '../../src/pjrt/library.js';
-import { cpuPlugin, describeXla } from './cpu.js';
 
 const x = g.input('x', [4, 2]);
 const w = g.input('w', [2, 2]);
@@ -81,5 +82,58 @@ describeXla('a mesh of devices', () => {
     await other.dispose();
     await client.dispose();
     expect(() => client.upload(float32([], [1]))).toThrow('disposed of');
+  });
+});
+
+describeXla('a runtime with a mesh', () => {
+  const options = { plugin: cpuPlugin, cache: { maxBytes: 0 } } as const;
+  const weight = g.input('weight', [4, 2]);
+  const samples = g.input('samples', [1, 8, 4]);
+  const sums = g.sum(g.matmul(g.reshape(samples, [8, 4]), weight), { axes: [0] });
+  const next = g.add(weight, sums);
+  const training: g.Graph = { inputs: { weight, samples }, outputs: { weight: next, sums } };
+  const roles: g.TensorRoles = {
+    sampleAxes: { samples: 1 },
+    parameterOf: new Map([['weight', 'weight']]),
+    values: new Map([[weight, 'weight']]),
+    gradients: new Map(),
+    joined: new Set(),
+  };
+  const values = { weight: float32([4, 2], rows) };
+  const batch = { samples: float32([1, 8, 4], Array(32).fill(1)) };
+
+  test.each([
+    ['on one device', undefined, undefined],
+    ['on 4 devices', { data: 4 }, 'replicated'],
+    ['with a divided parameter', { data: 2, model: 2 }, [{ match: 'weight', axes: ['model', 'data'] }]],
+    [
+      'with a parameter that is divided over all devices',
+      { data: 2, model: 2 },
+      [{ match: '*', axes: [null, 'model'] }],
+    ],
+  ] as const)('computes with divided batches and state: %s', async (_, mesh, sharding) => {
+    await using runtime = await XlaRuntime.open({ ...options, mesh, sharding });
+    const state = await (await runtime.compile(training, { roles })).holdState(values);
+    // The columns of the weight add up to 16 and 20.
+    const outputs = await state.run(batch);
+    expect(outputs).toEqual({ sums: float32([2], [8 * 16, 8 * 20]) });
+    const after = rows.map((value, i) => value + [128, 160][i % 2]!);
+    expect(await state.read()).toEqual({ weight: float32([4, 2], after) });
+    await state.write(values);
+    expect(await state.run(batch)).toEqual(outputs);
+  });
+
+  test('computes graphs without roles on its first device', async () => {
+    await using runtime = await XlaRuntime.open({ ...options, mesh: { data: 2 } });
+    const { y } = await (await runtime.compile(graph)).run({ x: float32([4, 2], rows), w: float32([2, 2], weights) });
+    expect(y).toEqual(float32([2], expected));
+  });
+
+  test('refuses batches that it cannot divide', async () => {
+    await using runtime = await XlaRuntime.open({ ...options, mesh: { data: 3 } });
+    const executable = await runtime.compile(training, { roles });
+    await expect(executable.holdState(values)).rejects.toThrow(
+      'Axis 1 of samples, of size 8, must be a multiple of 3 to be divided over data.',
+    );
   });
 });

@@ -9,10 +9,10 @@ import {
   operatorCases,
 } from '@dalle-mini/testing/graph-cases';
 import { relativeError } from '@dalle-mini/testing/values';
+import { cpuPlugin, describeXla } from '@dalle-mini/testing/xla';
 import { XlaRuntime } from '@dalle-mini/xla';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { gradientRules } from '../../../graph/src/training/gradient.js';
-import { cpuPlugin, describeXla } from './cpu.js';
 
 // Both compute in float32 and order their sums differently.
 const tolerance = 1e-5;

@@ -8,9 +8,9 @@ import { temporaryFolder } from '@dalle-mini/testing/folders';
 import { runModule } from '@dalle-mini/testing/processes';
 import { testRuntime } from '@dalle-mini/testing/runtime-tests';
 import { float32, int32, relativeError, Values } from '@dalle-mini/testing/values';
+import { cpuPlugin, describeXla } from '@dalle-mini/testing/xla';
 import { XlaRuntime, type XlaRuntimeOptions } from '@dalle-mini/xla';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { cpuPlugin, describeXla } from './cpu.js';
 
 const options: XlaRuntimeOptions = { plugin: cpuPlugin, cache: { maxBytes: 0 } };
 
@@ -183,6 +183,22 @@ describeXla('XLA', () => {
       await expect(held.run({ by: float32([2], [1, 1]) })).rejects.toThrow('The state is lost');
     });
 
+    test('is copied from the device in part, and can be written', async () => {
+      await using runtime = await XlaRuntime.open(options);
+      const total = g.input('total', [1]);
+      const graph = { inputs: { ...counter.inputs, total }, outputs: { ...counter.outputs, total: g.add(total, 1) } };
+      const values = { state: float32([2], [1, 2]), total: float32([1], [0]) };
+      const held = await (await runtime.compile(graph)).holdState(values, { transfer: true });
+      expect(values.state.data).toHaveLength(0);
+      await held.run({ by: float32([2], [0, 0]) });
+      await held.write({ state: float32([2], [5, 6]) });
+      expect(Object.keys(await held.read(['total']))).toEqual(['total']);
+      await held.run({ by: float32([2], [1, 1]) });
+      expect(await held.read()).toEqual({ state: float32([2], [6, 7]), total: float32([1], [2]) });
+      await expect(held.write({ state: float32([1], [1]) })).rejects.toThrow('state must be float32[2]');
+      await expect(held.write({ by: float32([2], [1, 1]) })).rejects.toThrow('by must be an input');
+    });
+
     test('is refused if it does not fit', async () => {
       await using runtime = await XlaRuntime.open(options);
       const executable = await runtime.compile(counter);
@@ -277,7 +293,7 @@ describeXla('XLA', () => {
       vi.stubEnv('PJRT_PLUGIN_LIBRARY_PATH', '');
       vi.stubEnv('XDG_CACHE_HOME', await temporaryFolder());
       await expect(XlaRuntime.open({ device: 'tpu' })).rejects.toThrow(
-        'There is no plugin of XLA for tpu on this computer. Install tpu with installPlugin',
+        'There is no plugin of XLA for tpu on this computer. Run "dalle-mini accelerator install tpu"',
       );
       vi.unstubAllEnvs();
     });

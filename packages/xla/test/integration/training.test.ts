@@ -5,9 +5,9 @@ import { initializeParameters } from '@dalle-mini/graph/initializers';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { adafactor, adam, adamW, initialState, type Optimizer, sgd, trainingGraph } from '@dalle-mini/graph/training';
 import { tinyDecoder } from '@dalle-mini/testing/tiny-decoder';
+import { cpuPlugin, describeXla } from '@dalle-mini/testing/xla';
 import { XlaRuntime } from '@dalle-mini/xla';
 import { expect, test } from 'vitest';
-import { cpuPlugin, describeXla } from './cpu.js';
 
 type Float32Tensor = Extract<g.TensorData, { dtype: 'float32' }>;
 

@@ -1,0 +1,164 @@
+import { execFile } from 'node:child_process';
+import { cp, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { Runtime } from '@dalle-mini/graph';
+import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { contentOf, temporaryFolder } from '@dalle-mini/testing/folders';
+import { decoderModel, decoderRun, vqganRun } from '@dalle-mini/testing/tiny-training';
+import { cpuPlugin, describeXla } from '@dalle-mini/testing/xla';
+import { readMetrics, trainDecoder, trainVqgan } from '@dalle-mini/train';
+import { partitionRules } from '@dalle-mini/transformer';
+import { XlaRuntime, type XlaRuntimeOptions } from '@dalle-mini/xla';
+import { expect, test } from 'vitest';
+
+/** Large enough that `fsdp` and the partition rules divide some of the parameters. */
+const model = { ...decoderModel, width: 64, feedForwardWidth: 512, layers: 1 };
+const once = { steps: 20, checkpointEvery: 20, evaluateEvery: 20, evaluationSize: 8 };
+
+type Changes = { readonly folder?: string; readonly config?: object; readonly signal?: AbortSignal };
+
+const trainings = {
+  decoder: async (runtime: Runtime, { config, ...changes }: Changes & Partial<typeof once> = {}) => {
+    const folder = changes.folder ?? (await temporaryFolder());
+    const all = { ...decoderRun.config, model, stepsPerRun: 5, learningRate: 1e-3, ...config };
+    await trainDecoder({ ...decoderRun, ...once, runtime, ...changes, folder, config: all });
+    return folder;
+  },
+  'VQ-GAN': async (runtime: Runtime, { config, ...changes }: Changes & Partial<typeof once> = {}) => {
+    const folder = changes.folder ?? (await temporaryFolder());
+    const wide = { ...vqganRun.config.model, ch: 32, zChannels: 64 };
+    const all = { ...vqganRun.config, model: wide, learningRate: 1e-3, ...config };
+    await trainVqgan({ ...vqganRun, ...once, runtime, ...changes, folder, config: all });
+    return folder;
+  },
+};
+
+const meshes: Readonly<Record<string, Omit<XlaRuntimeOptions, 'plugin'>>> = {
+  'one device': {},
+  '4 devices': { mesh: { data: 4 } },
+  '4 devices with fsdp': { mesh: { data: 4 }, sharding: 'fsdp' },
+  '2 × 2 devices with partition rules': { mesh: { data: 2, model: 2 }, sharding: partitionRules },
+};
+
+const openXla = (options: Omit<XlaRuntimeOptions, 'plugin'>) =>
+  XlaRuntime.open({ plugin: cpuPlugin, cache: { maxBytes: 0 }, ...options });
+
+const lossesIn = async (folder: string) => (await readMetrics(join(folder, 'metrics.jsonl'))).map(({ loss }) => loss!);
+
+function expectClose(actual: readonly number[], expected: readonly number[], tolerance: number) {
+  expect(actual).toHaveLength(expected.length);
+  const differences = actual.map((loss, i) => Math.abs(loss - expected[i]!));
+  expect(Math.max(...differences), `differences ${differences}`).toBeLessThan(tolerance);
+}
+
+describeXla('training on XLA', () => {
+  test.each(['decoder', 'VQ-GAN'] as const)('of a %s has the losses of ONNX Runtime, on every mesh', async (kind) => {
+    await using onnx = new OnnxRuntime({ threads: 1 });
+    const expected = await lossesIn(await trainings[kind](onnx));
+    for (const options of Object.values(meshes)) {
+      await using runtime = await openXla(options);
+      expectClose(await lossesIn(await trainings[kind](runtime)), expected, 1e-4);
+    }
+  });
+
+  test.each(['decoder', 'VQ-GAN'] as const)('of a %s resumes on other devices', async (kind) => {
+    const six = { steps: 6, checkpointEvery: 3, evaluateEvery: 6, config: { stepsPerRun: 1, restartEvery: 2 } };
+    const { restartEvery: _, ...config } = six.config;
+    const changes = kind === 'decoder' ? { ...six, config } : six;
+    const whole = await temporaryFolder();
+    const stopped = await temporaryFolder();
+    {
+      await using runtime = await openXla(meshes['4 devices with fsdp']!);
+      await trainings[kind](runtime, { ...changes, folder: whole });
+      const controller = new AbortController();
+      const onProgress = ({ done }: { done: number }) => done === 3 && controller.abort(new Error('stopped'));
+      const stop = { ...changes, folder: stopped, signal: controller.signal, onProgress };
+      await expect(trainings[kind](runtime, stop)).rejects.toThrow('stopped');
+    }
+    const expected = await lossesIn(whole);
+    const resumed = async (runtime: Runtime) => {
+      const folder = await temporaryFolder();
+      await cp(stopped, folder, { recursive: true });
+      await trainings[kind](runtime, { ...changes, folder });
+      return folder;
+    };
+    for (const options of Object.values(meshes)) {
+      await using runtime = await openXla(options);
+      const folder = await resumed(runtime);
+      expectClose(await lossesIn(folder), expected, 1e-4);
+      // On the same devices, also the bytes of all files are those of the uninterrupted run.
+      if (options === meshes['4 devices with fsdp']) expect(await contentOf(folder)).toEqual(await contentOf(whole));
+    }
+    await using onnx = new OnnxRuntime({ threads: 1 });
+    const folder = await resumed(onnx);
+    expectClose(await lossesIn(folder), expected, 1e-4);
+  });
+
+  test('goes on from a checkpoint of ONNX Runtime', async () => {
+    const changes = { steps: 6, checkpointEvery: 3, evaluateEvery: 6, config: { stepsPerRun: 1 } };
+    await using onnx = new OnnxRuntime({ threads: 1 });
+    await using xla = await openXla(meshes['4 devices with fsdp']!);
+    const expected = await lossesIn(await trainings.decoder(onnx, changes));
+    const controller = new AbortController();
+    const onProgress = ({ done }: { done: number }) => done === 3 && controller.abort(new Error('stopped'));
+    const folder = await temporaryFolder();
+    const stop = { ...changes, folder, signal: controller.signal, onProgress };
+    await expect(trainings.decoder(onnx, stop)).rejects.toThrow('stopped');
+    await trainings.decoder(xla, { ...changes, folder });
+    expectClose(await lossesIn(folder), expected, 1e-4);
+  });
+
+  test('that computes layers again has the same losses', async () => {
+    await using runtime = await openXla({ mesh: { data: 2 } });
+    for (const train of Object.values(trainings)) {
+      const expected = await lossesIn(await train(runtime));
+      expectClose(await lossesIn(await train(runtime, { config: { rematerialize: true } })), expected, 1e-4);
+    }
+  });
+
+  test('in bfloat16 keeps float32 parameters, and learns as in float32 at first', async () => {
+    await using exact = await openXla({});
+    await using rounded = await openXla({ compute: 'bfloat16' });
+    const [expected, actual] = [await trainings.decoder(exact), await trainings.decoder(rounded)];
+    expectClose(await lossesIn(actual), await lossesIn(expected), 0.05);
+    const checkpoint = await readFile(join(actual, 'checkpoint-00000020.safetensors'));
+    const header = JSON.parse(String(checkpoint.subarray(8, 8 + Number(checkpoint.readBigUInt64LE(0)))));
+    const types = Object.entries<{ dtype?: string }>(header).flatMap(([name, { dtype }]) =>
+      name === '__metadata__' ? [] : [dtype],
+    );
+    expect(new Set(types)).toEqual(new Set(['F32']));
+  });
+});
+
+/** Makes packages look as if they were not installed. */
+const without = (names: readonly string[]) => {
+  const hook = `export const resolve = (name, context, next) => {
+    if (${JSON.stringify(names)}.includes(name)) throw new Error('Cannot find package ' + name);
+    return next(name, context);
+  };`;
+  const source = `import { register } from 'node:module'; register(${JSON.stringify(`data:text/javascript,${encodeURIComponent(hook)}`)});`;
+  return `data:text/javascript,${encodeURIComponent(source)}`;
+};
+
+test.each([
+  [['@dalle-mini/xla', 'koffi'], 'Run "npm install @dalle-mini/xla koffi".'],
+  [['koffi'], 'Run "npm install koffi".'],
+])('a device of XLA without %j is refused with what to install', async (names, advice) => {
+  const settings = {
+    folder: join(await temporaryFolder(), 'run'),
+    steps: 10,
+    dataset: { type: 'folder', path: 'pictures' },
+    startFrom: 'emoji',
+    training: { batchSize: 4, learningRate: 1e-3, warmUpSteps: 0 },
+    device: 'xla-cpu',
+  };
+  const program = `import { trainVqganFromSettings } from '@dalle-mini/train/settings';
+    await trainVqganFromSettings(${JSON.stringify(settings)}).catch(({ message }) => console.log(message));`;
+  // An existing file: koffi is loaded before the library.
+  const env = { ...process.env, PJRT_PLUGIN_LIBRARY_PATH: process.execPath };
+  const options = { cwd: import.meta.dirname, env };
+  const command = ['--import', without(names), '--input-type=module', '--eval', program];
+  const { stdout } = await promisify(execFile)(process.execPath, command, options);
+  expect(stdout).toContain(advice);
+});

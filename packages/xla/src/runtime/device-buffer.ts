@@ -1,0 +1,58 @@
+import { type DType, type Shape, sizeOf, type TensorData } from '@dalle-mini/graph';
+import { blockOf, deviceCount, type Mesh, type Sharding } from '@dalle-mini/graph/stablehlo';
+import type { PjrtBuffer, PjrtClient } from '../pjrt/client.js';
+import { isWhole, readBlock, writeBlock } from './blocks.js';
+
+/** How a tensor lies on the devices of a mesh. */
+export interface Placement {
+  readonly mesh: Mesh;
+  /** Undefined if it is whole on every device. */
+  readonly sharding: Sharding | undefined;
+}
+
+const arrays = { float32: Float32Array, int32: Int32Array, bool: Uint8Array } as const;
+
+/** A tensor in the memory of devices: each has a part of it, or a copy. */
+export class DeviceBuffer {
+  constructor(
+    private readonly type: { readonly dtype: DType; readonly shape: Shape },
+    private readonly placement: Placement,
+    /** What each device has. */
+    readonly parts: readonly PjrtBuffer[],
+  ) {}
+
+  /** Copies a tensor to devices now: the caller may change it afterwards. */
+  static upload(client: PjrtClient, value: TensorData, placement: Placement): DeviceBuffer {
+    const { mesh, sharding } = placement;
+    const parts: PjrtBuffer[] = [];
+    try {
+      for (let device = 0; device < deviceCount(mesh); device++)
+        parts.push(client.upload(readBlock(value, blockOf(value.shape, sharding, mesh, device)), device));
+    } catch (error) {
+      for (const part of parts) part.dispose();
+      throw error;
+    }
+    return new DeviceBuffer(value, placement, parts);
+  }
+
+  /** Copies the tensor to the memory of JavaScript: each part once, from the first device that has it. */
+  async download(): Promise<TensorData> {
+    const { dtype, shape } = this.type;
+    const { mesh, sharding } = this.placement;
+    const blocks = this.parts.map((_, device) => blockOf(shape, sharding, mesh, device));
+    if (isWhole(shape, blocks[0]!)) return this.parts[0]!.download();
+    const whole = { dtype, shape, data: new arrays[dtype](sizeOf(shape)) } as TensorData;
+    const copied = new Set<string>();
+    for (const [device, block] of blocks.entries()) {
+      const place = block.starts.join();
+      if (copied.has(place)) continue;
+      copied.add(place);
+      writeBlock(whole, block, (await this.parts[device]!.download()).data);
+    }
+    return whole;
+  }
+
+  dispose(): void {
+    for (const part of this.parts) part.dispose();
+  }
+}
