@@ -7,7 +7,7 @@ import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { contentOf, temporaryFolder } from '@dalle-mini/testing/folders';
 import { decoderModel, decoderRun, vqganRun } from '@dalle-mini/testing/tiny-training';
 import { cpuPlugin, describeXla } from '@dalle-mini/testing/xla';
-import { readMetrics, trainDecoder, trainVqgan } from '@dalle-mini/train';
+import { type RunOptions, readMetrics, trainDecoder, trainVqgan } from '@dalle-mini/train';
 import { partitionRules } from '@dalle-mini/transformer';
 import { XlaRuntime, type XlaRuntimeOptions } from '@dalle-mini/xla';
 import { expect, test } from 'vitest';
@@ -16,19 +16,23 @@ import { expect, test } from 'vitest';
 const model = { ...decoderModel, width: 64, feedForwardWidth: 512, layers: 1 };
 const once = { steps: 20, checkpointEvery: 20, evaluateEvery: 20, evaluationSize: 8 };
 
-type Changes = { readonly folder?: string; readonly config?: object; readonly signal?: AbortSignal };
+const shortRun = { steps: 6, checkpointEvery: 3, evaluateEvery: 6 };
 
-const trainings = {
-  decoder: async (runtime: Runtime, { config, ...changes }: Changes & Partial<typeof once> = {}) => {
+type Changes = Partial<typeof once> &
+  Pick<Partial<RunOptions>, 'folder' | 'signal' | 'onProgress'> & { readonly config?: object };
+type Train = (runtime: Runtime, changes?: Changes) => Promise<string>;
+
+const trainings: Record<'decoder' | 'VQ-GAN', Train> = {
+  decoder: async (runtime, { config, ...changes } = {}) => {
     const folder = changes.folder ?? (await temporaryFolder());
     const all = { ...decoderRun.config, model, stepsPerRun: 5, learningRate: 1e-3, ...config };
     await trainDecoder({ ...decoderRun, ...once, runtime, ...changes, folder, config: all });
     return folder;
   },
-  'VQ-GAN': async (runtime: Runtime, { config, ...changes }: Changes & Partial<typeof once> = {}) => {
+  'VQ-GAN': async (runtime, { config, ...changes } = {}) => {
     const folder = changes.folder ?? (await temporaryFolder());
     const wide = { ...vqganRun.config.model, ch: 32, zChannels: 64 };
-    const all = { ...vqganRun.config, model: wide, learningRate: 1e-3, ...config };
+    const all = { ...vqganRun.config, model: wide, batchSize: 4, learningRate: 1e-3, ...config };
     await trainVqgan({ ...vqganRun, ...once, runtime, ...changes, folder, config: all });
     return folder;
   },
@@ -45,6 +49,18 @@ const openXla = (options: Omit<XlaRuntimeOptions, 'plugin'>) =>
   XlaRuntime.open({ plugin: cpuPlugin, cache: { maxBytes: 0 }, ...options });
 
 const lossesIn = async (folder: string) => (await readMetrics(join(folder, 'metrics.jsonl'))).map(({ loss }) => loss!);
+
+/** Trains until a signal stops the run with a checkpoint. Returns its folder. */
+async function stopAfterThreeSteps(train: Train, runtime: Runtime, changes: Changes) {
+  const folder = await temporaryFolder();
+  const controller = new AbortController();
+  const onProgress: RunOptions['onProgress'] = ({ done }) => {
+    if (done === 3) controller.abort(new Error('stopped'));
+  };
+  const run = train(runtime, { ...changes, folder, signal: controller.signal, onProgress });
+  await expect(run).rejects.toThrow('stopped');
+  return folder;
+}
 
 function expectClose(actual: readonly number[], expected: readonly number[], tolerance: number) {
   expect(actual).toHaveLength(expected.length);
@@ -63,50 +79,32 @@ describeXla('training on XLA', () => {
   });
 
   test.each(['decoder', 'VQ-GAN'] as const)('of a %s resumes on other devices', async (kind) => {
-    const six = { steps: 6, checkpointEvery: 3, evaluateEvery: 6, config: { stepsPerRun: 1, restartEvery: 2 } };
-    const { restartEvery: _, ...config } = six.config;
-    const changes = kind === 'decoder' ? { ...six, config } : six;
-    const whole = await temporaryFolder();
-    const stopped = await temporaryFolder();
-    {
-      await using runtime = await openXla(meshes['4 devices with fsdp']!);
-      await trainings[kind](runtime, { ...changes, folder: whole });
-      const controller = new AbortController();
-      const onProgress = ({ done }: { done: number }) => done === 3 && controller.abort(new Error('stopped'));
-      const stop = { ...changes, folder: stopped, signal: controller.signal, onProgress };
-      await expect(trainings[kind](runtime, stop)).rejects.toThrow('stopped');
-    }
-    const expected = await lossesIn(whole);
+    const ofVqgan = kind === 'VQ-GAN' ? { restartEvery: 2 } : {};
+    const changes = { ...shortRun, config: { stepsPerRun: 1, ...ofVqgan } };
+    const train = trainings[kind];
+    await using onnx = new OnnxRuntime({ threads: 1 });
+    await using one = await openXla(meshes['one device']!);
+    await using four = await openXla(meshes['4 devices with fsdp']!);
+    const whole = await train(four, changes);
+    const stopped = await stopAfterThreeSteps(train, four, changes);
     const resumed = async (runtime: Runtime) => {
       const folder = await temporaryFolder();
       await cp(stopped, folder, { recursive: true });
-      await trainings[kind](runtime, { ...changes, folder });
-      return folder;
+      return train(runtime, { ...changes, folder });
     };
-    for (const options of Object.values(meshes)) {
-      await using runtime = await openXla(options);
-      const folder = await resumed(runtime);
-      expectClose(await lossesIn(folder), expected, 1e-4);
-      // On the same devices, also the bytes of all files are those of the uninterrupted run.
-      if (options === meshes['4 devices with fsdp']) expect(await contentOf(folder)).toEqual(await contentOf(whole));
-    }
-    await using onnx = new OnnxRuntime({ threads: 1 });
-    const folder = await resumed(onnx);
-    expectClose(await lossesIn(folder), expected, 1e-4);
+    const expected = await lossesIn(whole);
+    for (const runtime of [onnx, one]) expectClose(await lossesIn(await resumed(runtime)), expected, 1e-4);
+    // On the same devices, the bytes of all files are those of the uninterrupted run.
+    expect(await contentOf(await resumed(four))).toEqual(await contentOf(whole));
   });
 
   test('goes on from a checkpoint of ONNX Runtime', async () => {
-    const changes = { steps: 6, checkpointEvery: 3, evaluateEvery: 6, config: { stepsPerRun: 1 } };
+    const changes = { ...shortRun, config: { stepsPerRun: 1 } };
     await using onnx = new OnnxRuntime({ threads: 1 });
     await using xla = await openXla(meshes['4 devices with fsdp']!);
     const expected = await lossesIn(await trainings.decoder(onnx, changes));
-    const controller = new AbortController();
-    const onProgress = ({ done }: { done: number }) => done === 3 && controller.abort(new Error('stopped'));
-    const folder = await temporaryFolder();
-    const stop = { ...changes, folder, signal: controller.signal, onProgress };
-    await expect(trainings.decoder(onnx, stop)).rejects.toThrow('stopped');
-    await trainings.decoder(xla, { ...changes, folder });
-    expectClose(await lossesIn(folder), expected, 1e-4);
+    const folder = await stopAfterThreeSteps(trainings.decoder, onnx, changes);
+    expectClose(await lossesIn(await trainings.decoder(xla, { ...changes, folder })), expected, 1e-4);
   });
 
   test('that computes layers again has the same losses', async () => {
