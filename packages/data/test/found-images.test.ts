@@ -305,6 +305,15 @@ describe('lists of captions', () => {
     expect(await read(folder)).toEqual({ samples: { 'train2017/a.png': ['a cat'] }, omitted: {}, notes: [] });
   });
 
+  test('are not looked for in more than 100 JSON files, which are of something else', async () => {
+    const others = Array.from({ length: 100 }, (_, i) => [`labels/${i}.json`, '{"label": 1}'] as const);
+    const list = ['data.json', '{"a.png": "a"}'] as const;
+    const few = await folderWith(Object.fromEntries([['a.png', png], list, ...others.slice(1)]));
+    expect((await read(few)).samples).toEqual({ 'a.png': ['a'] });
+    const many = await folderWith(Object.fromEntries([['a.png', png], list, ...others]));
+    await expect(openImageFolder(many, options)).rejects.toThrow(/a\.png has no caption/);
+  });
+
   test('are not of images in other folders if their own has some', async () => {
     const folder = await folderWith({
       'a/a.png': png,

@@ -96,8 +96,9 @@ export async function openImageFolder(folder: string, options: ImageFolderOption
  */
 export async function listImageFolder(folder: string, options: ListImageFolderOptions = {}): Promise<Listing> {
   const found = await walkFolder(folder, options);
-  const listed = new ListedImages(folder, found);
-  for (const name of await listNames(folder, found, options)) {
+  const places = placesOf(found);
+  const listed = new ListedImages(folder, found, places);
+  for (const name of await listNames(folder, found, places, options)) {
     try {
       await listed.read(name, options.encoding);
     } catch (error) {
@@ -129,8 +130,9 @@ const usualLists = ['metadata', 'captions']
   .flatMap((name) => listEndings.flatMap((ending) => [`${name}.${ending}`, `${name}.${ending}.gz`]))
   .filter((name) => !name.startsWith('metadata.json') || name.startsWith('metadata.jsonl'));
 const otherList = new RegExp(`\\.(${listEndings.join('|')})(\\.gz)?$|(^|/)captions\\.txt$`, 'i');
-/** In bytes. Larger JSON files are not looked at, since most are of something else. */
+/** In bytes. Larger JSON files are not looked at, since most are of something else; nor are more than these. */
 const largestOtherJson = 2 ** 28;
+const mostOtherJson = 100;
 
 /** The folder of a file, with a slash at the end; empty at the top. */
 const folderOf = (name: string) => name.slice(0, name.lastIndexOf('/') + 1);
@@ -141,6 +143,7 @@ const baseName = (name: string) => name.slice(folderOf(name).length);
 async function listNames(
   folder: string,
   found: FoundFiles,
+  places: ImagePlaces,
   options: ListImageFolderOptions,
 ): Promise<readonly string[]> {
   const byFolder = new Map<string, string>();
@@ -153,9 +156,8 @@ async function listNames(
   if (captionedImages(found).entries.length > 0) return [];
   const lists: string[] = [];
   let unread: EncodingError | undefined;
-  for (const [name, { size }] of found.files) {
-    if (!otherList.test(name) || (/\.json$/i.test(name) && size > largestOtherJson)) continue;
-    const candidate = new ListedImages(folder, found);
+  for (const name of otherLists(found)) {
+    const candidate = new ListedImages(folder, found, places);
     try {
       await candidate.read(name, options.encoding);
     } catch (error) {
@@ -173,10 +175,43 @@ async function listNames(
   return lists;
 }
 
+/** Returns the names of files that may be lists. */
+function otherLists({ files }: FoundFiles): string[] {
+  const names = [...files].filter(([name]) => otherList.test(name));
+  const isJson = (name: string) => /\.json$/i.test(name);
+  const hasMany = names.filter(([name]) => isJson(name)).length > mostOtherJson;
+  return names
+    .filter(([name, { size }]) => !isJson(name) || (!hasMany && size <= largestOtherJson))
+    .map(([name]) => name);
+}
+
 /** A name under which a list is read before others. */
 function usualNameOf(list: string): string {
   const [ending] = /\.[^.]*(\.gz)?$/.exec(list)!;
   return `captions${ending === '.txt' ? '.csv' : ending}`;
+}
+
+/** Where the images of a folder are, for lists that do not give their whole path. */
+interface ImagePlaces {
+  /** Names of images by their last part, with and without the ending. `undefined` if several images have it. */
+  readonly byBaseName: ReadonlyMap<string, string | undefined>;
+  /** The folders that have images, in themselves or in folders below. */
+  readonly folders: ReadonlySet<string>;
+}
+
+function placesOf({ files }: FoundFiles): ImagePlaces {
+  const byBaseName = new Map<string, string | undefined>();
+  const folders = new Set<string>();
+  for (const name of files.keys()) {
+    const ending = endingOf(name);
+    if (imageKind(ending) === undefined) continue;
+    const base = baseName(name);
+    for (const key of [base, base.slice(0, base.length - ending.length)])
+      byBaseName.set(key, byBaseName.has(key) ? undefined : name);
+    for (let folder = folderOf(name); folder !== '' && !folders.has(folder); folder = folderOf(folder.slice(0, -1)))
+      folders.add(folder);
+  }
+  return { byBaseName, folders };
 }
 
 /** Images that lists name, with the captions of all lines that name them. */
@@ -190,28 +225,13 @@ class ListedImages {
   private readonly damaged = new Set<string>();
   /** Images whose lines have no caption, with a message. */
   private readonly bare = new Map<string, string>();
-  /**
-   * Names of images by their last part, with and without the ending, for lists that name only that. `undefined` if several
-   * images have it.
-   */
-  private readonly byBaseName = new Map<string, string | undefined>();
-  /** The folders that have images, in themselves or in folders below. */
-  private readonly imageFolders = new Set<string>();
   private readonly omitted: ReadonlySet<string>;
 
   constructor(
     private readonly root: string,
     private readonly found: FoundFiles,
+    private readonly places: ImagePlaces,
   ) {
-    for (const name of found.files.keys()) {
-      const ending = endingOf(name);
-      if (imageKind(ending) === undefined) continue;
-      const base = baseName(name);
-      for (const key of [base, base.slice(0, base.length - ending.length)])
-        this.byBaseName.set(key, this.byBaseName.has(key) ? undefined : name);
-      for (let folder = folderOf(name); folder !== ''; folder = folderOf(folder.slice(0, -1)))
-        this.imageFolders.add(folder);
-    }
     this.omitted = new Set(found.omissions.map(({ key }) => key));
   }
 
@@ -311,9 +331,9 @@ class ListedImages {
     const exact = this.pathsOf(given, folder).find((name) => this.found.files.has(name));
     if (exact !== undefined) return exact;
     const name = given.replaceAll('\\', '/');
-    const only = name.includes('/') ? undefined : this.byBaseName.get(name.normalize('NFC'));
+    const only = name.includes('/') ? undefined : this.places.byBaseName.get(name.normalize('NFC'));
     // A list in a folder of lists, as in COCO's annotations, is of images elsewhere.
-    return only?.startsWith(folder) || !this.imageFolders.has(folder) ? only : undefined;
+    return only?.startsWith(folder) || !this.places.folders.has(folder) ? only : undefined;
   }
 
   /** The paths below the root that a list may mean with a name. */
