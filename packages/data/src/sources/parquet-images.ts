@@ -8,7 +8,6 @@ import {
   parquetSchema,
 } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
-import { pack } from 'tar-stream';
 import { DataError } from '../data-error.js';
 import { captionColumnsOf, captionsFromRecord, imageColumn, isRecord } from './captions.js';
 import { readExactly } from './tar-index.js';
@@ -29,27 +28,32 @@ export async function* tarOfParquet(path: string, signal: AbortSignal | undefine
         path,
         async () => (await readExactly(file, path, start, end - start)).buffer as ArrayBuffer,
       );
-    const archive = pack();
-    const filling = fill(archive, rowsOf(path, { byteLength: size, slice }, signal));
-    filling.catch((error: Error) => archive.destroy(error));
-    yield* archive as AsyncIterable<Uint8Array>;
+    let number = 0;
+    for await (const { image, captions } of rowsOf(path, { byteLength: size, slice }, signal)) {
+      const stem = String(number++).padStart(8, '0');
+      if (image) yield* memberOf(`${stem}.jpg`, image);
+      if (captions) yield* memberOf(`${stem}.json`, new TextEncoder().encode(JSON.stringify({ captions })));
+    }
+    yield new Uint8Array(2 * blockSize);
   } finally {
     await file.close();
   }
 }
 
-async function fill(archive: ReturnType<typeof pack>, rows: AsyncIterable<ImageRow>): Promise<void> {
-  let number = 0;
-  for await (const { image, captions } of rows) {
-    const stem = String(number++).padStart(8, '0');
-    const add = (name: string, content: Uint8Array) =>
-      new Promise<void>((resolve, reject) => {
-        archive.entry({ name }, Buffer.from(content), (error) => (error ? reject(error) : resolve()));
-      });
-    if (image) await add(`${stem}.jpg`, image);
-    if (captions) await add(`${stem}.json`, new TextEncoder().encode(JSON.stringify({ captions })));
-  }
-  archive.finalize();
+const blockSize = 512;
+
+/** Returns a member of a tar archive: its header, its content, and zeros up to a whole block. */
+function memberOf(name: string, content: Uint8Array): Uint8Array[] {
+  const header = Buffer.alloc(blockSize);
+  header.write(name, 0, 'ascii');
+  header.write('0000644\0', 100);
+  header.write(content.length.toString(8).padStart(11, '0'), 124);
+  // The checksum is computed with spaces in its place.
+  header.write('        0', 148);
+  header.write('ustar\x0000', 257);
+  const sum = header.reduce((total, byte) => total + byte, 0);
+  header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148);
+  return [header, content, new Uint8Array((blockSize - (content.length % blockSize)) % blockSize)];
 }
 
 interface ImageRow {
