@@ -34,6 +34,7 @@ export async function work(settings: PrepareSettings, options: WorkOptions): Pro
   const { redis, shards = 2, lockDuration = 60_000, pollEvery = 5000, filter, signal, onShard } = options;
   const session = await PrepareSession.open(settings, { usesStoredPlan: true, filter, signal });
   const connection = connect(redis);
+  const workerConnection = connect(redis);
   const queue = openQueue(session, connection);
   const shared = await session.jobOptions();
   const writeShard = async (number: number) => {
@@ -51,7 +52,7 @@ export async function work(settings: PrepareSettings, options: WorkOptions): Pro
     }
   };
   const worker = new Worker<ShardData>(queueName(session), ({ data }) => writeShard(data.shard), {
-    connection: connection.duplicate(),
+    connection: workerConnection,
     concurrency: shards,
     lockDuration,
     stalledInterval: lockDuration / 2,
@@ -66,6 +67,7 @@ export async function work(settings: PrepareSettings, options: WorkOptions): Pro
     await worker.close(signal?.aborted);
     await queue.close();
     connection.disconnect();
+    workerConnection.disconnect();
     await session.close();
   }
 }

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { join } from 'node:path';
@@ -105,12 +105,13 @@ describe.skipIf(!hasRedis)('a queue on Redis (redis-server, or the program in RE
   });
 
   test('loses no shard of workers that are killed or hang, nor of a Redis that forgets', async () => {
-    const settings = await settingsFor(40);
-    latency = 150;
+    const settings = await settingsFor(60);
+    latency = 300;
     const coordinating = coordinate(settings, { redis, pollEvery: 100 });
     await sleep(500);
     const [killed, hanging, last] = [1, 2, 3].map(() => startWorker(settings));
-    await sleep(1500);
+    const isWritten = async () => (await readdir(settings.out)).includes('00003_stats.json');
+    while (!(await isWritten())) await sleep(20);
     killed!.kill('SIGKILL');
     hanging!.kill('SIGSTOP');
     const client = new Redis(redis);
@@ -120,7 +121,7 @@ describe.skipIf(!hasRedis)('a queue on Redis (redis-server, or the program in RE
     hanging!.kill('SIGCONT');
     await Promise.all([once(hanging!, 'exit'), last!.exitCode === null ? once(last!, 'exit') : undefined]);
     latency = 0;
-    expect(summary).toMatchObject({ shards: { total: 10, written: 10 }, successes: 40, givenUp: [] });
+    expect(summary).toMatchObject({ shards: { total: 15, written: 15 }, successes: 60, givenUp: [] });
     expect(await shardsOf(settings.out)).toEqual(await expectedShards(settings));
   });
 
