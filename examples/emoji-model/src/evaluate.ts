@@ -10,9 +10,9 @@ import { DalleMiniDecoder } from '@dalle-mini/decoder';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { readModelFolder } from '@dalle-mini/pipeline';
 import { loadTextEncoder } from '@dalle-mini/text-encoder';
-import { writeSampleSheet } from '@dalle-mini/train';
+import { evaluateReconstructions, writeSampleSheet } from '@dalle-mini/train';
 import { VqganTokenizer } from '@dalle-mini/vqgan';
-import { evaluateConcepts, evaluateReconstruction, evaluateTokenLoss } from './evaluation.js';
+import { evaluateConcepts, evaluateTokenLoss } from './evaluation.js';
 import { imageSize, samplePrompts, seed, splitOf } from './recipe.js';
 
 const flags = process.argv.slice(2).filter((argument) => argument.startsWith('--'));
@@ -43,11 +43,13 @@ const emoji = await prepareEmoji(join(cache, `emoji-${imageSize}`), { imageSize 
 const every = async (subset: typeof emoji) =>
   Promise.all(Array.from({ length: Math.floor(subset.length / share) }, (_, i) => subset.get(i * share)));
 
-const heldOut = await every(emoji.subset((entry) => splitOf(entry) !== 'train'));
-const reconstruction = await evaluateReconstruction(
-  tokenizer,
-  heldOut.map(({ image }) => image),
-);
+const heldOut = emoji.subset((entry) => splitOf(entry) !== 'train');
+const sheet = join(cache, 'reconstructions.png');
+const reconstruction = await evaluateReconstructions(tokenizer, heldOut, {
+  runtime,
+  count: Math.floor(heldOut.length / share),
+  sheet,
+});
 const drawings = await every(emoji.subset((entry) => splitOf(entry) === 'held-out-drawings'));
 const { config, parameters } = model.decoder;
 const tokenLoss = await evaluateTokenLoss({ config, parameters, runtime, tokenizer, encoder }, drawings);
@@ -72,10 +74,13 @@ await writeSampleSheet(prompts, await tokenizer.decode(grids), 8);
 const percent = (value: number) => `${(100 * value).toFixed(1)} %`;
 console.log(`| figure | value |
 | --- | --- |
-| reconstruction of ${reconstruction.pictures} held-out pictures, mean PSNR | ${reconstruction.psnr.toFixed(2)} dB |
-| codes that these pictures use | ${percent(reconstruction.codesUsed)} of ${tokenizer.vocabularySize} |
+| reconstruction of ${reconstruction.images} held-out pictures, mean PSNR | ${reconstruction.psnr.toFixed(2)} dB |
+| the same, mean SSIM | ${reconstruction.ssim.toFixed(3)} |
+| the same, mean LPIPS (AlexNet) | ${reconstruction.lpipsAlexNet.toFixed(3)} |
+| the same, mean LPIPS (VGG16) | ${reconstruction.lpipsVgg16.toFixed(3)} |
+| codes that these pictures use | ${percent(reconstruction.codesUsed)} of ${tokenizer.vocabularySize}, perplexity ${reconstruction.perplexity.toFixed(0)} |
 | loss a token on ${drawings.length} held-out drawings | ${tokenLoss.toFixed(3)} nats |
 | ${concepts.captions} captions of trained concepts, nearest picture of the same concept, top-1 | ${percent(concepts.top1)} |
 | the same, top-5 | ${percent(concepts.top5)} |`);
-console.error(`generated images: ${concept} and ${prompts}`);
+console.error(`reconstructions: ${sheet}; generated images: ${concept} and ${prompts}`);
 await Promise.all([runtime.dispose(), emoji.close()]);

@@ -10,33 +10,8 @@ import {
 import type { EmojiDataset, EmojiSample } from '@dalle-mini/data/emoji';
 import { type DecoderConfig, teacherForced } from '@dalle-mini/decoder';
 import { crossEntropy, input, mean, ParameterScope, type Runtime, type TensorData } from '@dalle-mini/graph';
-import { peakSignalToNoise } from '@dalle-mini/perceptual';
 import { nearest, pictureFeature } from './picture-feature.js';
 import { splitOf } from './recipe.js';
-
-export interface ReconstructionFigures {
-  readonly pictures: number;
-  /** Mean over pictures of the peak signal-to-noise ratio, in decibels. */
-  readonly psnr: number;
-  /** Share of the codebook that these pictures use. */
-  readonly codesUsed: number;
-}
-
-/** Measures the reconstructions of the VQ-GAN. */
-export async function evaluateReconstruction(
-  tokenizer: ImageTokenizer,
-  pictures: readonly RgbImage[],
-): Promise<ReconstructionFigures> {
-  const grids = await tokenizer.encode(pictures);
-  const decoded = await tokenizer.decode(grids);
-  const ratios = pictures.map((picture, i) => peakSignalToNoise(picture, decoded[i]!));
-  const used = new Set(grids.flatMap((grid) => [...grid]));
-  return {
-    pictures: pictures.length,
-    psnr: ratios.reduce((sum, ratio) => sum + ratio, 0) / ratios.length,
-    codesUsed: used.size / tokenizer.vocabularySize,
-  };
-}
 
 /** Computes the mean cross entropy per token, in nats, of images given their first captions. */
 export async function evaluateTokenLoss(
