@@ -1,4 +1,4 @@
-"""PyTorch's side of the decoder training benchmark: a GPT in nanoGPT's form, eager, fp32, on the CPU.
+"""PyTorch's side of the decoder training benchmark: a GPT in nanoGPT's form, by default eager, fp32, on the CPU.
 
     pip install torch==2.13.0
     python benchmarks/peers/train_decoder.py --steps 10 --warmup 3
@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from measure import measure
+from measure import add_torch_options, measure, torch_setup
 
 
 class Block(nn.Module):
@@ -51,7 +51,7 @@ class Decoder(nn.Module):
                 nn.init.normal_(parameter, std=scale)
 
     def forward(self, tokens):
-        x = self.tokens(tokens) + self.positions(torch.arange(tokens.shape[1]))
+        x = self.tokens(tokens) + self.positions(torch.arange(tokens.shape[1], device=tokens.device))
         for block in self.blocks:
             x = block(x)
         return self.head(self.norm(x))
@@ -65,14 +65,13 @@ def main():
     parser.add_argument("--length", type=int, default=192)
     parser.add_argument("--vocabulary", type=int, default=1024)
     parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--threads", type=int, default=2)
+    add_torch_options(parser)
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--warmup", type=int, default=3)
     args = parser.parse_args()
 
-    torch.set_num_threads(args.threads)
-    torch.manual_seed(0)
-    model = Decoder(args.vocabulary, args.length, args.width, args.layers, args.heads)
+    engine, forward = torch_setup(args)
+    model = Decoder(args.vocabulary, args.length, args.width, args.layers, args.heads).to(args.device)
     # As in nanoGPT, matrices decay and the gains of LayerNorm do not.
     optimizer = torch.optim.AdamW(
         [
@@ -81,19 +80,23 @@ def main():
         ],
         lr=3e-4,
         betas=(0.9, 0.95),
+        fused=args.device == "cuda",
     )
-    tokens = torch.randint(args.vocabulary, (args.batch, args.length + 1))
+    tokens = torch.randint(args.vocabulary, (args.batch, args.length + 1), device=args.device)
+    apply = torch.compile(model) if args.compile else model
 
     def step():
-        logits = model(tokens[:, :-1])
-        loss = F.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten())
+        with forward():
+            logits = apply(tokens[:, :-1])
+        loss = F.cross_entropy(logits.float().flatten(0, 1), tokens[:, 1:].flatten())
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         return loss.item()
 
-    measure(step, warmup=args.warmup, steps=args.steps, items=args.batch * args.length, unit="tokens")
+    items = args.batch * args.length
+    measure(step, engine=engine, warmup=args.warmup, steps=args.steps, items=items, unit="tokens")
 
 
 if __name__ == "__main__":

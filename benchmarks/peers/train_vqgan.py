@@ -1,4 +1,4 @@
-"""PyTorch's side of the VQ-GAN training benchmark: Taming's autoencoder, eager, fp32, on the CPU.
+"""PyTorch's side of the VQ-GAN training benchmark: Taming's autoencoder, by default eager, fp32, on the CPU.
 
     pip install torch==2.13.0
     python benchmarks/peers/train_vqgan.py --steps 10 --warmup 3
@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from measure import measure
+from measure import add_torch_options, measure, torch_setup
 
 
 def norm(channels):
@@ -157,26 +157,28 @@ def main():
     parser.add_argument("--embed-dim", type=int, default=64)
     parser.add_argument("--codebook", type=int, default=1024)
     parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--threads", type=int, default=2)
+    add_torch_options(parser)
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--warmup", type=int, default=3)
     args = parser.parse_args()
 
-    torch.set_num_threads(args.threads)
-    torch.manual_seed(0)
+    engine, forward = torch_setup(args)
     model = VQGAN(args.ch, args.ch_mult, args.res_blocks, args.z_channels, args.embed_dim, args.codebook)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-4)
-    images = torch.rand(args.batch, 3, args.image_size, args.image_size) * 2 - 1
+    model = model.to(args.device)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-4, fused=args.device == "cuda")
+    images = torch.rand(args.batch, 3, args.image_size, args.image_size, device=args.device) * 2 - 1
+    apply = torch.compile(model) if args.compile else model
 
     def step():
-        reconstruction, quantization_loss = model(images)
-        loss = F.mse_loss(reconstruction, images) + quantization_loss
+        with forward():
+            reconstruction, quantization_loss = apply(images)
+        loss = F.mse_loss(reconstruction.float(), images) + quantization_loss
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
         return loss.item()
 
-    measure(step, warmup=args.warmup, steps=args.steps, items=args.batch, unit="images")
+    measure(step, engine=engine, warmup=args.warmup, steps=args.steps, items=args.batch, unit="images")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ import type { Runtime, TensorData } from '@dalle-mini/graph';
 import { initializeParameters } from '@dalle-mini/graph/initializers';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { type Tfjs, TfjsRuntime } from '@dalle-mini/graph/tfjs';
-import { initialState, trainingGraph } from '@dalle-mini/graph/training';
+import { holdState, initialState, trainingGraph } from '@dalle-mini/graph/training';
+import { XlaRuntime } from '@dalle-mini/xla';
 import type { Measurement } from './measurement.js';
 import { benchmarks, type ModelName } from './models.js';
 
@@ -16,6 +17,8 @@ const { values: options } = parseArgs({
   options: {
     model: { type: 'string' },
     runtime: { type: 'string' },
+    device: { type: 'string', default: 'cpu' },
+    compute: { type: 'string', default: 'float32' },
     'tfjs-node': { type: 'string' },
     threads: { type: 'string' },
     warmup: { type: 'string' },
@@ -29,11 +32,8 @@ const [threads, warmup, steps, stepsPerRun] = (['threads', 'warmup', 'steps', 's
 
 const { unit, items, learningRate, training: model, batch } = benchmarks[options.model as ModelName];
 const training = trainingGraph({ ...model, stepsPerRun });
-const { engine, runtime } = openRuntime();
-const executable = await runtime.compile(training.graph);
-
 const parameters = initializeParameters(training.parameters, 0);
-const state = Object.fromEntries(
+const initial = Object.fromEntries(
   [...initialState(training, parameters as ReadonlyMap<string, { data: Float32Array }>)].map(([name, data]) => {
     return [name, { dtype: 'float32', shape: training.state.get(name)!, data } as TensorData];
   }),
@@ -43,22 +43,19 @@ const batches = Object.fromEntries(
 );
 const learningRates = new Float32Array(stepsPerRun).fill(learningRate);
 
+const { engine, runtime } = await openRuntime();
+const state = await holdState(await runtime.compile(training.graph), initial);
 const losses: number[] = [];
 const milliseconds: number[] = [];
 for (let step = 0; step < warmup + steps; step += stepsPerRun) {
   const start = performance.now();
-  // The state is transferred and returned, all other inputs are copied, as in a trainer.
-  const outputs = await executable.run(
-    {
-      ...state,
-      ...Object.fromEntries(Object.entries(batches).map(([name, value]) => [name, copy(value)])),
-      learningRate: { dtype: 'float32', shape: [stepsPerRun], data: learningRates.slice() },
-      step: { dtype: 'int32', shape: [], data: Int32Array.of(step) },
-    },
-    { transfer: true },
-  );
-  for (const name of training.state.keys()) state[name] = outputs[name]!;
-  losses.push(...outputs.loss!.data);
+  // The state stays with the runtime; all other inputs are copied, as in a trainer.
+  const { loss } = await state.run({
+    ...Object.fromEntries(Object.entries(batches).map(([name, value]) => [name, copy(value)])),
+    learningRate: { dtype: 'float32', shape: [stepsPerRun], data: learningRates.slice() },
+    step: { dtype: 'int32', shape: [], data: Int32Array.of(step) },
+  });
+  losses.push(...loss!.data);
   if (step >= warmup) milliseconds.push((performance.now() - start) / stepsPerRun);
 }
 await runtime.dispose();
@@ -77,8 +74,15 @@ const measurement: Measurement = {
 };
 console.log(JSON.stringify(measurement));
 
-function openRuntime(): { engine: string; runtime: Runtime } {
+async function openRuntime(): Promise<{ engine: string; runtime: Runtime }> {
   if (options.runtime === 'onnxruntime') return { engine: 'ONNX Runtime', runtime: new OnnxRuntime({ threads }) };
+  if (options.runtime === 'xla') {
+    // The number of threads of XLA on processors.
+    process.env.NPROC = String(threads);
+    const { device, compute } = options as { device: 'cpu' | 'cuda' | 'tpu'; compute: 'float32' | 'bfloat16' };
+    const runtime = await XlaRuntime.open({ device, compute, cache: { maxBytes: 0 } });
+    return { engine: `XLA, ${runtime.devices[0]}${compute === 'bfloat16' ? ', bfloat16' : ''}`, runtime };
+  }
   process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
   process.env.TF_NUM_INTRAOP_THREADS = String(threads);
   const load = createRequire(join(resolve(options['tfjs-node']!), 'package.json'));

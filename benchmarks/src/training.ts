@@ -1,5 +1,5 @@
 /**
- * Trains the same two small models with this project and with PyTorch, one after the other in separate processes. Prints a comparison.
+ * Trains the same two small models with this project, on ONNX Runtime or XLA, and with PyTorch, one after the other in separate processes. Prints a comparison.
  * See README.md.
  */
 import { writeFileSync } from 'node:fs';
@@ -12,7 +12,7 @@ import { interpreterOf, median, pathOf, run } from './processes.js';
 const usage = `Usage: npm run -w benchmarks training -- [options]
 
   --python PATH           a Python with PyTorch; without it, only this project is measured
-  --runtime NAME          onnxruntime or tfjs; may be given twice. Default onnxruntime
+  --runtime NAME          onnxruntime, xla or tfjs; may be given several times. Default onnxruntime
   --tfjs-node FOLDER      a folder whose node_modules holds @tensorflow/tfjs-node; needed by tfjs
   --only MODEL            decoder or vqgan. Default both
   --rounds N              how often everything is run, in turn. Default 3
@@ -21,7 +21,7 @@ const usage = `Usage: npm run -w benchmarks training -- [options]
   --threads N             threads of each side. Default the number of processor cores
   --out FILE              writes everything that was measured as JSON`;
 
-const runtimeNames = ['onnxruntime', 'tfjs'];
+const runtimeNames = ['onnxruntime', 'xla', 'tfjs'];
 const modelNames: readonly ModelName[] = ['decoder', 'vqgan'];
 
 const options = parseOptions();
@@ -40,7 +40,7 @@ const models = options.only === undefined ? modelNames : modelNames.filter((name
 if (models.length === 0) fail(`--only must be decoder or vqgan, not ${options.only}`);
 if (steps % stepsPerRun !== 0) fail(`--steps ${steps} must be a multiple of --steps-per-run ${stepsPerRun}`);
 for (const name of options.runtime) {
-  if (!runtimeNames.includes(name)) fail(`--runtime must be onnxruntime or tfjs, not ${name}`);
+  if (!runtimeNames.includes(name)) fail(`--runtime must be ${runtimeNames.join(' or ')}, not ${name}`);
 }
 if (options.runtime.includes('tfjs') && options['tfjs-node'] === undefined)
   fail('--runtime tfjs needs --tfjs-node: see docs/tfjs-node.md');

@@ -3,6 +3,7 @@ import { type ImageRanker, OptionError, type RgbImage, type SamplingOptions } fr
 import { makeFolder, writeFileAtomically } from '@dalle-mini/core/node';
 import {
   checkPrompt,
+  type DeviceName,
   type EnlargeImageOptions,
   encodeImage,
   enlargeImage,
@@ -36,6 +37,7 @@ export interface GenerateCommand extends SamplingOptions {
   readonly scale?: number | undefined;
   readonly kernel?: EnlargeImageOptions['kernel'];
   readonly threads?: number | undefined;
+  readonly device?: DeviceName | undefined;
   readonly json: boolean;
   readonly signal: AbortSignal;
 }
@@ -51,7 +53,7 @@ export async function generate(prompt: string, command: GenerateCommand): Promis
   const started = performance.now();
   const { n, seed, out, format, negativePrompt, seamless, json, signal, temperature, topK, topP, guidanceScale } =
     command;
-  const { threads, rank, candidates = n, kernel } = command;
+  const { threads, device, rank, candidates = n, kernel } = command;
   checkTogether(command);
   try {
     checkPrompt(prompt);
@@ -67,6 +69,7 @@ export async function generate(prompt: string, command: GenerateCommand): Promis
     prepare: candidates,
     ranker,
     threads,
+    device,
     signal,
     onProgress: (progress) => showLoading(bar, progress),
   })

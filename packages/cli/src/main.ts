@@ -101,6 +101,7 @@ program
     ]),
   )
   .option('--threads <count>', 'threads, 1 to 1024 (default: the number of processor cores)', numberOption('threads'))
+  .addOption(deviceOption())
   .option('--json', 'print one JSON object instead of text', false)
   .action(async (prompt: string, options) => {
     const { generate } = await import('./generate.js');

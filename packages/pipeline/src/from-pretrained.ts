@@ -15,7 +15,7 @@ import {
 } from '@dalle-mini/core';
 import { findPackageFile, installAdvice, isFolder, isInArchive, recoverFolder } from '@dalle-mini/core/node';
 import { DalleMiniDecoder } from '@dalle-mini/decoder';
-import { OnnxRuntime, type RuntimeOptions, runtimeFields } from '@dalle-mini/graph/onnxruntime';
+import { type RuntimeOptions, runtimeFields } from '@dalle-mini/graph/onnxruntime';
 import { VqganTokenizer } from '@dalle-mini/vqgan';
 import { whichField } from '@dalle-mini/weights';
 import { HubError, hubFields, isHubName } from '@dalle-mini/weights/hub';
@@ -26,6 +26,7 @@ import { folderError, ModelFolderError } from './model-folder/files.js';
 import { isModelFolder, readModelDescription } from './model-folder/model-folder.js';
 import { openDecoderPart, openVqganPart } from './model-folder/part.js';
 import { openTextEncoder } from './model-folder/text-encoder.js';
+import { type DeviceName, deviceNames, openRuntime } from './open-runtime.js';
 import {
   type ProvidedModel,
   type PublishedModelOptions,
@@ -35,6 +36,12 @@ import {
 } from './published/provide.js';
 
 export interface FromPretrainedOptions extends PublishedModelOptions, RuntimeOptions {
+  /**
+   * What the model is computed on. `cpu`: the processor, with ONNX Runtime. `cuda`: a GPU of NVIDIA, `tpu`: a TPU,
+   * `xla-cpu`: the processor; these with XLA, which needs the package `@dalle-mini/xla` and a plugin for the device.
+   * Default `cpu`.
+   */
+  readonly device?: DeviceName | undefined;
   /**
    * The number of images that the first call will generate at once, up to 8. The decoder is compiled for that number in
    * the background while the other parts load. With 0, the first call compiles it. Default 1.
@@ -57,6 +64,7 @@ const resolveFields = object<PublishedModelOptions>(publishedFields);
 const fromPretrainedFields = object<FromPretrainedOptions>({
   ...publishedFields,
   ...runtimeFields,
+  device: optional(oneOf(deviceNames)),
   prepare: optional(integer(), 1),
   ranker: optional(implementation<ImageRanker>('an ImageRanker', ['rank', 'dispose'])),
 });
@@ -75,8 +83,8 @@ const bundledModels: ReadonlyMap<string, string> = new Map([['emoji', '@dalle-mi
  * files.
  *
  * @throws OptionError if an option is unknown or out of its range; ModelFolderError if the model is missing, or if one
- * of its files is missing, damaged or does not match the others; HubError if it cannot be downloaded; the signal's
- * reason if it aborts.
+ * of its files is missing, damaged or does not match the others; HubError if it cannot be downloaded; XlaError if the
+ * device cannot be used; the signal's reason if it aborts.
  *
  * @example
  * ```ts
@@ -91,12 +99,13 @@ const bundledModels: ReadonlyMap<string, string> = new Map([['emoji', '@dalle-mi
 export async function fromPretrained(source = 'emoji', options: FromPretrainedOptions = {}): Promise<TextToImage> {
   if (typeof source !== 'string') throw new OptionError('source', 'the name or the path of a model', source);
   const given = readOptions(fromPretrainedFields, options, 'fromPretrained');
-  const { threads, ranker, prepare = 1, signal } = given;
+  const { threads, ranker, prepare = 1, signal, device } = given;
+  if (given.runtime && device !== undefined)
+    throw new OptionError('device', 'left out if runtime, which has a device, is given', device);
   signal?.throwIfAborted();
   const found = findModel(source, given);
   const cache = found.then((provided) => provided.cache).catch(() => undefined);
-  const own = given.runtime ? undefined : new OnnxRuntime({ threads, cache });
-  own?.start();
+  const own = given.runtime ? undefined : await openRuntime(device ?? 'cpu', { threads, cache });
   const runtime = given.runtime ?? own!;
   // Stops the parts that are still loading if another part fails.
   const failure = new AbortController();

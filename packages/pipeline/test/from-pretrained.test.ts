@@ -3,7 +3,7 @@ import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { encodeImage, fromPretrained, type TextToImage } from '@dalle-mini/pipeline';
 import { temporaryFolder } from '@dalle-mini/testing/folders';
 import { tinyMaxLength, writeTinyModel } from '@dalle-mini/testing/tiny-model';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 
 let model: TextToImage;
 let folder: string;
@@ -114,6 +114,21 @@ describe('a loaded model', () => {
     expect(await second.generate('a red apple')).toHaveLength(1);
     await second.dispose();
     await runtime.dispose();
+  });
+
+  test('opens no device next to a runtime, and none without a plugin', async () => {
+    const runtime = new OnnxRuntime({ threads: 1 });
+    await expect(fromPretrained(tiny, { runtime, device: 'cuda' })).rejects.toThrow(
+      'device must be left out if runtime, which has a device, is given, not "cuda".',
+    );
+    await runtime.dispose();
+    await expect(fromPretrained(tiny, { device: 'gpu' as never })).rejects.toThrow(
+      'device must be "cpu", "xla-cpu", "cuda" or "tpu", not "gpu".',
+    );
+    vi.stubEnv('PJRT_PLUGIN_LIBRARY_PATH', '');
+    for (const folder of ['XDG_CACHE_HOME', 'HOME', 'VIRTUAL_ENV']) vi.stubEnv(folder, await temporaryFolder());
+    await expect(fromPretrained(tiny, { device: 'tpu' })).rejects.toThrow('There is no plugin of XLA for tpu');
+    vi.unstubAllEnvs();
   });
 
   test('generates the same image with and without a prepared decoder', async () => {

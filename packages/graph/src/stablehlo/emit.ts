@@ -3,6 +3,8 @@ import { isOperation } from '../operation.js';
 import { loopBody } from '../operators.js';
 import { appendedInputs } from '../runtimes/bound-inputs.js';
 import { sameShape } from '../shape.js';
+import { type StoredDType, storedDtypes } from '../stored/part.js';
+import { kindOf, layoutOf, type StoredDescription } from '../stored/stored-parameter.js';
 import type { DType, Graph, Operation, Shape, Tensor } from '../tensor.js';
 import { parametersOf, topologicalOrder } from '../traversal.js';
 import { type AxisSize, type AxisSizes, addSizes, keyOf, outputSizes, sizeOfAxis } from './axis-size.js';
@@ -35,6 +37,11 @@ export interface StableHloOptions {
    * whole input after the run, and takes over its memory. Default false.
    */
   readonly append?: boolean | undefined;
+  /**
+   * The forms in which parameters are stored, by their names. The parts of a stored parameter are arguments of the module, which decodes
+   * them where it uses them: quantized weights stay quantized in the memory of the device. Default: every parameter is dense.
+   */
+  readonly stored?: ReadonlyMap<string, StoredDescription> | undefined;
   /** The devices that compute one run together. Default: one device. */
   readonly mesh?: Mesh | undefined;
   /**
@@ -55,12 +62,12 @@ type Constraint = (tensor: Tensor, use: 'result' | 'operand') => OpenSharding | 
 
 /** An argument of the main function of a module. */
 export interface StableHloArgument {
-  /** The name of an input or a parameter. */
+  /** The name of an input or a parameter. The parts of a stored parameter have the names of its tensors in a checkpoint. */
   readonly name: string;
   /** `size` is the size of the dynamic axis of the input `name`, an int32 scalar. */
   readonly kind: 'input' | 'parameter' | 'size';
   readonly shape: Shape;
-  readonly dtype: DType;
+  readonly dtype: StoredDType;
   /** Whether the memory of the argument is taken over by a result. */
   readonly isDonated: boolean;
   readonly sharding: Sharding | undefined;
@@ -132,12 +139,11 @@ export function emitStableHlo(graph: Graph, options: StableHloOptions = {}): Sta
   const arguments_: StableHloArgument[] = [];
   const signature: string[] = [];
   const argument = (
-    tensor: Pick<Tensor, 'shape' | 'dtype'>,
+    { shape, dtype }: Pick<StableHloArgument, 'shape' | 'dtype'>,
     name: string,
     kind: StableHloArgument['kind'],
-    sizes: AxisSizes,
+    sizes: AxisSizes = new Map(),
   ): Value => {
-    const { shape, dtype } = tensor;
     const sharding = kind === 'size' ? undefined : shardingOf(name, shape, kind);
     const output = kind === 'size' ? undefined : donated.get(name);
     const value: Value = { name: `%arg${arguments_.length}`, shape, dtype, sizes };
@@ -145,6 +151,11 @@ export function emitStableHlo(graph: Graph, options: StableHloOptions = {}): Sta
     signature.push(`${value.name}: ${typeOf(value)}${attributes(aliasing, shape, sharding)}`);
     arguments_.push({ name, kind, shape, dtype, isDonated: output !== undefined, sharding });
     return value;
+  };
+  const parameter = (name: string, type: Pick<StableHloArgument, 'shape' | 'dtype'>): Value => {
+    if (name in graph.inputs)
+      throw new GraphError(`emitStableHlo: an input and a parameter are both named ${name}. Rename the input.`);
+    return argument(type, name, 'parameter');
   };
   const dynamic: string[] = [];
   for (const [name, tensor] of Object.entries(graph.inputs)) {
@@ -155,12 +166,18 @@ export function emitStableHlo(graph: Graph, options: StableHloOptions = {}): Sta
     emitter.define(tensor, argument(tensor, name, 'input', sizes));
   }
   for (const [name, tensor] of parameters) {
-    if (name in graph.inputs)
-      throw new GraphError(`emitStableHlo: an input and a parameter are both named ${name}. Rename the input.`);
-    emitter.define(tensor, argument(tensor, name, 'parameter', new Map()));
+    const stored = options.stored?.get(name);
+    if (!stored) {
+      emitter.define(tensor, parameter(name, tensor));
+      continue;
+    }
+    const parts = layoutOf(stored).map(
+      ([field, { suffix, dtype, shape }]) =>
+        [field, parameter(name + suffix, { shape, dtype: storedDtypes[dtype] })] as const,
+    );
+    emitter.defineStored(tensor, (region) => kindOf(stored).lower(region, Object.fromEntries(parts), stored));
   }
-  for (const name of dynamic)
-    emitter.defineInputSize(name, argument({ shape: [], dtype: 'int32' }, name, 'size', new Map()));
+  for (const name of dynamic) emitter.defineInputSize(name, argument({ shape: [], dtype: 'int32' }, name, 'size'));
 
   const equal = (a: AxisSize, b: AxisSize) => {
     const keys = [keyOf(a), keyOf(b)];
@@ -252,7 +269,9 @@ const dividesOperands = new Set<string>(['matmul', 'conv2d', 'upsampleConv2d', '
 function emitOperations(emitter: StableHloEmitter, operations: readonly Operation[], shared: Shared): void {
   for (const operation of operations) {
     if (!(operation.name in lowerings) && !isOperation(operation, 'loop')) continue;
-    const operands = operation.inputs.map((tensor) => emitter.valueOf(tensor));
+    // The other operands of a loop are used in its body only.
+    const used = isOperation(operation, 'loop') ? operation.attributes.carried.length : operation.inputs.length;
+    const operands = operation.inputs.slice(0, used).map((tensor) => emitter.valueOf(tensor));
     if (dividesOperands.has(operation.name)) divideOperands(emitter, operation, operands, shared.constraint);
     const emitted = isOperation(operation, 'loop')
       ? emitLoop(emitter, operands, operation, shared)
@@ -291,16 +310,15 @@ function divideOperands(
 /** Emits a loop. Its state is the iteration, the carried tensors, and the stacked tensors, into which each iteration writes. */
 function emitLoop(
   emitter: StableHloEmitter,
-  operands: readonly Value[],
+  initial: readonly Value[],
   operation: Operation<'loop'>,
   shared: Shared,
 ): readonly Value[] {
   const { count, carried, stacked } = operation.attributes;
   const stacks = stacked.map(({ shape, dtype }) => emitter.fill([count, ...shape], 0, dtype));
-  const carriedFirst = operands.slice(0, carried.length);
   // An iteration could not write into an empty stack.
-  if (count === 0) return [...carriedFirst, ...stacks];
-  const state = [emitter.scalar(0, 'int32'), ...carriedFirst, ...stacks];
+  if (count === 0) return [...initial, ...stacks];
+  const state = [emitter.scalar(0, 'int32'), ...initial, ...stacks];
   const inner = state.map((value): Value => ({ ...value, name: emitter.fresh() }));
   const iteration = inner[0]!;
   const types = state.map(typeOf).join(', ');

@@ -1,12 +1,13 @@
 import { GraphError } from '../graph-error.js';
 import { isOperation } from '../operation.js';
 import { broadcastShapes, sameShape, sizeOf } from '../shape.js';
+import type { StoredDType } from '../stored/part.js';
 import type { DType, Shape, Tensor, TensorData } from '../tensor.js';
 import { type AxisSize, type AxisSizes, addSizes, sizeOfAxis } from './axis-size.js';
 import { type OpenSharding, shardingOf } from './sharding.js';
 
 /** Element type of a value. */
-export type ElementType = DType | 'bfloat16';
+export type ElementType = StoredDType | 'bfloat16';
 
 /** A value of the module, with its name in the text. */
 export interface Value {
@@ -17,7 +18,15 @@ export interface Value {
   readonly sizes: AxisSizes;
 }
 
-const elementTypes = { float32: 'f32', int32: 'i32', bool: 'i1', bfloat16: 'bf16' } as const;
+const elementTypes = {
+  float32: 'f32',
+  int32: 'i32',
+  bool: 'i1',
+  bfloat16: 'bf16',
+  float16: 'f16',
+  int8: 'i8',
+  uint8: 'ui8',
+} as const;
 
 /** Returns the type of a value, such as `tensor<2x3xf32>`. */
 export const typeOf = ({ shape, dtype }: Pick<Value, 'shape' | 'dtype'>): string =>
@@ -30,6 +39,8 @@ const axesOf = (shape: Shape): number[] => shape.map((_, axis) => axis);
 /** Operators of StableHLO that combine two elements, and start reductions with the given value. */
 export type Combination = 'add' | 'maximum' | 'minimum';
 
+const arrays = { float32: Float32Array, int32: Int32Array, bool: Uint8Array } as const;
+
 /** A constant with more characters than this is emitted once, outside of all loops. */
 const longConstant = 200;
 
@@ -37,6 +48,8 @@ const longConstant = 200;
 interface Shared {
   next: number;
   readonly values: Map<Tensor, Value>;
+  /** How to decode the parameters that are not stored in full precision. */
+  readonly stored: Map<Tensor, (region: StableHloEmitter) => Value>;
   /** The arguments with the sizes of dynamic inputs. */
   readonly inputSizes: Map<string, Value>;
   readonly compute: 'float32' | 'bfloat16';
@@ -46,6 +59,7 @@ interface Shared {
 export class StableHloEmitter {
   readonly lines: string[] = [];
   private readonly constants = new Map<string, Value>();
+  private readonly decoded = new Map<Tensor, Value>();
   private readonly shared: Shared;
 
   /** @param from What products compute in, for a module; the surrounding region, for a loop's body. */
@@ -53,7 +67,7 @@ export class StableHloEmitter {
     this.shared =
       from instanceof StableHloEmitter
         ? from.shared
-        : { next: 0, values: new Map(), inputSizes: new Map(), compute: from };
+        : { next: 0, values: new Map(), stored: new Map(), inputSizes: new Map(), compute: from };
   }
 
   /** The element type in which operands of matrix products and convolutions are multiplied. */
@@ -83,14 +97,30 @@ export class StableHloEmitter {
     this.shared.values.set(tensor, value);
   }
 
-  /** Returns the value of a tensor. Constants are emitted where they are used. */
+  /**
+   * Defines a parameter that is decoded in each region that uses it. Decoded before a loop, it would be in memory in full precision while
+   * the loop runs.
+   */
+  defineStored(tensor: Tensor, decode: (region: StableHloEmitter) => Value): void {
+    this.shared.stored.set(tensor, decode);
+  }
+
+  /** Returns the value of a tensor. Constants are emitted where they are used, and stored parameters are decoded there. */
   valueOf(tensor: Tensor): Value {
     const { operation } = tensor;
     if (isOperation(operation, 'constant')) return this.constant(operation.attributes.value);
-    const value = this.shared.values.get(tensor);
+    const value = this.shared.values.get(tensor) ?? this.decode(tensor);
     if (value) return value;
     const what = isOperation(operation, 'input') ? `input ${operation.attributes.name}` : operation.name;
     throw new GraphError(`emitStableHlo: the outputs depend on ${what}, which must be among the graph's inputs.`);
+  }
+
+  private decode(tensor: Tensor): Value | undefined {
+    const known = this.decoded.get(tensor);
+    if (known) return known;
+    const value = this.shared.stored.get(tensor)?.(this);
+    if (value) this.decoded.set(tensor, value);
+    return value;
   }
 
   defineInputSize(input: string, value: Value): void {
@@ -116,7 +146,7 @@ export class StableHloEmitter {
   }
 
   scalar(value: number, dtype: DType = 'float32'): Value {
-    const array = { float32: Float32Array, int32: Int32Array, bool: Uint8Array }[dtype];
+    const array = arrays[dtype];
     return this.constant({ dtype, shape: [], data: array.of(value) } as TensorData);
   }
 
@@ -287,6 +317,23 @@ export class StableHloEmitter {
     const types = `(${parts.map(typeOf).join(', ')}) -> ${typeOf({ shape, dtype: first.dtype })}`;
     const names = parts.map(({ name }) => name).join(', ');
     return this.value(`stablehlo.concatenate ${names}, dim = ${axis} : ${types}`, shape, first.dtype);
+  }
+
+  /** Adds updates to a tensor at indices, as the dimension numbers say. */
+  scatterAdd(x: Value, indices: Value, updates: Value, numbers: string): Value {
+    const operands = [x, indices, updates];
+    const names = operands.map(({ name }) => name).join(', ');
+    const attributes = `{scatter_dimension_numbers = #stablehlo.scatter<${numbers}>, indices_are_sorted = false, unique_indices = false}`;
+    const types = `(${operands.map(typeOf).join(', ')}) -> ${typeOf(x)}`;
+    const text = `"stablehlo.scatter"(${names}) (${this.combining('add', x.dtype)}) ${attributes} : ${types}`;
+    return this.value(text, x.shape, x.dtype);
+  }
+
+  /** Returns a region that combines two scalars, in the generic syntax. */
+  combining(combination: Combination, dtype: ElementType): string {
+    const [a, b, result] = [this.fresh(), this.fresh(), this.fresh()];
+    const type = typeOf({ shape: [], dtype });
+    return `{ ^bb0(${a}: ${type}, ${b}: ${type}): ${result} = stablehlo.${combination} ${a}, ${b} : ${type} stablehlo.return ${result} : ${type} }`;
   }
 
   /** Concatenates two tensors along an axis that may be dynamic: the second one starts where the first one ends. */

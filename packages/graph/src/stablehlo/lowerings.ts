@@ -149,13 +149,6 @@ function isAtIndex(emitter: StableHloEmitter, indices: Value, classes: number): 
 
 // ----------------------------------------------------------------------------------------------------------------- regions
 
-/** Returns a region that combines two scalars, in the generic syntax. */
-function combining(emitter: StableHloEmitter, combination: Combination, dtype: Value['dtype']): string {
-  const [a, b, result] = [emitter.fresh(), emitter.fresh(), emitter.fresh()];
-  const type = typeOf({ shape: [], dtype });
-  return `{ ^bb0(${a}: ${type}, ${b}: ${type}): ${result} = stablehlo.${combination} ${a}, ${b} : ${type} stablehlo.return ${result} : ${type} }`;
-}
-
 /** Returns a region that checks for two floats whether the first one is at least as large. */
 function isNotLess(emitter: StableHloEmitter): string {
   const [a, b, result] = [emitter.fresh(), emitter.fresh(), emitter.fresh()];
@@ -196,27 +189,13 @@ function reduceWindows(
   { start, windows, shape }: { readonly start: number; readonly windows: Windows; readonly shape: Shape },
 ): Value {
   const initial = emitter.scalar(start, x.dtype as DType);
-  const region = combining(emitter, combination, x.dtype);
+  const region = emitter.combining(combination, x.dtype);
   const types = `(${typeOf(x)}, ${typeOf(initial)}) -> ${typeOf({ shape, dtype: x.dtype })}`;
   const text = `"stablehlo.reduce_window"(${x.name}, ${initial.name}) (${region}) ${windowAttributes(windows)} : ${types}`;
   return emitter.value(text, shape, x.dtype);
 }
 
-/** Adds updates to zeros of a shape, as the dimension numbers say. */
-function scatterAdd(
-  emitter: StableHloEmitter,
-  [indices, updates]: readonly Value[],
-  shape: Shape,
-  numbers: string,
-): Value {
-  const zeros = emitter.fill(shape, 0);
-  const operands = [zeros, indices!, updates!];
-  const names = operands.map(({ name }) => name).join(', ');
-  const region = combining(emitter, 'add', 'float32');
-  const attributes = `{scatter_dimension_numbers = #stablehlo.scatter<${numbers}>, indices_are_sorted = false, unique_indices = false}`;
-  const types = `(${operands.map(typeOf).join(', ')}) -> ${typeOf(zeros)}`;
-  return emitter.value(`"stablehlo.scatter"(${names}) (${region}) ${attributes} : ${types}`, shape, 'float32');
-}
+// ---------------------------------------------------------------------------------------------------------------- indexing
 
 /** Looks up blocks of a tensor, as the dimension numbers say. */
 function gather(
@@ -342,7 +321,7 @@ export const lowerings: { readonly [Name in Exclude<OperatorName, Unlowered>]: L
     const names = operands.map(({ name }) => name).join(', ');
     const types = `(${operands.map(typeOf).join(', ')}) -> ${typeOf(x!)}`;
     // Of equal pixels, the comparison keeps the first.
-    const regions = `${isNotLess(emitter)}, ${combining(emitter, 'add', 'float32')}`;
+    const regions = `${isNotLess(emitter)}, ${emitter.combining('add', 'float32')}`;
     const text = `"stablehlo.select_and_scatter"(${names}) (${regions}) ${windowAttributes(poolingWindows(attributes))} : ${types}`;
     return emitter.value(text, x!.shape, 'float32');
   },
@@ -428,10 +407,10 @@ export const lowerings: { readonly [Name in Exclude<OperatorName, Unlowered>]: L
     const numbers = `offset_dims = ${listOf(offsets)}, collapsed_slice_dims = [0], start_index_map = [0], index_vector_dim = ${rank}`;
     return gather(emitter, [table!, indices!], shapeOf(operation), { numbers, block: [1, ...row] });
   },
-  scatterAdd: (emitter, operands, operation) => {
+  scatterAdd: (emitter, [indices, updates], operation) => {
     const numbers =
       'update_window_dims = [1], inserted_window_dims = [0], scatter_dims_to_operand_dims = [0], index_vector_dim = 1';
-    return scatterAdd(emitter, operands, shapeOf(operation), numbers);
+    return emitter.scatterAdd(emitter.fill(shapeOf(operation), 0), indices!, updates!, numbers);
   },
   oneHot: (emitter, [indices], operation) =>
     emitter.convert(isAtIndex(emitter, indices!, shapeOf(operation).at(-1)!), 'float32'),
@@ -440,11 +419,11 @@ export const lowerings: { readonly [Name in Exclude<OperatorName, Unlowered>]: L
     const numbers = `collapsed_slice_dims = [${axis}], operand_batching_dims = ${batch}, start_indices_batching_dims = ${batch}, start_index_map = [${axis}], index_vector_dim = ${axis + 1}`;
     return gather(emitter, [x!, indices!], shapeOf(operation), { numbers, block: x!.shape.map(() => 1) });
   },
-  scatterAlong: (emitter, operands, operation) => {
+  scatterAlong: (emitter, [indices, updates], operation) => {
     const shape = shapeOf(operation);
     const [batch, axis] = [listOf(leadingAxes(shape)), lastAxis({ shape })];
     const numbers = `inserted_window_dims = [${axis}], input_batching_dims = ${batch}, scatter_indices_batching_dims = ${batch}, scatter_dims_to_operand_dims = [${axis}], index_vector_dim = ${axis + 1}`;
-    return scatterAdd(emitter, operands, shape, numbers);
+    return emitter.scatterAdd(emitter.fill(shape, 0), indices!, updates!, numbers);
   },
   update: (emitter, [x, block, position]) => emitter.updateAlong(x!, x!.shape.length - 2, block!, position!),
 };

@@ -18,4 +18,5 @@ export const dense: StoredKind<Dense> = {
     emitter.initializer(name, dtype, shape, data);
     return name;
   },
+  lower: (_, { data }) => data,
 };

@@ -23,4 +23,5 @@ export const fp16: StoredKind<Fp16> = {
     // ONNX Runtime folds operations on initializers when it opens the model.
     return emitter.node('Cast', [name], { to: dataTypes.float32 });
   },
+  lower: (emitter, { halves }) => emitter.convert(halves, 'float32'),
 };

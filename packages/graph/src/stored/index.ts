@@ -10,7 +10,7 @@ export {
 export { checkParameters } from './check-parameters.js';
 export type { Dense } from './dense.js';
 export type { Fp16 } from './fp16.js';
-export type { FileRegion, InMemory, Part } from './part.js';
+export type { Elements, FileRegion, InMemory, Part, StoredDType } from './part.js';
 export { quantizableParameters } from './quantizable-parameters.js';
 export { checkpointTensors, dequantize, type Float32Tensor, quantize } from './quantize-checkpoint.js';
 export {
@@ -21,4 +21,4 @@ export {
 } from './quantized-blocks.js';
 export { type QuantizedColumns, quantizeColumns } from './quantized-columns.js';
 export { type QuantizedRows, quantizeRows } from './quantized-rows.js';
-export { decodeParameter, type StoredParameter } from './stored-parameter.js';
+export { decodeParameter, descriptionOf, type StoredDescription, type StoredParameter } from './stored-parameter.js';

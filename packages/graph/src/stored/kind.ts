@@ -1,4 +1,5 @@
 import type { OnnxEmitter, Product } from '../onnx/emitter.js';
+import type { StableHloEmitter, Value as StableHloValue } from '../stablehlo/emitter.js';
 import type { Shape, TensorData } from '../tensor.js';
 import type { Description, InMemory, Layout } from './part.js';
 
@@ -21,4 +22,12 @@ export interface StoredKind<Value> {
    * the matrix product with it if the model does not decode it.
    */
   emit(emitter: OnnxEmitter, name: string, value: Value): string | Product;
+  /** Decodes its parts in a module of StableHLO. */
+  lower(
+    emitter: StableHloEmitter,
+    parts: Readonly<Record<keyof Layout<Value>, StableHloValue>>,
+    value: Description<Value>,
+  ): StableHloValue;
+  /** Checks values that a device would not refuse. @throws GraphError if they are damaged. */
+  check?(value: InMemory<Value>): void;
 }

@@ -53,6 +53,19 @@ const arrayTypes = {
 /** The names of element types in safetensors. */
 export const fileDtypes = { float32: 'F32', int32: 'I32', bool: 'BOOL' } as const satisfies Record<DType, string>;
 
+/** Element types of parts. */
+export type StoredDType = DType | 'float16' | 'int8' | 'uint8';
+
+/** The element types by their names in safetensors. */
+export const storedDtypes: Readonly<Record<PartLayout['dtype'], StoredDType>> = {
+  F32: 'float32',
+  I32: 'int32',
+  F16: 'float16',
+  U8: 'uint8',
+  I8: 'int8',
+  BOOL: 'bool',
+};
+
 export const isInMemory = (part: Part<Elements>): part is Elements => ArrayBuffer.isView(part);
 
 /** Returns the number of bytes per element. */

@@ -1,5 +1,7 @@
 import { GraphError } from '../graph-error.js';
 import { microsoft } from '../onnx/proto.js';
+import { sameShape } from '../shape.js';
+import type { StableHloEmitter, Value } from '../stablehlo/emitter.js';
 import type { Shape } from '../tensor.js';
 import type { StoredKind } from './kind.js';
 import type { InMemory, Part } from './part.js';
@@ -82,6 +84,18 @@ export function quantizeBlocks(
   return { kind: 'blocks', dtype: 'float32', shape, bits, blockSize, blocks, scales };
 }
 
+/** Returns the two halves of bytes along a new last axis, the lower one first. */
+function halvesOf(emitter: StableHloEmitter, bytes: Value): Value {
+  const shape = [...bytes.shape, 2];
+  const each = emitter.broadcast(bytes, shape, [...bytes.shape.keys()]);
+  const shifts = emitter.convert(
+    emitter.binary('multiply', emitter.iota(shape, bytes.shape.length), emitter.scalar(4, 'int32')),
+    'uint8',
+  );
+  const mask = emitter.convert(emitter.scalar(15, 'int32'), 'uint8');
+  return emitter.binary('and', emitter.binary('shift_right_logical', each, shifts), mask);
+}
+
 export const quantizedBlocks: StoredKind<QuantizedBlocks> = {
   find(name, shape, tensors) {
     const blocks = tensors.get(name + suffixes.blocks);
@@ -122,5 +136,14 @@ export const quantizedBlocks: StoredKind<QuantizedBlocks> = {
     // Level 4 also rounds the first operand to 8 bits, for integer products. Without it, MatMulNBits was slower than float32.
     const attributes = { N, K, bits, block_size: blockSize, accuracy_level: 4 };
     return (emitter, left) => emitter.node('MatMulNBits', [left, name, scalesName], attributes, microsoft);
+  },
+
+  lower(emitter, { blocks, scales }, { shape, bits, blockSize }) {
+    const [rows, perRow] = scales.shape as [number, number];
+    const stored = bits === 8 ? blocks : emitter.reshape(halvesOf(emitter, blocks), [rows, perRow, blockSize]);
+    const steps = emitter.binary('subtract', emitter.convert(stored, 'float32'), emitter.scalar(2 ** (bits - 1)));
+    const values = emitter.binary('multiply', steps, emitter.reshape(scales, [rows, perRow, 1]));
+    const padded = emitter.reshape(values, [rows, perRow * blockSize]);
+    return sameShape(padded.shape, shape) ? padded : emitter.slice(padded, [0, 0], shape);
   },
 };

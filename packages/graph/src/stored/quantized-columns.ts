@@ -70,4 +70,9 @@ export const quantizedColumns: StoredKind<QuantizedColumns> = {
     const zeroName = emitter.constant('uint8', [], Uint8Array.of(zero));
     return (emitter, left) => emitter.node('DynamicQuantizeMatMul', [left, name, scalesName, zeroName], {}, microsoft);
   },
+
+  lower(emitter, { columns: stored, scales }) {
+    const steps = emitter.binary('subtract', emitter.convert(stored, 'float32'), emitter.scalar(zero));
+    return emitter.transpose(emitter.binary('multiply', steps, scales), [1, 0]);
+  },
 };

@@ -97,6 +97,15 @@ export function quantizeRows(data: Float32Array, shape: Shape): InMemory<Quantiz
   };
 }
 
+/** @throws GraphError if an outlier is not an element of the tensor. */
+function checkPositions({ rows, outlierPositions }: InMemory<QuantizedRows>): void {
+  const outside = outlierPositions?.find((position) => !(position in rows));
+  if (outside !== undefined)
+    throw new GraphError(
+      `An outlier must be at a position below ${rows.length}, not ${outside}. The file is corrupt: download it again.`,
+    );
+}
+
 export const quantizedRows: StoredKind<QuantizedRows> = {
   find(name, shape, tensors) {
     if (tensors.get(name)?.dtype !== 'I8') return undefined;
@@ -113,17 +122,15 @@ export const quantizedRows: StoredKind<QuantizedRows> = {
     }),
   }),
 
-  decode({ shape, rows, scale, outliers, outlierPositions }) {
+  check: checkPositions,
+
+  decode(value) {
+    checkPositions(value);
+    const { shape, rows, scale, outliers, outlierPositions } = value;
     const values = Float32Array.from(rows);
     const width = sizeOf(shape.slice(1));
     for (let i = 0; i < values.length; i++) values[i]! *= scale[Math.floor(i / width)]!;
-    for (const [i, position] of (outlierPositions ?? []).entries()) {
-      if (!(position in values))
-        throw new GraphError(
-          `An outlier must be at a position below ${values.length}, not ${position}. The file is corrupt: download it again.`,
-        );
-      values[position] = outliers![i]!;
-    }
+    for (const [i, position] of (outlierPositions ?? []).entries()) values[position] = outliers![i]!;
     return values;
   },
 
@@ -147,5 +154,18 @@ export const quantizedRows: StoredKind<QuantizedRows> = {
       widened = emitter.node('ScatterND', [widened, emitter.node('Concat', rowAndColumn, { axis: 1 }), values]);
     }
     return shape.length === 2 ? widened : emitter.node('Reshape', [widened, emitter.integers(shape)]);
+  },
+
+  lower(emitter, { rows, scale, outliers, outlierPositions }, { shape, outlierCount }) {
+    const perRow = shape.map((size, axis) => (axis === 0 ? size : 1));
+    const values = emitter.binary('multiply', emitter.convert(rows, 'float32'), emitter.reshape(scale, perRow));
+    if (outlierCount === 0) return values;
+    // Their place in the rows is 0, so adding sets them.
+    const places = emitter.reshape(outlierPositions, [outlierCount, 1]);
+    const numbers = 'inserted_window_dims = [0], scatter_dims_to_operand_dims = [0], index_vector_dim = 1';
+    return emitter.reshape(
+      emitter.scatterAdd(emitter.reshape(values, [sizeOf(shape)]), places, outliers, numbers),
+      shape,
+    );
   },
 };

@@ -66,6 +66,14 @@ export function partsOf<Value extends StoredParameter>(
   return layoutOf(value).map(([field, layout]) => [field, layout, parts[field]!]);
 }
 
+/** Returns a stored parameter without its parts, which may be large. */
+export function descriptionOf(value: StoredParameter): StoredDescription {
+  const parts = new Set(layoutOf(value).map(([field]) => field));
+  return Object.fromEntries(
+    Object.entries(value).filter(([field]) => !parts.has(field)),
+  ) as unknown as StoredDescription;
+}
+
 /** Returns a stored parameter with these parts. */
 export function withParts(
   description: StoredDescription,

@@ -61,10 +61,13 @@ export const functions = {
     'doneWithHostBuffer',
     'buffer',
   ),
+  deviceDescriptionId: of(23, 'description', 'id'),
+  deviceDescriptionProcessIndex: of(24, 'description', 'index'),
   deviceDescriptionKind: of(26, 'description', 'kind', 'kindSize'),
   deviceGetDescription: of(29, 'device', 'description'),
   executableDestroy: of(40, 'executable'),
   executableNumOutputs: of(44, 'executable', 'count'),
+  executableOptimizedProgram: of(48, 'executable', 'program'),
   executableSerialize: of(49, 'executable', 'bytes', 'bytesSize', 'serialized', 'deleter'),
   loadedExecutableDestroy: of(50, 'executable'),
   loadedExecutableGetExecutable: of(51, 'loaded', 'executable'),
@@ -91,6 +94,25 @@ export const functions = {
   ),
   bufferDestroy: of(58, 'buffer'),
   bufferToHostBuffer: of(70, 'source', 'layout', 'destination', 'destinationSize', 'event'),
+  topologyCreate: of(82, 'name', 'nameSize', 'options', 'optionCount', 'topology'),
+  topologyDestroy: of(83, 'topology'),
+  topologyDeviceDescriptions: of(86, 'topology', 'descriptions', 'count'),
+  compile: of(89, 'topology', 'program', 'options', 'optionsSize', 'client', 'executable'),
+  executableCompiledMemoryStats: of(
+    96,
+    'executable',
+    'code',
+    'arguments',
+    'outputs',
+    'aliased',
+    'temporary',
+    // The same on the host.
+    'hostCode',
+    'hostArguments',
+    'hostOutputs',
+    'hostAliased',
+    'hostTemporary',
+  ),
 } as const;
 
 /** Structs that others point to. */
@@ -105,7 +127,7 @@ export const structs = {
 export const valueTypes = { string: 0, int64: 1, bool: 4 } as const;
 
 /** The types of a buffer's elements. */
-export const bufferTypes = { bool: 1, int32: 4, float32: 11 } as const;
+export const bufferTypes = { bool: 1, int8: 2, int32: 4, uint8: 6, float16: 10, float32: 11 } as const;
 
 /** The host's memory is read before the call returns. */
 export const onlyDuringCall = 0;

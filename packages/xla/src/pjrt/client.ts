@@ -1,15 +1,23 @@
 import { DisposedError } from '@dalle-mini/core';
-import { sizeOf, type TensorData } from '@dalle-mini/graph';
+import { type Shape, sizeOf, type TensorData } from '@dalle-mini/graph';
 import type { StableHloModule } from '@dalle-mini/graph/stablehlo';
+import type { Elements, StoredDType } from '@dalle-mini/graph/stored';
 import { XlaError } from '../error.js';
-import { bufferTypes, onlyDuringCall, valueTypes } from './abi.js';
+import { bufferTypes, onlyDuringCall } from './abi.js';
 import { compileOptions } from './compile-options.js';
-import type { PjrtLibrary, Pointer, Struct } from './library.js';
+import type { PjrtLibrary, Pointer } from './library.js';
+import { namedValues, type PluginOptions, programOf } from './structs.js';
 
-/** Options of a plugin's client, by the names that the plugin documents. */
-export type ClientOptions = Readonly<Record<string, string | number | boolean>>;
+/** The type of an array on a device. */
+export interface ArrayType {
+  readonly dtype: StoredDType;
+  readonly shape: Shape;
+}
 
-const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
+/** An array in the memory of JavaScript. A `TensorData` is one. */
+export interface StoredData extends ArrayType {
+  readonly data: Elements;
+}
 
 /** A client of a plugin: its devices, and what is in their memory. */
 export class PjrtClient {
@@ -35,16 +43,9 @@ export class PjrtClient {
   }
 
   /** @throws XlaError if the plugin finds no device, or refuses an option. */
-  static async create(library: PjrtLibrary, options: ClientOptions = {}): Promise<PjrtClient> {
-    const values = Object.entries(options).map(([name, value]) => namedValue(library, name, value));
-    const { length } = values;
-    const size = values[0]?.bytes.length ?? 0;
-    const list = new Uint8Array(Math.max(length * size, 1));
-    for (const [i, value] of values.entries()) list.set(value.bytes, i * size);
-    // An element of an array has the size of the header.
-    const view = new DataView(list.buffer);
-    for (let i = 0; i < length; i++) view.setBigUint64(i * size, BigInt(size), true);
-    const created = await library.callAsync('clientCreate', { options: list, optionCount: length }, values);
+  static async create(library: PjrtLibrary, options: PluginOptions = {}): Promise<PjrtClient> {
+    const { list, values } = namedValues(library, options);
+    const created = await library.callAsync('clientCreate', { options: list, optionCount: values.length }, values);
     return new PjrtClient(library, created.get('client'));
   }
 
@@ -63,11 +64,10 @@ export class PjrtClient {
       throw new XlaError(
         `The mesh has ${module.devices} devices, but this computer has ${this.devices.length}. Use a smaller mesh.`,
       );
-    const [code, format, options] = [utf8(module.text), utf8('mlir'), compileOptions(module.devices)];
-    const program = this.library.struct('program', { code, codeSize: code.length, format, formatSize: format.length });
+    const options = compileOptions(module.devices);
     const compiled = await this.library.callAsync('clientCompile', {
       client: this.client,
-      program,
+      program: programOf(this.library, module),
       options,
       optionsSize: options.length,
     });
@@ -86,7 +86,7 @@ export class PjrtClient {
   }
 
   /** Copies a tensor into the memory of a device. */
-  upload({ dtype, shape, data }: TensorData, device = 0): PjrtBuffer {
+  upload({ dtype, shape, data }: StoredData, device = 0): PjrtBuffer {
     this.checkOpen();
     if (data.length !== sizeOf(shape))
       throw new XlaError(`A tensor [${shape}] must have ${sizeOf(shape)} elements, not ${data.length}.`);
@@ -117,17 +117,6 @@ export class PjrtClient {
     this.isOpen = false;
     await this.library.callAsync('clientDestroy', { client: this.client });
   }
-}
-
-function namedValue(library: PjrtLibrary, name: string, value: string | number | boolean): Struct {
-  const [bytes, text] = [utf8(name), typeof value === 'string' ? utf8(value) : undefined];
-  return library.struct('namedValue', {
-    name: bytes,
-    nameSize: bytes.length,
-    type: text ? valueTypes.string : typeof value === 'number' ? valueTypes.int64 : valueTypes.bool,
-    value: text ?? BigInt(Number(value)),
-    valueSize: text?.length ?? 1,
-  });
 }
 
 /** Something in a plugin's memory, which is freed once. */
@@ -165,13 +154,13 @@ export class PjrtBuffer extends Resource {
   constructor(
     client: PjrtClient,
     pointer: Pointer,
-    private readonly type: Pick<TensorData, 'dtype' | 'shape'>,
+    private readonly type: ArrayType,
   ) {
     super(client, pointer);
   }
 
   /** Checks whether it is a tensor of a client with this type and shape. */
-  fits(client: PjrtClient, { dtype, shape }: Pick<TensorData, 'dtype' | 'shape'>): boolean {
+  fits(client: PjrtClient, { dtype, shape }: ArrayType): boolean {
     const { type } = this;
     return this.client === client && type.dtype === dtype && String(type.shape) === String(shape);
   }
@@ -179,7 +168,7 @@ export class PjrtBuffer extends Resource {
   /** Copies the tensor to the memory of JavaScript. */
   async download(): Promise<TensorData> {
     const { dtype, shape } = this.type;
-    const data = new arrays[dtype](sizeOf(shape));
+    const data = new arrays[dtype as TensorData['dtype']](sizeOf(shape));
     if (data.length > 0) {
       const { library } = this.client;
       const copying = library.call('bufferToHostBuffer', {

@@ -5,6 +5,7 @@ const executableBuildOptions = 3;
 const numReplicas = 4;
 const numPartitions = 5;
 const useSpmdPartitioning = 6;
+const deviceAssignment = 9;
 const useShardyPartitioner = 19;
 
 function varint(value: number): number[] {
@@ -25,12 +26,28 @@ const message = (field: number, bytes: readonly number[]): number[] => [
   ...bytes,
 ];
 
-/** Returns the options for a module that the given number of devices compute together. */
-export function compileOptions(devices: number): Uint8Array {
+/** Numbers of fields of DeviceAssignmentProto in xla/xla_data.proto. */
+const replicaCount = 1;
+const computationCount = 2;
+const computationDevices = 3;
+const replicaDeviceIds = 1;
+
+/**
+ * Returns the options for a module that the given number of devices compute together.
+ *
+ * @param deviceIds The devices, where there is no client that knows them.
+ */
+export function compileOptions(devices: number, deviceIds?: readonly number[]): Uint8Array {
+  const assignment = deviceIds && [
+    ...number(replicaCount, 1),
+    ...number(computationCount, devices),
+    ...deviceIds.flatMap((id) => message(computationDevices, message(replicaDeviceIds, varint(id)))),
+  ];
   const build = [
     ...number(numReplicas, 1),
     ...number(numPartitions, devices),
     ...(devices > 1 ? [...number(useSpmdPartitioning, 1), ...number(useShardyPartitioner, 1)] : []),
+    ...(assignment ? message(deviceAssignment, assignment) : []),
   ];
   return Uint8Array.from(message(executableBuildOptions, build));
 }

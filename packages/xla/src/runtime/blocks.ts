@@ -1,13 +1,14 @@
 import { type Shape, sizeOf, type TensorData } from '@dalle-mini/graph';
 import type { TensorBlock } from '@dalle-mini/graph/stablehlo';
+import type { StoredData } from '../pjrt/client.js';
 
 /** Returns a part of a tensor: the tensor itself if the part is all of it. */
-export function readBlock(value: TensorData, block: TensorBlock): TensorData {
+export function readBlock<Value extends StoredData>(value: Value, block: TensorBlock): Value {
   if (isWhole(value.shape, block)) return value;
   const { dtype, shape, data } = value;
   const part = new (data.constructor as Float32ArrayConstructor)(sizeOf(block.shape));
   for (const { from, to, length } of runsOf(shape, block)) part.set(data.subarray(from, from + length), to);
-  return { dtype, shape: block.shape, data: part } as TensorData;
+  return { dtype, shape: block.shape, data: part } as StoredData as Value;
 }
 
 /** Writes a part into a tensor. */

@@ -1,6 +1,6 @@
-import { type DType, type Shape, sizeOf, type TensorData } from '@dalle-mini/graph';
+import { sizeOf, type TensorData } from '@dalle-mini/graph';
 import { blockOf, deviceCount, type Mesh, type Sharding } from '@dalle-mini/graph/stablehlo';
-import type { PjrtBuffer, PjrtClient } from '../pjrt/client.js';
+import type { ArrayType, PjrtBuffer, PjrtClient, StoredData } from '../pjrt/client.js';
 import { isWhole, readBlock, writeBlock } from './blocks.js';
 
 /** How a tensor lies on the devices of a mesh. */
@@ -15,14 +15,14 @@ const arrays = { float32: Float32Array, int32: Int32Array, bool: Uint8Array } as
 /** A tensor in the memory of devices: each has a part of it, or a copy. */
 export class DeviceBuffer {
   constructor(
-    private readonly type: { readonly dtype: DType; readonly shape: Shape },
+    private readonly type: ArrayType,
     private readonly placement: Placement,
     /** What each device has. */
     readonly parts: readonly PjrtBuffer[],
   ) {}
 
   /** Copies a tensor to devices now: the caller may change it afterwards. */
-  static upload(client: PjrtClient, value: TensorData, placement: Placement): DeviceBuffer {
+  static upload(client: PjrtClient, value: StoredData, placement: Placement): DeviceBuffer {
     const { mesh, sharding } = placement;
     const parts: PjrtBuffer[] = [];
     try {
@@ -41,7 +41,7 @@ export class DeviceBuffer {
     const { mesh, sharding } = this.placement;
     const blocks = this.parts.map((_, device) => blockOf(shape, sharding, mesh, device));
     if (isWhole(shape, blocks[0]!)) return this.parts[0]!.download();
-    const whole = { dtype, shape, data: new arrays[dtype](sizeOf(shape)) } as TensorData;
+    const whole = { dtype, shape, data: new arrays[dtype as TensorData['dtype']](sizeOf(shape)) } as TensorData;
     const copied = new Set<string>();
     for (const [device, block] of blocks.entries()) {
       const place = block.starts.join();

@@ -20,7 +20,7 @@ import {
   checkInputs,
   expectedInputs,
 } from '@dalle-mini/graph/implementing';
-import { readParameter } from '@dalle-mini/graph/node';
+import { readParameterParts } from '@dalle-mini/graph/node';
 import {
   type AxisSize,
   evaluateSize,
@@ -29,9 +29,9 @@ import {
   type StableHloModule,
   type StableHloOptions,
 } from '@dalle-mini/graph/stablehlo';
-import { checkParameters } from '@dalle-mini/graph/stored';
+import { checkParameters, descriptionOf, type StoredDescription, type StoredParameter } from '@dalle-mini/graph/stored';
 import { XlaError } from '../error.js';
-import type { PjrtClient, PjrtExecutable } from '../pjrt/client.js';
+import type { PjrtClient, PjrtExecutable, StoredData } from '../pjrt/client.js';
 import { DeviceBuffer } from './device-buffer.js';
 import { resize } from './resize.js';
 
@@ -75,6 +75,8 @@ const arrays = { float32: Float32Array, int32: Int32Array, bool: Uint8Array } as
 export class XlaExecutable implements Executable {
   private readonly expected: ReadonlyMap<string, Tensor>;
   private readonly layout: Layout;
+  /** The forms in which parameters are stored, and the arrays on the device that contain them. */
+  private readonly stored: ReadonlyMap<string, StoredDescription>;
   private readonly parameters: Buffers = new Map();
   /** The graph is compiled for each of the ways in which its memory is reused. */
   private readonly loaded = new Map<string, Promise<LoadedModule>>();
@@ -89,20 +91,21 @@ export class XlaExecutable implements Executable {
   ) {
     this.expected = expectedInputs(graph, options);
     this.layout = host.layoutOf(graph, options);
+    this.stored = new Map([...(options.parameters ?? [])].map(([name, value]) => [name, descriptionOf(value)]));
   }
 
   static async create(host: ExecutableHost, graph: Graph, options: CompileOptions): Promise<XlaExecutable> {
+    const { parameters } = options;
+    const declared = parametersOf(Object.values(graph.outputs));
+    if (parameters) checkParameters(declared, parameters);
     const executable = new XlaExecutable(host, graph, options);
     try {
-      // A graph with inputs that runs append to or replace is compiled for one of `bind`, `holdState` and `run`, seldom for two.
+      // A graph with inputs that runs append to is compiled for `bind`, and one with inputs that runs replace is compiled on demand:
+      // for `holdState` or for `run`, seldom for both.
       const isReplaced = Object.keys(graph.inputs).some((name) => name in graph.outputs);
-      if (!isReplaced) await executable.load({});
-      if (options.parameters) {
-        const declared = parametersOf(Object.values(graph.outputs));
-        checkParameters(declared, options.parameters);
-        for (const name of declared.keys())
-          executable.parameters.set(name, executable.put(name, await readParameter(options.parameters.get(name)!)));
-      }
+      const append = appendedInputs(graph).length > 0;
+      if (append || !isReplaced) await executable.load({ append });
+      if (parameters) for (const name of declared.keys()) await executable.uploadParameter(name, parameters.get(name)!);
     } catch (error) {
       await executable.dispose();
       throw error;
@@ -132,7 +135,7 @@ export class XlaExecutable implements Executable {
     const state: State = { buffers: new Map(appended.map((input) => [input.name, this.zeros(input)])), isLost: false };
     this.bound.add(bound.buffers);
     this.states.add(state);
-    const loaded = await this.load(appended.length > 0 ? { append: true } : {});
+    const loaded = await this.load({ append: appended.length > 0 });
     let lengths: InputSizes = Object.fromEntries(appended.map(({ name }) => [name, 0]));
     return {
       run: (rest) =>
@@ -216,11 +219,17 @@ export class XlaExecutable implements Executable {
     const key = JSON.stringify([options.append ?? false, [...(options.donate ?? [])].sort()]);
     let loading = this.loaded.get(key);
     if (!loading) {
-      loading = this.host.load(this.graph, { ...options, ...this.layout });
+      loading = this.host.load(this.graph, { ...options, ...this.layout, stored: this.stored });
       this.loaded.set(key, loading);
       loading.catch(() => this.loaded.delete(key));
     }
     return loading;
+  }
+
+  /** Copies a parameter to the device as it is stored. */
+  private async uploadParameter(name: string, value: StoredParameter): Promise<void> {
+    for (const { suffix, ...part } of await readParameterParts(value))
+      this.parameters.set(name + suffix, this.put(name + suffix, part));
   }
 
   private free(state: State): void {
@@ -234,12 +243,12 @@ export class XlaExecutable implements Executable {
   }
 
   /** Copies an input or a parameter to the devices that need it, each its part. */
-  private put(name: string, value: TensorData): DeviceBuffer {
+  private put(name: string, value: StoredData): DeviceBuffer {
     const kind = name in this.graph.inputs ? 'input' : 'parameter';
     return this.putDivided(value, this.layout.sharding?.(name, value.shape, kind));
   }
 
-  private putDivided(value: TensorData, sharding: Sharding | undefined): DeviceBuffer {
+  private putDivided(value: StoredData, sharding: Sharding | undefined): DeviceBuffer {
     return DeviceBuffer.upload(this.host.client, value, { mesh: this.layout.mesh ?? {}, sharding });
   }
 
@@ -300,14 +309,19 @@ export class XlaExecutable implements Executable {
     sizes: InputSizes,
   ): Promise<Buffers> {
     this.checkSizes(module, sizes);
-    const lengths: Buffers = new Map();
+    // Many inputs have the same size, such as the keys and values of all layers: each size is uploaded once.
+    const lengths = new Map(
+      [...new Set(Object.values(sizes))].map((size) => [
+        size,
+        this.putDivided({ dtype: 'int32', shape: [], data: Int32Array.of(size) }, undefined),
+      ]),
+    );
     try {
-      const list = module.arguments.map(({ name, kind }) => {
-        if (kind !== 'size') return this.parameters.get(name) ?? given.find((buffers) => buffers.has(name))!.get(name)!;
-        const length = this.putDivided({ dtype: 'int32', shape: [], data: Int32Array.of(sizes[name]!) }, undefined);
-        lengths.set(name, length);
-        return length;
-      });
+      const list = module.arguments.map(({ name, kind }) =>
+        kind === 'size'
+          ? lengths.get(sizes[name]!)!
+          : (this.parameters.get(name) ?? given.find((buffers) => buffers.has(name))!.get(name)!),
+      );
       const devices = Array.from({ length: module.devices }, (_, device) => list.map(({ parts }) => parts[device]!));
       const results = await executable.execute(devices);
       return new Map(
@@ -379,7 +393,7 @@ function checkNotLost({ isLost }: State): void {
     throw new XlaError('The state is lost: it was disposed of, or a run failed. Call bind or holdState again.');
 }
 
-function disposeAll(buffers: Buffers): void {
+function disposeAll(buffers: ReadonlyMap<unknown, DeviceBuffer>): void {
   for (const buffer of buffers.values()) buffer.dispose();
 }
 

@@ -14,7 +14,7 @@ import { XlaError } from '../error.js';
 import { PjrtClient } from '../pjrt/client.js';
 import { PjrtLibrary } from '../pjrt/library.js';
 import type { Device } from '../plugins/catalog.js';
-import { findPlugins } from '../plugins/find.js';
+import { pluginFor } from '../plugins/choose.js';
 import { xlaFolder } from '../plugins/folders.js';
 import { type CompiledGraphCache, compileCached } from './compiled-graphs.js';
 import { type ExecutableHost, type LoadedModule, XlaExecutable } from './xla-executable.js';
@@ -182,17 +182,4 @@ async function openClient(library: PjrtLibrary, devices: number): Promise<PjrtCl
   // On processors, devices are threads.
   if (platform === 'cpu') return PjrtClient.create(library, { cpu_device_count: devices });
   throw new XlaError(`The mesh has ${devices} devices, but this computer has ${found}. Use a smaller mesh.`);
-}
-
-/** Returns the path of the plugin for a device. */
-async function pluginFor(device: Device | undefined): Promise<string> {
-  const plugins = await findPlugins();
-  const found =
-    plugins.find((plugin) => plugin.source === 'environment') ??
-    plugins.find((plugin) => plugin.device === (device ?? 'cpu'));
-  if (found) return found.path;
-  const name = device === 'cuda' ? 'cuda12' : (device ?? 'cpu');
-  throw new XlaError(
-    `There is no plugin of XLA for ${device ?? 'cpu'} on this computer. Run "dalle-mini accelerator install ${name}", or set PJRT_PLUGIN_LIBRARY_PATH.`,
-  );
 }

@@ -1,0 +1,82 @@
+import type { DecodeOptions, TextEncoding } from '@dalle-mini/core';
+import { DalleMiniDecoder, type DalleMiniDecoderOptions, type DecoderConfig } from '@dalle-mini/decoder';
+import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { decodeParameter, quantizeBlocks, type StoredParameter } from '@dalle-mini/graph/stored';
+import { fromPretrained } from '@dalle-mini/pipeline';
+import { temporaryFolder } from '@dalle-mini/testing/folders';
+import { randomParameters, randomText, tinyDecoder } from '@dalle-mini/testing/tiny-decoder';
+import { writeTinyModel } from '@dalle-mini/testing/tiny-model';
+import { cpuPlugin, describeXla } from '@dalle-mini/testing/xla';
+import { XlaRuntime } from '@dalle-mini/xla';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+const config: DecoderConfig = { ...tinyDecoder, vocabularySize: 40 };
+
+describeXla('generating on XLA', () => {
+  let runtime: XlaRuntime;
+  let onnx: OnnxRuntime;
+  beforeAll(async () => {
+    runtime = await XlaRuntime.open({ plugin: cpuPlugin, cache: { maxBytes: 0 } });
+    onnx = new OnnxRuntime({ threads: 1 });
+  });
+  afterAll(() => Promise.all([runtime?.dispose(), onnx?.dispose()]));
+
+  const unconditional = randomText(1, 4, { length: 2 });
+  const guided = [randomText(2, 5), { seed: 3, guidanceScale: 3, unconditional, firstIndex: 4 }] as const;
+
+  async function tokens(
+    parameters: ReadonlyMap<string, StoredParameter>,
+    options: DalleMiniDecoderOptions,
+    calls: readonly (readonly [TextEncoding, DecodeOptions])[] = [guided],
+  ) {
+    const decoder = new DalleMiniDecoder(config, parameters, options);
+    const grids: number[][] = [];
+    for (const [text, sampling] of calls)
+      grids.push(...(await decoder.generate(text, sampling)).map((grid) => [...grid]));
+    await decoder.dispose();
+    return grids;
+  }
+
+  test('a random decoder gives the tokens of ONNX Runtime, with every option of sampling', async () => {
+    const parameters = randomParameters(config, 6);
+    const calls = [
+      guided,
+      [randomText(2, 6), { temperature: 0, guidanceScale: 2, unconditional }],
+      [randomText(3, 3, { length: 70 }), { seed: 2, temperature: 0.7, topK: 10, topP: 0.9 }],
+    ] as const;
+    expect(await tokens(parameters, { runtime }, calls)).toEqual(await tokens(parameters, { runtime: onnx }, calls));
+  });
+
+  test.each([8, 4] as const)('a decoder in %i bits gives the tokens of its decoded weights', async (bits) => {
+    const dense = randomParameters(config, 7);
+    const stored = new Map<string, StoredParameter>(dense);
+    const decoded = new Map(dense);
+    for (const [name, { shape, data }] of dense) {
+      if (shape.length !== 2 || name.startsWith('embed')) continue;
+      const value = quantizeBlocks(data as Float32Array, shape, { bits });
+      stored.set(name, value);
+      decoded.set(name, { dtype: 'float32', shape, data: decodeParameter(value) });
+    }
+    expect(await tokens(stored, { runtime })).toEqual(await tokens(decoded, { runtime: onnx }));
+  });
+
+  async function imagesOf(source: string, prompt: string, onXla: boolean) {
+    await using model = await fromPretrained(source, onXla ? { runtime } : { threads: 1 });
+    return await model.generate(prompt, { seed: 7, n: 2, negativePrompt: 'red' });
+  }
+
+  test.each([
+    ['a tiny model', async () => writeTinyModel(await temporaryFolder()), 'a red apple'],
+    ['the bundled model', () => 'emoji', 'a blue heart'],
+  ])('%s gives the tokens of ONNX Runtime, and its pixels within 1 of 255', async (_, source, prompt) => {
+    const path = await source();
+    const expected = await imagesOf(path, prompt, false);
+    const actual = await imagesOf(path, prompt, true);
+    for (const [i, { tokens, image }] of expected.entries()) {
+      expect([...actual[i]!.tokens]).toEqual([...tokens]);
+      // Rounding to whole numbers may go either way.
+      const pixels = actual[i]!.image.data;
+      expect([...image.data].filter((pixel, at) => Math.abs(pixel - pixels[at]!) > 1)).toEqual([]);
+    }
+  });
+});
