@@ -1,6 +1,7 @@
 import { basename, join, relative, resolve } from 'node:path';
 import { withOverrides } from '@dalle-mini/core';
 import { exists, makeFolder, readJsonFile } from '@dalle-mini/core/node';
+import { findLaunch } from '@dalle-mini/hosts';
 import type { DeviceOptions } from '@dalle-mini/train';
 import { countImages, type DecoderSettings, type Preset, presetSettings } from '@dalle-mini/train/settings';
 import { UsageError } from './errors.js';
@@ -27,6 +28,10 @@ export interface FinetuneCommand {
  */
 export async function finetune(pictures: string, command: FinetuneCommand): Promise<void> {
   const { preset, overrides, devices, acceptDataChanges, signal } = command;
+  if (findLaunch(process.env))
+    throw new UsageError(
+      'finetune runs on one host. Write settings with "dalle-mini init", and train with "dalle-mini train".',
+    );
   const folder = command.folder ?? join('runs', basename(resolve(pictures)));
   const config = join(folder, 'settings.json');
   const dataset = fromFolder(resolve(folder), pictures);

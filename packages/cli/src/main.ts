@@ -3,9 +3,9 @@ import { integer, optional } from '@dalle-mini/core';
 import { generateNumbers } from '@dalle-mini/pipeline/text-to-image';
 import type { DeviceOptions } from '@dalle-mini/train';
 import type { PluginName } from '@dalle-mini/xla/plugins';
-import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { UsageError } from './errors.js';
-import { InterruptionError, signal } from './signal.js';
+import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+import { report } from './report.js';
+import { signal } from './signal.js';
 import { reportStreamErrors } from './standard-streams.js';
 
 reportStreamErrors();
@@ -310,16 +310,6 @@ try {
   await program.parseAsync();
 } catch (error) {
   process.exitCode = report(error) || process.exitCode;
-}
-
-/** Prints an error in one line on stderr. Returns the exit code. */
-function report(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-  const reason = signal.aborted && signal.reason instanceof InterruptionError ? signal.reason : error;
-  const message = reason instanceof Error ? reason.message : String(reason);
-  process.stderr.write(`dalle-mini: ${message.trim().replace(/\s*\n\s*/g, ' ')}\n`);
-  if (reason instanceof InterruptionError) return reason.exitCode;
-  return reason instanceof UsageError ? 2 : 1;
 }
 
 /** The option of commands that resume a run. */

@@ -1,4 +1,5 @@
 import { type DatasetReport, summarizeReport } from '@dalle-mini/data';
+import { type Hosts, joinHosts } from '@dalle-mini/hosts';
 import type { TrainingProgress } from '@dalle-mini/train';
 import {
   readDecoderSettings,
@@ -12,6 +13,7 @@ import {
 import { UsageError } from './errors.js';
 import { showLoading } from './generate.js';
 import { duration, ProgressBar } from './progress-bar.js';
+import { lineOf, report } from './report.js';
 
 export interface TrainCommand {
   /** Path of the settings file. */
@@ -25,8 +27,23 @@ export interface TrainCommand {
   readonly signal: AbortSignal;
 }
 
-/** Runs `dalle-mini train`: trains a model, or resumes a stopped run, and prints the path of the result. */
+/**
+ * Runs `dalle-mini train`: trains a model, or resumes a stopped run, and prints the path of the result. Started by `mpirun` or `srun`, it
+ * trains together with the other processes.
+ */
 export async function trainFromConfig(kind: SettingsKind, command: TrainCommand): Promise<TrainedModel> {
+  const hosts = await joinHosts();
+  try {
+    const trained = await trainOn(hosts, kind, command);
+    await hosts.close();
+    return trained;
+  } catch (error) {
+    if (hosts.size === 1) throw error;
+    return await hosts.abort(lineOf(error), report(error, hosts.nameOf(hosts.rank)));
+  }
+}
+
+async function trainOn(hosts: Hosts, kind: SettingsKind, command: TrainCommand): Promise<TrainedModel> {
   const { config, overrides, signal } = command;
   const bar = new ProgressBar();
   const requireFolder = ({ folder = command.folder }: { readonly folder?: string | undefined }) => {
@@ -35,17 +52,20 @@ export async function trainFromConfig(kind: SettingsKind, command: TrainCommand)
   };
   const progress = new Reporter(bar);
   const { folder, acceptDataChanges } = command;
+  const isFirst = hosts.rank === 0;
   const onReport = (report: DatasetReport) => {
     bar.clear();
-    if (report.omissions.length === 0) return;
+    if (report.omissions.length === 0 || !isFirst) return;
     process.stderr.write(`${summarizeReport(report)} The folder of the run lists them in left-out.jsonl.\n`);
   };
-  const options = { source: config, folder, acceptDataChanges, signal, onProgress: progress.report, onReport };
+  const onProgress = isFirst ? progress.report : undefined;
+  const options = { source: config, folder, hosts, acceptDataChanges, signal, onProgress, onReport };
   signal.addEventListener('abort', () => {
     bar.clear();
-    process.stderr.write(
-      'Stopping after the current steps, with a checkpoint. Run the same command again to resume.\n',
-    );
+    if (isFirst)
+      process.stderr.write(
+        'Stopping after the current steps, with a checkpoint. Run the same command again to resume.\n',
+      );
   });
   const train = async () => {
     if (kind === 'vqgan') {
@@ -58,6 +78,7 @@ export async function trainFromConfig(kind: SettingsKind, command: TrainCommand)
     return trainDecoderFromSettings(settings, options);
   };
   const trained = await train().finally(() => bar.clear());
+  if (!isFirst) return trained;
   if (progress.stoppedAt !== undefined)
     process.stderr.write(`Stopped early at step ${progress.stoppedAt}: evaluations no longer improve.\n`);
   process.stdout.write(`${trained.result}\n`);

@@ -8,6 +8,7 @@ import {
   adamW,
   initialState,
   sgd,
+  splitTrainingGraph,
   type TrainingGraph,
   type TrainingOptions,
   trainingGraph,
@@ -93,6 +94,39 @@ async function train(
   return { values, reports };
 }
 
+/** Trains as `train` does, with a graph for the gradients and one for the update. */
+async function trainInHalves(options: TrainingOptions) {
+  const { gradients, update, ...training } = splitTrainingGraph(options);
+  const backward = await onnx.compile(gradients);
+  const optimizer = await onnx.compile(update);
+  const start = initialState(training, parameters as Map<string, { data: Float32Array }>);
+  let state = Object.fromEntries([...training.state].map(([name, shape]) => [name, float32(shape, start.get(name)!)]));
+  const reports: Record<string, number[]> = {};
+  for (let step = 0; step < steps; step++) {
+    const part = <T>({ data }: { data: T[] }) =>
+      data.slice((data.length / steps) * step, (data.length / steps) * (step + 1));
+    const { gradients: vector, ...reported } = await backward.run({
+      ...Object.fromEntries([...training.parameters.keys()].map((name) => [name, state[name]!])),
+      x: float32([2, 5, 4], part(reference.x)),
+      labels: int32([2, 5], part(reference.labels)),
+      step: int32([], [step]),
+    });
+    const rate = float32([], [reference.learningRates[step]!]);
+    const { gradientNorm, ...next } = await optimizer.run({
+      ...state,
+      gradients: vector!,
+      learningRate: rate,
+      step: int32([], [step]),
+    });
+    for (const [name, { data }] of Object.entries({ ...reported, gradientNorm: gradientNorm! }))
+      reports[name] = [...(reports[name] ?? []), ...data];
+    state = next as typeof state;
+  }
+  await backward.dispose();
+  await optimizer.dispose();
+  return { values: new Map(Object.entries(state).map(([name, { data }]) => [name, data])), reports };
+}
+
 // Six steps in float32 compared with float64: a single step of AdamW has an error of up to 6e-6 of its length (see
 // optimizers.test.ts), and gradients near zero, which Adam divides by their own size, increase it.
 const tolerance = 2e-5;
@@ -144,6 +178,30 @@ describe('a training graph', () => {
       expect(relativeError(reports[name]!, accumulated.reports[name]!), name).toBeLessThan(tolerance);
     for (const name of parameters.keys())
       expect(relativeError(values.get(name)!, accumulated.values.get(name)!), name).toBeLessThan(tolerance);
+  });
+
+  test('takes the same steps in two halves, with the gradients between them', async () => {
+    const training = { ...options, averageDecay: 0.9 };
+    const { values, reports } = await train(trainingGraph(training), steps);
+    const halves = await trainInHalves(training);
+    expect(Object.keys(halves.reports).sort()).toEqual(Object.keys(reports).sort());
+    for (const [name, expected] of Object.entries(reports))
+      expect(relativeError(halves.reports[name]!, expected), name).toBeLessThan(1e-6);
+    expect([...halves.values.keys()].sort()).toEqual([...values.keys()].sort());
+    // ONNX Runtime computes both with the same kernels.
+    for (const [name, expected] of values)
+      expect(relativeError(halves.values.get(name)!, expected), name).toBeLessThan(1e-6);
+  });
+
+  test('has no halves if the loss assigns buffers', () => {
+    const assigning: TrainingOptions['loss'] = (scope, { x }) => {
+      scope.buffer('seen', [], initializers.zeros);
+      scope.assign('seen', g.mean(x!));
+      return { loss: g.mean(g.mul(x!, scope.parameter('scale', [], initializers.zeros))) };
+    };
+    expect(() => splitTrainingGraph({ ...options, loss: assigning })).toThrow(
+      'splitTrainingGraph: the loss must not assign buffers, but it assigns seen.',
+    );
   });
 
   test('reports metrics of every step', async () => {

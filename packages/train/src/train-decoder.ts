@@ -10,7 +10,6 @@ import {
   object,
   oneOf,
   optional,
-  type Random,
   readOptions,
   type SamplingOptions,
   samplingFields,
@@ -45,6 +44,7 @@ import {
 } from './run/options.js';
 import { sampleAt } from './run/order.js';
 import { withDefaults } from './run/settings.js';
+import { positionsOf, shareOf } from './run/share.js';
 import { runTraining } from './run/trainer.js';
 import { whenAll } from './run/when-all.js';
 import {
@@ -205,13 +205,13 @@ async function trainOnRuntime(options: OnRuntime<DecoderTraining>): Promise<Map<
   const { model, batchSize, accumulation, stepsPerRun, captionDropout, tokenNoise, weightDecay, averageDecay } = config;
   const text = textSource(options.textEncoder);
   checkData(options, text);
-  const perStep = batchSize * accumulation;
+  const share = shareOf(batchSize, options.hosts);
   const names = [...decoderParameters(model).keys(), ...(text.start?.values.keys() ?? [])];
   const rateFactor = rateFactors(config.learningRates ?? [], names);
   return runTraining({
     ...options,
     training: {
-      batch: batchShapes(model, text, batchSize),
+      batch: batchShapes(model, text, share.size),
       loss: (scope, batch) => ({ loss: meanLoss(scope, model, batch, text) }),
       optimizer: config.optimizer === 'adafactor' ? adafactor({ weightDecay }) : adamW({ beta2: 0.98, weightDecay }),
       stepsPerRun,
@@ -229,8 +229,9 @@ async function trainOnRuntime(options: OnRuntime<DecoderTraining>): Promise<Map<
     data: await recordOfTokens(dataset),
     defaults: { config: defaults },
     score: decoderScore,
+    share,
     batch: async (step) => {
-      const positions = Array.from({ length: perStep }, (_, i) => step * perStep + i);
+      const positions = positionsOf(share, step, accumulation);
       const batch = await whenAll(positions.map((position) => dataset.get(sampleAt(options, position).index)));
       const captions = batch.map((sample, i) =>
         chooseCaption(sample.captions, { seed, position: positions[i]!, dropout: captionDropout }),
@@ -238,7 +239,7 @@ async function trainOnRuntime(options: OnRuntime<DecoderTraining>): Promise<Map<
       const values = await batchValues(batch, captions, text);
       return {
         ...values,
-        given: withNoise(values.given as Int32Array, model, tokenNoise, createRandom('token-noise', seed, step)),
+        given: withNoise(values.given as Int32Array, model, tokenNoise, positions, seed),
       };
     },
     samplePrompts: samples?.prompts,
@@ -287,13 +288,24 @@ async function batchValues(
 }
 
 /** Returns a copy in which a random share of each grid's tokens, up to the largest, are replaced by random tokens. */
-function withNoise(tokens: Int32Array, model: DecoderConfig, largestShare: number, random: Random): Int32Array {
-  const gridLength = model.gridSize ** 2;
-  let share = 0;
-  return tokens.map((token, i) => {
-    if (i % gridLength === 0) share = largestShare * random.uniform();
-    return random.uniform() < share ? random.integer(model.vocabularySize) : token;
-  });
+function withNoise(
+  tokens: Int32Array,
+  { gridSize, vocabularySize }: DecoderConfig,
+  largestShare: number,
+  positions: readonly number[],
+  seed: number,
+): Int32Array {
+  if (largestShare === 0) return tokens;
+  const noisy = tokens.slice();
+  for (const [i, position] of positions.entries()) {
+    const random = createRandom('token-noise', seed, position);
+    const share = largestShare * random.uniform();
+    const grid = noisy.subarray(i * gridSize ** 2, (i + 1) * gridSize ** 2);
+    grid.forEach((_, place) => {
+      if (random.uniform() < share) grid[place] = random.integer(vocabularySize);
+    });
+  }
+  return noisy;
 }
 
 /** Returns the mean cross entropy of a token in nats, a scalar tensor. */

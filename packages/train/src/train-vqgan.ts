@@ -59,6 +59,7 @@ import {
 } from './run/options.js';
 import { sampleAt } from './run/order.js';
 import { withDefaults } from './run/settings.js';
+import { positionsOf, shareOf } from './run/share.js';
 import { runTraining } from './run/trainer.js';
 import { whenAll } from './run/when-all.js';
 
@@ -152,7 +153,12 @@ const optionsField = object<VqganTraining>(
     dataset: implementation<Dataset>('a dataset', ['get']),
     evaluation: implementation<Dataset>('a dataset', ['get']),
   },
-  { check: checkRun },
+  {
+    check(options) {
+      checkRun(options);
+      checkHosts(options);
+    },
+  },
 );
 
 /**
@@ -230,11 +236,11 @@ async function trainOnRuntime(options: OnRuntime<VqganTraining>): Promise<Map<st
   // A frozen codebook has no state of the optimizer to reset.
   const restarts = restartEvery > 0 && rateFactor(embedding) > 0;
 
+  const share = shareOf(batchSize, options.hosts);
   const readBatch = async (step: number) => {
-    const images = new Float32Array(batchSize * imageLength);
+    const images = new Float32Array(share.size * imageLength);
     await whenAll(
-      Array.from({ length: batchSize }, async (_, i) => {
-        const position = step * batchSize + i;
+      positionsOf(share, step).map(async (position, i) => {
         const isFlipped = config.flip && uniform('flip', seed, position) < 0.5;
         const { index, epoch } = sampleAt(options, position);
         const { key, image } = await dataset.get(index, epoch);
@@ -256,7 +262,7 @@ async function trainOnRuntime(options: OnRuntime<VqganTraining>): Promise<Map<st
   return runTraining({
     ...options,
     training: {
-      batch: { images: { shape: [batchSize, 3, size, size], dtype: 'float32' } },
+      batch: { images: { shape: [share.size, 3, size, size], dtype: 'float32' } },
       loss: (scope, { images }, step) => vqganLoss(scope, images!, config, step),
       optimizer: adamW({ beta1, beta2, weightDecay }),
       clipNorm,
@@ -283,6 +289,8 @@ async function trainOnRuntime(options: OnRuntime<VqganTraining>): Promise<Map<st
     data: recordOf(dataset),
     defaults: { config: defaults },
     score: evaluationNetwork(config) ? lpipsScore : psnrScore,
+    share,
+    combination: { codeCounts: 'sum', vectors: 'rows' },
     batch: readBatch,
     memory: new Map([[codeCounts, [model.nEmbed]]]),
     afterRun: async (state, memory, outputs, step) => {
@@ -310,6 +318,19 @@ async function perceptualParameters({ network = 'vgg16' }: PerceptualConfig): Pr
       { dtype: 'float32', shape: value.shape, data: decodeParameter(value) },
     ]),
   );
+}
+
+/** Checks that the loss of a batch is the mean over its samples, so that hosts can compute it from their shares. */
+function checkHosts({ hosts, config: { discriminator, quantizer } }: VqganTraining): void {
+  if (!hosts || hosts.size === 1) return;
+  const { averageCodes, entropyWeight } = quantizer ?? {};
+  const options = {
+    discriminator,
+    'quantizer.averageCodes': averageCodes,
+    'quantizer.entropyWeight': entropyWeight || undefined,
+  };
+  for (const [name, given] of Object.entries(options))
+    if (given !== undefined) refuse(`config.${name}`, 'left out on several hosts, which read shares of a batch', given);
 }
 
 /** Usage count of each code since codes last restarted. */

@@ -19,6 +19,8 @@ export { constantRate, cosineDecay, linearDecay, type Schedule, warmUp } from '.
 export {
   initialState,
   type LossResult,
+  type SplitTrainingGraph,
+  splitTrainingGraph,
   type TrainingGraph,
   type TrainingOptions,
   trainingGraph,

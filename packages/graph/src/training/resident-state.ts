@@ -11,7 +11,10 @@ import type { TensorData } from '../tensor.js';
  * @param values The first values of the state. Their buffers are transferred: they are empty after the first run.
  * @throws GraphError if a value does not fit its input.
  */
-export async function holdState(executable: Executable, values: TensorValues): Promise<ResidentState> {
+export async function holdState(
+  executable: Pick<Executable, 'run' | 'holdState'>,
+  values: TensorValues,
+): Promise<ResidentState> {
   return executable.holdState ? executable.holdState(values, { transfer: true }) : new PassedState(executable, values);
 }
 
@@ -21,7 +24,7 @@ class PassedState implements ResidentState {
   private state: Record<string, TensorData>;
 
   constructor(
-    private readonly executable: Executable,
+    private readonly executable: Pick<Executable, 'run'>,
     values: TensorValues,
   ) {
     this.state = { ...values };

@@ -1,5 +1,19 @@
 import { GraphError } from '../graph-error.js';
-import { add, cast, div, gather, input, loop, minimum, mul, scalar, stopGradient, sub } from '../operators.js';
+import {
+  add,
+  cast,
+  concat,
+  div,
+  gather,
+  input,
+  loop,
+  minimum,
+  mul,
+  reshape,
+  scalar,
+  stopGradient,
+  sub,
+} from '../operators.js';
 import { ParameterScope } from '../parameters.js';
 import type { TensorRoles } from '../runtimes/runtime.js';
 import type { DType, Graph, Shape, Tensor } from '../tensor.js';
@@ -90,6 +104,21 @@ export interface TrainingGraph {
   readonly roles: TensorRoles;
 }
 
+/** The two halves of a training step, between which hosts average their gradients. */
+export interface SplitTrainingGraph extends Pick<TrainingGraph, 'parameters' | 'state'> {
+  /**
+   * Inputs: the trained parameters and the batches `[accumulation, …]`, each under its name; `step`, an int32 scalar, the number of steps
+   * taken so far. Frozen parameters are parameters of the graph. Outputs: `gradients` float32 `[n]`, those of all trained parameters; the
+   * scalar `loss`; and the metrics.
+   */
+  readonly gradients: Graph;
+  /**
+   * Inputs: `gradients`; `learningRate`, a float32 scalar; `step`; and the state. Outputs: the state after the step, and the scalar
+   * `gradientNorm`.
+   */
+  readonly update: Graph;
+}
+
 /** The axis of the samples in the batches of a training graph. */
 const sampleAxis = 2;
 
@@ -100,33 +129,20 @@ const sampleAxis = 2;
  * @throws GraphError if a rate factor is not a number of at least 0, or if no parameter is trained.
  */
 export function trainingGraph(options: TrainingOptions): TrainingGraph {
-  const { stepsPerRun, accumulation = 1, averageDecay, adversary } = options;
-  const specs = Object.entries(options.batch);
+  const { stepsPerRun, accumulation = 1 } = options;
+  const plan = planStep(options);
+  const { parameters, updates, groups, averages, buffers, valueParts, parts, state } = plan;
 
-  // Build the model once to find its parameters.
-  const scope = new ParameterScope();
-  const sample = Object.fromEntries(specs.map(([name, { shape, dtype }]) => [name, input(name, shape, dtype)]));
-  for (const { loss } of adversary ? [options, adversary] : [options]) loss(scope, sample, input('step', [], 'int32'));
-  const { parameters, bufferNames } = scope;
-  const updates = updatesOf(options, scope);
-  const first = updates[0]!;
-  const averages = new Map(averageDecay === undefined ? [] : first.groups.map((group) => [group, averageOf(group)]));
-
-  const buffers = partOf([...bufferNames], parameters);
-  const groups = updates.flatMap(({ groups }) => groups);
-  /** The parts with values of parameters. */
-  const valueParts = [...groups.map(({ value }) => value), ...(bufferNames.size > 0 ? [buffers] : [])];
-  /** What the loop carries. */
-  const parts = [...valueParts, ...groups.flatMap(({ slots }) => [...slots.values()]), ...averages.values()];
-  const state = new Map(parts.flatMap(({ names, shapes }) => zip(names, shapes)));
-
-  const stateInputs = new Map([...state].map(([name, shape]) => [name, input(name, shape)]));
+  const stateInputs = inputsOf(state);
   const learningRates = input('learningRate', [stepsPerRun]);
   const stepsBefore = input('step', [], 'int32');
-  const batches = Object.fromEntries(
-    specs.map(([name, { shape, dtype }]) => [name, input(name, [stepsPerRun, accumulation, ...shape], dtype)]),
-  );
-  const inputs = { ...Object.fromEntries(stateInputs), learningRate: learningRates, step: stepsBefore, ...batches };
+  const batches = batchInputs(options, [stepsPerRun, accumulation]);
+  const inputs = {
+    ...Object.fromEntries(stateInputs),
+    learningRate: learningRates,
+    step: stepsBefore,
+    ...Object.fromEntries(batches),
+  };
 
   const reportedNames: string[] = [];
   const initial = parts.map((part) => join(part, stateInputs));
@@ -139,9 +155,7 @@ export function trainingGraph(options: TrainingOptions): TrainingGraph {
   };
   const result = loop(stepsPerRun, initial, (iteration, carried) => {
     const stepsTaken = add(stepsBefore, iteration);
-    const step = cast(add(stepsTaken, 1), 'float32');
     const learningRate = gather(learningRates, iteration);
-    const decay = minimum(div(add(step, 1), add(step, 10)), averageDecay ?? 1);
     const now = new Map(zip(parts, carried));
     for (const [part, tensor] of now) if (part.flat) roles.joined.add(tensor);
     const values = new Map(parameters);
@@ -156,56 +170,181 @@ export function trainingGraph(options: TrainingOptions): TrainingGraph {
     for (const part of valueParts) unpack(part);
 
     const reported: (readonly [string, Tensor])[] = [];
-    for (const { groups, optimizer, clipNorm, names, loss } of updates) {
-      // The loss and its gradients.
-      const lossOf = (values: Values, index: Tensor) => {
-        const scope = new ParameterScope('', new Map(values));
-        const batch = Object.entries(batches).map(([name, all]) => [name, gather(gather(all, iteration), index)]);
-        return { ...loss(scope, Object.fromEntries(batch), stepsTaken), assigned: scope.assignments };
-      };
-      const result = accumulate(accumulation, values, (values, index) =>
-        differentiate(lossOf(values, index), values, groups, options.rematerialize, roles),
+    for (const update of updates) {
+      const derived = derive(update, options, values, stepsTaken, roles, (index) =>
+        mapValues(batches, (all) => gather(gather(all, iteration), index)),
       );
-      const clipped = clipByGlobalNorm(result.gradients, clipNorm ?? Number.MAX_VALUE);
-      const gradients = clipNorm === undefined ? result.gradients : clipped.gradients;
-      reported.push([names.loss, result.loss], ...result.metrics, [names.norm, clipped.norm]);
-
-      // What the loss has assigned.
-      for (const [name, tensor] of result.assigned) values.set(name, stopGradient(tensor));
+      for (const [name, tensor] of derived.assigned) values.set(name, stopGradient(tensor));
       for (const part of valueParts)
-        if (part.names.some((name) => result.assigned.has(name))) now.set(part, join(part, values));
-
-      // The optimizer's step.
-      for (const [i, group] of groups.entries()) {
-        const { value, slots, factor } = group;
-        const updated = optimizer.update({
-          name: value.names[0]!,
-          shape: value.shapes[0]!,
-          parameter: now.get(value)!,
-          gradient: gradients[i]!,
-          slots: Object.fromEntries([...slots].map(([slot, part]) => [slot, now.get(part)!])),
-          learningRate: factor === 1 ? learningRate : mul(learningRate, factor),
-          step,
-        });
-        now.set(value, updated.parameter);
-        unpack(value);
-        for (const [slot, part] of slots) now.set(part, updated.slots[slot]!);
-        const average = averages.get(group);
-        if (!average) continue;
-        const before = now.get(average)!;
-        now.set(average, add(before, mul(sub(updated.parameter, before), sub(1, decay))));
-      }
+        if (part.names.some((name) => derived.assigned.has(name))) now.set(part, join(part, values));
+      const norm = takeStep(update, plan, now, derived.gradients, learningRate, stepsTaken);
+      for (const { value } of update.groups) unpack(value);
+      reported.push([update.names.loss, derived.loss], ...derived.metrics, [update.names.norm, norm]);
     }
     reportedNames.push(...reported.map(([name]) => name));
     return { carried: parts.map((part) => now.get(part)!), stacked: reported.map(([, tensor]) => tensor) };
   });
 
-  const outputs: Record<string, Tensor> = {};
-  for (const [part, tensor] of zip(parts, result.carried))
-    for (const [name, piece] of zip(part.names, cut(tensor, part))) outputs[name] = piece;
-  for (const [name, tensor] of zip(reportedNames, result.stacked)) outputs[name] = tensor;
+  const outputs = Object.fromEntries([...unjoin(parts, result.carried), ...zip(reportedNames, result.stacked)]);
   return { graph: { inputs, outputs }, parameters, state, roles };
 }
+
+/**
+ * Builds the two halves of the steps that {@link trainingGraph} takes, as two graphs. A run of both takes one step.
+ *
+ * @throws GraphError as `trainingGraph` does, and if the loss assigns buffers: hosts would assign different values.
+ */
+export function splitTrainingGraph(options: Omit<TrainingOptions, 'stepsPerRun' | 'adversary'>): SplitTrainingGraph {
+  const plan = planStep(options);
+  const { parameters, parts, state, bufferNames } = plan;
+  const update = plan.updates[0]!;
+  for (const name of bufferNames)
+    throw new GraphError(`splitTrainingGraph: the loss must not assign buffers, but it assigns ${name}.`);
+
+  const step = input('step', [], 'int32');
+  const trained = update.groups.flatMap(({ value }) => value.names);
+  const weights = inputsOf(new Map(trained.map((name) => [name, parameters.get(name)!.shape])));
+  const batches = batchInputs(options, [options.accumulation ?? 1]);
+  const values = new Map([...parameters, ...weights]);
+  const { loss, metrics, ...derived } = derive(update, options, values, step, undefined, (index) =>
+    mapValues(batches, (all) => gather(all, index)),
+  );
+  const vector = concat(
+    derived.gradients.map((gradient) => reshape(gradient, [-1])),
+    0,
+  );
+  const gradients = {
+    inputs: { ...Object.fromEntries([...weights, ...batches]), step },
+    outputs: { gradients: vector, loss, ...Object.fromEntries(metrics) },
+  };
+
+  const [stateInputs, averaged, learningRate] = [
+    inputsOf(state),
+    input('gradients', vector.shape),
+    input('learningRate', []),
+  ];
+  const now = new Map(parts.map((part) => [part, join(part, stateInputs)]));
+  const whole = { names: trained, shapes: derived.gradients.map(({ shape }) => shape), flat: true };
+  const gradientNorm = takeStep(update, plan, now, cut(averaged, whole), learningRate, step);
+  const next = unjoin(
+    parts,
+    parts.map((part) => now.get(part)!),
+  );
+  return {
+    gradients,
+    update: {
+      inputs: { ...Object.fromEntries(stateInputs), gradients: averaged, learningRate, step },
+      outputs: { ...Object.fromEntries(next), gradientNorm },
+    },
+    parameters,
+    state,
+  };
+}
+
+/** What a step computes, and what it changes. */
+interface StepPlan {
+  readonly parameters: Values;
+  readonly bufferNames: ReadonlySet<string>;
+  readonly updates: readonly Update[];
+  /** Those of all updates. */
+  readonly groups: readonly UpdateGroup[];
+  readonly averages: ReadonlyMap<UpdateGroup, Part>;
+  readonly averageDecay: number | undefined;
+  readonly buffers: Part;
+  /** The parts with values of parameters. */
+  readonly valueParts: readonly Part[];
+  /** All that passes from step to step. */
+  readonly parts: readonly Part[];
+  readonly state: ReadonlyMap<string, Shape>;
+}
+
+function planStep(options: Omit<TrainingOptions, 'stepsPerRun'>): StepPlan {
+  const { averageDecay, adversary } = options;
+  // Build the model once to find its parameters.
+  const scope = new ParameterScope();
+  const sample = Object.fromEntries(batchInputs(options, []));
+  for (const { loss } of adversary ? [options, adversary] : [options]) loss(scope, sample, input('step', [], 'int32'));
+  const { parameters, bufferNames } = scope;
+  const updates = updatesOf(options, scope);
+  const first = updates[0]!;
+  const averages = new Map(averageDecay === undefined ? [] : first.groups.map((group) => [group, averageOf(group)]));
+
+  const buffers = partOf([...bufferNames], parameters);
+  const groups = updates.flatMap(({ groups }) => groups);
+  const valueParts = [...groups.map(({ value }) => value), ...(bufferNames.size > 0 ? [buffers] : [])];
+  const parts = [...valueParts, ...groups.flatMap(({ slots }) => [...slots.values()]), ...averages.values()];
+  const state = new Map(parts.flatMap(({ names, shapes }) => zip(names, shapes)));
+  return { parameters, bufferNames, updates, groups, averages, averageDecay, buffers, valueParts, parts, state };
+}
+
+/** Computes the loss of an update and its gradients. */
+function derive(
+  { loss, groups }: Update,
+  { accumulation = 1, rematerialize }: Pick<TrainingOptions, 'accumulation' | 'rematerialize'>,
+  values: Values,
+  stepsTaken: Tensor,
+  roles: KnownRoles | undefined,
+  batchAt: (index: Tensor) => Readonly<Record<string, Tensor>>,
+): Derivatives {
+  return accumulate(accumulation, values, (values, index) => {
+    const scope = new ParameterScope('', new Map(values));
+    const result = { ...loss(scope, batchAt(index), stepsTaken), assigned: scope.assignments };
+    return differentiate(result, values, groups, rematerialize, roles);
+  });
+}
+
+/**
+ * Clips the gradients of an update, and takes the optimizer's step.
+ *
+ * @param now The carried tensors, which it changes.
+ * @returns The global norm of the gradients.
+ */
+function takeStep(
+  { groups, optimizer, clipNorm }: Update,
+  { averages, averageDecay }: StepPlan,
+  now: Map<Part, Tensor>,
+  given: readonly Tensor[],
+  learningRate: Tensor,
+  stepsTaken: Tensor,
+): Tensor {
+  const step = cast(add(stepsTaken, 1), 'float32');
+  const decay = minimum(div(add(step, 1), add(step, 10)), averageDecay ?? 1);
+  const clipped = clipByGlobalNorm(given, clipNorm ?? Number.MAX_VALUE);
+  const gradients = clipNorm === undefined ? given : clipped.gradients;
+  for (const [i, group] of groups.entries()) {
+    const { value, slots, factor } = group;
+    const updated = optimizer.update({
+      name: value.names[0]!,
+      shape: value.shapes[0]!,
+      parameter: now.get(value)!,
+      gradient: gradients[i]!,
+      slots: Object.fromEntries([...slots].map(([slot, part]) => [slot, now.get(part)!])),
+      learningRate: factor === 1 ? learningRate : mul(learningRate, factor),
+      step,
+    });
+    now.set(value, updated.parameter);
+    for (const [slot, part] of slots) now.set(part, updated.slots[slot]!);
+    const average = averages.get(group);
+    if (!average) continue;
+    const before = now.get(average)!;
+    now.set(average, add(before, mul(sub(updated.parameter, before), sub(1, decay))));
+  }
+  return clipped.norm;
+}
+
+const inputsOf = (shapes: ReadonlyMap<string, Shape>): Map<string, Tensor> =>
+  new Map([...shapes].map(([name, shape]) => [name, input(name, shape)]));
+
+/** Declares the inputs of batches, with more axes in front. */
+const batchInputs = ({ batch }: Pick<TrainingOptions, 'batch'>, axes: Shape): Map<string, Tensor> =>
+  new Map(Object.entries(batch).map(([name, { shape, dtype }]) => [name, input(name, [...axes, ...shape], dtype)]));
+
+const mapValues = (tensors: Values, change: (tensor: Tensor) => Tensor): Record<string, Tensor> =>
+  Object.fromEntries([...tensors].map(([name, tensor]) => [name, change(tensor)]));
+
+/** Splits carried tensors into those of the state, by name. */
+const unjoin = (parts: readonly Part[], carried: readonly Tensor[]): [string, Tensor][] =>
+  zip(parts, carried).flatMap(([part, tensor]) => zip(part.names, cut(tensor, part)));
 
 /** An update with the groups of its parameters, and the names of its outputs. */
 interface Update extends UpdateOptions {
@@ -214,7 +353,10 @@ interface Update extends UpdateOptions {
 }
 
 /** Returns the updates of a step, the first first. */
-function updatesOf(options: TrainingOptions, { parameters, bufferNames }: ParameterScope): Update[] {
+function updatesOf(
+  options: Omit<TrainingOptions, 'stepsPerRun'>,
+  { parameters, bufferNames }: ParameterScope,
+): Update[] {
   const { adversary, rateFactor = () => 1 } = options;
   const factors = new Map([...parameters.keys()].map((name) => [name, rateFactor(name)]));
   for (const [name, factor] of factors)
@@ -251,14 +393,14 @@ function differentiate(
   values: Values,
   groups: readonly UpdateGroup[],
   rematerialize: GradOptions['rematerialize'],
-  roles: KnownRoles,
+  roles: KnownRoles | undefined,
 ): Derivatives {
   const names = groups.flatMap(({ value }) => value.names);
   const by = names.map((name) => values.get(name)!);
   const gradients = new Map(zip(names, grad(surrogate ?? loss, by, { rematerialize })));
-  for (const [name, gradient] of gradients) roles.gradients.set(gradient, name);
+  for (const [name, gradient] of gradients) roles?.gradients.set(gradient, name);
   const joined = groups.map(({ value }) => join(value, gradients));
-  for (const [{ value }, gradient] of zip(groups, joined)) if (value.flat) roles.joined.add(gradient);
+  for (const [{ value }, gradient] of zip(groups, joined)) if (value.flat) roles?.joined.add(gradient);
   return { loss, metrics: Object.entries(metrics), gradients: joined, assigned };
 }
 
@@ -312,7 +454,7 @@ function accumulate(
 
 /** Returns the state before the first step: the parameters' values, averages equal to them, and slots of zeros. */
 export function initialState(
-  training: TrainingGraph,
+  training: Pick<TrainingGraph, 'state'>,
   parameters: ReadonlyMap<string, { readonly data: Float32Array }>,
 ): Map<string, Float32Array> {
   const values = new Map<string, Float32Array>();

@@ -18,6 +18,7 @@ import {
 import type { Dataset } from '@dalle-mini/data';
 import type { Runtime, TensorData } from '@dalle-mini/graph';
 import { cosineDecay, linearDecay, type Schedule, warmUp } from '@dalle-mini/graph/training';
+import type { Hosts } from '@dalle-mini/hosts';
 import { checkDevice, type DeviceOptions, deviceFields } from './device.js';
 import { type LearningRateGroup, learningRatesField } from './learning-rates.js';
 import { type Order, orderField } from './order.js';
@@ -51,6 +52,11 @@ export interface RunOptions extends DeviceOptions {
   readonly folder: string;
   /** What computes, instead of `device`. The caller disposes of it. */
   readonly runtime?: Runtime | undefined;
+  /**
+   * The processes that train together, from `joinHosts` of @dalle-mini/hosts. Each reads its share of every batch, so that the result does
+   * not depend on their number, except for rounding. Only rank 0 reads and writes the folder, and evaluates. Default: this process alone.
+   */
+  readonly hosts?: Hosts | undefined;
   /**
    * Total number of steps, a multiple of `stepsPerRun`. It may be changed when a run resumes, also after its end: the
    * learning rate of the steps to come is that of the new number of steps.
@@ -147,6 +153,7 @@ export const runFields: Fields<RunOptions> = {
   folder: string(),
   ...deviceFields,
   runtime: optional(implementation<Runtime>('a runtime', ['compile'])),
+  hosts: optional(implementation<Hosts>('hosts', ['sum', 'broadcast', 'gather'])),
   steps: count,
   seed: seedField,
   checkpointEvery: count,
@@ -170,13 +177,16 @@ export function checkRun(
     readonly evaluation: Dataset<unknown>;
   },
 ): void {
-  const { steps, config, dataset, evaluation } = options;
+  const { steps, config, dataset, evaluation, hosts } = options;
   const { stepsPerRun = trainingDefaults.stepsPerRun, warmUpSteps } = config;
   for (const name of ['steps', 'checkpointEvery', 'evaluateEvery'] as const) {
     if (options[name] % stepsPerRun !== 0)
       refuse(name, `a multiple of config.stepsPerRun, ${stepsPerRun}`, options[name]);
   }
   checkDevice(options, config.batchSize, 'config.batchSize');
+  if (hosts && hosts.size > 1 && options.mesh) refuse('mesh', 'left out on several hosts', options.mesh);
+  if (hosts && config.batchSize < hosts.size)
+    refuse('config.batchSize', `at least ${hosts.size}, the number of hosts`, config.batchSize);
   if (warmUpSteps >= steps) refuse('config.warmUpSteps', `less than steps, ${steps}`, warmUpSteps);
   for (const [name, { length, skipped }] of Object.entries({ dataset, evaluation })) {
     const usable = length - (skipped?.size ?? 0);

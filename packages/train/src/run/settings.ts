@@ -25,13 +25,21 @@ export function withDefaults<Given extends object, Field extends PropertyKey>(
  * Lists the settings that differ between two runs, such as `config.learningRate is 0.001 there and 0.01 here`.
  *
  * @param defaults Defaults of settings that did not exist yet when the other run started.
+ * @param names How to name the two runs.
  */
-export function differences(there: Settings, here: Settings, defaults: Settings): string[] {
+export function differences(
+  there: Settings,
+  here: Settings,
+  defaults: Settings,
+  names: { readonly there: string; readonly here: string } = { there: 'there', here: 'here' },
+): string[] {
   const a = new Map([...flatten(defaults), ...flatten(there)]);
   const b = flatten(here);
   return [...new Set([...a.keys(), ...b.keys()])]
     .filter((path) => a.get(path) !== b.get(path))
-    .map((path) => `${path} is ${a.get(path) ?? 'not set'} there and ${b.get(path) ?? 'not set'} here`);
+    .map(
+      (path) => `${path} is ${a.get(path) ?? 'not set'} ${names.there} and ${b.get(path) ?? 'not set'} ${names.here}`,
+    );
 }
 
 /** Maps the path of each value to its JSON. Lists are values. */

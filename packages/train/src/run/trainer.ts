@@ -1,6 +1,4 @@
-import { join } from 'node:path';
 import { DalleMiniError } from '@dalle-mini/core';
-import { makeFolder } from '@dalle-mini/core/node';
 import { type ResidentState, type Shape, sizeOf, type TensorData } from '@dalle-mini/graph';
 import { initializeParameters } from '@dalle-mini/graph/initializers';
 import { checkParameters } from '@dalle-mini/graph/stored';
@@ -12,20 +10,18 @@ import {
   type TrainingOptions,
   trainingGraph,
 } from '@dalle-mini/graph/training';
-import { bestEvaluation, bestSteps, deleteOldBest, readBest, type Score, saveBest } from './best.js';
-import {
-  deleteOldCheckpoints,
-  deleteUnfinishedFiles,
-  loadCheckpoint,
-  saveCheckpoint,
-  type TrainingState,
-} from './checkpoint.js';
-import { type DataRecord, recordData } from './data-record.js';
+import { HostError, type Hosts, oneHost } from '@dalle-mini/hosts';
+import { agree } from './agreement.js';
+import type { Score } from './best.js';
+import type { TrainingState } from './checkpoint.js';
+import { type Combination, compileDataParallel, type TrainingExecutable } from './data-parallel.js';
+import type { DataRecord } from './data-record.js';
 import type { OnRuntime } from './device.js';
-import { appendMetrics, type MetricsRecord, truncateMetrics } from './metrics.js';
+import type { MetricsRecord } from './metrics.js';
 import type { RunOptions } from './options.js';
-import { RunLog } from './run-log.js';
+import { RunFiles } from './run-files.js';
 import { digestOf, type Settings } from './settings.js';
+import type { Share } from './share.js';
 import { whenAll } from './when-all.js';
 
 /** Training diverged: the loss or another metric is not finite. */
@@ -57,9 +53,13 @@ export interface TrainerOptions extends Omit<OnRuntime<RunOptions>, 'order' | 'e
   readonly data: DataRecord;
   /** Defaults of the settings, for settings that an older checkpoint lacks. */
   readonly defaults: Settings;
+  /** The samples of each batch that this host reads. The batches of `training` have this size. */
+  readonly share: Share;
+  /** How the metrics of several hosts become those of the whole batch. */
+  readonly combination?: Combination | undefined;
   /**
-   * Returns the inputs of one step, each `[accumulation, …]` as one array. Depends only on the step, so that runs can
-   * resume.
+   * Returns the inputs of one step, each `[accumulation, …]` as one array. Depends only on the step and the share, so that runs
+   * can resume.
    */
   readonly batch: (step: number) => Promise<Readonly<Record<string, Float32Array | Int32Array>>>;
   /** Names and shapes of tensors for `afterRun`. They start as zeros and are saved in checkpoints. */
@@ -92,93 +92,64 @@ export interface TrainerOptions extends Omit<OnRuntime<RunOptions>, 'order' | 'e
  * The same options give the same bytes on the same machine, whether or not the run was interrupted.
  *
  * @throws GraphError if `start` does not match the model; ResumeError if the checkpoint is damaged or of other
- *   settings or data; DivergenceError if a metric is not finite; FileError if a file cannot be written; the signal's reason if
- *   it aborts, and the error of a sample that cannot be read, after saving a checkpoint.
+ *   settings or data; DivergenceError if a metric is not finite; FileError if a file cannot be written; HostError if a host is
+ *   lost or differs; the signal's reason if it aborts, and the error of a sample that cannot be read, after saving a checkpoint.
  */
 export async function runTraining(options: TrainerOptions): Promise<Map<string, TensorData>> {
-  const { folder, runtime, steps, seed, signal, start, score, result = 'best', earlyStopping } = options;
+  const { runtime, steps, seed, signal, hosts = oneHost, data } = options;
   const { stepsPerRun } = options.training;
   signal?.throwIfAborted();
   const training = trainingGraph(options.training);
   const { fixed = new Map<string, TensorData>() } = options;
-  const initial = initializeParameters(new Map([...training.parameters].filter(([name]) => !fixed.has(name))), seed);
-  if (start) {
-    const started = [...training.parameters].filter(([name]) => start.covers(name));
-    checkParameters(new Map(started), start.values);
-    for (const [name] of started) initial.set(name, start.values.get(name)!);
-  }
-  const { length } = options.data;
-  const settings = { ...options.settings, data: { length }, seed, steps, start: start ? digestOf(initial) : 'random' };
+  const initial = initialParameters(options, training);
+  const start = options.start ? digestOf(initial) : 'random';
+  const settings = { ...options.settings, data: { length: data.length }, seed, steps, start };
   const frozen = new Map([...[...initial].filter(([name]) => !training.state.has(name)), ...fixed]);
   const { isResult = () => true } = options;
   const results = new Map([...training.parameters].filter(([name]) => isResult(name)));
-
-  await makeFolder(folder);
-  await deleteUnfinishedFiles(folder);
-  const metricsPath = join(folder, 'metrics.jsonl');
   const memoryShapes = options.memory ?? new Map<string, Shape>();
   const shapes = new Map([...training.state, ...memoryShapes]);
-  const resumed = await loadCheckpoint(folder, shapes, settings, options.defaults);
-  const { acceptDataChanges: accept = false } = options;
-  await recordData(folder, options.data, {
-    resumes: resumed !== undefined,
-    earlierLength: resumed?.dataLength,
-    accept,
-  });
-  const { step: firstStep, tensors: first } = resumed ?? firstState(training, initial, memoryShapes);
-  const deleteOld = async () => deleteOldBest(folder, await deleteOldCheckpoints(folder));
-  await deleteOld();
-  const known = (await truncateMetrics(metricsPath, firstStep)).filter((record) => score.metric in record);
-  const stored = (await bestSteps(folder)).at(-1);
-  let best = bestEvaluation(known, score);
-  /** The records to compare. Without the parameters of the best one, those that are there are the best. */
-  const records = result === 'last' || best?.step === stored ? known : known.filter(({ step }) => step === stored);
-  best = bestEvaluation(records, score);
-  const isStuck = () => earlyStopping !== undefined && best !== undefined && best.since >= earlyStopping.patience;
-  const finish = async (step: number, state: Pick<ResidentState, 'names' | 'read'>) =>
-    result === 'last' || best === undefined || best.step === step
-      ? trainedParameters(state, results, frozen)
-      : readBest(folder, best.step, results);
-  const firstValues = stateValues(first, training);
-  if (firstStep === steps || isStuck())
-    return finish(firstStep, { names: new Set(training.state.keys()), read: async () => firstValues });
 
-  const log = await RunLog.start(folder, firstStep, settings, options);
-  const { roles } = training;
-  const executable = await runtime.compile(training.graph, {
-    roles,
-    ...(frozen.size > 0 ? { parameters: frozen } : {}),
-  });
-  let step = firstStep;
+  await agree(hosts, runtime, settings, data);
+  // Rank 0 has the folder, and decides when the run ends.
+  const files = hosts.rank === 0 ? await RunFiles.open({ ...options, settings, shapes }) : undefined;
+  const first = await shareState(hosts, files?.state ?? firstState(training, initial, memoryShapes));
+  let { step } = first;
+  const hasEnded = async (): Promise<boolean> => (await hosts.gather(step === steps || files?.isStuck === true))[0]!;
+  const finish = async (state: Pick<ResidentState, 'names' | 'read'>) => {
+    const result = (await files?.readBest(step, results)) ?? (await trainedParameters(state, results, frozen));
+    await broadcastAll(hosts, result.values());
+    return result;
+  };
+  const firstValues = stateValues(first.tensors, training);
+  if (await hasEnded()) return finish({ names: new Set(training.state.keys()), read: async () => firstValues });
+
+  await files?.startLog(step);
+  const executable = await compileTraining(options, training, frozen);
   let batches = startLoading(options, training, step);
   try {
     const state = await holdState(executable, firstValues);
-    const memory = new Map([...memoryShapes.keys()].map((name) => [name, first.get(name)!]));
-    let savedStep = step;
-    const save = async () => {
-      if (step > savedStep) {
-        const values = Object.entries(await state.read());
-        const tensors = new Map([
-          ...values.map(([name, { data }]) => [name, data as Float32Array] as const),
-          ...memory,
-        ]);
-        await saveCheckpoint(folder, { step, tensors }, shapes, settings);
-        await deleteOld();
-      }
-      savedStep = step;
+    const memory = new Map([...memoryShapes.keys()].map((name) => [name, first.tensors.get(name)!]));
+    const save = async () => files?.save(step, async () => new Map([...(await valuesOf(state)), ...memory]));
+    /** Returns the next batches. If a host cannot read its share, or is asked to stop, all stop after a checkpoint. */
+    const takeBatches = async () => {
+      const [own] = await Promise.allSettled([batches]);
+      const problem = signal?.aborted ? 'it was asked to' : own.status === 'rejected' ? String(own.reason) : null;
+      const problems = await hosts.gather(problem);
+      const stopping = problems.findIndex((given) => given !== null);
+      if (own.status === 'fulfilled' && stopping === -1) return own.value;
+      await save();
+      // A launcher that sees one host end may end rank 0 before it has saved.
+      await hosts.gather('saved');
+      signal?.throwIfAborted();
+      if (own.status === 'rejected') throw own.reason;
+      throw new HostError(
+        `All hosts stopped after a checkpoint, because of ${hosts.nameOf(stopping)}: ${problems[stopping]}.`,
+      );
     };
-    while (step < steps && !isStuck()) {
-      if (signal?.aborted) {
-        await save();
-        signal.throwIfAborted();
-      }
+    while (!(await hasEnded())) {
       const started = performance.now();
-      const loaded = await batches.catch(async (error: unknown) => {
-        // A file that is gone ends the run, but not its steps.
-        await save();
-        throw error;
-      });
-      const running = state.run(loaded);
+      const running = state.run(await takeBatches());
       step += stepsPerRun;
       // The next batches are loaded while this run computes.
       if (step < steps) batches = startLoading(options, training, step);
@@ -187,31 +158,73 @@ export async function runTraining(options: TrainerOptions): Promise<Map<string, 
       await options.afterRun?.(state, memory, outputs, step);
 
       const latest = metricsOf(outputs, step, options);
-      for (const record of latest) checkFinite(record, folder);
-      if (step % options.evaluateEvery === 0 || step === steps) {
+      for (const record of latest) checkFinite(record, options.folder);
+      if (files && (step % options.evaluateEvery === 0 || step === steps)) {
         const trained = await trainedParameters(state, results, frozen);
         const record = { ...latest[stepsPerRun - 1]!, ...(await options.evaluate(trained, step)) };
         latest[stepsPerRun - 1] = record;
-        checkFinite(record, folder);
-        records.push(record);
-        best = bestEvaluation(records, score);
-        // Before the metrics, which then name only steps whose parameters are there.
-        if (result === 'best' && best?.step === step) await saveBest(folder, step, trained);
+        checkFinite(record, options.folder);
+        await files.addEvaluation(record, trained);
       }
-      await appendMetrics(metricsPath, latest);
-      await log.add(latest, seconds);
-      if (step % options.checkpointEvery === 0 || step === steps || isStuck()) await save();
+      await files?.add(latest, seconds);
+      if (step % options.checkpointEvery === 0) await alignStates(hosts, state);
+      if (step % options.checkpointEvery === 0 || step === steps || files?.isStuck) await save();
       const rate = stepsPerRun / seconds;
       const secondsLeft = (steps - step) / rate;
       const loss = latest.at(-1)!.loss!;
       await options.onProgress?.({ stage: 'train', unit: 'steps', done: step, total: steps, rate, secondsLeft, loss });
     }
-    return await finish(step, state);
+    return await finish(state);
   } finally {
     // Waits for the last reads, so that the caller may close the dataset.
     await batches.catch(() => undefined);
     await executable.dispose();
   }
+}
+
+/** Returns the parameters before the first step, without the fixed ones. */
+function initialParameters(
+  { seed, start, fixed }: TrainerOptions,
+  { parameters }: TrainingGraph,
+): Map<string, TensorData> {
+  const initial = initializeParameters(new Map([...parameters].filter(([name]) => !fixed?.has(name))), seed);
+  if (!start) return initial;
+  const started = [...parameters].filter(([name]) => start.covers(name));
+  checkParameters(new Map(started), start.values);
+  for (const [name] of started) initial.set(name, start.values.get(name)!);
+  return initial;
+}
+
+function compileTraining(
+  { runtime, hosts = oneHost, training, share, combination = {} }: TrainerOptions,
+  { graph, roles }: TrainingGraph,
+  frozen: ReadonlyMap<string, TensorData>,
+): Promise<TrainingExecutable> {
+  if (hosts.size > 1) return compileDataParallel({ runtime, hosts, share, training, frozen, combination });
+  return runtime.compile(graph, { roles, ...(frozen.size > 0 ? { parameters: frozen } : {}) });
+}
+
+/** Returns the state of rank 0 on all hosts. */
+async function shareState(hosts: Hosts, state: TrainingState): Promise<TrainingState> {
+  const [step] = await hosts.gather(state.step);
+  for (const values of state.tensors.values()) await hosts.broadcast(values);
+  return { ...state, step: step! };
+}
+
+/** Gives all hosts the state of rank 0. They may round differently, and a run that resumes has it too. */
+async function alignStates(hosts: Hosts, state: ResidentState): Promise<void> {
+  if (hosts.size === 1) return;
+  const values = await state.read();
+  await broadcastAll(hosts, Object.values(values));
+  await state.write(values);
+}
+
+async function broadcastAll(hosts: Hosts, tensors: Iterable<TensorData>): Promise<void> {
+  for (const { data } of tensors) await hosts.broadcast(data as Float32Array);
+}
+
+async function valuesOf(state: ResidentState): Promise<(readonly [string, Float32Array])[]> {
+  return Object.entries(await state.read()).map(([name, { data }]) => [name, data as Float32Array] as const);
 }
 
 /** Returns the state before the first step. */

@@ -15,6 +15,7 @@ import { createSampler, type Dataset, type DatasetReport, openTokenShards, write
 import type { DecoderConfig } from '@dalle-mini/decoder';
 import type { Runtime } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { type Hosts, oneHost } from '@dalle-mini/hosts';
 import { writeModelFolder, writeVqgan } from '@dalle-mini/pipeline';
 import { VqganTokenizer } from '@dalle-mini/vqgan';
 import { onDevice } from '../run/device.js';
@@ -38,6 +39,11 @@ export interface TrainFromSettingsOptions {
   readonly source?: string | undefined;
   /** The runtime, which the caller disposes of. Default: one for the device of the settings, for this call. */
   readonly runtime?: Runtime | undefined;
+  /**
+   * The processes that train together, from `joinHosts` of @dalle-mini/hosts. They need the same paths: a file system that they share.
+   * Default: this process alone.
+   */
+  readonly hosts?: Hosts | undefined;
   /** Stops the run after the current steps, with a checkpoint. The promise rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: SettingsProgress) => void) | undefined;
@@ -64,6 +70,7 @@ const optionsField = object<TrainFromSettingsOptions>({
   folder: optional(string()),
   source: optional(string()),
   runtime: optional(implementation<Runtime>('a runtime', ['compile'])),
+  hosts: optional(implementation<Hosts>('hosts', ['sum', 'broadcast', 'gather'])),
   signal: optional(abortSignal()),
   onProgress: optional(callback()),
   onReport: optional(callback()),
@@ -74,6 +81,7 @@ const optionsField = object<TrainFromSettingsOptions>({
 interface Run extends Pick<TrainFromSettingsOptions, 'signal' | 'onProgress' | 'onReport' | 'acceptDataChanges'> {
   readonly folder: string;
   readonly runtime: Runtime;
+  readonly hosts: Hosts;
 }
 
 /**
@@ -119,7 +127,7 @@ async function withRun(
   const { device, mesh, sharding, compute } = settings;
   try {
     const result = await onDevice({ ...given, device, mesh, sharding, compute }, ({ runtime }) =>
-      work({ ...given, folder, runtime }),
+      work({ ...given, folder, runtime, hosts: given.hosts ?? oneHost }),
     );
     return { folder, ...result };
   } catch (error) {
@@ -134,14 +142,25 @@ function inSettings({ message }: OptionError): string {
   return message.replace(/^config\.model\b/, 'model').replace(/\bconfig\./, 'training.');
 }
 
+/** Prepares files on rank 0 first. The other hosts then find them. */
+async function prepareInTurn<Prepared>({ hosts }: Run, prepare: () => Promise<Prepared>): Promise<Prepared> {
+  if (hosts.rank !== 0) await hosts.gather('wait');
+  const prepared = await prepare();
+  if (hosts.rank === 0) await hosts.gather('done');
+  return prepared;
+}
+
+async function openStart(run: Run, { startFrom, which, training }: VqganSettings) {
+  const discriminator = training.discriminator !== undefined;
+  return startFrom === undefined ? undefined : openVqgan(startFrom, { ...run, which, discriminator });
+}
+
 async function trainVqganIn(run: Run, settings: VqganSettings): Promise<Omit<TrainedModel, 'folder'>> {
-  const discriminator = settings.training.discriminator !== undefined;
-  const start =
-    settings.startFrom === undefined
-      ? undefined
-      : await openVqgan(settings.startFrom, { ...run, which: settings.which, discriminator });
-  const model = start?.config ?? settings.model!;
-  const data = await openData(settings, { ...run, imageSize: model.resolution });
+  const { start, model, data } = await prepareInTurn(run, async () => {
+    const start = await openStart(run, settings);
+    const model = start?.config ?? settings.model!;
+    return { start, model, data: await openData(settings, { ...run, imageSize: model.resolution }) };
+  });
   const parameters = await trainVqgan({
     ...runOptions(run, settings),
     config: { ...settings.training, model },
@@ -152,7 +171,7 @@ async function trainVqganIn(run: Run, settings: VqganSettings): Promise<Omit<Tra
   });
   await data.close();
   const result = join(run.folder, 'vqgan');
-  await writeVqgan(result, { config: model, parameters });
+  if (run.hosts.rank === 0) await writeVqgan(result, { config: model, parameters });
   return { result };
 }
 
@@ -171,9 +190,9 @@ async function trainDecoderWith(
   settings: DecoderSettings,
   textRuntime: Runtime,
 ): Promise<Omit<TrainedModel, 'folder'>> {
-  const { folder, runtime, signal, onProgress } = run;
-  const { vqgan, textEncoder, start, ...inherited } = await openDecoderModels(settings, run);
-  const tokenizer = new VqganTokenizer(vqgan.config, vqgan.parameters, { runtime });
+  const { folder } = run;
+  const { models, tokenizer, dataset, evaluation } = await prepareInTurn(run, () => prepareDecoder(run, settings));
+  const { vqgan, textEncoder, start, ...inherited } = models;
   const { gridSize, vocabularySize } = tokenizer;
   const model: DecoderConfig = start?.config ?? {
     ...settings.model!,
@@ -183,19 +202,6 @@ async function trainDecoderWith(
     // Relative positions have a bias per caption token.
     ...(settings.model!.relativePositions ? { textLength: textEncoder.maxLength } : {}),
   };
-
-  const data = await openData(settings, { ...run, imageSize: tokenizer.imageSize });
-  const encode = async (images: Dataset, dataset: 'training' | 'evaluation') => {
-    const path = join(folder, 'tokens', dataset);
-    await writeTokenShards(images, tokenizer, path, {
-      signal,
-      onProgress: (progress) => onProgress?.({ ...progress, dataset }),
-    });
-    return openTokenShards(path);
-  };
-  const dataset = await encode(data.training, 'training');
-  const evaluation = await encode(data.evaluation, 'evaluation');
-  await data.close();
 
   const isTrained = settings.textEncoder?.train ?? false;
   const { license = inherited.license, sampling = inherited.sampling } = settings;
@@ -216,20 +222,41 @@ async function trainDecoderWith(
     parameters: start?.parameters,
   });
   const result = join(folder, 'model');
-  await writeModelFolder(result, {
-    name: settings.name ?? basename(folder),
-    ...(license === undefined ? {} : { license }),
-    imageTokenizer: vqgan,
-    textEncoder: textEncoder.part(isTrained ? trained : undefined),
-    decoder: { config: model, parameters: trained },
-    sampling: sampling ?? {},
-  });
+  if (run.hosts.rank === 0)
+    await writeModelFolder(result, {
+      name: settings.name ?? basename(folder),
+      ...(license === undefined ? {} : { license }),
+      imageTokenizer: vqgan,
+      textEncoder: textEncoder.part(isTrained ? trained : undefined),
+      decoder: { config: model, parameters: trained },
+      sampling: sampling ?? {},
+    });
   return { result, caption: (await dataset.get(0)).captions[0] };
+}
+
+/** Opens the models and the data, and encodes the images. */
+async function prepareDecoder(run: Run, settings: DecoderSettings) {
+  const { folder, runtime, signal, onProgress } = run;
+  const models = await openDecoderModels(settings, run);
+  const tokenizer = new VqganTokenizer(models.vqgan.config, models.vqgan.parameters, { runtime });
+  const data = await openData(settings, { ...run, imageSize: tokenizer.imageSize });
+  const encode = async (images: Dataset, dataset: 'training' | 'evaluation') => {
+    const path = join(folder, 'tokens', dataset);
+    await writeTokenShards(images, tokenizer, path, {
+      signal,
+      onProgress: (progress) => onProgress?.({ ...progress, dataset }),
+    });
+    return openTokenShards(path);
+  };
+  const dataset = await encode(data.training, 'training');
+  const evaluation = await encode(data.evaluation, 'evaluation');
+  await data.close();
+  return { models, tokenizer, dataset, evaluation };
 }
 
 /** Returns the options that both kinds of training have. */
 function runOptions(
-  { folder, runtime, signal, onProgress, acceptDataChanges }: Run,
+  { folder, runtime, hosts, signal, onProgress, acceptDataChanges }: Run,
   {
     steps,
     seed,
@@ -246,6 +273,7 @@ function runOptions(
   return {
     folder,
     runtime,
+    hosts,
     steps,
     seed,
     checkpointEvery,

@@ -123,6 +123,13 @@ export const structs = {
   executeOptions: { slot: -1, size: 144, fields: {} },
 } satisfies Record<string, PjrtFunction>;
 
+/** The structs with which a plugin calls the key-value store of several hosts. `makeError` points to a pointer to a function. */
+export const keyValueCallbacks = {
+  get: of(-1, 'key', 'keySize', 'timeout', 'makeError', 'argument', 'value', 'valueSize', 'deleter'),
+  put: of(-1, 'key', 'keySize', 'value', 'valueSize', 'makeError', 'argument'),
+  tryGet: of(-1, 'key', 'keySize', 'makeError', 'argument', 'value', 'valueSize', 'deleter'),
+} satisfies Record<string, PjrtFunction>;
+
 /** The types of a named value. */
 export const valueTypes = { string: 0, int64: 1, bool: 4 } as const;
 

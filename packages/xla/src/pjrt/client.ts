@@ -5,6 +5,7 @@ import type { Elements, StoredDType } from '@dalle-mini/graph/stored';
 import { XlaError } from '../error.js';
 import { bufferTypes, onlyDuringCall } from './abi.js';
 import { compileOptions } from './compile-options.js';
+import type { KeyValueStore } from './key-value-store.js';
 import type { PjrtLibrary, Pointer } from './library.js';
 import { namedValues, type PluginOptions, programOf } from './structs.js';
 
@@ -32,6 +33,7 @@ export class PjrtClient {
   private constructor(
     readonly library: PjrtLibrary,
     private readonly client: Pointer,
+    private readonly store: KeyValueStore | undefined,
   ) {
     const platform = library.call('clientPlatformName', { client });
     this.platform = library.text(platform, 'name', 'nameSize');
@@ -42,11 +44,18 @@ export class PjrtClient {
       throw new XlaError(`${library.path} found no device. Check the driver, or use another plugin.`);
   }
 
-  /** @throws XlaError if the plugin finds no device, or refuses an option. */
-  static async create(library: PjrtLibrary, options: PluginOptions = {}): Promise<PjrtClient> {
+  /**
+   * @param store The key-value store that the plugin of each of several hosts has.
+   * @throws XlaError if the plugin finds no device, or refuses an option.
+   */
+  static async create(library: PjrtLibrary, options: PluginOptions = {}, store?: KeyValueStore): Promise<PjrtClient> {
     const { list, values } = namedValues(library, options);
-    const created = await library.callAsync('clientCreate', { options: list, optionCount: values.length }, values);
-    return new PjrtClient(library, created.get('client'));
+    const created = await library.callAsync(
+      'clientCreate',
+      { options: list, optionCount: values.length, ...callbacksOf(store) },
+      values,
+    );
+    return new PjrtClient(library, created.get('client'), store);
   }
 
   /** The kinds of the devices, such as `NVIDIA H100 80GB HBM3`. */
@@ -116,7 +125,14 @@ export class PjrtClient {
     for (const resource of [...this.resources]) resource.dispose();
     this.isOpen = false;
     await this.library.callAsync('clientDestroy', { client: this.client });
+    await this.store?.dispose();
   }
+}
+
+function callbacksOf(store: KeyValueStore | undefined) {
+  if (!store) return {};
+  const { get, put, tryGet } = store.callbacks;
+  return { getCallback: get, putCallback: put, tryGetCallback: tryGet };
 }
 
 /** Something in a plugin's memory, which is freed once. */

@@ -11,7 +11,7 @@ import {
   tableOffset,
   versionOffset,
 } from './abi.js';
-import { type Koffi, loadKoffi } from './koffi.js';
+import { type Koffi, keepLoaded, loadKoffi } from './koffi.js';
 
 /** The address of something in a plugin's memory. */
 export type Pointer = bigint;
@@ -241,16 +241,4 @@ export class PjrtLibrary {
     this.function('errorDestroy')(this.structOf('errorDestroy', { error }).address);
     throw new XlaError(`XLA: ${text}`, { status });
   }
-}
-
-/** Flags of `dlopen`: bind functions when they are called, and never unload. */
-const neverUnload: Partial<Record<NodeJS.Platform, number>> = { linux: 0x1 | 0x1000, darwin: 0x1 | 0x80 };
-
-/**
- * Keeps a library in memory until the process ends. koffi unloads it when its handle is garbage, and before the process ends. Threads of XLA
- * still run in it then, and the process would crash.
- */
-function keepLoaded(koffi: Koffi, path: string): void {
-  const flags = neverUnload[process.platform];
-  if (flags !== undefined) koffi.load(null).func('dlopen', 'void *', ['const char *', 'int'])(path, flags);
 }

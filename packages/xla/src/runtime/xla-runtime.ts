@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { DisposedError, integer, object, oneOf, optional, readOptions, string } from '@dalle-mini/core';
+import { DisposedError, integer, object, oneOf, optional, readOptions, refuse, string } from '@dalle-mini/core';
 import type { CompileOptions, Graph, Runtime } from '@dalle-mini/graph';
 import {
   type DeviceMesh,
@@ -17,6 +17,7 @@ import type { Device } from '../plugins/catalog.js';
 import { pluginFor } from '../plugins/choose.js';
 import { xlaFolder } from '../plugins/folders.js';
 import { type CompiledGraphCache, compileCached } from './compiled-graphs.js';
+import { type JoinedHosts, joinXlaHosts, type XlaHosts, xlaHostsField } from './hosts.js';
 import { type ExecutableHost, type LoadedModule, XlaExecutable } from './xla-executable.js';
 
 export interface XlaRuntimeOptions {
@@ -36,20 +37,38 @@ export interface XlaRuntimeOptions {
   readonly mesh?: DeviceMesh | undefined;
   /** Where the parameters are while a mesh trains. Default `replicated`. */
   readonly sharding?: ParameterSharding | undefined;
+  /**
+   * The other hosts, whose GPUs are to work with those of this one, for `cuda` only. TPUs find their pod by themselves. Default: this host
+   * alone.
+   */
+  readonly hosts?: XlaHosts | undefined;
   /** Where compiled graphs are kept, so that they are not compiled again. Default: in this user's cache, up to 4 GB. */
   readonly cache?: Partial<CompiledGraphCache> | undefined;
 }
 
-const fields = object<XlaRuntimeOptions>({
-  device: optional(oneOf(['cpu', 'cuda', 'tpu'])),
-  plugin: optional(string()),
-  compute: optional(oneOf(['float32', 'bfloat16'])),
-  mesh: optional(deviceMeshField),
-  sharding: optional(shardingField(['replicated', 'fsdp'])),
-  cache: optional(
-    object<Partial<CompiledGraphCache>>({ folder: optional(string()), maxBytes: optional(integer({ min: 0 })) }),
-  ),
-});
+const fields = object<XlaRuntimeOptions>(
+  {
+    device: optional(oneOf(['cpu', 'cuda', 'tpu'])),
+    plugin: optional(string()),
+    compute: optional(oneOf(['float32', 'bfloat16'])),
+    mesh: optional(deviceMeshField),
+    sharding: optional(shardingField(['replicated', 'fsdp'])),
+    hosts: optional(xlaHostsField),
+    cache: optional(
+      object<Partial<CompiledGraphCache>>({ folder: optional(string()), maxBytes: optional(integer({ min: 0 })) }),
+    ),
+  },
+  {
+    check({ device, hosts }) {
+      if (hosts && device !== 'cuda')
+        refuse(
+          'hosts',
+          'left out, unless device is cuda: TPUs find their pod, and processors train together by MPI',
+          hosts,
+        );
+    },
+  },
+);
 
 /** In bytes. */
 const defaultCacheSize = 4e9;
@@ -89,6 +108,7 @@ export class XlaRuntime implements Runtime, AsyncDisposable {
   private constructor(
     private readonly client: PjrtClient,
     private readonly options: XlaRuntimeOptions,
+    private readonly joined: JoinedHosts | undefined,
   ) {
     this.plugin = client.library.path;
     this.version = client.library.version;
@@ -108,21 +128,26 @@ export class XlaRuntime implements Runtime, AsyncDisposable {
    * Loads a plugin and opens its devices.
    *
    * @throws OptionError if an option is invalid; XlaError if there is no plugin for the device, if it does not work on this computer, or if
-   *   koffi is not installed.
+   *   koffi is not installed; HostError if another host is missing.
    */
   static async open(options: XlaRuntimeOptions = {}): Promise<XlaRuntime> {
     const read = readOptions(fields, options, 'XlaRuntime.open');
     const library = await PjrtLibrary.load(read.plugin ?? (await pluginFor(read.device)));
     const { data = 1, model = 1 } = read.mesh ?? {};
-    const client = await openClient(library, data * model);
+    const joined = read.hosts && (await joinXlaHosts(read.hosts));
+    const client = await openClient(library, data * model, joined).catch(async (error: unknown) => {
+      await joined?.leave();
+      throw error;
+    });
     if (read.device !== undefined && client.platform !== read.device) {
       const { platform } = client;
       await client.dispose();
+      await joined?.leave();
       throw new XlaError(
         `The plugin for ${read.device} must compute on ${read.device}, but ${library.path} computes on ${platform}. Use another plugin.`,
       );
     }
-    return new XlaRuntime(client, read);
+    return new XlaRuntime(client, read, joined);
   }
 
   async compile(graph: Graph, options: CompileOptions = {}): Promise<XlaExecutable> {
@@ -142,6 +167,7 @@ export class XlaRuntime implements Runtime, AsyncDisposable {
     for (const executable of [...this.executables]) await executable.dispose();
     await this.turns.compiling;
     await this.inTurn('computing', () => this.client.dispose());
+    await this.joined?.leave();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -173,8 +199,8 @@ export class XlaRuntime implements Runtime, AsyncDisposable {
 }
 
 /** Opens the devices of a plugin, at least the given number. */
-async function openClient(library: PjrtLibrary, devices: number): Promise<PjrtClient> {
-  const client = await PjrtClient.create(library);
+async function openClient(library: PjrtLibrary, devices: number, joined?: JoinedHosts): Promise<PjrtClient> {
+  const client = await PjrtClient.create(library, joined?.options, joined?.store);
   const found = client.devices.length;
   if (found >= devices) return client;
   const { platform } = client;
