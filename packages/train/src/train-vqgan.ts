@@ -66,9 +66,9 @@ import { whenAll } from './run/when-all.js';
 /** The configuration of training a VQ-GAN. The default weight decay is 0. */
 export interface VqganTrainingConfig extends TrainingConfig, VqganLossConfig {
   readonly model: VqganConfig;
-  /** Decay of Adam's mean of gradients. Default 0.9; 0.5 in Taming. */
+  /** Decay of Adam's mean of gradients. Default 0.9, and 0.5 with a discriminator, as in Taming; 0.9 in LlamaGen. */
   readonly beta1?: number | undefined;
-  /** Decay of Adam's mean of squared gradients. Default 0.99; 0.9 in Taming, 0.95 in LlamaGen. */
+  /** Decay of Adam's mean of squared gradients. Default 0.99, and 0.9 with a discriminator, as in Taming; 0.95 in LlamaGen. */
   readonly beta2?: number | undefined;
   /** Largest norm of the gradients of the VQ-GAN, and of those of the discriminator. Default 1. */
   readonly clipNorm?: number | undefined;
@@ -81,12 +81,12 @@ export interface VqganTrainingConfig extends TrainingConfig, VqganLossConfig {
   readonly flip?: boolean | undefined;
 }
 
-const defaultsOf = ({ stepsPerRun = trainingDefaults.stepsPerRun }: VqganTrainingConfig) => ({
+const defaultsOf = ({ stepsPerRun = trainingDefaults.stepsPerRun, discriminator }: VqganTrainingConfig) => ({
   ...trainingDefaults,
   ...vqganLossDefaults,
   weightDecay: 0,
-  beta1: 0.9,
-  beta2: 0.99,
+  beta1: discriminator ? 0.5 : 0.9,
+  beta2: discriminator ? 0.9 : 0.99,
   clipNorm: 1,
   restartEvery: 10 * stepsPerRun,
   flip: false,

@@ -36,8 +36,8 @@ const descriptions: Readonly<Record<string, string>> = {
   'training.rematerialize': 'Computes each layer again in the backward pass, to save memory. Default false.',
   'training.averageDecay':
     'Decay of a moving average of the parameters, which is then the result. Default: no average.',
-  'training.beta1': "Decay of Adam's mean of gradients. Default 0.9.",
-  'training.beta2': "Decay of Adam's mean of squared gradients. Default 0.99.",
+  'training.beta1': "Decay of Adam's mean of gradients. Default 0.9; 0.5 with a discriminator.",
+  'training.beta2': "Decay of Adam's mean of squared gradients. Default 0.99; 0.9 with a discriminator.",
   'training.clipNorm': 'Largest norm of the gradients. Default 1.',
   'training.squaredErrorWeight': 'Weight of the squared error. Default 1.',
   'training.absoluteErrorWeight': 'Weight of the absolute error. Default 0.',
