@@ -100,6 +100,7 @@ export type {
   OperatorAttributes,
   OperatorName,
   Padding,
+  PoolingWindow,
   Shape,
   Tensor,
   TensorData,

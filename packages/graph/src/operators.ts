@@ -321,7 +321,8 @@ export interface PoolingOptions {
  * `[batch, channels, ⌊(height + padding − size) / stride⌋ + 1, …]`. The gradient goes to the maximum of each window, of equal
  * pixels to the first in row-major order, as in PyTorch. It has no second derivative.
  */
-export function maxPool2d(x: Tensor, { size, stride = size, padding = 0 }: PoolingOptions): Tensor {
+export function maxPool2d(x: Tensor, options: PoolingOptions): Tensor {
+  const { size, stride = size, padding = 0 } = options;
   const attributes = { size, stride, padding: asPadding(padding) };
   return only(
     operation('maxPool2d', [x], attributes, [{ shape: pooledShape('maxPool2d', x, attributes), dtype: 'float32' }]),

@@ -2,7 +2,6 @@ import * as g from '@dalle-mini/graph';
 import * as layers from '@dalle-mini/graph/layers';
 import { grad } from '@dalle-mini/graph/training';
 import { conv2dInputGradient, conv2dWeightGradient, maxPool2dGradient } from '../../graph/src/operators.js';
-import type { PoolingWindow } from '../../graph/src/tensor.js';
 import { float32, int32, Values } from './values.js';
 
 /** A call of an operator or of a layer with values. The tests of runtimes and of gradients share these cases. */
@@ -141,7 +140,7 @@ const convolutions: readonly Convolution[] = [
 const convolvedShape = ({ image, kernel, stride, padding }: Convolution): g.Shape =>
   g.conv2d(g.input('image', image), g.input('kernel', kernel), { stride, padding }).shape;
 
-const poolings: readonly { readonly name: string; readonly image: g.Shape; readonly window: PoolingWindow }[] = [
+const poolings: readonly { readonly name: string; readonly image: g.Shape; readonly window: g.PoolingWindow }[] = [
   { name: '2×2 of VGG', image: [2, 3, 4, 6], window: { size: 2, stride: 2, padding: [0, 0, 0, 0] } },
   { name: '2×2 that skips the last row', image: [1, 2, 5, 4], window: { size: 2, stride: 2, padding: [0, 0, 0, 0] } },
   { name: '3×3 of AlexNet, overlapping', image: [2, 2, 7, 9], window: { size: 3, stride: 2, padding: [0, 0, 0, 0] } },
@@ -254,7 +253,7 @@ const table: { readonly [Name in Exclude<g.OperatorName, 'input' | 'parameter'>]
     { ...on([equalPixels], (x) => g.maxPool2d(x, { size: 2 }), 'equal pixels'), isKink: true },
   ],
   maxPool2dGradient: (values) => {
-    const gradientCase = (name: string, x: g.TensorData, window: PoolingWindow) => {
+    const gradientCase = (name: string, x: g.TensorData, window: g.PoolingWindow) => {
       const { shape } = g.maxPool2d(g.input('x', x.shape), window);
       return on([x, values.floats(shape)], (x, y) => maxPool2dGradient(x, y, window), name);
     };
