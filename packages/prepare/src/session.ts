@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { object, readOptions } from '@dalle-mini/core';
 import { DataError } from '@dalle-mini/data';
 import type { Lookup } from './download/dispatcher.js';
@@ -55,6 +56,8 @@ export class PrepareSession {
     private readonly parts: SessionParts,
     private readonly signal: AbortSignal | undefined,
   ) {
+    // Each download listens.
+    setMaxListeners(0, this.stop.signal);
     this.forward = () => this.stop.abort(signal?.reason);
     signal?.addEventListener('abort', this.forward);
   }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PictureFilter, PrepareSettings } from '@dalle-mini/prepare';
 import { PrepareSession, readJob, rowsName, runJob, shardCount } from '@dalle-mini/prepare/jobs';
@@ -42,6 +43,8 @@ export async function work(settings: PrepareSettings, options: WorkOptions): Pro
     if (session.written.has(number)) return;
     // What stops one shard, such as a full disk, does not stop the others.
     const stop = new AbortController();
+    // Each download listens.
+    setMaxListeners(0, stop.signal);
     const forward = () => stop.abort(session.stop.signal.reason);
     session.stop.signal.addEventListener('abort', forward);
     try {
