@@ -98,7 +98,7 @@ it('reads archives from a web server and from a bucket, by patterns', async () =
   let failures = 1;
   const web = createServer(async (request, response) => {
     if (request.url === '/data/00001.tar' && failures-- > 0)
-      return response.writeHead(200, { 'content-length': 9e6 }).end('x');
+      return response.writeHead(200, { 'content-length': 9000 }).write('x', () => response.destroy());
     return response.end(await readFile(join(shards, request.url!.slice('/data/'.length))));
   });
   await new Promise<void>((resolve) => web.listen(0, '127.0.0.1', resolve));

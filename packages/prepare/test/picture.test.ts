@@ -69,7 +69,7 @@ describe('storing an image', () => {
   });
 
   it('does not decode an image that is small as a file and huge as pixels', async () => {
-    const bomb = await sharp({ create: { width: 12000, height: 9000, channels: 3, background: 'red' } })
+    const bomb = await sharp({ create: { width: 9000, height: 8000, channels: 3, background: 'red' } })
       .png({ compressionLevel: 9 })
       .toBuffer();
     expect(bomb.length).toBeLessThan(500_000);
@@ -101,9 +101,10 @@ it.each([0, 1, 4, 7])('finds all hashes that differ in at most %i bits', (distan
   const random = (i: number) => (BigInt(hash('a', i)) << 32n) | BigInt(hash('b', i));
   const hex = (bits: bigint) => bits.toString(16).padStart(16, '0');
   const seen = new SeenHashes(distance);
-  for (let i = 0; i < 3000; i++) expect(seen.add(hex(random(i)))).toBe(true);
+  const range = Array.from({ length: 2000 }, (_, i) => i);
+  expect(range.filter((i) => !seen.add(hex(random(i))))).toEqual([]);
   const changed = (i: number, bits: number) =>
     [...permutation(64, 'bits', i)].slice(0, bits).reduce((word, bit) => word ^ (1n << BigInt(bit)), random(i));
-  for (let i = 0; i < 3000; i++) expect(seen.add(hex(changed(i, distance)))).toBe(false);
-  for (let i = 0; i < 3000; i++) expect(seen.add(hex(changed(i, distance + 1)))).toBe(true);
+  expect(range.filter((i) => seen.add(hex(changed(i, distance))))).toEqual([]);
+  expect(range.filter((i) => !seen.add(hex(changed(i, distance + 1))))).toEqual([]);
 });
