@@ -12,6 +12,7 @@ export type { PictureOptions } from './pictures/options.js';
 export type { PictureProblem } from './pictures/picture.js';
 export type { Plan, ProblemCount } from './plan.js';
 export { type PrepareOptions, prepare } from './prepare.js';
+export type { PresetName } from './presets.js';
 export {
   type ListSettings,
   type PrepareSettings,

@@ -1,7 +1,6 @@
-import { Meter, type PrepareProgress } from './meter.js';
+import type { PrepareProgress } from './meter.js';
 import { PrepareSession, type SessionOptions } from './session.js';
 import type { PrepareSettings } from './settings.js';
-import { runJobs } from './shards/run-jobs.js';
 import type { PrepareSummary } from './summary.js';
 
 export interface PrepareOptions extends SessionOptions {
@@ -10,9 +9,6 @@ export interface PrepareOptions extends SessionOptions {
   /** Called while lists are read and rows are downloaded. */
   readonly onProgress?: ((progress: PrepareProgress) => unknown) | undefined;
 }
-
-/** Shards at a time: while the last rows of one wait for slow hosts, those of the next are downloaded. */
-const shardsAtOnce = 3;
 
 /**
  * Downloads the images of a data set, and writes WebDataset shards as img2dataset does: `00000.tar`, `00000.parquet` and
@@ -36,9 +32,7 @@ export async function prepare(given: PrepareSettings, options: PrepareOptions = 
   const { retryFailed = false, ...opening } = options;
   const session = await PrepareSession.open(given, opening);
   try {
-    const { rows, jobs } = retryFailed ? session.failures() : session.missing();
-    const meter = new Meter(rows, options.onProgress);
-    await runJobs(jobs, shardsAtOnce, await session.jobOptions((sample, bytes) => meter.add(sample, bytes)));
+    await session.run(retryFailed ? session.failures() : session.missing(), options.onProgress);
     return await session.summarize();
   } finally {
     await session.close();

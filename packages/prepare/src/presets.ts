@@ -28,6 +28,9 @@ export const presets = {
     caption: 'caption',
     captions: { decodeUrl: true, removeHtml: true, collapseSpaces: true },
   },
-} satisfies Readonly<Record<string, Preset>>;
+} satisfies Readonly<Record<PresetName, Preset>>;
 
-export const presetNames = Object.keys(presets) as (keyof typeof presets)[];
+/** The names of the presets. */
+export type PresetName = 'cc3m' | 'cc12m' | 'laion' | 'coyo' | 'yfcc100m-subset';
+
+export const presetNames = Object.keys(presets) as PresetName[];

@@ -5,7 +5,7 @@ import type { Lookup } from './download/dispatcher.js';
 import { Downloader } from './download/downloader.js';
 import { downloadFields } from './download/options.js';
 import { fingerprintOf } from './lists/read-rows.js';
-import type { PrepareProgress } from './meter.js';
+import { Meter, type PrepareProgress } from './meter.js';
 import { knownHashes } from './pictures/duplicates.js';
 import { loadFilter, type PictureFilter } from './pictures/filter.js';
 import { type PictureSettings, pictureFields } from './pictures/options.js';
@@ -13,9 +13,9 @@ import { findPlan, type Plan, readPlan } from './plan.js';
 import { prepareReport } from './report/report.js';
 import { type PrepareSettings, prepareField } from './settings.js';
 import type { ShardDownload } from './shards/download-shard.js';
-import { type Work, workOnFailures, workOnLists } from './shards/jobs.js';
+import { type ShardJob, type Work, workOnFailures, workOnLists } from './shards/jobs.js';
 import { openStorage } from './shards/open-storage.js';
-import type { JobOptions } from './shards/run-jobs.js';
+import { type JobOptions, runJob, runJobs } from './shards/run-jobs.js';
 import { readAllStats, type ShardStats } from './shards/stats.js';
 import type { Storage } from './shards/storage.js';
 import { type PrepareSummary, summarize } from './summary.js';
@@ -45,11 +45,13 @@ interface SessionParts {
 }
 
 const defaultShardSize = 10_000;
+/** Shards at a time: while the last rows of one wait for slow hosts, those of the next are downloaded. */
+const shardsAtOnce = 3;
 
 /** A data set that is being prepared: its storage, its plan, its written shards, and the connections for downloads. */
 export class PrepareSession {
   /** Aborts with the signal of the options, or with the first failure of a shard. */
-  readonly stop = new AbortController();
+  private readonly stop = new AbortController();
   private readonly forward: () => void;
 
   private constructor(
@@ -120,14 +122,34 @@ export class PrepareSession {
     return workOnFailures(this.storage, this.written, (number) => this.isMine(number));
   }
 
-  /** Returns what the jobs of this session share. */
-  async jobOptions(onSample?: ShardDownload['onSample']): Promise<JobOptions> {
+  /** Runs jobs, some at a time. The first failure ends them all, and is thrown. */
+  async run({ rows, jobs }: Work, onProgress?: (progress: PrepareProgress) => unknown): Promise<void> {
+    const meter = new Meter(rows, onProgress);
+    const options = await this.jobOptions(this.stop, (sample, bytes) => meter.add(sample, bytes));
+    await runJobs(jobs, shardsAtOnce, options);
+  }
+
+  /** Runs one job. What stops it, such as a full disk, does not stop others. */
+  async runJob(job: ShardJob): Promise<void> {
+    const own = new AbortController();
+    // Each download listens.
+    setMaxListeners(0, own.signal);
+    const forward = () => own.abort(this.stop.signal.reason);
+    this.stop.signal.addEventListener('abort', forward);
+    try {
+      await runJob(job, await this.jobOptions(own));
+    } finally {
+      this.stop.signal.removeEventListener('abort', forward);
+    }
+  }
+
+  private async jobOptions(stop: AbortController, onSample?: ShardDownload['onSample']): Promise<JobOptions> {
     const { storage, plan, pictures, filter, downloader, written } = this.parts;
     const { duplicateDistance } = pictures;
     return {
       storage,
       shardSize: plan.shardSize,
-      download: { downloader, pictures, filter, stop: this.stop, onSample },
+      download: { downloader, pictures, filter, stop, onSample },
       hashes: duplicateDistance === null ? undefined : await knownHashes(storage, written.keys(), duplicateDistance),
       onWritten: (number, stats) => written.set(number, stats),
     };

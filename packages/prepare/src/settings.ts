@@ -20,12 +20,12 @@ import { type CaptionOptions, captionFields } from './captions/clean.js';
 import { type DownloadOptions, downloadFields } from './download/options.js';
 import type { ListFormat } from './lists/formats.js';
 import { type PictureOptions, pictureFields } from './pictures/options.js';
-import { presetNames, type presets } from './presets.js';
+import { type PresetName, presetNames } from './presets.js';
 
 /** The lists of a data set, and how their rows are read. */
 export interface ListSettings {
   /** The format and the columns of a published data set. What is set besides replaces them. */
-  readonly preset?: keyof typeof presets | undefined;
+  readonly preset?: PresetName | undefined;
   /** Paths of lists, in order, also patterns such as `part-{00000..00127}.parquet`. */
   readonly lists: readonly string[];
   /** The metadata of YFCC100M, for the preset `yfcc100m-subset`. */

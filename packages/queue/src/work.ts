@@ -1,7 +1,6 @@
-import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PictureFilter, PrepareSettings } from '@dalle-mini/prepare';
-import { PrepareSession, readJob, rowsName, runJob, shardCount } from '@dalle-mini/prepare/jobs';
+import { PrepareSession, readJob, rowsName, shardCount } from '@dalle-mini/prepare/jobs';
 import { type Queue, Worker } from 'bullmq';
 import { connect, openQueue, queueName, type ShardData } from './queue.js';
 
@@ -37,22 +36,10 @@ export async function work(settings: PrepareSettings, options: WorkOptions): Pro
   const connection = connect(redis);
   const workerConnection = connect(redis);
   const queue = openQueue(session, connection);
-  const shared = await session.jobOptions();
   const writeShard = async (number: number) => {
     await session.refresh();
-    if (session.written.has(number)) return;
-    // What stops one shard, such as a full disk, does not stop the others.
-    const stop = new AbortController();
-    // Each download listens.
-    setMaxListeners(0, stop.signal);
-    const forward = () => stop.abort(session.stop.signal.reason);
-    session.stop.signal.addEventListener('abort', forward);
-    try {
-      await runJob(await readJob(session.storage, number), { ...shared, download: { ...shared.download, stop } });
-      await session.storage.remove(rowsName(number));
-    } finally {
-      session.stop.signal.removeEventListener('abort', forward);
-    }
+    if (!session.written.has(number)) await session.runJob(await readJob(session.storage, number));
+    await session.storage.remove(rowsName(number));
   };
   const worker = new Worker<ShardData>(queueName(session), ({ data }) => writeShard(data.shard), {
     connection: workerConnection,

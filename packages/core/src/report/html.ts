@@ -3,7 +3,8 @@ export class Html {
   constructor(readonly text: string) {}
 }
 
-type Part = Html | string | number | readonly Part[];
+/** What a template may have in it. */
+export type Part = Html | string | number | readonly Part[];
 
 /** A template tag that escapes everything that is not {@link Html}. */
 export function html(strings: TemplateStringsArray, ...parts: readonly Part[]): Html {
