@@ -48,8 +48,11 @@ function similarityOfChannel(a: RgbImage, b: RgbImage, channel: number): number 
   return sum / meanX.length;
 }
 
-const planeOf = ({ width, height, data }: RgbImage, channel: number): Float64Array =>
-  Float64Array.from({ length: width * height }, (_, pixel) => data[3 * pixel + channel]!);
+function planeOf({ width, height, data }: RgbImage, channel: number): Float64Array {
+  const plane = new Float64Array(width * height);
+  for (let pixel = 0; pixel < plane.length; pixel++) plane[pixel] = data[3 * pixel + channel]!;
+  return plane;
+}
 
 /** Averages the values of each window that is inside the image, first along rows and then along columns. */
 function windowAverages(values: Float64Array, width: number, height: number): Float64Array {
