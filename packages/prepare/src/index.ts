@@ -13,6 +13,7 @@ export type { PictureProblem } from './pictures/picture.js';
 export type { Plan, ProblemCount } from './plan.js';
 export { type PrepareOptions, prepare } from './prepare.js';
 export type { PresetName } from './presets.js';
+export type { SessionOptions } from './session.js';
 export {
   type ListSettings,
   type PrepareSettings,

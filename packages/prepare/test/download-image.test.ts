@@ -115,6 +115,12 @@ describe('addresses that are not public', () => {
     expect(await problemOf(server.url('ok', 'images.example'), {}, rebinding)).toBe('address-refused');
   });
 
+  it('are reached by the names of the system, if they are allowed', async () => {
+    expect(
+      await download(server.url('ok', 'localhost'), { timeout: 20, allowedAddresses: ['127.0.0.0/8', '::1/128'] }),
+    ).toBeInstanceOf(Buffer);
+  });
+
   it('are refused if one of several is among them', async () => {
     const both: Lookup = async () => [
       { address: '127.0.0.1', family: 4 },

@@ -9,9 +9,18 @@ import type { DownloadSettings } from './options.js';
 /** Finds the addresses of a host. */
 export type Lookup = (hostname: string) => Promise<readonly LookupAddress[]>;
 
-/** Returns a lookup that asks the name servers without the threads that decode images, and remembers their answers. */
-export function cachedLookup(): Lookup {
-  const cache = new CacheableLookup({ maxTtl: 3600, errorTtl: 5 });
+/** Seconds for which an address is remembered: a list has millions of hosts. */
+const rememberedFor = 600;
+
+/**
+ * Returns a lookup that asks the name servers, and remembers their answers. Unlike the system's lookup it needs none of the threads that
+ * decode images, on which names that do not exist would wait for long.
+ *
+ * @param hasLocalNames Whether the system is asked for names that the name servers do not have, such as those of its hosts file.
+ */
+export function cachedLookup(hasLocalNames: boolean): Lookup {
+  const options = { maxTtl: rememberedFor, errorTtl: rememberedFor };
+  const cache = new CacheableLookup(hasLocalNames ? options : { ...options, lookup: false });
   return (hostname) => cache.lookupAsync(hostname, { all: true });
 }
 
@@ -21,7 +30,7 @@ export function cachedLookup(): Lookup {
  */
 export function createDispatcher(
   { connectTimeout, maxRedirects, connectionsPerHost, allowedAddresses }: DownloadSettings,
-  lookup: Lookup = cachedLookup(),
+  lookup: Lookup = cachedLookup(allowedAddresses.length > 0),
 ): Dispatcher {
   const allowed = allowedAddresses.map((range) => ipaddr.parseCIDR(range));
   const check = (hostname: string, addresses: readonly string[]) => {
