@@ -1,12 +1,13 @@
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { withOverrides } from '@dalle-mini/core';
 import { exists, makeFolder, writeJsonFile } from '@dalle-mini/core/node';
 import {
-  countImages,
   type Preset,
   presetSettings,
   type SettingsKind,
   settingsSchemaFile,
+  surveyImages,
 } from '@dalle-mini/train/settings';
 import { UsageError } from './errors.js';
 
@@ -17,22 +18,25 @@ export interface InitCommand {
   /** Path of the settings file. */
   readonly out: string;
   readonly model?: string | undefined;
+  /** The setting `dataset.captions`. */
+  readonly captions?: 'given' | 'file-names' | undefined;
   readonly trainTextEncoder?: boolean | undefined;
 }
 
 /** Runs `dalle-mini init`: writes a settings file from a preset, and prints its path and how to train with it. */
-export async function init({ pictures, preset, out, model, trainTextEncoder }: InitCommand): Promise<void> {
+export async function init({ pictures, preset, out, model, captions, trainTextEncoder }: InitCommand): Promise<void> {
   if (await exists(out)) throw new UsageError(`${out} exists. Choose another path with --out, or delete the file.`);
-  const count = pictures === undefined ? undefined : await countImages(pictures);
+  const survey = pictures === undefined ? undefined : await surveyImages(pictures, { captions });
   const base = dirname(resolve(out));
   const made = presetSettings(preset, {
     pictures: fromFolder(base, pictures ?? 'pictures'),
-    count,
+    ...survey,
     model: model !== undefined && (await exists(model)) ? fromFolder(base, model) : model,
     trainTextEncoder,
   });
   await makeFolder(base);
-  await writeSettings(out, made.kind, made.settings);
+  const chosen = captions === undefined ? {} : { 'dataset.captions': captions };
+  await writeSettings(out, made.kind, withOverrides(made.settings, chosen));
   process.stdout.write(`${out}\n`);
   process.stderr.write(`Train with: dalle-mini train ${made.kind} --config ${quoted(out)}\n`);
 }

@@ -36,6 +36,8 @@ interface TrainOptions extends DeviceOptions {
 const program = new Command('dalle-mini')
   .description('Generate images from text, and train models.')
   .version(version, '-v, --version', 'print the version')
+  // Options after the name of a subcommand are its own: train has the options of finetune, and train decoder others.
+  .enablePositionalOptions()
   .exitOverride()
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'dalle-mini: ')) });
 
@@ -108,7 +110,10 @@ program
     await generate(prompt, { ...options, signal });
   });
 
-const train = program.command('train').description('Train a model, or resume a stopped run.');
+const train = program
+  .command('train')
+  .description('Train a model, or resume a stopped run. With a folder of pictures, do what finetune does.')
+  .enablePositionalOptions();
 for (const kind of ['vqgan', 'decoder'] as const) {
   train
     .command(kind)
@@ -132,31 +137,39 @@ for (const kind of ['vqgan', 'decoder'] as const) {
     });
 }
 
-program
-  .command('finetune')
-  .description('Fine-tune a model on a folder of pictures, or resume a stopped run.')
-  .argument('<pictures>', 'a folder of pictures with captions')
-  .addOption(
-    new Option('--preset <name>', 'the model, and how to train it')
-      .choices(['emoji', 'dalle-mini', 'dalle-mega'])
-      .default('emoji'),
-  )
-  .option('--model <name>', 'another model: a folder, or a model on the Hugging Face hub (default: that of the preset)')
-  .option(
-    '--folder <path>',
-    'the folder for settings, checkpoints and the result (default: runs/ and the name of <pictures>)',
-  )
-  .addOption(overrideOption())
-  .addOption(acceptOption())
-  .addOption(deviceOption())
-  .addOption(meshOption())
-  .addOption(shardingOption())
-  .addOption(computeOption())
-  .action(async (pictures: string, { preset, model, folder, acceptDataChanges, set, ...devices }) => {
-    const [{ finetune }, { readOverrides }] = await Promise.all([import('./finetune.js'), import('./train.js')]);
-    const overrides = readOverrides(set);
-    await finetune(pictures, { preset, model, folder, acceptDataChanges, overrides, devices, signal });
-  });
+for (const command of [
+  train,
+  program.command('finetune').description('Fine-tune a model on a folder of pictures, or resume a stopped run.'),
+]) {
+  command
+    .argument('<pictures>', 'a folder of pictures with captions')
+    .addOption(
+      new Option('--preset <name>', 'the model, and how to train it')
+        .choices(['emoji', 'dalle-mini', 'dalle-mega'])
+        .default('emoji'),
+    )
+    .option(
+      '--model <name>',
+      'another model: a folder, or a model on the Hugging Face hub (default: that of the preset)',
+    )
+    .addOption(captionsOption())
+    .option(
+      '--folder <path>',
+      'the folder for settings, checkpoints and the result (default: runs/ and the name of <pictures>)',
+    )
+    .addOption(overrideOption())
+    .addOption(acceptOption())
+    .addOption(deviceOption())
+    .addOption(meshOption())
+    .addOption(shardingOption())
+    .addOption(computeOption())
+    .action(async (pictures: string, { preset, model, captions, folder, acceptDataChanges, set, ...devices }) => {
+      const [{ finetune }, { readOverrides }] = await Promise.all([import('./finetune.js'), import('./train.js')]);
+      const overrides = readOverrides(set);
+      const options = { preset, model, captions, folder, acceptDataChanges, overrides, devices, signal };
+      await finetune(pictures, options);
+    });
+}
 
 program
   .command('init')
@@ -171,6 +184,7 @@ program
     '--model <name>',
     'the model to fine-tune: a folder, or a model on the Hugging Face hub (default: that of the preset)',
   )
+  .addOption(captionsOption())
   .option('--train-text-encoder', 'train the text encoder too')
   .option('--out <path>', 'the settings file', 'settings.json')
   .action(async (pictures: string | undefined, options) => {
@@ -310,6 +324,13 @@ try {
   await program.parseAsync();
 } catch (error) {
   process.exitCode = report(error) || process.exitCode;
+}
+
+/** The option of commands that count pictures. */
+function captionsOption(): Option {
+  return new Option('--captions <source>', 'file-names: a picture without a caption is called what its file is called')
+    .choices(['given', 'file-names'])
+    .default(undefined, 'given');
 }
 
 /** The option of commands that resume a run. */

@@ -1,11 +1,11 @@
 import { type DatasetReport, summarizeReport } from '@dalle-mini/data';
 import { type Hosts, joinHosts } from '@dalle-mini/hosts';
-import type { TrainingProgress } from '@dalle-mini/train';
 import {
   readDecoderSettings,
   readVqganSettings,
   type SettingsKind,
   type SettingsProgress,
+  type StepProgress,
   type TrainedModel,
   trainDecoderFromSettings,
   trainVqganFromSettings,
@@ -55,8 +55,10 @@ async function trainOn(hosts: Hosts, kind: SettingsKind, command: TrainCommand):
   const isFirst = hosts.rank === 0;
   const onReport = (report: DatasetReport) => {
     bar.clear();
-    if (report.omissions.length === 0 || !isFirst) return;
-    process.stderr.write(`${summarizeReport(report)} The folder of the run lists them in left-out.jsonl.\n`);
+    if (!isFirst) return;
+    const { omissions, notes } = report;
+    if (omissions.length + notes.length > 0) process.stderr.write(`${summarizeReport(report)}\n`);
+    if (omissions.length > 0) process.stderr.write('The folder of the run lists them in left-out.jsonl.\n');
   };
   const onProgress = isFirst ? progress.report : undefined;
   const options = { source: config, folder, hosts, acceptDataChanges, signal, onProgress, onReport };
@@ -85,6 +87,8 @@ async function trainOn(hosts: Hosts, kind: SettingsKind, command: TrainCommand):
   return trained;
 }
 
+const partNames = { vqgan: 'VQ-GAN', decoder: 'decoder' };
+
 /** Shows progress: a bar on a terminal. Without one, training prints a line every 30 seconds. */
 class Reporter {
   private lastLine = Number.NEGATIVE_INFINITY;
@@ -104,15 +108,17 @@ class Reporter {
     if ('model' in progress) showLoading(bar, progress);
     else if (progress.stage === 'scan') bar.show(done / total, `checking image ${done} of ${total}`);
     else if (progress.stage === 'prepare') bar.show(done / total, `rendering emoji ${done} of ${total}`);
+    else if (progress.stage === 'generate')
+      bar.show(done / total, `generating image ${done} of ${total} with the model as it is`);
     else if (progress.stage === 'encode')
       bar.show(done / total, `encoding image ${done} of ${total} for ${progress.dataset}`);
     else this.reportTraining(progress);
   };
 
-  private reportTraining({ done, total, secondsLeft, loss, rate }: TrainingProgress): void {
+  private reportTraining({ trains, done, total, secondsLeft, loss, rate }: StepProgress): void {
     Object.assign(this, { done, total });
     const left = done === total ? '' : `, ${duration(secondsLeft)} left`;
-    const text = `step ${done} of ${total}, loss ${loss.toPrecision(4)}, ${rate.toPrecision(3)} steps/s${left}`;
+    const text = `${partNames[trains]}: step ${done} of ${total}, loss ${loss.toPrecision(4)}, ${rate.toPrecision(3)} steps/s${left}`;
     this.bar.show(done / total, text);
     const now = performance.now();
     if (process.stderr.isTTY || (now - this.lastLine < 30_000 && done < total)) return;

@@ -8,8 +8,12 @@ import { convertAction, recognize } from './image-formats.js';
 export interface PreprocessOptions {
   /** Width and height of the result in pixels, 1 to 8192. */
   readonly imageSize: number;
-  /** Position of the square that is kept: the middle (default), or uniformly random. */
-  readonly crop?: 'center' | 'random' | undefined;
+  /**
+   * The square that is kept: the one in the middle (default), one at a uniformly random position, or with `none` the whole
+   * image, which is padded with white. `auto` is `none` for images with a transparent part, such as cut-out objects, whose
+   * background continues without a seam, and `center` for all others.
+   */
+  readonly crop?: 'center' | 'random' | 'none' | 'auto' | undefined;
   /**
    * Flips half of the images horizontally, if all their captions allow it (see {@link mayFlip}); `false` by default.
    */
@@ -54,8 +58,9 @@ export function flipHorizontally(image: RgbImage): RgbImage {
 }
 
 /**
- * Decodes an image (JPEG, PNG, WebP, AVIF, GIF, TIFF, SVG, BMP; the first frame of an animation) and crops it to `imageSize × imageSize` pixels. Before the crop, the image is rotated by its EXIF
- * orientation, scaled so that its shorter side fits, put on white where it is transparent, and converted to sRGB.
+ * Decodes an image (JPEG, PNG, WebP, AVIF, GIF, TIFF, SVG, BMP; the first frame of an animation) and crops it to
+ * `imageSize × imageSize` pixels. Before the crop, the image is rotated by its EXIF orientation, scaled so that its shorter
+ * side fits (the longer one if it is padded), put on white where it is transparent, and converted to sRGB.
  *
  * @param encoded The bytes of the file.
  * @param name Names the image in errors.
@@ -77,19 +82,25 @@ export async function preprocessImage(
     if (depth !== 'uchar' && depth !== 'ushort')
       throw new Error(`its pixels have the type ${depth}, whose range is not known`);
     const upright = metadata.autoOrient;
-    const scale = imageSize / Math.min(upright.width, upright.height);
-    const width = Math.max(imageSize, Math.round(upright.width * scale));
-    const height = Math.max(imageSize, Math.round(upright.height * scale));
-    const along = (axis: string) => (crop === 'random' ? uniform('crop', axis, seed) : 0.5);
-    const left = Math.floor(along('x') * (width - imageSize + 1));
-    const top = Math.floor(along('y') * (height - imageSize + 1));
+    const isWhole = crop === 'none' || (crop === 'auto' && metadata.hasAlpha && !(await source.stats()).isOpaque);
+    const side = (isWhole ? Math.max : Math.min)(upright.width, upright.height);
+    const scale = imageSize / side;
+    const least = isWhole ? 1 : imageSize;
+    const width = Math.max(least, Math.round(upright.width * scale));
+    const height = Math.max(least, Math.round(upright.height * scale));
     // A drawing is rendered at the size that it is needed at, so that its lines are sharp.
     const drawing = metadata.format === 'svg' && scale > 1;
     let pipeline = (drawing ? sharp(encoded, { failOn: 'error', density: Math.min(72 * scale, 100_000) }) : source)
       .autoOrient()
       .resize(width, height, { fit: 'fill' })
-      .extract({ left, top, width: imageSize, height: imageSize })
-      .flatten({ background: '#ffffff' });
+      .flatten({ background: white });
+    pipeline = isWhole
+      ? pipeline.extend({ ...marginsOf(imageSize, width, height), background: white })
+      : pipeline.extract({
+          ...cornerOf(imageSize, width, height, crop === 'random' ? seed : undefined),
+          width: imageSize,
+          height: imageSize,
+        });
     if (flip && uniform('flip', seed) < 0.5 && captions.every(mayFlip)) pipeline = pipeline.flop();
     const { data, info } = await pipeline
       .toColourspace('srgb')
@@ -109,6 +120,20 @@ function openSource(encoded: Uint8Array): Sharp {
   return sharp(data, { raw: { width, height, channels } });
 }
 
+const white = '#ffffff';
+
+/** Returns the margins that put an image in the middle of a square. */
+function marginsOf(size: number, width: number, height: number) {
+  const [left, top] = [Math.floor((size - width) / 2), Math.floor((size - height) / 2)];
+  return { left, top, right: size - width - left, bottom: size - height - top };
+}
+
+/** Returns where a square begins in an image: in its middle, or at random with a seed. */
+function cornerOf(size: number, width: number, height: number, seed?: number) {
+  const along = (axis: string) => (seed === undefined ? 0.5 : uniform('crop', axis, seed));
+  return { left: Math.floor(along('x') * (width - size + 1)), top: Math.floor(along('y') * (height - size + 1)) };
+}
+
 function reasonOf({ message }: Error, encoded: Uint8Array): string {
   const found = recognize(encoded);
   if (found?.kind === 'format') return `it is a ${found.name} file, which cannot be read. ${convertAction}`;
@@ -119,7 +144,7 @@ function reasonOf({ message }: Error, encoded: Uint8Array): string {
 /** The fields of {@link PreprocessOptions}. */
 export const preprocessFields: Fields<PreprocessOptions> = {
   imageSize: integer({ min: 1, max: 8192 }),
-  crop: optional(oneOf(['center', 'random']), 'center'),
+  crop: optional(oneOf(['center', 'random', 'none', 'auto']), 'center'),
   flip: optional(boolean(), false),
   seed: optional(seedField, 0),
 };

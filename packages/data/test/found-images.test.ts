@@ -5,6 +5,7 @@ import { gzipSync } from 'node:zlib';
 import { openImageFolder, summarizeReport } from '@dalle-mini/data';
 import { temporaryFolder } from '@dalle-mini/testing/folders';
 import { describe, expect, test } from 'vitest';
+import { captionFromName } from '../src/sources/name-captions.js';
 import { twoColoredPng } from './pictures.js';
 
 const options = { imageSize: 8, onReport: () => undefined };
@@ -477,10 +478,54 @@ describe('lists of captions', () => {
   });
 });
 
+describe('captions from file names', () => {
+  test.each([
+    ['red_apple.png', 'red apple'],
+    ['fruit/red-apple-2.JPG', 'red apple'],
+    ['redApple (1).png', 'red Apple'],
+    ['a cat on a mat.jpeg', 'a cat on a mat'],
+    ['apple2 copy.webp', 'apple'],
+    ['pommes_vertes_été.png', 'pommes vertes été'],
+    ['赤いりんご.png', '赤いりんご'],
+    ['2021-05-06 birthday cake.png', 'birthday cake'],
+    ['IMG_0042.jpg', undefined],
+    ['DSCN1234.JPG', undefined],
+    ['P1010042.jpg', undefined],
+    ['20210506_101112.jpg', undefined],
+    ['Screenshot 2021-05-06 at 10.11.12.png', undefined],
+    ['3fa85f64-5717-4562.png', undefined],
+    ['copy.png', undefined],
+  ])('are the words of the name: %s', (name, caption) => {
+    expect(captionFromName(name)).toBe(caption);
+  });
+
+  test('are for images without a caption, on request, and noted', async () => {
+    const folder = await folderWith({
+      'green_pear.png': png,
+      'a.png': png,
+      'a.txt': 'an apple',
+      'IMG_0042.png': png,
+    });
+    const asked = await openImageFolder(folder, { ...options, captions: 'file-names' });
+    const samples = await Promise.all([0, 1].map((index) => asked.get(index)));
+    expect(samples.map(({ key, captions }) => [key, captions])).toEqual([
+      ['a.png', ['an apple']],
+      ['green_pear.png', ['green pear']],
+    ]);
+    expect(asked.report.notes).toEqual(['Captions from file names: 1, such as "green pear" from green_pear.png.']);
+    expect(asked.report.omissions).toMatchObject([
+      { key: 'IMG_0042.png', reason: 'no-caption', message: expect.stringContaining('its name describes nothing') },
+    ]);
+    const { report } = await openImageFolder(folder, { ...options, onReport: () => undefined });
+    expect(report.omissions.map(({ key }) => key)).toEqual(['IMG_0042.png', 'green_pear.png']);
+    expect(report.omissions[1]!.message).toContain('or set captions to file-names.');
+  });
+});
+
 test('a summary has the notes', async () => {
   const folder = await folderWith({ 'a.png': png, 'a.txt': 'a', 'run/metrics.jsonl': '' });
   const { report } = await openImageFolder(folder, options);
-  expect(summarizeReport(report)).toBe(`All 1 samples in ${folder} can be used. ${join(folder, 'run')} is left out.`);
+  expect(summarizeReport(report)).toBe(`All 1 samples in ${folder} can be used.\n${join(folder, 'run')} is left out.`);
 });
 
 test.skipIf(process.platform === 'win32')('a pipe below the folder is not opened', async () => {

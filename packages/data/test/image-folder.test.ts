@@ -79,7 +79,7 @@ describe('openImageFolder', () => {
     await expect(openImageFolder(empty, options)).rejects.toThrow('has no images. Add files that end in .jpg');
     const bare = await folderWith({ 'a.png': await twoColoredPng(8, 8, red, red) });
     await expect(openImageFolder(bare, options)).rejects.toThrow(
-      /^1 of 1 samples in .* cannot be used\. No caption: 1, such as .*a\.png has no caption\. Write it into a\.txt/,
+      /^1 of 1 samples in .* cannot be used:\n- 1 × no caption, such as: .*a\.png has no caption\. Write it into a\.txt/,
     );
     const blank = await folderWith({ 'a.png': await twoColoredPng(8, 8, red, red), 'a.txt': '\n' });
     await expect(openImageFolder(blank, options)).rejects.toThrow(/a\.txt has no caption/);

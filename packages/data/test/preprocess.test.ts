@@ -88,6 +88,48 @@ describe('preprocessImage', () => {
     expect(await crop(7)).toEqual(crops[7]);
   });
 
+  describe('without a crop', () => {
+    const black = [0, 0, 0] as const;
+    const white = [255, 255, 255] as const;
+
+    test('keeps the whole image, in the middle of a white square', async () => {
+      const image = await preprocessImage(await twoColoredPng(80, 20, red, blue), 'wide.png', {
+        imageSize: 16,
+        crop: 'none',
+      });
+      const column = Array.from({ length: 16 }, (_, y) => pixelAt(image, 3, y));
+      expect(column).toEqual([...Array(6).fill(white), ...Array(4).fill(red), ...Array(6).fill(white)]);
+      expect(pixelAt(image, 12, 8)).toEqual(blue);
+      const line = await preprocessImage(await twoColoredPng(200, 1, red, red), 'line.png', {
+        imageSize: 7,
+        crop: 'none',
+      });
+      expect([line.width, line.height, pixelAt(line, 3, 3), pixelAt(line, 3, 2)]).toEqual([7, 7, red, white]);
+      const grey = await sharp(Buffer.alloc(8), { raw: { width: 2, height: 4, channels: 1 } })
+        .png()
+        .toBuffer();
+      const tall = await preprocessImage(grey, 'grey.png', { imageSize: 4, crop: 'none' });
+      expect([0, 1, 2, 3].map((x) => pixelAt(tall, x, 0))).toEqual([white, black, black, white]);
+    });
+
+    test('pads images with a transparent part on request, and crops the others', async () => {
+      const middle = async (alpha: number) => {
+        const cut = {
+          create: { width: 20, height: 10, channels: 4 as const, background: { r: 0, g: 0, b: 0, alpha } },
+        };
+        const edges = sharp(cut).extend({ left: 10, right: 10, background: { r: 255, g: 0, b: 0, alpha: 1 } });
+        return preprocessImage(await edges.png().toBuffer(), 'x.png', { imageSize: 8, crop: 'auto' });
+      };
+      const [opaque, transparent] = [await middle(1), await middle(0)];
+      expect([pixelAt(opaque, 0, 4), pixelAt(opaque, 0, 0)]).toEqual([black, black]);
+      expect([pixelAt(transparent, 0, 4), pixelAt(transparent, 0, 0), pixelAt(transparent, 4, 4)]).toEqual([
+        red,
+        white,
+        white,
+      ]);
+    });
+  });
+
   test('flips half of the images, and none whose caption forbids it', async () => {
     const png = await twoColoredPng(10, 10, red, blue);
     const flipped = async (captions: string[]) => {

@@ -73,8 +73,11 @@ describe('opening a folder', () => {
       ['06.png', 'empty-caption'],
     ]);
     const summary = summarizeReport(dataset.report);
-    expect(summary).toMatch(/^4 of 8 samples in \S+ cannot be used\. Image cannot be read: 3, such as Cannot decode/);
-    expect(summary).toMatch(/ Empty caption: 1, such as \S+06\.txt has no caption\./);
+    expect(summary.split('\n')).toEqual([
+      `4 of 8 samples in ${folder} cannot be used:`,
+      expect.stringMatching(/^- 3 × image cannot be read, such as: Cannot decode .*01\.png.*[^.]\.$/),
+      expect.stringMatching(/^- 1 × empty caption, such as: \S+06\.txt has no caption\. /),
+    ]);
   });
 
   test('warns of what is left out, and of nothing else', async () => {
@@ -92,14 +95,16 @@ describe('opening a folder', () => {
     const failing = openImageFolder(folder, { imageSize, onError: 'fail' });
     await expect(failing).rejects.toThrow(DataError);
     await expect(failing).rejects.toThrow(
-      /^3 of 4 samples .*: 2, such as .*01\.png.*: 1, such as .*03\.txt .*leave them out with onError: 'skip'\.$/,
+      /^3 of 4 samples .*:\n- 2 × .*, such as: .*01\.png.*\n- 1 × .*, such as: .*03\.txt .*\n.*leave them out with onError: 'skip'\.$/,
     );
     await openImageFolder(await folderOf(2), { imageSize, onError: 'fail' });
   });
 
   test('refuses a folder in which nothing can be used', async () => {
     const folder = await folderOf(2, { '00.png': 'text', '01.png': 'text' });
-    await expect(openImageFolder(folder, { imageSize })).rejects.toThrow(/^2 of 2 samples .* Add images with captions/);
+    await expect(openImageFolder(folder, { imageSize })).rejects.toThrow(
+      /^2 of 2 samples .*:\n- 2 × .*\nAdd images with captions/,
+    );
   });
 
   test('reports progress, and stops at a signal', async () => {

@@ -238,7 +238,9 @@ describe('openWebDataset', () => {
       /a\.png but no caption for it\. Add a\.txt or a\.json/,
     );
     const imageless = await tarWith([['a.txt', 'red']]);
-    await expect(openWebDataset(imageless, options)).rejects.toThrow(/has a caption of a but no image/);
+    await expect(openWebDataset(imageless, options)).rejects.toThrow(
+      /has the caption a\.txt without an image of the same name\. Add an image such as a\.jpg, or remove the caption\./,
+    );
     const silent = await tarWith([
       ['a.png', redPng],
       ['a.json', '{"width": 3}'],

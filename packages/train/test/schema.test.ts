@@ -74,6 +74,19 @@ describe('the settings of a preset', () => {
     });
   });
 
+  test('fine-tune the bundled model to the last step, its VQ-GAN first, with samples of given captions', () => {
+    const made = (count: number) => presetSettings('emoji', { pictures: 'pictures', count, captions: ['a cat'] });
+    expect(made(305).settings).toMatchObject({
+      steps: 540,
+      result: 'last',
+      samplePrompts: ['a cat'],
+      vqgan: { steps: 130 },
+      dataset: { crop: 'auto' },
+    });
+    expect(made(20).settings).toMatchObject({ steps: 100, vqgan: { steps: 100 } });
+    expect(made(1e6).settings).toMatchObject({ steps: 5000, vqgan: { steps: 1000 } });
+  });
+
   test('have a model of choice and a trained text encoder on request', () => {
     const options = { pictures: 'pictures', model: 'someone/model', trainTextEncoder: true };
     expect(presetSettings('dalle-mini', options).settings).toMatchObject({

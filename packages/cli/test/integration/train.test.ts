@@ -171,7 +171,9 @@ describe('dalle-mini train decoder', () => {
 describe('dalle-mini finetune', () => {
   test('fine-tunes a model from one command, resumes it, and says how to generate', { timeout: 180_000 }, async () => {
     const command = ['finetune', 'pictures', '--model', 'tiny', '--set', 'steps=20', '--set', 'training.stepsPerRun=2'];
-    const intervals = ['--set', 'checkpointEvery=10', '--set', 'evaluateEvery=10', '--set', 'training.warmUpSteps=2'];
+    const intervals = ['checkpointEvery=10', 'evaluateEvery=10', 'training.warmUpSteps=2', 'vqgan.steps=0'].flatMap(
+      (setting) => ['--set', setting],
+    );
     const first = await dalleMini(root, [...command, ...intervals]);
     expect(first).toMatchObject({ code: 0, stdout: `${join(root, 'runs', 'pictures', 'model')}\n` });
     expect(first.stderr).toContain('6 pictures. The settings are in runs/pictures/settings.json.');
@@ -190,6 +192,43 @@ describe('dalle-mini finetune', () => {
   });
 });
 
+describe('dalle-mini train with a folder', () => {
+  const short = ['steps=4', 'vqgan.steps=2', 'training.warmUpSteps=1', 'vqgan.training.warmUpSteps=1'];
+  const shorter = ['checkpointEvery=2', 'evaluateEvery=2', 'vqgan.checkpointEvery=2', 'vqgan.evaluateEvery=2'];
+  const runs = ['training.stepsPerRun=2', 'vqgan.training.stepsPerRun=2', 'vqgan.training.restartEvery=0'];
+  const sets = [...short, ...shorter, ...runs].flatMap((setting) => ['--set', setting]);
+
+  test('fine-tunes like finetune, with captions from file names on request', { timeout: 180_000 }, async () => {
+    const named = join(root, 'named');
+    await mkdir(named);
+    for (const [from, name] of ['red_apple', 'green-apple', 'BlueApple', 'IMG_0042'].entries())
+      await cp(join(root, 'pictures', `${from}.png`), join(named, `${name}.png`));
+    const refused = await dalleMini(root, ['train', 'named', '--model', 'tiny']);
+    expect(refused).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/4 × no caption, .* set captions to file-names/),
+    });
+
+    const command = ['train', 'named', '--model', 'tiny', '--captions', 'file-names', ...sets];
+    const { code, stdout, stderr } = await dalleMini(root, command);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: `${join(root, 'runs', 'named', 'model')}\n` });
+    expect(stderr).toContain('3 pictures. The settings are in runs/named/settings.json.\n1 of 4 samples in ');
+    expect(stderr).toContain('\nCaptions from file names: 3, such as "Blue Apple" from BlueApple.png.\n');
+    expect(stderr).toMatch(/\nVQ-GAN: step 2 of 2, .*\n(.*\n)*decoder: step 4 of 4, /);
+    const settings = JSON.parse(await readFile(join(root, 'runs/named/settings.json'), 'utf8'));
+    expect(settings).toMatchObject({ dataset: { captions: 'file-names', crop: 'auto' }, vqgan: { steps: 2 } });
+  });
+
+  test('refuses a file, and says how to train with it', async () => {
+    const config = await write(vqganSettings);
+    const { code, stderr } = await dalleMini(root, ['train', config]);
+    expect({ code, stderr }).toEqual({
+      code: 2,
+      stderr: `dalle-mini: <pictures> must be a folder, not the file ${config}. Train with a settings file by dalle-mini train decoder --config, or dalle-mini train vqgan --config.\n`,
+    });
+  });
+});
+
 describe('dalle-mini init', () => {
   test('writes settings with their schema, which train reads with overrides', async () => {
     const written = await dalleMini(root, ['init', 'pictures', '--model', 'tiny', '--out', 'made/settings.json']);
@@ -202,7 +241,8 @@ describe('dalle-mini init', () => {
     const schema = JSON.parse(await readFile(join(root, 'made', settings.$schema), 'utf8'));
     expect(schema.title).toBe('Settings of dalle-mini train decoder');
     expect(settings).toMatchObject({ startFrom: '../tiny', dataset: { path: '../pictures' }, steps: 100 });
-    const overrides = ['steps=10', 'training.warmUpSteps=1', 'samplePrompts=["a red apple"]', 'evaluateEvery=10'];
+    const few = ['steps=10', 'vqgan.steps=0', 'training.warmUpSteps=1', 'evaluateEvery=10'];
+    const overrides = [...few, 'samplePrompts=["a red apple"]'];
     const trained = await dalleMini(root, [
       ...['train', 'decoder', '--config', 'made/settings.json'],
       ...overrides.flatMap((override) => ['--set', override]),
@@ -239,7 +279,7 @@ describe('pictures that cannot be used', () => {
     const settings = { ...vqganSettings, dataset: { type: 'folder', path: pictures } };
     const { code, stderr } = await train('vqgan', settings, 'left-out');
     expect(code).toBe(0);
-    expect(stderr).toMatch(/^2 of 6 samples in \S+ cannot be used\. .*1\.png.*2\.txt.*left-out\.jsonl\.\n/);
+    expect(stderr).toMatch(/^2 of 6 samples in \S+ cannot be used:\n- .*1\.png.*\n- .*2\.txt.*\n.*left-out\.jsonl\.\n/);
     const lines = (await readFile(join(root, 'left-out', 'left-out.jsonl'), 'utf8')).trim().split('\n');
     expect(lines).toHaveLength(2);
     const failing = await train('vqgan', { ...settings, dataset: { ...settings.dataset, onError: 'fail' } }, 'failing');

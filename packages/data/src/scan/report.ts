@@ -12,12 +12,12 @@ export interface DatasetReport {
   readonly notes: readonly string[];
 }
 
-/** Number of notes in a summary, and of examples for a reason. */
+/** Number of notes in a summary. */
 const mostNotes = 10;
-const mostExamples = 3;
 
 /**
- * Summarizes a report: the number of samples that are left out, for each reason their number and examples, and the notes.
+ * Summarizes a report: the number of samples that are left out, a line for each reason with their number and an example,
+ * and the notes, a line each.
  *
  * @example
  * ```ts
@@ -29,9 +29,9 @@ const mostExamples = 3;
  */
 export function summarizeReport({ source, samples, omissions, notes }: DatasetReport): string {
   const total = samples + omissions.length;
-  const shown = notes.slice(0, mostNotes).map((note) => ` ${note}`);
-  const rest = notes.length > mostNotes ? ` There are ${notes.length - mostNotes} more notes.` : '';
-  if (omissions.length === 0) return `All ${total} samples in ${source} can be used.${shown.join('')}${rest}`;
+  const rest = notes.length > mostNotes ? [`There are ${notes.length - mostNotes} more notes.`] : [];
+  const shown = [...notes.slice(0, mostNotes), ...rest];
+  if (omissions.length === 0) return [`All ${total} samples in ${source} can be used.`, ...shown].join('\n');
   const byReason = new Map<OmissionReason, Omission[]>();
   for (const omission of omissions) {
     const known = byReason.get(omission.reason);
@@ -39,15 +39,7 @@ export function summarizeReport({ source, samples, omissions, notes }: DatasetRe
     else byReason.set(omission.reason, [omission]);
   }
   const reasons = [...byReason].map(
-    ([reason, omitted]) =>
-      `${omissionReasons[reason]}: ${omitted.length}, such as ${omitted
-        .slice(0, mostExamples)
-        .map(({ message }) => message)
-        .join(' ')}`,
+    ([reason, omitted]) => `- ${omitted.length} × ${omissionReasons[reason]}, such as: ${omitted[0]!.message}`,
   );
-  return `${omissions.length} of ${total} samples in ${source} cannot be used. ${reasons.map(capitalized).join(' ')}${shown.join('')}${rest}`;
-}
-
-function capitalized(text: string): string {
-  return text.slice(0, 1).toUpperCase() + text.slice(1);
+  return [`${omissions.length} of ${total} samples in ${source} cannot be used:`, ...reasons, ...shown].join('\n');
 }

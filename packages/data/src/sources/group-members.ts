@@ -1,4 +1,4 @@
-import { convertAction, imageEndings, imageKind, unsupportedEndings } from '../image-formats.js';
+import { convertAction, imageKind, unsupportedEndings } from '../image-formats.js';
 import { captionFormats } from './captions.js';
 import type { OmissionReason } from './listing.js';
 import type { TarMember } from './tar-index.js';
@@ -115,10 +115,11 @@ function groupParts(
       const message = `${unsupported.member.name} in ${shard} is a ${format} image, which cannot be read. ${convertAction}`;
       omissions.push(['unsupported-format', message]);
     } else if (captions.some(({ kind, middle }) => kind === 'text' || middle === '')) {
-      const expected = endings.image ?? [...imageEndings].join(', ');
+      const [caption] = captions as [Part];
+      const image = `${stem}.${endings.image ?? 'jpg'}`;
       omissions.push([
         'no-image',
-        `${shard} has a caption of ${stem} but no image. Repack it with an image (${expected}).`,
+        `${shard} has the caption ${caption.member.name} without an image of the same name. Add an image such as ${image}, or remove the caption.`,
       ]);
     }
     return done();

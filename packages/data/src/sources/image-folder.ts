@@ -5,7 +5,9 @@ import {
   type Fields,
   list,
   object,
+  oneOf,
   optional,
+  quote,
   readOptions,
   string,
 } from '@dalle-mini/core';
@@ -23,6 +25,7 @@ import {
   type OmissionReason,
   type SourceEntry,
 } from './listing.js';
+import { captionFromName } from './name-captions.js';
 import { type FileDataset, type OpenOptions, openDataset, openFields } from './open-dataset.js';
 import { type FoundFiles, walkFolder } from './walk.js';
 
@@ -32,6 +35,11 @@ export interface ListImageFolderOptions {
    * `shift_jis`. Without it, such text is refused.
    */
   readonly encoding?: string | undefined;
+  /**
+   * Where captions come from: `given` (default), from lists and text files; `file-names`, for images that have none there,
+   * from their names: "red apple" for `red_apple-2.png`. Names such as `IMG_0042.jpg` give no caption.
+   */
+  readonly captions?: 'given' | 'file-names' | undefined;
   /** Paths of folders and files to leave out, such as the folder of a training run. */
   readonly exclude?: readonly string[] | undefined;
   /** Stops the search. */
@@ -40,6 +48,7 @@ export interface ListImageFolderOptions {
 
 export const listImageFolderFields: Fields<ListImageFolderOptions> = {
   encoding: optional(encodingField),
+  captions: optional(oneOf(['given', 'file-names'])),
   exclude: optional(list(string())),
   signal: optional(abortSignal()),
 };
@@ -83,8 +92,8 @@ export interface ImageFolderOptions extends OpenOptions, ListImageFolderOptions 
  */
 export async function openImageFolder(folder: string, options: ImageFolderOptions): Promise<FileDataset> {
   const fields = object<ImageFolderOptions>({ ...openFields, ...listImageFolderFields });
-  const { encoding, exclude, ...given } = readOptions(fields, options, 'openImageFolder');
-  return openDataset(await listImageFolder(folder, { encoding, exclude, signal: given.signal }), given);
+  const { encoding, captions, exclude, ...given } = readOptions(fields, options, 'openImageFolder');
+  return openDataset(await listImageFolder(folder, { encoding, captions, exclude, signal: given.signal }), given);
 }
 
 /**
@@ -102,12 +111,18 @@ export async function listImageFolder(folder: string, options: ListImageFolderOp
       listed.refuse(name, error);
     }
   }
-  const captioned = captionedImages(found, listed);
+  const captioned = captionedImages(found, { listed, byName: options.captions === 'file-names' });
   const entries = [...listed.entries(), ...captioned.entries];
   const omissions = [...found.omissions, ...listed.omissions(), ...captioned.omissions];
   if (entries.length + omissions.length === 0) throw noImagesError(folder, found);
-  const notes = found.excluded.map((path) => `${path} is left out.`);
+  const notes = [...found.excluded.map((path) => `${path} is left out.`), ...noteOfNames(captioned.named)];
   return { source: folder, entries: entriesOf(entries), omissions, notes, encoding: options.encoding };
+}
+
+function noteOfNames(named: readonly SourceEntry[]): string[] {
+  const [first] = named;
+  if (first === undefined) return [];
+  return [`Captions from file names: ${named.length}, such as ${quote(first.captions![0]!)} from ${first.key}.`];
 }
 
 function noImagesError(folder: string, { files }: FoundFiles): DataError {
@@ -186,11 +201,14 @@ function usualNameOf(list: string): string {
 /** Text files that are about a dataset and not captions. */
 const notCaptions = /(^|\/)(readme|licen[cs]e|notice|copying|changelog|citation|credits|requirements)[^/]*\.txt$/i;
 
-/** Finds the images with caption files next to them, among those that are not below the folder of a list. */
+/**
+ * Finds the images with caption files next to them, among those that are not below the folder of a list. With `byName`,
+ * other images have the captions that their names give: they are in `named` too.
+ */
 function captionedImages(
   { files }: FoundFiles,
-  listed?: ListedImages,
-): { entries: SourceEntry[]; omissions: Omission[] } {
+  { listed, byName = false }: { readonly listed?: ListedImages; readonly byName?: boolean } = {},
+): { entries: SourceEntry[]; named: SourceEntry[]; omissions: Omission[] } {
   const folders = listed?.folders ?? [];
   const isOutside = (name: string) => !folders.some((folder) => name.startsWith(folder));
   /** The caption files, by their names without ending. */
@@ -205,6 +223,7 @@ function captionedImages(
     if (format) captions.set(stem, [...(captions.get(stem) ?? []), { name, file: { ...file, format } }]);
   }
   const entries: SourceEntry[] = [];
+  const named: SourceEntry[] = [];
   const omissions: Omission[] = [];
   const omit = (key: string, reason: OmissionReason, message: string) => omissions.push({ key, reason, message });
   const stems = new Set(images.flatMap(({ name, stem }) => [stem, name]));
@@ -219,8 +238,9 @@ function captionedImages(
     else if (kind === 'unsupported') omitUnsupported(omit, name, files);
     else if (captionFiles.length > 0) entries.push({ key: name, image: files.get(name)!, captionFiles });
     else {
-      const action = `Write it into ${stem}.txt, or list all captions in metadata.jsonl or captions.json.`;
-      omit(name, 'no-caption', `${path} has no caption. ${action}`);
+      const caption = byName ? captionFromName(name) : undefined;
+      if (caption === undefined) omit(name, 'no-caption', noCaption(path, stem, byName));
+      else named.push({ key: name, image: files.get(name)!, captions: [caption], captionFiles: [] });
     }
   }
   for (const [stem, found] of captions) {
@@ -229,5 +249,14 @@ function captionedImages(
       omit(name, 'no-image', `${file.path} has no image of the same name. Add the image, or remove the text.`);
     }
   }
-  return { entries, omissions };
+  return { entries: [...entries, ...named].sort(byKey), named, omissions };
+}
+
+const byKey = (a: SourceEntry, b: SourceEntry) => (a.key < b.key ? -1 : 1);
+
+function noCaption(path: string, stem: string, byName: boolean): string {
+  const written = `Write it into ${stem}.txt, or list all captions in metadata.jsonl or captions.json`;
+  return byName
+    ? `${path} has no caption, and its name describes nothing. ${written}, or rename the file.`
+    : `${path} has no caption. ${written}, or set captions to file-names.`;
 }

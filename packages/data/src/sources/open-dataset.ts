@@ -40,12 +40,12 @@ export async function openDataset(listing: Listing, options: OpenOptions): Promi
   const report: DatasetReport = { source, samples: length - skipped.size, omissions, notes };
   if (report.samples === 0) {
     const found = omissions.length > 0 ? summarizeReport(report) : `${source} has no samples.`;
-    throw new DataError(`${found} Add images with captions.`);
+    throw new DataError(`${found}\nAdd images with captions.`);
   }
   const refused = omissions.filter(({ reason }) => !harmless.has(reason));
   if (onError === 'fail' && refused.length > 0) {
     const summary = summarizeReport({ ...report, omissions: refused });
-    throw new DataError(`${summary} Fix or remove them, or leave them out with onError: 'skip'.`);
+    throw new DataError(`${summary}\nFix or remove them, or leave them out with onError: 'skip'.`);
   }
   if (onReport) await onReport(report);
   else if (omissions.length + notes.length > 0)

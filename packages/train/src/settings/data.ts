@@ -13,9 +13,9 @@ import {
   openImageFolder,
   openWebDataset,
   type Sampler,
-  usableIndices,
 } from '@dalle-mini/data';
 import { prepareEmoji } from '@dalle-mini/data/emoji';
+import { spread } from '../evaluation/spread.js';
 import { readTrainedKeys } from '../run/data-record.js';
 import type { SettingsProgress } from './progress.js';
 import type { DatasetSettings, RunSettings } from './settings.js';
@@ -29,16 +29,36 @@ export interface TrainingData {
   close(): Promise<void>;
 }
 
-/**
- * Counts the images of a folder that have captions and can be read. What is left out is reported when they are trained on.
- *
- * @param run The folder of the run that will train on them: it keeps the results, so that no image is decoded again.
- */
-export async function countImages(folder: string, run?: string): Promise<number> {
+export interface SurveyOptions {
+  /** The folder of the run that will train on the images: it keeps the results, so that no image is decoded again. */
+  readonly run?: string | undefined;
+  /** Where captions come from; see `openImageFolder`. */
+  readonly captions?: 'given' | 'file-names' | undefined;
+}
+
+/** What a folder of images has for a preset. */
+export interface ImageSurvey {
+  /** Number of images that have captions and can be read. */
+  readonly count: number;
+  /** Captions of up to eight of them, for samples. */
+  readonly captions: readonly string[];
+}
+
+const mostCaptions = 8;
+
+/** Counts the images of a folder that can be trained on. What is left out is reported when they are trained on. */
+export async function surveyImages(folder: string, { run, captions }: SurveyOptions = {}): Promise<ImageSurvey> {
   // The paths and the places with which the run opens them.
   const places = run === undefined ? {} : placesOf(resolve(run));
-  const options = { ...places, imageSize: 64, onReport: () => undefined };
-  return usableIndices(await openImageFolder(resolve(folder), options)).length;
+  const dataset = await openImageFolder(resolve(folder), {
+    ...places,
+    captions,
+    imageSize: 64,
+    onReport: () => undefined,
+  });
+  const count = dataset.report.samples;
+  const samples = await spread(dataset, Math.min(count, mostCaptions));
+  return { count, captions: [...new Set(samples.map((sample) => sample.captions[0]!))] };
 }
 
 /** Where a run keeps the results of scans, and what is none of its images: its folder may be below them. */
@@ -126,7 +146,7 @@ async function openDataset(
   const places = placesOf(folder);
   const all =
     settings.type === 'folder'
-      ? await openImageFolder(path, { ...opening, ...places })
+      ? await openImageFolder(path, { ...opening, ...places, captions: settings.captions })
       : await openWebDataset(path, { ...opening, ...places, image: settings.image, caption: settings.caption });
   const { report } = all;
   const close = async () => undefined;

@@ -1,8 +1,14 @@
 /** Training from settings, as the command `dalle-mini train` does it. */
-export { countImages } from './data.js';
+export { type ImageSurvey, type SurveyOptions, surveyImages } from './data.js';
 export { type EvaluateVqganOptions, evaluateVqgan } from './evaluate-vqgan.js';
 export { type Preset, type PresetOptions, type PresetSettings, presetSettings, presets } from './presets.js';
-export type { EncodingProgress, PreparationProgress, SettingsProgress } from './progress.js';
+export type {
+  EncodingProgress,
+  PreparationProgress,
+  PriorProgress,
+  SettingsProgress,
+  StepProgress,
+} from './progress.js';
 export { type SettingsKind, settingsSchema, settingsSchemaFile } from './schema.js';
 export {
   type DatasetSettings,
@@ -14,6 +20,7 @@ export {
   readVqganSettings,
   SettingsError,
   type TextEncoderSettings,
+  type VqganFineTuning,
   type VqganSettings,
 } from './settings.js';
 export {

@@ -41,7 +41,11 @@ import { type VqganTrainingConfig, vqganTrainingFields } from '../train-vqgan.js
  * @dalle-mini/data/emoji.
  */
 export type DatasetSettings =
-  | ({ readonly type: 'folder' } & FileDatasetSettings)
+  | ({
+      readonly type: 'folder';
+      /** Where captions come from. Default `given`. With `file-names`, images without one are named by their files. */
+      readonly captions?: 'given' | 'file-names' | undefined;
+    } & FileDatasetSettings)
   | ({
       readonly type: 'webdataset';
       /** What follows the first dot of the names of images, such as `input.jpg`, if samples have several. */
@@ -55,7 +59,7 @@ export type DatasetSettings =
 export interface FileDatasetSettings {
   /** For WebDataset also a pattern, such as `{00000..00012}.tar`. */
   readonly path: string;
-  readonly crop?: 'center' | 'random' | undefined;
+  readonly crop?: 'center' | 'random' | 'none' | 'auto' | undefined;
   /** Whether samples that cannot be used are left out. Default `skip`. */
   readonly onError?: 'skip' | 'fail' | undefined;
   /** The encoding of text that is neither UTF-8 nor UTF-16, such as `windows-1252`. */
@@ -116,6 +120,14 @@ export interface TextEncoderSettings {
   readonly tokenizer?: 'bart' | 'min-dalle' | undefined;
 }
 
+/** How the VQ-GAN is fine-tuned before the decoder is trained. */
+export interface VqganFineTuning
+  extends Pick<RunSettings, 'checkpointEvery' | 'evaluateEvery' | 'result' | 'earlyStopping'> {
+  /** 0 leaves the VQ-GAN as it is. */
+  readonly steps: number;
+  readonly training: VqganSettings['training'];
+}
+
 export interface DecoderSettings extends RunSettings {
   readonly model?: DecoderSizes | undefined;
   readonly training: Omit<DecoderTrainingConfig, 'model'>;
@@ -124,6 +136,13 @@ export interface DecoderSettings extends RunSettings {
   readonly license?: string | undefined;
   /** A VQ-GAN: a folder or a hub name. Default: that of the model to fine-tune. */
   readonly imageTokenizer?: string | undefined;
+  /**
+   * Captions of images that the model to fine-tune generates first, and that are then among those it is trained on, so that
+   * it keeps what it knows (prior preservation, Ruiz et al. 2023).
+   */
+  readonly priorPrompts?: readonly string[] | undefined;
+  /** Fine-tunes the VQ-GAN on the images first, in the subfolder `vqgan-training` of the run. */
+  readonly vqgan?: VqganFineTuning | undefined;
   readonly textEncoder?: TextEncoderSettings | undefined;
   /** Captions of the images that each evaluation generates. */
   readonly samplePrompts?: readonly string[] | undefined;
@@ -132,9 +151,10 @@ export interface DecoderSettings extends RunSettings {
 }
 
 const count = integer({ min: 1 });
-const crop = optional(oneOf(['center', 'random']));
+const crop = optional(oneOf(['center', 'random', 'none', 'auto']));
 const onError = optional(oneOf(['skip', 'fail']));
 const encoding = optional(string());
+const captions = optional(oneOf(['given', 'file-names']));
 
 /** Returns the fields that both kinds of settings have. Relative paths become absolute: they start from `base`. */
 function sharedFields(base: string) {
@@ -152,7 +172,7 @@ function sharedFields(base: string) {
     },
   };
   const dataset = variant<DatasetSettings, 'type'>('type', {
-    folder: object<DatasetSettings>({ type: oneOf(['folder']), path, crop, onError, encoding }),
+    folder: object<DatasetSettings>({ type: oneOf(['folder']), path, crop, onError, encoding, captions }),
     webdataset: object<DatasetSettings>({
       type: oneOf(['webdataset']),
       path: shards,
@@ -228,6 +248,17 @@ export function decoderSettingsField(base: string): Field<DecoderSettings> {
     name: optional(string()),
     license: optional(string()),
     imageTokenizer: optional(model),
+    priorPrompts: optional(list(string())),
+    vqgan: optional(
+      object<VqganFineTuning>({
+        steps: integer(),
+        checkpointEvery: optional(count),
+        evaluateEvery: optional(count),
+        result: optional(resultField),
+        earlyStopping: optional(earlyStoppingField),
+        training: object(vqganTrainingFields),
+      }),
+    ),
     textEncoder: optional(
       object<TextEncoderSettings>({
         folder: optional(model),
@@ -239,7 +270,13 @@ export function decoderSettingsField(base: string): Field<DecoderSettings> {
     samplePrompts: optional(list(string({ minLength: 0 }), { min: 1 })),
     sampling: optional(object(samplingFields)),
   };
-  return object(fields, { check: checkSettings });
+  return object(fields, {
+    check(settings) {
+      checkSettings(settings);
+      if (settings.priorPrompts?.length && settings.startFrom === undefined)
+        refuse('priorPrompts', 'left out without startFrom, whose model generates them', settings.priorPrompts);
+    },
+  });
 }
 
 export interface ReadSettingsOptions {

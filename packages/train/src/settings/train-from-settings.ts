@@ -11,19 +11,23 @@ import {
   readOptions,
   string,
 } from '@dalle-mini/core';
+import { exists } from '@dalle-mini/core/node';
 import { createSampler, type Dataset, type DatasetReport, openTokenShards, writeTokenShards } from '@dalle-mini/data';
 import type { DecoderConfig } from '@dalle-mini/decoder';
-import type { Runtime } from '@dalle-mini/graph';
+import type { Runtime, TensorData } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { type Hosts, oneHost } from '@dalle-mini/hosts';
-import { writeModelFolder, writeVqgan } from '@dalle-mini/pipeline';
-import { VqganTokenizer } from '@dalle-mini/vqgan';
+import { type VqganPart, writeModelFolder, writeVqgan } from '@dalle-mini/pipeline';
+import { type VqganConfig, VqganTokenizer } from '@dalle-mini/vqgan';
 import { onDevice } from '../run/device.js';
+import type { TrainingProgress } from '../run/options.js';
+import { readRunLog } from '../run/run-log.js';
 import { trainDecoder } from '../train-decoder.js';
 import { trainVqgan } from '../train-vqgan.js';
-import { openData, sampler } from './data.js';
+import { openData, sampler, type TrainingData } from './data.js';
 import { openDecoderModels, openVqgan } from './models.js';
-import type { SettingsProgress } from './progress.js';
+import { openPrior, withPrior } from './prior.js';
+import type { SettingsProgress, StepProgress } from './progress.js';
 import {
   type DecoderSettings,
   decoderSettingsField,
@@ -100,8 +104,8 @@ export async function trainVqganFromSettings(
 }
 
 /**
- * Encodes images with a VQ-GAN and trains a decoder as its settings say, or resumes a stopped run. Writes the whole model
- * into the subfolder `model` of the run: `fromPretrained` opens it.
+ * Encodes images with a VQ-GAN, which it fine-tunes first if `vqgan` is set, and trains a decoder as its settings say, or
+ * resumes a stopped run. Writes the whole model into the subfolder `model` of the run: `fromPretrained` opens it.
  *
  * @param settings The settings, as {@link readDecoderSettings} reads them from a file. Relative paths start from the
  *   current folder.
@@ -161,18 +165,66 @@ async function trainVqganIn(run: Run, settings: VqganSettings): Promise<Omit<Tra
     const model = start?.config ?? settings.model!;
     return { start, model, data: await openData(settings, { ...run, imageSize: model.resolution }) };
   });
-  const parameters = await trainVqgan({
-    ...runOptions(run, settings),
-    config: { ...settings.training, model },
-    dataset: data.training,
-    order: sampler(data, settings.seed),
-    evaluation: data.evaluation,
-    parameters: start?.parameters,
-  });
+  const parameters = await trainVqganOn(data, run, settings, { model, parameters: start?.parameters });
   await data.close();
   const result = join(run.folder, 'vqgan');
   if (run.hosts.rank === 0) await writeVqgan(result, { config: model, parameters });
   return { result };
+}
+
+async function trainVqganOn(
+  data: TrainingData,
+  run: Run,
+  settings: Omit<VqganSettings, 'dataset'>,
+  { model, parameters }: { readonly model: VqganConfig; readonly parameters?: VqganPart['parameters'] | undefined },
+): Promise<Map<string, TensorData>> {
+  return trainVqgan({
+    ...runOptions('vqgan', run, settings),
+    config: { ...settings.training, model },
+    dataset: data.training,
+    order: sampler(data, settings.seed),
+    evaluation: data.evaluation,
+    parameters,
+  });
+}
+
+/** Fine-tunes the VQ-GAN of a decoder, in a folder of its own below that of the run. */
+async function fineTuneVqgan(
+  { config, parameters }: VqganPart,
+  data: TrainingData,
+  run: Run,
+  { seed, evaluationSize, tensorboard, vqgan }: DecoderSettings,
+): Promise<VqganPart> {
+  const folder = join(run.folder, 'vqgan-training');
+  const { steps = 0 } = vqgan ?? {};
+  await checkVqganSteps(run.folder, folder, steps);
+  if (vqgan === undefined || steps === 0) return { config, parameters };
+  if (run.hosts.size > 1)
+    throw new SettingsError(
+      `vqgan.steps must be 0 on several hosts, not ${steps}. Train the VQ-GAN first, and set imageTokenizer to it.`,
+    );
+  const settings = { ...vqgan, seed, evaluationSize, tensorboard };
+  try {
+    return {
+      config,
+      parameters: await trainVqganOn(data, { ...run, folder }, settings, { model: config, parameters }),
+    };
+  } catch (error) {
+    if (!OptionError.isInstance(error)) throw error;
+    throw new SettingsError(`vqgan: ${inSettings(error)}`, { cause: error });
+  }
+}
+
+/** Refuses another number of steps once images have been encoded: their tokens would be those of another VQ-GAN. */
+async function checkVqganSteps(folder: string, training: string, steps: number): Promise<void> {
+  if (!(await exists(join(folder, tokensName)))) return;
+  const start = (await readRunLog(training)).findLast(({ event }) => event === 'start');
+  const before = start?.event === 'start' ? start.settings.steps : 0;
+  if (steps === before) return;
+  throw new SettingsError(
+    `vqgan.steps must be ${before}, as when the images of the run were encoded, not ${steps}. ` +
+      'Train into another folder, with the result of this run as startFrom.',
+  );
 }
 
 async function trainDecoderIn(run: Run, settings: DecoderSettings): Promise<Omit<TrainedModel, 'folder'>> {
@@ -191,8 +243,10 @@ async function trainDecoderWith(
   textRuntime: Runtime,
 ): Promise<Omit<TrainedModel, 'folder'>> {
   const { folder } = run;
-  const { models, tokenizer, dataset, evaluation } = await prepareInTurn(run, () => prepareDecoder(run, settings));
-  const { vqgan, textEncoder, start, ...inherited } = models;
+  const { models, vqgan, tokenizer, encoder, dataset, evaluation } = await prepareInTurn(run, () =>
+    prepareDecoder(run, settings, textRuntime),
+  );
+  const { textEncoder, start, ...inherited } = models;
   const { gridSize, vocabularySize } = tokenizer;
   const model: DecoderConfig = start?.config ?? {
     ...settings.model!,
@@ -203,16 +257,14 @@ async function trainDecoderWith(
     ...(settings.model!.relativePositions ? { textLength: textEncoder.maxLength } : {}),
   };
 
-  const isTrained = settings.textEncoder?.train ?? false;
   const { license = inherited.license, sampling = inherited.sampling } = settings;
+  const isTrained = settings.textEncoder?.train ?? false;
   const trained = await trainDecoder({
-    ...runOptions(run, settings),
+    ...runOptions('decoder', run, settings),
     config: { ...settings.training, model },
     dataset,
     order: createSampler({ groups: await dataset.groups(), seed: settings.seed }),
-    textEncoder: isTrained
-      ? await textEncoder.trained()
-      : { kind: 'frozen', encoder: await textEncoder.frozen(textRuntime) },
+    textEncoder: isTrained ? await textEncoder.trained() : { kind: 'frozen', encoder },
     evaluation,
     samples: settings.samplePrompts && {
       prompts: settings.samplePrompts,
@@ -234,28 +286,43 @@ async function trainDecoderWith(
   return { result, caption: (await dataset.get(0)).captions[0] };
 }
 
-/** Opens the models and the data, and encodes the images. */
-async function prepareDecoder(run: Run, settings: DecoderSettings) {
+/** Opens the models and the data, fine-tunes the VQ-GAN, and encodes the images. */
+async function prepareDecoder(run: Run, settings: DecoderSettings, textRuntime: Runtime) {
   const { folder, runtime, signal, onProgress } = run;
   const models = await openDecoderModels(settings, run);
-  const tokenizer = new VqganTokenizer(models.vqgan.config, models.vqgan.parameters, { runtime });
-  const data = await openData(settings, { ...run, imageSize: tokenizer.imageSize });
+  const { start, sampling } = models;
+  const data = await openData(settings, { ...run, imageSize: models.vqgan.config.resolution });
+  const vqgan = await fineTuneVqgan(models.vqgan, data, run, settings);
+  const tokenizer = new VqganTokenizer(vqgan.config, vqgan.parameters, { runtime });
+  const encoder = await models.textEncoder.frozen(textRuntime);
+  const { priorPrompts = [], seed } = settings;
+  let images = data.training;
+  if (start && priorPrompts.length > 0) {
+    const before = new VqganTokenizer(models.vqgan.config, models.vqgan.parameters, { runtime });
+    const prior = { decoder: start, tokenizer: before, textEncoder: encoder, sampling };
+    images = withPrior(images, await openPrior(priorPrompts, prior, { ...run, seed }));
+    await before.dispose();
+  }
   const encode = async (images: Dataset, dataset: 'training' | 'evaluation') => {
-    const path = join(folder, 'tokens', dataset);
+    const path = join(folder, tokensName, dataset);
     await writeTokenShards(images, tokenizer, path, {
       signal,
       onProgress: (progress) => onProgress?.({ ...progress, dataset }),
     });
     return openTokenShards(path);
   };
-  const dataset = await encode(data.training, 'training');
+  const dataset = await encode(images, 'training');
   const evaluation = await encode(data.evaluation, 'evaluation');
   await data.close();
-  return { models, tokenizer, dataset, evaluation };
+  return { models, vqgan, tokenizer, encoder, dataset, evaluation };
 }
+
+/** The folder of the run with the images as tokens. */
+const tokensName = 'tokens';
 
 /** Returns the options that both kinds of training have. */
 function runOptions(
+  trains: StepProgress['trains'],
   { folder, runtime, hosts, signal, onProgress, acceptDataChanges }: Run,
   {
     steps,
@@ -266,7 +333,7 @@ function runOptions(
     tensorboard,
     earlyStopping,
     ...settings
-  }: VqganSettings | DecoderSettings,
+  }: Omit<VqganSettings, 'dataset'> | DecoderSettings,
 ) {
   const often = 50 * (training.stepsPerRun ?? 10);
   const { checkpointEvery = often, evaluateEvery = often } = settings;
@@ -284,6 +351,6 @@ function runOptions(
     earlyStopping,
     acceptDataChanges,
     signal,
-    onProgress,
+    onProgress: (progress: TrainingProgress) => onProgress?.({ ...progress, trains }),
   };
 }

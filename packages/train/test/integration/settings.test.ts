@@ -1,5 +1,6 @@
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { DatasetReport } from '@dalle-mini/data';
 import { parametersOf } from '@dalle-mini/graph';
 import { initializeParameters } from '@dalle-mini/graph/initializers';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
@@ -19,11 +20,13 @@ import { captionBert } from '@dalle-mini/testing/tiny-training';
 import { bertGraph, parseBertConfig } from '@dalle-mini/text-encoder';
 import { readDalleMiniTextEncoder } from '@dalle-mini/text-encoder/node';
 import {
-  countImages,
   type DecoderSettings,
   SettingsError,
+  type SettingsProgress,
+  surveyImages,
   trainDecoderFromSettings,
   trainVqganFromSettings,
+  type VqganSettings,
 } from '@dalle-mini/train/settings';
 import { fromFloat32, toFloat32 } from '@dalle-mini/weights';
 import { readCheckpointFile, writeCheckpointFile, writeFlaxCheckpointFile } from '@dalle-mini/weights/node';
@@ -200,9 +203,9 @@ test.each(Object.entries(families))('a %s of Hugging Face with a head is trained
 });
 
 test('a VQ-GAN is fine-tuned from the folder of a model', async () => {
-  expect(await countImages(at('pictures'))).toBe(4);
+  expect(await surveyImages(at('pictures'))).toEqual({ count: 4, captions: ['hd', 'dv', 'vo', 'oa'] });
   const folder = at('run-vqgan');
-  expect(await countImages(at('pictures'), folder)).toBe(4);
+  expect((await surveyImages(at('pictures'), { run: folder })).count).toBe(4);
   const [scan, ...others] = await readdir(join(folder, 'scans'));
   expect(others).toEqual([]);
   const { ino } = await stat(join(folder, 'scans', scan!));
@@ -242,6 +245,82 @@ test('a VQ-GAN is fine-tuned against a discriminator, which is saved with it, an
   expect(await batches(second.result)).toBe(2 * 3 * 4);
   // Again, with the run complete: the folder is replaced.
   await trainVqganFromSettings({ ...settings, folder: at('second'), startFrom: first.result }, { runtime });
+});
+
+describe('a VQ-GAN is fine-tuned before the decoder', () => {
+  const training = { batchSize: 2, stepsPerRun: 2, learningRate: 1e-2, warmUpSteps: 1 };
+  const vqgan = { steps: 4, training, result: 'last' } as const;
+
+  test('on the same images, and the decoder learns its tokens', async () => {
+    const progress: string[] = [];
+    const settings = {
+      folder: at('both'),
+      seed: 1,
+      steps: 2,
+      dataset: { type: 'folder', path: at('pictures') },
+      startFrom: at('tiny'),
+      vqgan,
+      training,
+    } as const;
+    const onProgress = (one: SettingsProgress) => {
+      progress.push(one.stage === 'train' ? `${one.trains} ${one.done} of ${one.total}` : one.stage!);
+    };
+    const reports: DatasetReport[] = [];
+    const options = { runtime, onProgress, onReport: (report: DatasetReport) => reports.push(report) };
+    const { result } = await trainDecoderFromSettings(settings, options);
+    expect([...new Set(progress)]).toEqual(['scan', 'vqgan 2 of 4', 'vqgan 4 of 4', 'encode', 'decoder 2 of 2']);
+    expect(reports).toHaveLength(1);
+    const heldOut = async (folder: string) =>
+      (await readFile(at('both', folder, 'dataset.jsonl'), 'utf8')).split('\n').filter(Boolean).length;
+    expect(await heldOut('vqgan-training')).toBe(await heldOut('.'));
+    // The same VQ-GAN as that of a run of its own.
+    const alone = await trainVqganFromSettings(
+      { ...vqgan, folder: at('alone'), seed: 1, dataset: settings.dataset, startFrom: at('tiny') } as VqganSettings,
+      { runtime },
+    );
+    expect(await tensorsOf(join(result, 'vqgan'))).toEqual(await tensorsOf(alone.result));
+    expect(await tensorsOf(join(result, 'vqgan'))).not.toEqual(await tensorsOf(at('tiny', 'vqgan')));
+
+    progress.length = 0;
+    await trainDecoderFromSettings({ ...settings, steps: 4 }, options);
+    expect(progress.filter((one) => one.includes(' of '))).toEqual(['decoder 4 of 4']);
+    await expect(trainDecoderFromSettings({ ...settings, vqgan: { ...vqgan, steps: 6 } }, options)).rejects.toThrow(
+      'settings: vqgan.steps must be 4, as when the images of the run were encoded, not 6.',
+    );
+    await expect(trainDecoderFromSettings({ ...settings, vqgan: undefined }, options)).rejects.toThrow(
+      'settings: vqgan.steps must be 4, as when the images of the run were encoded, not 0.',
+    );
+  });
+
+  test('not with 0 steps, and its settings are named in errors', async () => {
+    const { folder } = await train({ startFrom: at('tiny'), vqgan: { ...vqgan, steps: 0 } });
+    expect(await tensorsOf(join(folder, 'vqgan'))).toEqual(await tensorsOf(at('tiny', 'vqgan')));
+    await expect(
+      train({ startFrom: at('tiny'), vqgan: { ...vqgan, training: { ...training, warmUpSteps: 9 } } }),
+    ).rejects.toThrow('settings: vqgan: training.warmUpSteps must be less than steps, 4, not 9.');
+  });
+});
+
+test('a model is fine-tuned on images that it generates first, too', async () => {
+  const folder = at('prior');
+  const settings = { folder, startFrom: at('tiny'), priorPrompts: ['a red apple', 'an apple'] };
+  await train(settings);
+  const keys = async (part: string) => {
+    const lines = (await readFile(join(folder, part), 'utf8')).trim().split('\n');
+    return lines.map((line) => JSON.parse(line).key ?? JSON.parse(line).file_name).filter(Boolean);
+  };
+  expect(await readdir(join(folder, 'prior'))).toEqual(['0.png', '1.png', 'metadata.jsonl']);
+  expect((await keys('dataset.jsonl')).filter((key) => key.startsWith('prior/'))).toEqual([
+    'prior/0.png',
+    'prior/1.png',
+  ]);
+  // No image is generated again.
+  const { ino } = await stat(join(folder, 'prior'));
+  await train({ ...settings, steps: 6 });
+  expect((await stat(join(folder, 'prior'))).ino).toBe(ino);
+  await expect(train({ ...settings, steps: 8, priorPrompts: ['a pear'] })).rejects.toThrow(
+    'settings: priorPrompts must stay as they were when their images were generated into ',
+  );
 });
 
 test('what is missing is named', async () => {
