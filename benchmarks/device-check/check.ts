@@ -18,6 +18,7 @@ const usage = `Usage: node check.js [options]
   --device NAME    cuda, cpu or tpu. Default cuda
   --python PATH    a Python with PyTorch, JAX and optax; its packages may have the plugin. Without it, nothing is compared
   --steps N        steps of each measurement, a multiple of 5. Default 50
+  --warmup N       steps before them, a multiple of 5. Default 10
   --seconds N      time for everything: what would begin later is left out. Default 330
   --out FILE       the report as JSON`;
 
@@ -26,6 +27,7 @@ const { values: options } = parseArgs({
     device: { type: 'string', default: 'cuda' },
     python: { type: 'string' },
     steps: { type: 'string', default: '50' },
+    warmup: { type: 'string', default: '10' },
     seconds: { type: 'string', default: '330' },
     out: { type: 'string' },
     help: { type: 'boolean', default: false },
@@ -83,7 +85,7 @@ if (options.out !== undefined) {
 
 function measure(contender: string, model: ModelName, precision: Precision): MeasuredRun {
   const run = { contender, model, precision };
-  const shared = { device, steps: options.steps, warmup: '10', threads: String(cpus().length) };
+  const shared = { device, steps: options.steps, warmup: options.warmup, threads: String(cpus().length) };
   const attempted =
     contender === 'here'
       ? attempt<Measurement>(process.execPath, join(here, 'train-here.js'), {

@@ -13,20 +13,34 @@ const here = import.meta.dirname;
 const root = join(here, '../..');
 const built = join(here, '../dist/device-check');
 
+const native = [/^koffi$/, /^onnxruntime-/, /^sharp$/, /^@tensorflow\//];
+
+/**
+ * Bundles programs with what they import.
+ *
+ * @param {Record<string, string>} input
+ * @param {(string | RegExp)[]} external what they import from packages where they run
+ */
+async function bundle(input, external) {
+  const bundled = await rolldown({ input, platform: 'node', external });
+  await bundled.write({ dir: built, format: 'esm', chunkFileNames: 'chunks/[name]-[hash].js' });
+  await bundled.close();
+}
+
 rmSync(built, { recursive: true, force: true });
-const bundle = await rolldown({
-  input: {
+// ONNX Runtime has a worker thread of its own, and runs here only.
+await bundle({ references: join(here, 'references.ts') }, [...native, '@dalle-mini/graph/onnxruntime']);
+const references = join(built, 'references.json');
+execFileSync(process.execPath, [join(built, 'references.js'), references], { stdio: 'inherit' });
+await bundle(
+  {
     check: join(here, 'check.ts'),
     operators: join(here, 'operators.ts'),
-    references: join(here, 'references.ts'),
     'train-here': join(here, '../src/train-here.ts'),
   },
-  platform: 'node',
-  external: [/^koffi$/, /^onnxruntime-/, /^sharp$/, /^@tensorflow\//],
-});
-await bundle.write({ dir: built, format: 'esm', chunkFileNames: 'chunks/[name].js', minify: true });
+  native,
+);
 cpSync(join(here, '../peers'), join(built, 'peers'), { recursive: true });
-execFileSync(process.execPath, [join(built, 'references.js'), join(built, 'references.json')], { stdio: 'inherit' });
 
 const folder = mkdtempSync(join(tmpdir(), 'device-check-'));
 const packed = join(folder, 'device-check');

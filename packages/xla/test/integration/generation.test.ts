@@ -61,7 +61,7 @@ describeXla('generating on XLA', () => {
   });
 
   async function imagesOf(source: string, prompt: string, onXla: boolean) {
-    await using model = await fromPretrained(source, onXla ? { runtime } : { threads: 1 });
+    await using model = await fromPretrained(source, { prepare: 2, ...(onXla ? { runtime } : { threads: 1 }) });
     return await model.generate(prompt, { seed: 7, n: 2, negativePrompt: 'red' });
   }
 
