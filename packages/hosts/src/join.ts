@@ -8,6 +8,7 @@ import { type Mpi, openMpi } from './mpi/mpi.js';
 import { CoordinatorClient } from './store/client.js';
 import { Coordinator } from './store/server.js';
 
+/** How long hosts wait for each other. */
 export interface JoinOptions {
   /** Seconds within which rank 0 must be reached. Default 300. */
   readonly startSeconds?: number | undefined;

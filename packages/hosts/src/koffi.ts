@@ -1,3 +1,4 @@
+/** The module koffi. */
 export type Koffi = typeof import('koffi')['default'];
 
 /** XLA's compiler and MPICH need more than koffi's default of 128 KiB. koffi takes a size only once in a process. */

@@ -4,14 +4,13 @@ import { HostError } from './error.js';
 export interface Launch {
   /** Such as `mpirun of Open MPI`. */
   readonly launcher: string;
+  /** The number of this process, from 0. */
   readonly rank: number;
   /** The number of processes. */
   readonly size: number;
   /** Names of MPI's library, the likeliest first. */
   readonly libraries: readonly string[];
 }
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 const openMpi = 'libmpi.so.40';
 // MPICH as Debian names it, and as it and the libraries of Intel, Cray and MVAPICH with its ABI do.
@@ -30,7 +29,7 @@ const launchers = [
  * @returns `undefined` if it runs alone.
  * @throws HostError if `srun` was not told to set MPI up.
  */
-export function findLaunch(environment: Environment): Launch | undefined {
+export function findLaunch(environment: Readonly<Record<string, string | undefined>>): Launch | undefined {
   // mpirun in a job of Slurm starts its processes with the variables of both.
   const found = launchers.findLast(
     ({ rank, size }) => environment[rank] !== undefined && Number(environment[size]) > 1,

@@ -5,10 +5,13 @@ import { HostError } from '../error.js';
 import { Connection, defaultSilence } from './connection.js';
 import type { Request } from './server.js';
 
+/** Where a host finds the coordinator, and how it joins. */
 export interface CoordinatorClientOptions {
   /** Where the coordinator may be found, each `host:port`: the first that answers is taken. */
   readonly addresses: readonly string[];
+  /** The number of this host, from 0. */
   readonly rank: number;
+  /** That of the coordinator. Default: none. */
   readonly token?: string | undefined;
   /** Seconds within which the coordinator must answer. Default 300. */
   readonly startSeconds?: number | undefined;

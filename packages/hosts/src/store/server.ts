@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { HostError } from '../error.js';
 import { Connection, defaultSilence } from './connection.js';
 
+/** Who meets at a {@link Coordinator}, and where. */
 export interface CoordinatorOptions {
   /** The number of hosts. */
   readonly size: number;
@@ -36,6 +37,7 @@ interface Member {
  * host is lost, all others are told.
  */
 export class Coordinator {
+  /** The port that it listens at. */
   readonly port: number;
   private readonly members = new Map<number, Member>();
   private readonly left = new Set<number>();
@@ -52,7 +54,11 @@ export class Coordinator {
     server.on('connection', (socket) => this.accept(socket));
   }
 
-  /** @throws HostError if the port is in use. */
+  /**
+   * Starts to listen.
+   *
+   * @throws HostError if the port is in use.
+   */
   static async start(options: CoordinatorOptions): Promise<Coordinator> {
     const server = createServer();
     await new Promise<void>((resolve, reject) => {
