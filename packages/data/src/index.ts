@@ -23,6 +23,7 @@ export { subset } from './subset.js';
 export {
   type OpenTokenShardsOptions,
   openTokenShards,
+  type ShardDescription,
   type TokenDataset,
   type TokenShards,
 } from './token-shards/read.js';

@@ -69,15 +69,15 @@ describe('storing an image', () => {
   });
 
   it('does not decode an image that is small as a file and huge as pixels', async () => {
-    const bomb = await sharp({ create: { width: 9000, height: 8000, channels: 3, background: 'red' } })
+    const bomb = await sharp({ create: { width: 3000, height: 3000, channels: 3, background: 'red' } })
       .png({ compressionLevel: 9 })
       .toBuffer();
-    expect(bomb.length).toBeLessThan(500_000);
-    expect(await problemOf(bomb)).toBe('too-many-pixels');
+    expect(bomb.length).toBeLessThan(50_000);
+    expect(await problemOf(bomb, { maxPixels: 2 ** 20 })).toBe('too-many-pixels');
   });
 });
 
-it('gives copies of an image of another size and quality the a difference hash that is nearly the same', async () => {
+it('gives copies of an image of another size and quality a difference hash that is nearly the same', async () => {
   const soft = async (name: string) => {
     const data = Buffer.from(Array.from({ length: 6 * 5 * 3 }, (_, i) => integerBelow(256, name, i)));
     return sharp(data, { raw: { width: 6, height: 5, channels: 3 } })

@@ -46,7 +46,7 @@ test('the schema has the range, the default and the choices of a setting', () =>
   });
   expect(properties(training!).learningRate).toMatchObject({ type: 'number', exclusiveMinimum: 0 });
   expect((dataset!.oneOf as JsonSchema[]).map((one) => properties(one).type)).toEqual(
-    ['folder', 'webdataset', 'emoji'].map((type) => ({ enum: [type] })),
+    ['folder', 'webdataset', 'emoji', 'tokens'].map((type) => ({ enum: [type] })),
   );
 });
 

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { field, integer, list, object, optional, parseJsonObject, readConfig, readOptions } from '@dalle-mini/core';
 import { readTextIfPresent } from '@dalle-mini/core/node';
 import { DataError } from '../data-error.js';
@@ -26,12 +26,23 @@ export interface TokenDataset extends Dataset<TokenSample> {
   readonly vocabularySize: number;
   /** Lists the indices of the samples of each group, for `createSampler`. It reads every shard. */
   groups(): Promise<number[][]>;
+  /** Describes the shards of a large dataset, whose samples are too many to be described one by one. */
+  describeShards?(): readonly ShardDescription[];
+}
+
+/** What is known of a shard without reading it. */
+export interface ShardDescription {
+  /** The name of its folder and its own, such as `00012/shard-000000`. */
+  readonly key: string;
+  /** SHA-256 of its tokens and of its captions. */
+  readonly sha256: readonly string[];
 }
 
 /** Encoded samples in the shards of a folder. */
 export interface TokenShards extends TokenDataset {
   /** Number of samples in each shard, in order, for `createSampler`. */
   readonly shardLengths: readonly number[];
+  describeShards(): readonly ShardDescription[];
 }
 
 /** The file of a folder with a folder of token shards for each of several archives, which lists their names. */
@@ -68,6 +79,11 @@ export async function openTokenShards(
     gridSize,
     vocabularySize,
     shardLengths,
+    describeShards: () =>
+      places.map(({ folder, index, number }) => {
+        const { name, tokensSha256, captionsSha256 } = index.shards[number]!;
+        return { key: `${basename(folder)}/${name}`, sha256: [tokensSha256, captionsSha256] };
+      }),
     async get(position) {
       checkIndex(position, length);
       const number = lastAtMost(starts, position);

@@ -35,8 +35,16 @@ export function recordOf(dataset: Dataset<unknown>): DataRecord {
   return { length: dataset.length, samples };
 }
 
-/** Describes the samples of token shards by their tokens and captions. */
-export async function recordOfTokens(dataset: TokenDataset): Promise<DataRecord> {
+/** From this number of samples on, a run remembers shards: samples would take minutes to read, and gigabytes. */
+const largeLength = 1_000_000;
+
+/** Describes the samples of token shards by their tokens and captions, or large datasets by their shards. */
+export async function recordOfTokens(dataset: TokenDataset, large = largeLength): Promise<DataRecord> {
+  if (dataset.length >= large && dataset.describeShards) {
+    const shards = dataset.describeShards();
+    const samples = shards.map(({ key, sha256 }) => ({ key, fingerprint: fingerprintOf(sha256) }));
+    return { length: dataset.length, samples };
+  }
   const samples: SampleRecord[] = [];
   for (let index = 0; index < dataset.length; index++) {
     const { key, tokens, captions, group } = await dataset.get(index);

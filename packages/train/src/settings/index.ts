@@ -20,6 +20,7 @@ export {
   readVqganSettings,
   SettingsError,
   type TextEncoderSettings,
+  type TokenDatasetSettings,
   type VqganFineTuning,
   type VqganSettings,
 } from './settings.js';

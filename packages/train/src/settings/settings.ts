@@ -55,6 +55,14 @@ export type DatasetSettings =
     } & FileDatasetSettings)
   | { readonly type: 'emoji'; readonly path: string; readonly vendors?: readonly EmojiVendor[] | undefined };
 
+/** Images that are encoded to tokens already: the folder of `dalle-mini data encode`, or of `writeTokenShards`. */
+export interface TokenDatasetSettings {
+  readonly type: 'tokens';
+  readonly path: string;
+  /** Number of shards whose samples are shuffled together, and kept in memory. Default 8. */
+  readonly shuffleShards?: number | undefined;
+}
+
 /** Settings of datasets of image files. */
 export interface FileDatasetSettings {
   /** For WebDataset also a pattern, such as `{00000..00012}.tar`. */
@@ -128,7 +136,10 @@ export interface VqganFineTuning
   readonly training: VqganSettings['training'];
 }
 
-export interface DecoderSettings extends RunSettings {
+export interface DecoderSettings extends Omit<RunSettings, 'dataset' | 'evaluation'> {
+  readonly dataset: DatasetSettings | TokenDatasetSettings;
+  /** Default: see {@link RunSettings}. Token shards need token shards of other images. */
+  readonly evaluation?: DatasetSettings | TokenDatasetSettings | undefined;
   readonly model?: DecoderSizes | undefined;
   readonly training: Omit<DecoderTrainingConfig, 'model'>;
   /** Name and license of the resulting model. */
@@ -171,7 +182,7 @@ function sharedFields(base: string) {
       return parts.map((part) => path.read(part, at)).join('::');
     },
   };
-  const dataset = variant<DatasetSettings, 'type'>('type', {
+  const imageDatasets = {
     folder: object<DatasetSettings>({ type: oneOf(['folder']), path, crop, onError, encoding, captions }),
     webdataset: object<DatasetSettings>({
       type: oneOf(['webdataset']),
@@ -187,6 +198,11 @@ function sharedFields(base: string) {
       path,
       vendors: optional(list(oneOf(emojiVendors), { min: 1 })),
     }),
+  };
+  const dataset = variant<DatasetSettings, 'type'>('type', imageDatasets);
+  const decoderDataset = variant<DatasetSettings | TokenDatasetSettings, 'type'>('type', {
+    ...imageDatasets,
+    tokens: object<TokenDatasetSettings>({ type: oneOf(['tokens']), path, shuffleShards: optional(count) }),
   });
   const run: Fields<RunSettings> = {
     $schema: optional(string()),
@@ -205,7 +221,7 @@ function sharedFields(base: string) {
     earlyStopping: optional(earlyStoppingField),
     ...deviceFields,
   };
-  return { model, run };
+  return { model, run, decoderDataset };
 }
 
 /** Checks whether a text is the name of a bundled model or of the hub, and not the path of a folder or a file. */
@@ -238,11 +254,23 @@ export function vqganSettingsField(base: string): Field<VqganSettings> {
   return object(fields, { check: checkSettings });
 }
 
+/** Checks that both datasets are token shards, or both images, and that nothing needs the images of tokens. */
+function checkTokens({ dataset, evaluation, priorPrompts, vqgan }: DecoderSettings): void {
+  const isTokens = dataset.type === 'tokens';
+  if (isTokens && evaluation?.type !== 'tokens')
+    refuse('evaluation', 'token shards of other images, as dataset is', evaluation);
+  if (!isTokens && evaluation?.type === 'tokens') refuse('evaluation', 'images, as dataset is', evaluation);
+  if (isTokens && priorPrompts?.length) refuse('priorPrompts', 'left out with token shards', priorPrompts);
+  if (isTokens && vqgan !== undefined) refuse('vqgan', 'left out with token shards, which are encoded already', vqgan);
+}
+
 /** Returns the fields of a {@link DecoderSettings}. Relative paths start from `base`. */
 export function decoderSettingsField(base: string): Field<DecoderSettings> {
-  const { run, model } = sharedFields(base);
+  const { run, model, decoderDataset } = sharedFields(base);
   const fields: Fields<DecoderSettings> = {
     ...run,
+    dataset: decoderDataset,
+    evaluation: optional(decoderDataset),
     model: optional(decoderSizesField),
     training: object(decoderTrainingFields),
     name: optional(string()),
@@ -275,6 +303,7 @@ export function decoderSettingsField(base: string): Field<DecoderSettings> {
       checkSettings(settings);
       if (settings.priorPrompts?.length && settings.startFrom === undefined)
         refuse('priorPrompts', 'left out without startFrom, whose model generates them', settings.priorPrompts);
+      checkTokens(settings);
     },
   });
 }

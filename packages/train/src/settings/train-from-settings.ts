@@ -29,6 +29,7 @@ import { openDecoderModels, openVqgan } from './models.js';
 import { openPrior, withPrior } from './prior.js';
 import type { SettingsProgress, StepProgress } from './progress.js';
 import {
+  type DatasetSettings,
   type DecoderSettings,
   decoderSettingsField,
   SettingsError,
@@ -243,7 +244,7 @@ async function trainDecoderWith(
   textRuntime: Runtime,
 ): Promise<Omit<TrainedModel, 'folder'>> {
   const { folder } = run;
-  const { models, vqgan, tokenizer, encoder, dataset, evaluation } = await prepareInTurn(run, () =>
+  const { models, vqgan, tokenizer, encoder, dataset, order, evaluation } = await prepareInTurn(run, () =>
     prepareDecoder(run, settings, textRuntime),
   );
   const { textEncoder, start, ...inherited } = models;
@@ -263,7 +264,7 @@ async function trainDecoderWith(
     ...runOptions('decoder', run, settings),
     config: { ...settings.training, model },
     dataset,
-    order: createSampler({ groups: await dataset.groups(), seed: settings.seed }),
+    order,
     textEncoder: isTrained ? await textEncoder.trained() : { kind: 'frozen', encoder },
     evaluation,
     samples: settings.samplePrompts && {
@@ -291,11 +292,20 @@ async function prepareDecoder(run: Run, settings: DecoderSettings, textRuntime: 
   const { folder, runtime, signal, onProgress } = run;
   const models = await openDecoderModels(settings, run);
   const { start, sampling } = models;
-  const data = await openData(settings, { ...run, imageSize: models.vqgan.config.resolution });
+  const { dataset: given, evaluation: other, seed, priorPrompts = [] } = settings;
+  const encoder = await models.textEncoder.frozen(textRuntime);
+  if (given.type === 'tokens') {
+    const { vqgan } = models;
+    const tokenizer = new VqganTokenizer(vqgan.config, vqgan.parameters, { runtime });
+    const dataset = await openTokenShards(given.path);
+    const order = createSampler({ shards: dataset.shardLengths, shuffleShards: given.shuffleShards, seed });
+    return { models, vqgan, tokenizer, encoder, dataset, order, evaluation: await openTokenShards(other!.path) };
+  }
+  // The settings have been checked: both are images.
+  const sources = { dataset: given, evaluation: other as DatasetSettings | undefined, seed };
+  const data = await openData(sources, { ...run, imageSize: models.vqgan.config.resolution });
   const vqgan = await fineTuneVqgan(models.vqgan, data, run, settings);
   const tokenizer = new VqganTokenizer(vqgan.config, vqgan.parameters, { runtime });
-  const encoder = await models.textEncoder.frozen(textRuntime);
-  const { priorPrompts = [], seed } = settings;
   let images = data.training;
   if (start && priorPrompts.length > 0) {
     const before = new VqganTokenizer(models.vqgan.config, models.vqgan.parameters, { runtime });
@@ -314,7 +324,8 @@ async function prepareDecoder(run: Run, settings: DecoderSettings, textRuntime: 
   const dataset = await encode(images, 'training');
   const evaluation = await encode(data.evaluation, 'evaluation');
   await data.close();
-  return { models, vqgan, tokenizer, encoder, dataset, evaluation };
+  const order = createSampler({ groups: await dataset.groups(), seed });
+  return { models, vqgan, tokenizer, encoder, dataset, order, evaluation };
 }
 
 /** The folder of the run with the images as tokens. */

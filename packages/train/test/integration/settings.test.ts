@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { DatasetReport } from '@dalle-mini/data';
+import { type DatasetReport, openImageFolder, writeTokenShards } from '@dalle-mini/data';
 import { parametersOf } from '@dalle-mini/graph';
 import { initializeParameters } from '@dalle-mini/graph/initializers';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
@@ -28,6 +28,7 @@ import {
   trainVqganFromSettings,
   type VqganSettings,
 } from '@dalle-mini/train/settings';
+import { openVqganTokenizer } from '@dalle-mini/vqgan/node';
 import { fromFloat32, toFloat32 } from '@dalle-mini/weights';
 import { readCheckpointFile, writeCheckpointFile, writeFlaxCheckpointFile } from '@dalle-mini/weights/node';
 import sharp from 'sharp';
@@ -80,6 +81,23 @@ async function train(settings: Partial<DecoderSettings>) {
 }
 
 const tensorsOf = async (folder: string) => (await readCheckpointFile(join(folder, 'model.safetensors'))).tensors;
+
+test('a decoder is trained on token shards, without their images', async () => {
+  const tokenizer = await openVqganTokenizer(at('vqgan'), { runtime });
+  const images = await openImageFolder(at('pictures'), { imageSize: tokenizer.imageSize });
+  await writeTokenShards(images, tokenizer, at('tokens'), { shardSize: 1 });
+  const settings = {
+    startFrom: at('model'),
+    dataset: { type: 'tokens', path: at('tokens'), shuffleShards: 2 },
+  } as const;
+  const evaluation = { type: 'tokens', path: at('tokens') } as const;
+  const { folder } = await train({ ...settings, evaluation });
+  expect(await tensorsOf(join(folder, 'decoder'))).not.toEqual(await tensorsOf(at('model', 'decoder')));
+  await expect(train(settings)).rejects.toThrow(/evaluation must be token shards of other images/);
+  await expect(train({ startFrom: at('model'), evaluation })).rejects.toThrow(
+    /evaluation must be images, as dataset is/,
+  );
+});
 
 describe('a DALL·E Mini is fine-tuned', () => {
   test.each(['frozen', 'trained'])('from its folder alone, with its text encoder %s', async (kind) => {
