@@ -84,6 +84,18 @@ describe('hosts', () => {
     await expect(late.gather('value')).rejects.toThrow(/Rank 1 on node-b was lost/);
   });
 
+  test('are told when the connection of one is reset, as that of a killed process may be', async () => {
+    const coordinator = await start(2);
+    const client = await join(coordinator, 0);
+    const socket = connect(coordinator.port, '127.0.0.1');
+    socket.write(`${JSON.stringify({ kind: 'join', rank: 1, host: 'node-b', token: '' })}\n`);
+    await new Promise((resolve) => socket.once('data', resolve));
+    socket.resetAndDestroy();
+    await expect(client.gather('value')).rejects.toThrow(
+      /^Rank 1 on node-b was lost: its connection failed \(ECONNRESET\)/,
+    );
+  });
+
   test('are told when one is silent', async () => {
     const coordinator = await start(2, { silenceSeconds: 0.3 });
     const client = await join(coordinator, 0, { silenceSeconds: 0.3 });

@@ -34,10 +34,13 @@ export class Connection {
     socket.on('close', () => this.end('its connection closed'));
     /** Signs of life sent since the last one came. Not a time: this host may have been suspended itself. */
     let unanswered = 0;
-    createInterface({ input: socket }).on('line', (line) => {
+    const lines = createInterface({ input: socket });
+    lines.on('line', (line) => {
       unanswered = 0;
       if (line !== '' && !this.hasEnded) events.onMessage(JSON.parse(line));
     });
+    // It repeats the errors of the socket.
+    lines.on('error', () => undefined);
     this.beat = setInterval(
       () => {
         if (++unanswered > signs) this.end(`it was silent for ${silenceSeconds} seconds`);

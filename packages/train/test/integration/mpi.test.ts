@@ -53,9 +53,10 @@ describeMpi('training by mpirun', (launcher) => {
     const folder = await temporaryFolder();
     const started = performance.now();
     const killed = await train(2, ['decoder', folder, steps, rank, runs, delay], [launcher.keepOthers]);
-    expect(killed.stderr, said).toMatch(
-      new RegExp(`rank ${1 - rank} on .*: Rank ${rank}( on .*)? was lost: its connection`),
-    );
+    const message = `rank ${1 - rank} on .*: Rank ${rank} on .* was lost: its connection`;
+    // MPICH's mpirun says so itself, and then may not pass on what the other process says.
+    const accepted = launcher.name === 'MPICH' ? `${message}|Killed \\(signal 9\\)` : message;
+    expect(killed.stderr + killed.stdout, said).toMatch(new RegExp(accepted));
     // It waits for no time limit: those of the connection are a minute.
     expect(performance.now() - started, said).toBeLessThan(45_000);
     expect((await readdir(folder)).join(), said).toMatch(/checkpoint-/);
