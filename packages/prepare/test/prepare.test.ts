@@ -128,13 +128,15 @@ describe('preparing a data set', () => {
   it('tries only the failures again, if asked', async () => {
     const settings = await settingsFor(photos(8));
     for (const path of ['photo/1', 'photo/6', 'photo/7']) server.down.add(path);
-    expect((await prepare(settings)).problems).toEqual({ 'http-503': 3 });
+    const first = await prepare(settings);
+    expect(first.problems).toEqual({ 'http-503': 3 });
     server.down.delete('photo/1');
     server.down.delete('photo/6');
     server.visits.clear();
     const summary = await prepare(settings, { retryFailed: true });
     expect([...server.visits.keys()].sort()).toEqual(['photo/1', 'photo/6', 'photo/7']);
     expect(summary).toMatchObject({ rows: 8, successes: 7, problems: { 'http-503': 1 } });
+    expect(summary.bytes).toBeGreaterThan(first.bytes);
     server.down.clear();
     await prepare(settings, { retryFailed: true });
     const retried = await shardsOf(settings.out);

@@ -11,8 +11,8 @@ export interface ShardJob {
   readonly number: number;
   /** The rows to download, by their index in the shard. */
   readonly rows: ReadonlyMap<number, Row>;
-  /** Whether the shard exists, and its other rows stay as they are. */
-  readonly isRetry: boolean;
+  /** The counts of the shard if it is written, whose other rows then stay as they are. */
+  readonly earlier?: ShardStats | undefined;
 }
 
 /** The jobs of a call, and how many rows they have. */
@@ -50,12 +50,12 @@ async function* jobsOfLists(
       const number = Math.floor(count / shardSize);
       if (numbers.has(number)) rows.set(count % shardSize, row);
       if (++count % shardSize !== 0) continue;
-      if (rows.size > 0) yield { number, rows, isRetry: false };
+      if (rows.size > 0) yield { number, rows };
       if (number === last) return;
       rows = new Map();
     }
   }
-  if (rows.size > 0) yield { number: Math.floor(count / shardSize), rows, isRetry: false };
+  if (rows.size > 0) yield { number: Math.floor(count / shardSize), rows };
 }
 
 /** Returns the work on the rows of `wanted` shards that could not be downloaded. */
@@ -65,17 +65,19 @@ export function workOnFailures(
   wanted: (number: number) => boolean,
 ): Work {
   const failed = [...written].filter(([number, stats]) => wanted(number) && stats.failed_to_download > 0);
-  const numbers = failed.map(([number]) => number);
-  return { rows: sum(failed.map(([, stats]) => stats.failed_to_download)), jobs: jobsOfFailures(storage, numbers) };
+  return { rows: sum(failed.map(([, stats]) => stats.failed_to_download)), jobs: jobsOfFailures(storage, failed) };
 }
 
-async function* jobsOfFailures(storage: Storage, numbers: readonly number[]): AsyncGenerator<ShardJob> {
-  for (const number of numbers) {
+async function* jobsOfFailures(
+  storage: Storage,
+  failed: readonly (readonly [number, ShardStats])[],
+): AsyncGenerator<ShardJob> {
+  for (const [number, earlier] of failed) {
     const rows = new Map<number, Row>();
     for (const [index, record] of (await readMetadata(storage, number)).entries()) {
       if (record.status === 'failed_to_download') rows.set(index, rowOf(record));
     }
-    yield { number, rows, isRetry: true };
+    yield { number, rows, earlier };
   }
 }
 

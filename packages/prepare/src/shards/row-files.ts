@@ -20,5 +20,5 @@ export async function readJob(storage: Storage, number: number): Promise<ShardJo
   if (bytes === undefined)
     throw new DataError(`${storage.placeOf(rowsName(number))} is missing. Start the coordinator again.`);
   const rows = JSON.parse((await promisify(gunzip)(bytes)).toString('utf8')) as [number, Row][];
-  return { number, rows: new Map(rows), isRetry: false };
+  return { number, rows: new Map(rows) };
 }

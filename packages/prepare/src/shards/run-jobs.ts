@@ -54,10 +54,10 @@ export async function runJob(
   options: JobOptions,
   previous: Promise<unknown> = Promise.resolve(),
 ): Promise<void> {
-  const { number, rows, isRetry } = job;
+  const { number, rows, earlier } = job;
   const { storage, shardSize, download, hashes, onWritten } = options;
   const startTime = Date.now() / 1000;
-  let bytes = 0;
+  let bytes = earlier?.bytes ?? 0;
   const counted: ShardDownload = {
     ...download,
     onSample(sample, size) {
@@ -67,16 +67,16 @@ export async function runJob(
   };
   const spool = await Spool.open();
   try {
-    const samples = isRetry ? await readSamples(storage, number, spool) : [];
+    const samples = earlier === undefined ? [] : await readSamples(storage, number, spool);
     const indices = [...rows.keys()];
     const fetched = await allSettled(indices.map((index) => downloadSample(rows.get(index)!, spool, counted)));
-    if (isRetry && fetched.every(({ status }) => status === 'failed_to_download')) return;
+    if (earlier !== undefined && fetched.every(({ status }) => status === 'failed_to_download')) return;
     for (const [position, index] of indices.entries()) samples[index] = fetched[position]!;
     await previous;
     download.stop.signal.throwIfAborted();
     if (hashes !== undefined) dropDuplicates(samples, indices, hashes);
     // Until it is written again, the shard is missing, and not half old and half new.
-    if (isRetry) await storage.remove(`${shardName(number)}_stats.json`);
+    if (earlier !== undefined) await storage.remove(`${shardName(number)}_stats.json`);
     onWritten(number, await writeShard({ number, shardSize, samples, spool, startTime, bytes }, storage));
   } finally {
     await spool.close();
