@@ -38,7 +38,7 @@ library.output.codeSplitting = {
   groups: [
     {
       name: 'graph',
-      test: /src\/((dynamic-axes|graph-error|operation|operators|parameters|shape|traversal)|runtimes\/runtime-unavailable-error)\.ts$/,
+      test: /src\/((dynamic-axes|graph-error|operation|operators|parameters|shape|traversal)|runtimes\/(out-of-memory|runtime-unavailable)-error)\.ts$/,
     },
     { name: 'stored', test: /src\/(stored\/(?!index|read-)[\w-]+|onnx\/(proto|output-name))\.ts$/ },
   ],

@@ -77,6 +77,7 @@ export {
 } from './operators.js';
 export { ParameterScope } from './parameters.js';
 export { printGraph } from './print-graph.js';
+export { OutOfMemoryError } from './runtimes/out-of-memory-error.js';
 export {
   type BoundInputs,
   type CompileOptions,

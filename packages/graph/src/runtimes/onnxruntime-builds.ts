@@ -5,10 +5,10 @@ import nodeModule from 'node:module';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type * as ort from 'onnxruntime-node';
+import { checkWebSize, createWebSession, type OnnxModule, type VirtualFile } from './onnxruntime-session.js';
 import { explainUnavailable, type LoadFailure } from './onnxruntime-unavailable.js';
 import { RuntimeUnavailableError } from './runtime-unavailable-error.js';
 
-type Module = Pick<typeof ort, 'env' | 'InferenceSession' | 'Tensor'>;
 type Options = ort.InferenceSession.SessionOptions;
 
 /** Values of a model that are outside it. */
@@ -17,12 +17,12 @@ export interface ExternalValues {
   readonly folder?: string | undefined;
   readonly files?: readonly string[] | undefined;
   /** Values in memory, which the model refers to by virtual file names. */
-  readonly contents: { readonly path: string; readonly data: Uint8Array }[];
+  readonly contents: readonly VirtualFile[];
 }
 
 /** A build of ONNX Runtime. */
 export interface OnnxBuild {
-  readonly Tensor: Module['Tensor'];
+  readonly Tensor: OnnxModule['Tensor'];
   readonly version: string;
   /** Whether it reads files itself, and can write compiled models. */
   readonly hasFiles: boolean;
@@ -49,10 +49,10 @@ export interface BuildOptions {
  */
 export async function loadOnnxRuntime({ places, threads, executionProviders }: BuildOptions): Promise<OnnxBuild> {
   // A literal name, so that tools which collect the files of a program find the package.
-  const native = await load<Module>('onnxruntime-node', places, () => import('onnxruntime-node'));
+  const native = await load<OnnxModule>('onnxruntime-node', places, () => import('onnxruntime-node'));
   if ('module' in native) return nativeBuild(native.module);
   const web = executionProviders.every((name) => name === 'cpu')
-    ? await load<Module>('onnxruntime-web', places)
+    ? await load<OnnxModule>('onnxruntime-web', places)
     : undefined;
   if (web && 'module' in web) return webBuild(web.module, threads);
   throw new RuntimeUnavailableError(explainUnavailable(native, web), { cause: native.error });
@@ -89,7 +89,7 @@ function isAbsent(name: string, { code, message }: NodeJS.ErrnoException): boole
   return /^(ERR_)?MODULE_NOT_FOUND$/.test(code ?? '') && new RegExp(`(module|package) '${name}'`, 'i').test(message);
 }
 
-function nativeBuild({ InferenceSession, Tensor, env }: Module): OnnxBuild {
+function nativeBuild({ InferenceSession, Tensor, env }: OnnxModule): OnnxBuild {
   return {
     Tensor,
     version: env.versions.node ?? '',
@@ -115,34 +115,20 @@ export function withSession({ extra }: Options, entries: Record<string, unknown>
   return { ...extra, session: { ...(extra?.session as object | undefined), ...entries } };
 }
 
-/** The largest total of external values in bytes. WebAssembly has 4 GB of memory, and needs a second copy of some while it optimizes. */
-const mostWebBytes = 2 ** 31 - 1;
-
-function webBuild({ InferenceSession, Tensor, env }: Module, threads = availableParallelism()): OnnxBuild {
-  env.wasm.numThreads = threads;
+function webBuild(web: OnnxModule, threads = availableParallelism()): OnnxBuild {
+  web.env.wasm.numThreads = threads;
   return {
-    Tensor,
-    version: env.versions.web ?? '',
+    Tensor: web.Tensor,
+    version: web.env.versions.web ?? '',
     hasFiles: false,
-    async create(model, options, external) {
+    async create(model, _options, external) {
       const { folder, files = [], contents = [] } = external ?? {};
       const paths = files.map((path) => ({ path, file: join(folder!, path) }));
       const sizes = await Promise.all(paths.map(async ({ file }) => (await stat(file)).size));
-      const bytes = sizes.reduce((sum, size) => sum + size, 0);
-      if (bytes > mostWebBytes) {
-        throw new RuntimeUnavailableError(
-          `The WebAssembly build of ONNX Runtime holds models of up to 2 GB, not ${(bytes / 1e9).toFixed(1)} GB. ` +
-            'Store the model in fewer bits (dtype q8), or use a machine that onnxruntime-node has a build for.',
-        );
-      }
+      checkWebSize(sizes.reduce((sum, size) => sum + size, 0));
       const read = await Promise.all(paths.map(async ({ path, file }) => ({ path, data: await readFile(file) })));
-      const { graphOptimizationLevel, enableMemPattern } = options;
-      return InferenceSession.create(typeof model === 'string' ? await readFile(model) : model, {
-        executionProviders: ['wasm'],
-        ...(graphOptimizationLevel ? { graphOptimizationLevel } : {}),
-        ...(enableMemPattern === undefined ? {} : { enableMemPattern }),
-        externalData: [...contents, ...read],
-      });
+      const bytes = typeof model === 'string' ? await readFile(model) : model;
+      return createWebSession(web, bytes, [...contents, ...read]);
     },
   };
 }

@@ -5,11 +5,12 @@ import { parentPort, threadId, workerData } from 'node:worker_threads';
 import type * as ort from 'onnxruntime-node';
 import { GraphError } from '../graph-error.js';
 import { emitOnnx, type ParameterPlacement } from '../onnx/emit.js';
-import type { Graph, Operation, TensorData } from '../tensor.js';
+import type { Graph, Operation } from '../tensor.js';
 import { type AppendedInput, AppendedTensor } from './bound-inputs.js';
 import { type CompiledModelCache, openCompiled } from './compiled-models.js';
 import { type Lock, withLock } from './locks.js';
 import { type BuildOptions, type ExternalValues, loadOnnxRuntime, type OnnxBuild } from './onnxruntime-builds.js';
+import { sessionOptions, tensorsOf } from './onnxruntime-session.js';
 import type { TensorValues } from './runtime.js';
 import { RuntimeUnavailableError } from './runtime-unavailable-error.js';
 
@@ -102,20 +103,14 @@ interface Bound {
 const bound = new Map<number, Bound>();
 let nextBound = 0;
 
-const toOrt = ({ Tensor }: OnnxBuild, { dtype, data, shape }: TensorData) => new Tensor(dtype, data as never, shape);
-const tensorsOf = (build: OnnxBuild, values: TensorValues) =>
-  Object.fromEntries(Object.entries(values).map(([name, value]) => [name, toOrt(build, value)]));
-
 async function open(
   build: OnnxBuild,
   { model, external, cache }: Extract<Request, { kind: 'open' }>,
 ): Promise<ort.InferenceSession> {
   const { executionProviders, threads } = given;
   const options = {
+    ...sessionOptions,
     executionProviders,
-    graphOptimizationLevel: 'all' as const,
-    // Memory patterns allocate a planned block in addition to the memory of the first run: a training step peaked a third higher.
-    enableMemPattern: false,
     ...(threads ? { intraOpNumThreads: threads } : {}),
   } satisfies ort.InferenceSession.SessionOptions;
   if (typeof model === 'string') return build.create(model, options, external);
@@ -151,8 +146,8 @@ async function answer(request: Request): Promise<Omit<Reply, 'id'>> {
       return { session: nextSession++ };
     case 'run': {
       const { fixed = {}, appended = [] } = bound.get(request.bound ?? -1) ?? {};
-      const values = appended.map(({ name, tensor }) => [name, toOrt(build, tensor.value)]);
-      const feeds = { ...fixed, ...Object.fromEntries(values), ...tensorsOf(build, request.inputs) };
+      const values = Object.fromEntries(appended.map(({ name, tensor }) => [name, tensor.value]));
+      const feeds = { ...fixed, ...tensorsOf(build, values), ...tensorsOf(build, request.inputs) };
       const results = await alone(locks.computing, () => sessions.get(request.session)!.run(feeds));
       const outputs = Object.fromEntries(
         Object.entries(results).map(([name, { dims, data }]) => [name, { shape: dims, data: data as Data }]),

@@ -5,14 +5,15 @@ import { outputName } from '../onnx/output-name.js';
 import { isOperation } from '../operation.js';
 import { loopBody } from '../operators.js';
 import { checkParameters } from '../stored/check-parameters.js';
-import type { Elements, FileRegion, Part } from '../stored/part.js';
-import { fileRegionsOf, partsOf, type StoredParameter, withParts } from '../stored/stored-parameter.js';
+import { bytesOf } from '../stored/part.js';
+import { fileRegionsOf, type StoredParameter } from '../stored/stored-parameter.js';
 import type { Graph, Operation, TensorData } from '../tensor.js';
 import { parametersOf, topologicalOrder } from '../traversal.js';
 import { appendedInputs, checkBound } from './bound-inputs.js';
 import type { CompiledModelCache } from './compiled-models.js';
 import { newLock } from './locks.js';
 import type { ExternalValues } from './onnxruntime-builds.js';
+import { placeOutside } from './onnxruntime-session.js';
 import { disposedOf, OnnxThread } from './onnxruntime-thread.js';
 import type { GraphToEmit, Request } from './onnxruntime-worker.js';
 import {
@@ -283,17 +284,8 @@ function placeParameters(
     const files = new Set(regions.map(({ file }) => file));
     return { values: new Map(values), external: { folder: first.folder, files: [...files], contents: [] } };
   }
-  const contents: ExternalValues['contents'] = [];
-  const place = (data: Part<Elements>): FileRegion => {
-    const file = `memory/${contents.length}`;
-    contents.push({ path: file, data: new Uint8Array((data as Elements).slice().buffer) });
-    return { folder: '', file, offset: 0 };
-  };
-  const places = values.map(([name, value]) => {
-    const parts = partsOf(value).map(([field, , part]) => [field, place(part)] as const);
-    return [name, withParts(value, parts)] as const;
-  });
-  return { values: new Map(places), external: { contents } };
+  const outside = placeOutside(values, (elements) => bytesOf(elements.slice()));
+  return { values: outside.values, external: { contents: outside.contents } };
 }
 
 /** Copies views of larger buffers, because a message to a thread copies the whole buffer. */

@@ -1,9 +1,10 @@
 import { DisposedError } from '@dalle-mini/core';
 import { checkParameters } from '../stored/check-parameters.js';
 import { readParameter } from '../stored/read-parameter.js';
-import type { Graph, Tensor, TensorData } from '../tensor.js';
+import type { Graph, Tensor } from '../tensor.js';
 import { parametersOf } from '../traversal.js';
 import { bindInputs } from './bound-inputs.js';
+import { detach } from './detach.js';
 import {
   type CompileOptions,
   checkInputs,
@@ -53,7 +54,7 @@ export class TfjsRuntime implements Runtime, AsyncDisposable {
         const results = tf.tidy(() => {
           const values = new Map<Tensor, Value>(resident);
           for (const [name, tensor] of expected) values.set(tensor, upload(tf, inputs[name]!));
-          if (transfer) for (const { data } of Object.values(inputs)) empty(data);
+          if (transfer) detach(inputs);
           return evaluate(tf, program, values);
         });
         try {
@@ -80,11 +81,6 @@ export class TfjsRuntime implements Runtime, AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
   }
-}
-
-/** Detaches a buffer, as a transfer to another thread does. */
-function empty(data: TensorData['data']): void {
-  if (data.buffer.byteLength > 0) structuredClone(data.buffer, { transfer: [data.buffer as ArrayBuffer] });
 }
 
 /** Packages with a backend for `@tensorflow/tfjs-core`, fastest first. */
