@@ -133,7 +133,7 @@ function attempt<Result>(
       // Python would write compiled modules next to the peers.
       env: { ...(interpreter === process.execPath ? environment : process.env), PYTHONDONTWRITEBYTECODE: '1' },
       stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: 1000 * secondsLeft(),
+      timeout: Math.ceil(1000 * secondsLeft()),
       maxBuffer: 2 ** 26,
     });
     return { result: JSON.parse(printed.trim().split('\n').at(-1)!) as Result };

@@ -12,7 +12,7 @@ import { pathOf, writeReport } from './processes.js';
 
 const usage = `Usage: npm run -w benchmarks ahead-of-time -- [options]
 
-  --out FILE      the results as JSON; rows that it has are not compiled again. Default benchmarks/results/ahead-of-time.json
+  --out FILE      the results as JSON; rows that it has, except refused ones, are not compiled again. Default benchmarks/results/ahead-of-time.json
   --model TEXT    only models whose name has this text
   --target TEXT   only targets whose name has this text
   --minutes N     minutes after which a row is given up. Default 30`;
@@ -38,9 +38,10 @@ const rowKey = ({ model, generating, target, sharding }: Compilation) => [model,
 const out = pathOf(options.out);
 const known: readonly CompiledRow[] = existsSync(out) ? JSON.parse(readFileSync(out, 'utf8')).results : [];
 const results = new Map(known.map((row) => [rowKey(row), row]));
+const isDone = (row: Compilation) => results.has(rowKey(row)) && !('error' in results.get(rowKey(row))!);
 for (const [i, row] of compilations.entries()) {
   const isWanted = row.model.includes(options.model) && row.target.includes(options.target);
-  if (!isWanted || results.has(rowKey(row))) continue;
+  if (!isWanted || isDone(row)) continue;
   const result = compile(i);
   console.error(JSON.stringify({ ...row, ...result }));
   results.set(rowKey(row), { ...row, ...result });
@@ -49,8 +50,11 @@ for (const [i, row] of compilations.entries()) {
 
 function compile(row: number): CompilationResult {
   const { device } = targets[compilations[row]!.target]!;
-  // Plugins look for hardware otherwise.
-  const away = device === 'tpu' ? { TPU_SKIP_MDS_QUERY: '1' } : { XLA_FLAGS: '--xla_gpu_autotune_level=0' };
+  // Plugins look for hardware otherwise, and libtpu allows one process at a time to use it.
+  const away =
+    device === 'tpu'
+      ? { TPU_SKIP_MDS_QUERY: '1', ALLOW_MULTIPLE_LIBTPU_LOAD: '1' }
+      : { XLA_FLAGS: '--xla_gpu_autotune_level=0' };
   try {
     const path = fileURLToPath(new URL('compile-here.js', import.meta.url));
     const printed = execFileSync(process.execPath, [path, '--row', String(row)], {
