@@ -10,7 +10,7 @@ import { recordingRuntime } from './recording-runtime.js';
 describe('the device of a run', () => {
   test.each([
     [{ device: 'gpu' }, 'device must be "cpu", "xla-cpu", "cuda" or "tpu", not "gpu"'],
-    [{ mesh: { data: 2 } }, 'mesh must be left out for the device cpu. The device xla-cpu has it'],
+    [{ mesh: { data: 2 } }, 'mesh must be left out for the device cpu (the devices xla-cpu, cuda and tpu take it)'],
     [{ device: 'cpu', compute: 'bfloat16' }, 'compute must be left out for the device cpu'],
     [{ device: 'xla-cpu', mesh: { data: 3 } }, 'config.batchSize must be a multiple of mesh.data, 3, not 8'],
     [{ device: 'xla-cpu', mesh: { rows: 3 } }, 'mesh.rows of train'],

@@ -219,6 +219,16 @@ describe('dalle-mini train with a folder', () => {
     expect(settings).toMatchObject({ dataset: { captions: 'file-names', crop: 'auto' }, vqgan: { steps: 2 } });
   });
 
+  test.each([
+    [['--mesh', 'data=2'], 1, 'mesh must be left out for the device cpu'],
+    [['--mesh', 'rows=2'], 2, 'It must be such as data=4 or data=2,model=2.'],
+    [['--device', 'gpu'], 2, 'Allowed choices are cpu, xla-cpu, cuda, tpu.'],
+  ])('refuses devices that do not fit: %j', async (options, code, message) => {
+    const config = await write(vqganSettings);
+    const refused = await dalleMini(root, ['train', 'vqgan', '--config', config, ...options]);
+    expect(refused).toMatchObject({ code, stderr: expect.stringContaining(message) });
+  });
+
   test('refuses a file, and says how to train with it', async () => {
     const config = await write(vqganSettings);
     const { code, stderr } = await dalleMini(root, ['train', config]);

@@ -57,7 +57,7 @@ export function checkDevice(
   for (const name of xlaOptions) {
     if (device !== 'cpu' || options[name] === undefined) continue;
     if (runtime) refuse(name, 'left out if runtime is set: it is an option of the runtime', options[name]);
-    refuse(name, 'left out for the device cpu. The device xla-cpu has it', options[name]);
+    refuse(name, 'left out for the device cpu (the devices xla-cpu, cuda and tpu take it)', options[name]);
   }
   const { data = 1 } = mesh ?? {};
   if (batchSize % data !== 0) refuse(batchSizeAt, `a multiple of mesh.data, ${data}`, batchSize);
