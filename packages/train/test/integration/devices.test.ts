@@ -92,10 +92,9 @@ describeXla('training on XLA', () => {
     },
   );
 
-  test.each(kinds)('of a %s resumes on other devices', async (kind) => {
-    const ofVqgan = kind === 'VQ-GAN' ? { restartEvery: 2 } : {};
-    const changes = { ...shortRun, config: { stepsPerRun: 1, ...ofVqgan } };
-    const train = trainings[kind];
+  test('resumes on other devices', async () => {
+    const changes = { ...shortRun, config: { stepsPerRun: 1 } };
+    const train = trainings.decoder;
     await using onnx = new OnnxRuntime({ threads: 1 });
     await using one = await openXla(meshes['one device']!);
     await using four = await openXla(meshes['4 devices with fsdp']!);
@@ -113,7 +112,7 @@ describeXla('training on XLA', () => {
   });
 
   test('goes on from a checkpoint of ONNX Runtime', async () => {
-    const changes = { ...shortRun, config: { stepsPerRun: 1 } };
+    const changes = { ...shortRun, config: { stepsPerRun: 3 } };
     await using onnx = new OnnxRuntime({ threads: 1 });
     await using xla = await openXla(meshes['4 devices with fsdp']!);
     const expected = await lossesIn(await trainings.decoder(onnx, changes));
