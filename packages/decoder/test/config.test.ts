@@ -6,6 +6,7 @@ import {
   decoderConfigField,
   decoderParameters,
   decoderPresets,
+  decoderSizesField,
 } from '@dalle-mini/decoder';
 import { sizeOf } from '@dalle-mini/graph';
 import { tinyDecoder as tiny } from '@dalle-mini/testing/tiny-decoder';
@@ -135,4 +136,12 @@ test('a wrong configuration inside another file is refused with the name of the 
   expect(() => read({ ...decoderPresets['dalle-mini'], layers: 1e6 })).toThrow(
     'train.json: layers must be a whole number from 1 to 1024, not 1000000.',
   );
+});
+
+test('the sizes of a decoder are read without what follows from its image tokenizer and its text encoder', () => {
+  const read = (sizes: unknown) => readConfig(decoderSizesField, sizes, 'train.json');
+  const sizes = { width: 8, layers: 1, heads: 2, feedForwardWidth: 16, tieEmbeddings: true };
+  expect(read(sizes)).toEqual(sizes);
+  expect(() => read({ ...sizes, gridSize: 16 })).toThrow('train.json: gridSize is not known');
+  expect(() => read({ ...sizes, heads: 3 })).toThrow('train.json: width must be a multiple of the 3 heads, not 8.');
 });
