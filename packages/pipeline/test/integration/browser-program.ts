@@ -2,7 +2,7 @@
 import { DalleMiniDecoder, decoderParameters } from '@dalle-mini/decoder';
 import { OnnxRuntimeWeb } from '@dalle-mini/graph/onnxruntime-web';
 import { bindParameters } from '@dalle-mini/graph/stored';
-import { TextToImage } from '@dalle-mini/pipeline/text-to-image';
+import { type GenerateProgress, TextToImage } from '@dalle-mini/pipeline/text-to-image';
 import { loadTextEncoder } from '@dalle-mini/text-encoder';
 import { VqganTokenizer, vqganParameters } from '@dalle-mini/vqgan';
 import { readSafetensors } from '@dalle-mini/weights';
@@ -27,8 +27,8 @@ export interface Generated {
   readonly pixels: number[];
 }
 
-/** Generates images with the model folder that is served at `/model`. */
-export async function generate({ prompt, n, seed }: { prompt: string; n: number; seed: number }): Promise<Generated[]> {
+/** Opens the model folder that is served at `/model`. */
+async function openModel(): Promise<TextToImage> {
   const runtime = new OnnxRuntimeWeb({ threads: 1, wasmPaths: '/ort/' });
   const [description, decoder, vqgan, encoder, tokenizer] = await Promise.all([
     readJson('/model/model.json'),
@@ -38,7 +38,7 @@ export async function generate({ prompt, n, seed }: { prompt: string; n: number;
     readJson('/model/text-encoder/tokenizer.json'),
   ]);
   const { maxLength } = description.textEncoder;
-  const model = new TextToImage({
+  return new TextToImage({
     textEncoder: await loadTextEncoder(
       { config: encoder.config, tokenizer, weights: encoder.tensors },
       { runtime, maxLength, batchSize: 1 },
@@ -52,7 +52,31 @@ export async function generate({ prompt, n, seed }: { prompt: string; n: number;
     sampling: description.sampling,
     runtime,
   });
+}
+
+/** Generates images. */
+export async function generate({ prompt, n, seed }: { prompt: string; n: number; seed: number }): Promise<Generated[]> {
+  await using model = await openModel();
   const images = await model.generate(prompt, { n, seed });
-  await model.dispose();
   return images.map(({ tokens, image }) => ({ tokens: [...tokens], pixels: [...image.data] }));
+}
+
+/** Generates an image until a message says to stop, which is sent after the first row. Returns the name of the error and the rows. */
+export async function stopAfterFirstRow(): Promise<{ error: string; rows: number }> {
+  await using model = await openModel();
+  const stop = new AbortController();
+  const { port1, port2 } = new MessageChannel();
+  port1.addEventListener('message', () => stop.abort());
+  port1.start();
+  let rows = 0;
+  const onProgress = ({ row }: GenerateProgress) => {
+    rows = row;
+    if (row === 1) port2.postMessage('stop');
+  };
+  const generating = model.generate('a red apple', { seed: 7, signal: stop.signal, onProgress });
+  const error = await generating.then(
+    () => 'none',
+    ({ name }: Error) => name,
+  );
+  return { error, rows };
 }
