@@ -4,6 +4,7 @@ import { stat } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { delimiter, dirname, extname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { type Browser, chromium } from 'playwright-core';
 import { type OutputChunk, type RolldownPlugin, rolldown } from 'rolldown';
 import { describe } from 'vitest';
@@ -23,7 +24,7 @@ export const describeChromium = (name: string, tests: () => void): void => {
   describe.skipIf(!path)(`${name}${missing}`, tests);
 };
 
-const ortFolder = dirname(new URL(import.meta.resolve('onnxruntime-web/ort-wasm-simd-threaded.wasm')).pathname);
+const ortFolder = dirname(fileURLToPath(import.meta.resolve('onnxruntime-web/ort-wasm-simd-threaded.wasm')));
 
 /** Makes the functions that a program exports callable, on the page and in a worker, which has the same program. */
 const host = (program: string) => `

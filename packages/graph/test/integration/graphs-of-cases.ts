@@ -5,8 +5,8 @@ import { gradientRules } from '../../src/training/gradient.js';
 /** The graphs of all cases of operators and layers, and of their gradients. */
 export function everyGraph(): { readonly name: string; readonly graph: Graph; readonly feeds: TensorValues }[] {
   return [...operatorCases, ['layers', layerCases] as const].flatMap(([operator, cases]) =>
-    cases.flatMap((one) => {
-      const name = `${operator} of ${one.name}`;
+    cases.flatMap((one, i) => {
+      const name = `${operator} ${i}, ${one.name}`;
       const { graph, feeds } = caseGraph(one);
       const forward = { name, graph, feeds };
       const hasGradient = (operator === 'layers' || operator in gradientRules) && isDifferentiable(one);
