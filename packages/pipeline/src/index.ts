@@ -48,7 +48,7 @@ export {
   type TextEncoderPart,
   type TokenizerFileName,
 } from './model-folder/text-encoder.js';
-export type { DeviceName } from './open-runtime.js';
+export { type DeviceName, deviceNames, type OpenRuntimeOptions, openRuntime } from './open-runtime.js';
 export type { TrainingDetails } from './publish/model-card.js';
 export { type PushedModel, type PushModelOptions, pushModel } from './publish/push-model.js';
 export type { LoadProgress, PublishedModelOptions } from './published/provide.js';

@@ -1,12 +1,9 @@
 /** What a run computes on. */
 import { type Fields, oneOf, optional, refuse } from '@dalle-mini/core';
-import { type Runtime, RuntimeUnavailableError } from '@dalle-mini/graph';
-import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import type { Runtime } from '@dalle-mini/graph';
 import { type DeviceMesh, deviceMeshField, type ParameterSharding, shardingField } from '@dalle-mini/graph/stablehlo';
+import { type DeviceName, deviceNames, openRuntime } from '@dalle-mini/pipeline';
 import { partitionRules } from '@dalle-mini/transformer';
-
-/** The devices that training can use. */
-export const devices = ['cpu', 'xla-cpu', 'cuda', 'tpu'] as const;
 
 /**
  * What a run computes on. None of it is part of the settings that a checkpoint belongs to: a run may resume on other devices, with
@@ -17,7 +14,7 @@ export interface DeviceOptions {
    * `cpu`: the processor, with ONNX Runtime. `cuda`: GPUs of NVIDIA, `tpu`: TPUs, `xla-cpu`: the processor; these with XLA, which needs
    * the packages `@dalle-mini/xla` and `koffi`, and a plugin: `dalle-mini accelerator install`. Default `cpu`.
    */
-  readonly device?: (typeof devices)[number] | undefined;
+  readonly device?: DeviceName | undefined;
   /** The devices of this computer that train together. `data` must divide the batch size. Default: one device. */
   readonly mesh?: DeviceMesh | undefined;
   /**
@@ -34,7 +31,7 @@ export interface DeviceOptions {
 }
 
 export const deviceFields: Fields<DeviceOptions> = {
-  device: optional(oneOf(devices)),
+  device: optional(oneOf(deviceNames)),
   mesh: optional(deviceMeshField),
   sharding: optional(shardingField(['replicated', 'fsdp', 'rules'])),
   compute: optional(oneOf(['float32', 'bfloat16'])),
@@ -72,34 +69,15 @@ export async function onDevice<Options extends DeviceOptions & { readonly runtim
   work: (options: OnRuntime<Options>) => Promise<Result>,
 ): Promise<Result> {
   if (options.runtime) return work({ ...options, runtime: options.runtime });
-  const runtime = await openRuntime(options);
-  try {
-    return await work({ ...options, runtime });
-  } finally {
-    await runtime.dispose();
-  }
-}
-
-async function openRuntime({ device = 'cpu', mesh, sharding, compute }: DeviceOptions): Promise<Runtime> {
-  if (device === 'cpu') return new OnnxRuntime();
-  const { XlaRuntime } = await loadXla(device);
-  return XlaRuntime.open({
-    device: device === 'xla-cpu' ? 'cpu' : device,
+  const { device = 'cpu', mesh, sharding, compute } = options;
+  const runtime = await openRuntime(device, {
     mesh,
     sharding: sharding === 'rules' ? partitionRules : sharding,
     compute,
   });
-}
-
-/** Loads XLA, which other devices do not need. */
-async function loadXla(device: string): Promise<typeof import('@dalle-mini/xla')> {
   try {
-    return await import('@dalle-mini/xla');
-  } catch (cause) {
-    const { message } = cause as Error;
-    throw new RuntimeUnavailableError(
-      `The device ${device} needs the package @dalle-mini/xla, which does not load: ${message}. Run "npm install @dalle-mini/xla koffi".`,
-      { cause },
-    );
+    return await work({ ...options, runtime });
+  } finally {
+    await runtime.dispose();
   }
 }

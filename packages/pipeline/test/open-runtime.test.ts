@@ -1,0 +1,13 @@
+import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { deviceNames, fromPretrained, openRuntime } from '@dalle-mini/pipeline';
+import { expect, test } from 'vitest';
+
+test('the runtime of the processor is ONNX Runtime', async () => {
+  await using runtime = await openRuntime('cpu', { threads: 1 });
+  expect(runtime).toBeInstanceOf(OnnxRuntime);
+});
+
+test('a device that is not known is refused with the names of those that are', async () => {
+  const opening = fromPretrained('emoji', { device: 'gpu' as 'cpu' });
+  await expect(opening).rejects.toThrow(deviceNames.map((name) => JSON.stringify(name)).at(-1)!);
+});
