@@ -3,8 +3,9 @@ import { deviceNames, fromPretrained, openRuntime } from '@dalle-mini/pipeline';
 import { expect, test } from 'vitest';
 
 test('the runtime of the processor is ONNX Runtime', async () => {
-  await using runtime = await openRuntime('cpu', { threads: 1 });
+  const runtime = await openRuntime('cpu', { threads: 1 });
   expect(runtime).toBeInstanceOf(OnnxRuntime);
+  await runtime.dispose();
 });
 
 test('a device that is not known is refused with the names of those that are', async () => {

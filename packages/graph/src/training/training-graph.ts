@@ -147,7 +147,7 @@ export function trainingGraph(options: TrainingOptions): TrainingGraph {
   const reportedNames: string[] = [];
   const initial = parts.map((part) => join(part, stateInputs));
   const roles = {
-    sampleAxes: Object.fromEntries(Object.keys(batches).map((name) => [name, sampleAxis])),
+    sampleAxes: Object.fromEntries([...batches.keys()].map((name) => [name, sampleAxis])),
     parameterOf: parametersByState(groups, averages),
     values: new Map([...parameters].map(([name, tensor]) => [tensor, name])),
     gradients: new Map<Tensor, string>(),
