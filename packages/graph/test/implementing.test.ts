@@ -1,5 +1,5 @@
 import { GraphError, input, neg, ParameterScope } from '@dalle-mini/graph';
-import { appendedInputs, checkBound, checkInputs, expectedInputs } from '@dalle-mini/graph/implementing';
+import { appendedInputs, appendsInputs, checkBound, checkInputs, expectedInputs } from '@dalle-mini/graph/implementing';
 import { float32 } from '@dalle-mini/testing/values';
 import { expect, test } from 'vitest';
 
@@ -25,4 +25,12 @@ test('a runtime appends to dynamic inputs with an output of the same name, which
   const expected = expectedInputs(graph, { parameters: new Map() });
   expect([...checkBound(expected, appended, {}).keys()]).toEqual(['x']);
   expect(() => checkBound(expected, appended, { rows: float32([0, 3], []) })).toThrow('rows must be left out');
+});
+
+test('a runtime appends to no input whose output of the same name has another shape', () => {
+  expect(appendsInputs(graph)).toBe(true);
+  const other = { ...graph, outputs: { rows: neg(input('z', [2, 4])) } };
+  expect(appendsInputs(other)).toBe(false);
+  expect(() => appendedInputs(other)).toThrow('Output rows must be float32[4,3] like the input of the same name');
+  expect(appendsInputs({ inputs: { x }, outputs: { y: neg(x) } })).toBe(false);
 });

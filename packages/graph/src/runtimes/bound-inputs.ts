@@ -18,16 +18,32 @@ export interface AppendedInput {
  * @throws GraphError if such an output has another type, or another shape except along the axis.
  */
 export function appendedInputs(graph: Graph): AppendedInput[] {
+  return dynamicInputs(graph).map(({ input, output, fits }) => {
+    const { name, dtype, shape, axis } = input;
+    if (!fits)
+      throw new GraphError(
+        `Output ${name} must be ${dtype}[${shape}] like the input of the same name, except along axis ${axis}, not ${output.dtype}[${output.shape}].`,
+      );
+    return input;
+  });
+}
+
+/** Whether a graph has inputs that runs append to, and outputs that fit them. */
+export function appendsInputs(graph: Graph): boolean {
+  const inputs = dynamicInputs(graph);
+  return inputs.length > 0 && inputs.every(({ fits }) => fits);
+}
+
+/** The inputs with a dynamic axis that have an output of the same name, and whether it fits them, except along that axis. */
+function dynamicInputs(graph: Graph): { input: AppendedInput; output: Tensor; fits: boolean }[] {
   return Object.entries(graph.inputs).flatMap(([name, { dtype, shape, dynamic }]) => {
     const axis = dynamic?.[0];
     const output = graph.outputs[name];
     if (axis === undefined || !output) return [];
     const apart = (sizes: Shape) => sizes.filter((_, i) => i !== axis);
-    if (output.dtype !== dtype || output.shape.length !== shape.length || !sameShape(apart(output.shape), apart(shape)))
-      throw new GraphError(
-        `Output ${name} must be ${dtype}[${shape}] like the input of the same name, except along axis ${axis}, not ${output.dtype}[${output.shape}].`,
-      );
-    return [{ name, dtype, shape, axis }];
+    const fits =
+      output.dtype === dtype && output.shape.length === shape.length && sameShape(apart(output.shape), apart(shape));
+    return [{ input: { name, dtype, shape, axis }, output, fits }];
   });
 }
 

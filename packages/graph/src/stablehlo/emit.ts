@@ -58,7 +58,8 @@ export interface StableHloOptions {
   readonly constraint?: Constraint | undefined;
 }
 
-type Constraint = (tensor: Tensor, use: 'result' | 'operand') => OpenSharding | undefined;
+/** How a tensor inside of a graph is to be divided. */
+export type Constraint = (tensor: Tensor, use: 'result' | 'operand') => OpenSharding | undefined;
 
 /** An argument of the main function of a module. */
 export interface StableHloArgument {

@@ -1,6 +1,7 @@
 /** Graphs as modules of StableHLO, for XLA. */
 export { type AxisSize, type AxisSizes, evaluateSize } from './axis-size.js';
 export {
+  type Constraint,
   emitStableHlo,
   type StableHloArgument,
   type StableHloModule,
@@ -15,4 +16,4 @@ export {
   shardingField,
 } from './parameter-sharding.js';
 export { type Partition, partition } from './partition.js';
-export { blockOf, deviceCount, type Mesh, type Sharding, type TensorBlock } from './sharding.js';
+export { blockOf, deviceCount, type Mesh, type OpenSharding, type Sharding, type TensorBlock } from './sharding.js';

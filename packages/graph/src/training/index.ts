@@ -24,4 +24,5 @@ export {
   type TrainingGraph,
   type TrainingOptions,
   trainingGraph,
+  type UpdateOptions,
 } from './training-graph.js';

@@ -16,6 +16,7 @@ import {
 import {
   type AppendedInput,
   appendedInputs,
+  appendsInputs,
   checkBound,
   checkInputs,
   expectedInputs,
@@ -103,7 +104,7 @@ export class XlaExecutable implements Executable {
       // A graph with inputs that runs append to is compiled for `bind`, and one with inputs that runs replace is compiled on demand:
       // for `holdState` or for `run`, seldom for both.
       const isReplaced = Object.keys(graph.inputs).some((name) => name in graph.outputs);
-      const append = appendedInputs(graph).length > 0;
+      const append = appendsInputs(graph);
       if (append || !isReplaced) await executable.load({ append });
       if (parameters) for (const name of declared.keys()) await executable.uploadParameter(name, parameters.get(name)!);
     } catch (error) {
