@@ -4,7 +4,13 @@ export {
   type ReconstructionFigures,
 } from './evaluation/reconstructions.js';
 export { writeSampleSheet } from './evaluation/sample-sheet.js';
-export type { AdversarialConfig, LeCamConfig, QuantizerConfig, VqganLossConfig } from './losses/vqgan.js';
+export type {
+  AdversarialConfig,
+  LeCamConfig,
+  PerceptualConfig,
+  QuantizerConfig,
+  VqganLossConfig,
+} from './losses/vqgan.js';
 export { type LastEvaluation, readLastEvaluation } from './report/last-evaluation.js';
 export { runReport } from './report/run-report.js';
 export { ResumeError } from './run/checkpoint.js';
