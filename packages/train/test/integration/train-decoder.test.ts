@@ -5,8 +5,8 @@ import { loadTextEncoder } from '@dalle-mini/text-encoder';
 import type { DecoderTraining } from '@dalle-mini/train';
 import sharp from 'sharp';
 import { afterAll, describe, expect, test } from 'vitest';
-import { recordingRuntime } from './recording-runtime.js';
-import { type Changes, decoderTrainer, grayTokenizer, meanLoss } from './tiny-trainers.js';
+import { recordingRuntime } from '../recording-runtime.js';
+import { type Changes, decoderTrainer, grayTokenizer, meanLoss } from '../tiny-trainers.js';
 
 const runtime = new OnnxRuntime({ threads: 1 });
 afterAll(() => runtime.dispose());

@@ -3,8 +3,8 @@ import { temporaryFolder } from '@dalle-mini/testing/folders';
 import { pictures, vqganRun } from '@dalle-mini/testing/tiny-training';
 import type { VqganTraining } from '@dalle-mini/train';
 import { afterAll, describe, expect, test } from 'vitest';
-import { recordingRuntime } from './recording-runtime.js';
-import { type Changes, vqganTrainer } from './tiny-trainers.js';
+import { recordingRuntime } from '../recording-runtime.js';
+import { type Changes, vqganTrainer } from '../tiny-trainers.js';
 
 const runtime = new OnnxRuntime({ threads: 1 });
 afterAll(() => runtime.dispose());

@@ -5,7 +5,7 @@ import { temporaryFolder } from '@dalle-mini/testing/folders';
 import { decoderRun } from '@dalle-mini/testing/tiny-training';
 import { type DecoderTraining, readMetrics, trainDecoder } from '@dalle-mini/train';
 import { describe, expect, test } from 'vitest';
-import { recordingRuntime } from './recording-runtime.js';
+import { recordingRuntime } from '../recording-runtime.js';
 
 /** The parameter that shows of which step a result is. */
 const parameter = 'lm_head.weight';

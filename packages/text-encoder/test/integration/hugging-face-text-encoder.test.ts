@@ -3,7 +3,7 @@ import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { type HuggingFaceFiles, loadTextEncoder } from '@dalle-mini/text-encoder';
 import { type Checkpoint, type StoredTensor, toFloat32, toInt32 } from '@dalle-mini/weights';
 import { afterAll, describe, expect, test } from 'vitest';
-import { type Family, families, readModel, vocabularies } from './hugging-face.js';
+import { type Family, families, readModel, vocabularies } from '../hugging-face.js';
 
 const runtime = new OnnxRuntime();
 afterAll(() => runtime.dispose());
