@@ -90,7 +90,7 @@ const rows = [
       '`model.safetensors`, `pytorch_model.bin`, `flax_model.msgpack`, `tokenizer.json` or the files of the vocabulary',
     compared: 'hidden states of all files and options, token ids',
     tests: [
-      tests('text-encoder/test/hugging-face-text-encoder', `${family} `),
+      tests('text-encoder/test/integration/hugging-face-text-encoder', `${family} `),
       tests('text-encoder/test/vocabulary-files', "Hugging Face's tokenizers"),
       ...(family === 'bert' ? [tests('text-encoder/test/bert'), tests('text-encoder/test/bert-text-encoder')] : []),
     ],
@@ -129,7 +129,7 @@ const rows = [
     tests: [
       tests('decoder/test/published'),
       tests('vqgan/test/published'),
-      tests('pipeline/test/write-published'),
+      tests('pipeline/test/integration/write-published'),
       tests('pipeline/test/integration/write-model-folder', 'writeModelFolder'),
       tests('decoder/test/onnx'),
       tests('text-encoder/test/onnx'),
@@ -218,7 +218,7 @@ const kinds = [
         'what a training program saved by Lightning',
       ),
       tests('weights/test/read-checkpoint', 'of a training program the average of'),
-      tests('pipeline/test/write-published', 'which: ema'),
+      tests('pipeline/test/integration/write-published', 'which: ema'),
     ],
   },
 ];
