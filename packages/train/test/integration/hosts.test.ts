@@ -1,31 +1,14 @@
 import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
-import type { Hosts } from '@dalle-mini/hosts';
 import { temporaryFolder } from '@dalle-mini/testing/folders';
-import { localHosts } from '@dalle-mini/testing/local-hosts';
 import { grids } from '@dalle-mini/testing/tiny-training';
 import { afterAll, describe, expect, test } from 'vitest';
-import { type Changes, decoderTrainer, vqganTrainer } from '../tiny-trainers.js';
+import { hostTrainers, type Trained } from '../host-trainers.js';
 
 const runtime = new OnnxRuntime({ threads: 1 });
 afterAll(() => runtime.dispose());
 
-type Trained = Awaited<ReturnType<ReturnType<typeof decoderTrainer>>>;
-
-const trainers = { decoder: decoderTrainer(runtime), vqgan: vqganTrainer(runtime) };
-
-/** Trains on hosts that are tasks of this process. Rank 0 has the folder; the others get the path of one that nobody makes. */
-async function trainOn(size: number, kind: keyof typeof trainers, changes: object, each = (_: number): object => ({})) {
-  const train = trainers[kind] as (changes: object) => Promise<Trained>;
-  const folder = (changes as Changes<never>).folder ?? (await temporaryFolder());
-  const missing = join(await temporaryFolder(), 'missing');
-  return Promise.allSettled(
-    localHosts(size).map((hosts: Hosts) =>
-      train({ ...changes, hosts, folder: hosts.rank === 0 ? folder : missing, ...each(hosts.rank) }),
-    ),
-  );
-}
+const { trainers, trainOn } = hostTrainers(runtime);
 
 /** Returns the results of hosts that all must succeed. */
 async function results(...given: Parameters<typeof trainOn>): Promise<Trained[]> {
