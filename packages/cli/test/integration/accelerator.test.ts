@@ -1,8 +1,11 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { temporaryFolder } from '@dalle-mini/testing/folders';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { findPlugins } from '@dalle-mini/xla/plugins';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { dalleMini } from './dalle-mini.js';
+
+const tpu = (await findPlugins()).find(({ device }) => device === 'tpu');
 
 let folder: string;
 
@@ -21,6 +24,16 @@ test('accelerator list shows a plugin that does not work with the reason', async
   expect(stdout).toContain(`unknown environment: does not work: ${path} is not a plugin of XLA that works here`);
   expect(stdout).toContain(`\n  ${path}\n`);
   expect(code).toBe(0);
+});
+
+describe.skipIf(!tpu)(`the plugin for TPUs${tpu ? '' : ' (skipped: no plugin)'}`, () => {
+  test('accelerator list tells at once that there is no TPU', async () => {
+    vi.stubEnv('PJRT_PLUGIN_LIBRARY_PATH', tpu!.path);
+    // Other tests may use it now.
+    vi.stubEnv('ALLOW_MULTIPLE_LIBTPU_LOAD', '1');
+    const { stdout } = await dalleMini(folder, ['accelerator', 'list']);
+    expect(stdout).toContain('cannot open a device of this computer. Check that it has one');
+  });
 });
 
 test('accelerator devices fails for a file that is missing', async () => {

@@ -50,11 +50,11 @@ export class PjrtClient {
    */
   static async create(library: PjrtLibrary, options: PluginOptions = {}, store?: KeyValueStore): Promise<PjrtClient> {
     const { list, values } = namedValues(library, options);
-    const created = await library.callAsync(
-      'clientCreate',
-      { options: list, optionCount: values.length, ...callbacksOf(store) },
-      values,
-    );
+    const created = await library
+      .callAsync('clientCreate', { options: list, optionCount: values.length, ...callbacksOf(store) }, values)
+      .catch((error: unknown) => {
+        throw error instanceof XlaError ? noDevice(library, error) : error;
+      });
     return new PjrtClient(library, created.get('client'), store);
   }
 
@@ -128,6 +128,13 @@ export class PjrtClient {
     await this.store?.dispose();
   }
 }
+
+/** Plugins name the device that is missing in their own words: "No jellyfish device found" is a missing TPU. */
+const noDevice = ({ path }: PjrtLibrary, error: XlaError): XlaError =>
+  new XlaError(
+    `${path} cannot open a device of this computer. Check that it has one, and its driver, or choose another device. ${error.message}`,
+    { status: error.status, cause: error },
+  );
 
 function callbacksOf(store: KeyValueStore | undefined) {
   if (!store) return {};

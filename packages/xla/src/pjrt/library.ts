@@ -11,6 +11,7 @@ import {
   tableOffset,
   versionOffset,
 } from './abi.js';
+import { hasGoogleDevice } from './google-device.js';
 import { type Koffi, keepLoaded, loadKoffi } from './koffi.js';
 
 /** The address of something in a plugin's memory. */
@@ -135,6 +136,8 @@ export class PjrtLibrary {
     const koffi = await loadKoffi();
     // Otherwise each client writes notes to the standard error.
     process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
+    // Otherwise libtpu asks the services of Google Cloud about its TPU for minutes, wherever they do not answer.
+    if (!(await hasGoogleDevice())) process.env.TPU_SKIP_MDS_QUERY ??= '1';
     try {
       const handle = koffi.load(path);
       keepLoaded(koffi, path);

@@ -31,8 +31,7 @@ const fields = object<XlaTopologyOptions>({
 /**
  * Compiles graphs for devices that this computer need not have, to see whether they compile and how much memory they need.
  *
- * The plugin for TPUs needs the variable `TPU_SKIP_MDS_QUERY=1` where there is no TPU, and that for CUDA
- * `XLA_FLAGS=--xla_gpu_autotune_level=0` where there is no GPU.
+ * The plugin for CUDA needs the variable `XLA_FLAGS=--xla_gpu_autotune_level=0` where there is no GPU.
  *
  * @example
  * ```ts no-run

@@ -5,9 +5,6 @@ import { XlaError, XlaTopology } from '@dalle-mini/xla';
 import { findPlugins } from '@dalle-mini/xla/plugins';
 import { describe, expect, test } from 'vitest';
 
-// Otherwise libtpu waits for the services of a machine with TPUs.
-process.env.TPU_SKIP_MDS_QUERY = '1';
-
 const tpu = (await findPlugins()).find(({ device }) => device === 'tpu');
 const missing = ' (skipped: no plugin; install one with "dalle-mini accelerator install tpu")';
 
