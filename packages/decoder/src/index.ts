@@ -1,3 +1,6 @@
+export { AutoregressiveDecoder, type AutoregressiveDecoderOptions } from './autoregressive/autoregressive-decoder.js';
+export type { RowShape } from './autoregressive/graphs.js';
+export type { AutoregressiveModel, Encodings, Step, Tensors, Values } from './autoregressive/model.js';
 export {
   checkDecoderConfig,
   type DecoderConfig,
@@ -5,15 +8,15 @@ export {
   decoderConfigField,
   decoderPresets,
   decoderSizesField,
-} from './config.js';
-export { DalleMiniDecoder, type DalleMiniDecoderOptions } from './dalle-mini-decoder.js';
-export { type TextInput, teacherForced } from './decoder.js';
-export { decoderParameters, type RowShape, rowGraph, textGraph } from './decoding.js';
+} from './dalle-mini/config.js';
+export { DalleMiniDecoder } from './dalle-mini/dalle-mini-decoder.js';
+export { type TextInput, teacherForced } from './dalle-mini/decoder.js';
 export {
   type ExportedTextEncoderConfig,
   exportConfig,
   exportDecoder,
   importDecoder,
   importDecoderConfig,
-} from './published.js';
+} from './dalle-mini/published.js';
+export { decoderParameters, rowGraph, textGraph } from './models.js';
 export { guide } from './sampling.js';

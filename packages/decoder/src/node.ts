@@ -7,10 +7,10 @@ import { bindParameters } from '@dalle-mini/graph/stored';
 import { findModel, type ReadOptions, whichField } from '@dalle-mini/weights';
 import { chooseWeights, type HubOptions, hubFields, resolveModelFolder } from '@dalle-mini/weights/hub';
 import { findWeights, readCheckpointFile } from '@dalle-mini/weights/node';
-import { checkDecoderConfig } from './config.js';
-import { DalleMiniDecoder } from './dalle-mini-decoder.js';
-import { decoderParameters } from './decoding.js';
-import { importDecoder, importDecoderConfig } from './published.js';
+import { checkDecoderConfig } from './dalle-mini/config.js';
+import { DalleMiniDecoder } from './dalle-mini/dalle-mini-decoder.js';
+import { importDecoder, importDecoderConfig } from './dalle-mini/published.js';
+import { decoderParameters } from './models.js';
 
 export type OpenDecoderOptions = HubOptions & RuntimeOptions & ReadOptions;
 

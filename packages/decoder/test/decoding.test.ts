@@ -16,11 +16,11 @@ import {
 } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { randomParameters, randomText, tinyDecoder as tiny } from '@dalle-mini/testing/tiny-decoder';
-import { normPositions, paddingMask, readText } from '@dalle-mini/transformer';
+import { normPositions } from '@dalle-mini/transformer';
 import { afterAll, describe, expect, test } from 'vitest';
 // Only generating a row from given tokens is not public; all else comes from the public entry.
-import { beginToken, decoderStack } from '../src/decoder.js';
-import { writeRow } from '../src/decoding.js';
+import { writeRow } from '../src/autoregressive/graphs.js';
+import { beginToken, dalleMiniModel } from '../src/dalle-mini/decoder.js';
 import { relativeError } from './compare.js';
 
 const runtime = new OnnxRuntime();
@@ -71,11 +71,12 @@ async function cachedLogits(
   const positions = input('positions', [gridSize ** 2], 'int32', { dynamic: 0 });
   const relative: Record<string, Tensor> = config.relativePositions ? { positions } : {};
   const scope = new ParameterScope();
+  const model = dalleMiniModel(config);
   const written = writeRow(
     scope,
-    config,
+    model,
     {
-      text: { layers: readText(scope, decoderStack(config), text.hiddenStates), mask: paddingMask(text.attentionMask) },
+      text: { ...model.readText(scope, text), textMask: text.attentionMask },
       caches: cacheNames.map(([keys, values]) => ({ keys: cacheInputs[keys]!, values: cacheInputs[values]! })),
       ...relative,
       ...ofRow,

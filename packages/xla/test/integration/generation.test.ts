@@ -1,5 +1,5 @@
 import type { DecodeOptions, TextEncoding } from '@dalle-mini/core';
-import { DalleMiniDecoder, type DalleMiniDecoderOptions, type DecoderConfig } from '@dalle-mini/decoder';
+import { type AutoregressiveDecoderOptions, DalleMiniDecoder, type DecoderConfig } from '@dalle-mini/decoder';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { decodeParameter, quantizeBlocks, type StoredParameter } from '@dalle-mini/graph/stored';
 import { fromPretrained } from '@dalle-mini/pipeline';
@@ -26,7 +26,7 @@ describeXla('generating on XLA', () => {
 
   async function tokens(
     parameters: ReadonlyMap<string, StoredParameter>,
-    options: DalleMiniDecoderOptions,
+    options: AutoregressiveDecoderOptions,
     calls: readonly (readonly [TextEncoding, DecodeOptions])[] = [guided],
   ) {
     const decoder = new DalleMiniDecoder(config, parameters, options);

@@ -1,7 +1,18 @@
 /**
  * DALL·E Mini's decoder: a transformer that reads image tokens and a caption, and returns the logits of the next token.
  */
-import { concat, fill, matmul, type ParameterScope, range, sliceAxis, type Tensor } from '@dalle-mini/graph';
+import { OptionError } from '@dalle-mini/core';
+import {
+  concat,
+  fill,
+  type InputOptions,
+  input,
+  matmul,
+  type ParameterScope,
+  range,
+  sliceAxis,
+  type Tensor,
+} from '@dalle-mini/graph';
 import { linear } from '@dalle-mini/graph/layers';
 import {
   createStack,
@@ -13,6 +24,8 @@ import {
   type TextMemory,
   decoder as transformerDecoder,
 } from '@dalle-mini/transformer';
+import { checkHiddenStates, joinHiddenStates } from '../autoregressive/encodings.js';
+import type { AutoregressiveModel, Tensors } from '../autoregressive/model.js';
 import type { DecoderConfig } from './config.js';
 
 /** Returns the token before the first image token. */
@@ -76,4 +89,60 @@ export function teacherForced(
   const [batch, length] = tokens.shape as [number, number];
   const before = concat([fill([batch, 1], beginToken(config), 'int32'), sliceAxis(tokens, 1, 0, length - 1)], 1);
   return decoder(scope, config, before, range(length), text).logits;
+}
+
+const memoryName = (kind: 'keys' | 'values', layer: number) => `text.${layer}.${kind}`;
+
+/** DALL·E Mini's decoder as it generates: the keys and values of a caption are computed once, for every layer. */
+export function dalleMiniModel(config: DecoderConfig): AutoregressiveModel {
+  const { gridSize, vocabularySize, layers, heads, width, textWidth, relativePositions = false, textLength } = config;
+  // Relative positions fix the length of captions.
+  const dynamicText = (axis: number): InputOptions => (relativePositions ? {} : { dynamic: axis });
+  return {
+    gridSize,
+    vocabularySize,
+    layers,
+    heads,
+    headWidth: width / heads,
+    beginToken: beginToken(config),
+    textLength: relativePositions ? textLength : undefined,
+    needsPositions: relativePositions,
+    needsUnconditional: true,
+    textInputs: (sequences, length) => ({
+      once: { hiddenStates: input('hiddenStates', [sequences, length, textWidth], 'float32', dynamicText(1)) },
+      rows: { textMask: input('textMask', [sequences, length], 'int32', dynamicText(1)) },
+    }),
+    readText: (scope, { hiddenStates }) =>
+      Object.fromEntries(
+        readText(scope, decoderStack(config), hiddenStates!).flatMap(({ keys, values }, layer) => [
+          [memoryName('keys', layer), keys],
+          [memoryName('values', layer), values],
+        ]),
+      ),
+    next: (scope, { text, tokens, position, caches }) =>
+      decoder(scope, config, tokens, position, memoryOf(text, layers), caches),
+    checkEncoding(name, encoding) {
+      checkHiddenStates(name, encoding, textWidth);
+      if (relativePositions && encoding.length > textLength!)
+        throw new OptionError(
+          `${name}.length`,
+          `at most ${textLength}, because positions are relative`,
+          encoding.length,
+        );
+    },
+    textValues(encodings, length) {
+      const { hiddenStates, attentionMask } = joinHiddenStates(encodings, length);
+      return { once: { hiddenStates }, rows: { textMask: attentionMask } };
+    },
+  };
+}
+
+function memoryOf(text: Tensors, layers: number): TextMemory {
+  return {
+    mask: paddingMask(text.textMask!),
+    layers: Array.from({ length: layers }, (_, layer) => ({
+      keys: text[memoryName('keys', layer)]!,
+      values: text[memoryName('values', layer)]!,
+    })),
+  };
 }

@@ -19,11 +19,10 @@ import {
 } from '@dalle-mini/core';
 import { type Executable, type RuntimeOwnership, runtimeOwnershipFields, type TensorData } from '@dalle-mini/graph';
 import type { StoredParameter } from '@dalle-mini/graph/stored';
-import { checkDecoderConfig, type DecoderConfig } from './config.js';
-import { beginToken } from './decoder.js';
-import { type RowShape, rowGraph, textGraph } from './decoding.js';
+import { type RowShape, rowGraphOf, textGraphOf } from './graphs.js';
+import type { AutoregressiveModel } from './model.js';
 
-export type DalleMiniDecoderOptions = RuntimeOwnership;
+export type AutoregressiveDecoderOptions = RuntimeOwnership;
 
 const makeFields = object(runtimeOwnershipFields);
 
@@ -44,30 +43,31 @@ const decodeOptions = object<DecodeOptions>({
 type Executables = Readonly<Record<'text' | 'row', Executable>>;
 
 /**
- * DALL·E Mini's decoder with its weights, on a runtime. It is compiled on first use for each number of images, and
- * again for a topK above 512.
+ * A decoder that generates tokens one by one, with its weights, on a runtime. It is compiled on first use for each number
+ * of images, and again for a topK above 512.
  */
-export class DalleMiniDecoder implements ImageTokenDecoder {
+export class AutoregressiveDecoder implements ImageTokenDecoder, AsyncDisposable {
   readonly gridSize: number;
   readonly vocabularySize: number;
-  private readonly config: DecoderConfig;
-  private readonly options: DalleMiniDecoderOptions;
+  /** Whether guidance needs `unconditional`. Otherwise the model has an embedding of its own for no caption. */
+  readonly needsUnconditional: boolean;
+  private readonly options: AutoregressiveDecoderOptions;
   private readonly compiled = new Map<string, Promise<Executables>>();
   private disposed = false;
 
   /**
-   * @param parameters Parameters with the names of kuprel/min-dalle. Unknown ones are ignored.
-   * @throws OptionError if an option is wrong; ConfigError that names a wrong field of the configuration.
+   * @param parameters Parameters with the names of `decoderParameters`. Unknown ones are ignored.
+   * @throws OptionError if an option is wrong.
    */
   constructor(
-    config: DecoderConfig,
+    private readonly model: AutoregressiveModel,
     private readonly parameters: ReadonlyMap<string, StoredParameter>,
-    options: DalleMiniDecoderOptions,
+    options: AutoregressiveDecoderOptions,
   ) {
-    this.config = checkDecoderConfig(config);
-    this.options = readOptions(makeFields, options, 'new DalleMiniDecoder');
-    this.gridSize = config.gridSize;
-    this.vocabularySize = config.vocabularySize;
+    this.options = readOptions(makeFields, options, `new ${new.target.name}`);
+    this.gridSize = model.gridSize;
+    this.vocabularySize = model.vocabularySize;
+    this.needsUnconditional = model.needsUnconditional;
   }
 
   /**
@@ -83,26 +83,24 @@ export class DalleMiniDecoder implements ImageTokenDecoder {
     const { unconditional, signal, onProgress } = given;
     const { seed = 0, firstIndex = 0, temperature = 1, topP = 1, guidanceScale = 1 } = given;
     const guided = isGuided(given);
-    this.checkEncoding('text', text);
-    if (guided) {
+    this.model.checkEncoding('text', text);
+    if (guided && (this.needsUnconditional || unconditional)) {
       const caption = 'the encoding of one caption, empty or negative, if guidanceScale is not 1';
       if (!unconditional) throw new OptionError('unconditional', caption, unconditional);
-      this.checkEncoding('unconditional', unconditional);
+      this.model.checkEncoding('unconditional', unconditional);
       if (unconditional.batch !== 1) throw new OptionError('unconditional.batch', `1: ${caption}`, unconditional.batch);
     }
     signal?.throwIfAborted();
 
     const images = text.batch;
-    const encodings = guided ? [text, ...Array<TextEncoding>(images).fill(unconditional!)] : [text];
-    const { relativePositions = false, textLength = 0 } = this.config;
-    const length = relativePositions ? textLength : Math.max(...encodings.map((encoding) => encoding.length));
+    const encodings = { text, guided, unconditional: guided ? unconditional : undefined };
+    const length = this.model.textLength ?? Math.max(text.length, encodings.unconditional?.length ?? 0);
     const executables = await this.compile(this.shapeOf(images, length, given));
     signal?.throwIfAborted();
-    const { hiddenStates, attentionMask } = joined(encodings, length);
-    const memory = await executables.text.run({ hiddenStates });
+    const captions = this.model.textValues(encodings, length);
     const fixed: Record<string, TensorData> = {
-      ...memory,
-      textMask: attentionMask,
+      ...(await executables.text.run(captions.once)),
+      ...captions.rows,
       temperature: scalar(temperature === 0 ? 1 : aboveZero(temperature)),
       topK: { dtype: 'int32', shape: [], data: Int32Array.of(keptTokens(given, vocabularySize)) },
       topP: scalar(aboveZero(topP)),
@@ -113,7 +111,7 @@ export class DalleMiniDecoder implements ImageTokenDecoder {
     let token: TensorData = {
       dtype: 'int32',
       shape: [images],
-      data: new Int32Array(images).fill(beginToken(this.config)),
+      data: new Int32Array(images).fill(this.model.beginToken),
     };
     const bound = await executables.row.bind(fixed);
     try {
@@ -158,12 +156,12 @@ export class DalleMiniDecoder implements ImageTokenDecoder {
     if (!Number.isSafeInteger(images) || images < 1)
       throw new OptionError('images', 'a whole number of at least 1', images);
     const given = readOptions(samplingOptions, options, 'prepare');
-    await this.compile(this.shapeOf(images, this.config.textLength ?? 1, given));
+    await this.compile(this.shapeOf(images, this.model.textLength ?? 1, given));
   }
 
   private shapeOf(images: number, length: number, options: SamplingOptions): RowShape {
-    const { config, vocabularySize } = this;
-    const textLength = config.relativePositions ? length : Math.ceil(length / textLengths) * textLengths;
+    const { model, vocabularySize } = this;
+    const textLength = model.textLength ?? Math.ceil(length / textLengths) * textLengths;
     const kept = keptTokens(options, vocabularySize);
     const candidates = kept <= fewCandidates ? Math.min(fewCandidates, vocabularySize) : vocabularySize;
     return { images, guided: isGuided(options), textLength, candidates };
@@ -195,49 +193,19 @@ export class DalleMiniDecoder implements ImageTokenDecoder {
   }
 
   private async compileGraphs(shape: RowShape): Promise<Executables> {
-    const { config, parameters } = this;
+    const { model, parameters } = this;
     const { runtime } = this.options;
     // Two turns of the event loop: building the first graph and passing it to the runtime would block it for 30 ms.
-    const graph = rowGraph(config, shape);
+    const graph = rowGraphOf(model, shape);
     await nextTurn();
     // The larger graph first, because it takes longest.
     const row = runtime.compile(graph, { parameters });
-    const text = nextTurn().then(() => runtime.compile(textGraph(config, shape), { parameters }));
+    const text = nextTurn().then(() => runtime.compile(textGraphOf(model, shape), { parameters }));
     const results = await Promise.allSettled([text, row]);
     const failed = results.find((result) => result.status === 'rejected');
     if (!failed) return { text: await text, row: await row };
     for (const result of results) if (result.status === 'fulfilled') await result.value.dispose();
     throw failed.reason;
-  }
-
-  private checkEncoding(name: string, encoding: TextEncoding): void {
-    const { batch, length, width, hiddenStates, attentionMask } = encoding;
-    const { textWidth, relativePositions = false, textLength } = this.config;
-    const check = (field: keyof TextEncoding, allowed: boolean, expected: string, given: unknown = encoding[field]) => {
-      if (!allowed) throw new OptionError(`${name}.${field}`, expected, given);
-    };
-    check(
-      'width',
-      width === textWidth,
-      `${textWidth}, the width of the text encoder that this decoder was trained with`,
-    );
-    check('batch', batch >= 1, 'at least 1');
-    check('length', length >= 1, 'at least 1');
-    check(
-      'length',
-      !relativePositions || length <= textLength!,
-      `at most ${textLength}, because positions are relative`,
-    );
-    const shape = `[${batch}, ${length}, ${width}]`;
-    const size = batch * length;
-    const states = hiddenStates.length;
-    check('hiddenStates', states === size * width, `${size * width} numbers, of shape ${shape}`, states);
-    check(
-      'attentionMask',
-      attentionMask.length === size,
-      `${size} numbers, of shape [${batch}, ${length}]`,
-      attentionMask.length,
-    );
   }
 }
 
@@ -260,26 +228,3 @@ const keptTokens = ({ temperature = 1, topK = Number.POSITIVE_INFINITY }: Sampli
 const aboveZero = (value: number): number => Math.max(value, 2 ** -126);
 
 const scalar = (value: number): TensorData => ({ dtype: 'float32', shape: [], data: Float32Array.of(value) });
-
-/** Joins the captions of several encodings into one batch, padded to the same length. */
-function joined(
-  encodings: readonly TextEncoding[],
-  length: number,
-): Record<'hiddenStates' | 'attentionMask', TensorData> {
-  const batch = encodings.reduce((sum, encoding) => sum + encoding.batch, 0);
-  const { width } = encodings[0]!;
-  const hiddenStates = new Float32Array(batch * length * width);
-  const attentionMask = new Int32Array(batch * length);
-  let sequence = 0;
-  for (const encoding of encodings) {
-    for (let i = 0; i < encoding.batch; i++, sequence++) {
-      const [start, end] = [i * encoding.length, (i + 1) * encoding.length];
-      hiddenStates.set(encoding.hiddenStates.subarray(start * width, end * width), sequence * length * width);
-      attentionMask.set(encoding.attentionMask.subarray(start, end), sequence * length);
-    }
-  }
-  return {
-    hiddenStates: { dtype: 'float32', shape: [batch, length, width], data: hiddenStates },
-    attentionMask: { dtype: 'int32', shape: [batch, length], data: attentionMask },
-  };
-}

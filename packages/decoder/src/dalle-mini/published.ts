@@ -10,9 +10,9 @@ import {
   type TransformerConfig,
 } from '@dalle-mini/transformer';
 import { type Checkpoint, refuseUnknownOptions, type StoredTensor } from '@dalle-mini/weights';
+import { decoderParameters } from '../models.js';
 import type { DecoderConfig } from './config.js';
 import { beginToken, logitsWidth } from './decoder.js';
-import { decoderParameters } from './decoding.js';
 
 /**
  * Reads the configuration of the decoder from a parsed `config.json`. Missing fields have the defaults of the published
