@@ -25,6 +25,7 @@ await rows();
 await compare('guidance', [1, 2, 4, 8], 'guidanceScale');
 await compare('temperature', [0, 0.4, 1, 1.5], 'temperature');
 await compare('n', [1, 2, 4], 'n');
+await complete();
 await model.dispose();
 
 /** An image, and its tokens as a grid of numbers: equal tokens have equal colors. */
@@ -82,6 +83,20 @@ async function compare(name, values, option) {
       parts.push(await at(image, labelWidth + i * (size + gap), y, size));
   }
   await write(name, labelWidth + 4 * (size + gap) - gap, values.length * (size + gap) - gap, parts);
+}
+
+/** An image, and four completions of its upper rows for another prompt, a row for each number of rows that are kept. */
+async function complete() {
+  const [{ image }] = await model.generate(prompt, { seed });
+  const parts = [];
+  for (const [j, keepRows] of [2, 4, 6].entries()) {
+    const y = j * (size + gap);
+    const pictures = await model.generate('a blue heart', { n: 4, seed, image, keepRows });
+    parts.push(`<text x="0" y="${y + size / 2 + 6}">keepRows: ${keepRows}</text>`);
+    for (const [i, picture] of [image, ...pictures.map(({ image }) => image)].entries())
+      parts.push(await at(picture, labelWidth + i * (size + gap), y, size));
+  }
+  await write('complete', labelWidth + 5 * (size + gap) - gap, 3 * (size + gap) - gap, parts);
 }
 
 /** An image at a place, scaled with hard edges between its pixels. */

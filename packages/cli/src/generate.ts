@@ -1,6 +1,7 @@
 import { dirname } from 'node:path';
 import { type ImageRanker, OptionError, type RgbImage, type SamplingOptions } from '@dalle-mini/core';
 import { makeFolder, writeFileAtomically } from '@dalle-mini/core/node';
+import { decodeImage } from '@dalle-mini/data';
 import {
   checkPrompt,
   type DeviceName,
@@ -10,6 +11,7 @@ import {
   type FromPretrainedOptions,
   fromPretrained,
   type GeneratedImage,
+  type GenerateProgress,
   type ImageFormat,
   imageFormats,
   imageGrid,
@@ -23,6 +25,9 @@ export interface GenerateCommand extends SamplingOptions {
   readonly n: number;
   readonly seed?: number | undefined;
   readonly negativePrompt?: string | undefined;
+  /** The path of an image to start from. */
+  readonly image?: string | undefined;
+  readonly keepRows?: number | undefined;
   readonly seamless: boolean;
   readonly out: string;
   readonly format?: ImageFormat | undefined;
@@ -53,7 +58,7 @@ export async function generate(prompt: string, command: GenerateCommand): Promis
   const started = performance.now();
   const { n, seed, out, format, negativePrompt, seamless, json, signal, temperature, topK, topP, guidanceScale } =
     command;
-  const { threads, device, rank, candidates = n, kernel } = command;
+  const { threads, device, rank, candidates = n, kernel, image, keepRows } = command;
   checkTogether(command);
   try {
     checkPrompt(prompt);
@@ -79,8 +84,9 @@ export async function generate(prompt: string, command: GenerateCommand): Promis
     })
     .finally(() => bar.clear());
   try {
-    const width = scaledWidth(command, model.imageTokenizer.imageSize, output);
-    const generated = await model.generate(prompt, {
+    const { imageSize } = model.imageTokenizer;
+    const width = scaledWidth(command, imageSize, output);
+    const options = {
       n: candidates,
       seed,
       temperature,
@@ -88,12 +94,17 @@ export async function generate(prompt: string, command: GenerateCommand): Promis
       topP,
       guidanceScale,
       negativePrompt,
+      image: image === undefined ? undefined : await decodeImage(image, imageSize),
+      keepRows,
       seamless,
       signal,
-      onProgress: ({ done, total, tokens, firstIndex, row, rows }) => {
+      onProgress: ({ done, total, tokens, firstIndex, row, rows }: GenerateProgress) => {
         const batch = candidates > tokens.length ? `images ${firstIndex + 1} to ${firstIndex + tokens.length}, ` : '';
         bar.show(done / total, `${batch}row ${row} of ${rows}`);
       },
+    };
+    const generated = await model.generate(prompt, options).catch((error: unknown) => {
+      throw withFlag(error);
     });
     bar.clear();
     const images = generated.slice(0, n);
@@ -145,8 +156,17 @@ export function showLoading(bar: ProgressBar, { stage, model, done, total, rate,
   bar.show(fraction, `downloading ${megabytes(done)} of ${megabytes(total)} MB${left}`);
 }
 
+/** The options of {@link GenerateCommand} that are checked against the model, as they are on the command line. */
+const flags: Readonly<Record<string, string>> = { image: '--image', keepRows: '--keep-rows' };
+
+/** Names the option of the command line in an error about an option that does not fit the model. */
+function withFlag(error: unknown): unknown {
+  if (!OptionError.isInstance(error) || flags[error.option] === undefined) return error;
+  return new UsageError(error.message.replaceAll(new RegExp(`\\b${error.option}\\b`, 'g'), flags[error.option]!));
+}
+
 /** Refuses options that need or exclude each other. */
-function checkTogether({ n, rank, candidates, seamless, scale, kernel }: GenerateCommand): void {
+function checkTogether({ n, rank, candidates, seamless, scale, kernel, image, keepRows }: GenerateCommand): void {
   if (candidates !== undefined && rank === undefined)
     throw new UsageError('--candidates needs --rank, which chooses the best of them. Set --rank, or only --n.');
   if (candidates !== undefined && candidates < n)
@@ -155,6 +175,8 @@ function checkTogether({ n, rank, candidates, seamless, scale, kernel }: Generat
     throw new UsageError('--rank and --seamless exclude each other: the images of one large image keep their order.');
   if (kernel !== undefined && scale === undefined)
     throw new UsageError('--kernel needs --scale. Set --scale, or leave --kernel out.');
+  if (keepRows !== undefined && image === undefined)
+    throw new UsageError('--keep-rows needs --image, whose rows are kept. Set --image, or leave --keep-rows out.');
 }
 
 /**

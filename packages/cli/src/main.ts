@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { integer, optional } from '@dalle-mini/core';
-import { generateNumbers } from '@dalle-mini/pipeline/text-to-image';
+import { generateNumbers, imagePromptFields } from '@dalle-mini/pipeline/text-to-image';
 import type { DeviceOptions } from '@dalle-mini/train';
 import type { PluginName } from '@dalle-mini/xla/plugins';
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
@@ -18,6 +18,7 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
 const numbers = {
   ...generateNumbers,
   candidates: optional(generateNumbers.n),
+  keepRows: imagePromptFields.keepRows,
   count: integer({ min: 1 }),
   threads: integer({ min: 1, max: 1024 }),
   batchSize: integer({ min: 1, max: 4096 }),
@@ -84,6 +85,12 @@ program
     numberOption('guidanceScale'),
   )
   .option('--negative-prompt <text>', 'a description of what images must not show; needs a guidance scale other than 1')
+  .option('--image <file>', 'a picture whose upper part is kept and completed; it is scaled and cropped to a square')
+  .option(
+    '--keep-rows <count>',
+    "rows of the image's tokens that are kept, from the top; needs --image (default: half of them)",
+    numberOption('keepRows'),
+  )
   .option('--seamless', 'generate images that form one large image without seams; --n must be a square number', false)
   .option('--rank <name>', 'a CLIP, as a folder or a model on the hub: the images are sorted, best first')
   .option(

@@ -10,6 +10,14 @@ export interface DecodeProgress extends Progress {
   readonly tokens: readonly Int32Array[];
 }
 
+/** Tokens that generation starts from, such as those of an image. */
+export interface InitialTokens {
+  /** One grid of `gridSize²` tokens for each caption. */
+  readonly grids: readonly Int32Array[];
+  /** `gridSize²` numbers in raster order: 1 for a token that is kept as it is, 0 for one that is generated. */
+  readonly keep: Uint8Array;
+}
+
 export interface DecodeOptions extends SamplingOptions {
   /** Seed of the random numbers, a whole number from 0 to 2⁵³ − 1: the same seed gives the same tokens. Default 0. */
   readonly seed?: number | undefined;
@@ -23,6 +31,8 @@ export interface DecodeOptions extends SamplingOptions {
    * unless `guidanceScale` is 1.
    */
   readonly unconditional?: TextEncoding | undefined;
+  /** Tokens to start from, some of which are kept. Which ones may be kept is in the decoder's `keeps`. Default: none. */
+  readonly initial?: InitialTokens | undefined;
   /** Called after each row of tokens. If it returns a promise, the next row waits for it. If it fails, so does the call. */
   readonly onProgress?: ((progress: DecodeProgress) => unknown) | undefined;
   /** Cancels between two rows: the promise rejects with the signal's reason. */
@@ -35,6 +45,11 @@ export interface ImageTokenDecoder {
   readonly gridSize: number;
   /** Number of different image tokens. */
   readonly vocabularySize: number;
+  /**
+   * Which tokens of `initial` may be kept. `rows`: whole rows from the top, because tokens are generated row by row. Missing: `initial` is
+   * refused.
+   */
+  readonly keeps?: 'rows' | undefined;
   /** Generates one grid of `gridSize²` tokens for each caption of `text`. */
   generate(text: TextEncoding, options?: DecodeOptions): Promise<Int32Array[]>;
   /** Frees the model. */

@@ -27,7 +27,7 @@ export {
 } from './fields.js';
 export { checkImage, type RgbImage } from './image.js';
 export type { ImageRanker, RankOptions } from './image-ranker.js';
-export type { DecodeOptions, DecodeProgress, ImageTokenDecoder } from './image-token-decoder.js';
+export type { DecodeOptions, DecodeProgress, ImageTokenDecoder, InitialTokens } from './image-token-decoder.js';
 export type { ImageDecodeOptions, ImageEncodeOptions, ImageTokenizer } from './image-tokenizer.js';
 export { parseJsonObject, withOverrides } from './json.js';
 export { type NamePatterns, nameMatcher, namePatternsField } from './name-patterns.js';

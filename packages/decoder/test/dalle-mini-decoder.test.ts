@@ -142,6 +142,53 @@ describe('generate', () => {
   });
 });
 
+describe('initial', () => {
+  const initial = (rows: number, grids: readonly Int32Array[]) => ({
+    grids,
+    keep: new Uint8Array(16).fill(1, 0, 4 * rows),
+  });
+
+  test('keeps whole rows exactly, and generates the others after them', async () => {
+    const grids = [5, 6, 7].map((seed) => Int32Array.from({ length: 16 }, (_, i) => (seed * i + 3) % 24));
+    const options = { seed: 4, guidanceScale: 2, unconditional: empty };
+    const completed = await generate({ ...options, initial: initial(2, grids) });
+    expect(completed.map((grid) => grid.slice(0, 8))).toEqual(grids.map((grid) => [...grid.slice(0, 8)]));
+    const free = await generate(options);
+    expect(completed.map((grid) => grid.slice(8))).not.toEqual(free.map((grid) => grid.slice(8)));
+  });
+
+  test('continues its own tokens as without them, from any row', async () => {
+    const options = { seed: 4, guidanceScale: 2, unconditional: empty };
+    const grids = await decoder.generate(text, options);
+    for (const rows of [0, 1, 3, 4])
+      expect(await generate({ ...options, initial: initial(rows, grids) })).toEqual(lists(grids));
+  });
+
+  test('is refused if tokens are kept that are not whole rows from the top', async () => {
+    const grids = await decoder.generate(text);
+    const message =
+      'initial.keep must be 1 for whole rows from the top and 0 for the others, because this decoder generates row by row. A masked decoder can keep any tokens.';
+    for (const places of [[0], [4, 5, 6, 7], [0, 1, 2, 3, 5]]) {
+      const keep = new Uint8Array(16);
+      for (const place of places) keep[place] = 1;
+      await expect(decoder.generate(text, { initial: { grids, keep } })).rejects.toThrow(message);
+    }
+  });
+
+  test('is refused if it does not fit the decoder', async () => {
+    const grids = await decoder.generate(text);
+    const refused = (grids: readonly Int32Array[], keep = new Uint8Array(16)) =>
+      expect(decoder.generate(text, { initial: { grids, keep } })).rejects;
+    await refused(grids.slice(1)).toThrow('initial.grids must be 3 grids, one for each caption, not 2.');
+    await refused(grids, new Uint8Array(15)).toThrow('initial.keep must be 16 numbers, one for each token, not 15.');
+    await refused([...grids.slice(1), new Int32Array(4)]).toThrow(
+      'initial.grids[2] must be a grid of 16 tokens, not 4.',
+    );
+    const unknown = new Int32Array(16).fill(24, 3, 4);
+    await refused([...grids.slice(1), unknown]).toThrow('initial.grids[2] must be tokens from 0 to 23, not 24.');
+  });
+});
+
 describe('onProgress', () => {
   test('is waited for, and its error ends the call', async () => {
     const rows: number[] = [];

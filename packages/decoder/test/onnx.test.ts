@@ -30,6 +30,7 @@ describe.each([true, false])('a decoder, written as ONNX models, with guidance: 
       textMask: int32([sequences, 5], Array(5 * sequences).fill(1)),
       row: int32([], [1]),
       uniforms: values.floats([4, 2], 0, 1),
+      given: int32([4, 2], [-1, -1, 7, -1, -1, -1, -1, 9]),
       temperature: float32([], [1]),
       topK: int32([], [24]),
       topP: float32([], [1]),
@@ -37,6 +38,8 @@ describe.each([true, false])('a decoder, written as ONNX models, with guidance: 
     };
     const row = await compiledAndReopened(runtime, rowGraph(tiny, shape), parameters, inputs);
     expect(row.compiled.tokens!.shape).toEqual([2, 4]);
+    expect(row.compiled.tokens!.data[1]).toBe(7);
+    expect(row.compiled.tokens!.data[7]).toBe(9);
     expect(row.reopened).toEqual(row.compiled);
   });
 });

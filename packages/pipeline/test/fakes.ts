@@ -30,6 +30,7 @@ export function fakeParts() {
   const decoder: ImageTokenDecoder = {
     gridSize: 2,
     vocabularySize: 256,
+    keeps: 'rows',
     async generate(text, options = {}) {
       decoderCalls.push({ text, options });
       const grids = Array.from({ length: text.batch }, (_, i) => Int32Array.of(i, 1, 2, 3));

@@ -274,6 +274,61 @@ describe('stream', () => {
   });
 });
 
+describe('image', () => {
+  const image = { width: 1, height: 1, data: Uint8Array.of(9, 0, 0) };
+
+  test('is encoded once, and each image starts from its tokens with half of the rows kept', async () => {
+    const { parts, decoderCalls } = fakeParts();
+    await new TextToImage(parts).generate('a cat', { n: 9, image });
+    const starts = decoderCalls.map(({ options }) => options.initial!);
+    expect(starts.map(({ grids }) => grids.length)).toEqual([8, 1]);
+    for (const { grids, keep } of starts) {
+      for (const grid of grids) expect([...grid]).toEqual([9, 1, 2, 3]);
+      expect([...keep]).toEqual([1, 1, 0, 0]);
+    }
+  });
+
+  test('keeps the number of rows that is asked for', async () => {
+    const { parts, decoderCalls } = fakeParts();
+    const sized = { gridSize: 4, vocabularySize: 256 };
+    const model = new TextToImage({
+      ...parts,
+      decoder: { ...parts.decoder, ...sized },
+      imageTokenizer: { ...parts.imageTokenizer, ...sized },
+    });
+    await model.generate('a cat', { image, keepRows: 3 });
+    expect(decoderCalls[0]!.options.initial!.keep).toEqual(new Uint8Array(16).fill(1, 0, 12));
+    await expect(model.generate('a cat', { image, keepRows: 4 })).rejects.toThrow(
+      'keepRows must be at most 3, because the model has 4 rows of tokens, not 4.',
+    );
+  });
+
+  test('of another size is refused with the fix', async () => {
+    const { parts, decoderCalls } = fakeParts();
+    const wide = { width: 2, height: 1, data: new Uint8Array(6) };
+    await expect(new TextToImage(parts).generate('a cat', { image: wide })).rejects.toThrow(
+      "image must have 1 × 1 pixels, the size of the model's images, not 2 × 1. Read it with decodeImage(path, 1) of @dalle-mini/data, which scales and crops it.",
+    );
+    const rgba = { width: 1, height: 1, data: new Uint8Array(4) };
+    await expect(new TextToImage(parts).generate('a cat', { image: rgba })).rejects.toThrow('Remove the alpha channel');
+    expect(decoderCalls).toEqual([]);
+  });
+
+  test('is refused by a decoder that cannot start from one', async () => {
+    const { parts } = fakeParts();
+    const { keeps, ...decoder } = parts.decoder;
+    await expect(new TextToImage({ ...parts, decoder }).generate('a cat', { image })).rejects.toThrow(
+      'image must be left out, because the decoder of this model cannot start from an image',
+    );
+  });
+
+  test('must be there if rows are kept', async () => {
+    await expect(new TextToImage(fakeParts().parts).generate('a cat', { keepRows: 1 })).rejects.toThrow(
+      'image must be given if keepRows is, not undefined.',
+    );
+  });
+});
+
 test('a prompt can be checked before a model is there, as generate does', () => {
   expect(checkPrompt(' a red apple ')).toBe(' a red apple ');
   expect(checkPrompt('\ud83c a \ud83c\udf4e')).toBe('\ufffd a \ud83c\udf4e');

@@ -22,6 +22,9 @@ beforeEach(async () => {
   folder = await mkdtemp(join(root, 'test-'));
 });
 
+/** A picture of the repository. */
+const picture = join(import.meta.dirname, '../../../emoji/samples.png');
+
 const generate = (...args: string[]) => dalleMini(folder, ['generate', '--model', tiny, ...args]);
 const size = async (path: string) => {
   const { width, height, format } = await sharp(join(folder, path)).metadata();
@@ -248,6 +251,37 @@ describe('ranked images', () => {
 
   test('need the files of a CLIP', async () => {
     await expectFailure(await generate('a red apple', '--rank', tiny), 1, join(tiny, 'config.json'));
+  });
+});
+
+describe('an image to start from', () => {
+  test('is scaled and cropped, and its upper rows are kept', async () => {
+    const [red, blue] = ['red.png', 'blue.png'];
+    for (const [name, background] of Object.entries({ [red]: '#f00', [blue]: '#00f' }))
+      await sharp({ create: { width: 50, height: 30, channels: 3, background } })
+        .png()
+        .toFile(join(folder, name));
+    const from = async (image: string, ...args: string[]) => {
+      const out = `out-${image}`;
+      const result = await generate('a red apple', '--seed', '7', '--image', image, '--out', out, ...args);
+      expect(result).toMatchObject({ code: 0, stdout: `${out}\n` });
+      return digest(out);
+    };
+    const half = await from(red);
+    expect(await size(`out-${red}`)).toBe('png 16×16');
+    expect(await from(red, '--keep-rows', '4')).toBe(half);
+    expect(await from(red, '--keep-rows', '7')).not.toBe(half);
+    expect(await from(blue)).not.toBe(half);
+  });
+
+  test.each([
+    [['--keep-rows', '4'], 2, '--keep-rows needs --image'],
+    [['--image', 'missing.png'], 1, 'missing.png'],
+    [['--image', join(import.meta.dirname, 'dalle-mini.ts')], 1, 'Cannot decode the image'],
+    [['--image', picture, '--keep-rows', '0'], 2, 'It must be a whole number of at least 1.'],
+    [['--image', picture, '--keep-rows', '8'], 2, '--keep-rows must be at most 7, because the model has 8 rows'],
+  ])('%j is refused', async (args, code, message) => {
+    await expectFailure(await generate('a red apple', ...args), code, message);
   });
 });
 

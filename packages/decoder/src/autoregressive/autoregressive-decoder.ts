@@ -1,24 +1,20 @@
 import {
-  abortSignal,
-  callback,
   createRandom,
   type DecodeOptions,
   DisposedError,
-  field,
   type ImageTokenDecoder,
-  integer,
+  type InitialTokens,
   nextTurn,
   OptionError,
   object,
-  optional,
   readOptions,
   type SamplingOptions,
   samplingFields,
-  seedField,
   type TextEncoding,
 } from '@dalle-mini/core';
 import { type Executable, type RuntimeOwnership, runtimeOwnershipFields, type TensorData } from '@dalle-mini/graph';
 import type { StoredParameter } from '@dalle-mini/graph/stored';
+import { aboveZero, checkInitial, decodeOptions, isGuided, keptTokens, rowsKept, scalar } from '../decode-options.js';
 import { type RowShape, rowGraphOf, textGraphOf } from './graphs.js';
 import type { AutoregressiveModel } from './model.js';
 
@@ -27,17 +23,6 @@ export type AutoregressiveDecoderOptions = RuntimeOwnership;
 const makeFields = object(runtimeOwnershipFields);
 
 const samplingOptions = object(samplingFields);
-
-const decodeOptions = object<DecodeOptions>({
-  ...samplingFields,
-  seed: optional(seedField),
-  firstIndex: optional(integer({ max: 2 ** 52 })),
-  unconditional: optional(
-    field<TextEncoding>('a text encoding', (value) => typeof value === 'object' && value !== null),
-  ),
-  onProgress: optional(callback()),
-  signal: optional(abortSignal()),
-});
 
 /** The compiled graphs for a number of images and a length of captions. */
 type Executables = Readonly<Record<'text' | 'row', Executable>>;
@@ -49,6 +34,7 @@ type Executables = Readonly<Record<'text' | 'row', Executable>>;
 export class AutoregressiveDecoder implements ImageTokenDecoder, AsyncDisposable {
   readonly gridSize: number;
   readonly vocabularySize: number;
+  readonly keeps = 'rows';
   /** Whether guidance needs `unconditional`. Otherwise the model has an embedding of its own for no caption. */
   readonly needsUnconditional: boolean;
   private readonly options: AutoregressiveDecoderOptions;
@@ -72,7 +58,7 @@ export class AutoregressiveDecoder implements ImageTokenDecoder, AsyncDisposable
 
   /**
    * Generates one grid for each caption of `text`. The random numbers of image i depend only on the seed and
-   * `firstIndex + i`, not on the other images.
+   * `firstIndex + i`, not on the other images. Rows of `initial` that are kept take as long as those that are generated.
    *
    * @throws OptionError if an option is out of its range, or the encodings do not match this decoder.
    */
@@ -80,7 +66,7 @@ export class AutoregressiveDecoder implements ImageTokenDecoder, AsyncDisposable
     if (this.disposed) throw new DisposedError('This decoder was disposed of. Make another one.');
     const { gridSize, vocabularySize } = this;
     const given = readOptions(decodeOptions, options, 'generate');
-    const { unconditional, signal, onProgress } = given;
+    const { unconditional, signal, onProgress, initial } = given;
     const { seed = 0, firstIndex = 0, temperature = 1, topP = 1, guidanceScale = 1 } = given;
     const guided = isGuided(given);
     this.model.checkEncoding('text', text);
@@ -90,9 +76,11 @@ export class AutoregressiveDecoder implements ImageTokenDecoder, AsyncDisposable
       this.model.checkEncoding('unconditional', unconditional);
       if (unconditional.batch !== 1) throw new OptionError('unconditional.batch', `1: ${caption}`, unconditional.batch);
     }
+    const images = text.batch;
+    if (initial) checkInitial(initial, images, this);
+    const kept = initial ? rowsKept(initial, gridSize) : 0;
     signal?.throwIfAborted();
 
-    const images = text.batch;
     const encodings = { text, guided, unconditional: guided ? unconditional : undefined };
     const length = this.model.textLength ?? Math.max(text.length, encodings.unconditional?.length ?? 0);
     const executables = await this.compile(this.shapeOf(images, length, given));
@@ -125,6 +113,7 @@ export class AutoregressiveDecoder implements ImageTokenDecoder, AsyncDisposable
           token,
           row: { dtype: 'int32', shape: [], data: Int32Array.of(row) },
           uniforms: { dtype: 'float32', shape: [gridSize, images], data: uniforms },
+          given: this.givenTokens(images, row, row < kept ? initial : undefined),
         });
         token = written.token!;
         for (const [i, grid] of grids.entries()) {
@@ -181,6 +170,16 @@ export class AutoregressiveDecoder implements ImageTokenDecoder, AsyncDisposable
     return this.dispose();
   }
 
+  /** The tokens of a row that are not sampled, int32 `[gridSize, images]`: −1 for those that are. */
+  private givenTokens(images: number, row: number, initial: InitialTokens | undefined): TensorData {
+    const { gridSize } = this;
+    const data = new Int32Array(gridSize * images).fill(-1);
+    for (const [i, grid] of initial?.grids.entries() ?? []) {
+      for (let column = 0; column < gridSize; column++) data[column * images + i] = grid[row * gridSize + column]!;
+    }
+    return { dtype: 'int32', shape: [gridSize, images], data };
+  }
+
   private compile(shape: RowShape): Promise<Executables> {
     const key = Object.values(shape).join(' ');
     let executables = this.compiled.get(key);
@@ -217,14 +216,3 @@ const fewCandidates = 512;
 
 /** Graphs are compiled for captions of up to a multiple of this number of tokens. */
 const textLengths = 64;
-
-const isGuided = ({ guidanceScale = 1 }: SamplingOptions): boolean => guidanceScale !== 1;
-
-/** Returns the number of most likely tokens to sample from. */
-const keptTokens = ({ temperature = 1, topK = Number.POSITIVE_INFINITY }: SamplingOptions, vocabularySize: number) =>
-  temperature === 0 ? 1 : Math.min(topK, vocabularySize);
-
-/** Raises numbers to the smallest normal float32, since smaller ones may be rounded to 0. */
-const aboveZero = (value: number): number => Math.max(value, 2 ** -126);
-
-const scalar = (value: number): TensorData => ({ dtype: 'float32', shape: [], data: Float32Array.of(value) });

@@ -7,12 +7,14 @@ import {
   gather,
   greater,
   input,
+  less,
   loop,
   mul,
   ParameterScope,
   parametersOf,
   range,
   reshape,
+  select,
   sliceAxis,
   type Tensor,
   transpose,
@@ -46,8 +48,8 @@ export function textGraphOf(model: AutoregressiveModel, shape: RowShape): Graph 
  * Builds the graph that generates one row of tokens. Inputs: the outputs of the graph of captions, and the inputs of the
  * model for rows; the KV caches `cache.<layer>.keys` and `.values`, `[sequences, heads, positions, size]`, which grow by
  * one row of positions per run; `token`, int32 `[images]`, the last token before the row; `row`, int32 scalar, the index
- * of the row; `uniforms` `[gridSize, images]`; and the options of sampling as scalars. Outputs: `tokens`, int32
- * `[images, gridSize]`, `token`, and the new rows of the caches. If the model needs positions, `cache.positions`, int32
+ * of the row; `uniforms` `[gridSize, images]`; `given`, int32 `[gridSize, images]`, tokens that are not sampled, or −1;
+ * and the options of sampling as scalars. Outputs: `tokens`, int32 `[images, gridSize]`, `token`, and the new rows of the caches. If the model needs positions, `cache.positions`, int32
  * `[positions]`, grows with them.
  */
 export function rowGraphOf(model: AutoregressiveModel, shape: RowShape): Graph {
@@ -76,6 +78,7 @@ export function rowGraphOf(model: AutoregressiveModel, shape: RowShape): Graph {
   const token = declare('token', [images], 'int32');
   const row = declare('row', [], 'int32');
   const uniforms = declare('uniforms', [gridSize, images]);
+  const given = declare('given', [gridSize, images], 'int32');
   const options = {
     temperature: declare('temperature', []),
     topK: declare('topK', [], 'int32'),
@@ -90,7 +93,9 @@ export function rowGraphOf(model: AutoregressiveModel, shape: RowShape): Graph {
       ? guide(sliceAxis(ofImageTokens, 0, 0, images), sliceAxis(ofImageTokens, 0, images, sequences), guidanceScale)
       : ofImageTokens;
     const sampled = sample(guidedLogits, options, gather(uniforms, column), candidates);
-    return { token: sampled, stacked: [sampled] };
+    const ofColumn = gather(given, column);
+    const chosen = select(less(ofColumn, 0), sampled, ofColumn);
+    return { token: chosen, stacked: [chosen] };
   });
 
   const outputs: Record<string, Tensor> = { tokens: transpose(written.stacked[0]!, [1, 0]), token: written.token };

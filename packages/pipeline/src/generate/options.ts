@@ -14,6 +14,7 @@ import {
   string,
 } from '@dalle-mini/core';
 import type { GeneratedImage } from './generated-image.js';
+import { type ImagePrompt, imagePromptFields } from './image-prompt.js';
 
 /** Most images that are generated at once. */
 export const batchSize = 8;
@@ -54,7 +55,7 @@ export interface GenerateNumbers extends SamplingOptions {
   readonly seed?: number | undefined;
 }
 
-export interface GenerateOptions extends GenerateNumbers {
+export interface GenerateOptions extends GenerateNumbers, ImagePrompt {
   /** Describes what images must not show. It has no effect if `guidanceScale` is 1. Default ''. */
   readonly negativePrompt?: string | undefined;
   /**
@@ -79,6 +80,7 @@ export const generateNumbers: Fields<GenerateNumbers> = {
 
 export const generateFields = object<GenerateOptions>({
   ...generateNumbers,
+  ...imagePromptFields,
   negativePrompt: optional(string({ minLength: 0 }), ''),
   seamless: optional(boolean(), false),
   signal: optional(abortSignal()),

@@ -14,6 +14,7 @@ import {
 } from '@dalle-mini/core';
 import { squareColumns } from '../images/image-grid.js';
 import { GeneratedImage } from './generated-image.js';
+import { encodeImagePrompt } from './image-prompt.js';
 import {
   batchSize,
   type GenerateOptions,
@@ -25,6 +26,7 @@ import { streamOf } from './stream.js';
 
 export type { ImageRanker, ImageTokenDecoder, ImageTokenizer, RgbImage, TextEncoder } from '@dalle-mini/core';
 export { GeneratedImage } from './generated-image.js';
+export { type ImagePrompt, imagePromptFields } from './image-prompt.js';
 export {
   type GenerateNumbers,
   type GenerateOptions,
@@ -119,6 +121,7 @@ export class TextToImage implements AsyncDisposable {
     const sampling = this.samplingOf(given);
     signal?.throwIfAborted();
 
+    const startOf = await encodeImagePrompt(given, this.decoder, this.imageTokenizer, signal);
     const { encoding, unconditional } = await this.read(text, wellFormed(negativePrompt), signal);
     const grids: Int32Array[] = [];
     const images: RgbImage[] = [];
@@ -129,6 +132,7 @@ export class TextToImage implements AsyncDisposable {
         seed,
         firstIndex,
         unconditional,
+        initial: startOf(count),
         signal,
         onProgress: ({ done: row, total: rows, tokens }) =>
           onProgress?.({
