@@ -1,7 +1,7 @@
 import { link, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { FileError, writeFileAtomically } from '@dalle-mini/core/node';
+import { FileError, isTemporaryName, writeFileAtomically } from '@dalle-mini/core/node';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
 /** The system calls that fail, with their error codes. */
@@ -114,5 +114,17 @@ describe('writeFileAtomically', () => {
     const error = await writeFileAtomically(path, bytes).catch((reason) => reason);
     expect(error).toMatchObject({ name: 'FileError', systemCode: code, path, message: expect.stringMatching(message) });
     expect((await readdir(folder)).filter((name) => name.endsWith('.tmp'))).toEqual([]);
+  });
+
+  test('leaves a file with a temporary name when it is killed, and only such a name is one', async () => {
+    let names: string[] = [];
+    async function* parts() {
+      yield bytes;
+      names = await readdir(folder);
+      yield bytes;
+    }
+    await writeFileAtomically(at('file'), parts());
+    expect(names.map(isTemporaryName)).toEqual([true]);
+    expect(['file', '.tmp', '.draft.tmp', `${names[0]}~`].map(isTemporaryName)).toEqual([false, false, false, false]);
   });
 });

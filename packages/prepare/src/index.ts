@@ -2,6 +2,7 @@
 export type { CaptionOptions } from './captions/clean.js';
 export type { Lookup } from './download/dispatcher.js';
 export type { DownloadProblem } from './download/download-error.js';
+export type { WasOffline } from './download/downloader.js';
 export type { DownloadOptions } from './download/options.js';
 export { type EncodeArchivesOptions, type EncodeArchivesProgress, encodeArchives } from './encode/encode-archives.js';
 export type { ListFormat } from './lists/formats.js';

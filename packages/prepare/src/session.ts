@@ -1,20 +1,22 @@
 import { setMaxListeners } from 'node:events';
 import { object, readOptions } from '@dalle-mini/core';
+import { isTemporaryName } from '@dalle-mini/core/node';
 import { DataError } from '@dalle-mini/data';
 import type { Lookup } from './download/dispatcher.js';
-import { Downloader } from './download/downloader.js';
+import { Downloader, type WasOffline } from './download/downloader.js';
 import { downloadFields } from './download/options.js';
 import { fingerprintOf } from './lists/read-rows.js';
 import { Meter, type PrepareProgress } from './meter.js';
 import { knownHashes } from './pictures/duplicates.js';
 import { loadFilter, type PictureFilter } from './pictures/filter.js';
 import { type PictureSettings, pictureFields } from './pictures/options.js';
-import { findPlan, type Plan, readPlan } from './plan.js';
+import { findPlan, type Plan, readPlan, shardCount } from './plan.js';
 import { prepareReport } from './report/report.js';
 import { type PrepareSettings, prepareField } from './settings.js';
 import type { ShardDownload } from './shards/download-shard.js';
 import { type ShardJob, type Work, workOnFailures, workOnLists } from './shards/jobs.js';
 import { openStorage } from './shards/open-storage.js';
+import { isRowsName } from './shards/row-files.js';
 import { type JobOptions, runJob, runJobs } from './shards/run-jobs.js';
 import { readAllStats, type ShardStats } from './shards/stats.js';
 import type { Storage } from './shards/storage.js';
@@ -27,6 +29,8 @@ export interface SessionOptions {
   readonly filter?: PictureFilter | undefined;
   /** Finds the addresses of hosts. Default: by the name servers of the system. */
   readonly lookup?: Lookup | undefined;
+  /** Tells when this machine had no network: downloads that failed meanwhile are tried again, and do not count as failures. Default: never. */
+  readonly wasOffline?: WasOffline | undefined;
   /** Stops all that is under way. */
   readonly signal?: AbortSignal | undefined;
   /** Called while the lists are read, unless an earlier call has read them. */
@@ -71,7 +75,7 @@ export class PrepareSession {
    */
   static async open(given: PrepareSettings, options: SessionOptions = {}): Promise<PrepareSession> {
     const settings = readOptions(prepareField('.'), given, 'prepare');
-    const { usesStoredPlan = false, lookup, signal, onProgress } = options;
+    const { usesStoredPlan = false, lookup, wasOffline, signal, onProgress } = options;
     const { out, s3, shardSize = defaultShardSize } = settings;
     signal?.throwIfAborted();
     const pictures = readOptions(object(pictureFields), settings.pictures ?? {}, 'prepare');
@@ -86,7 +90,7 @@ export class PrepareSession {
     const plan = usesStoredPlan ? await readPlan(storage) : await findOwnPlan();
     if (plan === undefined)
       throw new DataError(`${storage.placeOf('plan.json')} is missing. Start the coordinator first.`);
-    const downloader = new Downloader(downloads, lookup);
+    const downloader = new Downloader(downloads, lookup, wasOffline);
     return new PrepareSession({ settings, pictures, filter, storage, plan, written, downloader }, signal);
   }
 
@@ -160,7 +164,14 @@ export class PrepareSession {
     const { settings, plan, written, storage } = this.parts;
     const summary = summarize(plan, written);
     await storage.write('report.html', prepareReport(settings.out, summary, written));
+    if (settings.share === undefined && written.size === shardCount(plan)) await this.removeLeftovers();
     return summary;
+  }
+
+  /** Removes what machines that were killed have left in the storage. Nobody else may be at work. */
+  private async removeLeftovers(): Promise<void> {
+    for (const name of await this.storage.list())
+      if (isRowsName(name) || isTemporaryName(name)) await this.storage.remove(name);
   }
 
   async close(): Promise<void> {

@@ -1,4 +1,4 @@
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataError, openWebDataset } from '@dalle-mini/data';
 import {
@@ -105,6 +105,34 @@ describe('preparing a data set', () => {
     expect([...server.visits.keys()].sort()).toEqual(['photo/4', 'photo/5', 'photo/6', 'photo/7']);
     expect(shards).toEqual({ total: 3, written: 3 });
     expect(await shardsOf(settings.out)).toEqual(before);
+  });
+
+  it('tries downloads again that failed while the machine was offline, and no others', async () => {
+    const settings = await settingsFor(['cut-once', 'missing', 'cut']);
+    const askedSince: number[] = [];
+    const start = performance.now();
+    const { problems } = await prepare(settings, {
+      wasOffline: async (time) => askedSince.push(time) <= 2,
+    });
+    expect(problems).toEqual({ 'http-404': 1, connection: 1 });
+    // The two that were cut; one of them again.
+    expect(askedSince).toHaveLength(3);
+    expect(Math.min(...askedSince)).toBeGreaterThanOrEqual(start);
+    expect(Object.fromEntries(server.visits)).toEqual({ 'cut-once': 2, missing: 1, cut: 2 });
+  });
+
+  it('removes what killed processes have left, when all shards are written', async () => {
+    const settings = await settingsFor(photos(4));
+    await mkdir(settings.out);
+    const left = '.0b1e4c8e-3a53-4e0f-9f0c-7a7f1c9ad1c2.tmp';
+    for (const name of [left, '00000_rows.json.gz', '.mine.tmp']) await writeFile(join(settings.out, name), 'a part');
+    await prepare({ ...settings, share: { rank: 0, count: 2 } });
+    // Other machines may still be at work.
+    expect(await readdir(settings.out)).toContain(left);
+    await prepare(settings);
+    const names = await readdir(settings.out);
+    expect(names).toContain('.mine.tmp');
+    expect(names.filter((name) => name === left || name.includes('rows'))).toEqual([]);
   });
 
   it('leaves no half of a shard when it is stopped, and continues later', async () => {

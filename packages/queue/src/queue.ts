@@ -7,9 +7,12 @@ export interface ShardData {
   readonly shard: number;
 }
 
+/** Milliseconds without an answer after which a connection counts as lost. BullMQ waits for a job up to 10 s. */
+const socketTimeout = 20_000;
+
 /** Connects to Redis or Valkey, and again whenever the connection is lost. */
 export function connect(url: string): Redis {
-  const redis = new Redis(url, { maxRetriesPerRequest: null });
+  const redis = new Redis(url, { maxRetriesPerRequest: null, socketTimeout });
   // Each is followed by another try.
   redis.on('error', () => undefined);
   return redis;

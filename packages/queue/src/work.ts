@@ -2,6 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { PictureFilter, PrepareSettings } from '@dalle-mini/prepare';
 import { PrepareSession, readJob, rowsName, shardCount } from '@dalle-mini/prepare/jobs';
 import { type Queue, Worker } from 'bullmq';
+import type { Redis } from 'ioredis';
+import { Connectivity } from './connectivity.js';
 import { connect, openQueue, queueName, type ShardData } from './queue.js';
 
 export interface WorkOptions {
@@ -31,9 +33,25 @@ const takeovers = 10;
  * @throws DataError if no coordinator has made a plan; the reason of `signal` if it aborts.
  */
 export async function work(settings: PrepareSettings, options: WorkOptions): Promise<void> {
+  const connection = connect(options.redis);
+  const connectivity = new Connectivity(connection);
+  try {
+    await workBy(connection, connectivity, settings, options);
+  } finally {
+    connectivity.close();
+    connection.disconnect();
+  }
+}
+
+async function workBy(
+  connection: Redis,
+  connectivity: Connectivity,
+  settings: PrepareSettings,
+  options: WorkOptions,
+): Promise<void> {
   const { redis, shards = 2, lockDuration = 60_000, pollEvery = 5000, filter, signal, onShard } = options;
-  const session = await PrepareSession.open(settings, { usesStoredPlan: true, filter, signal });
-  const connection = connect(redis);
+  const wasOffline = (time: number) => connectivity.wasLostSince(time);
+  const session = await PrepareSession.open(settings, { usesStoredPlan: true, filter, wasOffline, signal });
   const workerConnection = connect(redis);
   const queue = openQueue(session, connection);
   const writeShard = async (number: number) => {
@@ -56,7 +74,6 @@ export async function work(settings: PrepareSettings, options: WorkOptions): Pro
   } finally {
     await worker.close(signal?.aborted);
     await queue.close();
-    connection.disconnect();
     workerConnection.disconnect();
     await session.close();
   }

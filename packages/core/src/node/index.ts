@@ -3,5 +3,5 @@ export { FileError, isMissing, isSystemError, withFileErrors } from './file-erro
 export { findPackageFile, installAdvice, isInArchive, placesOfPackages } from './find-package.js';
 export { exists, isFolder, openFile, readBytes, readJsonFile, readTextFile, readTextIfPresent } from './read.js';
 export { environmentVariable, expandHome, userCacheFolder } from './user-folders.js';
-export { makeFolder, writeFileAtomically, writeJsonFile } from './write-file.js';
+export { isTemporaryName, makeFolder, writeFileAtomically, writeJsonFile } from './write-file.js';
 export { recoverFolder, type WriteFolderOptions, writeFolderAtomically } from './write-folder.js';

@@ -55,6 +55,11 @@ export async function writeFileAtomically(
   await syncFolder(folder);
 }
 
+/** Whether a name is that of a temporary file of {@link writeFileAtomically}, which a process that was killed leaves behind. */
+export function isTemporaryName(name: string): boolean {
+  return /^\.[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}\.tmp$/.test(name);
+}
+
 /**
  * Writes a value as an indented JSON file, with {@link writeFileAtomically}.
  * @throws FileError

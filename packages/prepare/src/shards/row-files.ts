@@ -9,6 +9,8 @@ import type { Storage } from './storage.js';
 /** The name of the file with the rows of a shard, for machines that do not have the lists. */
 export const rowsName = (number: number): string => `${shardName(number)}_rows.json.gz`;
 
+export const isRowsName = (name: string): boolean => /^\d{5,}_rows\.json\.gz$/.test(name);
+
 /** Writes the rows of a job into the storage. */
 export async function writeRows(storage: Storage, { number, rows }: ShardJob): Promise<void> {
   await storage.write(rowsName(number), await promisify(gzip)(JSON.stringify([...rows])));
