@@ -85,6 +85,30 @@ export class DisposedError extends DalleMiniError {
   static override readonly code = 'DISPOSED';
 }
 
+/** An error as plain data, which messages between threads carry. */
+export interface ErrorData {
+  readonly name: string;
+  readonly message: string;
+  readonly stack?: string | undefined;
+  /** Of an error of these packages: `code`, and the codes of the classes that it extends. */
+  readonly codes?: readonly string[] | undefined;
+}
+
+/** Returns an error as plain data, for a message to another thread. */
+export function errorToData(error: unknown): ErrorData {
+  if (!(error instanceof Error)) return { name: 'Error', message: String(error) };
+  const { name, message, stack } = error;
+  return { name, message, stack, codes: (error as { [codes]?: readonly string[] })[codes] };
+}
+
+/** Restores an error from its data. `isInstance` recognizes it. */
+export function errorFromData({ name, message, stack, codes: kinds }: ErrorData): Error {
+  const error = Object.assign(new Error(message), { name, stack: stack ?? `${name}: ${message}` });
+  if (!kinds) return error;
+  Object.defineProperty(error, codes, { value: kinds });
+  return Object.assign(error, { code: kinds[0] });
+}
+
 const longestText = 60;
 
 /**

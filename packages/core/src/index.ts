@@ -1,4 +1,14 @@
-export { ConfigError, DalleMiniError, DisposedError, describeValue, OptionError, quote } from './errors.js';
+export {
+  ConfigError,
+  DalleMiniError,
+  DisposedError,
+  describeValue,
+  type ErrorData,
+  errorFromData,
+  errorToData,
+  OptionError,
+  quote,
+} from './errors.js';
 export { forEachInTurns, nextTurn } from './event-loop.js';
 export {
   abortSignal,

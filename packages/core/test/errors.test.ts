@@ -1,4 +1,13 @@
-import { ConfigError, checkImage, DalleMiniError, describeValue, OptionError, quote } from '@dalle-mini/core';
+import {
+  ConfigError,
+  checkImage,
+  DalleMiniError,
+  describeValue,
+  errorFromData,
+  errorToData,
+  OptionError,
+  quote,
+} from '@dalle-mini/core';
 import { FileError } from '@dalle-mini/core/node';
 import { describe, expect, test } from 'vitest';
 
@@ -24,6 +33,15 @@ describe('an error', () => {
     });
     expect(OptionError.isInstance(copy)).toBe(true);
     expect(ConfigError.isInstance(copy)).toBe(false);
+  });
+
+  test('keeps its code, its message and its class in a message to another thread', () => {
+    const received = errorFromData(structuredClone(errorToData(error)));
+    expect(received).toMatchObject({ code: 'INVALID_OPTION', name: 'OptionError', message: error.message });
+    expect(OptionError.isInstance(received)).toBe(true);
+    expect(ConfigError.isInstance(received)).toBe(false);
+    expect(errorFromData(errorToData(new TypeError('no')))).toMatchObject({ name: 'TypeError', message: 'no' });
+    expect(errorFromData(errorToData('text')).message).toBe('text');
   });
 
   test('of a file keeps the system error code', () => {

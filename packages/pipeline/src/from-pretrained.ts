@@ -22,7 +22,7 @@ import { HubError, hubFields, isHubName } from '@dalle-mini/weights/hub';
 import { batchSize } from './generate/options.js';
 import { TextToImage } from './generate/text-to-image.js';
 import { dtypes } from './model-folder/dtype.js';
-import { folderError, ModelFolderError } from './model-folder/files.js';
+import { folderError, ModelFolderError } from './model-folder/error.js';
 import { isModelFolder, readModelDescription } from './model-folder/model-folder.js';
 import { openDecoderPart, openVqganPart } from './model-folder/part.js';
 import { openTextEncoder } from './model-folder/text-encoder.js';

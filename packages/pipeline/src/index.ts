@@ -29,10 +29,11 @@ export {
   saveImage,
 } from './images/image-file.js';
 export { type ImageGridOptions, imageGrid } from './images/image-grid.js';
+export type { LoadProgress } from './load-progress.js';
+export type { ModelDescription } from './model-folder/description.js';
 export type { Dtype } from './model-folder/dtype.js';
-export { ModelFolderError } from './model-folder/files.js';
+export { ModelFolderError } from './model-folder/error.js';
 export {
-  type ModelDescription,
   type ModelParts,
   readModelDescription,
   readModelFolder,
@@ -40,16 +41,17 @@ export {
   writeModelFolder,
   writeVqgan,
 } from './model-folder/model-folder.js';
-export { type DecoderPart, openDecoderPart, readDecoder, readVqgan, type VqganPart } from './model-folder/part.js';
+export { openDecoderPart, readDecoder, readVqgan } from './model-folder/part.js';
+export type { DecoderPart, VqganPart } from './model-folder/part-kind.js';
 export {
   type BartPart,
   readTextEncoder,
-  type TextEncoderDescription,
   type TextEncoderPart,
   type TokenizerFileName,
 } from './model-folder/text-encoder.js';
+export type { TextEncoderDescription } from './model-folder/text-encoder-description.js';
 export { type DeviceName, deviceNames, type OpenRuntimeOptions, openRuntime } from './open-runtime.js';
 export type { TrainingDetails } from './publish/model-card.js';
 export { type PushedModel, type PushModelOptions, pushModel } from './publish/push-model.js';
-export type { LoadProgress, PublishedModelOptions } from './published/provide.js';
+export type { PublishedModelOptions } from './published/provide.js';
 export { type PublishedModelParts, writePublishedModel } from './published/write.js';

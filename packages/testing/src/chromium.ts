@@ -30,7 +30,9 @@ const ortFolder = dirname(fileURLToPath(import.meta.resolve('onnxruntime-web/ort
 const host = (program: string) => `
   import * as functions from ${JSON.stringify(program)};
   if (typeof window === 'undefined') {
-    self.onmessage = async ({ data: [name, argument] }) => {
+    self.onmessage = async ({ data }) => {
+      if (!Array.isArray(data)) return;
+      const [name, argument] = data;
       try {
         self.postMessage({ value: await functions[name](argument) });
       } catch (error) {
@@ -64,6 +66,8 @@ export async function bundleForBrowser(program: string, external: readonly strin
   const build = await rolldown({
     input: { host: 'host' },
     platform: 'browser',
+    // What was built, and not the sources, which the paths of tsconfig.json lead to.
+    tsconfig: false,
     // The files of ONNX Runtime stay apart, so that its threads load them and not this program.
     resolve: { conditionNames: ['onnxruntime-web-use-extern-wasm', 'browser', 'import', 'default'] },
     external: [...external],
@@ -96,6 +100,10 @@ export interface BrowserPage extends AsyncDisposable {
   onPage<Result>(name: string, argument?: unknown): Promise<Result>;
   /** Calls it in a new module worker. */
   inWorker<Result>(name: string, argument?: unknown): Promise<Result>;
+  /** The requests so far: methods and paths. */
+  readonly requests: readonly string[];
+  /** Loads the page anew. */
+  reload(): Promise<void>;
 }
 
 /** Serves a program, and opens it on a page of a new browser. */
@@ -105,23 +113,25 @@ export async function openPage({ program, folders = {}, isolated = true }: PageO
   const isolation = isolated
     ? { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp' }
     : {};
+  const requests: string[] = [];
   const server = createServer(async (request, response) => {
     const url = normalize(decodeURIComponent(new URL(request.url!, 'http://localhost').pathname));
-    const send = (type: string, status = 200) =>
-      response.writeHead(status, { 'content-type': types[type] ?? 'application/octet-stream', ...isolation });
+    requests.push(`${request.method} ${url}`);
+    const send = (type: string, status = 200, headers = {}) =>
+      response.writeHead(status, {
+        'content-type': types[type] ?? 'application/octet-stream',
+        ...isolation,
+        ...headers,
+      });
     if (url === '/') return send('.html').end('<!doctype html><script type="module" src="/host.js"></script>');
     const chunk = code.get(url);
     if (chunk !== undefined) return send('.js').end(chunk);
     const [prefix, folder] = roots.find(([start]) => url.startsWith(start)) ?? ['', ''];
     const file = join(folder, url.slice(prefix.length));
-    const isFile =
-      folder !== '' &&
-      (await stat(file).then(
-        (found) => found.isFile(),
-        () => false,
-      ));
-    if (!isFile) return send('.html', 404).end();
-    return createReadStream(file).pipe(send(extname(file)));
+    const found = folder === '' ? undefined : await stat(file).catch(() => undefined);
+    if (!found?.isFile()) return send('.html', 404).end();
+    const headers = { 'content-length': found.size, 'last-modified': found.mtime.toUTCString() };
+    return createReadStream(file).pipe(send(extname(file), 200, headers));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
@@ -134,13 +144,18 @@ export async function openPage({ program, folders = {}, isolated = true }: PageO
   try {
     browser = await chromium.launch({ executablePath: path!, args: ['--no-sandbox'], timeout: 120_000 });
     const page = await browser.newPage();
-    await page.goto(`http://127.0.0.1:${port}/`, { timeout: 120_000 });
-    await page.waitForFunction('window.isLoaded', undefined, { timeout: 120_000 });
+    const load = async () => {
+      await page.goto(`http://127.0.0.1:${port}/`, { timeout: 120_000 });
+      await page.waitForFunction('window.isLoaded', undefined, { timeout: 120_000 });
+    };
+    await load();
     const call = <Result>(how: string, name: string, argument: unknown = null) =>
       page.evaluate<Result>(`${how}(${JSON.stringify(name)}, ${JSON.stringify(argument)})`);
     return {
       onPage: (name, argument) => call('onPage', name, argument),
       inWorker: (name, argument) => call('inWorker', name, argument),
+      requests,
+      reload: load,
       [Symbol.asyncDispose]: close,
     };
   } catch (error) {

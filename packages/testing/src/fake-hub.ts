@@ -76,6 +76,14 @@ export class FakeHub {
 
   private answer(host: Received['host'], request: IncomingMessage, response: ServerResponse): void {
     const { range, authorization } = request.headers;
+    // As the hub and its stores do, for browsers.
+    response.setHeader('access-control-allow-origin', '*');
+    response.setHeader('access-control-allow-headers', 'range, authorization');
+    response.setHeader('access-control-expose-headers', 'link');
+    if (request.method === 'OPTIONS') {
+      response.writeHead(204).end();
+      return;
+    }
     const url = new URL(request.url!, 'http://hub');
     const path = decodeURIComponent(url.pathname);
     this.received.push({ host, path, range, authorization });

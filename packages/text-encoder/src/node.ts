@@ -2,7 +2,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { boolean, integer, number, object, oneOf, optional, readConfig, readOptions } from '@dalle-mini/core';
-import { readJsonFile, readTextFile } from '@dalle-mini/core/node';
+import { exists, readJsonFile, readTextFile } from '@dalle-mini/core/node';
 import type { TensorData } from '@dalle-mini/graph';
 import { readParameter } from '@dalle-mini/graph/node';
 import { chooseRuntime, type RuntimeOptions, runtimeFields } from '@dalle-mini/graph/onnxruntime';
@@ -17,19 +17,36 @@ import { bartParameters, checkBartConfig } from './dalle-mini/bart.js';
 import { type BartParts, BartTextEncoder } from './dalle-mini/bart-text-encoder.js';
 import { importTextEncoder, importTextEncoderConfig } from './dalle-mini/published.js';
 import {
+  type DalleMiniTokenizerOptions,
+  dalleMiniTokenizer,
   type dalleMiniTokenizerFiles,
   neededTokenizerFiles,
-  readDalleMiniTokenizer,
   wordsFile,
 } from './tokenizers/dalle-mini-files.js';
+import type { TextTokenizer } from './tokenizers/text-tokenizer.js';
 
 export {
   type DalleMiniTokenizerOptions,
   dalleMiniTokenizerFiles,
   neededTokenizerFiles,
-  readDalleMiniTokenizer,
   wordsFile,
 } from './tokenizers/dalle-mini-files.js';
+
+/**
+ * Reads DALL·E Mini's tokenizer from a folder: from `tokenizer.json`, or `vocab.json` and `merges.txt`.
+ *
+ * @throws FileError if a file is missing; ConfigError if it is damaged.
+ */
+export async function readDalleMiniTokenizer(
+  folder: string,
+  options: DalleMiniTokenizerOptions = {},
+): Promise<TextTokenizer> {
+  const read = async (name: string, needed?: 'needed') => {
+    const path = join(folder, name);
+    return needed || (await exists(path)) ? readTextFile(path) : undefined;
+  };
+  return dalleMiniTokenizer(read, options, folder);
+}
 
 export interface OpenTextEncoderOptions extends HubOptions, RuntimeOptions, ReadOptions {
   /**

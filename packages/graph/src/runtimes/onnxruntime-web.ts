@@ -48,7 +48,8 @@ export interface OnnxRuntimeWebOptions {
   readonly wasmPaths?: WasmPaths | undefined;
 }
 
-const fields: Fields<OnnxRuntimeWebOptions> = {
+/** The fields of {@link OnnxRuntimeWebOptions}, for the options of calls that open a runtime. */
+export const onnxRuntimeWebFields: Fields<OnnxRuntimeWebOptions> = {
   device: optional(oneOf(['auto', 'wasm', 'webgpu'])),
   threads: optional(integer({ min: 1, max: 1024 })),
   wasmPaths: optional(
@@ -58,7 +59,7 @@ const fields: Fields<OnnxRuntimeWebOptions> = {
   ),
 };
 
-const optionFields = object(fields);
+const optionFields = object(onnxRuntimeWebFields);
 
 /**
  * Computes graphs in browsers, with the WebAssembly build of ONNX Runtime, which is the package `onnxruntime-web`. All operators, their

@@ -1,19 +1,6 @@
 /** A text-to-image model as a folder of files: the format, its reader and its writer. */
 import { join, resolve } from 'node:path';
-import {
-  describeValue,
-  type Field,
-  field,
-  integer,
-  object,
-  oneOf,
-  optional,
-  readConfig,
-  refuse,
-  type SamplingOptions,
-  samplingFields,
-  string,
-} from '@dalle-mini/core';
+import { object, readConfig, type SamplingOptions, samplingFields } from '@dalle-mini/core';
 import {
   exists,
   makeFolder,
@@ -26,50 +13,29 @@ import { matchParameters } from '@dalle-mini/graph/stored';
 import { type BartConfig, checkBartConfig } from '@dalle-mini/text-encoder';
 import { checkVqganConfig, gridSizeOf, type VqganConfig } from '@dalle-mini/vqgan';
 import { discriminatorFile, writeDiscriminator } from '@dalle-mini/vqgan/node';
+import { descriptionFile, format, type ModelDescription, parseModelDescription, version } from './description.js';
 import type { Dtype } from './dtype.js';
-import { checkReplaceable, fail, folderError, ModelFolderError, readJson } from './files.js';
+import { ModelFolderError } from './error.js';
+import { checkReplaceable, fail, readJson } from './files.js';
+import { checkPart, type PublishedPart, readDecoder, readVqgan, stored, writePart } from './part.js';
 import {
   bartKind,
-  checkPart,
   configFile,
   type DecoderPart,
   decoderKind,
   type PartKind,
-  type PublishedPart,
-  readDecoder,
-  readVqgan,
-  stored,
   type VqganPart,
   vqganKind,
   weightsFile,
-  writePart,
-} from './part.js';
+} from './part-kind.js';
 import {
   type BartPart,
   readTextEncoder,
-  type TextEncoderDescription,
   type TextEncoderPart,
   writeHuggingFaceFiles,
   writeTokenizerFiles,
 } from './text-encoder.js';
-
-const format = 'dalle-mini-model';
-const version = 1;
-const descriptionFile = 'model.json';
-
-/** `model.json`: the description of a model folder. Folders of parts are relative to it. */
-export interface ModelDescription {
-  readonly format: typeof format;
-  readonly version: typeof version;
-  readonly name: string;
-  /** SPDX identifier of the license of the weights. */
-  readonly license?: string | undefined;
-  readonly imageTokenizer: { readonly type: 'vqgan'; readonly folder: string };
-  readonly textEncoder: TextEncoderDescription;
-  readonly decoder: { readonly type: 'dalle-mini'; readonly folder: string };
-  /** Default sampling options. A call may set other values. */
-  readonly sampling: SamplingOptions;
-}
+import type { TextEncoderDescription } from './text-encoder-description.js';
 
 /** The contents of a model folder in memory. */
 export interface ModelParts<TextEncoder = TextEncoderPart> {
@@ -89,41 +55,6 @@ export interface WriteModelOptions {
   readonly dtype?: Dtype | undefined;
 }
 
-/** A name rather than a path, so that an untrusted model folder cannot lead to files elsewhere. */
-const folderName = field<string>(
-  'the name of a folder next to it',
-  (value) => typeof value === 'string' && /^[\w-][\w.-]*$/.test(value),
-);
-
-const descriptionFields = object<ModelDescription>({
-  format: oneOf([format]),
-  version: oneOf([version]),
-  name: string(),
-  license: optional(string()),
-  imageTokenizer: object<ModelDescription['imageTokenizer']>({ type: oneOf(['vqgan']), folder: folderName }),
-  textEncoder: object<{
-    type: 'bert' | 'dalle-mini';
-    folder: string;
-    maxLength: number;
-    tokenizer?: 'bart' | 'min-dalle' | undefined;
-  }>(
-    {
-      type: oneOf(['bert', 'dalle-mini']),
-      folder: folderName,
-      maxLength: integer({ min: 1, max: 2 ** 17 }),
-      tokenizer: optional(oneOf(['bart', 'min-dalle'])),
-    },
-    {
-      check: ({ type, tokenizer }, at) => {
-        if (type === 'dalle-mini' && tokenizer === undefined)
-          refuse(at('tokenizer'), '"bart" or "min-dalle"', tokenizer);
-      },
-    },
-  ) as Field<TextEncoderDescription>,
-  decoder: object<ModelDescription['decoder']>({ type: oneOf(['dalle-mini']), folder: folderName }),
-  sampling: object(samplingFields),
-});
-
 /**
  * Reads `model.json`.
  *
@@ -131,17 +62,7 @@ const descriptionFields = object<ModelDescription>({
  */
 export async function readModelDescription(folder: string): Promise<ModelDescription> {
   const path = join(folder, descriptionFile);
-  const json = await readJson(path);
-  if (json.format === format && json.version !== version) {
-    throw new ModelFolderError(
-      `${path}: version must be ${version}, not ${describeValue(json.version)}. Update @dalle-mini/pipeline, or download the model again.`,
-    );
-  }
-  try {
-    return readConfig(descriptionFields, json, path);
-  } catch (error) {
-    throw folderError(path, error);
-  }
+  return parseModelDescription(await readJson(path), path);
 }
 
 /** Checks whether a folder has a `model.json`. */

@@ -9,30 +9,17 @@ import { type BartConfig, BartTextEncoder, type HuggingFaceFiles, loadTextEncode
 import { type dalleMiniTokenizerFiles, readDalleMiniTokenizer } from '@dalle-mini/text-encoder/node';
 import type { ReadOptions } from '@dalle-mini/weights';
 import { locateTensors, readHuggingFaceFolder, writeCheckpointFile } from '@dalle-mini/weights/node';
-import { folderError, inFile, readTensors } from './files.js';
-import { bartKind, configFile, openPart, stayInFile, weightsFile } from './part.js';
+import { folderError, inFile } from './error.js';
+import { readTensors } from './files.js';
+import { openPart, stayInFile } from './part.js';
+import { bartKind, configFile, weightsFile } from './part-kind.js';
+import type { TextEncoderDescription } from './text-encoder-description.js';
 
 const tokenizerFile = 'tokenizer.json';
 const tokenizerConfigFile = 'tokenizer_config.json';
 
 /** File names of a tokenizer. */
 export type TokenizerFileName = (typeof dalleMiniTokenizerFiles)[number];
-
-/** The text encoder in `model.json`. `maxLength` is the length in tokens of captions in training. */
-export type TextEncoderDescription =
-  /** A BERT, RoBERTa, DistilBERT or BART in the layout of Hugging Face. */
-  | { readonly type: 'bert'; readonly folder: string; readonly maxLength: number }
-  /**
-   * The BART encoder of DALL·E Mini: a `BartConfig`, parameter names as in min-dalle, and the published files of the
-   * tokenizer, `tokenizer.json` or `vocab.json` and `merges.txt`. `tokenizer` selects the tokenizer of the published
-   * code or min-dalle's. With an `enwiki-words-frequency.txt`, captions are normalized.
-   */
-  | {
-      readonly type: 'dalle-mini';
-      readonly folder: string;
-      readonly maxLength: number;
-      readonly tokenizer: 'bart' | 'min-dalle';
-    };
 
 /** A text encoder in the layout of Hugging Face: `text-encoder/`. */
 export interface TextEncoderPart {

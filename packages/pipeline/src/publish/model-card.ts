@@ -1,4 +1,4 @@
-import type { ModelDescription } from '../model-folder/model-folder.js';
+import type { ModelDescription } from '../model-folder/description.js';
 
 /** What a model card tells of the training. Each part may be missing. */
 export interface TrainingDetails {

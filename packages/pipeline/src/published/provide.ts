@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { copyFile, readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Progress, SamplingOptions } from '@dalle-mini/core';
+import type { SamplingOptions } from '@dalle-mini/core';
 import { isFolder, recoverFolder } from '@dalle-mini/core/node';
 import { type DecoderConfig, decoderParameters, importDecoder, importDecoderConfig } from '@dalle-mini/decoder';
 import type { CompiledModelCache } from '@dalle-mini/graph/onnxruntime';
@@ -20,17 +20,12 @@ import {
 } from '@dalle-mini/weights';
 import { type DownloadOptions, downloadModel, type HubOptions } from '@dalle-mini/weights/hub';
 import { locateTensors } from '@dalle-mini/weights/node';
+import type { LoadProgress } from '../load-progress.js';
 import type { Dtype } from '../model-folder/dtype.js';
-import { folderError, inFile, ModelFolderError, readJson, readTensors } from '../model-folder/files.js';
+import { folderError, inFile, ModelFolderError } from '../model-folder/error.js';
+import { readJson, readTensors } from '../model-folder/files.js';
 import { isModelFolder, writeParts } from '../model-folder/model-folder.js';
-import { weightsFile } from '../model-folder/part.js';
-
-/** The progress of opening a published model: bytes of its download, then converted parts. */
-export interface LoadProgress extends Progress {
-  readonly stage: 'download' | 'convert';
-  /** The name or the folder of the model. */
-  readonly model: string;
-}
+import { weightsFile } from '../model-folder/part-kind.js';
 
 export interface PublishedModelOptions extends Omit<HubOptions, 'onProgress'> {
   /**

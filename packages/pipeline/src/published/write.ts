@@ -9,15 +9,15 @@ import type { Checkpoint } from '@dalle-mini/weights';
 import { writeFlaxCheckpointFile } from '@dalle-mini/weights/node';
 import { checkReplaceable } from '../model-folder/files.js';
 import { checkParts } from '../model-folder/model-folder.js';
+import { stored } from '../model-folder/part.js';
 import {
   bartKind,
   configFile,
   type DecoderPart,
   decoderKind,
-  stored,
   type VqganPart,
   vqganKind,
-} from '../model-folder/part.js';
+} from '../model-folder/part-kind.js';
 import { type BartPart, writeTokenizerFiles } from '../model-folder/text-encoder.js';
 
 /** The parts of a published model. The text encoder is BART, because the published code has no other. */

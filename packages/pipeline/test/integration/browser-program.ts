@@ -1,25 +1,22 @@
 /** The program of browser.test.ts, which runs in a browser. */
-import { DalleMiniDecoder, decoderParameters } from '@dalle-mini/decoder';
-import { OnnxRuntimeWeb } from '@dalle-mini/graph/onnxruntime-web';
-import { bindParameters } from '@dalle-mini/graph/stored';
-import { type GenerateProgress, TextToImage } from '@dalle-mini/pipeline/text-to-image';
-import { loadTextEncoder } from '@dalle-mini/text-encoder';
-import { VqganTokenizer, vqganParameters } from '@dalle-mini/vqgan';
-import { readSafetensors } from '@dalle-mini/weights';
+import {
+  type FromPretrainedOptions,
+  fromPretrained,
+  type GeneratedImage,
+  type LoadProgress,
+  openInWorker,
+  removeDownloads,
+} from '@dalle-mini/pipeline/browser';
+import { serveModels } from '@dalle-mini/pipeline/browser/worker';
 
-async function read(path: string): Promise<Uint8Array> {
-  const response = await fetch(path);
-  if (!response.ok) throw new Error(`${path}: ${response.status}`);
-  return new Uint8Array(await response.arrayBuffer());
-}
+declare const document: unknown;
 
-// biome-ignore lint/suspicious/noExplicitAny: the classes check what they are given.
-const readJson = async (path: string): Promise<any> => JSON.parse(new TextDecoder().decode(await read(path)));
+if (typeof document === 'undefined') serveModels();
 
-/** Reads `config.json` and `model.safetensors` of a part. */
-async function readPart(folder: string) {
-  const [config, weights] = await Promise.all([readJson(`${folder}/config.json`), read(`${folder}/model.safetensors`)]);
-  return { config, tensors: readSafetensors(weights).tensors };
+/** What a test gives: the model, and options that a message can carry. */
+export interface Given extends Pick<FromPretrainedOptions, 'endpoint' | 'offline' | 'keep'> {
+  readonly source?: string;
+  readonly n?: number;
 }
 
 export interface Generated {
@@ -27,56 +24,117 @@ export interface Generated {
   readonly pixels: number[];
 }
 
-/** Opens the model folder that is served at `/model`. */
-async function openModel(): Promise<TextToImage> {
-  const runtime = new OnnxRuntimeWeb({ threads: 1, wasmPaths: '/ort/' });
-  const [description, decoder, vqgan, encoder, tokenizer] = await Promise.all([
-    readJson('/model/model.json'),
-    readPart('/model/decoder'),
-    readPart('/model/vqgan'),
-    readPart('/model/text-encoder'),
-    readJson('/model/text-encoder/tokenizer.json'),
-  ]);
-  const { maxLength } = description.textEncoder;
-  return new TextToImage({
-    textEncoder: await loadTextEncoder(
-      { config: encoder.config, tokenizer, weights: encoder.tensors },
-      { runtime, maxLength, batchSize: 1 },
-    ),
-    decoder: new DalleMiniDecoder(decoder.config, bindParameters(decoderParameters(decoder.config), decoder.tensors), {
-      runtime,
-    }),
-    imageTokenizer: new VqganTokenizer(vqgan.config, bindParameters(vqganParameters(vqgan.config), vqgan.tensors), {
-      runtime,
-    }),
-    sampling: description.sampling,
-    runtime,
-  });
+const prompt = 'a red apple';
+const runtime = { threads: 1, wasmPaths: '/ort/' };
+
+const listed = (images: readonly GeneratedImage[]): Generated[] =>
+  images.map(({ tokens, image }) => ({ tokens: [...tokens], pixels: [...image.data] }));
+
+/** Opens a model on this thread, and generates images. */
+export async function generate({ source, n = 1, ...options }: Given): Promise<Generated[]> {
+  await using model = await fromPretrained(source, { ...runtime, ...options });
+  return listed(await model.generate(prompt, { n, seed: 7 }));
 }
 
-/** Generates images. */
-export async function generate({ prompt, n, seed }: { prompt: string; n: number; seed: number }): Promise<Generated[]> {
-  await using model = await openModel();
-  const images = await model.generate(prompt, { n, seed });
-  return images.map(({ tokens, image }) => ({ tokens: [...tokens], pixels: [...image.data] }));
+/** Opens a model, and returns the error. */
+export async function errorOf({ source, ...options }: Given): Promise<{ name: string; code: string; message: string }> {
+  const { name, code, message } = await fromPretrained(source, { ...runtime, ...options }).then(
+    () => ({ name: 'none', code: '', message: '' }),
+    (error) => error,
+  );
+  return { name, code, message };
 }
 
-/** Generates an image until a message says to stop, which is sent after the first row. Returns the name of the error and the rows. */
-export async function stopAfterFirstRow(): Promise<{ error: string; rows: number }> {
-  await using model = await openModel();
+/** Opens a model until so many bytes have arrived. */
+export async function stopDownload({ source, bytes, ...options }: Given & { bytes: number }): Promise<string> {
   const stop = new AbortController();
-  const { port1, port2 } = new MessageChannel();
-  port1.addEventListener('message', () => stop.abort());
-  port1.start();
-  let rows = 0;
-  const onProgress = ({ row }: GenerateProgress) => {
-    rows = row;
-    if (row === 1) port2.postMessage('stop');
+  const onProgress = ({ done }: LoadProgress) => {
+    if (done >= bytes) stop.abort();
   };
-  const generating = model.generate('a red apple', { seed: 7, signal: stop.signal, onProgress });
-  const error = await generating.then(
+  return fromPretrained(source, { ...runtime, ...options, onProgress, signal: stop.signal }).then(
     () => 'none',
     ({ name }: Error) => name,
   );
-  return { error, rows };
+}
+
+export async function forget(): Promise<void> {
+  await removeDownloads();
+}
+
+declare class Worker {
+  constructor(url: string, options: { type: 'module' });
+  postMessage(message: unknown): void;
+  addEventListener(type: string, listener: (event: never) => void): void;
+  terminate(): void;
+}
+
+/** What a page sees of a model in a worker. */
+export interface InWorker {
+  readonly images: Generated[];
+  readonly rows: number[];
+  readonly previewSize: number;
+  readonly loaded: number;
+  readonly png: number[];
+  readonly decodes: boolean;
+  readonly stopped: { readonly error: string; readonly rows: number };
+  readonly refused: { readonly code: string; readonly message: string };
+}
+
+/** Generates in a worker, for a page. */
+export async function generateInWorker({ source, n = 1, ...options }: Given): Promise<InWorker> {
+  const worker = new Worker('/host.js', { type: 'module' });
+  let loaded = 0;
+  const onProgress = ({ done, total }: LoadProgress) => {
+    loaded = done / total;
+  };
+  const model = await openInWorker(worker, source, { ...runtime, ...options, onProgress });
+  const rows: number[] = [];
+  let previewSize = 0;
+  let images: readonly GeneratedImage[] = [];
+  for await (const update of model.stream(prompt, { n, seed: 7 })) {
+    rows.push(update.row);
+    if (update.row === 2) previewSize = (await update.preview())[0]!.width;
+    images = update.images ?? images;
+  }
+  const [decoded] = await model.imageTokenizer.decode([images[0]!.tokens]);
+  const stop = new AbortController();
+  let stoppedRows = 0;
+  const stopped = await model
+    .generate(prompt, {
+      signal: stop.signal,
+      onProgress: ({ row }) => {
+        stoppedRows = row;
+        if (row === 1) stop.abort();
+      },
+    })
+    .then(
+      () => 'none',
+      ({ name }: Error) => name,
+    );
+  const refused = await model.generate(' ').then(
+    () => ({ code: '', message: '' }),
+    ({ code, message }) => ({ code, message }),
+  );
+  const png = [...(await images[0]!.toBuffer('png'))];
+  await model.dispose();
+  worker.terminate();
+  return {
+    images: listed(images),
+    rows,
+    previewSize,
+    loaded,
+    png,
+    decodes: String(decoded?.data) === String(images[0]!.image.data),
+    stopped: { error: stopped, rows: stoppedRows },
+    refused,
+  };
+}
+
+/** Opens a model in a worker whose program is missing. */
+export async function openInMissingWorker(): Promise<string> {
+  const worker = new Worker('/missing.js', { type: 'module' });
+  return openInWorker(worker).then(
+    () => 'none',
+    ({ code }) => code,
+  );
 }

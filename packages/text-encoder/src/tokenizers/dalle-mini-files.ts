@@ -1,6 +1,5 @@
 /** The published files of a DALL·E Mini's tokenizer. */
-import { join } from 'node:path';
-import { exists, readJsonFile, readTextFile } from '@dalle-mini/core/node';
+import { parseJsonObject } from '@dalle-mini/core';
 import { TextNormalizer } from '../captions/text-normalizer.js';
 import { minDalleTokenizer } from './min-dalle-tokenizer.js';
 import { normalizingTokenizer } from './normalizing-tokenizer.js';
@@ -34,27 +33,34 @@ export interface DalleMiniTokenizerOptions {
 }
 
 /**
- * Reads DALL·E Mini's tokenizer from a folder: from `tokenizer.json`, or `vocab.json` and `merges.txt`.
+ * Makes DALL·E Mini's tokenizer from the contents of its files: from `tokenizer.json`, or `vocab.json` and `merges.txt`.
  *
- * @throws FileError if a file is missing; ConfigError if it is damaged.
+ * @param read Returns the text of a file, or none if it is missing and not `needed`.
+ * @param folder The folder of the files, for error messages.
+ * @throws ConfigError if a file is damaged; the errors of `read`.
  */
-export async function readDalleMiniTokenizer(
+export async function dalleMiniTokenizer(
+  read: (name: string, needed?: 'needed') => Promise<string | undefined>,
+  { kind = 'bart', normalize = true }: DalleMiniTokenizerOptions,
   folder: string,
-  { kind = 'bart', normalize = true }: DalleMiniTokenizerOptions = {},
 ): Promise<TextTokenizer> {
-  const tokenizer = await readTokenizer(folder, kind);
-  const words = join(folder, wordsFile);
-  if (!normalize || !(await exists(words))) return tokenizer;
-  return normalizingTokenizer(tokenizer, new TextNormalizer(await readTextFile(words)));
+  const tokenizer = await readTokenizer(read, kind, folder);
+  const words = normalize ? await read(wordsFile) : undefined;
+  return words === undefined ? tokenizer : normalizingTokenizer(tokenizer, new TextNormalizer(words));
 }
 
-async function readTokenizer(folder: string, kind: 'bart' | 'min-dalle'): Promise<TextTokenizer> {
-  const at = (name: string) => join(folder, name);
-  if (kind === 'bart' && (await exists(at(tokenizerFile)))) {
-    const config = (await exists(at(tokenizerConfigFile))) ? await readJsonFile(at(tokenizerConfigFile)) : {};
-    return loadTextTokenizer(await readJsonFile(at(tokenizerFile)), config, folder);
+async function readTokenizer(
+  read: Parameters<typeof dalleMiniTokenizer>[0],
+  kind: 'bart' | 'min-dalle',
+  folder: string,
+): Promise<TextTokenizer> {
+  const parse = (name: string, text: string) => parseJsonObject(text, `${folder}/${name}`);
+  const tokenizer = kind === 'bart' ? await read(tokenizerFile) : undefined;
+  if (tokenizer !== undefined) {
+    const config = parse(tokenizerConfigFile, (await read(tokenizerConfigFile)) ?? '{}');
+    return loadTextTokenizer(parse(tokenizerFile, tokenizer), config, folder);
   }
-  const [vocab, merges] = await Promise.all([readJsonFile(at(vocabFile)), readTextFile(at(mergesFile))]);
-  const files = { vocab: vocab as Record<string, number>, merges };
+  const [vocab, merges] = await Promise.all([read(vocabFile, 'needed'), read(mergesFile, 'needed')]);
+  const files = { vocab: parse(vocabFile, vocab!) as Record<string, number>, merges: merges! };
   return kind === 'bart' ? tokenizerFromBpeFiles(files, folder) : minDalleTokenizer(files, folder);
 }

@@ -1,6 +1,13 @@
 /** From captions to token ids. */
 export { TextNormalizer, type TextNormalizerOptions } from '../captions/text-normalizer.js';
 export type { WordFrequencies } from '../captions/word-splitter.js';
+export {
+  type DalleMiniTokenizerOptions,
+  dalleMiniTokenizer,
+  dalleMiniTokenizerFiles,
+  neededTokenizerFiles,
+  wordsFile,
+} from './dalle-mini-files.js';
 export { emojiNamingTokenizer } from './emoji-naming-tokenizer.js';
 export { minDalleTokenizer } from './min-dalle-tokenizer.js';
 export { normalizingTokenizer } from './normalizing-tokenizer.js';

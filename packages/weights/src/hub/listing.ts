@@ -19,6 +19,9 @@ export interface StoredFile extends HubFile {
   readonly url: URL;
 }
 
+/** What reads JSON of a hub. */
+export type HubReader = Pick<HubClient, 'endpoint' | 'timeout' | 'json'>;
+
 const sha1 = /^[0-9a-f]{40}$/;
 const sha256 = /^[0-9a-f]{64}$/;
 
@@ -40,7 +43,7 @@ export function isCommit(revision: string): boolean {
  *   path.
  */
 export async function readListing(
-  hub: HubClient,
+  hub: HubReader,
   repo: string,
   revision: string,
   retries?: number,

@@ -2,14 +2,8 @@ import { OptionError } from '@dalle-mini/core';
 import { isFolder } from '@dalle-mini/core/node';
 import { type DownloadOptions, downloadModel } from './download-model.js';
 import { HubError } from './error.js';
+import { isHubName } from './hub-name.js';
 import type { HubOptions } from './options.js';
-
-/**
- * Checks whether a text looks like a name of the Hugging Face hub, `owner/name`, and not like the path of a model file.
- */
-export function isHubName(text: string): boolean {
-  return /^[\w-][\w.-]*\/[\w-][\w.-]*$/.test(text) && !/\.(json|safetensors|pt|msgpack)$/.test(text);
-}
 
 /**
  * Returns the folder of a model: the given one or, for a name of the hub, the one that its files are downloaded to.

@@ -1,0 +1,51 @@
+// Written by scripts/emoji-files.mjs. Bundlers copy the files, since each address is written out.
+export const files = [
+  {
+    name: 'decoder/config.json',
+    url: new URL('./model/decoder/config.json', import.meta.url),
+    size: 138,
+    sha256: 'a8486a08dab66114e07afad3866cb555070b585fa8d5e7d78d0839fbf3b9f708',
+  },
+  {
+    name: 'decoder/model.safetensors',
+    url: new URL('./model/decoder/model.safetensors', import.meta.url),
+    size: 15518984,
+    sha256: '184e25ffc7c31d6397952d82744504c277c50e808328820c00acf1521d2c8d1f',
+  },
+  {
+    name: 'model.json',
+    url: new URL('./model/model.json', import.meta.url),
+    size: 452,
+    sha256: '8a6af4b7d43bb9bfd640643442c29221fd75a2ee1f1a491a07a2372a3e885ec9',
+  },
+  {
+    name: 'text-encoder/config.json',
+    url: new URL('./model/text-encoder/config.json', import.meta.url),
+    size: 612,
+    sha256: '953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41',
+  },
+  {
+    name: 'text-encoder/model.safetensors',
+    url: new URL('./model/text-encoder/model.safetensors', import.meta.url),
+    size: 23253016,
+    sha256: '77ad8887297f52a505337dcb3c975c9813f3dd76802888afc1359364b23a84bd',
+  },
+  {
+    name: 'text-encoder/tokenizer.json',
+    url: new URL('./model/text-encoder/tokenizer.json', import.meta.url),
+    size: 466247,
+    sha256: 'be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037',
+  },
+  {
+    name: 'vqgan/config.json',
+    url: new URL('./model/vqgan/config.json', import.meta.url),
+    size: 219,
+    sha256: 'e21c8e150e44d2df8df8c3848be7fa128c8df1b3eaa1d53015f358426dd6e686',
+  },
+  {
+    name: 'vqgan/model.safetensors',
+    url: new URL('./model/vqgan/model.safetensors', import.meta.url),
+    size: 5772118,
+    sha256: 'a8e97325cdc2e89d586cd6458917fb011d1280e432d54a3adde09de8e5434a4a',
+  },
+];
