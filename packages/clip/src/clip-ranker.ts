@@ -23,7 +23,8 @@ import {
   runtimeOwnershipFields,
 } from '@dalle-mini/graph';
 import type { StoredParameter } from '@dalle-mini/graph/stored';
-import { clipImageEmbeddings, clipSimilarities, clipTextEmbeddings } from './clip.js';
+import { clipText } from '@dalle-mini/text-encoder/clip';
+import { clipImageEmbeddings, clipSimilarities } from './clip.js';
 import { type ClipConfig, checkClipConfig } from './config.js';
 import { writeClipPixels } from './pixels.js';
 import type { ClipTokenizer } from './tokenizer.js';
@@ -148,7 +149,7 @@ export class ClipRanker implements ImageRanker {
 /** Builds the graph of a caption's `ids`, int32 `[1, maxLength]`, to its embedding, `caption` `[1, projectionSize]`. */
 export function captionGraph(config: ClipConfig): Graph {
   const ids = input('ids', [1, config.maxLength], 'int32');
-  return { inputs: { ids }, outputs: { caption: clipTextEmbeddings(new ParameterScope(), config, ids) } };
+  return { inputs: { ids }, outputs: { caption: clipText(new ParameterScope(), config, ids).pooled } };
 }
 
 /**

@@ -1,44 +1,26 @@
+import { type Field, field, object, oneOf, optional, readConfig, refuse, sizeFields } from '@dalle-mini/core';
 import {
-  type Field,
-  type Fields,
-  field,
-  integer,
-  number,
-  object,
-  oneOf,
-  optional,
-  readConfig,
-  refuse,
-  sizeFields,
-} from '@dalle-mini/core';
+  type ClipTextConfig,
+  type ClipTransformerConfig,
+  clipConfigPart,
+  clipTextFields,
+  clipTransformerField,
+  importClipTransformer,
+  type PublishedClipText,
+  type PublishedClipTransformer,
+  publishedClipText,
+  publishedClipTransformer,
+} from '@dalle-mini/text-encoder/clip';
 import { refuseUnknownOptions } from '@dalle-mini/weights';
 
-/** Sizes of one of CLIP's two transformers. */
-export interface ClipTransformerConfig {
-  /** Width of the hidden states. */
-  readonly width: number;
-  readonly layers: number;
-  readonly heads: number;
-  /** Width inside the feed-forward layers, usually four times `width`. */
-  readonly feedForwardWidth: number;
-  /** Between the feed-forward layers: x · σ(1.702 x), as OpenAI trained, or the exact Gaussian error linear unit. */
-  readonly activation: 'quick_gelu' | 'gelu';
-  readonly layerNormEpsilon: number;
-}
-
 /** Sizes of a CLIP with a vision transformer. */
-export interface ClipConfig {
+export interface ClipConfig extends ClipTextConfig {
   /** Width and height of the input images in pixels. */
   readonly imageSize: number;
   /** Width and height of a patch in pixels; `imageSize` is a multiple of it. */
   readonly patchSize: number;
   /** The image tower. */
   readonly image: ClipTransformerConfig;
-  readonly vocabularySize: number;
-  /** Number of learned positions of the text tower: the longest caption, in tokens. */
-  readonly maxLength: number;
-  /** The text tower. */
-  readonly text: ClipTransformerConfig;
   /** Width of the embeddings that the two towers share. */
   readonly projectionSize: number;
 }
@@ -73,40 +55,20 @@ export const clipPresets = {
   'vit-b-16': { ...base, patchSize: 16 },
 } as const satisfies Record<string, ClipConfig>;
 
-const towerFields: Fields<ClipTransformerConfig> = {
-  width: sizeFields.width,
-  layers: sizeFields.layers,
-  heads: sizeFields.heads,
-  feedForwardWidth: sizeFields.width,
-  activation: oneOf(['quick_gelu', 'gelu']),
-  layerNormEpsilon: number({ above: 0, max: 1 }),
-};
-
 const clipFields = {
+  ...clipTextFields,
   imageSize: sizeFields.imageSize,
   patchSize: sizeFields.imageSize,
-  vocabularySize: sizeFields.vocabularySize,
-  // A caption has at least its start and its end token.
-  maxLength: integer({ min: 2, max: 2 ** 17 }),
-  projectionSize: sizeFields.width,
+  image: clipTransformerField(),
 };
 
-const tower = object(towerFields, {
-  check({ width, heads }, at) {
-    if (width % heads !== 0) refuse(at('width'), `a multiple of the ${heads} heads`, width);
+const configFields = object<ClipConfig>(clipFields, {
+  check({ imageSize, patchSize }, at) {
+    if (imageSize % patchSize !== 0) refuse(at('imageSize'), `a multiple of patchSize, ${patchSize}`, imageSize);
+    if (imageSize / patchSize > 512)
+      refuse(at('patchSize'), `at least ${Math.ceil(imageSize / 512)}, for at most 512 × 512 patches`, patchSize);
   },
 });
-
-const configFields = object<ClipConfig>(
-  { ...clipFields, image: tower, text: tower },
-  {
-    check({ imageSize, patchSize }, at) {
-      if (imageSize % patchSize !== 0) refuse(at('imageSize'), `a multiple of patchSize, ${patchSize}`, imageSize);
-      if (imageSize / patchSize > 512)
-        refuse(at('patchSize'), `at least ${Math.ceil(imageSize / 512)}, for at most 512 × 512 patches`, patchSize);
-    },
-  },
-);
 
 /**
  * Checks a configuration.
@@ -118,33 +80,14 @@ export function checkClipConfig(config: unknown, source = 'CLIP config'): ClipCo
   return readConfig(configFields, config, source);
 }
 
-/** The part of a Hugging Face `config.json` that describes a tower. */
-interface PublishedTower {
-  readonly hidden_size: number;
-  readonly num_hidden_layers: number;
-  readonly num_attention_heads: number;
-  readonly intermediate_size: number;
-  readonly hidden_act: ClipTransformerConfig['activation'];
-  readonly layer_norm_eps: number;
-}
-
 interface PublishedConfig {
   readonly model_type: 'clip';
-  readonly vision_config: PublishedTower & { readonly image_size: number; readonly patch_size: number };
-  readonly text_config: PublishedTower & { readonly vocab_size: number; readonly max_position_embeddings: number };
+  readonly vision_config: PublishedClipTransformer & { readonly image_size: number; readonly patch_size: number };
+  readonly text_config: PublishedClipText;
   readonly projection_dim: number;
 }
 
 const standard = clipPresets['vit-b-32'];
-
-const publishedTower = (sizes: ClipTransformerConfig): Fields<PublishedTower> => ({
-  hidden_size: optional(towerFields.width, sizes.width),
-  num_hidden_layers: optional(towerFields.layers, sizes.layers),
-  num_attention_heads: optional(towerFields.heads, sizes.heads),
-  intermediate_size: optional(towerFields.feedForwardWidth, sizes.feedForwardWidth),
-  hidden_act: optional(towerFields.activation, sizes.activation),
-  layer_norm_eps: optional(towerFields.layerNormEpsilon, sizes.layerNormEpsilon),
-});
 
 // The file has many more fields, which concern training and generation. Its writers give null to those that they leave out.
 const rules = { unknown: 'ignore', nullIsAbsent: true } as const;
@@ -153,21 +96,14 @@ const publishedConfig: Field<PublishedConfig> = object<PublishedConfig>(
     model_type: field('"clip"', (value) => value === 'clip'),
     vision_config: object<PublishedConfig['vision_config'] & { readonly num_channels: 3 }>(
       {
-        ...publishedTower(standard.image),
+        ...publishedClipTransformer(standard.image),
         image_size: optional(clipFields.imageSize, standard.imageSize),
         patch_size: optional(clipFields.patchSize, standard.patchSize),
         num_channels: optional(oneOf([3]), 3),
       },
       rules,
     ),
-    text_config: object<PublishedConfig['text_config']>(
-      {
-        ...publishedTower(standard.text),
-        vocab_size: optional(clipFields.vocabularySize, standard.vocabularySize),
-        max_position_embeddings: optional(clipFields.maxLength, standard.maxLength),
-      },
-      rules,
-    ),
+    text_config: publishedClipText,
     projection_dim: optional(clipFields.projectionSize, standard.projectionSize),
   },
   rules,
@@ -180,37 +116,25 @@ const publishedConfig: Field<PublishedConfig> = object<PublishedConfig>(
  * @throws ConfigError that names a field of the file, also if it describes another kind of model.
  */
 export function importClipConfig(json: object, source = 'config.json'): ClipConfig {
-  const file = json as Record<string, unknown>;
-  // Older files hold the sizes under a second name, which takes precedence.
-  const part = (name: string) => ({ ...(file[name] as object), ...(file[`${name}_dict`] as object) });
+  const [vision, text] = [clipConfigPart(json, 'vision_config'), clipConfigPart(json, 'text_config')];
   const { vision_config, text_config, projection_dim } = readConfig(
     publishedConfig,
-    { ...file, vision_config: part('vision_config'), text_config: part('text_config') },
+    { ...json, vision_config: vision, text_config: text },
     source,
   );
   refuseUnknownOptions(json, source);
-  for (const name of ['vision_config', 'text_config']) refuseUnknownOptions(part(name), source, `${name}.`);
+  refuseUnknownOptions(vision, source, 'vision_config.');
+  refuseUnknownOptions(text, source, 'text_config.');
   return checkClipConfig(
     {
       imageSize: vision_config.image_size,
       patchSize: vision_config.patch_size,
-      image: importTower(vision_config),
+      image: importClipTransformer(vision_config),
       vocabularySize: text_config.vocab_size,
       maxLength: text_config.max_position_embeddings,
-      text: importTower(text_config),
+      text: importClipTransformer(text_config),
       projectionSize: projection_dim,
     },
     source,
   );
-}
-
-function importTower(sizes: PublishedTower): ClipTransformerConfig {
-  return {
-    width: sizes.hidden_size,
-    layers: sizes.num_hidden_layers,
-    heads: sizes.num_attention_heads,
-    feedForwardWidth: sizes.intermediate_size,
-    activation: sizes.hidden_act,
-    layerNormEpsilon: sizes.layer_norm_eps,
-  };
 }

@@ -2,13 +2,14 @@
 import { join } from 'node:path';
 import { object, readOptions } from '@dalle-mini/core';
 import { chooseRuntime, type RuntimeOptions, runtimeFields } from '@dalle-mini/graph/onnxruntime';
+import { clipTokenizerJson } from '@dalle-mini/text-encoder/clip';
 import { type ReadOptions, whichField } from '@dalle-mini/weights';
 import { type HubOptions, hubFields, huggingFaceFiles, resolveModelFolder } from '@dalle-mini/weights/hub';
 import { readCheckpointFile, readHuggingFaceFolder } from '@dalle-mini/weights/node';
 import { batchSizeField, ClipRanker } from './clip-ranker.js';
 import { importClipConfig } from './config.js';
 import { importClip } from './published.js';
-import { clipTokenizerJson, loadClipTokenizer } from './tokenizer.js';
+import { loadClipTokenizer } from './tokenizer.js';
 
 export interface OpenClipOptions extends HubOptions, RuntimeOptions, ReadOptions {
   /** Number of images computed at once. Default 4. */

@@ -1,4 +1,4 @@
-import { ConfigError, describeValue, OptionError, quote } from '@dalle-mini/core';
+import { ConfigError, describeValue, OptionError } from '@dalle-mini/core';
 import { loadTextTokenizer } from '@dalle-mini/text-encoder/tokenizers';
 
 /** Converts captions to the token ids that CLIP was trained on. */
@@ -19,7 +19,7 @@ const endText = '<|endoftext|>';
 
 /**
  * Loads CLIP's tokenizer, byte-level byte-pair encoding of lower-case words, from the parsed `tokenizer.json` of a Hugging Face
- * model, or what {@link clipTokenizerJson} makes. The ids are those of Hugging Face's CLIPTokenizer.
+ * model, or what `clipTokenizerJson` of `@dalle-mini/text-encoder/clip` makes. The ids are those of Hugging Face's CLIPTokenizer.
  *
  * @throws ConfigError if the file is damaged, or not a tokenizer of CLIP.
  */
@@ -65,56 +65,8 @@ export async function loadClipTokenizer(tokenizerJson: object): Promise<ClipToke
   };
 }
 
-/**
- * Makes CLIP's `tokenizer.json` from the parsed `vocab.json` and the text of `merges.txt`, for models that come without one.
- * @throws ConfigError if a line of `merges.txt` is not a pair of tokens.
- */
-export function clipTokenizerJson(vocabulary: Readonly<Record<string, number>>, merges: string): object {
-  const lines = merges.split(/\r?\n/).filter((line) => line !== '' && !line.startsWith('#version'));
-  const wrong = lines.find((line) => line.split(' ').length !== 2);
-  if (wrong !== undefined) {
-    throw new ConfigError(
-      'merges.txt',
-      'each line',
-      `must be two tokens with a space between them, not ${quote(wrong)}.`,
-    );
-  }
-  return {
-    added_tokens: [startText, endText].map((content) => ({ id: vocabulary[content], content, special: true })),
-    normalizer: {
-      type: 'Sequence',
-      normalizers: [
-        { type: 'NFC' },
-        { type: 'Replace', pattern: { Regex: '\\s+' }, content: ' ' },
-        { type: 'Lowercase' },
-      ],
-    },
-    pre_tokenizer: {
-      type: 'Sequence',
-      pretokenizers: [
-        { type: 'Split', pattern: { Regex: clipWords }, behavior: 'Removed', invert: true },
-        { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true },
-      ],
-    },
-    post_processor: null,
-    decoder: { type: 'ByteLevel' },
-    model: {
-      type: 'BPE',
-      unk_token: endText,
-      continuing_subword_prefix: '',
-      end_of_word_suffix: '</w>',
-      vocab: vocabulary,
-      merges: lines,
-    },
-  };
-}
-
 /** The parts of `tokenizer.json` that are read here. */
 interface TokenizerFile {
   readonly added_tokens?: readonly { readonly id: number }[] | undefined;
   readonly model?: { readonly type?: string; readonly vocab?: Readonly<Record<string, number>> } | undefined;
 }
-
-/** The words of a caption for CLIP's tokenizer. The names of the special tokens are words too. */
-const clipWords =
-  "<\\|startoftext\\|>|<\\|endoftext\\|>|'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+";

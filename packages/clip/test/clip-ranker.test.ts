@@ -1,7 +1,8 @@
-import { ClipRanker, type ClipRankerOptions, clipTokenizerJson, importClip, loadClipTokenizer } from '@dalle-mini/clip';
+import { ClipRanker, type ClipRankerOptions, importClip, loadClipTokenizer } from '@dalle-mini/clip';
 import { ConfigError, OptionError } from '@dalle-mini/core';
 import type { Executable, Runtime } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { clipTokenizerJson } from '@dalle-mini/text-encoder/clip';
 import { toFloat32 } from '@dalle-mini/weights';
 import { afterAll, describe, expect, test } from 'vitest';
 import { captions, openaiWeights, pictures, relativeError, tinyClip, tokenizerFiles } from './fixtures.js';

@@ -3,15 +3,15 @@ import {
   clipParameters,
   clipPresets,
   clipSimilarities,
-  clipTextEmbeddings,
   importClip,
   writeClipPixels,
 } from '@dalle-mini/clip';
 import { GraphError, input, ParameterScope, sizeOf, type Tensor } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { clipText } from '@dalle-mini/text-encoder/clip';
 import { toFloat32, toInt32 } from '@dalle-mini/weights';
 import { afterAll, describe, expect, test } from 'vitest';
-import { clipImageStates, clipTextStates } from '../src/clip.js';
+import { clipImageStates } from '../src/clip.js';
 import { pictures, relativeError, tinyClip } from './fixtures.js';
 
 const runtime = new OnnxRuntime({ threads: 1 });
@@ -45,7 +45,7 @@ describe.each(['patch-16', 'patch-8'] as const)('the CLIP of transformers, fixtu
 
   test('has the same hidden states', async () => {
     const { text, image } = await run((scope, ids, images) => ({
-      text: clipTextStates(scope, config, ids),
+      text: clipText(scope, config, ids).last,
       image: clipImageStates(scope, config, images),
     }));
     const expectedText = toFloat32(expected.get('textStates')!);
@@ -59,7 +59,7 @@ describe.each(['patch-16', 'patch-8'] as const)('the CLIP of transformers, fixtu
 
   test('has the same embeddings and similarities', async () => {
     const result = await run((scope, ids, images) => {
-      const textEmbeddings = clipTextEmbeddings(scope, config, ids);
+      const textEmbeddings = clipText(scope, config, ids).pooled;
       const imageEmbeddings = clipImageEmbeddings(scope, config, images);
       const similarities = clipSimilarities(scope, textEmbeddings, imageEmbeddings);
       return { textEmbeddings, imageEmbeddings, similarities };
@@ -77,7 +77,7 @@ describe.each(['patch-16', 'patch-8'] as const)('the CLIP of transformers, fixtu
 
   test('refuses captions past the last position', () => {
     const long = input('ids', [1, config.maxLength + 1], 'int32');
-    expect(() => clipTextStates(new ParameterScope(), config, long)).toThrow(GraphError);
+    expect(() => clipText(new ParameterScope(), config, long)).toThrow(GraphError);
   });
 });
 

@@ -1,4 +1,5 @@
-import { clipTokenizerJson, loadClipTokenizer } from '@dalle-mini/clip';
+import { loadClipTokenizer } from '@dalle-mini/clip';
+import { clipTokenizerJson } from '@dalle-mini/text-encoder/clip';
 import { describe, expect, test } from 'vitest';
 import { captions, tokenizerFiles } from './fixtures.js';
 

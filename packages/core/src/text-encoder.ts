@@ -10,6 +10,8 @@ export interface TextEncoding {
   readonly length: number;
   /** Width of a hidden state. */
   readonly width: number;
+  /** One embedding of each caption, `[batch, pooledWidth]`, of encoders that compute it, such as CLIP's. */
+  readonly pooled?: Float32Array | undefined;
   /** The warnings for each caption; absent if there are none. */
   readonly warnings?: readonly (readonly TextWarning[])[] | undefined;
 }

@@ -198,10 +198,18 @@ export function mergeHeads(x: Tensor): Tensor {
 
 /**
  * Computes softmax(q · kᵀ / √size) · v for each head (Vaswani et al. 2017): queries `[batch, heads, m, size]`, keys and values
- * `[batch, heads, n, size]`. The mask broadcasts to `[batch, heads, m, n]`. A query attends only to keys whose mask is true.
+ * `[batch, heads, n, size]`. The mask and the bias broadcast to `[batch, heads, m, n]`. A query attends only to keys whose mask is true,
+ * and the bias is added to the scores before the softmax.
  */
-export function dotProductAttention(queries: Tensor, keys: Tensor, values: Tensor, mask?: Tensor): Tensor {
-  const scores = matmul(scaleQueries(queries), keys, { transposeB: true });
+export function dotProductAttention(
+  queries: Tensor,
+  keys: Tensor,
+  values: Tensor,
+  mask?: Tensor,
+  bias?: Tensor,
+): Tensor {
+  const products = matmul(scaleQueries(queries), keys, { transposeB: true });
+  const scores = bias ? add(products, bias) : products;
   // Not −∞: for a row that is all padding, softmax would compute −∞ − −∞, which is NaN.
   const masked = mask ? add(scores, mul(cast(logicalNot(mask), 'float32'), -1e9)) : scores;
   return matmul(softmax(masked), values);

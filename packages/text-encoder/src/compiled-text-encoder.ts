@@ -50,12 +50,14 @@ const encodeOptions = object<TextEncodeOptions>({
 /** What the text encoders differ in. */
 export interface TextEncoderModel {
   readonly width: number;
+  /** Width of `pooled`, of models that compute it. */
+  readonly pooledWidth?: number | undefined;
   /** The longest caption in tokens. */
   readonly positions: number;
   readonly vocabularySize: number;
   /** Whether the model also reads captions shorter than `maxLength`. */
   readonly lengthVaries: boolean;
-  /** Builds the graph for a batch of captions of a length: `ids` and `attentionMask` to `hiddenStates`. */
+  /** Builds the graph for a batch of captions of a length: `ids` and `attentionMask` to `hiddenStates`, and `pooled` of some models. */
   graph(batch: number, length: number): Graph;
 }
 
@@ -100,7 +102,9 @@ export abstract class CompiledTextEncoder implements TextEncoder {
       padding === 'longest' && this.model.lengthVaries ? longest(tokens.attentionMask, maxLength) : maxLength;
     const ids = cut(tokens.ids, maxLength, length);
     const attentionMask = cut(tokens.attentionMask, maxLength, length);
+    const { pooledWidth } = this.model;
     const hiddenStates = new Float32Array(batch * length * width);
+    const pooled = pooledWidth === undefined ? undefined : new Float32Array(batch * pooledWidth);
     const executable = await this.compiled();
     for (let start = 0; start < batch; start += batchSize) {
       signal?.throwIfAborted();
@@ -111,9 +115,11 @@ export abstract class CompiledTextEncoder implements TextEncoder {
       });
       const computed = outputs.hiddenStates!.data.subarray(0, (end - start) * length * width);
       hiddenStates.set(computed, start * length * width);
+      pooled?.set(outputs.pooled!.data.subarray(0, (end - start) * pooledWidth!), start * pooledWidth!);
     }
     signal?.throwIfAborted();
-    return { hiddenStates, attentionMask, batch, length, width, warnings: warningsOf(tokens.unread, maxLength) };
+    const warnings = warningsOf(tokens.unread, maxLength);
+    return { hiddenStates, attentionMask, batch, length, width, ...(pooled && { pooled }), warnings };
   }
 
   /**

@@ -10,12 +10,12 @@ import { bindParameters } from '@dalle-mini/graph/stored';
 import { findModel, type ReadOptions, whichField } from '@dalle-mini/weights';
 import { type HubOptions, hubFields, huggingFaceFiles, resolveModelFolder } from '@dalle-mini/weights/hub';
 import { findWeights, readCheckpointFile, readHuggingFaceFolder } from '@dalle-mini/weights/node';
-import { parseBertConfig } from './bert/config.js';
-import { type HuggingFaceTextEncoder, loadTextEncoder } from './bert/hugging-face-text-encoder.js';
-import type { CompiledTextEncoder, CompiledTextEncoderOptions } from './compiled-text-encoder.js';
+import type { ClipTextLayer } from './clip/clip-text.js';
+import type { CompiledTextEncoder } from './compiled-text-encoder.js';
 import { bartParameters, checkBartConfig } from './dalle-mini/bart.js';
 import { type BartParts, BartTextEncoder } from './dalle-mini/bart-text-encoder.js';
 import { importTextEncoder, importTextEncoderConfig } from './dalle-mini/published.js';
+import { type LoadTextEncoderOptions, loadTextEncoder, textEncoderSizes } from './load-text-encoder.js';
 import {
   type DalleMiniTokenizerOptions,
   dalleMiniTokenizer,
@@ -61,6 +61,8 @@ export interface OpenTextEncoderOptions extends HubOptions, RuntimeOptions, Read
    * tokenizer, which reads every such emoji as the same unknown token.
    */
   readonly emojiNames?: boolean | undefined;
+  /** For CLIP: which hidden states `encode` returns, the last, normalized, or those before the last layer. Default `last`. */
+  readonly layer?: ClipTextLayer | undefined;
   /**
    * The tokenizer for a DALL·E Mini: `bart` of the published code, or `min-dalle` of kuprel/min-dalle. Default `bart`.
    */
@@ -73,6 +75,7 @@ const openFields = object<OpenTextEncoderOptions>({
   maxLength: optional(integer({ min: 1 })),
   batchSize: optional(integer({ min: 1 })),
   emojiNames: optional(boolean()),
+  layer: optional(oneOf(['last', 'penultimate'])),
   tokenizer: optional(oneOf(['bart', 'min-dalle'])),
   which: whichField,
 });
@@ -84,7 +87,7 @@ const usualLength = 64;
  * Opens a text encoder from a folder, or from the Hugging Face hub by a name such as
  * `sentence-transformers/all-MiniLM-L6-v2`:
  *
- * - a BERT, RoBERTa, XLM-RoBERTa, CamemBERT, DistilBERT or BART of Hugging Face;
+ * - a BERT, RoBERTa, XLM-RoBERTa, CamemBERT, DistilBERT, MPNet, BART, T5 or CLIP of Hugging Face;
  * - the text encoder of a DALL·E Mini, in a published model or in the folder `text-encoder` of a model folder.
  *
  * @throws ConfigError or CheckpointError if a file is damaged, or the files do not match; FileError if a file cannot be
@@ -103,7 +106,7 @@ export async function openTextEncoder(
   source: string,
   options: OpenTextEncoderOptions = {},
 ): Promise<CompiledTextEncoder> {
-  const { runtime, threads, tokenizer, batchSize, maxLength, emojiNames, which, ...hub } = readOptions(
+  const { runtime, threads, tokenizer, layer, batchSize, maxLength, emojiNames, which, ...hub } = readOptions(
     openFields,
     options,
     'openTextEncoder',
@@ -116,14 +119,14 @@ export async function openTextEncoder(
     const json = await readJsonFile(join(folder, 'config.json'));
     return json.model_type === undefined || json.model_type === 'dallebart'
       ? await openDalleMini(folder, json, tokenizer, which, encoderOptions)
-      : await openHuggingFace(folder, json, which, encoderOptions);
+      : await openHuggingFace(folder, json, which, { ...encoderOptions, ...(layer && { layer }) });
   } catch (error) {
     if (chosen.ownsRuntime) await chosen.runtime.dispose();
     throw error;
   }
 }
 
-type EncoderOptions = Omit<CompiledTextEncoderOptions, 'tokenizer'>;
+type EncoderOptions = Omit<LoadTextEncoderOptions, 'layer'>;
 
 const tokenizerConfigFile = object(
   { model_max_length: optional(number({ min: 1 })) },
@@ -134,9 +137,9 @@ async function openHuggingFace(
   folder: string,
   json: object,
   which: ReadOptions['which'],
-  options: EncoderOptions,
-): Promise<HuggingFaceTextEncoder> {
-  const { positions } = parseBertConfig(json, join(folder, 'config.json'));
+  options: LoadTextEncoderOptions,
+): Promise<CompiledTextEncoder> {
+  const { positions } = textEncoderSizes(json, join(folder, 'config.json'));
   const readWeights = async (path: string) => (await readCheckpointFile(path, { which })).tensors;
   const files = await readHuggingFaceFolder(folder, readWeights);
   const source = join(folder, 'tokenizer_config.json');

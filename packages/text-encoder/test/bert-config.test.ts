@@ -29,8 +29,8 @@ describe('parseBertConfig', () => {
   test.each<[Family, Record<string, unknown>, string]>([
     [
       'bert',
-      { model_type: 'mpnet' },
-      'model_type must be "bert", "roberta", "xlm-roberta", "camembert", "distilbert" or "bart", not "mpnet".',
+      { model_type: 'deberta' },
+      'model_type must be "bert", "roberta", "xlm-roberta", "camembert", "distilbert", "mpnet" or "bart", not "deberta".',
     ],
     ['bert', { model_type: 't5' }, 'model_type must be "bert", "roberta", "xlm-roberta", "camembert", '],
     ['bert', { model_type: undefined }, 'model_type is missing; it must be "bert", "roberta", "xlm-roberta",'],

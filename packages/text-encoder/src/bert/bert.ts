@@ -19,6 +19,7 @@ import {
 import { normal } from '@dalle-mini/graph/initializers';
 import { dotProductAttention, embedding, layerNorm, linear, mergeHeads, splitHeads } from '@dalle-mini/graph/layers';
 import { activations, tokenPositions } from '@dalle-mini/transformer';
+import { relativePositionBias } from '../relative-position-bias.js';
 import { type BertFamily, bertNames } from './names.js';
 
 /** The activations of {@link BertConfig}. `gelu` is exact; `gelu_fast`, `gelu_new` and `gelu_pytorch_tanh` use tanh. */
@@ -47,12 +48,14 @@ export interface BertConfig {
   /** Number of positions: the longest caption in tokens. */
   readonly positions: number;
   /**
-   * For RoBERTa: the id of the padding token, which has no position. The positions of the other tokens start after this
+   * For RoBERTa and MPNet: the id of the padding token, which has no position. The positions of the other tokens start after this
    * number. By default every token has a position.
    */
   readonly paddingId?: number | undefined;
   /** For DistilBERT: uses sines and cosines (Vaswani et al. 2017) instead of learned positions. Default false. */
   readonly sinusoidalPositions?: boolean | undefined;
+  /** For MPNet: the number of relative positions that have a bias of their own. By default there are no biases. */
+  readonly relativeBuckets?: number | undefined;
   /** Number of sentence types, if the model has them. Captions have type 0. */
   readonly tokenTypes: number;
   readonly layerNormEpsilon: number;
@@ -63,10 +66,10 @@ export interface BertConfig {
 }
 
 /**
- * Builds BERT (Devlin et al. 2018), RoBERTa (Liu et al. 2019), DistilBERT (Sanh et al. 2019) or the encoder of BART
- * (Lewis et al. 2019), which differ only in their embeddings: from token ids and attention mask, int32 `[batch,
- * length]`, to the last hidden states `[batch, length, width]`. Parameters are named as in Hugging Face's `BertModel`,
- * `RobertaModel`, `DistilBertModel` and `BartEncoder`.
+ * Builds BERT (Devlin et al. 2018), RoBERTa (Liu et al. 2019), DistilBERT (Sanh et al. 2019), MPNet (Song et al. 2020) or
+ * the encoder of BART (Lewis et al. 2019), which differ in their embeddings, and MPNet also in biases of relative
+ * positions: from token ids and attention mask, int32 `[batch, length]`, to the last hidden states `[batch, length, width]`.
+ * Parameters are named as in Hugging Face's `BertModel`, `RobertaModel`, `DistilBertModel`, `MPNetModel` and `BartEncoder`.
  *
  * @throws GraphError if `length` is greater than `positions`.
  */
@@ -76,11 +79,12 @@ export function bert(scope: ParameterScope, config: BertConfig, ids: Tensor, att
     throw new GraphError(`The length of captions must be at most ${config.positions} tokens, not ${length}.`);
   // Each query attends to every token that is not padding.
   const mask = reshape(cast(attentionMask, 'bool'), [batch, 1, 1, length]);
+  const bias = relativeBias(scope, config, ids);
   let hidden = bertEmbeddings(scope, config, ids);
   const layers = scope.in(namesOf(config).layers);
   for (let layer = 0; layer < config.layers; layer++) {
     const at = layers.in(layer);
-    hidden = inLayer(at.path, () => bertLayer(at, config, hidden, mask));
+    hidden = inLayer(at.path, () => bertLayer(at, config, hidden, mask, bias));
   }
   return hidden;
 }
@@ -112,6 +116,15 @@ function bertEmbeddings(scope: ParameterScope, config: BertConfig, ids: Tensor):
 
 const table = (scope: ParameterScope, rows: number, width: number) =>
   scope.parameter('weight', [rows, width], normal(0.02));
+
+/** MPNet's biases of the scores of attention, which all layers share: `[1, heads, length, length]`. */
+function relativeBias(scope: ParameterScope, config: BertConfig, ids: Tensor): Tensor | undefined {
+  const { heads, relativeBuckets: buckets } = config;
+  const { relative } = namesOf(config);
+  if (relative === undefined || buckets === undefined) return undefined;
+  // The code of MPNet has no option for the distance.
+  return relativePositionBias(scope.in(relative), ids, { heads, buckets, maxDistance: 128 });
+}
 
 /** `[batch, length, width]`. */
 function positionEmbeddings(scope: ParameterScope, config: BertConfig, ids: Tensor): Tensor {
@@ -148,7 +161,7 @@ function sinusoids(length: number, width: number): Tensor {
 }
 
 /** Builds one layer with post-norm: each half adds its result to its input and normalizes the sum. */
-function bertLayer(scope: ParameterScope, config: BertConfig, x: Tensor, mask: Tensor): Tensor {
+function bertLayer(scope: ParameterScope, config: BertConfig, x: Tensor, mask: Tensor, bias?: Tensor): Tensor {
   const { heads, width, feedForwardWidth, layerNormEpsilon: epsilon, activation = 'gelu' } = config;
   const names = namesOf(config);
   const dense = (name: string, input: Tensor, width: number) =>
@@ -157,7 +170,7 @@ function bertLayer(scope: ParameterScope, config: BertConfig, x: Tensor, mask: T
   const [queries, keys, values] = [names.query, names.key, names.value].map((name) =>
     splitHeads(dense(name, x, width), heads),
   ) as [Tensor, Tensor, Tensor];
-  const context = mergeHeads(dotProductAttention(queries, keys, values, mask));
+  const context = mergeHeads(dotProductAttention(queries, keys, values, mask, bias));
   const attended = dense(names.attended, context, width);
   const middle = layerNorm(scope.in(names.attentionNorm), add(attended, x), { epsilon });
 

@@ -4,7 +4,7 @@ import { type BertConfig, bertActivations } from './bert.js';
 import type { BertFamily } from './names.js';
 
 /**
- * Reads the parsed `config.json` of a BERT, RoBERTa, DistilBERT or BART of Hugging Face. XLM-RoBERTa and CamemBERT are
+ * Reads the parsed `config.json` of a BERT, RoBERTa, DistilBERT, MPNet or BART of Hugging Face. XLM-RoBERTa and CamemBERT are
  * RoBERTas.
  *
  * @param source Path of the file, for error messages.
@@ -17,22 +17,13 @@ export function parseBertConfig(json: object, source = 'config.json'): BertConfi
   return { family, ...readers[family](json, source) };
 }
 
+/** The values of `model_type` that {@link parseBertConfig} reads. */
+export const bertModelTypes = ['bert', 'roberta', 'xlm-roberta', 'camembert', 'distilbert', 'mpnet', 'bart'] as const;
+
 /** Files have many other fields, for training and generating. `null` counts as missing. */
 const rules = { unknown: 'ignore', nullIsAbsent: true } as const;
 
-const familyFile = object(
-  {
-    model_type: oneOf<BertFamily | 'xlm-roberta' | 'camembert'>([
-      'bert',
-      'roberta',
-      'xlm-roberta',
-      'camembert',
-      'distilbert',
-      'bart',
-    ]),
-  },
-  rules,
-);
+const familyFile = object({ model_type: oneOf(bertModelTypes) }, rules);
 
 const commonFields = {
   vocab_size: sizeFields.vocabularySize,
@@ -71,6 +62,31 @@ const robertaFile = object(
       const { max_position_embeddings: rows, pad_token_id } = file;
       if (rows <= pad_token_id + 1)
         refuse(at('max_position_embeddings'), `more than pad_token_id + 1, ${pad_token_id + 1}`, rows);
+    },
+  },
+);
+
+/** Rows of MPNet's table of positions before that of the first token. Its code has no option for the padding token. */
+const mpnetFirstRows = 2;
+
+const mpnetFile = object(
+  {
+    ...commonFields,
+    hidden_size: sizeFields.width,
+    num_hidden_layers: sizeFields.layers,
+    num_attention_heads: sizeFields.heads,
+    intermediate_size: sizeFields.width,
+    hidden_act: activation,
+    layer_norm_eps: number({ above: 0 }),
+    // The code of MPNet uses 32 whatever the file says.
+    relative_attention_num_buckets: optional(oneOf([32]), 32),
+  },
+  {
+    ...rules,
+    check(file, at) {
+      checkHeads(file.hidden_size, file.num_attention_heads, at('hidden_size'));
+      const { max_position_embeddings: rows } = file;
+      if (rows <= mpnetFirstRows) refuse(at('max_position_embeddings'), `more than ${mpnetFirstRows}`, rows);
     },
   },
 );
@@ -123,6 +139,16 @@ const readers: Record<BertFamily, (json: object, source: string) => Omit<BertCon
     return { ...bertSizes(file), paddingId, positions: file.max_position_embeddings - paddingId - 1 };
   },
 
+  mpnet(json, source) {
+    const file = readConfig(mpnetFile, json, source);
+    return {
+      ...bertSizes({ ...file, type_vocab_size: 0 }),
+      positions: file.max_position_embeddings - mpnetFirstRows,
+      paddingId: mpnetFirstRows - 1,
+      relativeBuckets: file.relative_attention_num_buckets,
+    };
+  },
+
   distilbert(json, source) {
     const file = readConfig(distilbertFile, json, source);
     return {
@@ -157,7 +183,9 @@ const readers: Record<BertFamily, (json: object, source: string) => Omit<BertCon
   },
 };
 
-function bertSizes(file: ReturnType<typeof bertFile.read>): Omit<BertConfig, 'family' | 'positions'> {
+function bertSizes(
+  file: Omit<ReturnType<typeof bertFile.read>, 'max_position_embeddings'>,
+): Omit<BertConfig, 'family' | 'positions'> {
   return {
     vocabularySize: file.vocab_size,
     width: file.hidden_size,

@@ -1,5 +1,5 @@
 /** A family of models, by the `model_type` of their `config.json`. */
-export type BertFamily = 'bert' | 'roberta' | 'distilbert' | 'bart';
+export type BertFamily = 'bert' | 'roberta' | 'distilbert' | 'mpnet' | 'bart';
 
 /** The paths of a model's parameters in the PyTorch code of Hugging Face's transformers. */
 interface BertNames {
@@ -8,6 +8,8 @@ interface BertNames {
   readonly types?: string | undefined;
   readonly positions: string;
   readonly embeddingNorm: string;
+  /** Biases of relative positions, if the model has them. */
+  readonly relative?: string | undefined;
   /** The path before the number of a layer. */
   readonly layers: string;
   // Paths within a layer, in the order of computation:
@@ -54,6 +56,16 @@ export const bertNames: Readonly<Record<BertFamily, BertNames>> = {
     narrowed: 'ffn.lin2',
     outputNorm: 'output_layer_norm',
   },
+  mpnet: {
+    ...bert,
+    types: undefined,
+    relative: 'encoder.relative_attention_bias',
+    query: 'attention.attn.q',
+    key: 'attention.attn.k',
+    value: 'attention.attn.v',
+    attended: 'attention.attn.o',
+    attentionNorm: 'attention.LayerNorm',
+  },
   bart: {
     tokens: 'embed_tokens',
     positions: 'embed_positions',
@@ -93,6 +105,7 @@ const encoders: Readonly<Record<BertFamily, RegExp>> = {
   bert: /^(embeddings|encoder)[./]/,
   roberta: /^(embeddings|encoder)[./]/,
   distilbert: /^(embeddings|transformer)[./]/,
+  mpnet: /^(embeddings|encoder)[./]/,
   bart: /^(encoder|layers|layernorm_embedding|embed_tokens|embed_positions)[./]/,
 };
 

@@ -19,7 +19,7 @@ import {
   type TextEncoderPart,
   type VqganPart,
 } from '@dalle-mini/pipeline';
-import { BartTextEncoder, loadTextEncoder, parseBertConfig } from '@dalle-mini/text-encoder';
+import { BartTextEncoder, loadTextEncoder, textEncoderSizes } from '@dalle-mini/text-encoder';
 import { readDalleMiniTextEncoder, textEncoderFiles } from '@dalle-mini/text-encoder/node';
 import { readDiscriminator, readVqganFiles, vqganFiles } from '@dalle-mini/vqgan/node';
 import { WhichReader, type WhichWeights } from '@dalle-mini/weights';
@@ -156,7 +156,7 @@ function huggingFaceEncoder(
   given: number | undefined,
   folder: string,
 ): OpenedTextEncoder {
-  const { width, positions } = parseBertConfig(files.config, join(folder, 'config.json'));
+  const { width, positions } = textEncoderSizes(files.config, join(folder, 'config.json'));
   const maxLength = given ?? Math.min(usualLength, positions);
   return {
     width,
