@@ -237,13 +237,19 @@ export function object<T extends object>(fields: Fields<T>, rules: ObjectRules<T
   };
 }
 
-/** Creates a field of a tagged union: the property `tag` names the kind of the object, and the kind sets its fields. */
+/**
+ * Creates a field of a tagged union: the property `tag` names the kind of the object, and the kind sets its fields.
+ *
+ * @param usual The kind of objects without the property. Default: it must be given.
+ */
 export function variant<T extends object, Tag extends keyof T & string>(
   tag: Tag,
   kinds: { readonly [Kind in T[Tag] & string]: Field<T> },
+  usual?: T[Tag] & string,
 ): Field<T> {
   const names = Object.keys(kinds) as (T[Tag] & string)[];
-  const kindOf = object({ [tag]: oneOf(names) }, { unknown: 'ignore' });
+  const kind = oneOf(names);
+  const kindOf = object({ [tag]: usual === undefined ? kind : optional(kind, usual) }, { unknown: 'ignore' });
   const schema = { oneOf: names.map((name) => kinds[name].schema) };
   return { ...kindOf, schema, read: (value, path) => kinds[kindOf.read(value, path)[tag]!].read(value, path) };
 }

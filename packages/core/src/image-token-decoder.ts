@@ -28,7 +28,7 @@ export interface DecodeOptions extends SamplingOptions {
   readonly firstIndex?: number | undefined;
   /**
    * The encoding that guidance steers away from, as a batch of 1 of any length: the empty caption or a negative prompt. Required
-   * unless `guidanceScale` is 1.
+   * unless `guidanceScale` is 1, or the decoder's `needsUnconditional` is false.
    */
   readonly unconditional?: TextEncoding | undefined;
   /** Tokens to start from, some of which are kept. Which ones may be kept is in the decoder's `keeps`. Default: none. */
@@ -39,7 +39,7 @@ export interface DecodeOptions extends SamplingOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Generates image tokens from a caption's hidden states: the third stage of DALL·E Mini. */
+/** Generates image tokens from a caption's hidden states or tokens: the third stage of DALL·E Mini. */
 export interface ImageTokenDecoder {
   /** Width and height of the token grid. */
   readonly gridSize: number;
@@ -50,6 +50,10 @@ export interface ImageTokenDecoder {
    * refused.
    */
   readonly keeps?: 'rows' | undefined;
+  /**
+   * Whether guidance needs `unconditional`. A decoder that was trained with an embedding for no caption does not. Default true.
+   */
+  readonly needsUnconditional?: boolean | undefined;
   /** Generates one grid of `gridSize²` tokens for each caption of `text`. */
   generate(text: TextEncoding, options?: DecodeOptions): Promise<Int32Array[]>;
   /** Frees the model. */

@@ -1,14 +1,16 @@
-/** The hidden states of a batch of captions, padded at the end to the same length. */
+/** A batch of captions, padded at the end to the same length: their hidden states, or their token ids. */
 export interface TextEncoding {
-  /** `[batch, length, width]`, row-major. */
+  /** `[batch, length, width]`, row-major. Empty if the encoder only tokenizes. */
   readonly hiddenStates: Float32Array;
+  /** `[batch, length]`: token ids, for decoders that have embeddings of words. Default: absent, if there are hidden states. */
+  readonly tokens?: Int32Array | undefined;
   /** `[batch, length]`: 1 for a token, 0 for padding. */
   readonly attentionMask: Int32Array;
   /** Number of captions. */
   readonly batch: number;
   /** Number of tokens of each caption, with padding. */
   readonly length: number;
-  /** Width of a hidden state. */
+  /** Width of a hidden state. 0 if there are none. */
   readonly width: number;
   /** One embedding of each caption, `[batch, pooledWidth]`, of encoders that compute it, such as CLIP's. */
   readonly pooled?: Float32Array | undefined;
@@ -37,7 +39,7 @@ export interface TextEncodeOptions {
 
 /** Encodes captions: the second stage of DALL·E Mini. A decoder attends to the hidden states. */
 export interface TextEncoder {
-  /** Width of a hidden state. */
+  /** Width of a hidden state. 0 if it only tokenizes. */
   readonly width: number;
   /** Number of tokens that captions are truncated to, and padded to by default. */
   readonly maxLength: number;

@@ -18,5 +18,32 @@ export {
   importDecoder,
   importDecoderConfig,
 } from './dalle-mini/published.js';
-export { decoderParameters, rowGraph, textGraph } from './models.js';
+export {
+  checkDecoderOnlyConfig,
+  type DecoderOnlyConfig,
+  type DecoderOnlySizes,
+  decoderOnlyPresets,
+} from './decoder-only/config.js';
+export { decoderOnlyLogits, type TokenInput } from './decoder-only/decoder-only.js';
+export { DecoderOnlyDecoder } from './decoder-only/decoder-only-decoder.js';
+export {
+  checkLlamaGenConfig,
+  type LlamaGenConfig,
+  type LlamaGenSizes,
+  llamaGenPresets,
+} from './llama-gen/config.js';
+export { type LlamaGenInput, llamaGenLogits } from './llama-gen/llama-gen.js';
+export { LlamaGenDecoder } from './llama-gen/llama-gen-decoder.js';
+export { type CaptionInput, type DecoderLoss, decoderLoss } from './losses.js';
+export {
+  type AnyDecoderConfig,
+  type AnyDecoderSizes,
+  anyDecoderConfigField,
+  anyDecoderSizesField,
+  checkAnyDecoderConfig,
+  createDecoder,
+  decoderParameters,
+  rowGraph,
+  textGraph,
+} from './models.js';
 export { guide } from './sampling.js';

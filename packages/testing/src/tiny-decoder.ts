@@ -1,5 +1,5 @@
 import { createRandom, type TextEncoding } from '@dalle-mini/core';
-import { type DecoderConfig, decoderParameters } from '@dalle-mini/decoder';
+import { type AnyDecoderConfig, type DecoderConfig, decoderParameters } from '@dalle-mini/decoder';
 import { sizeOf, type TensorData } from '@dalle-mini/graph';
 
 export const tinyDecoder: DecoderConfig = {
@@ -13,14 +13,18 @@ export const tinyDecoder: DecoderConfig = {
 };
 
 /** Random values under which activations stay near 1, and logits differ by a few units. */
-export function randomParameters(config: DecoderConfig, seed: number): Map<string, TensorData> {
+export function randomParameters(config: AnyDecoderConfig, seed: number): Map<string, TensorData> {
   const random = createRandom(seed);
   const parameters = new Map<string, TensorData>();
   for (const [name, { shape }] of decoderParameters(config)) {
     const isScale = name.endsWith('head_scale') || (name.endsWith('weight') && shape.length === 1);
     const fanIn = shape.at(-1)!;
-    const spread = name.startsWith('embed') ? 1 : shape.length === 1 ? 0.3 : 1 / Math.sqrt(fanIn);
-    const draw = () => (isScale ? 1 : 0) + (name === 'lm_head.weight' ? 2 : 1) * spread * random.normal();
+    const spread = /^(embed|tok_emb|pos_emb)|embedding/.test(name)
+      ? 1
+      : shape.length === 1
+        ? 0.3
+        : 1 / Math.sqrt(fanIn);
+    const draw = () => (isScale ? 1 : 0) + (/^(lm_head|head|output)/.test(name) ? 2 : 1) * spread * random.normal();
     parameters.set(name, { dtype: 'float32', shape, data: Float32Array.from({ length: sizeOf(shape) }, draw) });
   }
   return parameters;

@@ -4,7 +4,7 @@ export {
   type TransformerConfig,
   transformerFields,
 } from './config.js';
-export type { KeysAndValues, RowCache } from './key-value-cache.js';
+export { attendToRow, type KeysAndValues, type Prefix, type RowCache, writeColumn } from './key-value-cache.js';
 export { activations } from './options/activations.js';
 export type { Depths } from './options/scaling.js';
 export { partitionRules } from './partition-rules.js';

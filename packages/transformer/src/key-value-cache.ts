@@ -4,6 +4,7 @@ import {
   cast,
   concat,
   gather,
+  logicalNot,
   matmul,
   mul,
   reshape,
@@ -38,6 +39,14 @@ export interface RowCache {
   readonly unwritten: Tensor;
   /** int32 `[gridSize]` and `[n]`: the positions of `row` and of `before`. Only relative positions need those of `before`. */
   readonly positions: { readonly row: Tensor; readonly before?: Tensor | undefined };
+  /** The caption, if it is in the same sequence as the image. */
+  readonly prefix?: Prefix | undefined;
+}
+
+/** Keys and values of what is before the image in its sequence, `[batch, heads, length, size]`. */
+export interface Prefix extends KeysAndValues {
+  /** bool `[batch, 1, 1, length]`: false at padding. Default: all true. */
+  readonly mask?: Tensor | undefined;
 }
 
 /** The row with the keys and values of the token at `column`, `[batch, heads, 1, size]`. */
@@ -46,13 +55,13 @@ export function writeColumn({ row, column }: RowCache, { keys, values }: KeysAnd
 }
 
 /**
- * softmax(q · kᵀ / √size + bias) · v over a row and the positions before it, without joining their keys and values: queries
+ * softmax(q · kᵀ / √size + bias) · v over a row, the prefix and the positions before the row, without joining their keys and values: queries
  * `[batch, heads, 1, size]`, and a bias for every position of the grid, `[1, heads, 1, gridSize²]`, or none.
  */
 export function attendToRow(
   queries: Tensor,
   row: KeysAndValues,
-  { before, unwritten, positions }: RowCache,
+  { before, unwritten, positions, prefix }: RowCache,
   bias: Tensor | undefined,
 ): Tensor {
   const scaled = scaleQueries(queries);
@@ -60,14 +69,36 @@ export function attendToRow(
     const products = matmul(scaled, keys, { transposeB: true });
     return bias ? add(products, biasesAt(bias, at!)) : products;
   };
-  const ofRow = add(scoresOf(row, positions.row), mul(cast(unwritten, 'float32'), -1e9));
+  const without = (scores: Tensor, hidden: Tensor) => add(scores, mul(cast(hidden, 'float32'), -1e9));
   // Those before last: only a slice that reaches to the end needs not know how many they are.
-  const weights = softmax(concat([ofRow, scoresOf(before, positions.before)], 3)); // [batch, heads, 1, gridSize + n]
-  const length = ofRow.shape[3]!;
-  return add(
-    matmul(sliceAxis(weights, 3, 0, length), row.values),
-    matmul(sliceAxis(weights, 3, length, weights.shape[3]!), before.values),
-  );
+  const parts = [
+    { scores: without(scoresOf(row, positions.row), unwritten), values: row.values },
+    ...(prefix ? [{ scores: scoresOfPrefix(scaled, prefix, without), values: prefix.values }] : []),
+    { scores: scoresOf(before, positions.before), values: before.values },
+  ];
+  const weights = softmax(
+    concat(
+      parts.map(({ scores }) => scores),
+      3,
+    ),
+  ); // [batch, heads, 1, gridSize + length + n]
+  let start = 0;
+  const attended = parts.map(({ scores, values }) => {
+    const end = start + scores.shape[3]!;
+    const ofPart = matmul(sliceAxis(weights, 3, start, end), values);
+    start = end;
+    return ofPart;
+  });
+  return attended.reduce((sum, ofPart) => add(sum, ofPart));
+}
+
+function scoresOfPrefix(
+  queries: Tensor,
+  { keys, mask }: Prefix,
+  without: (scores: Tensor, hidden: Tensor) => Tensor,
+): Tensor {
+  const products = matmul(queries, keys, { transposeB: true });
+  return mask ? without(products, logicalNot(mask)) : products;
 }
 
 /** Of biases for all positions, `[1, heads, 1, gridSize²]`, those of some: `[heads, 1, n]`. */

@@ -172,7 +172,10 @@ function pairs(tensors: readonly Tensor[]): KeysAndValues[] {
 /** Returns the parameters of a model by name, which its checkpoint must have. */
 export function parametersOfModel(model: AutoregressiveModel): ReadonlyMap<string, Tensor> {
   const shape = { images: 1, guided: true, textLength: model.textLength ?? 1 };
-  const graphs = [textGraphOf(model, shape), rowGraphOf(model, shape)];
-  const only = model.trainingOnly?.(new ParameterScope()) ?? [];
-  return parametersOf([...graphs.flatMap(({ outputs }) => Object.values(outputs)), ...only]);
+  // Both graphs have the parameters of a layer that reads the caption and the image.
+  return new Map([
+    ...parametersOf(Object.values(textGraphOf(model, shape).outputs)),
+    ...parametersOf(Object.values(rowGraphOf(model, shape).outputs)),
+    ...parametersOf(model.trainingOnly?.(new ParameterScope()) ?? []),
+  ]);
 }

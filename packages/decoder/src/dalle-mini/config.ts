@@ -4,6 +4,7 @@ import {
   type Fields,
   integer,
   object,
+  oneOf,
   optional,
   readConfig,
   refuse,
@@ -13,6 +14,8 @@ import { checkTransformer, type TransformerConfig, transformerFields } from '@da
 
 /** The sizes and options of a decoder that do not follow from its image tokenizer and its text encoder. */
 export interface DecoderSizes extends TransformerConfig {
+  /** Tells DALL·E Mini's decoder from others. Default `dalle-mini`. */
+  readonly kind?: 'dalle-mini' | undefined;
   /** Uses the token embeddings as the weights of the head. Default false. */
   readonly tieEmbeddings?: boolean | undefined;
 }
@@ -67,7 +70,11 @@ export const decoderPresets = {
   },
 } as const satisfies Record<string, DecoderConfig>;
 
-const sizesOfDecoder: Fields<DecoderSizes> = { ...transformerFields, tieEmbeddings: optional(boolean()) };
+const sizesOfDecoder: Fields<DecoderSizes> = {
+  kind: optional(oneOf(['dalle-mini'])),
+  ...transformerFields,
+  tieEmbeddings: optional(boolean()),
+};
 
 /** The field of a decoder's sizes, for `readConfig`. */
 export const decoderSizesField: Field<DecoderSizes> = object(sizesOfDecoder, { check: checkTransformer });
