@@ -2,11 +2,14 @@ import type { Progress } from './progress.js';
 import type { SamplingOptions } from './sampling.js';
 import type { TextEncoding } from './text-encoder.js';
 
-/** The progress of generation, in rows of tokens. */
+/** The progress of generation, in rows of tokens, or in passes over all tokens. */
 export interface DecodeProgress extends Progress {
   readonly stage: 'generate';
-  readonly unit: 'rows';
-  /** The grids so far, one per image: `done · gridSize` tokens in raster order. */
+  readonly unit: 'rows' | 'passes';
+  /**
+   * The grids so far, one per image, in raster order: `done · gridSize` tokens after rows; all tokens after passes, of which later
+   * passes change some.
+   */
   readonly tokens: readonly Int32Array[];
 }
 
@@ -16,6 +19,11 @@ export interface InitialTokens {
   readonly grids: readonly Int32Array[];
   /** `gridSize²` numbers in raster order: 1 for a token that is kept as it is, 0 for one that is generated. */
   readonly keep: Uint8Array;
+  /**
+   * How far the tokens that are not kept may be from those of `grids`: the share of the passes of a masked decoder that generate them.
+   * Above 0, at most 1. Default 1, where the grids have no influence.
+   */
+  readonly strength?: number | undefined;
 }
 
 export interface DecodeOptions extends SamplingOptions {
@@ -33,9 +41,9 @@ export interface DecodeOptions extends SamplingOptions {
   readonly unconditional?: TextEncoding | undefined;
   /** Tokens to start from, some of which are kept. Which ones may be kept is in the decoder's `keeps`. Default: none. */
   readonly initial?: InitialTokens | undefined;
-  /** Called after each row of tokens. If it returns a promise, the next row waits for it. If it fails, so does the call. */
+  /** Called after each row of tokens or pass. If it returns a promise, the next one waits for it. If it fails, so does the call. */
   readonly onProgress?: ((progress: DecodeProgress) => unknown) | undefined;
-  /** Cancels between two rows: the promise rejects with the signal's reason. */
+  /** Cancels between two rows or passes: the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -46,10 +54,10 @@ export interface ImageTokenDecoder {
   /** Number of different image tokens. */
   readonly vocabularySize: number;
   /**
-   * Which tokens of `initial` may be kept. `rows`: whole rows from the top, because tokens are generated row by row. Missing: `initial` is
-   * refused.
+   * Which tokens of `initial` may be kept. `rows`: whole rows from the top, because tokens are generated row by row. `any`: any tokens, with
+   * any `strength`. Missing: `initial` is refused.
    */
-  readonly keeps?: 'rows' | undefined;
+  readonly keeps?: 'rows' | 'any' | undefined;
   /**
    * Whether guidance needs `unconditional`. A decoder that was trained with an embedding for no caption does not. Default true.
    */

@@ -17,6 +17,13 @@ export interface SamplingOptions {
    * as fast. Range `[0, 3.4e38]`. Default 1.
    */
   readonly guidanceScale?: number | undefined;
+  /** Passes of a masked decoder: 8 to 12 are usual. From 1 to 1024. Default 12. Other decoders refuse it. */
+  readonly passes?: number | undefined;
+  /**
+   * How much chance there is in the choice of the tokens that a masked decoder keeps after each pass, at the first pass; it falls to 0 at
+   * the last. 0 keeps the most confident ones. Range `[0, ∞)`. Default 4.5. Other decoders refuse it.
+   */
+  readonly choiceTemperature?: number | undefined;
 }
 
 /** The largest finite float32. Models compute in float32. */
@@ -28,6 +35,8 @@ export const samplingFields: Fields<SamplingOptions> = {
   topK: optional(integer({ min: 1 })),
   topP: optional(number({ above: 0, max: 1 })),
   guidanceScale: optional(number({ min: 0, max: largestFloat32 })),
+  passes: optional(integer({ min: 1, max: 1024 })),
+  choiceTemperature: optional(number({ min: 0 })),
 };
 
 /** The range of a seed: 0 to 2⁵³ − 1. */

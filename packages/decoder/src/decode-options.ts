@@ -7,6 +7,7 @@ import {
   type ImageTokenDecoder,
   type InitialTokens,
   integer,
+  number,
   OptionError,
   object,
   optional,
@@ -29,6 +30,7 @@ export const decodeOptions = object<DecodeOptions>({
     object<InitialTokens>({
       grids: field('a list of grids of tokens', (value) => Array.isArray(value)),
       keep: field('a Uint8Array of 0 and 1', (value) => value instanceof Uint8Array),
+      strength: optional(number({ above: 0, max: 1 })),
     }),
   ),
   onProgress: optional(callback()),
@@ -71,20 +73,31 @@ export function checkInitial(
   }
 }
 
+/** The error for what only masked decoders can do. */
+function onlyMasked(option: string, expected: string, given: unknown, action: string): OptionError {
+  const message = `${option} must be ${expected}, because this decoder generates row by row. ${action}`;
+  return new OptionError(option, expected, given, message);
+}
+
+/** Refuses options of sampling that only masked decoders have. */
+export function refusePasses(options: SamplingOptions): void {
+  for (const name of ['passes', 'choiceTemperature'] as const) {
+    if (options[name] !== undefined)
+      throw onlyMasked(name, 'left out', options[name], 'Only masked decoders generate in passes.');
+  }
+}
+
 /**
  * Returns the number of rows that are kept, for decoders that generate row by row.
  *
- * @throws OptionError if other tokens than whole rows from the top are kept.
+ * @throws OptionError if other tokens than whole rows from the top are kept, or with a strength.
  */
-export function rowsKept({ keep }: InitialTokens, gridSize: number): number {
+export function rowsKept({ keep, strength = 1 }: InitialTokens, gridSize: number): number {
+  if (strength !== 1)
+    throw onlyMasked('initial.strength', '1 or left out', strength, 'Only masked decoders can vary an image.');
   const count = keep.reduce((sum, kept) => sum + kept, 0);
   const isPrefix = keep.lastIndexOf(1) === count - 1;
   if (isPrefix && count % gridSize === 0) return count / gridSize;
-  throw new OptionError(
-    'initial.keep',
-    'whole rows from the top',
-    keep,
-    'initial.keep must be 1 for whole rows from the top and 0 for the others, because this decoder generates row by row. ' +
-      'A masked decoder can keep any tokens.',
-  );
+  const rows = '1 for whole rows from the top, and 0 for the others';
+  throw onlyMasked('initial.keep', rows, keep, 'Only masked decoders can keep any tokens.');
 }

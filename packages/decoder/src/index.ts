@@ -36,12 +36,26 @@ export { type LlamaGenInput, llamaGenLogits } from './llama-gen/llama-gen.js';
 export { LlamaGenDecoder } from './llama-gen/llama-gen-decoder.js';
 export { type CaptionInput, type DecoderLoss, decoderLoss } from './losses.js';
 export {
+  checkMaskedDecoderConfig,
+  type MaskedDecoderConfig,
+  type MaskedDecoderSizes,
+  maskedDecoderConfigField,
+  maskedDecoderSizesField,
+} from './masked/config.js';
+export { type PassShape, passGraph } from './masked/graph.js';
+export { MaskedDecoder } from './masked/masked-decoder.js';
+export { maskedLogits, maskedModel } from './masked/masked-transformer.js';
+export type { MaskedModel } from './masked/model.js';
+export {
+  type AnyDecoder,
   type AnyDecoderConfig,
   type AnyDecoderSizes,
+  type AutoregressiveConfig,
   anyDecoderConfigField,
   anyDecoderSizesField,
   checkAnyDecoderConfig,
   createDecoder,
+  decoderGraphs,
   decoderParameters,
   rowGraph,
   textGraph,

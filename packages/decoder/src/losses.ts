@@ -4,6 +4,7 @@ import {
   cast,
   crossEntropy,
   div,
+  equal,
   maximum,
   mean,
   mul,
@@ -16,6 +17,7 @@ import { teacherForced } from './dalle-mini/decoder.js';
 import type { DecoderOnlyConfig } from './decoder-only/config.js';
 import { decoderOnlyLogits, type TokenInput } from './decoder-only/decoder-only.js';
 import { llamaGenLogits } from './llama-gen/llama-gen.js';
+import { maskedLogits } from './masked/masked-transformer.js';
 import type { AnyDecoderConfig } from './models.js';
 
 /** Captions as inputs of a training graph: what the kind of decoder reads of them. */
@@ -59,6 +61,12 @@ export function decoderLoss(
     }
     case 'llama-gen':
       return { image: mean(crossEntropy(llamaGenLogits(scope, config, given, caption).image, targets)) };
+    case 'masked': {
+      const { hiddenStates, attentionMask } = caption as Required<CaptionInput>;
+      const text = { hiddenStates: hiddenStates!, attentionMask: attentionMask! };
+      const logits = maskedLogits(scope, config, given, text);
+      return { image: maskedLoss(logits, given, targets, config.vocabularySize) };
+    }
     default: {
       const { hiddenStates, attentionMask } = caption as Required<CaptionInput>;
       const logits = teacherForced(scope, config, given, {
@@ -68,6 +76,16 @@ export function decoderLoss(
       return { image: mean(crossEntropy(logits, targets)) };
     }
   }
+}
+
+/**
+ * The mean over the masked tokens of each image (MaskGIT, Chang et al. 2022, equation 1), then over the images, so that the loss of a batch
+ * is the mean of those of its parts.
+ */
+function maskedLoss(logits: Tensor, given: Tensor, targets: Tensor, maskToken: number): Tensor {
+  const masked = cast(equal(given, maskToken), 'float32'); //                           [batch, gridSize²]
+  const losses = sum(mul(crossEntropy(logits, targets), masked), { axes: [1] }); //     [batch]
+  return mean(div(losses, maximum(sum(masked, { axes: [1] }), 1)));
 }
 
 /** The mean over the text tokens from the second: of all with padding, or without it if that is left out. */

@@ -24,12 +24,25 @@ import {
 } from './llama-gen/config.js';
 import { llamaGenModel } from './llama-gen/llama-gen.js';
 import { LlamaGenDecoder } from './llama-gen/llama-gen-decoder.js';
+import {
+  type MaskedDecoderConfig,
+  type MaskedDecoderSizes,
+  maskedDecoderConfigField,
+  maskedDecoderSizesField,
+} from './masked/config.js';
+import { type PassShape, parametersOfMaskedModel, passGraph } from './masked/graph.js';
+import { MaskedDecoder } from './masked/masked-decoder.js';
+import { maskedModel } from './masked/masked-transformer.js';
+import type { MaskedModel } from './masked/model.js';
+
+/** The configuration of a decoder that generates tokens one by one. */
+export type AutoregressiveConfig = DecoderConfig | DecoderOnlyConfig | LlamaGenConfig;
 
 /** The configuration of any decoder. `kind` tells them apart; that of DALL·E Mini may be left out. */
-export type AnyDecoderConfig = DecoderConfig | DecoderOnlyConfig | LlamaGenConfig;
+export type AnyDecoderConfig = AutoregressiveConfig | MaskedDecoderConfig;
 
 /** The sizes of any decoder that do not follow from its image tokenizer and its text encoder. */
-export type AnyDecoderSizes = DecoderSizes | DecoderOnlySizes | LlamaGenSizes;
+export type AnyDecoderSizes = DecoderSizes | DecoderOnlySizes | LlamaGenSizes | MaskedDecoderSizes;
 
 /** The field of the configuration of any decoder, for `readConfig`. */
 export const anyDecoderConfigField: Field<AnyDecoderConfig> = variant<AnyDecoderConfig, 'kind'>(
@@ -38,6 +51,7 @@ export const anyDecoderConfigField: Field<AnyDecoderConfig> = variant<AnyDecoder
     'dalle-mini': decoderConfigField,
     'decoder-only': decoderOnlyConfigField,
     'llama-gen': llamaGenConfigField,
+    masked: maskedDecoderConfigField,
   },
   'dalle-mini',
 );
@@ -49,6 +63,7 @@ export const anyDecoderSizesField: Field<AnyDecoderSizes> = variant<AnyDecoderSi
     'dalle-mini': decoderSizesField,
     'decoder-only': decoderOnlySizesField,
     'llama-gen': llamaGenSizesField,
+    masked: maskedDecoderSizesField,
   },
   'dalle-mini',
 );
@@ -63,8 +78,8 @@ export function checkAnyDecoderConfig(config: unknown, source = 'decoder config'
   return readConfig(anyDecoderConfigField, config, source);
 }
 
-/** Returns the model of a configuration. */
-export function modelOf(config: AnyDecoderConfig): AutoregressiveModel {
+/** Returns the model of a configuration that generates tokens one by one. */
+export function modelOf(config: AutoregressiveConfig): AutoregressiveModel {
   switch (config.kind) {
     case 'decoder-only':
       return decoderOnlyModel(config);
@@ -74,6 +89,14 @@ export function modelOf(config: AnyDecoderConfig): AutoregressiveModel {
       return dalleMiniModel(config);
   }
 }
+
+/** Returns the model of a configuration that generates all tokens in passes, or `undefined` for others. */
+function maskedModelOf(config: AnyDecoderConfig): MaskedModel | undefined {
+  return config.kind === 'masked' ? maskedModel(config) : undefined;
+}
+
+/** A decoder of any kind. */
+export type AnyDecoder = AutoregressiveDecoder | MaskedDecoder;
 
 /**
  * Makes a decoder of any kind.
@@ -85,23 +108,35 @@ export function createDecoder(
   config: AnyDecoderConfig,
   parameters: ReadonlyMap<string, StoredParameter>,
   options: AutoregressiveDecoderOptions,
-): AutoregressiveDecoder {
+): AnyDecoder {
   switch (config.kind) {
     case 'decoder-only':
       return new DecoderOnlyDecoder(config, parameters, options);
     case 'llama-gen':
       return new LlamaGenDecoder(config, parameters, options);
+    case 'masked':
+      return new MaskedDecoder(maskedModel(config), parameters, options);
     default:
       return new DalleMiniDecoder(config, parameters, options);
   }
 }
 
 /** Builds the graph that reads captions once: its outputs are inputs of {@link rowGraph}. */
-export const textGraph = (config: AnyDecoderConfig, shape: RowShape): Graph => textGraphOf(modelOf(config), shape);
+export const textGraph = (config: AutoregressiveConfig, shape: RowShape): Graph => textGraphOf(modelOf(config), shape);
 
 /** Builds the graph that generates one row of tokens in each run, with a KV cache that grows by a row. */
-export const rowGraph = (config: AnyDecoderConfig, shape: RowShape): Graph => rowGraphOf(modelOf(config), shape);
+export const rowGraph = (config: AutoregressiveConfig, shape: RowShape): Graph => rowGraphOf(modelOf(config), shape);
+
+/** Builds the graphs that generate images. */
+export function decoderGraphs(config: AnyDecoderConfig, shape: RowShape & PassShape): Graph[] {
+  const masked = maskedModelOf(config);
+  if (masked) return [passGraph(masked, shape)];
+  const model = modelOf(config as AutoregressiveConfig);
+  return [textGraphOf(model, shape), rowGraphOf(model, shape)];
+}
 
 /** Returns the parameters of a decoder by name, which its checkpoint must have. */
-export const decoderParameters = (config: AnyDecoderConfig): ReadonlyMap<string, Tensor> =>
-  parametersOfModel(modelOf(config));
+export function decoderParameters(config: AnyDecoderConfig): ReadonlyMap<string, Tensor> {
+  const masked = maskedModelOf(config);
+  return masked ? parametersOfMaskedModel(masked) : parametersOfModel(modelOf(config as AutoregressiveConfig));
+}

@@ -8,6 +8,7 @@ import {
   greater,
   less,
   logicalNot,
+  max,
   minimum,
   mul,
   pad,
@@ -85,6 +86,22 @@ export function sample(logits: Tensor, options: SamplingInputs, uniforms: Tensor
   // The product may be rounded up to the end.
   const last = sub(howMany(greater(probabilities, 0)), 1);
   return reshape(takeAlong(tokens, cast(minimum(rank, last), 'int32')), [batch]);
+}
+
+/**
+ * Samples one token per row among all of them, int32 `[batch]`, without sorting: what {@link sample} does without topK and topP, with other
+ * tokens for the same numbers.
+ */
+export function sampleAll(logits: Tensor, temperature: Tensor, uniforms: Tensor): Tensor {
+  const [batch, vocabulary] = logits.shape as [number, number];
+  // The largest logit is subtracted, so that no temperature causes an overflow.
+  const weights = exp(div(sub(logits, max(logits, { axes: [-1], keepDims: true })), temperature));
+  const cumulative = cumsum(weights);
+  const end = sliceAxis(cumulative, 1, vocabulary - 1, vocabulary);
+  const index = howMany(logicalNot(greater(cumulative, mul(reshape(uniforms, [batch, 1]), end))));
+  // The product may be rounded up to the end.
+  const last = howMany(less(cumulative, end));
+  return reshape(cast(minimum(index, last), 'int32'), [batch]);
 }
 
 /** Sets weights to 0 where a condition is false. */

@@ -1,5 +1,5 @@
 import { createRandom } from '@dalle-mini/core';
-import type { AnyDecoderConfig } from '@dalle-mini/decoder';
+import type { AutoregressiveConfig } from '@dalle-mini/decoder';
 import { gather, input, ParameterScope, type Runtime, type Tensor, type TensorData } from '@dalle-mini/graph';
 // Only generating a row from given tokens is not public; all else comes from the public entry.
 import { writeRow } from '../src/autoregressive/graphs.js';
@@ -20,7 +20,7 @@ const declare = (given: Values): Record<string, Tensor> =>
  */
 export async function teacherForcedAndCached(
   runtime: Runtime,
-  config: AnyDecoderConfig,
+  config: AutoregressiveConfig,
   parameters: ReadonlyMap<string, TensorData>,
   caption: Values,
   logits: (scope: ParameterScope, tokens: Tensor, caption: Tensors) => Tensor,
@@ -47,7 +47,7 @@ export async function teacherForcedAndCached(
 
 async function cachedLogits(
   runtime: Runtime,
-  config: AnyDecoderConfig,
+  config: AutoregressiveConfig,
   parameters: ReadonlyMap<string, TensorData>,
   caption: Values,
   tokens: TensorData,

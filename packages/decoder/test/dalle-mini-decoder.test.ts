@@ -167,12 +167,24 @@ describe('initial', () => {
   test('is refused if tokens are kept that are not whole rows from the top', async () => {
     const grids = await decoder.generate(text);
     const message =
-      'initial.keep must be 1 for whole rows from the top and 0 for the others, because this decoder generates row by row. A masked decoder can keep any tokens.';
+      'initial.keep must be 1 for whole rows from the top, and 0 for the others, because this decoder generates row by row. Only masked decoders can keep any tokens.';
     for (const places of [[0], [4, 5, 6, 7], [0, 1, 2, 3, 5]]) {
       const keep = new Uint8Array(16);
       for (const place of places) keep[place] = 1;
       await expect(decoder.generate(text, { initial: { grids, keep } })).rejects.toThrow(message);
     }
+  });
+
+  test('is refused with a strength, and so are options of passes, by the names of what has them', async () => {
+    const grids = await decoder.generate(text);
+    await expect(
+      decoder.generate(text, { initial: { grids, keep: new Uint8Array(16), strength: 0.5 } }),
+    ).rejects.toThrow(
+      'initial.strength must be 1 or left out, because this decoder generates row by row. Only masked decoders can vary an image.',
+    );
+    await expect(decoder.generate(text, { passes: 8 })).rejects.toThrow(
+      'passes must be left out, because this decoder generates row by row. Only masked decoders generate in passes.',
+    );
   });
 
   test('is refused if it does not fit the decoder', async () => {

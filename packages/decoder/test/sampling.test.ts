@@ -3,7 +3,7 @@ import { guide } from '@dalle-mini/decoder';
 import { broadcastTo, input } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { afterAll, describe, expect, test } from 'vitest';
-import { distribution, sample } from '../src/sampling.js';
+import { distribution, sample, sampleAll } from '../src/sampling.js';
 import { chiSquare, criticalChiSquare } from './chi-square.js';
 import { float, inputsOf, lastUniform, type Options, valuesOf } from './sampling-options.js';
 
@@ -245,4 +245,49 @@ test('guide is u + scale · (c − u)', async () => {
   expect(await at(0)).toEqual([0.5, 4, -3]);
   expect(await at(1)).toEqual([1, 2, -3]);
   expect(await at(10)).toEqual([5.5, -16, -3]);
+});
+
+describe('sampleAll', () => {
+  const vocabulary = 30;
+  const count = 20_000;
+
+  async function compile() {
+    const [logits, uniforms, temperature] = [
+      input('logits', [1, vocabulary]),
+      input('uniforms', [count]),
+      input('temperature', []),
+    ];
+    const tokens = sampleAll(broadcastTo(logits, [count, vocabulary]), temperature, uniforms);
+    const executable = await runtime.compile({ inputs: { logits, uniforms, temperature }, outputs: { tokens } });
+    return async (values: Float32Array, temperature: number, numbers: Float32Array) => {
+      const result = await executable.run({
+        logits: float(values, [1, vocabulary]),
+        uniforms: float(numbers, [count]),
+        temperature: float(Float32Array.of(temperature), []),
+      });
+      return [...result.tokens!.data];
+    };
+  }
+
+  test('has the frequencies of the distribution', async () => {
+    const [run, logits, random] = [await compile(), randomLogits(1, vocabulary, 4), createRandom(6)];
+    const uniforms = Float32Array.from({ length: count }, () => random.uniform());
+    for (const temperature of [0.5, 1, 3]) {
+      const { tokens, probabilities } = reference(logits, { temperature, topK: vocabulary, topP: 1 });
+      const byToken = Array.from({ length: vocabulary }, (_, token) => probabilities[tokens.indexOf(token)]!);
+      const { statistic, degrees } = chiSquare(await run(logits, temperature, uniforms), byToken);
+      expect(statistic).toBeLessThan(criticalChiSquare(degrees));
+    }
+  });
+
+  test('never samples a token without probability, at any uniform number and temperature', async () => {
+    const run = await compile();
+    const logits = new Float32Array(vocabulary).fill(Number.NEGATIVE_INFINITY).fill(1, 10, 14);
+    const uniforms = Float32Array.from({ length: count }, (_, i) => (i / (count - 1)) * lastUniform);
+    for (const temperature of [2 ** -126, 1, 1e30]) {
+      const tokens = await run(logits, temperature, uniforms);
+      expect(new Set(tokens)).toEqual(new Set([10, 11, 12, 13]));
+      expect([tokens[0], tokens.at(-1)]).toEqual([10, 13]);
+    }
+  });
 });

@@ -1,5 +1,10 @@
 import { createRandom, type TextEncoding } from '@dalle-mini/core';
-import { type AnyDecoderConfig, type DecoderConfig, decoderParameters } from '@dalle-mini/decoder';
+import {
+  type AnyDecoderConfig,
+  type DecoderConfig,
+  decoderParameters,
+  type MaskedDecoderConfig,
+} from '@dalle-mini/decoder';
 import { sizeOf, type TensorData } from '@dalle-mini/graph';
 
 export const tinyDecoder: DecoderConfig = {
@@ -11,6 +16,8 @@ export const tinyDecoder: DecoderConfig = {
   feedForwardWidth: 20,
   textWidth: 12,
 };
+
+export const tinyMaskedDecoder: MaskedDecoderConfig = { ...tinyDecoder, kind: 'masked' };
 
 /** Random values under which activations stay near 1, and logits differ by a few units. */
 export function randomParameters(config: AnyDecoderConfig, seed: number): Map<string, TensorData> {

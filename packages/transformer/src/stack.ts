@@ -15,6 +15,8 @@ export interface StackInput {
   readonly textPositions?: number | undefined;
   /** Layers of both stacks. Only DeepNet's scaling and sub-LN's first weights depend on those of the other. */
   readonly depths: Depths;
+  /** Whether each token of a decoder attends to those after it too. Default false. */
+  readonly bidirectional?: boolean | undefined;
   /** How often the weights of attention are normalized, along rows and columns in turn. Default 1, softmax. */
   readonly sinkhornIterations?: number | undefined;
 }

@@ -60,7 +60,8 @@ export function readText(scope: ParameterScope, stack: Stack, hiddenStates: Tens
  * the token after each follows.
  *
  * In training all tokens of an image are given, and each attends to itself and those before it. In decoding one token is given, and it
- * attends to those in the cache of each layer. Keys and values of the given tokens, or of their row in the cache, come back too.
+ * attends to those in the cache of each layer. Keys and values of the given tokens, or of their row in the cache, come back too. In a
+ * bidirectional stack each of the given tokens attends to all of them.
  */
 export function decoder(
   scope: ParameterScope,
@@ -70,7 +71,7 @@ export function decoder(
   text: TextMemory,
   caches?: readonly RowCache[],
 ): { readonly hiddenStates: Tensor; readonly written: readonly KeysAndValues[] } {
-  const mask = causalMask(tokens.shape[1]!); //                                       [length, length]
+  const mask = stack.bidirectional ? undefined : causalMask(tokens.shape[1]!); //     [length, length]
   const written: KeysAndValues[] = [];
   let x = embeddings(scope, stack, tokens, positions); //                             [batch, length, width]
   for (let layer = 0; layer < stack.layers; layer++) {
@@ -93,7 +94,7 @@ function decoderLayer(
   textMask: Tensor,
 ): { readonly x: Tensor; readonly written: KeysAndValues } {
   let h = normBefore(scope.in('pre_self_attn_layer_norm'), stack, 'attention', x); //    norm(x)
-  const { attended, written } = causalAttention(scope.in('self_attn'), stack, h, past);
+  const { attended, written } = imageAttention(scope.in('self_attn'), stack, h, past);
   x = addAttention(scope.in('self_attn_layer_norm'), stack, x, attended); //             x + norm(h)
 
   h = normBefore(scope.in('pre_encoder_attn_layer_norm'), stack, 'attention', x); //     norm(x)
@@ -128,13 +129,13 @@ function selfAttention(scope: ParameterScope, stack: Stack, x: Tensor, mask: Ten
 interface Past {
   /** int32 `[length]`: of the given tokens. */
   readonly positions: Tensor;
-  /** bool `[length, length]`, for when all tokens are given. */
-  readonly mask: Tensor;
+  /** bool `[length, length]`, for when all tokens are given. Missing if each attends to all. */
+  readonly mask: Tensor | undefined;
   readonly cache: RowCache | undefined;
 }
 
-/** Each image token attends to itself and to those before it. */
-function causalAttention(
+/** Each image token attends to itself and to those before it, or to all. */
+function imageAttention(
   scope: ParameterScope,
   stack: Stack,
   x: Tensor,
@@ -179,7 +180,13 @@ function keysAndValues(scope: ParameterScope, stack: Stack, x: Tensor, ofValues:
 }
 
 /** softmax(q · kᵀ / √size) · v for each head. The mask broadcasts to `[batch, heads, m, n]`, and is true where attention may go. */
-function attend(stack: Stack, q: Tensor, memory: KeysAndValues, mask: Tensor, bias: Tensor | undefined): Tensor {
+function attend(
+  stack: Stack,
+  q: Tensor,
+  memory: KeysAndValues,
+  mask: Tensor | undefined,
+  bias: Tensor | undefined,
+): Tensor {
   if (bias || stack.sinkhornIterations > 1) return attendWithOptions(stack, q, memory, mask, bias);
   return dotProductAttention(q, memory.keys, memory.values, mask);
 }

@@ -14,7 +14,16 @@ import {
 } from '@dalle-mini/core';
 import { type Executable, type RuntimeOwnership, runtimeOwnershipFields, type TensorData } from '@dalle-mini/graph';
 import type { StoredParameter } from '@dalle-mini/graph/stored';
-import { aboveZero, checkInitial, decodeOptions, isGuided, keptTokens, rowsKept, scalar } from '../decode-options.js';
+import {
+  aboveZero,
+  checkInitial,
+  decodeOptions,
+  isGuided,
+  keptTokens,
+  refusePasses,
+  rowsKept,
+  scalar,
+} from '../decode-options.js';
 import { type RowShape, rowGraphOf, textGraphOf } from './graphs.js';
 import type { AutoregressiveModel } from './model.js';
 
@@ -66,6 +75,7 @@ export class AutoregressiveDecoder implements ImageTokenDecoder, AsyncDisposable
     if (this.disposed) throw new DisposedError('This decoder was disposed of. Make another one.');
     const { gridSize, vocabularySize } = this;
     const given = readOptions(decodeOptions, options, 'generate');
+    refusePasses(given);
     const { unconditional, signal, onProgress, initial } = given;
     const { seed = 0, firstIndex = 0, temperature = 1, topP = 1, guidanceScale = 1 } = given;
     const guided = isGuided(given);
@@ -145,6 +155,7 @@ export class AutoregressiveDecoder implements ImageTokenDecoder, AsyncDisposable
     if (!Number.isSafeInteger(images) || images < 1)
       throw new OptionError('images', 'a whole number of at least 1', images);
     const given = readOptions(samplingOptions, options, 'prepare');
+    refusePasses(given);
     await this.compile(this.shapeOf(images, this.model.textLength ?? 1, given));
   }
 

@@ -19,21 +19,21 @@ import { type ImagePrompt, imagePromptFields } from './image-prompt.js';
 /** Most images that are generated at once. */
 export const batchSize = 8;
 
-/** The progress of generating. `done` and `total` count the rows of tokens of all images. */
+/** The progress of generating. `done` and `total` count the rows of tokens, or the passes of a masked decoder, of all images. */
 export interface GenerateProgress extends Progress {
   readonly stage: 'generate';
-  readonly unit: 'rows';
-  /** Finished rows of tokens of the images of the current batch, 1 to `rows`. */
+  readonly unit: 'rows' | 'passes';
+  /** Finished rows of tokens, or passes, of the images of the current batch, 1 to `rows`. */
   readonly row: number;
-  /** Rows of the token grid. */
+  /** Rows of the token grid, or passes. */
   readonly rows: number;
   /** Index of the first image of the current batch: up to eight images are generated at once. */
   readonly firstIndex: number;
-  /** Grids of the images of the current batch: `row · gridSize` tokens each, in raster order. */
+  /** Grids of the images of the current batch in raster order: `row · gridSize` tokens each, or all of them after a pass. */
   readonly tokens: readonly Int32Array[];
   /**
-   * Decodes the finished rows of the images of the current batch. Missing rows are white. It takes as long as decoding
-   * finished images, and the next row waits for it.
+   * Decodes the finished rows, or the tokens after a pass, of the images of the current batch. Missing rows are white. It takes as
+   * long as decoding finished images, and the next row or pass waits for it.
    */
   readonly preview: () => Promise<RgbImage[]>;
 }
@@ -63,10 +63,10 @@ export interface GenerateOptions extends GenerateNumbers, ImagePrompt {
    * square number, and a ranker does not sort the images. As min-dalle's `is_seamless`. Default false.
    */
   readonly seamless?: boolean | undefined;
-  /** Cancels the work within one row of tokens. The promise rejects with the signal's reason. */
+  /** Cancels the work within one row of tokens or pass. The promise rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * Called after each row of tokens. If it returns a promise, the next row waits for it. If it fails, the call rejects.
+   * Called after each row of tokens or pass. If it returns a promise, the next one waits for it. If it fails, the call rejects.
    */
   readonly onProgress?: ((progress: GenerateProgress) => unknown) | undefined;
 }

@@ -134,10 +134,10 @@ export class TextToImage implements AsyncDisposable {
         unconditional,
         initial: startOf(count),
         signal,
-        onProgress: ({ done: row, total: rows, tokens }) =>
+        onProgress: ({ unit, done: row, total: rows, tokens }) =>
           onProgress?.({
             stage: 'generate',
-            unit: 'rows',
+            unit,
             done: firstIndex * rows + count * row,
             total: n * rows,
             row,

@@ -79,13 +79,13 @@ export function attendWithOptions(
   { sinkhornIterations }: Stack,
   queries: Tensor,
   { keys, values }: { readonly keys: Tensor; readonly values: Tensor },
-  mask: Tensor,
+  mask: Tensor | undefined,
   bias: Tensor | undefined,
 ): Tensor {
   const size = queries.shape.at(-1)!;
   const products = matmul(mul(queries, 1 / Math.sqrt(size)), keys, { transposeB: true });
   // Not −∞: a row or a column of padding alone must give numbers, and −∞ − −∞ gives none.
-  const masked = (scores: Tensor) => select(mask, scores, -1e9);
+  const masked = (scores: Tensor) => (mask ? select(mask, scores, -1e9) : scores);
   let scores = masked(bias ? add(products, bias) : products);
   if (sinkhornIterations === 1) return matmul(softmax(scores), values);
   for (let i = 0; i < sinkhornIterations; i++) {

@@ -1,10 +1,16 @@
 import type { DecodeOptions, TextEncoding } from '@dalle-mini/core';
-import { type AutoregressiveDecoderOptions, DalleMiniDecoder, type DecoderConfig } from '@dalle-mini/decoder';
+import {
+  type AutoregressiveDecoderOptions,
+  DalleMiniDecoder,
+  type DecoderConfig,
+  MaskedDecoder,
+  maskedModel,
+} from '@dalle-mini/decoder';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { decodeParameter, quantizeBlocks, type StoredParameter } from '@dalle-mini/graph/stored';
 import { fromPretrained } from '@dalle-mini/pipeline';
 import { temporaryFolder } from '@dalle-mini/testing/folders';
-import { randomParameters, randomText, tinyDecoder } from '@dalle-mini/testing/tiny-decoder';
+import { randomParameters, randomText, tinyDecoder, tinyMaskedDecoder } from '@dalle-mini/testing/tiny-decoder';
 import { writeTinyModel } from '@dalle-mini/testing/tiny-model';
 import { cpuPlugin, describeXla } from '@dalle-mini/testing/xla';
 import { XlaRuntime } from '@dalle-mini/xla';
@@ -45,6 +51,25 @@ describeXla('generating on XLA', () => {
       [randomText(3, 3, { length: 70 }), { seed: 2, temperature: 0.7, topK: 10, topP: 0.9 }],
     ] as const;
     expect(await tokens(parameters, { runtime }, calls)).toEqual(await tokens(parameters, { runtime: onnx }, calls));
+  });
+
+  test('a random masked decoder gives the tokens of ONNX Runtime', async () => {
+    const parameters = randomParameters(tinyMaskedDecoder, 6);
+    const grids = [1, 5].map((factor) => Int32Array.from({ length: 16 }, (_, i) => (factor * i) % 24));
+    const initial = { grids, keep: new Uint8Array(16).fill(1, 3, 9), strength: 0.6 };
+    const generate = async (on: XlaRuntime | OnnxRuntime) => {
+      const decoder = new MaskedDecoder(maskedModel(tinyMaskedDecoder), parameters, { runtime: on });
+      const calls = [
+        guided,
+        [randomText(2, 6), { temperature: 0, guidanceScale: 2, unconditional, passes: 8 }],
+        [randomText(2, 3, { length: 70 }), { seed: 2, topK: 10, topP: 0.9, initial }],
+      ] as const;
+      const generated = [];
+      for (const [text, options] of calls) generated.push(...(await decoder.generate(text, options)));
+      await decoder.dispose();
+      return generated.map((grid) => [...grid]);
+    };
+    expect(await generate(runtime)).toEqual(await generate(onnx));
   });
 
   test.each([8, 4] as const)('a decoder in %i bits gives the tokens of its decoded weights', async (bits) => {

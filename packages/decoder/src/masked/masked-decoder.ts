@@ -1,0 +1,231 @@
+import {
+  createRandom,
+  type DecodeOptions,
+  DisposedError,
+  type ImageTokenDecoder,
+  type InitialTokens,
+  nextTurn,
+  OptionError,
+  object,
+  type Random,
+  readOptions,
+  type SamplingOptions,
+  samplingFields,
+  type TextEncoding,
+} from '@dalle-mini/core';
+import { type Executable, type RuntimeOwnership, runtimeOwnershipFields, type TensorValues } from '@dalle-mini/graph';
+import type { StoredParameter } from '@dalle-mini/graph/stored';
+import { aboveZero, checkInitial, decodeOptions, isGuided, keptTokens, scalar } from '../decode-options.js';
+import { type PassShape, passGraph } from './graph.js';
+import type { MaskedModel } from './model.js';
+import { choiceTemperatureAt, leastConfident, maskedNext, maskedShare, randomPlaces } from './schedule.js';
+
+const makeFields = object(runtimeOwnershipFields);
+
+const samplingOptions = object(samplingFields);
+
+/** The options of sampling that masked decoders have alone, where a call and the model leave them out. */
+export const maskedDefaults = { passes: 12, choiceTemperature: 4.5 } as const;
+
+/**
+ * A decoder that generates all tokens in a few passes (MaskGIT, Chang et al. 2022), with its weights, on a runtime. Each pass predicts
+ * the tokens that are still masked, keeps those that it is most confident of, and masks the others again. Any tokens may be given.
+ * It is compiled on first use for each number of images.
+ */
+export class MaskedDecoder implements ImageTokenDecoder, AsyncDisposable {
+  readonly gridSize: number;
+  readonly vocabularySize: number;
+  readonly keeps = 'any';
+  private readonly options: RuntimeOwnership;
+  private readonly compiled = new Map<string, Promise<Executable>>();
+  private disposed = false;
+
+  /**
+   * @param parameters Parameters with the names of `decoderParameters`. Unknown ones are ignored.
+   * @throws OptionError if an option is wrong.
+   */
+  constructor(
+    private readonly model: MaskedModel,
+    private readonly parameters: ReadonlyMap<string, StoredParameter>,
+    options: RuntimeOwnership,
+  ) {
+    this.options = readOptions(makeFields, options, `new ${new.target.name}`);
+    this.gridSize = model.gridSize;
+    this.vocabularySize = model.vocabularySize;
+  }
+
+  /**
+   * Generates one grid for each caption of `text`. The random numbers of image i depend only on the seed and
+   * `firstIndex + i`, not on the other images.
+   *
+   * @throws OptionError if an option is out of its range, or the encodings do not match this decoder.
+   */
+  async generate(text: TextEncoding, options: DecodeOptions = {}): Promise<Int32Array[]> {
+    if (this.disposed) throw new DisposedError('This decoder was disposed of. Make another one.');
+    const given = readOptions(decodeOptions, options, 'generate');
+    const { seed = 0, firstIndex = 0, signal, onProgress, initial } = given;
+    const { passes = maskedDefaults.passes, choiceTemperature = maskedDefaults.choiceTemperature } = given;
+    const encodings = this.checkEncodings(text, given);
+    if (initial) checkInitial(initial, text.batch, this);
+    signal?.throwIfAborted();
+
+    const length = this.model.textLength ?? Math.max(text.length, encodings.unconditional?.length ?? 0);
+    const shape = this.shapeOf(text.batch, length, given);
+    const executable = await this.compile(shape);
+    const fixed = { ...this.model.textValues(encodings, shape.textLength), ...this.samplingValues(shape, given) };
+    const first = passes - Math.max(1, Math.round(passes * (initial?.strength ?? 1)));
+    const images = Array.from({ length: text.batch }, (_, i) =>
+      this.startImage(initial, i, first / passes, [seed, firstIndex + i]),
+    );
+    for (let pass = first; pass < passes; pass++) {
+      signal?.throwIfAborted();
+      const { sampled, logProbabilities } = await executable.run(this.passValues(shape, images, fixed));
+      const places = this.gridSize ** 2;
+      for (const [i, image] of images.entries()) {
+        const ofImage = <A extends Float32Array | Int32Array>(data: A) =>
+          data.subarray(i * places, (i + 1) * places) as A;
+        for (const place of image.masked) image.grid[place] = ofImage(sampled!.data as Int32Array)[place]!;
+        if (pass === passes - 1) continue;
+        image.masked = leastConfident(
+          image.masked,
+          ofImage(logProbabilities!.data as Float32Array),
+          maskedNext(image.free, image.masked.length, (pass + 1) / passes),
+          choiceTemperatureAt(choiceTemperature, pass, passes),
+          image.random,
+        );
+      }
+      await onProgress?.({
+        stage: 'generate',
+        unit: 'passes',
+        done: pass + 1 - first,
+        total: passes - first,
+        tokens: images.map(({ grid }) => grid.slice()),
+      });
+    }
+    return images.map(({ grid }) => grid);
+  }
+
+  /**
+   * Compiles the graph of `generate` for a number of captions and sampling options, so that the first call is faster.
+   * It can run while other parts load.
+   *
+   * @throws OptionError if an option is out of its range, or `images` is not a whole number of at least 1.
+   */
+  async prepare(images: number, options: SamplingOptions = {}): Promise<void> {
+    if (this.disposed) throw new DisposedError('This decoder was disposed of. Make another one.');
+    if (!Number.isSafeInteger(images) || images < 1)
+      throw new OptionError('images', 'a whole number of at least 1', images);
+    const given = readOptions(samplingOptions, options, 'prepare');
+    await this.compile(this.shapeOf(images, this.model.textLength ?? 1, given));
+  }
+
+  /** Frees the model, and its runtime if it owns it. */
+  async dispose(): Promise<void> {
+    this.disposed = true;
+    const all = await Promise.allSettled(this.compiled.values());
+    this.compiled.clear();
+    await Promise.all(all.map((result) => (result.status === 'fulfilled' ? result.value.dispose() : undefined)));
+    if (this.options.ownsRuntime) await this.options.runtime.dispose();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
+  private checkEncodings(text: TextEncoding, options: DecodeOptions) {
+    const guided = isGuided(options);
+    this.model.checkEncoding('text', text);
+    if (!guided) return { text, guided };
+    const { unconditional } = options;
+    const caption = 'the encoding of one caption, empty or negative, if guidanceScale is not 1';
+    if (!unconditional) throw new OptionError('unconditional', caption, unconditional);
+    this.model.checkEncoding('unconditional', unconditional);
+    if (unconditional.batch !== 1) throw new OptionError('unconditional.batch', `1: ${caption}`, unconditional.batch);
+    return { text, guided, unconditional };
+  }
+
+  /** The tokens of an image before the first pass, and the places that are masked in it. */
+  private startImage(
+    initial: InitialTokens | undefined,
+    index: number,
+    progress: number,
+    [seed, image]: readonly [number, number],
+  ): Image {
+    const grid = initial ? initial.grids[index]!.slice() : new Int32Array(this.gridSize ** 2);
+    const free = Array.from(grid.keys()).filter((place) => !initial?.keep[place]);
+    const masked = progress === 0 ? free : randomPlaces(free, maskedShare(progress), 'mask', seed, image);
+    return { grid, masked, free: free.length, random: createRandom('sampling', seed, image) };
+  }
+
+  private shapeOf(images: number, length: number, options: SamplingOptions): PassShape {
+    const { model, vocabularySize } = this;
+    const textLength = model.textLength ?? Math.ceil(length / textLengths) * textLengths;
+    return { images, guided: isGuided(options), textLength, candidates: candidatesOf(options, vocabularySize) };
+  }
+
+  private samplingValues({ guided, candidates }: PassShape, options: SamplingOptions): TensorValues {
+    const { temperature = 1, topP = 1, guidanceScale = 1 } = options;
+    const filters = {
+      topK: { dtype: 'int32', shape: [], data: Int32Array.of(keptTokens(options, this.vocabularySize)) },
+      topP: scalar(aboveZero(topP)),
+    } as const;
+    return {
+      ...(candidates === 1 ? {} : { temperature: scalar(aboveZero(temperature)) }),
+      ...(candidates === undefined || candidates === 1 ? {} : filters),
+      ...(guided ? { guidanceScale: scalar(guidanceScale) } : {}),
+    };
+  }
+
+  private passValues({ candidates }: PassShape, images: readonly Image[], fixed: TensorValues): TensorValues {
+    const shape = [images.length, this.gridSize ** 2];
+    const tokens = new Int32Array(images.length * this.gridSize ** 2);
+    for (const [i, { grid, masked }] of images.entries()) {
+      const ofImage = tokens.subarray(i * grid.length, (i + 1) * grid.length);
+      ofImage.set(grid);
+      for (const place of masked) ofImage[place] = this.model.maskToken;
+    }
+    const uniforms = images.flatMap(({ grid, random }) => Array.from(grid, () => random.uniform()));
+    return {
+      ...fixed,
+      tokens: { dtype: 'int32', shape, data: tokens },
+      ...(candidates === 1 ? {} : { uniforms: { dtype: 'float32', shape, data: Float32Array.from(uniforms) } }),
+    };
+  }
+
+  private compile(shape: PassShape): Promise<Executable> {
+    const key = Object.values(shape).join(' ');
+    let executable = this.compiled.get(key);
+    if (!executable) {
+      const { parameters } = this;
+      executable = nextTurn().then(() => this.options.runtime.compile(passGraph(this.model, shape), { parameters }));
+      this.compiled.set(key, executable);
+      executable.catch(() => this.compiled.delete(key));
+    }
+    return executable;
+  }
+}
+
+/** An image between two passes. */
+interface Image {
+  /** Its tokens. Those at masked places do not matter. */
+  readonly grid: Int32Array;
+  /** The places that the next pass predicts. */
+  masked: readonly number[];
+  /** Number of places that are generated in all. */
+  readonly free: number;
+  readonly random: Random;
+}
+
+/** Graphs are compiled for captions of up to a multiple of this number of tokens. */
+const textLengths = 64;
+
+/** Number of most likely tokens to sort if topK is not greater. */
+const fewCandidates = 512;
+
+/** Returns how many of the most likely tokens are sorted: `undefined` for none, because every token may be sampled. */
+function candidatesOf(options: SamplingOptions, vocabularySize: number): number | undefined {
+  const kept = keptTokens(options, vocabularySize);
+  if (kept === 1) return 1;
+  if (kept === vocabularySize && (options.topP ?? 1) === 1) return undefined;
+  return kept <= fewCandidates ? Math.min(fewCandidates, vocabularySize) : vocabularySize;
+}
