@@ -1,5 +1,5 @@
 import { dirname } from 'node:path';
-import { type ImageRanker, OptionError, type RgbImage, type SamplingOptions } from '@dalle-mini/core';
+import { type ImageRanker, OptionError, type RgbImage, type SamplingOptions, samplingFields } from '@dalle-mini/core';
 import { makeFolder, writeFileAtomically } from '@dalle-mini/core/node';
 import { decodeImage } from '@dalle-mini/data';
 import {
@@ -28,6 +28,9 @@ export interface GenerateCommand extends SamplingOptions {
   /** The path of an image to start from. */
   readonly image?: string | undefined;
   readonly keepRows?: number | undefined;
+  /** The path of an image. */
+  readonly mask?: string | undefined;
+  readonly strength?: number | undefined;
   readonly seamless: boolean;
   readonly out: string;
   readonly format?: ImageFormat | undefined;
@@ -56,9 +59,9 @@ const maxFileWidth = 16_383;
 /** Runs `dalle-mini generate`: generates images, writes them, and prints the paths of the files. */
 export async function generate(prompt: string, command: GenerateCommand): Promise<void> {
   const started = performance.now();
-  const { n, seed, out, format, negativePrompt, seamless, json, signal, temperature, topK, topP, guidanceScale } =
-    command;
-  const { threads, device, rank, candidates = n, kernel, image, keepRows } = command;
+  const { n, seed, out, format, negativePrompt, seamless, json, signal } = command;
+  const sampling = samplingOf(command);
+  const { threads, device, rank, candidates = n, kernel, keepRows, strength } = command;
   checkTogether(command);
   try {
     checkPrompt(prompt);
@@ -89,18 +92,17 @@ export async function generate(prompt: string, command: GenerateCommand): Promis
     const options = {
       n: candidates,
       seed,
-      temperature,
-      topK,
-      topP,
-      guidanceScale,
+      ...sampling,
       negativePrompt,
-      image: image === undefined ? undefined : await decodeImage(image, imageSize),
+      image: await openImage(command.image, imageSize),
       keepRows,
+      mask: await openImage(command.mask, imageSize),
+      strength,
       seamless,
       signal,
-      onProgress: ({ done, total, tokens, firstIndex, row, rows }: GenerateProgress) => {
+      onProgress: ({ unit, done, total, tokens, firstIndex, row, rows }: GenerateProgress) => {
         const batch = candidates > tokens.length ? `images ${firstIndex + 1} to ${firstIndex + tokens.length}, ` : '';
-        bar.show(done / total, `${batch}row ${row} of ${rows}`);
+        bar.show(done / total, `${batch}${unit === 'rows' ? 'row' : 'pass'} ${row} of ${rows}`);
       },
     };
     const generated = await model.generate(prompt, options).catch((error: unknown) => {
@@ -115,11 +117,11 @@ export async function generate(prompt: string, command: GenerateCommand): Promis
     const paths = await write(output, enlarged, seamless, signal);
     const seconds = (performance.now() - started) / 1000;
     if (json) {
-      const sampling = { ...model.sampling, ...defined({ temperature, topK, topP, guidanceScale }) };
       const result = {
         prompt,
         model: command.model,
         seed: first.seed,
+        ...model.sampling,
         ...sampling,
         seconds: Number(seconds.toFixed(3)),
         warnings: first.warnings,
@@ -157,16 +159,36 @@ export function showLoading(bar: ProgressBar, { stage, model, done, total, rate,
 }
 
 /** The options of {@link GenerateCommand} that are checked against the model, as they are on the command line. */
-const flags: Readonly<Record<string, string>> = { image: '--image', keepRows: '--keep-rows' };
+const flags: Readonly<Record<string, string>> = {
+  image: '--image',
+  keepRows: '--keep-rows',
+  mask: '--mask',
+  strength: '--strength',
+  passes: '--passes',
+  choiceTemperature: '--choice-temperature',
+};
+
+/** Returns the options of sampling that are given. */
+function samplingOf(command: SamplingOptions): SamplingOptions {
+  const names = Object.keys(samplingFields) as (keyof SamplingOptions)[];
+  return defined(Object.fromEntries(names.map((name) => [name, command[name]])));
+}
+
+/** Reads a picture as the model needs it: scaled, and cropped to a square. */
+async function openImage(path: string | undefined, imageSize: number): Promise<RgbImage | undefined> {
+  return path === undefined ? undefined : decodeImage(path, imageSize);
+}
 
 /** Names the option of the command line in an error about an option that does not fit the model. */
 function withFlag(error: unknown): unknown {
-  if (!OptionError.isInstance(error) || flags[error.option] === undefined) return error;
-  return new UsageError(error.message.replaceAll(new RegExp(`\\b${error.option}\\b`, 'g'), flags[error.option]!));
+  const flag = OptionError.isInstance(error) ? flags[error.option] : undefined;
+  if (!OptionError.isInstance(error) || flag === undefined) return error;
+  return new UsageError(error.message.replace(error.option, flag).replaceAll('keepRows', flags.keepRows!));
 }
 
 /** Refuses options that need or exclude each other. */
-function checkTogether({ n, rank, candidates, seamless, scale, kernel, image, keepRows }: GenerateCommand): void {
+function checkTogether(command: GenerateCommand): void {
+  const { n, rank, candidates, seamless, scale, kernel, image, keepRows, mask } = command;
   if (candidates !== undefined && rank === undefined)
     throw new UsageError('--candidates needs --rank, which chooses the best of them. Set --rank, or only --n.');
   if (candidates !== undefined && candidates < n)
@@ -175,8 +197,12 @@ function checkTogether({ n, rank, candidates, seamless, scale, kernel, image, ke
     throw new UsageError('--rank and --seamless exclude each other: the images of one large image keep their order.');
   if (kernel !== undefined && scale === undefined)
     throw new UsageError('--kernel needs --scale. Set --scale, or leave --kernel out.');
-  if (keepRows !== undefined && image === undefined)
-    throw new UsageError('--keep-rows needs --image, whose rows are kept. Set --image, or leave --keep-rows out.');
+  for (const option of ['keepRows', 'mask', 'strength'] as const) {
+    if (command[option] !== undefined && image === undefined)
+      throw new UsageError(`${flags[option]} needs --image. Set --image, or leave ${flags[option]} out.`);
+  }
+  if (keepRows !== undefined && mask !== undefined)
+    throw new UsageError('--keep-rows and --mask exclude each other. Leave one of them out.');
 }
 
 /**

@@ -19,6 +19,7 @@ const numbers = {
   ...generateNumbers,
   candidates: optional(generateNumbers.n),
   keepRows: imagePromptFields.keepRows,
+  strength: imagePromptFields.strength,
   count: integer({ min: 1 }),
   threads: integer({ min: 1, max: 1024 }),
   batchSize: integer({ min: 1, max: 4096 }),
@@ -84,12 +85,27 @@ program
     'how closely to follow the prompt; 1 turns guidance off',
     numberOption('guidanceScale'),
   )
+  .option('--passes <count>', 'passes of a masked decoder, 1 to 1024', numberOption('passes'))
+  .option(
+    '--choice-temperature <number>',
+    'chance in which tokens a masked decoder keeps after a pass; 0 keeps the most confident ones',
+    numberOption('choiceTemperature'),
+  )
   .option('--negative-prompt <text>', 'a description of what images must not show; needs a guidance scale other than 1')
-  .option('--image <file>', 'a picture whose upper part is kept and completed; it is scaled and cropped to a square')
+  .option('--image <file>', 'a picture to complete, edit or vary; it is scaled and cropped to a square')
   .option(
     '--keep-rows <count>',
     "rows of the image's tokens that are kept, from the top; needs --image (default: half of them)",
     numberOption('keepRows'),
+  )
+  .option(
+    '--mask <file>',
+    'a picture that is white where --image is generated, and black where it is kept; needs a masked decoder',
+  )
+  .option(
+    '--strength <number>',
+    'how far images may be from --image, above 0, at most 1; needs a masked decoder',
+    numberOption('strength'),
   )
   .option('--seamless', 'generate images that form one large image without seams; --n must be a square number', false)
   .option('--rank <name>', 'a CLIP, as a folder or a model on the hub: the images are sorted, best first')

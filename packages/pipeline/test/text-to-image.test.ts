@@ -322,10 +322,68 @@ describe('image', () => {
     );
   });
 
-  test('must be there if rows are kept', async () => {
-    await expect(new TextToImage(fakeParts().parts).generate('a cat', { keepRows: 1 })).rejects.toThrow(
-      'image must be given if keepRows is, not undefined.',
+  test('must be there if something is kept of it', async () => {
+    const model = new TextToImage(fakeParts().parts);
+    for (const options of [{ keepRows: 1 }, { mask: image }, { strength: 0.5 }])
+      await expect(model.generate('a cat', options)).rejects.toThrow(
+        `image must be given if ${Object.keys(options)[0]} is, not undefined.`,
+      );
+  });
+
+  /** A model of 4 × 4 tokens of 2 × 2 pixels. */
+  function maskedModel(keeps: 'any' | 'rows' = 'any') {
+    const { parts, decoderCalls } = fakeParts();
+    const sized = { gridSize: 4, vocabularySize: 256 };
+    const model = new TextToImage({
+      ...parts,
+      decoder: { ...parts.decoder, ...sized, keeps },
+      imageTokenizer: { ...parts.imageTokenizer, ...sized, imageSize: 8 },
+    });
+    return { model, decoderCalls };
+  }
+  const gray = { width: 8, height: 8, data: new Uint8Array(192).fill(100) };
+  const maskOf = (...whitePixels: [x: number, y: number][]) => {
+    const data = new Uint8Array(192);
+    for (const [x, y] of whitePixels) data[3 * (8 * y + x) + 1] = 255;
+    return { width: 8, height: 8, data };
+  };
+
+  test('is generated where a mask has a white pixel', async () => {
+    const { model, decoderCalls } = maskedModel();
+    await model.generate('a cat', { image: gray, mask: maskOf([3, 0], [2, 1], [7, 7]), strength: 0.7 });
+    const { keep, strength } = decoderCalls[0]!.options.initial!;
+    expect([...keep]).toEqual([1, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0]);
+    expect(strength).toBe(0.7);
+  });
+
+  test('is varied as a whole with a strength alone, and below the kept rows with both', async () => {
+    const { model, decoderCalls } = maskedModel();
+    await model.generate('a cat', { image: gray, strength: 0.3 });
+    expect(decoderCalls[0]!.options.initial).toMatchObject({ keep: new Uint8Array(16), strength: 0.3 });
+    await model.generate('a cat', { image: gray, keepRows: 1, strength: 0.3 });
+    expect(decoderCalls[1]!.options.initial).toMatchObject({ keep: new Uint8Array(16).fill(1, 0, 4), strength: 0.3 });
+  });
+
+  test('is refused with a mask that has no white pixel, another size, or rows besides', async () => {
+    const { model } = maskedModel();
+    const refused = (options: object) => expect(model.generate('a cat', { image: gray, ...options })).rejects;
+    await refused({ mask: maskOf() }).toThrow('mask must have white pixels, where the image is generated.');
+    await refused({ mask: image }).toThrow('mask must have 8 × 8 pixels');
+    await refused({ mask: maskOf([0, 0]), keepRows: 1 }).toThrow('keepRows must be left out if mask is given, not 1.');
+    await refused({ strength: 0 }).toThrow('strength must be a number above 0 and of at most 1, not 0.');
+  });
+
+  test('cannot be edited by a decoder that generates row by row, and the error names what can', async () => {
+    const { model, decoderCalls } = maskedModel('rows');
+    const fix =
+      'it can only keep rows from the top, with keepRows. Use a model with a masked decoder, such as aMUSEd or one that was trained with the kind "masked".';
+    await expect(model.generate('a cat', { image: gray, mask: maskOf([0, 0]) })).rejects.toThrow(
+      `mask must be left out, because the decoder of this model generates row by row: ${fix}`,
     );
+    await expect(model.generate('a cat', { image: gray, strength: 0.5 })).rejects.toThrow(
+      `strength must be 1 or left out, because the decoder of this model generates row by row: ${fix}`,
+    );
+    expect(decoderCalls).toEqual([]);
   });
 });
 

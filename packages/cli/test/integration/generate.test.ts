@@ -276,6 +276,17 @@ describe('an image to start from', () => {
 
   test.each([
     [['--keep-rows', '4'], 2, '--keep-rows needs --image'],
+    [['--mask', picture], 2, '--mask needs --image'],
+    [['--strength', '0.5'], 2, '--strength needs --image'],
+    [['--image', picture, '--mask', picture, '--keep-rows', '2'], 2, '--keep-rows and --mask exclude each other'],
+    [['--image', picture, '--strength', '0'], 2, 'It must be a number above 0 and of at most 1.'],
+    [
+      ['--image', picture, '--mask', picture],
+      2,
+      '--mask must be left out, because the decoder of this model generates row by row: it can only keep rows from the top, with --keep-rows. Use a model with a masked decoder',
+    ],
+    [['--image', picture, '--strength', '0.5'], 2, '--strength must be 1 or left out, because the decoder'],
+    [['--passes', '8'], 2, '--passes must be left out, because this decoder generates row by row.'],
     [['--image', 'missing.png'], 1, 'missing.png'],
     [['--image', join(import.meta.dirname, 'dalle-mini.ts')], 1, 'Cannot decode the image'],
     [['--image', picture, '--keep-rows', '0'], 2, 'It must be a whole number of at least 1.'],
