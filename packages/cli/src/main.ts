@@ -200,7 +200,7 @@ program
   .argument('[pictures]', 'a folder of pictures with captions, from whose number the steps follow (default: pictures)')
   .addOption(
     new Option('--preset <name>', 'what to train')
-      .choices(['emoji', 'dalle-mini', 'dalle-mega', 'vqgan', 'decoder'])
+      .choices(['emoji', 'dalle-mini', 'dalle-mega', 'vqgan', 'decoder', 'mini-2022', 'mega'])
       .default('emoji'),
   )
   .option(

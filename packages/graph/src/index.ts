@@ -74,6 +74,7 @@ export {
   update,
   upsample,
   upsampleConv2d,
+  whileLoop,
 } from './operators.js';
 export { ParameterScope } from './parameters.js';
 export { printGraph } from './print-graph.js';

@@ -192,10 +192,15 @@ export function select(condition: Tensor, a: Operand, b: Operand): Tensor {
 
 /**
  * Computes the matrix product over the last two axes; either operand can be transposed. `b` is a matrix, or has the batch axes of
- * `a`: `[…, m, k] · [k, n]` or `[…, m, k] · […, k, n]` is `[…, m, n]`.
+ * `a`: `[…, m, k] · [k, n]` or `[…, m, k] · […, k, n]` is `[…, m, n]`. An `exact` product is computed in float32 also where a runtime
+ * rounds the operands of others to fewer bits.
  */
-export function matmul(a: Tensor, b: Tensor, options: { transposeA?: boolean; transposeB?: boolean } = {}): Tensor {
-  const { transposeA = false, transposeB = false } = options;
+export function matmul(
+  a: Tensor,
+  b: Tensor,
+  options: { transposeA?: boolean; transposeB?: boolean; exact?: boolean } = {},
+): Tensor {
+  const { transposeA = false, transposeB = false, exact = false } = options;
   const fail = (problem: string) => operatorError('matmul', [a, b], problem);
   if (a.dtype !== 'float32' || b.dtype !== 'float32') throw fail('the operands must be float32');
   if (a.shape.length < 2 || b.shape.length < 2) throw fail('each operand must have at least two axes');
@@ -209,7 +214,11 @@ export function matmul(a: Tensor, b: Tensor, options: { transposeA?: boolean; tr
   }
   const batch = a.shape.slice(0, -2);
   if (b.shape.length > 2 && !sameShape(batch, b.shape.slice(0, -2))) throw fail('the batch axes differ');
-  return only(operation('matmul', [a, b], { transposeA, transposeB }, [{ shape: [...batch, m, n], dtype: 'float32' }]));
+  return only(
+    operation('matmul', [a, b], { transposeA, transposeB, ...(exact && { exact }) }, [
+      { shape: [...batch, m, n], dtype: 'float32' },
+    ]),
+  );
 }
 
 export interface ConvolutionOptions {
@@ -739,6 +748,31 @@ export function loop(
   initial: readonly Tensor[],
   body: (iteration: Tensor, carried: readonly Tensor[]) => { carried: readonly Tensor[]; stacked?: readonly Tensor[] },
 ): LoopResult {
+  return loopOperation(count, initial, body);
+}
+
+/**
+ * Runs a body while a condition holds, at most `limit` times. The first of the carried tensors is the condition, a bool scalar: an
+ * iteration runs only if it is true. Returns the carried tensors after the last iteration, the initial ones if there was none. Only
+ * operations that depend on a carried tensor depend on the condition; others run once, before it is known.
+ */
+export function whileLoop(
+  limit: number,
+  initial: readonly Tensor[],
+  body: (carried: readonly Tensor[]) => readonly Tensor[],
+): Tensor[] {
+  const condition = initial[0];
+  if (condition?.dtype !== 'bool' || condition.shape.length > 0)
+    throw operatorError('loop', initial, 'the first carried tensor of a while loop must be a bool scalar');
+  return loopOperation(limit, initial, (_, carried) => ({ carried: body(carried) }), 0).carried;
+}
+
+function loopOperation(
+  count: number,
+  initial: readonly Tensor[],
+  body: (iteration: Tensor, carried: readonly Tensor[]) => { carried: readonly Tensor[]; stacked?: readonly Tensor[] },
+  proceeds?: number,
+): LoopResult {
   if (!(Number.isSafeInteger(count) && count >= 0))
     throw operatorError('loop', initial, `count must be a whole number of at least 0, not ${count}`);
   const iteration = input('iteration', [], 'int32');
@@ -754,7 +788,7 @@ export function loop(
     }
   }
   const captured = capturedBy([...next, ...stacked], [iteration, ...carried]);
-  const outputs = operation('loop', [...initial, ...captured], { count, iteration, carried, next, stacked }, [
+  const outputs = operation('loop', [...initial, ...captured], { count, iteration, carried, next, stacked, proceeds }, [
     ...initial.map(({ shape, dtype }) => ({ shape, dtype })),
     ...stacked.map(({ shape, dtype }) => ({ shape: [count, ...shape], dtype })),
   ]);

@@ -75,7 +75,7 @@ export interface OperatorAttributes {
   logicalAnd: NoAttributes;
   select: NoAttributes;
   // Contractions
-  matmul: { readonly transposeA: boolean; readonly transposeB: boolean };
+  matmul: { readonly transposeA: boolean; readonly transposeB: boolean; readonly exact?: boolean | undefined };
   conv2d: { readonly stride: number; readonly padding: Padding };
   upsampleConv2d: { readonly factor: number; readonly padding: Padding };
   conv2dInputGradient: { readonly stride: number; readonly padding: Padding };
@@ -116,6 +116,8 @@ export interface OperatorAttributes {
     readonly carried: readonly Tensor[];
     readonly next: readonly Tensor[];
     readonly stacked: readonly Tensor[];
+    /** The place among the carried tensors of the one, a bool scalar, that must be true for another iteration. Default: none. */
+    readonly proceeds?: number | undefined;
   };
 }
 

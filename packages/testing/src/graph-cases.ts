@@ -431,6 +431,34 @@ const table: { readonly [Name in Exclude<g.OperatorName, 'input' | 'parameter'>]
       (x) => g.loop(0, [x], (_, [state]) => ({ carried: [g.exp(state!)] })).carried,
       'no iteration',
     ),
+    on(
+      [values.floats([2, 2])],
+      (x) => {
+        const isBelow = (total: g.Tensor) => g.less(total, 20);
+        const [, ...carried] = g.whileLoop(100, [isBelow(g.fill([], 3)), g.fill([], 3), x], ([, total, state]) => {
+          const next = g.mul(total!, 2);
+          return [isBelow(next), next, g.add(state!, total!)];
+        });
+        return carried;
+      },
+      'iterations while a condition holds',
+    ),
+    on(
+      [values.floats([3])],
+      (x) => {
+        const never = g.less(g.fill([], 1), 0);
+        return g.whileLoop(1, [never, x], ([condition, state]) => [condition!, g.exp(state!)]).slice(1);
+      },
+      'a condition that does not hold at first',
+    ),
+    on(
+      [values.floats([3])],
+      (x) => {
+        const always = g.less(g.fill([], 0), 1);
+        return g.whileLoop(3, [always, x], ([condition, state]) => [condition!, g.add(state!, 1)]).slice(1);
+      },
+      'as many iterations as the limit',
+    ),
   ],
   upsampleConv2d: (values) => {
     const upsampled = (image: g.Shape, kernel: g.Shape, factor: number, name: string) =>

@@ -24,7 +24,6 @@ import {
   teacherForced,
 } from '@dalle-mini/decoder';
 import { crossEntropy, mean, ParameterScope, type Runtime, type Tensor, type TensorData } from '@dalle-mini/graph';
-import { adafactor, adamW } from '@dalle-mini/graph/training';
 import { writeSampleSheet } from './evaluation/sample-sheet.js';
 import { sheetPath } from './evaluation/sheet-files.js';
 import { spread } from './evaluation/spread.js';
@@ -32,6 +31,14 @@ import type { Score } from './run/best.js';
 import { recordOfTokens } from './run/data-record.js';
 import { type OnRuntime, onDevice } from './run/device.js';
 import { rateFactors } from './run/learning-rates.js';
+import {
+  createOptimizer,
+  defaultWeightDecay,
+  type OptimizerName,
+  optimizerNames,
+  type ShampooConfig,
+  shampooField,
+} from './run/optimizer.js';
 import {
   checkRun,
   learningRateOf,
@@ -60,13 +67,20 @@ import {
   toInputs,
 } from './text/text-source.js';
 
-/** The configuration of training a decoder. The default weight decay is 0.05 with `adamw` and 0 with `adafactor`. */
+/**
+ * The configuration of training a decoder. The default weight decay is 0.05 with `adamw` and `muon`, and 0 with `adafactor` and `shampoo`.
+ */
 export interface DecoderTrainingConfig extends TrainingConfig {
   readonly model: DecoderConfig;
   /** Batches whose gradients are averaged before a step. Default 1. */
   readonly accumulation?: number | undefined;
-  /** Default `adamw`. */
-  readonly optimizer?: 'adamw' | 'adafactor' | undefined;
+  /**
+   * `adamw`; `adafactor`, which needs less memory; `shampoo`, with which DALL·E Mini was trained, and which does not clip gradients; or
+   * `muon`, which orthogonalizes the updates of matrices. Default `adamw`.
+   */
+  readonly optimizer?: OptimizerName | undefined;
+  /** Options of `shampoo`. */
+  readonly shampoo?: ShampooConfig | undefined;
   /**
    * Probability, 0 to 1, of replacing a caption by the empty one, which classifier-free guidance needs. Default 0.1.
    */
@@ -83,7 +97,7 @@ const defaultsOf = ({ optimizer }: DecoderTrainingConfig) => ({
   ...trainingDefaults,
   accumulation: 1,
   optimizer: 'adamw' as const,
-  weightDecay: optimizer === 'adafactor' ? 0 : 0.05,
+  weightDecay: defaultWeightDecay(optimizer),
   captionDropout: 0.1,
   tokenNoise: 0,
 });
@@ -115,7 +129,8 @@ const share = number({ min: 0, max: 1 });
 export const decoderTrainingFields: Fields<Omit<DecoderTrainingConfig, 'model'>> = {
   ...trainingConfigFields,
   accumulation: optional(integer({ min: 1 })),
-  optimizer: optional(oneOf(['adamw', 'adafactor'])),
+  optimizer: optional(oneOf(optimizerNames)),
+  shampoo: optional(shampooField),
   captionDropout: optional(share),
   tokenNoise: optional(share),
 };
@@ -213,10 +228,10 @@ async function trainOnRuntime(options: OnRuntime<DecoderTraining>): Promise<Map<
     training: {
       batch: batchShapes(model, text, share.size),
       loss: (scope, batch) => ({ loss: meanLoss(scope, model, batch, text) }),
-      optimizer: config.optimizer === 'adafactor' ? adafactor({ weightDecay }) : adamW({ beta2: 0.98, weightDecay }),
+      optimizer: createOptimizer(config.optimizer, weightDecay, config.shampoo),
       stepsPerRun,
       accumulation,
-      clipNorm: 1,
+      clipNorm: config.optimizer === 'shampoo' ? undefined : 1,
       averageDecay,
       rateFactor,
       rematerialize: config.rematerialize ? segmentOf : undefined,

@@ -128,7 +128,7 @@ function lower(emitter: OnnxEmitter, operation: Operation): string | readonly st
 }
 
 function emitLoop(emitter: OnnxEmitter, operation: Operation<'loop'>, passes: readonly Pass[]): string[] {
-  const { count, iteration, carried } = operation.attributes;
+  const { count, iteration, carried, proceeds } = operation.attributes;
   const body = new OnnxEmitter(emitter);
   const counter = emitter.fresh('iteration');
   const proceed = emitter.fresh('condition');
@@ -149,7 +149,7 @@ function emitLoop(emitter: OnnxEmitter, operation: Operation<'loop'>, passes: re
     body.result(name, tensor);
     return name;
   });
-  const proceedAgain = body.node('Identity', [proceed]);
+  const proceedAgain = body.node('Identity', [proceeds === undefined ? proceed : results[proceeds]!]);
   const info = (name: string, tensor: Tensor) => proto.valueInfo(name, proto.dataTypes[tensor.dtype], tensor.shape);
   const chunks = proto.graph({
     name: 'body',
@@ -166,9 +166,9 @@ function emitLoop(emitter: OnnxEmitter, operation: Operation<'loop'>, passes: re
     ],
   });
   const trips = emitter.constant('int64', [], BigInt64Array.of(BigInt(count)));
-  const always = emitter.constant('bool', [], Uint8Array.of(1));
   const initial = operation.inputs.slice(0, carried.length).map((tensor) => emitter.nameOf(tensor));
-  return emitter.nodeOf(operation.outputs.length, 'Loop', [trips, always, ...initial], {
+  const first = proceeds === undefined ? emitter.constant('bool', [], Uint8Array.of(1)) : initial[proceeds]!;
+  return emitter.nodeOf(operation.outputs.length, 'Loop', [trips, first, ...initial], {
     body: { graph: proto.join(chunks) },
   });
 }

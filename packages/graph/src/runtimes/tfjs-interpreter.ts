@@ -189,7 +189,7 @@ export const tfjsOperators: { readonly [Name in Exclude<OperatorName, 'input' | 
   },
 
   loop: (tf, operands, operation) => {
-    const { count, iteration, carried, stacked } = operation.attributes;
+    const { count, iteration, carried, stacked, proceeds } = operation.attributes;
     const body = bodyOf(operation);
     const captured = operation.inputs.slice(carried.length).map((tensor, i) => {
       return [tensor, operands[carried.length + i]!] as const;
@@ -197,6 +197,7 @@ export const tfjsOperators: { readonly [Name in Exclude<OperatorName, 'input' | 
     let state = operands.slice(0, carried.length).map((value) => tf.clone(value));
     const stacks: Value[][] = stacked.map(() => []);
     for (let i = 0; i < count; i++) {
+      if (proceeds !== undefined && state[proceeds]!.dataSync()[0] === 0) break;
       const values = new Map<Tensor, Value>(captured);
       const number = tf.scalar(i, 'int32');
       values.set(iteration, number);

@@ -315,7 +315,7 @@ function emitLoop(
   operation: Operation<'loop'>,
   shared: Shared,
 ): readonly Value[] {
-  const { count, carried, stacked } = operation.attributes;
+  const { count, carried, stacked, proceeds } = operation.attributes;
   const stacks = stacked.map(({ shape, dtype }) => emitter.fill([count, ...shape], 0, dtype));
   // An iteration could not write into an empty stack.
   if (count === 0) return [...initial, ...stacks];
@@ -325,7 +325,8 @@ function emitLoop(
   const types = state.map(typeOf).join(', ');
 
   const condition = new StableHloEmitter(emitter);
-  const proceeds = condition.compare('LT', iteration, condition.scalar(count, 'int32'));
+  const isWithin = condition.compare('LT', iteration, condition.scalar(count, 'int32'));
+  const continues = proceeds === undefined ? isWithin : condition.binary('and', isWithin, inner[1 + proceeds]!);
 
   const body = new StableHloEmitter(emitter);
   const { arguments_, operations, results } = loopBody(operation);
@@ -348,7 +349,7 @@ function emitLoop(
       `stablehlo.while(${header}) : ${types}`,
       'cond {',
       ...indented(condition.lines, '  '),
-      `  stablehlo.return ${proceeds.name} : ${typeOf(proceeds)}`,
+      `  stablehlo.return ${continues.name} : ${typeOf(continues)}`,
       '} do {',
       ...indented(body.lines, '  '),
       `  stablehlo.return ${afterwards.map(({ name }) => name).join(', ')} : ${types}`,

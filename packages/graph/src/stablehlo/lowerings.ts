@@ -38,7 +38,8 @@ const leadingAxes = (shape: Shape): number[] => shape.slice(0, -1).map((_, axis)
 const largestInt32 = 2 ** 31 - 1;
 
 /** Products in float32 have operands in float32: by default, some devices round them to fewer bits. */
-const precision = ({ compute }: StableHloEmitter): string => (compute === 'float32' ? 'HIGHEST' : 'DEFAULT');
+const precision = ({ compute }: Pick<StableHloEmitter, 'compute'>): string =>
+  compute === 'float32' ? 'HIGHEST' : 'DEFAULT';
 
 // ------------------------------------------------------------------------------------------------------------- convolutions
 
@@ -255,15 +256,16 @@ export const lowerings: { readonly [Name in Exclude<OperatorName, Unlowered>]: L
       : emitter.select(condition!, a!, b!),
 
   matmul: (emitter, [a, b], operation) => {
-    const { transposeA, transposeB } = operation.attributes;
+    const { transposeA, transposeB, exact } = operation.attributes;
+    const compute = exact ? 'float32' : emitter.compute;
     const [rankA, rankB] = [a!.shape.length, b!.shape.length];
     const summedA = transposeA ? rankA - 2 : rankA - 1;
     const summedB = transposeB ? rankB - 1 : rankB - 2;
     const batch = listOf(b!.shape.slice(0, -2).map((_, axis) => axis));
-    const left = emitter.convert(emitter.masked(a!, [summedA], 0), emitter.compute);
-    const right = emitter.convert(emitter.masked(b!, [summedB], 0), emitter.compute);
+    const left = emitter.convert(emitter.masked(a!, [summedA], 0), compute);
+    const right = emitter.convert(emitter.masked(b!, [summedB], 0), compute);
     const axes = `${rankB > 2 ? `batching_dims = ${batch} x ${batch}, ` : ''}contracting_dims = [${summedA}] x [${summedB}]`;
-    const precisions = listOf(Array(2).fill(precision(emitter)));
+    const precisions = listOf(Array(2).fill(precision({ compute })));
     const types = `(${typeOf(left)}, ${typeOf(right)}) -> ${typeOf(operation.outputs[0]!)}`;
     const text = `stablehlo.dot_general ${left.name}, ${right.name}, ${axes}, precision = ${precisions} : ${types}`;
     return emitter.value(text, shapeOf(operation), 'float32');

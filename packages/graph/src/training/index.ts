@@ -1,5 +1,6 @@
 /** Gradients, optimizers and training steps, as graphs. */
 export { type GradOptions, grad } from './gradient.js';
+export { type MuonOptions, muon } from './muon.js';
 export {
   type AdafactorOptions,
   type AdamOptions,
@@ -16,6 +17,7 @@ export {
 } from './optimizers.js';
 export { holdState } from './resident-state.js';
 export { constantRate, cosineDecay, linearDecay, type Schedule, warmUp } from './schedules.js';
+export { type ShampooOptions, shampoo } from './shampoo.js';
 export {
   initialState,
   type LossResult,

@@ -93,7 +93,7 @@ export interface AdamWOptions extends AdamOptions, WeightDecayOptions {}
 const adamFields: Fields<AdamOptions> = { beta1: keptShare, beta2: keptShare, epsilon: atLeastZero };
 const weightDecayFields: Fields<WeightDecayOptions> = { weightDecay: atLeastZero, decays: optional(callback()) };
 const adamOptions = object<AdamOptions>(adamFields);
-const adamWOptions = object<AdamWOptions>({ ...adamFields, ...weightDecayFields });
+export const adamWOptions = object<AdamWOptions>({ ...adamFields, ...weightDecayFields });
 
 /** Creates Adam (Kingma and Ba 2015). */
 export function adam(options: AdamOptions = {}): Optimizer {

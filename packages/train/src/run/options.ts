@@ -17,7 +17,7 @@ import {
 } from '@dalle-mini/core';
 import type { Dataset } from '@dalle-mini/data';
 import type { Runtime, TensorData } from '@dalle-mini/graph';
-import { cosineDecay, linearDecay, type Schedule, warmUp } from '@dalle-mini/graph/training';
+import { constantRate, cosineDecay, linearDecay, type Schedule, warmUp } from '@dalle-mini/graph/training';
 import type { Hosts } from '@dalle-mini/hosts';
 import { checkDevice, type DeviceOptions, deviceFields } from './device.js';
 import { type LearningRateGroup, learningRatesField } from './learning-rates.js';
@@ -107,8 +107,8 @@ export interface TrainingConfig {
   readonly learningRate: number;
   /** Steps over which the learning rate rises, at least 0 and fewer than `steps`. */
   readonly warmUpSteps: number;
-  /** How the learning rate then falls, to a twentieth at the last step. Default `cosine`. */
-  readonly schedule?: 'cosine' | 'linear' | undefined;
+  /** How the learning rate then falls, to a twentieth at the last step, or `constant`. Default `cosine`. */
+  readonly schedule?: 'cosine' | 'linear' | 'constant' | undefined;
   /**
    * Factors of the learning rate by layer. The first entry that matches a parameter's name decides; other parameters have
    * the factor 1. Names are those of the result: `layers.0.*` of a decoder, `text_encoder.*` of a trained text encoder,
@@ -137,7 +137,7 @@ export const trainingConfigFields: Fields<TrainingConfig> = {
   stepsPerRun: optional(count),
   learningRate: number({ above: 0 }),
   warmUpSteps: integer(),
-  schedule: optional(oneOf(['cosine', 'linear'])),
+  schedule: optional(oneOf(['cosine', 'linear', 'constant'])),
   learningRates: optional(learningRatesField),
   weightDecay: optional(number({ min: 0 })),
   rematerialize: optional(boolean()),
@@ -194,9 +194,10 @@ export function checkRun(
   }
 }
 
-/** Returns the learning rate at each step: a linear rise, then a fall to a twentieth at the last step. */
+/** Returns the learning rate at each step: a linear rise, then a fall to a twentieth at the last step, or none. */
 export function learningRateOf(config: TrainingConfig, steps: number): Schedule {
   const { learningRate, warmUpSteps, schedule } = config;
+  if (schedule === 'constant') return warmUp(warmUpSteps, constantRate(learningRate));
   const fall = schedule === 'linear' ? linearDecay : cosineDecay;
   return warmUp(warmUpSteps, fall(learningRate, steps - warmUpSteps, learningRate / 20));
 }

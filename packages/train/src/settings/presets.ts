@@ -1,4 +1,5 @@
 /** Settings to start from. */
+import { decoderPresets } from '@dalle-mini/decoder';
 import type { DecoderSettings, VqganSettings } from './settings.js';
 
 /** The names of the presets, and what each is for. */
@@ -8,6 +9,8 @@ export const presets = {
   'dalle-mega': 'fine-tune DALL·E Mega',
   vqgan: 'train a small VQ-GAN from scratch',
   decoder: 'train a small decoder from scratch, with the VQ-GAN of the preset vqgan',
+  'mini-2022': 'train the decoder of DALL·E Mini from scratch, by the published recipe',
+  mega: 'train the decoder of DALL·E Mega from scratch, by the published recipe',
 } as const;
 
 export type Preset = keyof typeof presets;
@@ -36,7 +39,7 @@ export type PresetSettings =
 
 /**
  * Returns settings for a number of pictures. The bundled model is fine-tuned for 30 epochs of 16 pictures a step, DALL·E Mini
- * for 10, and a model from scratch is trained for 120, for 100 to 5000 steps.
+ * for 10, and a model from scratch is trained for 120, for 100 to 5000 steps; by the published recipes, for 200,000.
  */
 export function presetSettings(preset: Preset, options: PresetOptions): PresetSettings {
   const { pictures, count = 500, folder = `runs/${preset}`, model = models[preset], trainTextEncoder } = options;
@@ -100,6 +103,9 @@ export function presetSettings(preset: Preset, options: PresetOptions): PresetSe
           },
         },
       };
+    case 'mini-2022':
+    case 'mega':
+      return { kind: 'decoder', settings: { ...run, ...publishedRecipe(preset, options.steps) } };
     case 'vqgan':
       return {
         kind: 'vqgan',
@@ -138,6 +144,52 @@ export function presetSettings(preset: Preset, options: PresetOptions): PresetSe
         },
       };
   }
+}
+
+/**
+ * The recipes with which DALL·E Mini (2022) and Mega were trained, as their reports give them: 816 and 4224 pairs a step on 8 and 256 TPU
+ * cores. The text encoder is trained along from the published weights, because settings have no new one.
+ */
+function publishedRecipe(preset: 'mini-2022' | 'mega', steps = 200_000) {
+  const isMega = preset === 'mega';
+  const published = isMega ? 'dalle-mini/dalle-mega' : 'dalle-mini/dalle-mini';
+  const {
+    vocabularySize: _,
+    gridSize: __,
+    textWidth: ___,
+    ...sizes
+  } = decoderPresets[isMega ? 'dalle-mega' : 'dalle-mini'];
+  return {
+    imageTokenizer: 'dalle-mini/vqgan_imagenet_f16_16384',
+    textEncoder: { folder: published, train: true },
+    device: 'tpu',
+    mesh: isMega ? { data: 32, model: 8 } : { data: 8 },
+    ...(isMega ? { sharding: 'rules' as const } : {}),
+    compute: 'bfloat16',
+    ...lengthOf(steps, 1),
+    model: sizes,
+    training: {
+      batchSize: isMega ? 44 * 32 : 34 * 8,
+      accumulation: 3,
+      stepsPerRun: 1,
+      optimizer: 'shampoo',
+      shampoo: {
+        blockSize: isMega ? 2048 : 1024,
+        beta1: 0.9,
+        beta2: 0.99,
+        graft: 'rmsprop_normalized',
+        preconditionEvery: 10,
+        maxDimension: 4096,
+        ...(isMega ? { exclude: '*embed*' } : {}),
+      },
+      learningRate: 1e-4,
+      warmUpSteps: Math.min(isMega ? 10_000 : 2000, Math.floor(steps / 10)),
+      schedule: 'constant',
+      captionDropout: 0.1,
+      weightDecay: 0,
+      ...(isMega ? { rematerialize: true } : {}),
+    },
+  } as const;
 }
 
 const earlyStopping = { patience: 4 };

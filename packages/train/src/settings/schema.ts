@@ -63,7 +63,22 @@ const descriptions: Readonly<Record<string, string>> = {
   'training.restartEvery': 'Steps after which unused codes restart, or 0 for never. Default: ten runs of the graph.',
   'training.flip': 'Whether half of the images are flipped horizontally. Default false.',
   'training.accumulation': 'Batches whose gradients are averaged before a step. Default 1.',
-  'training.optimizer': 'The optimizer: "adamw" (default), or "adafactor", which needs less memory.',
+  'training.optimizer':
+    'The optimizer: "adamw" (default), "adafactor", which needs less memory, "shampoo" of the published training, or "muon".',
+  'training.shampoo': 'Options of the optimizer "shampoo".',
+  'training.shampoo.blockSize': 'Longer axes are divided into blocks of this length. Default 1024.',
+  'training.shampoo.beta1': 'Decay of the mean of updates. Default 0.9.',
+  'training.shampoo.beta2': 'Decay of the statistics. Default 0.999.',
+  'training.shampoo.graft': 'The rule from which the length of an update is taken. Default "rmsprop_normalized".',
+  'training.shampoo.preconditionEvery': 'Steps after which the preconditioners are computed again. Default 10.',
+  'training.shampoo.preconditionFrom': 'Steps before preconditioned updates are applied. Default 101.',
+  'training.shampoo.maxDimension': 'A parameter with a longer axis is not preconditioned. Default 4096.',
+  'training.shampoo.diagonalEpsilon': 'Added to the root mean square of gradients. Default 1e-10.',
+  'training.shampoo.matrixEpsilon':
+    'Added to the diagonal of statistics, relative to their largest eigenvalue. Default 1e-6.',
+  'training.shampoo.nesterov': "Whether to use Nesterov's momentum. Default false.",
+  'training.shampoo.exclude':
+    'Names of parameters that are not preconditioned, with * for any characters. Default: none.',
   'training.captionDropout': 'Share of captions that are replaced by the empty one, for guidance. Default 0.1.',
   'training.tokenNoise': 'Largest share of tokens that are replaced by random ones; 1 for small datasets. Default 0.',
   name: 'The name of the resulting model. Default: the name of the folder.',

@@ -84,3 +84,9 @@ test('adafactor lowers the loss, and has only squares of gradients as state', as
   // Axes of fewer than 128 elements are not factored.
   expect([shape('square'), shape('mean'), shape('row')]).toEqual([[17, 16], undefined, undefined]);
 });
+
+test.each(['shampoo', 'muon'] as const)('%s lowers the loss', async (optimizer) => {
+  const shampoo = { preconditionEvery: 5, preconditionFrom: 10, exclude: 'embed_*' };
+  const { metrics } = await train({ config: { optimizer, ...(optimizer === 'shampoo' ? { shampoo } : {}) } });
+  expect(meanLoss(metrics.slice(-10))).toBeLessThan(0.85 * meanLoss(metrics.slice(0, 10)));
+});

@@ -3,7 +3,17 @@ import { type DecoderConfig, teacherForced } from '@dalle-mini/decoder';
 import * as g from '@dalle-mini/graph';
 import { initializeParameters } from '@dalle-mini/graph/initializers';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
-import { adafactor, adam, adamW, initialState, type Optimizer, sgd, trainingGraph } from '@dalle-mini/graph/training';
+import {
+  adafactor,
+  adam,
+  adamW,
+  initialState,
+  muon,
+  type Optimizer,
+  sgd,
+  shampoo,
+  trainingGraph,
+} from '@dalle-mini/graph/training';
 import { tinyDecoder } from '@dalle-mini/testing/tiny-decoder';
 import { cpuPlugin, describeXla } from '@dalle-mini/testing/xla';
 import { XlaRuntime } from '@dalle-mini/xla';
@@ -66,6 +76,8 @@ describeXla('training of a decoder on XLA', () => {
     ['Adam', adam(), 1],
     ['AdamW', adamW({ weightDecay: 0.05 }), 5],
     ['Adafactor', adafactor(), 5],
+    ['Muon', muon(), 5],
+    ['Shampoo', shampoo({ blockSize: 16, preconditionEvery: 3, preconditionFrom: 4 }), 5],
   ])('with %s has the losses of ONNX Runtime, with its state on the device', async (_, optimizer, stepsPerRun) => {
     const training = trainingOf(optimizer, stepsPerRun);
     const initial = initialState(training, initializeParameters(training.parameters, 1) as Map<string, Float32Tensor>);
