@@ -7,7 +7,8 @@ import {
   shuffled,
   type TextEncoder,
 } from '@dalle-mini/core';
-import type { EmojiDataset, EmojiSample } from '@dalle-mini/data/emoji';
+import type { Sample } from '@dalle-mini/data';
+import type { EmojiDataset } from '@dalle-mini/data/emoji';
 import { type DecoderConfig, teacherForced } from '@dalle-mini/decoder';
 import { crossEntropy, input, mean, ParameterScope, type Runtime, type TensorData } from '@dalle-mini/graph';
 import { nearest, pictureFeature } from './picture-feature.js';
@@ -28,7 +29,7 @@ export async function evaluateTokenLoss(
     readonly tokenizer: ImageTokenizer;
     readonly encoder: TextEncoder;
   },
-  samples: readonly EmojiSample[],
+  samples: readonly Sample[],
   batchSize = 32,
 ): Promise<number> {
   const shapes = {

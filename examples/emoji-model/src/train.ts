@@ -2,7 +2,6 @@
  * Trains the bundled model from scratch: images, VQ-GAN, token shards, and the decoder in two rounds. After an interruption, run it again
  * to resume. `npm run train -- [folder]` writes the data and all runs to the folder, by default `runs/emoji`.
  */
-import { access } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { createSampler, groupIndices, openTokenShards, writeTokenShards } from '@dalle-mini/data';
 import { type EmojiSplit, prepareEmoji } from '@dalle-mini/data/emoji';
@@ -10,51 +9,16 @@ import { decoderParameters } from '@dalle-mini/decoder';
 import type { TensorData } from '@dalle-mini/graph';
 import { initializeParameters } from '@dalle-mini/graph/initializers';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
-import { type TrainingProgress, trainDecoder, trainVqgan } from '@dalle-mini/train';
+import { trainDecoder, trainVqgan } from '@dalle-mini/train';
 import { VqganTokenizer } from '@dalle-mini/vqgan';
 import { codebookEmbeddings } from './codebook-embeddings.js';
-import { loadParameters, saveParameters } from './parameters-file.js';
+import { course } from './course.js';
 import * as recipe from './recipe.js';
 import { loadMiniLM } from './text-encoder.js';
 
 const folder = resolve(process.argv[2] ?? '../../runs/emoji');
-const abort = new AbortController();
-process.once('SIGINT', () => abort.abort(new Error('Training was stopped. Run it again to resume.')));
-process.once('uncaughtException', (error) => {
-  console.error(abort.signal.aborted ? error.message : error);
-  process.exit(abort.signal.aborted ? 130 : 1);
-});
-const { signal } = abort;
-
+const { say, signal, trained } = course(folder);
 const runtime = new OnnxRuntime({ threads: Number(process.env.THREADS ?? 2) });
-const startedAt = Date.now();
-const say = (text: string) => console.log(`${((Date.now() - startedAt) / 1000).toFixed(0).padStart(6)} s  ${text}`);
-const report = (name: string) => (progress: TrainingProgress) => {
-  const { done, total, rate, secondsLeft, loss } = progress;
-  if (done % 100 !== 0) return;
-  const minutes = (secondsLeft / 60).toFixed(0);
-  say(`${name} ${done}/${total}  loss ${loss.toFixed(4)}  ${rate.toFixed(2)} steps/s  ${minutes} min left`);
-};
-
-/** Trains parameters, or reads them if an earlier run has written them to the folder. */
-async function trained(
-  name: string,
-  train: (progress: { readonly onProgress: (progress: TrainingProgress) => void }) => Promise<Map<string, TensorData>>,
-): Promise<Map<string, TensorData>> {
-  const path = join(folder, `${name}.safetensors`);
-  const isThere = await access(path).then(
-    () => true,
-    () => false,
-  );
-  if (isThere) {
-    say(`${path} is there`);
-    return loadParameters(path);
-  }
-  say(`training ${name}`);
-  const parameters = await train({ onProgress: report(name) });
-  await saveParameters(path, parameters);
-  return parameters;
-}
 
 say('rendering the emoji');
 const emoji = await prepareEmoji(join(folder, 'pictures'), { imageSize: recipe.imageSize, signal });

@@ -12,6 +12,13 @@ const leastBlackShare = 0.75;
  * Returns the word for the dominant color of a picture on white, or `undefined` if no color dominates.
  * Words: red, orange, yellow, green, blue, purple, pink, brown, black. Never grey, because white things are shaded with
  * it.
+ *
+ * @example
+ * ```ts
+ * import { dominantColor } from '@dalle-mini/data/emoji';
+ *
+ * console.log(dominantColor({ width: 1, height: 1, data: Uint8Array.of(200, 30, 30) })); // red
+ * ```
  */
 export function dominantColor({ width, height, data }: RgbImage): string | undefined {
   const counts = new Map<string, number>();

@@ -1,0 +1,125 @@
+/**
+ * Measures a model of the second edition and prints the table of its card: `npm run evaluate:second -- [folder] [--quick]`. The folder is
+ * that of the training, with `vqgan.safetensors`; if it has no `decoder.safetensors` yet, only the VQ-GAN is measured, and the measures
+ * themselves on real pictures. `--quick` measures a tenth.
+ */
+import { join, resolve } from 'node:path';
+import { type RgbImage, shuffled } from '@dalle-mini/core';
+import { exists } from '@dalle-mini/core/node';
+import { DalleMiniDecoder } from '@dalle-mini/decoder';
+import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { evaluateReconstructions, writeSampleSheet } from '@dalle-mini/train';
+import { VqganTokenizer } from '@dalle-mini/vqgan';
+import { evaluateTokenLoss } from '../evaluation.js';
+import { loadParameters } from '../parameters-file.js';
+import { nearest } from '../picture-feature.js';
+import { loadMiniLM } from '../text-encoder.js';
+import { type ComposedFigures, evaluateComposed } from './composed.js';
+import { type Composed, compose, half } from './compositions.js';
+import { prepareData } from './data.js';
+import { featureExtractor } from './features.js';
+import * as recipe from './recipe.js';
+
+const share = process.argv.includes('--quick') ? 10 : 1;
+const folder = resolve(process.argv.slice(2).find((argument) => !argument.startsWith('--')) ?? '../../runs/emoji2');
+const runtime = new OnnxRuntime({ threads: Number(process.env.THREADS ?? 2) });
+const { singles, heldOutCompositions } = await prepareData(join(folder, 'pictures'));
+const tokenizer = new VqganTokenizer(recipe.vqgan, await loadParameters(join(folder, 'vqgan.safetensors')), {
+  runtime,
+});
+const rows: (readonly [figure: string, value: string])[] = [];
+const percent = (value: number) => `${(100 * value).toFixed(1)} %`;
+const mean = (values: readonly boolean[]) => values.filter(Boolean).length / values.length;
+
+const heldOut = singles.filter(({ split }) => split === 'held-out-drawings');
+const reconstruction = await evaluateReconstructions(tokenizer, heldOut, {
+  runtime,
+  count: Math.ceil(heldOut.length / share),
+  sheet: join(folder, 'reconstructions.png'),
+});
+rows.push(
+  [`reconstruction of ${reconstruction.images} held-out drawings, mean PSNR`, `${reconstruction.psnr.toFixed(2)} dB`],
+  ['the same, mean LPIPS (AlexNet)', reconstruction.lpipsAlexNet.toFixed(3)],
+  ['the same, mean LPIPS (VGG16)', reconstruction.lpipsVgg16.toFixed(3)],
+  ['codes that these pictures use', `${percent(reconstruction.codesUsed)} of ${tokenizer.vocabularySize}`],
+);
+
+// The gallery: real pictures in which a generated one is looked for. Skin tones would only be more of the same.
+const extractor = await featureExtractor(runtime);
+let untoned = -1;
+const gallery = singles.filter(({ captions }) => !captions.some((caption) => caption.includes('skin')));
+const galleryPart = gallery.filter(() => ++untoned % share === 0);
+const features: Float32Array[] = [];
+for (let start = 0; start < galleryPart.length; start += 32) {
+  const count = Math.min(32, galleryPart.length - start);
+  const images = await Promise.all(Array.from({ length: count }, (_, i) => galleryPart.get(start + i)));
+  features.push(...(await extractor.featuresOf(await Promise.all(images.map(({ image }) => half(image))))));
+}
+/** Returns the concepts of the five nearest real pictures to one of 64 pixels. */
+const nearestConcepts = async (image: RgbImage): Promise<string[]> => {
+  const [query] = await extractor.featuresOf([image]);
+  return nearest(query!, features, 5).map((index) => galleryPart.pictures[index]!.concept);
+};
+const say = ({ sides, colors, counts }: ComposedFigures) =>
+  `sides ${percent(sides)}, colors ${percent(colors)}, counts ${percent(counts)}`;
+const imagesOf = async ({ pictures, read }: Composed) => Promise.all(pictures.map((_, index) => read(index)));
+
+// The measure itself: what it says of real pictures, which are right, as they are and as the VQ-GAN reconstructs them.
+const real = await imagesOf(heldOutCompositions);
+const { compositions } = heldOutCompositions;
+rows.push([
+  `the measure of compositions on ${real.length} real ones`,
+  say(await evaluateComposed(real, compositions, nearestConcepts)),
+]);
+const reconstructed = await tokenizer.decode(await tokenizer.encode(real));
+rows.push(['the same, reconstructed', say(await evaluateComposed(reconstructed, compositions, nearestConcepts))]);
+
+if (await exists(join(folder, 'decoder.safetensors'))) {
+  const parameters = await loadParameters(join(folder, 'decoder.safetensors'));
+  const encoder = await loadMiniLM(runtime);
+  const decoder = new DalleMiniDecoder(recipe.decoder, parameters, { runtime });
+  const unconditional = await encoder.encode(['']);
+  const generate = async (captions: readonly string[]): Promise<RgbImage[]> => {
+    const images: RgbImage[] = [];
+    for (let start = 0; start < captions.length; start += 10) {
+      const text = await encoder.encode(captions.slice(start, start + 10));
+      const options = { ...recipe.sampling, seed: recipe.seed + start, unconditional };
+      images.push(...(await tokenizer.decode(await decoder.generate(text, options))));
+    }
+    return images;
+  };
+
+  const drawings = await Promise.all(
+    Array.from({ length: Math.ceil(heldOut.length / share) }, (_, i) => heldOut.get(i * share)),
+  );
+  const loss = await evaluateTokenLoss({ config: recipe.decoder, parameters, runtime, tokenizer, encoder }, drawings);
+  rows.push([`loss a token on ${drawings.length} held-out drawings`, `${loss.toFixed(3)} nats`]);
+
+  const labels = new Map<string, string>();
+  for (const { concept, split, captions } of gallery.pictures)
+    if (split === 'train' && !labels.has(concept)) labels.set(concept, captions[0]!);
+  const chosen = shuffled([...labels.keys()].sort(), 'concepts', recipe.seed).slice(0, 300 / share);
+  const drawn = await generate(chosen.map((concept) => labels.get(concept)!));
+  await writeSampleSheet(join(folder, 'concepts.png'), drawn, 20);
+  const found = await Promise.all(drawn.map(async (image) => nearestConcepts(await half(image))));
+  rows.push(
+    [
+      `${chosen.length} captions of trained concepts, nearest picture of the same concept, top-1`,
+      percent(mean(found.map(([first], i) => first === chosen[i]))),
+    ],
+    ['the same, top-5', percent(mean(found.map((concepts, i) => concepts.includes(chosen[i]!))))],
+  );
+
+  // New compositions of drawings that are trained on.
+  const trained = singles.filter(({ split }) => split === 'train');
+  const asked = compose(trained, { seed: recipe.seed + 1, split: 'train', pairs: 200 / share, counts: 100 / share });
+  const composed = await generate(asked.pictures.map(({ captions }) => captions[0]!));
+  await writeSampleSheet(join(folder, 'composed.png'), composed, 20);
+  rows.push([
+    `${composed.length} captions of new compositions`,
+    say(await evaluateComposed(composed, asked.compositions, nearestConcepts)),
+  ]);
+  await writeSampleSheet(join(folder, 'samples.png'), await generate(recipe.samplePrompts), 8);
+}
+console.log(['| figure | value |', '| --- | --- |', ...rows.map((row) => `| ${row.join(' | ')} |`)].join('\n'));
+await Promise.all([extractor.dispose(), runtime.dispose()]);

@@ -1,0 +1,104 @@
+/** All settings of the bundled model's second edition: 128×128 pixels, sharper, more things, and two things side by side. */
+import type { DecoderConfig } from '@dalle-mini/decoder';
+import type { DecoderTrainingConfig, VqganTrainingConfig } from '@dalle-mini/train';
+import type { VqganConfig } from '@dalle-mini/vqgan';
+import {
+  decoder as firstDecoder,
+  samplePrompts as firstPrompts,
+  trainingCaptions as firstTrainingCaptions,
+  vqgan as firstVqgan,
+} from '../recipe.js';
+
+export const seed = 2;
+export const imageSize = 128;
+
+/** The first edition's architecture and start: the network is convolutional, so that 128×128 pixels become 16×16 tokens. */
+export const vqgan: VqganConfig = { ...firstVqgan, resolution: imageSize };
+
+/** Width of the squares that the VQ-GAN first learns from: most of a picture, at half the cost. */
+export const cropSize = 96;
+
+type VqganRound = VqganTrainingConfig & { readonly steps: number };
+
+/** The VQ-GAN's first round, from the first edition's: sharper, on squares of the pictures. */
+export const vqganFirst: VqganRound = {
+  model: { ...vqgan, resolution: cropSize },
+  batchSize: 4,
+  steps: 500,
+  learningRate: 2e-4,
+  warmUpSteps: 50,
+  squaredErrorWeight: 0,
+  absoluteErrorWeight: 1,
+  perceptual: { network: 'vgg16', weight: 1 },
+  discriminator: { start: 60, layers: 2, width: 32, weight: 0.2 },
+  learningRates: [{ match: 'loss.discriminator.*', factor: 0.5 }],
+  restartEvery: 0,
+  averageDecay: 0.99,
+  flip: true,
+};
+
+/**
+ * Its second round, on whole pictures. The new terms are ten times the squared error of the first edition, so that the encoder moved away
+ * from the codes in the first round (a codebook loss of 0.008 became 0.027, and PSNR fell): the commitment loss and the learning rate of the
+ * codes follow. The squared error keeps colors.
+ */
+export const vqganFinish: VqganRound = {
+  ...vqganFirst,
+  model: vqgan,
+  steps: 900,
+  squaredErrorWeight: 3,
+  commitmentWeight: 2.5,
+  discriminator: { start: 0, layers: 2, width: 32, weight: 0.2 },
+  learningRates: [
+    { match: 'quantize.embedding.weight', factor: 5 },
+    { match: 'loss.discriminator.*', factor: 0.5 },
+  ],
+};
+
+/** Compositions that are trained on, and such of held-out drawings. */
+export const compositions = { pairs: 8000, counts: 2000 } as const;
+export const heldOutCompositions = { pairs: 200, counts: 100 } as const;
+
+/** The first edition's decoder, for 16×16 tokens. */
+export const decoder: DecoderConfig = { ...firstDecoder, gridSize: 16 };
+
+export const decoderTraining: DecoderTrainingConfig & { readonly steps: number } = {
+  model: decoder,
+  batchSize: 32,
+  steps: 24_000,
+  learningRate: 7e-4,
+  warmUpSteps: 200,
+  weightDecay: 0.1,
+  captionDropout: 0.1,
+  tokenNoise: 1,
+  averageDecay: 0.999,
+};
+
+/** Of a drawing in many skin tones, the decoder learns this number. */
+export const tonesOfDrawing = 3;
+
+/** Compositions that share one place in an epoch, so that single things are three quarters of it. */
+export const compositionsOfPlace = 3;
+
+/** The default sampling options of the model. */
+export const sampling = { temperature: 0.5, topK: 128, topP: 1, guidanceScale: 2 } as const;
+
+/** Prompts for several things. None is a caption of the decoder's training. */
+const composedPrompts = [
+  'a red apple left of a blue heart',
+  'a cat and a dog',
+  'a banana next to a cherry',
+  'a yellow star right of a green leaf',
+  'a car left of a house',
+  'two cats',
+  'three red apples',
+  'four blue balloons',
+];
+
+/** The prompts of the contact sheet: those of the first edition, and several things. */
+export const samplePrompts: readonly string[] = [...firstPrompts, ...composedPrompts];
+
+/** The captions of a picture that the decoder trains with. */
+export function trainingCaptions(captions: readonly string[]): string[] {
+  return firstTrainingCaptions(captions.filter((caption) => !composedPrompts.includes(caption)));
+}

@@ -1,0 +1,133 @@
+/**
+ * Trains the second edition of the bundled model: pictures, VQ-GAN, token shards, decoder. After an interruption, run it again to resume.
+ * `npm run train:second -- [folder]` writes the data and all runs to the folder, by default `runs/emoji2`.
+ */
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createSampler, groupIndices, openTokenShards, writeTokenShards } from '@dalle-mini/data';
+import type { TensorData } from '@dalle-mini/graph';
+import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { readModelFolder } from '@dalle-mini/pipeline';
+import { trainDecoder, trainVqgan } from '@dalle-mini/train';
+import { VqganTokenizer } from '@dalle-mini/vqgan';
+import { course } from '../course.js';
+import { loadMiniLM } from '../text-encoder.js';
+import { prepareData } from './data.js';
+import { enlargedDecoder } from './decoder-start.js';
+import { crops, type PictureDataset } from './pictures.js';
+import * as recipe from './recipe.js';
+
+const folder = resolve(process.argv[2] ?? '../../runs/emoji2');
+const { say, signal, trained } = course(folder);
+const runtime = new OnnxRuntime({ threads: Number(process.env.THREADS ?? 2) });
+
+say('preparing the pictures');
+const { training, singles, emoji } = await prepareData(join(folder, 'pictures'), signal);
+const compositionCount = recipe.compositions.pairs + recipe.compositions.counts;
+const heldOut = singles.filter(({ split }) => split !== 'train');
+say(`${training.length} pictures to train on, ${heldOut.length} held out`);
+
+const firstEdition = fileURLToPath(new URL('.', import.meta.resolve('@dalle-mini/emoji/model/model.json')));
+const start = await readModelFolder(firstEdition);
+/** One round of training the VQ-GAN, from the parameters given. */
+const vqganRound = (
+  name: string,
+  { steps, ...config }: typeof recipe.vqganFirst,
+  parameters: ReadonlyMap<string, TensorData>,
+) =>
+  trained(name, ({ onProgress }) => {
+    const size = config.model.resolution;
+    return trainVqgan({
+      folder: join(folder, name),
+      runtime,
+      config,
+      steps,
+      seed: recipe.seed,
+      checkpointEvery: 50,
+      evaluateEvery: 100,
+      evaluationSize: 64,
+      result: 'last',
+      parameters,
+      dataset: crops(training, size),
+      order: createSampler({ groups: groupIndices(training.pictures), seed: recipe.seed }),
+      evaluation: crops(heldOut, size),
+      signal,
+      onProgress,
+    });
+  });
+const vqganFirst = await vqganRound('vqgan-first', recipe.vqganFirst, start.imageTokenizer.parameters);
+const vqgan = await vqganRound('vqgan', recipe.vqganFinish, vqganFirst);
+
+say('encoding the pictures');
+const tokenizer = new VqganTokenizer(recipe.vqgan, vqgan, { runtime });
+/** Encodes pictures once, and opens their tokens. */
+const encoded = async (name: string, pictures: PictureDataset) => {
+  const path = join(folder, 'tokens', name);
+  const dataset = {
+    length: pictures.length,
+    async get(index: number) {
+      const picture = await pictures.get(index);
+      return { ...picture, captions: recipe.trainingCaptions(picture.captions) };
+    },
+  };
+  await writeTokenShards(dataset, tokenizer, path, { signal, shardSize: 1024 });
+  return openTokenShards(path);
+};
+const tokens = await encoded('train', fewerTones(training, recipe.tonesOfDrawing));
+const evaluation = await encoded(
+  'held-out-drawings',
+  heldOut.filter(({ split }) => split === 'held-out-drawings'),
+);
+
+// A separate runtime, so that captions are encoded during the training steps.
+const textRuntime = new OnnxRuntime({ threads: 1 });
+const { steps, ...config } = recipe.decoderTraining;
+await trained('decoder', async ({ onProgress }) =>
+  trainDecoder({
+    folder: join(folder, 'decoder'),
+    runtime,
+    config,
+    steps,
+    seed: recipe.seed,
+    checkpointEvery: 50,
+    evaluateEvery: 500,
+    result: 'last',
+    parameters: enlargedDecoder(
+      new Map(start.decoder.parameters),
+      start.decoder.config.gridSize,
+      recipe.decoder.gridSize,
+    ),
+    dataset: tokens,
+    order: createSampler({
+      groups: withPlacesFor(recipe.compositionsOfPlace, await tokens.groups(), compositionCount),
+      seed: recipe.seed,
+    }),
+    evaluation,
+    textEncoder: { kind: 'frozen', encoder: await loadMiniLM(textRuntime) },
+    samples: { prompts: recipe.samplePrompts, imageTokenizer: tokenizer, sampling: recipe.sampling },
+    signal,
+    onProgress,
+  }),
+);
+say(`done: ${folder}`);
+await Promise.all([runtime.dispose(), textRuntime.dispose(), emoji.close()]);
+
+/** Keeps a few of the skin tones of each drawing. */
+function fewerTones(pictures: PictureDataset, count: number): PictureDataset {
+  const seen = new Map<string, number>();
+  return pictures.filter(({ group, captions }) => {
+    if (!captions.some((caption) => caption.includes('skin tone'))) return true;
+    const number = (seen.get(group) ?? 0) + 1;
+    seen.set(group, number);
+    return number <= count;
+  });
+}
+
+/** Lets several of the last groups, the compositions, share a place in an epoch. */
+function withPlacesFor(members: number, groups: readonly (readonly number[])[], last: number): (readonly number[])[] {
+  const composed = groups.slice(groups.length - last);
+  const places = Array.from({ length: Math.ceil(last / members) }, (_, i) =>
+    composed.slice(i * members, (i + 1) * members).flat(),
+  );
+  return [...groups.slice(0, groups.length - last), ...places];
+}
