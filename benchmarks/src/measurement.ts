@@ -103,3 +103,20 @@ export interface DtypeLosses {
   readonly decoder_mb: number;
   readonly losses: readonly DtypeLoss[];
 }
+
+/** The output of a program that downloads the images of a list, here and in `peers/download_img2dataset.py`. */
+export interface DownloadMeasurement {
+  readonly engine: string;
+  readonly rows: number;
+  /** Images that were stored. */
+  readonly images: number;
+  /** Rows without an image, by the problem. */
+  readonly problems: Readonly<Record<string, number>>;
+  readonly seconds: number;
+  /** Processor time of the program and its processes. */
+  readonly cpu_seconds: number;
+  /** Processor time of the thread that runs JavaScript. */
+  readonly main_thread_seconds?: number;
+  /** Largest resident memory of a process. */
+  readonly peak_rss_mb: number;
+}

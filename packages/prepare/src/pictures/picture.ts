@@ -53,7 +53,8 @@ export async function toPicture(file: Uint8Array, settings: PictureSettings): Pr
     const { data: jpeg, info } = await pipeline
       .flatten({ background: '#ffffff' })
       .toColourspace('srgb')
-      .jpeg({ quality })
+      // Optimal Huffman tables would make files 4 % smaller, and take a seventh of all processor time.
+      .jpeg({ quality, optimiseCoding: false })
       .toBuffer({ resolveWithObject: true });
     const differenceHash = duplicateDistance === null ? undefined : await hashDifferences(jpeg);
     return { jpeg, width: info.width, height: info.height, originalWidth, originalHeight, differenceHash };
