@@ -75,7 +75,8 @@ const planField = object<Plan>(
   { unknown: 'ignore' },
 );
 
-const planName = 'plan.json';
+/** JSON. img2dataset takes every `.json` of a folder for the counts of a shard. */
+export const planName = 'prepare.plan';
 const planAction = 'Delete it, and the lists are read again.';
 
 export interface FindPlanOptions extends Omit<PlanOptions, 'onProgress'> {

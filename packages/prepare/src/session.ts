@@ -10,7 +10,7 @@ import { Meter, type PrepareProgress } from './meter.js';
 import { knownHashes } from './pictures/duplicates.js';
 import { loadFilter, type PictureFilter } from './pictures/filter.js';
 import { type PictureSettings, pictureFields } from './pictures/options.js';
-import { findPlan, type Plan, readPlan, shardCount } from './plan.js';
+import { findPlan, type Plan, planName, readPlan, shardCount } from './plan.js';
 import { prepareReport } from './report/report.js';
 import { type PrepareSettings, prepareField } from './settings.js';
 import type { ShardDownload } from './shards/download-shard.js';
@@ -89,7 +89,7 @@ export class PrepareSession {
     };
     const plan = usesStoredPlan ? await readPlan(storage) : await findOwnPlan();
     if (plan === undefined)
-      throw new DataError(`${storage.placeOf('plan.json')} is missing. Start the coordinator first.`);
+      throw new DataError(`${storage.placeOf(planName)} is missing. Start the coordinator first.`);
     const downloader = new Downloader(downloads, lookup, wasOffline);
     return new PrepareSession({ settings, pictures, filter, storage, plan, written, downloader }, signal);
   }

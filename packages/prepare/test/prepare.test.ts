@@ -60,7 +60,7 @@ describe('preparing a data set', () => {
     expect((await readdir(settings.out)).sort()).toEqual(
       ['00000', '00001']
         .flatMap((name) => [`${name}.parquet`, `${name}.tar`, `${name}_stats.json`])
-        .concat('plan.json', 'report.html'),
+        .concat('prepare.plan', 'report.html'),
     );
     expect(await recordsOf(join(settings.out, '00000.parquet'))).toMatchObject([
       { key: '000000', caption: 'caption 0', url: server.url('photo/0'), status: 'success', width: 100, height: 80 },
@@ -148,7 +148,7 @@ describe('preparing a data set', () => {
       '00000.parquet',
       '00000.tar',
       '00000_stats.json',
-      'plan.json',
+      'prepare.plan',
     ]);
     expect((await prepare(settings)).shards).toEqual({ total: 2, written: 2 });
   });
@@ -221,7 +221,7 @@ describe('preparing a data set', () => {
     const settings = await settingsFor(photos(8));
     const failing = prepare(settings, { filter: () => Promise.reject(new Error('no model')) });
     await expect(failing).rejects.toThrow('no model');
-    expect(await readdir(settings.out)).toEqual(['plan.json']);
+    expect(await readdir(settings.out)).toEqual(['prepare.plan']);
   });
 
   it('writes a report, and tells its progress', async () => {

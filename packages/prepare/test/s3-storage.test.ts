@@ -72,9 +72,9 @@ it('uploads large files in parts, and shows none of which the content has failed
 it('says which object cannot be read, and what to check', async () => {
   vi.stubEnv('AWS_ACCESS_KEY_ID', 'wrong-key');
   const storage = new S3Storage('s3://bucket/x', { endpoint: s3.endpoint });
-  await expect(storage.read('plan.json')).rejects.toThrow(StorageError);
-  await expect(storage.read('plan.json')).rejects.toThrow(
-    /Cannot read s3:\/\/bucket\/x\/plan.json: status 403, Access Denied.*AWS_ACCESS_KEY_ID/,
+  await expect(storage.read('prepare.plan')).rejects.toThrow(StorageError);
+  await expect(storage.read('prepare.plan')).rejects.toThrow(
+    /Cannot read s3:\/\/bucket\/x\/prepare.plan: status 403, Access Denied.*AWS_ACCESS_KEY_ID/,
   );
   const unreachable = new S3Storage('s3://bucket/x', { endpoint: 'http://127.0.0.1:9' });
   await expect(unreachable.list()).rejects.toThrow(/Cannot list s3:\/\/bucket\/x\/: fetch failed/);

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -202,6 +202,8 @@ describe.skipIf(!hasRedis || !canIsolate())('faults of machines (needs redis-ser
       await Promise.all([...running, coordinator.done, ...workers.map(({ done }) => done)]);
       redisProcess.kill();
       expect(await hashesOf(settings.out)).toEqual(await hashesOf(expected));
+      // The next run needs the disk.
+      await rm(folder, { recursive: true });
     },
     600_000,
   );

@@ -156,6 +156,6 @@ describe.skipIf(!hasRedis)('a queue on Redis (redis-server, or the program in RE
     await expect(coordinate({ ...settings, pictures: { duplicateDistance: 4 } }, { redis })).rejects.toThrow(
       /pictures.duplicateDistance must be null with a queue/,
     );
-    await expect(work(settings, { redis })).rejects.toThrow(/plan.json is missing. Start the coordinator first/);
+    await expect(work(settings, { redis })).rejects.toThrow(/prepare.plan is missing. Start the coordinator first/);
   });
 });
