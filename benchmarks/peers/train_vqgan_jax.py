@@ -104,8 +104,14 @@ def main():
     cast = rounded(args.dtype)
     keys = jax.random.split(jax.random.key(0))
     images = jax.random.uniform(keys[0], (BATCH, SIZE, SIZE, 3), minval=-1, maxval=1)
-    parameters = {}
-    Model(parameters, cast, keys[1]).loss(images)
+
+    def initial_parameters(key):
+        parameters = {}
+        Model(parameters, cast, key).loss(images)
+        return parameters
+
+    # Without jit, each operation of the first pass would be compiled on its own, which takes minutes.
+    parameters = jax.jit(initial_parameters)(keys[1])
     loss_of = lambda parameters, images: Model(parameters, cast).loss(images)
     train(args, parameters, loss_of, optax.adamw(2e-4, weight_decay=0.01), images, items=BATCH, unit="images")
 

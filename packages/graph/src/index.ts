@@ -76,7 +76,7 @@ export {
   upsampleConv2d,
   whileLoop,
 } from './operators.js';
-export { ParameterScope } from './parameters.js';
+export { type CombineStatistic, ParameterScope, type StatisticKind } from './parameters.js';
 export { printGraph } from './print-graph.js';
 export { OutOfMemoryError } from './runtimes/out-of-memory-error.js';
 export {
@@ -89,6 +89,8 @@ export {
   type RuntimeOwnership,
   runtimeField,
   runtimeOwnershipFields,
+  type StateBlock,
+  type StateDivision,
   type TensorRoles,
   type TensorValues,
 } from './runtimes/runtime.js';

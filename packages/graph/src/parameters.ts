@@ -4,6 +4,15 @@ import { sameShape } from './shape.js';
 import type { Initializer, Shape, Tensor } from './tensor.js';
 
 /**
+ * How a statistic of a batch comes from those of its shares: as their sum, as their mean, weighted by samples, or as all rows along the
+ * first axis, of which each sample has the same number.
+ */
+export type StatisticKind = 'mean' | 'sum' | 'rows';
+
+/** Returns the statistic of a whole batch that belongs to that of a share. */
+export type CombineStatistic = (name: string, own: Tensor, kind: StatisticKind) => Tensor;
+
+/**
  * Declares parameters under a path: `scope.in('block').in(3).parameter('weight', …)` is `block.3.weight`. To tie weights, declare the
  * same name again: this returns the same tensor.
  */
@@ -11,13 +20,14 @@ export class ParameterScope {
   constructor(
     readonly path = '',
     private readonly declared: Map<string, Tensor> = new Map(),
+    private readonly combine: CombineStatistic = (_, own) => own,
     private readonly assigned: Map<string, Tensor> = new Map(),
     private readonly buffers: Set<string> = new Set(),
   ) {}
 
   /** Returns the scope one level down. */
   in(name: string | number): ParameterScope {
-    return new ParameterScope(this.name(String(name)), this.declared, this.assigned, this.buffers);
+    return new ParameterScope(this.name(String(name)), this.declared, this.combine, this.assigned, this.buffers);
   }
 
   /** Declares a float32 parameter, or returns its value if it is already declared with this shape. */
@@ -55,6 +65,18 @@ export class ParameterScope {
       throw new GraphError(`assign: ${full} must be ${expected}, not ${describe(value)}.`);
     }
     this.assigned.set(full, value);
+  }
+
+  /**
+   * Returns a statistic of a whole batch: the mean over its samples, their sum, or the rows of all samples. Usually it is the given tensor
+   * itself. If several hosts have shares of the batch, they combine theirs. The gradient is that of the own share: it is right if the loss
+   * depends on the statistic in the same way on all hosts.
+   *
+   * @param name A name that no other statistic of this scope has.
+   * @param own The statistic of the samples at hand.
+   */
+  statistic(name: string, own: Tensor, kind: StatisticKind): Tensor {
+    return this.combine(this.name(name), own, kind);
   }
 
   /** All parameters declared so far in this scope, its parents and their other children. */

@@ -44,3 +44,22 @@ export function parametersOf(outputs: Iterable<Tensor>): Map<string, Tensor> {
   }
   return parameters;
 }
+
+/**
+ * Returns the names of the inputs that the given tensors depend on.
+ *
+ * @param known Tensors whose inputs are left out.
+ */
+export function inputNamesOf(outputs: Iterable<Tensor>, known: ReadonlySet<Tensor> = new Set()): Set<string> {
+  const names = new Set<string>();
+  const visited = new Set<Tensor>(known);
+  const left = [...outputs];
+  for (let tensor = left.pop(); tensor; tensor = left.pop()) {
+    if (visited.has(tensor)) continue;
+    visited.add(tensor);
+    const node = tensor.operation;
+    if (isOperation(node, 'input')) names.add(node.attributes.name);
+    left.push(...node.inputs);
+  }
+  return names;
+}

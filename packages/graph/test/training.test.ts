@@ -7,6 +7,7 @@ import { loadTfjs, TfjsRuntime } from '@dalle-mini/graph/tfjs';
 import {
   adamW,
   initialState,
+  type SplitUpdate,
   sgd,
   splitTrainingGraph,
   type TrainingGraph,
@@ -96,9 +97,11 @@ async function train(
 
 /** Trains as `train` does, with a graph for the gradients and one for the update. */
 async function trainInHalves(options: TrainingOptions) {
-  const { gradients, update, ...training } = splitTrainingGraph(options);
-  const backward = await onnx.compile(gradients);
-  const optimizer = await onnx.compile(update);
+  const { updates, ...training } = splitTrainingGraph(options);
+  const [{ gradients, update, statistics }] = updates as [SplitUpdate];
+  expect(statistics).toEqual([]);
+  const backward = await onnx.compile(gradients.graph);
+  const optimizer = await onnx.compile(update.graph);
   const start = initialState(training, parameters as Map<string, { data: Float32Array }>);
   let state = Object.fromEntries([...training.state].map(([name, shape]) => [name, float32(shape, start.get(name)!)]));
   const reports: Record<string, number[]> = {};
@@ -109,7 +112,6 @@ async function trainInHalves(options: TrainingOptions) {
       ...Object.fromEntries([...training.parameters.keys()].map((name) => [name, state[name]!])),
       x: float32([2, 5, 4], part(reference.x)),
       labels: int32([2, 5], part(reference.labels)),
-      step: int32([], [step]),
     });
     const rate = float32([], [reference.learningRates[step]!]);
     const { gradientNorm, ...next } = await optimizer.run({
@@ -193,15 +195,58 @@ describe('a training graph', () => {
       expect(relativeError(halves.values.get(name)!, expected), name).toBeLessThan(1e-6);
   });
 
-  test('has no halves if the loss assigns buffers', () => {
-    const assigning: TrainingOptions['loss'] = (scope, { x }) => {
-      scope.buffer('seen', [], initializers.zeros);
-      scope.assign('seen', g.mean(x!));
-      return { loss: g.mean(g.mul(x!, scope.parameter('scale', [], initializers.zeros))) };
-    };
-    expect(() => splitTrainingGraph({ ...options, loss: assigning })).toThrow(
-      'splitTrainingGraph: the loss must not assign buffers, but it assigns seen.',
-    );
+  describe('that is split for hosts', () => {
+    const { accumulation, ...single } = options;
+    const scale = (scope: g.ParameterScope) => scope.parameter('scale', [], initializers.zeros);
+
+    test('computes statistics of its samples first, and takes those of the whole batch, with the gradient of its own', async () => {
+      const squared: TrainingOptions['loss'] = (scope, { x }) => {
+        const average = scope.in('inner').statistic('average', g.mul(g.mean(x!), scale(scope)), 'mean');
+        return { loss: g.square(average) };
+      };
+      const { updates } = splitTrainingGraph({ ...single, loss: squared });
+      const { statistics, gradients } = updates[0]!;
+      expect(statistics[0]!.kinds).toEqual({ 'statistics/inner.average': 'mean' });
+      const inputs = {
+        scale: float32([], [3]),
+        x: float32([1, 5, 4], Array(20).fill(2)),
+      };
+      const first = await onnx.compile(statistics[0]!.graph);
+      expect(await first.run(inputs)).toEqual({ 'statistics/inner.average': float32([], [6]) });
+      const second = await onnx.compile(gradients.graph);
+      const whole = { 'statistics/inner.average': float32([], [10]) };
+      // The derivative of the square of 10, times the mean of the own samples.
+      expect(await second.run({ ...inputs, ...whole })).toEqual({
+        loss: float32([], [100]),
+        gradients: float32([1], [40]),
+      });
+      await first.dispose();
+      await second.dispose();
+    });
+
+    test('gives buffers new values that come from statistics, and refuses others', () => {
+      const assigning =
+        (value: (scope: g.ParameterScope, mean: g.Tensor) => g.Tensor): TrainingOptions['loss'] =>
+        (scope, { x }) => {
+          scope.buffer('seen', [], initializers.zeros);
+          scope.assign('seen', value(scope, g.stopGradient(g.mean(x!))));
+          return { loss: g.mean(g.mul(x!, scale(scope))) };
+        };
+      const shared = assigning((scope, mean) => scope.statistic('mean', mean, 'mean'));
+      expect(splitTrainingGraph({ ...single, loss: shared }).updates[0]!.assigned).toEqual(['seen']);
+      expect(() => splitTrainingGraph({ ...single, loss: assigning((_, mean) => mean) })).toThrow(
+        'what the loss assigns to seen must depend on the batch through statistics of its scope alone',
+      );
+      expect(() => splitTrainingGraph({ ...options, loss: shared })).toThrow('accumulation must be 1');
+      const nested = assigning((scope, mean) =>
+        scope.statistic('second', g.sub(mean, scope.statistic('first', mean, 'mean')), 'mean'),
+      );
+      const { updates } = splitTrainingGraph({ ...single, loss: nested });
+      expect(updates[0]!.statistics.map(({ kinds }) => Object.keys(kinds))).toEqual([
+        ['statistics/first'],
+        ['statistics/second'],
+      ]);
+    });
   });
 
   test('reports metrics of every step', async () => {

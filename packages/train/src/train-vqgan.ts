@@ -153,12 +153,7 @@ const optionsField = object<VqganTraining>(
     dataset: implementation<Dataset>('a dataset', ['get']),
     evaluation: implementation<Dataset>('a dataset', ['get']),
   },
-  {
-    check(options) {
-      checkRun(options);
-      checkHosts(options);
-    },
-  },
+  { check: checkRun },
 );
 
 /**
@@ -318,19 +313,6 @@ async function perceptualParameters({ network = 'vgg16' }: PerceptualConfig): Pr
       { dtype: 'float32', shape: value.shape, data: decodeParameter(value) },
     ]),
   );
-}
-
-/** Checks that the loss of a batch is the mean over its samples, so that hosts can compute it from their shares. */
-function checkHosts({ hosts, config: { discriminator, quantizer } }: VqganTraining): void {
-  if (!hosts || hosts.size === 1) return;
-  const { averageCodes, entropyWeight } = quantizer ?? {};
-  const options = {
-    discriminator,
-    'quantizer.averageCodes': averageCodes,
-    'quantizer.entropyWeight': entropyWeight || undefined,
-  };
-  for (const [name, given] of Object.entries(options))
-    if (given !== undefined) refuse(`config.${name}`, 'left out on several hosts, which read shares of a batch', given);
 }
 
 /** Usage count of each code since codes last restarted. */

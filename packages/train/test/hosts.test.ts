@@ -42,17 +42,6 @@ describe('training on several hosts', () => {
     expect((await differing((rank) => ({ dataset: grids(96, rank) })))[0]).toContain('samples is');
   });
 
-  test.each([
-    ['discriminator', { width: 8, layers: 1, start: 0 }],
-    ['quantizer.averageCodes', { averageCodes: 0.9 }],
-    ['quantizer.entropyWeight', { entropyWeight: 0.1 }],
-  ])('refuses %s, which is not a mean over samples', async (name, value) => {
-    const [ended] = await trainOn(2, 'vqgan', { ...short, config: { [name.split('.')[0]!]: value } });
-    expect(ended).toMatchObject({
-      reason: { message: expect.stringContaining(`config.${name} must be left out on several hosts`) },
-    });
-  });
-
   test('needs a sample in every batch for each host', async () => {
     const [ended] = await trainOn(9, 'vqgan', { ...short, dataset: pictures(96) });
     expect(ended).toMatchObject({

@@ -139,7 +139,7 @@ export function quantize(
     tokens,
     codebookLoss: mean(square(sub(chosen, stopGradient(vectors)))),
     commitmentLoss: mean(square(sub(stopGradient(chosen), vectors))),
-    entropyLoss: entropyOf(closeness(vectors, codes)),
+    entropyLoss: entropyOf(scope, closeness(vectors, codes)),
   };
 }
 
@@ -161,11 +161,11 @@ function rotateTo(codes: Tensor, vectors: Tensor): Tensor {
 const entropyTemperature = 0.01;
 
 /** Computes the entropy loss from the closeness of codes to vectors, `[n, nEmbed]`, as LlamaGen's `compute_entropy_loss`. */
-function entropyOf(closeness: Tensor): Tensor {
+function entropyOf(scope: ParameterScope, closeness: Tensor): Tensor {
   // The logits are the negative squared distances, up to a constant.
   const logits = mul(closeness, 2 / entropyTemperature);
   const probabilities = softmax(logits);
-  const average = mean(probabilities, { axes: [0] });
+  const average = scope.statistic('code_probabilities', mean(probabilities, { axes: [0] }), 'mean');
   const averageEntropy = neg(sum(mul(average, log(add(average, 1e-5)))));
   const vectorEntropy = neg(mean(sum(mul(probabilities, logSoftmax(logits)), { axes: [1] })));
   return sub(vectorEntropy, averageEntropy);
@@ -180,9 +180,10 @@ function averageVectors(scope: ParameterScope, codes: Tensor, vectors: Tensor, t
   const sizeBefore = scope.buffer('cluster_size', [nEmbed], zeros);
   const isFirst = equal(sum(sizeBefore), 0);
   const blend = (before: Tensor, now: Tensor) => add(mul(before, decay), mul(now, 1 - decay));
-  const counts = reshape(scatterAdd(tokens, fill([tokens.shape[0]!, 1], 1), nEmbed), [nEmbed]);
+  const batchSum = (name: string, own: Tensor) => scope.statistic(name, stopGradient(own), 'sum');
+  const counts = batchSum('counts', reshape(scatterAdd(tokens, fill([tokens.shape[0]!, 1], 1), nEmbed), [nEmbed]));
   const size = blend(select(isFirst, 1, sizeBefore), counts);
-  const sums = scatterAdd(tokens, vectors, nEmbed);
+  const sums = batchSum('sums', scatterAdd(tokens, vectors, nEmbed));
   const average = blend(select(isFirst, codes, scope.buffer('embed_avg', [nEmbed, width], zeros)), sums);
   // Laplace smoothing keeps codes without vectors finite.
   const total = sum(size);

@@ -25,7 +25,7 @@ export function isIgnored(name: string): boolean {
   return name.startsWith('.') || leftovers.has(name.toLowerCase());
 }
 
-const runFile = /^checkpoint-\d{8,}\.safetensors$|^metrics\.jsonl$/;
+const runFile = /^checkpoint-\d{8,}(-\d{5,}-of-\d{5,})?\.safetensors$|^metrics\.jsonl$/;
 const runImage = /^(reconstructions|samples)-\d{8,}\.png$/;
 
 /** Checks whether a folder, by the names in it, is that of a training run, whose images are not samples. */

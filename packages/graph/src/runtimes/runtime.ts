@@ -3,7 +3,7 @@ import { GraphError } from '../graph-error.js';
 import { describe } from '../operation.js';
 import { sizeOf } from '../shape.js';
 import type { StoredParameter } from '../stored/stored-parameter.js';
-import type { Graph, Tensor, TensorData } from '../tensor.js';
+import type { Graph, Shape, Tensor, TensorData } from '../tensor.js';
 import { parametersOf } from '../traversal.js';
 
 export type TensorValues = Readonly<Record<string, TensorData>>;
@@ -35,6 +35,11 @@ export interface TensorRoles {
 export interface RunOptions {
   /** Transfers the values' buffers instead of copying them; they are empty afterwards. Use it for large state that runs replace. */
   readonly transfer?: boolean | undefined;
+  /**
+   * State that executables of the same runtime hold. Inputs that are in it need not be given, and it does not change. Runtimes without
+   * `holdState` do not take it.
+   */
+  readonly state?: readonly ResidentState[] | undefined;
 }
 
 /** A compiled graph. */
@@ -101,8 +106,25 @@ export interface ResidentState {
    * @throws GraphError if a value is not of the state, or has another type or shape.
    */
   write(values: TensorValues): Promise<void>;
+  /** How the state is divided over devices. Undefined if one device has all of it. */
+  readonly division?: StateDivision | undefined;
   /** Frees the state. */
   dispose(): Promise<void>;
+}
+
+/** State in parts, each on a device of its own. */
+export interface StateDivision {
+  /** The number of parts. Together they have each element once. */
+  readonly parts: number;
+  /** Returns what a part has of the tensors of the state, by name. */
+  read(part: number): Promise<Record<string, StateBlock>>;
+}
+
+/** What a part of a state has of a tensor. */
+export interface StateBlock {
+  /** The index in the whole tensor of its first element. */
+  readonly starts: Shape;
+  readonly value: TensorData;
 }
 
 /** Compiles and computes graphs. */

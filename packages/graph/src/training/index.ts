@@ -19,9 +19,13 @@ export { holdState } from './resident-state.js';
 export { constantRate, cosineDecay, linearDecay, type Schedule, warmUp } from './schedules.js';
 export { type ShampooOptions, shampoo } from './shampoo.js';
 export {
+  type BatchShare,
+  type GraphWithRoles,
   initialState,
   type LossResult,
   type SplitTrainingGraph,
+  type SplitUpdate,
+  type StatisticsGraph,
   splitTrainingGraph,
   type TrainingGraph,
   type TrainingOptions,

@@ -1,9 +1,11 @@
 import { GraphError } from '../graph-error.js';
+import { isOperation } from '../operation.js';
 import {
   add,
   cast,
   concat,
   div,
+  fill,
   gather,
   input,
   loop,
@@ -14,9 +16,10 @@ import {
   stopGradient,
   sub,
 } from '../operators.js';
-import { ParameterScope } from '../parameters.js';
+import { type CombineStatistic, ParameterScope, type StatisticKind } from '../parameters.js';
 import type { TensorRoles } from '../runtimes/runtime.js';
 import type { DType, Graph, Shape, Tensor } from '../tensor.js';
+import { inputNamesOf } from '../traversal.js';
 import { type GradOptions, grad } from './gradient.js';
 import { clipByGlobalNorm, type Optimizer } from './optimizers.js';
 import {
@@ -104,19 +107,52 @@ export interface TrainingGraph {
   readonly roles: TensorRoles;
 }
 
-/** The two halves of a training step, between which hosts average their gradients. */
+/** A training step as graphs, between which several hosts combine what each has computed from its share of a batch. */
 export interface SplitTrainingGraph extends Pick<TrainingGraph, 'parameters' | 'state'> {
+  /** The updates of a step, in their order: one, or two with an adversary. */
+  readonly updates: readonly SplitUpdate[];
+}
+
+/** A graph with the roles of its tensors. */
+export type GraphWithRoles = Pick<TrainingGraph, 'graph' | 'roles'>;
+
+/** Some statistics of a batch. */
+export interface StatisticsGraph extends GraphWithRoles {
+  /** How those of the shares become those of the batch. */
+  readonly kinds: Readonly<Record<string, StatisticKind>>;
+}
+
+/** The samples of each batch that a host has. */
+export interface BatchShare {
+  /** Index in the batch of the first of them. */
+  readonly start: number;
+  readonly size: number;
+  /** Samples of a batch on all hosts. */
+  readonly batchSize: number;
+}
+
+/** An update of a training step. Its graphs have only the inputs that they need. */
+export interface SplitUpdate {
   /**
-   * Inputs: the trained parameters and the batches `[accumulation, …]`, each under its name; `step`, an int32 scalar, the number of steps
-   * taken so far. Frozen parameters are parameters of the graph. Outputs: `gradients` float32 `[n]`, those of all trained parameters; the
-   * scalar `loss`; and the metrics.
+   * The statistics of the whole batch that the gradients need, from the samples at hand, in the order in which they are computed: some need
+   * those before them. Inputs: those of `gradients`. Outputs: `statistics/<name>`.
    */
-  readonly gradients: Graph;
+  readonly statistics: readonly StatisticsGraph[];
   /**
-   * Inputs: `gradients`; `learningRate`, a float32 scalar; `step`; and the state. Outputs: the state after the step, and the scalar
-   * `gradientNorm`.
+   * Inputs: the trained parameters, the buffers and the batches `[accumulation, …]`, each under its name; `statistics/<name>`; `step`, an
+   * int32 scalar, the number of steps taken so far. Frozen parameters are parameters of the graph. Outputs: `gradients` float32 `[n]`,
+   * those of all parameters of the update; the scalar loss; the metrics; and new values of parameters and buffers, under their names.
    */
-  readonly update: Graph;
+  readonly gradients: GraphWithRoles;
+  /** The names of parameters and buffers to which `gradients` gives new values, before the update. They do not differ between hosts. */
+  readonly assigned: readonly string[];
+  /**
+   * Inputs: `gradients`; `learningRate`, a float32 scalar; `step`; and the state of the update. Outputs: that state after the step, and the
+   * scalar norm of the gradients.
+   */
+  readonly update: GraphWithRoles;
+  /** The names of the state of the update. */
+  readonly state: readonly string[];
 }
 
 /** The axis of the samples in the batches of a training graph. */
@@ -190,55 +226,203 @@ export function trainingGraph(options: TrainingOptions): TrainingGraph {
 }
 
 /**
- * Builds the two halves of the steps that {@link trainingGraph} takes, as two graphs. A run of both takes one step.
+ * Builds the steps that {@link trainingGraph} takes as several graphs, for hosts that have shares of each batch. A run of each of them, in
+ * their order, takes one step. The loss must be that of the share, multiplied by its weight: the sum over all hosts is the loss of the
+ * batch.
  *
- * @throws GraphError as `trainingGraph` does, and if the loss assigns buffers: hosts would assign different values.
+ * @param share The share of this host. Default: the whole batch.
+ * @throws GraphError as `trainingGraph` does; if the loss assigns what depends on the batch otherwise than through
+ *   `ParameterScope.statistic`; and if it needs statistics or assigns something with accumulated batches.
  */
-export function splitTrainingGraph(options: Omit<TrainingOptions, 'stepsPerRun' | 'adversary'>): SplitTrainingGraph {
+export function splitTrainingGraph(
+  options: Omit<TrainingOptions, 'stepsPerRun'>,
+  share: BatchShare = { start: 0, size: 1, batchSize: 1 },
+): SplitTrainingGraph {
   const plan = planStep(options);
-  const { parameters, parts, state, bufferNames } = plan;
-  const update = plan.updates[0]!;
-  for (const name of bufferNames)
-    throw new GraphError(`splitTrainingGraph: the loss must not assign buffers, but it assigns ${name}.`);
+  const { parameters, state, updates } = plan;
+  return { parameters, state, updates: updates.map((update) => splitUpdate(update, plan, options, share)) };
+}
 
+function splitUpdate(
+  update: Update,
+  plan: StepPlan,
+  options: Omit<TrainingOptions, 'stepsPerRun'>,
+  share: BatchShare,
+): SplitUpdate {
+  const { groups, names } = update;
   const step = input('step', [], 'int32');
-  const trained = update.groups.flatMap(({ value }) => value.names);
-  const weights = inputsOf(new Map(trained.map((name) => [name, parameters.get(name)!.shape])));
+  const trained = groups.flatMap(({ value }) => value.names);
+  const values = inputsOf(new Map(plan.valueParts.flatMap(({ names, shapes }) => zip(names, shapes))));
   const batches = batchInputs(options, [options.accumulation ?? 1]);
-  const values = new Map([...parameters, ...weights]);
-  const { loss, metrics, ...derived } = derive(update, options, values, step, undefined, (index) =>
-    mapValues(batches, (all) => gather(all, index)),
+  const statistics = new Map<string, Statistic>();
+  const roles = {
+    sampleAxes: Object.fromEntries([...batches.keys()].map((name) => [name, sampleAxis - 1])),
+    parameterOf: new Map([...values.keys()].filter((name) => !plan.bufferNames.has(name)).map((name) => [name, name])),
+    values: new Map([...plan.parameters, ...values].map(([name, tensor]) => [tensor, name])),
+    gradients: new Map<Tensor, string>(),
+    joined: new Set<Tensor>(),
+  };
+  const derived = derive(
+    update,
+    options,
+    new Map([...plan.parameters, ...values]),
+    step,
+    roles,
+    (index) => mapValues(batches, (all) => gather(all, index)),
+    (name, own, kind) => {
+      const statistic = statisticOf(`statistics/${name}`, own, kind, share);
+      statistics.set(`statistics/${name}`, statistic);
+      return statistic.result;
+    },
   );
   const vector = concat(
     derived.gradients.map((gradient) => reshape(gradient, [-1])),
     0,
   );
-  const gradients = {
-    inputs: { ...Object.fromEntries([...weights, ...batches]), step },
-    outputs: { gradients: vector, loss, ...Object.fromEntries(metrics) },
+  const outputs = {
+    gradients: vector,
+    [names.loss]: derived.loss,
+    ...Object.fromEntries([...derived.metrics, ...derived.assigned]),
   };
+  const inputs = new Map([...values, ...batches, ['step', step], ...inputsOfStatistics(statistics)]);
+  const graphOf = (outputs: Readonly<Record<string, Tensor>>) => {
+    const needed = inputNamesOf(Object.values(outputs));
+    return { graph: { inputs: pick(inputs, needed), outputs }, roles };
+  };
+  const gradients = graphOf(outputs);
+  const stages = stagesOf(statistics, Object.keys(gradients.graph.inputs));
+  const results = new Set([...statistics.values()].map(({ result }) => result));
+  checkSplit(options, stages.flat(), derived.assigned, { batches: new Set(batches.keys()), results });
+  return {
+    statistics: stages.map((stage) => ({
+      ...graphOf(Object.fromEntries(stage.map((name) => [name, statistics.get(name)!.own]))),
+      kinds: Object.fromEntries(stage.map((name) => [name, statistics.get(name)!.kind])),
+    })),
+    gradients,
+    assigned: [...derived.assigned.keys()],
+    ...updateGraph(update, plan, { step, trained, gradients: derived.gradients, vector }),
+  };
+}
 
-  const [stateInputs, averaged, learningRate] = [
-    inputsOf(state),
+interface Statistic {
+  /** That of the samples at hand. */
+  readonly own: Tensor;
+  readonly kind: StatisticKind;
+  /** The input that has that of the whole batch. */
+  readonly whole: Tensor;
+  /** The value of `whole`, with the gradient of `own`. */
+  readonly result: Tensor;
+}
+
+function statisticOf(
+  name: string,
+  own: Tensor,
+  kind: StatisticKind,
+  { start, size, batchSize }: BatchShare,
+): Statistic {
+  const [rows = 1, ...rest] = own.shape;
+  const perSample = rows / size;
+  const whole = input(name, kind === 'rows' ? [perSample * batchSize, ...rest] : own.shape);
+  if (isOperation(own.operation, 'stopGradient')) return { own, kind, whole, result: whole };
+  // Adding zeros leaves the value exactly as it is: all hosts compute with the same.
+  const zero = sub(own, stopGradient(own));
+  if (kind !== 'rows') return { own, kind, whole, result: add(whole, zero) };
+  // The loss is multiplied by the weight of the share, but these rows alone have their part of the gradient.
+  const among = [
+    fill([perSample * start, ...rest], 0),
+    mul(zero, batchSize / size),
+    fill([perSample * (batchSize - start - size), ...rest], 0),
+  ];
+  return { own, kind, whole, result: add(whole, concat(among, 0)) };
+}
+
+const inputsOfStatistics = (statistics: ReadonlyMap<string, Statistic>): Map<string, Tensor> =>
+  new Map([...statistics].map(([name, { whole }]) => [name, whole]));
+
+/** Returns the names of the statistics among some inputs, and of those that they need, each after those that it needs. */
+function stagesOf(statistics: ReadonlyMap<string, Statistic>, inputs: readonly string[]): string[][] {
+  const depths = new Map<string, number>();
+  const depthOf = (name: string): number => {
+    const known = depths.get(name);
+    if (known !== undefined) return known;
+    const needed = [...inputNamesOf([statistics.get(name)!.own])].filter((other) => statistics.has(other));
+    const depth = Math.max(-1, ...needed.map(depthOf)) + 1;
+    depths.set(name, depth);
+    return depth;
+  };
+  for (const name of inputs) if (statistics.has(name)) depthOf(name);
+  const stages = Array.from({ length: Math.max(-1, ...depths.values()) + 1 }, (): string[] => []);
+  for (const [name, depth] of depths) stages[depth]!.push(name);
+  return stages;
+}
+
+/** @throws GraphError if hosts with shares of a batch would not compute what one host computes. */
+function checkSplit(
+  { accumulation = 1 }: Pick<TrainingOptions, 'accumulation'>,
+  statistics: readonly string[],
+  assigned: Values,
+  { batches, results }: { readonly batches: ReadonlySet<string>; readonly results: ReadonlySet<Tensor> },
+): void {
+  const [first] = [...statistics, ...assigned.keys()];
+  if (accumulation > 1 && first !== undefined)
+    throw new GraphError(
+      `splitTrainingGraph: accumulation must be 1 with statistics of the batch and assigned values, not ${accumulation}: the loss has ${first}.`,
+    );
+  for (const [name, value] of assigned)
+    if ([...inputNamesOf([value], results)].some((input) => batches.has(input)))
+      throw new GraphError(
+        `splitTrainingGraph: what the loss assigns to ${name} must depend on the batch through statistics of its scope alone: hosts would assign different values.`,
+      );
+}
+
+const pick = (tensors: Values, names: ReadonlySet<string>): Record<string, Tensor> =>
+  Object.fromEntries([...tensors].filter(([name]) => names.has(name)));
+
+/** Returns the half of an update that clips the gradients and takes the optimizer's step. */
+function updateGraph(
+  update: Update,
+  plan: StepPlan,
+  {
+    step,
+    trained,
+    gradients,
+    vector,
+  }: {
+    readonly step: Tensor;
+    readonly trained: readonly string[];
+    readonly gradients: readonly Tensor[];
+    readonly vector: Tensor;
+  },
+): Pick<SplitUpdate, 'update' | 'state'> {
+  const { groups, names } = update;
+  const parts = groups.flatMap((group) => {
+    const average = plan.averages.get(group);
+    return [group.value, ...group.slots.values(), ...(average ? [average] : [])];
+  });
+  const shapes = new Map(parts.flatMap(({ names, shapes }) => zip(names, shapes)));
+  const [state, averaged, learningRate] = [
+    inputsOf(shapes),
     input('gradients', vector.shape),
     input('learningRate', []),
   ];
-  const now = new Map(parts.map((part) => [part, join(part, stateInputs)]));
-  const whole = { names: trained, shapes: derived.gradients.map(({ shape }) => shape), flat: true };
-  const gradientNorm = takeStep(update, plan, now, cut(averaged, whole), learningRate, step);
+  const now = new Map(parts.map((part) => [part, join(part, state)]));
+  const pieces = cut(averaged, { names: trained, shapes: gradients.map(({ shape }) => shape), flat: true });
+  const alone = zip(groups, pieces).filter(([{ value }]) => !value.flat);
+  const roles = {
+    sampleAxes: {},
+    parameterOf: parametersByState(groups, plan.averages),
+    values: new Map<Tensor, string>(),
+    gradients: new Map(alone.map(([{ value }, piece]) => [piece, value.names[0]!])),
+    joined: new Set([...now].filter(([{ flat }]) => flat).map(([, tensor]) => tensor)),
+  };
+  const gradientNorm = takeStep(update, plan, now, pieces, learningRate, step);
   const next = unjoin(
     parts,
     parts.map((part) => now.get(part)!),
   );
-  return {
-    gradients,
-    update: {
-      inputs: { ...Object.fromEntries(stateInputs), gradients: averaged, learningRate, step },
-      outputs: { ...Object.fromEntries(next), gradientNorm },
-    },
-    parameters,
-    state,
-  };
+  const inputs = { ...Object.fromEntries(state), gradients: averaged, learningRate, step };
+  const outputs = { ...Object.fromEntries(next), [names.norm]: gradientNorm };
+  return { update: { graph: { inputs, outputs }, roles }, state: [...shapes.keys()] };
 }
 
 /** What a step computes, and what it changes. */
@@ -285,9 +469,10 @@ function derive(
   stepsTaken: Tensor,
   roles: KnownRoles | undefined,
   batchAt: (index: Tensor) => Readonly<Record<string, Tensor>>,
+  combine?: CombineStatistic,
 ): Derivatives {
   return accumulate(accumulation, values, (values, index) => {
-    const scope = new ParameterScope('', new Map(values));
+    const scope = new ParameterScope('', new Map(values), combine);
     const result = { ...loss(scope, batchAt(index), stepsTaken), assigned: scope.assignments };
     return differentiate(result, values, groups, rematerialize, roles);
   });

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { withFileErrors } from '@dalle-mini/core/node';
-import { fileStep } from '../run/checkpoint.js';
+import { fileStep } from '../run/checkpoint-files.js';
 
 /** What a sheet shows: images for the sample prompts, or images next to their reconstructions. */
 export type SheetKind = 'samples' | 'reconstructions';

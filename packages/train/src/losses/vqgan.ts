@@ -203,17 +203,25 @@ export function vqganLoss(scope: ParameterScope, images: Tensor, config: Complet
   const codes = codeMetrics(result, model.nEmbed);
   if (!discriminator) return { loss: add(reconstruction, quantization), metrics: { ...metrics, ...codes } };
 
-  const adversarialLoss = neg(mean(discriminate(discriminatorScope(scope), result.images, discriminator)));
+  // Its normalization mixes the images of a batch: hosts that have shares of it compute with all of them.
+  const reconstructions = scope.in('loss').statistic('reconstructions', result.images, 'rows');
+  const adversarialLoss = neg(mean(discriminate(discriminatorScope(scope), reconstructions, discriminator)));
   const { start, weight = 0.8, adaptive = true } = discriminator;
   // The gradients by the images serve the weight and the loss, so that each network is differentiated once.
   const [byReconstruction, byAdversary] = [reconstruction, adversarialLoss].map((term) =>
     stopGradient(grad(term, [result.images])[0]!),
   ) as [Tensor, Tensor];
   const lastLayer = scope.parameters.get('decoder.conv_out.weight')!;
-  const byLastLayer = (byImages: Tensor) => grad(sum(mul(result.images, byImages)), [lastLayer])[0]!;
+  const byLastLayer = (name: string, byImages: Tensor) => {
+    const gradient = grad(sum(mul(result.images, byImages)), [lastLayer])[0]!;
+    return scope.in('loss').statistic(name, stopGradient(gradient), 'mean');
+  };
   const factor = mul(startingAt(start, step), weight);
   const adversarialWeight = adaptive
-    ? mul(adaptiveWeight(byLastLayer(byReconstruction), byLastLayer(byAdversary)), factor)
+    ? mul(
+        adaptiveWeight(byLastLayer('by_reconstruction', byReconstruction), byLastLayer('by_adversary', byAdversary)),
+        factor,
+      )
     : factor;
   const byImages = add(byReconstruction, mul(byAdversary, adversarialWeight));
   return {
@@ -247,10 +255,11 @@ export function discriminatorLoss(
 ): LossResult {
   const { model, discriminator } = config;
   const { loss = 'hinge', trainedFrom = 0, leCam } = discriminator;
-  const reconstructions = stopGradient(reconstruct(scope, images, model).images);
+  const allImages = (name: string, some: Tensor) => scope.in('loss').statistic(name, stopGradient(some), 'rows');
+  const reconstructions = allImages('fakes', reconstruct(scope, images, model).images);
   const own = discriminatorScope(scope);
   const logits = {
-    real: discriminate(own, images, discriminator),
+    real: discriminate(own, allImages('reals', images), discriminator),
     fake: discriminate(own, reconstructions, discriminator),
   };
   let total = discriminatorLosses[loss](logits);

@@ -4,7 +4,8 @@ import type { Shape, TensorData } from '@dalle-mini/graph';
 import { bindParameters, decodeParameter } from '@dalle-mini/graph/stored';
 import { type Checkpoint, CheckpointError, fromFloat32 } from '@dalle-mini/weights';
 import { readCheckpointFile, writeCheckpointFile } from '@dalle-mini/weights/node';
-import { fileStep, namesIn, ResumeError } from './checkpoint.js';
+import { ResumeError } from './checkpoint.js';
+import { fileStep, namesIn } from './checkpoint-files.js';
 import type { MetricsRecord } from './metrics.js';
 
 /** The metric of an evaluation by which the best step of a run is chosen. */

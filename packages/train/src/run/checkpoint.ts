@@ -1,11 +1,13 @@
-import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DalleMiniError } from '@dalle-mini/core';
-import { withFileErrors } from '@dalle-mini/core/node';
-import type { Shape } from '@dalle-mini/graph';
+import { exists } from '@dalle-mini/core/node';
+import type { ResidentState, Shape } from '@dalle-mini/graph';
 import { bindParameters, decodeParameter } from '@dalle-mini/graph/stored';
-import { type Checkpoint, CheckpointError, fromFloat32 } from '@dalle-mini/weights';
-import { readCheckpointFile, writeCheckpointFile } from '@dalle-mini/weights/node';
+import { HostError, type Hosts, oneHost } from '@dalle-mini/hosts';
+import { CheckpointError, fromFloat32 } from '@dalle-mini/weights';
+import { writeCheckpointFile } from '@dalle-mini/weights/node';
+import { checkpointFiles, checkpointsIn, deleteCheckpoint } from './checkpoint-files.js';
+import { type CheckpointContent, contentOfBlocks, readParts, wholeBlocks } from './checkpoint-parts.js';
 import { differences, type Settings } from './settings.js';
 
 /** The state from which a training run resumes exactly. */
@@ -23,40 +25,63 @@ export class ResumeError extends DalleMiniError {
   static override readonly code = 'RESUME';
 }
 
-/** Formats a step for file names, so that they sort by step. */
-export const fileStep = (step: number): string => String(step).padStart(8, '0');
-
-const filePattern = /^checkpoint-(\d{8,})\.safetensors$/;
-const stepOf = (name: string) => Number(filePattern.exec(name)?.[1]);
 /** The newest checkpoint, and one more in case it is damaged. */
 const keptCheckpoints = 2;
-/** Names of temporary files of `writeCheckpointFile` and `writeFileAtomically`, which a killed process leaves. */
-const unfinishedPattern = /^\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/;
+
+/** What a checkpoint is written from. */
+export interface LiveState {
+  readonly state: Pick<ResidentState, 'read' | 'division'>;
+  /** Tensors that are not on devices, by name. */
+  readonly memory: ReadonlyMap<string, Float32Array>;
+}
 
 /**
- * Writes a checkpoint, `checkpoint-<step>.safetensors`, of float32 with the settings in its metadata.
+ * Writes a checkpoint of float32, with the settings in the metadata: `checkpoint-<step>.safetensors` or, if the state is divided over
+ * devices, `checkpoint-<step>-<part>-of-<parts>.safetensors` for each part. Then only one part at a time is in the memory of JavaScript,
+ * and several hosts, which all must call it, each write some of the parts.
  *
  * @param shapes Shape of each tensor of the state.
- * @throws FileError if it cannot be written. No part of it remains, and earlier checkpoints are unchanged.
+ * @throws FileError if it cannot be written. Earlier checkpoints are unchanged. HostError if the hosts do not share the folder.
  */
 export async function saveCheckpoint(
   folder: string,
-  state: TrainingState,
+  step: number,
+  { state, memory }: LiveState,
   shapes: ReadonlyMap<string, Shape>,
   settings: Settings,
+  hosts: Hosts = oneHost,
 ): Promise<void> {
-  const tensors: Checkpoint = new Map();
-  for (const [name, data] of state.tensors) tensors.set(name, fromFloat32(data, shapes.get(name)!, 'F32'));
-  const metadata = { step: String(state.step), settings: JSON.stringify(settings) };
-  await writeCheckpointFile(join(folder, `checkpoint-${fileStep(state.step)}.safetensors`), tensors, metadata);
+  const division = state.division ?? { parts: 1, read: async () => wholeBlocks(await state.read()) };
+  const names = checkpointFiles(step, division.parts);
+  const common = { step: String(step), settings: JSON.stringify(settings) };
+  for (let part = division.parts - 1; part >= 0; part--) {
+    // The first part, which makes the checkpoint complete, waits for those of the other hosts.
+    if (part === 0 && division.parts > 1) await checkWritten(folder, names.slice(1), hosts);
+    if (part % hosts.size !== hosts.rank) continue;
+    const { tensors, metadata } = contentOfBlocks(await division.read(part), shapes);
+    if (part === 0) for (const [name, data] of memory) tensors.set(name, fromFloat32(data, shapes.get(name)!, 'F32'));
+    await writeCheckpointFile(join(folder, names[part]!), tensors, { ...common, ...metadata });
+  }
+}
+
+/** Waits until all hosts have written their parts of a checkpoint. */
+async function checkWritten(folder: string, names: readonly string[], hosts: Hosts): Promise<void> {
+  await hosts.gather('written');
+  if (hosts.rank > 0) return;
+  for (const [i, name] of names.entries()) {
+    if (await exists(join(folder, name))) continue;
+    throw new HostError(
+      `The folder of the run must be on a file system that all hosts share, but ${hosts.nameOf((i + 1) % hosts.size)} has written ` +
+        `${name} elsewhere than to ${folder}. Train into a folder that is shared.`,
+    );
+  }
 }
 
 /** Deletes all checkpoints except the newest two. Returns the steps of these. */
 export async function deleteOldCheckpoints(folder: string): Promise<number[]> {
-  const names = await checkpointsIn(folder);
-  const old = names.slice(0, -keptCheckpoints);
-  await Promise.all(old.map((name) => rm(join(folder, name), { force: true })));
-  return names.slice(-keptCheckpoints).map(stepOf);
+  const all = await checkpointsIn(folder);
+  await Promise.all(all.slice(0, -keptCheckpoints).map((old) => deleteCheckpoint(folder, old)));
+  return all.slice(-keptCheckpoints).map(({ step }) => step);
 }
 
 /**
@@ -76,8 +101,9 @@ export async function loadCheckpoint(
   const all = await checkpointsIn(folder);
   const newest = all.at(-1);
   if (!newest) return undefined;
-  const path = join(folder, newest);
-  const from = all.length > 1 ? `from ${all.at(-2)}` : 'from the beginning';
+  const paths = newest.files.map((file) => join(folder, file));
+  const path = paths[0]!;
+  const from = all.length > 1 ? `from ${all.at(-2)!.files[0]}` : 'from the beginning';
   const explained = (error: unknown) =>
     error instanceof CheckpointError
       ? new ResumeError(
@@ -85,7 +111,7 @@ export async function loadCheckpoint(
           { cause: error },
         )
       : error;
-  const { tensors, metadata } = await readCheckpointFile(path).catch((error: unknown) => {
+  const { tensors, metadata } = await readPresent(paths).catch((error: unknown) => {
     throw explained(error);
   });
   const { data: earlierData, steps: _, ...there } = parseSettings(metadata.settings) ?? {};
@@ -98,7 +124,7 @@ export async function loadCheckpoint(
         '`startFrom` in a settings file, `parameters` in a program.',
     );
   }
-  const taken = stepOf(newest);
+  const taken = newest.step;
   if (taken > Number(steps)) {
     throw new ResumeError(
       `steps must be at least ${taken}, the steps that the run in ${folder} has taken, not ${steps}. ` +
@@ -117,21 +143,10 @@ export async function loadCheckpoint(
   return { step: taken, tensors: state, dataLength };
 }
 
-/** Deletes the temporary files of a killed run. */
-export async function deleteUnfinishedFiles(folder: string): Promise<void> {
-  const names = (await namesIn(folder)).filter((name) => unfinishedPattern.test(name));
-  await Promise.all(names.map((name) => rm(join(folder, name), { force: true })));
-}
-
-/** Lists the names of a folder's checkpoints, oldest first. */
-async function checkpointsIn(folder: string): Promise<string[]> {
-  const names = (await namesIn(folder)).filter((name) => filePattern.test(name));
-  return names.sort((a, b) => stepOf(a) - stepOf(b));
-}
-
-/** Lists the names of a folder's files. */
-export function namesIn(folder: string): Promise<string[]> {
-  return withFileErrors('read', folder, () => readdir(folder));
+/** @throws CheckpointError if a file is missing or damaged. */
+async function readPresent(paths: readonly string[]): Promise<CheckpointContent> {
+  for (const path of paths) if (!(await exists(path))) throw new CheckpointError(`${path} is missing.`);
+  return readParts(paths);
 }
 
 function parseSettings(json: string | undefined): Settings | undefined {

@@ -184,9 +184,11 @@ export function checkRun(
       refuse(name, `a multiple of config.stepsPerRun, ${stepsPerRun}`, options[name]);
   }
   checkDevice(options, config.batchSize, 'config.batchSize');
-  if (hosts && hosts.size > 1 && options.mesh) refuse('mesh', 'left out on several hosts', options.mesh);
   if (hosts && config.batchSize < hosts.size)
     refuse('config.batchSize', `at least ${hosts.size}, the number of hosts`, config.batchSize);
+  const { data = 1 } = options.mesh ?? {};
+  if (hosts && data > 1 && config.batchSize % (hosts.size * data) !== 0)
+    refuse('config.batchSize', `a multiple of ${hosts.size * data}, the hosts times mesh.data`, config.batchSize);
   if (warmUpSteps >= steps) refuse('config.warmUpSteps', `less than steps, ${steps}`, warmUpSteps);
   for (const [name, { length, skipped }] of Object.entries({ dataset, evaluation })) {
     const usable = length - (skipped?.size ?? 0);

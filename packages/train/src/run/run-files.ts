@@ -10,13 +10,8 @@ import {
   type Score,
   saveBest,
 } from './best.js';
-import {
-  deleteOldCheckpoints,
-  deleteUnfinishedFiles,
-  loadCheckpoint,
-  saveCheckpoint,
-  type TrainingState,
-} from './checkpoint.js';
+import { deleteOldCheckpoints, loadCheckpoint, type TrainingState } from './checkpoint.js';
+import { deleteUnfinishedFiles } from './checkpoint-files.js';
 import { type DataRecord, recordData } from './data-record.js';
 import { appendMetrics, type MetricsRecord, truncateMetrics } from './metrics.js';
 import type { RunOptions } from './options.js';
@@ -99,14 +94,15 @@ export class RunFiles {
     await this.log!.add(records, seconds);
   }
 
-  /** Writes a checkpoint, unless there is one of this step. */
-  async save(step: number, read: () => Promise<Map<string, Float32Array>>): Promise<void> {
-    const { folder, shapes, settings } = this.options;
-    if (step > this.savedStep) {
-      await saveCheckpoint(folder, { step, tensors: await read() }, shapes, settings);
-      await deleteOld(folder);
-    }
+  /** Whether there is no checkpoint of a step yet. */
+  isUnsaved(step: number): boolean {
+    return step > this.savedStep;
+  }
+
+  /** Notes that there is a checkpoint of a step, and deletes old ones. */
+  async saved(step: number): Promise<void> {
     this.savedStep = step;
+    await deleteOld(this.options.folder);
   }
 
   /** Reads the parameters of the best evaluation. Returns `undefined` if those of the last step are the result. */

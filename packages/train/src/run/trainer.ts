@@ -13,7 +13,7 @@ import {
 import { HostError, type Hosts, oneHost } from '@dalle-mini/hosts';
 import { agree } from './agreement.js';
 import type { Score } from './best.js';
-import type { TrainingState } from './checkpoint.js';
+import { saveCheckpoint, type TrainingState } from './checkpoint.js';
 import { type Combination, compileDataParallel, type TrainingExecutable } from './data-parallel.js';
 import type { DataRecord } from './data-record.js';
 import type { OnRuntime } from './device.js';
@@ -115,7 +115,8 @@ export async function runTraining(options: TrainerOptions): Promise<Map<string, 
   const files = hosts.rank === 0 ? await RunFiles.open({ ...options, settings, shapes }) : undefined;
   const first = await shareState(hosts, files?.state ?? firstState(training, initial, memoryShapes));
   let { step } = first;
-  const hasEnded = async (): Promise<boolean> => (await hosts.gather(step === steps || files?.isStuck === true))[0]!;
+  const decided = async (own: boolean): Promise<boolean> => (await hosts.gather(own))[0]!;
+  const hasEnded = () => decided(step === steps || files?.isStuck === true);
   const finish = async (state: Pick<ResidentState, 'names' | 'read'>) => {
     const result = (await files?.readBest(step, results)) ?? (await trainedParameters(state, results, frozen));
     await broadcastAll(hosts, result.values());
@@ -128,9 +129,18 @@ export async function runTraining(options: TrainerOptions): Promise<Map<string, 
   const executable = await compileTraining(options, training, frozen);
   let batches = startLoading(options, training, step);
   try {
-    const state = await holdState(executable, firstValues);
+    const state = await executable.hold(firstValues);
     const memory = new Map([...memoryShapes.keys()].map((name) => [name, first.tensors.get(name)!]));
-    const save = async () => files?.save(step, async () => new Map([...(await valuesOf(state)), ...memory]));
+    /** Writes a checkpoint if rank 0 wants one, unless there is one of this step. */
+    const save = async (isWanted: boolean) => {
+      if (!(await decided(isWanted && files?.isUnsaved(step) === true))) return;
+      // Each host writes parts of its own copy of a divided state, and rank 0 all of another.
+      if (state.division) await alignStates(hosts, state);
+      const writers = state.division ? hosts : oneHost;
+      if (files || state.division)
+        await saveCheckpoint(options.folder, step, { state, memory }, shapes, settings, writers);
+      await files?.saved(step);
+    };
     /** Returns the next batches. If a host cannot read its share, or is asked to stop, all stop after a checkpoint. */
     const takeBatches = async () => {
       const [own] = await Promise.allSettled([batches]);
@@ -138,7 +148,7 @@ export async function runTraining(options: TrainerOptions): Promise<Map<string, 
       const problems = await hosts.gather(problem);
       const stopping = problems.findIndex((given) => given !== null);
       if (own.status === 'fulfilled' && stopping === -1) return own.value;
-      await save();
+      await save(true);
       // A launcher that sees one host end may end rank 0 before it has saved.
       await hosts.gather('saved');
       signal?.throwIfAborted();
@@ -167,8 +177,9 @@ export async function runTraining(options: TrainerOptions): Promise<Map<string, 
         await files.addEvaluation(record, trained);
       }
       await files?.add(latest, seconds);
-      if (step % options.checkpointEvery === 0) await alignStates(hosts, state);
-      if (step % options.checkpointEvery === 0 || step === steps || files?.isStuck) await save();
+      const isRegular = step % options.checkpointEvery === 0;
+      if (isRegular && !state.division) await alignStates(hosts, state);
+      await save(isRegular || step === steps || files?.isStuck === true);
       const rate = stepsPerRun / seconds;
       const secondsLeft = (steps - step) / rate;
       const loss = latest.at(-1)!.loss!;
@@ -195,13 +206,14 @@ function initialParameters(
   return initial;
 }
 
-function compileTraining(
+async function compileTraining(
   { runtime, hosts = oneHost, training, share, combination = {} }: TrainerOptions,
   { graph, roles }: TrainingGraph,
   frozen: ReadonlyMap<string, TensorData>,
 ): Promise<TrainingExecutable> {
   if (hosts.size > 1) return compileDataParallel({ runtime, hosts, share, training, frozen, combination });
-  return runtime.compile(graph, { roles, ...(frozen.size > 0 ? { parameters: frozen } : {}) });
+  const executable = await runtime.compile(graph, { roles, ...(frozen.size > 0 ? { parameters: frozen } : {}) });
+  return { hold: (values) => holdState(executable, values), dispose: () => executable.dispose() };
 }
 
 /** Returns the state of rank 0 on all hosts. */
@@ -214,17 +226,16 @@ async function shareState(hosts: Hosts, state: TrainingState): Promise<TrainingS
 /** Gives all hosts the state of rank 0. They may round differently, and a run that resumes has it too. */
 async function alignStates(hosts: Hosts, state: ResidentState): Promise<void> {
   if (hosts.size === 1) return;
-  const values = await state.read();
-  await broadcastAll(hosts, Object.values(values));
-  await state.write(values);
+  // One at a time: the state may be on devices because it is large.
+  for (const name of state.names) {
+    const value = await state.read([name]);
+    await broadcastAll(hosts, Object.values(value));
+    await state.write(value);
+  }
 }
 
 async function broadcastAll(hosts: Hosts, tensors: Iterable<TensorData>): Promise<void> {
   for (const { data } of tensors) await hosts.broadcast(data as Float32Array);
-}
-
-async function valuesOf(state: ResidentState): Promise<(readonly [string, Float32Array])[]> {
-  return Object.entries(await state.read()).map(([name, { data }]) => [name, data as Float32Array] as const);
 }
 
 /** Returns the state before the first step. */

@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process';
-import { cp, readFile } from 'node:fs/promises';
+import { cp, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Runtime } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { contentOf, temporaryFolder } from '@dalle-mini/testing/folders';
+import { localHosts } from '@dalle-mini/testing/local-hosts';
 import { decoderModel, decoderRun, vqganRun } from '@dalle-mini/testing/tiny-training';
 import { cpuPlugin, describeXla } from '@dalle-mini/testing/xla';
 import { type RunOptions, readMetrics, trainDecoder, trainVqgan } from '@dalle-mini/train';
@@ -19,7 +20,7 @@ const once = { steps: 20, checkpointEvery: 20, evaluateEvery: 20, evaluationSize
 const shortRun = { steps: 6, checkpointEvery: 3, evaluateEvery: 6 };
 
 type Changes = Partial<typeof once> &
-  Pick<Partial<RunOptions>, 'folder' | 'signal' | 'onProgress'> & { readonly config?: object };
+  Pick<Partial<RunOptions>, 'folder' | 'signal' | 'onProgress' | 'hosts'> & { readonly config?: object };
 type Train = (runtime: Runtime, changes?: Changes) => Promise<string>;
 
 const trainings: Record<'decoder' | 'VQ-GAN', Train> = {
@@ -92,23 +93,55 @@ describeXla('training on XLA', () => {
     },
   );
 
-  test('resumes on other devices', async () => {
-    const changes = { ...shortRun, config: { stepsPerRun: 1 } };
-    const train = trainings.decoder;
+  test.each(kinds)(
+    'of a %s saves what each device has, and resumes on other devices',
+    { timeout: 600_000 },
+    async (kind) => {
+      const changes = { ...shortRun, config: { stepsPerRun: 3, ...(kind === 'VQ-GAN' ? { restartEvery: 3 } : {}) } };
+      const train = trainings[kind];
+      const cache = { folder: await temporaryFolder() };
+      await using onnx = new OnnxRuntime({ threads: 1 });
+      await using one = await openXla({ ...meshes['one device']!, cache });
+      await using four = await openXla({ ...meshes['4 devices with fsdp']!, cache });
+      const whole = await train(four, changes);
+      const stopped = await stopAfterThreeSteps(train, four, changes);
+      const files = (await readdir(stopped)).filter((name) => name.startsWith('checkpoint-')).sort();
+      expect(files).toEqual([1, 2, 3, 4].map((part) => `checkpoint-00000003-0000${part}-of-00004.safetensors`));
+      const sizes = await Promise.all(files.map(async (name) => (await stat(join(stopped, name))).size));
+      // The first device has the small tensors too.
+      expect(new Set(sizes.slice(1)).size).toBe(1);
+      expect(Math.max(...sizes)).toBeLessThan(0.5 * sizes.reduce((sum, size) => sum + size));
+      const resumed = async (runtime: Runtime) => {
+        const folder = await temporaryFolder();
+        await cp(stopped, folder, { recursive: true });
+        return train(runtime, { ...changes, folder });
+      };
+      const expected = await lossesIn(whole);
+      for (const runtime of [onnx, one]) expectClose(await lossesIn(await resumed(runtime)), expected, 1e-4);
+      // On the same devices, the bytes of all files are those of the uninterrupted run.
+      expect(await contentOf(await resumed(four))).toEqual(await contentOf(whole));
+    },
+  );
+
+  test('on two hosts with two devices each has the losses of one, and each host writes what its devices have', async () => {
+    const changes = { ...shortRun, config: { stepsPerRun: 3 } };
     await using onnx = new OnnxRuntime({ threads: 1 });
-    await using one = await openXla(meshes['one device']!);
-    await using four = await openXla(meshes['4 devices with fsdp']!);
-    const whole = await train(four, changes);
-    const stopped = await stopAfterThreeSteps(train, four, changes);
-    const resumed = async (runtime: Runtime) => {
-      const folder = await temporaryFolder();
-      await cp(stopped, folder, { recursive: true });
-      return train(runtime, { ...changes, folder });
-    };
-    const expected = await lossesIn(whole);
-    for (const runtime of [onnx, one]) expectClose(await lossesIn(await resumed(runtime)), expected, 1e-4);
-    // On the same devices, the bytes of all files are those of the uninterrupted run.
-    expect(await contentOf(await resumed(four))).toEqual(await contentOf(whole));
+    const expected = await lossesIn(await trainings.decoder(onnx, changes));
+    const folder = await temporaryFolder();
+    const cache = { folder: await temporaryFolder() };
+    const two = { mesh: { data: 2 }, sharding: 'fsdp', cache } as const;
+    const runtimes = [await openXla(two), await openXla(two)];
+    await Promise.all(
+      localHosts(2).map((hosts, rank) => trainings.decoder(runtimes[rank]!, { ...changes, folder, hosts })),
+    );
+    for (const runtime of runtimes) await runtime.dispose();
+    expectClose(await lossesIn(folder), expected, 1e-4);
+    const files = (await readdir(folder)).filter((name) => name.startsWith('checkpoint-00000006')).sort();
+    expect(files).toEqual([1, 2].map((part) => `checkpoint-00000006-0000${part}-of-00002.safetensors`));
+    // One host resumes from the parts of both.
+    const longer = { ...changes, steps: 9 };
+    await expect(trainings.decoder(onnx, { ...longer, folder })).resolves.toBe(folder);
+    expect(await lossesIn(folder)).toHaveLength(9);
   });
 
   test('goes on from a checkpoint of ONNX Runtime', async () => {

@@ -1,7 +1,15 @@
 import { sizeOf, type TensorData } from '@dalle-mini/graph';
-import { blockOf, deviceCount, type Mesh, type Sharding } from '@dalle-mini/graph/stablehlo';
+import {
+  blockOf,
+  deviceCount,
+  isWhole,
+  type Mesh,
+  readBlock,
+  type Sharding,
+  type TensorBlock,
+  writeBlock,
+} from '@dalle-mini/graph/stablehlo';
 import type { ArrayType, PjrtBuffer, PjrtClient, StoredData } from '../pjrt/client.js';
-import { isWhole, readBlock, writeBlock } from './blocks.js';
 
 /** How a tensor lies on the devices of a mesh. */
 export interface Placement {
@@ -38,18 +46,19 @@ export class DeviceBuffer {
   /** Copies the tensor to the memory of JavaScript: each part once, from the first device that has it. */
   async download(): Promise<TensorData> {
     const { dtype, shape } = this.type;
-    const { mesh, sharding } = this.placement;
-    const blocks = this.parts.map((_, device) => blockOf(shape, sharding, mesh, device));
-    if (isWhole(shape, blocks[0]!)) return this.parts[0]!.download();
+    const { blocks } = this;
+    if (isWhole(shape, blocks.get(0)!)) return this.parts[0]!.download();
     const whole = { dtype, shape, data: new arrays[dtype as TensorData['dtype']](sizeOf(shape)) } as TensorData;
-    const copied = new Set<string>();
-    for (const [device, block] of blocks.entries()) {
-      const place = block.starts.join();
-      if (copied.has(place)) continue;
-      copied.add(place);
-      writeBlock(whole, block, (await this.parts[device]!.download()).data);
-    }
+    for (const [device, block] of blocks) writeBlock(whole, block, (await this.parts[device]!.download()).data);
     return whole;
+  }
+
+  /** The parts of the tensor, each by the first device that has it. */
+  get blocks(): ReadonlyMap<number, TensorBlock> {
+    const { mesh, sharding } = this.placement;
+    const all = this.parts.map((_, device) => blockOf(this.type.shape, sharding, mesh, device));
+    const places = all.map(({ starts }) => starts.join());
+    return new Map([...all.entries()].filter(([device]) => places.indexOf(places[device]!) === device));
   }
 
   dispose(): void {

@@ -8,6 +8,8 @@ import {
   parametersOf,
   type ResidentState,
   type RunOptions,
+  type StateBlock,
+  type StateDivision,
   sizeOf,
   type Tensor,
   type TensorData,
@@ -70,6 +72,17 @@ interface State {
   isLost: boolean;
 }
 
+/** What is on the devices of the states that executables hold. */
+const residents = new WeakMap<ResidentState, State>();
+
+/** @throws GraphError if the state is not one of XLA, or is lost. */
+function buffersOf(resident: ResidentState): Buffers {
+  const state = residents.get(resident);
+  if (!state) throw new GraphError('run: state must be held by an executable of this runtime.');
+  checkNotLost(state);
+  return state.buffers;
+}
+
 const arrays = { float32: Float32Array, int32: Int32Array, bool: Uint8Array } as const;
 
 /** A graph that XLA has compiled. */
@@ -114,13 +127,18 @@ export class XlaExecutable implements Executable {
     return executable;
   }
 
-  async run(inputs: TensorValues, { transfer = false }: RunOptions = {}): Promise<Record<string, TensorData>> {
+  async run(
+    inputs: TensorValues,
+    { transfer = false, state = [] }: RunOptions = {},
+  ): Promise<Record<string, TensorData>> {
+    const isHeld = (name: string) => !(name in inputs) && state.some(({ names }) => names.has(name));
     return this.runWith(
-      this.expected,
+      new Map([...this.expected].filter(([name]) => !isHeld(name))),
       inputs,
       async (given) => {
         const loaded = await this.load({});
-        return this.download(loaded, await this.execute(loaded, [given.buffers], given.sizes), given.sizes);
+        const held = state.map(buffersOf);
+        return this.download(loaded, await this.execute(loaded, [given.buffers, ...held], given.sizes), given.sizes);
       },
       () => {
         if (transfer) detachAll(inputs);
@@ -166,8 +184,9 @@ export class XlaExecutable implements Executable {
     if (transfer) detachAll(values);
     const names = new Set(Object.keys(values));
     const loaded = await this.load({ donate: names });
-    return {
+    const resident: ResidentState = {
       names,
+      division: this.divisionOf(state),
       run: (inputs) =>
         this.runWith(others, inputs, async (given) => {
           const results = await this.replace(state, loaded, [given.buffers], given.sizes);
@@ -193,6 +212,31 @@ export class XlaExecutable implements Executable {
           }
         }),
       dispose: () => this.host.inTurn(async () => this.free(state)),
+    };
+    residents.set(resident, state);
+    return resident;
+  }
+
+  /** Returns how a state is divided over devices. Runs do not change it. */
+  private divisionOf(state: State): StateDivision | undefined {
+    const blocks = [...state.buffers].map(([name, buffer]) => [name, buffer.blocks] as const);
+    const devices = [...new Set(blocks.flatMap(([, places]) => [...places.keys()]))].sort((a, b) => a - b);
+    if (devices.length <= 1) return undefined;
+    return {
+      parts: devices.length,
+      read: (part) =>
+        this.host.inTurn(async () => {
+          this.checkOpen('read');
+          checkNotLost(state);
+          const device = devices[part]!;
+          const read: Record<string, StateBlock> = {};
+          for (const [name, places] of blocks) {
+            const block = places.get(device);
+            if (!block) continue;
+            read[name] = { starts: block.starts, value: await state.buffers.get(name)!.parts[device]!.download() };
+          }
+          return read;
+        }),
     };
   }
 

@@ -1,21 +1,36 @@
-import { type Shape, sizeOf, type TensorData } from '@dalle-mini/graph';
-import type { TensorBlock } from '@dalle-mini/graph/stablehlo';
-import type { StoredData } from '../pjrt/client.js';
+/** Parts of tensors, as devices have them. */
+import { sizeOf } from '../shape.js';
+import type { Shape } from '../tensor.js';
+import type { TensorBlock } from './sharding.js';
+
+type Numbers = { readonly length: number; subarray(from: number, to: number): Numbers };
+
+/** A tensor, or a stored one, in memory. */
+interface Value {
+  readonly shape: Shape;
+  readonly data: Numbers;
+}
 
 /** Returns a part of a tensor: the tensor itself if the part is all of it. */
-export function readBlock<Value extends StoredData>(value: Value, block: TensorBlock): Value {
+export function readBlock<Whole extends Value>(value: Whole, block: TensorBlock): Whole {
   if (isWhole(value.shape, block)) return value;
-  const { dtype, shape, data } = value;
+  const data = value.data as Float32Array;
   const part = new (data.constructor as Float32ArrayConstructor)(sizeOf(block.shape));
-  for (const { from, to, length } of runsOf(shape, block)) part.set(data.subarray(from, from + length), to);
-  return { dtype, shape: block.shape, data: part } as StoredData as Value;
+  for (const { from, to, length } of runsOf(value.shape, block)) part.set(data.subarray(from, from + length), to);
+  return { ...value, shape: block.shape, data: part };
 }
 
-/** Writes a part into a tensor. */
-export function writeBlock({ shape, data }: TensorData, block: TensorBlock, part: TensorData['data']): void {
-  for (const { from, to, length } of runsOf(shape, block)) data.set(part.subarray(to, to + length), from);
+/** Writes the elements of a part into a tensor. */
+export function writeBlock<Elements extends Numbers>(
+  { shape, data }: { readonly shape: Shape; readonly data: Elements },
+  block: TensorBlock,
+  part: Elements,
+): void {
+  const [to, from] = [data, part] as unknown as [Float32Array, Float32Array];
+  for (const run of runsOf(shape, block)) to.set(from.subarray(run.to, run.to + run.length), run.from);
 }
 
+/** Checks whether a part is all of a tensor. */
 export const isWhole = (shape: Shape, block: TensorBlock): boolean => sizeOf(shape) === sizeOf(block.shape);
 
 /** Yields the runs of elements that are adjacent both in a tensor, where they begin at `from`, and in a part of it, at `to`. */

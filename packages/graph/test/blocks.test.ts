@@ -1,6 +1,6 @@
+import { readBlock, writeBlock } from '@dalle-mini/graph/stablehlo';
 import { int32 } from '@dalle-mini/testing/values';
 import { expect, test } from 'vitest';
-import { readBlock, writeBlock } from '../src/runtime/blocks.js';
 
 /** [2, 3, 4]: the element at i, j, k is 100 i + 10 j + k. */
 const shape = [2, 3, 4];
