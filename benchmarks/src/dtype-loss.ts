@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { RgbImage, TextEncoding } from '@dalle-mini/core';
-import { type DecoderConfig, guide, teacherForced } from '@dalle-mini/decoder';
+import { checkDecoderConfig, type DecoderConfig, guide, teacherForced } from '@dalle-mini/decoder';
 import { samplePrompts } from '@dalle-mini/example-emoji-model/recipe';
 import { type Graph, input, logSoftmax, ParameterScope, scalar, sliceAxis } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
@@ -102,11 +102,13 @@ async function open(bundled: ModelParts, dtype: Dtype): Promise<Model> {
   await writeModelFolder(folder, bundled, { dtype });
   const decoderFolder = join(folder, 'decoder');
   const { size } = await stat(join(decoderFolder, 'model.safetensors'));
+  const { config, parameters } = await openDecoderPart(decoderFolder);
   return {
     dtype,
     megabytes: size / 1e6,
     parts: await fromPretrained(folder, { runtime }),
-    ...(await openDecoderPart(decoderFolder)),
+    config: checkDecoderConfig(config),
+    parameters,
   };
 }
 

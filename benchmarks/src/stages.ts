@@ -1,7 +1,7 @@
 /** Measures parts of the stages of generation separately, and computes the minimum work of each stage. */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { rowGraph, textGraph } from '@dalle-mini/decoder';
+import { checkDecoderConfig, rowGraph, textGraph } from '@dalle-mini/decoder';
 import {
   add,
   type Graph,
@@ -50,7 +50,8 @@ export async function measureStages({ release, dtype, images, prompt, length, th
   const [textEncoder, decoder, vqgan] = (['textEncoder', 'decoder', 'imageTokenizer'] as const).map((part) =>
     join(model, description[part].folder),
   ) as [string, string, string];
-  const { config, parameters } = await openDecoderPart(decoder);
+  const { config: opened, parameters } = await openDecoderPart(decoder);
+  const config = checkDecoderConfig(opened);
   const shape = { images, guided: true, textLength: length };
   const sequences = 2 * images;
   const { gridSize } = config;

@@ -6,7 +6,7 @@ import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { prepareEmoji } from '@dalle-mini/data/emoji';
-import { DalleMiniDecoder } from '@dalle-mini/decoder';
+import { checkDecoderConfig, DalleMiniDecoder } from '@dalle-mini/decoder';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { readModelFolder } from '@dalle-mini/pipeline';
 import { loadTextEncoder } from '@dalle-mini/text-encoder';
@@ -36,7 +36,9 @@ const model = await readModelFolder(folder);
 const tokenizer = new VqganTokenizer(model.imageTokenizer.config, model.imageTokenizer.parameters, { runtime });
 const { files, maxLength } = model.textEncoder;
 const encoder = await loadTextEncoder(files, { runtime, maxLength });
-const decoder = new DalleMiniDecoder(model.decoder.config, model.decoder.parameters, { runtime });
+const { parameters } = model.decoder;
+const config = checkDecoderConfig(model.decoder.config);
+const decoder = new DalleMiniDecoder(config, parameters, { runtime });
 
 console.error('rendering the emoji (once; a minute or two)');
 const emoji = await prepareEmoji(join(cache, `emoji-${imageSize}`), { imageSize });
@@ -51,7 +53,6 @@ const reconstruction = await evaluateReconstructions(tokenizer, heldOut, {
   sheet,
 });
 const drawings = await every(emoji.subset((entry) => splitOf(entry) === 'held-out-drawings'));
-const { config, parameters } = model.decoder;
 const tokenLoss = await evaluateTokenLoss({ config, parameters, runtime, tokenizer, encoder }, drawings);
 console.error('generating images of trained concepts');
 const concepts = await evaluateConcepts({ tokenizer, encoder, decoder }, emoji, {

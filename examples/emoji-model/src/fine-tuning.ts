@@ -9,7 +9,7 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { RgbImage } from '@dalle-mini/core';
 import { createSampler, type Dataset, openImageFiles } from '@dalle-mini/data';
-import { DalleMiniDecoder } from '@dalle-mini/decoder';
+import { checkDecoderConfig, DalleMiniDecoder } from '@dalle-mini/decoder';
 import type { TensorData } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { LpipsMetric, peakSignalToNoise } from '@dalle-mini/perceptual';
@@ -128,7 +128,8 @@ const oldSamples = await Promise.all(
 const oldImages: Images = oldSamples.map(({ image }) => image);
 const before = new VqganTokenizer(config, bundled.imageTokenizer.parameters, { runtime });
 const oldGrids = await before.encode(oldImages);
-const decoder = new DalleMiniDecoder(bundled.decoder.config, bundled.decoder.parameters, { runtime });
+const ofDecoder = { ...bundled.decoder, config: checkDecoderConfig(bundled.decoder.config) };
+const decoder = new DalleMiniDecoder(ofDecoder.config, ofDecoder.parameters, { runtime });
 const drawn = await decoder.generate(await encoder.encode(prompts), {
   ...bundled.sampling,
   seed,
@@ -166,7 +167,7 @@ async function row(name: string, parameters: Parameters, fresh: Images): Promise
     grids.flatMap((grid) => [...grid]),
   );
   const same = tokens!.filter((token, i) => token === known![i]).length / tokens!.length;
-  const loss = await evaluateTokenLoss({ ...bundled.decoder, runtime, tokenizer, encoder }, oldSamples);
+  const loss = await evaluateTokenLoss({ ...ofDecoder, runtime, tokenizer, encoder }, oldSamples);
   const cells = [
     name,
     await reconstructed(fresh),

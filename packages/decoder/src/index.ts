@@ -26,14 +26,16 @@ export {
 } from './decoder-only/config.js';
 export { decoderOnlyLogits, type TokenInput } from './decoder-only/decoder-only.js';
 export { DecoderOnlyDecoder } from './decoder-only/decoder-only-decoder.js';
+export { importMinDalleE, importMinDalleEConfig } from './decoder-only/published.js';
 export {
   checkLlamaGenConfig,
   type LlamaGenConfig,
   type LlamaGenSizes,
   llamaGenPresets,
 } from './llama-gen/config.js';
-export { type LlamaGenInput, llamaGenLogits } from './llama-gen/llama-gen.js';
+export { type LlamaGenInput, llamaGenLogits, padAtStart } from './llama-gen/llama-gen.js';
 export { LlamaGenDecoder } from './llama-gen/llama-gen-decoder.js';
+export { importLlamaGen, importLlamaGenConfig } from './llama-gen/published.js';
 export { type CaptionInput, type DecoderLoss, decoderLoss } from './losses.js';
 export {
   checkMaskedDecoderConfig,
@@ -59,5 +61,6 @@ export {
   decoderParameters,
   rowGraph,
   textGraph,
+  textWidthOf,
 } from './models.js';
 export { guide } from './sampling.js';

@@ -78,6 +78,11 @@ export function checkAnyDecoderConfig(config: unknown, source = 'decoder config'
   return readConfig(anyDecoderConfigField, config, source);
 }
 
+/** Returns the width of the hidden states that a decoder reads: 0 if it reads token ids. */
+export function textWidthOf(config: AnyDecoderConfig): number {
+  return config.kind === 'decoder-only' ? 0 : (config.textWidth ?? 0);
+}
+
 /** Returns the model of a configuration that generates tokens one by one. */
 export function modelOf(config: AutoregressiveConfig): AutoregressiveModel {
   switch (config.kind) {

@@ -7,10 +7,8 @@ import { bindParameters } from '@dalle-mini/graph/stored';
 import { findModel, type ReadOptions, whichField } from '@dalle-mini/weights';
 import { chooseWeights, type HubOptions, hubFields, resolveModelFolder } from '@dalle-mini/weights/hub';
 import { findWeights, readCheckpointFile } from '@dalle-mini/weights/node';
-import { checkDecoderConfig } from './dalle-mini/config.js';
-import { DalleMiniDecoder } from './dalle-mini/dalle-mini-decoder.js';
 import { importDecoder, importDecoderConfig } from './dalle-mini/published.js';
-import { decoderParameters } from './models.js';
+import { type AnyDecoder, checkAnyDecoderConfig, createDecoder, decoderParameters } from './models.js';
 
 export type OpenDecoderOptions = HubOptions & RuntimeOptions & ReadOptions;
 
@@ -37,7 +35,7 @@ const openFields = object<OpenDecoderOptions>({ ...hubFields, ...runtimeFields, 
  * await textEncoder.dispose();
  * ```
  */
-export async function openDecoder(source: string, options: OpenDecoderOptions = {}): Promise<DalleMiniDecoder> {
+export async function openDecoder(source: string, options: OpenDecoderOptions = {}): Promise<AnyDecoder> {
   const { runtime, threads, which, ...hub } = readOptions(openFields, options, 'openDecoder');
   const folder = await resolveModelFolder(source, filesToDownload, hub);
   hub.signal?.throwIfAborted();
@@ -45,16 +43,17 @@ export async function openDecoder(source: string, options: OpenDecoderOptions = 
   const json = await readJsonFile(path);
   const isPublished = json.model_type === 'dallebart' || 'd_model' in json;
   // The configuration first, so that a wrong one is refused before the weights are read.
-  const config = isPublished ? importDecoderConfig(json, path) : checkDecoderConfig(json, path);
+  const published = isPublished ? importDecoderConfig(json, path) : undefined;
+  const config = published ?? checkAnyDecoderConfig(json, path);
   const file = await findWeights(folder, [isPublished ? publishedWeights : folderWeights]);
   const { tensors } = await readCheckpointFile(file, { which });
   hub.signal?.throwIfAborted();
-  const weights = isPublished ? importDecoder(tensors, config) : tensors;
+  const weights = published ? importDecoder(tensors, published) : tensors;
   const declared = decoderParameters(config);
   const names = [...declared.keys()].map((name) => [name]);
   // What the model does not have could change what it computes, such as the scales of norms.
   const parameters = bindParameters(declared, findModel(weights, names).tensors, { isUnneeded: () => false });
-  return new DalleMiniDecoder(config, parameters, {
+  return createDecoder(config, parameters, {
     ...chooseRuntime({ runtime, threads }),
   });
 }

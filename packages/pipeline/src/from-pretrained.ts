@@ -14,7 +14,7 @@ import {
   string,
 } from '@dalle-mini/core';
 import { findPackageFile, installAdvice, isFolder, isInArchive, recoverFolder } from '@dalle-mini/core/node';
-import { DalleMiniDecoder } from '@dalle-mini/decoder';
+import { type AnyDecoder, createDecoder, textWidthOf } from '@dalle-mini/decoder';
 import { type RuntimeOptions, runtimeFields } from '@dalle-mini/graph/onnxruntime';
 import { VqganTokenizer } from '@dalle-mini/vqgan';
 import { whichField } from '@dalle-mini/weights';
@@ -109,7 +109,7 @@ export async function fromPretrained(source = 'emoji', options: FromPretrainedOp
   const runtime = given.runtime ?? own!;
   // Stops the parts that are still loading if another part fails.
   const failure = new AbortController();
-  let decoder: DalleMiniDecoder | undefined;
+  let decoder: AnyDecoder | undefined;
   try {
     const { folder } = await raceAbort(found, signal);
     const description = await readModelDescription(folder);
@@ -117,7 +117,7 @@ export async function fromPretrained(source = 'emoji', options: FromPretrainedOp
     const decoderFolder = join(folder, description.decoder.folder);
     // The decoder first, because it takes longest to compile, which the runtime does in the background.
     const decoderPart = await raceAbort(openDecoderPart(decoderFolder), signal);
-    decoder = new DalleMiniDecoder(decoderPart.config, decoderPart.parameters, { runtime });
+    decoder = createDecoder(decoderPart.config, decoderPart.parameters, { runtime });
     // If this fails, the first call fails with the same error.
     if (prepare > 0) decoder.prepare(Math.min(prepare, batchSize), description.sampling).catch(() => undefined);
     await setImmediate();
@@ -127,10 +127,11 @@ export async function fromPretrained(source = 'emoji', options: FromPretrainedOp
       openVqganPart(join(folder, description.imageTokenizer.folder)),
     ] as const;
     const [textEncoder, vqganPart] = await raceAbort(Promise.all(loading), signal);
-    if (textEncoder.width !== decoderPart.config.textWidth) {
+    const textWidth = textWidthOf(decoderPart.config);
+    if (textEncoder.width !== textWidth) {
       throw new ModelFolderError(
         `${join(decoderFolder, 'config.json')}: textWidth must be ${textEncoder.width}, the width of ${textEncoderFolder}, ` +
-          `not ${decoderPart.config.textWidth}. Download or export the model again.`,
+          `not ${textWidth}. Download or export the model again.`,
       );
     }
     const imageTokenizer = new VqganTokenizer(vqganPart.config, vqganPart.parameters, { runtime });

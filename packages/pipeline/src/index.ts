@@ -44,10 +44,13 @@ export {
 export { openDecoderPart, readDecoder, readVqgan } from './model-folder/part.js';
 export type { DecoderPart, VqganPart } from './model-folder/part-kind.js';
 export {
+  type AnyTextEncoderPart,
   type BartPart,
+  type ClassesPart,
   readTextEncoder,
   type TextEncoderPart,
   type TokenizerFileName,
+  type TokenizerPart,
 } from './model-folder/text-encoder.js';
 export type { TextEncoderDescription } from './model-folder/text-encoder-description.js';
 export { type DeviceName, deviceNames, type OpenRuntimeOptions, openRuntime } from './open-runtime.js';

@@ -185,7 +185,7 @@ export abstract class CompiledTextEncoder implements TextEncoder {
 }
 
 /** Returns warnings about truncated captions and unknown words, or `undefined` if there are none. */
-function warningsOf(unread: readonly Unread[] = [], maxLength: number): TextWarning[][] | undefined {
+export function warningsOf(unread: readonly Unread[] = [], maxLength: number): TextWarning[][] | undefined {
   const warnings = unread.map(({ isTruncated, unknownWords }) => {
     const ofCaption: TextWarning[] = [];
     if (isTruncated)

@@ -25,3 +25,5 @@ export { parseT5Config, type T5Config } from './t5/config.js';
 export { t5, t5Graph } from './t5/t5.js';
 export { T5TextEncoder } from './t5/t5-text-encoder.js';
 export { t5Weights } from './t5/weights.js';
+export { ClassEncoder, type Classes } from './tokens/class-encoder.js';
+export { TokenTextEncoder, type TokenTextEncoderOptions } from './tokens/token-text-encoder.js';

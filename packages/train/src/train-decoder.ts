@@ -1,6 +1,7 @@
 import {
   createRandom,
   type Fields,
+  type ImageTokenDecoder,
   type ImageTokenizer,
   implementation,
   integer,
@@ -17,13 +18,14 @@ import {
 } from '@dalle-mini/core';
 import { chooseCaption, type TokenDataset, type TokenSample } from '@dalle-mini/data';
 import {
-  DalleMiniDecoder,
-  type DecoderConfig,
-  decoderConfigField,
+  type AnyDecoderConfig,
+  anyDecoderConfigField,
+  createDecoder,
+  decoderLoss,
   decoderParameters,
-  teacherForced,
+  textWidthOf,
 } from '@dalle-mini/decoder';
-import { crossEntropy, mean, ParameterScope, type Runtime, type Tensor, type TensorData } from '@dalle-mini/graph';
+import { add, mul, ParameterScope, type Runtime, type Tensor, type TensorData } from '@dalle-mini/graph';
 import { writeSampleSheet } from './evaluation/sample-sheet.js';
 import { sheetPath } from './evaluation/sheet-files.js';
 import { spread } from './evaluation/spread.js';
@@ -71,7 +73,7 @@ import {
  * The configuration of training a decoder. The default weight decay is 0.05 with `adamw` and `muon`, and 0 with `adafactor` and `shampoo`.
  */
 export interface DecoderTrainingConfig extends TrainingConfig {
-  readonly model: DecoderConfig;
+  readonly model: AnyDecoderConfig;
   /** Batches whose gradients are averaged before a step. Default 1. */
   readonly accumulation?: number | undefined;
   /**
@@ -91,6 +93,11 @@ export interface DecoderTrainingConfig extends TrainingConfig {
    * learns from the caption. Default 0.
    */
   readonly tokenNoise?: number | undefined;
+  /**
+   * Weight of the loss of text tokens, for decoder-only models: with w, the loss is (image + w · text) / (1 + w), of means
+   * over tokens. 0 leaves text tokens out. Default 1/7, as in DALL·E (Ramesh et al. 2021).
+   */
+  readonly textLossWeight?: number | undefined;
 }
 
 const defaultsOf = ({ optimizer }: DecoderTrainingConfig) => ({
@@ -100,6 +107,7 @@ const defaultsOf = ({ optimizer }: DecoderTrainingConfig) => ({
   weightDecay: defaultWeightDecay(optimizer),
   captionDropout: 0.1,
   tokenNoise: 0,
+  textLossWeight: 1 / 7,
 });
 
 /** Images that are generated at each evaluation. */
@@ -133,6 +141,7 @@ export const decoderTrainingFields: Fields<Omit<DecoderTrainingConfig, 'model'>>
   shampoo: optional(shampooField),
   captionDropout: optional(share),
   tokenNoise: optional(share),
+  textLossWeight: optional(number({ min: 0 })),
 };
 
 const tokenDataset = implementation<TokenDataset>('a dataset of tokens', ['get']);
@@ -140,7 +149,7 @@ const tokenDataset = implementation<TokenDataset>('a dataset of tokens', ['get']
 const optionsField = object<DecoderTraining>(
   {
     ...runFields,
-    config: object<DecoderTrainingConfig>({ ...decoderTrainingFields, model: decoderConfigField }),
+    config: object<DecoderTrainingConfig>({ ...decoderTrainingFields, model: anyDecoderConfigField }),
     dataset: tokenDataset,
     evaluation: tokenDataset,
     textEncoder: textEncoderField,
@@ -156,12 +165,12 @@ const optionsField = object<DecoderTraining>(
 );
 
 /**
- * Trains or fine-tunes a decoder on token grids and captions. The loss is the cross entropy of each token given the
- * tokens before it and the caption. The folder gets checkpoints, `metrics.jsonl`, the parameters with the lowest loss of
+ * Trains or fine-tunes a decoder of any kind on token grids and captions. The loss is the cross entropy of each token given
+ * the tokens before it and the caption. The folder gets checkpoints, `metrics.jsonl`, the parameters with the lowest loss of
  * `evaluation`, and at every evaluation a sheet of images for the sample prompts.
  *
  * @returns The parameters of the decoder with the lowest loss of `evaluation`, or the last ones with `result: 'last'`,
- *   named as in kuprel/min-dalle, like the initial ones, and those of a trained text encoder.
+ *   named as those of `decoderParameters`, like the initial ones, and those of a trained text encoder.
  * @throws OptionError if an option is wrong, or if the data or the text encoder do not match the model; GraphError if
  *   `parameters` do not match the model; ResumeError if the checkpoint is damaged, or of other settings or data; DivergenceError
  *   if a metric is not finite; FileError if a file cannot be written; the signal's reason if it aborts, after saving a
@@ -218,7 +227,7 @@ async function trainOnRuntime(options: OnRuntime<DecoderTraining>): Promise<Map<
   const defaults = defaultsOf(options.config);
   const config = withDefaults(options.config, defaults);
   const { model, batchSize, accumulation, stepsPerRun, captionDropout, tokenNoise, weightDecay, averageDecay } = config;
-  const text = textSource(options.textEncoder);
+  const text = textSource(options.textEncoder, model);
   checkData(options, text);
   const share = shareOf(batchSize, options.hosts);
   const names = [...decoderParameters(model).keys(), ...(text.start?.values.keys() ?? [])];
@@ -227,7 +236,7 @@ async function trainOnRuntime(options: OnRuntime<DecoderTraining>): Promise<Map<
     ...options,
     training: {
       batch: batchShapes(model, text, share.size),
-      loss: (scope, batch) => ({ loss: meanLoss(scope, model, batch, text) }),
+      loss: (scope, batch) => trainingLoss(scope, config, batch, text),
       optimizer: createOptimizer(config.optimizer, weightDecay, config.shampoo),
       stepsPerRun,
       accumulation,
@@ -248,10 +257,19 @@ async function trainOnRuntime(options: OnRuntime<DecoderTraining>): Promise<Map<
     batch: async (step) => {
       const positions = positionsOf(share, step, accumulation);
       const batch = await whenAll(positions.map((position) => dataset.get(sampleAt(options, position).index)));
-      const captions = batch.map((sample, i) =>
-        chooseCaption(sample.captions, { seed, position: positions[i]!, dropout: captionDropout }),
-      );
-      const values = await batchValues(batch, captions, text);
+      const choose = (dropout: number) =>
+        batch.map((sample, i) => chooseCaption(sample.captions, { seed, position: positions[i]!, dropout }));
+      const captions = choose(captionDropout);
+      // A model with an embedding for no caption reads the place of the caption.
+      const values =
+        model.kind === 'llama-gen' && model.classes === undefined
+          ? await batchValues(
+              batch,
+              choose(0),
+              text,
+              Int32Array.from(captions, (caption) => (caption === '' ? 1 : 0)),
+            )
+          : await batchValues(batch, captions, text);
       return {
         ...values,
         given: withNoise(values.given as Int32Array, model, tokenNoise, positions, seed),
@@ -270,9 +288,12 @@ async function trainOnRuntime(options: OnRuntime<DecoderTraining>): Promise<Map<
 }
 
 /** Checks that data, samples and text encoder match the model. */
-function checkData({ config: { model }, dataset, evaluation, samples }: DecoderTraining, text: TextSource): void {
+function checkData(
+  { config: { model, textLossWeight }, dataset, evaluation, samples }: DecoderTraining,
+  text: TextSource,
+): void {
   const grids = { dataset, evaluation, ...(samples ? { 'samples.imageTokenizer': samples.imageTokenizer } : {}) };
-  const words = ({ gridSize, vocabularySize }: Pick<DecoderConfig, 'gridSize' | 'vocabularySize'>) =>
+  const words = ({ gridSize, vocabularySize }: Pick<AnyDecoderConfig, 'gridSize' | 'vocabularySize'>) =>
     `${gridSize}×${gridSize} grids of ${vocabularySize} tokens`;
   for (const [name, found] of Object.entries(grids)) {
     if (words(found) === words(model)) continue;
@@ -283,12 +304,19 @@ function checkData({ config: { model }, dataset, evaluation, samples }: DecoderT
       `${name} must have ${words(model)}, like the model, not ${words(found)}. Use the VQ-GAN of this model.`,
     );
   }
-  if (text.width !== model.textWidth)
-    throw new OptionError('config.model.textWidth', `${text.width}, the width of the text encoder`, model.textWidth);
+  if (textLossWeight !== undefined && model.kind !== 'decoder-only')
+    throw new OptionError(
+      'config.textLossWeight',
+      'left out, because only models of the kind "decoder-only" predict text tokens',
+      textLossWeight,
+    );
+  const textWidth = textWidthOf(model);
+  if (text.width !== textWidth)
+    throw new OptionError('config.model.textWidth', `${text.width}, the width of the text encoder`, textWidth);
 }
 
 /** Returns the shapes of a batch: `tokens` are the targets, `given` the tokens that the decoder reads. */
-function batchShapes(model: DecoderConfig, text: TextSource, batchSize: number): BatchShapes {
+function batchShapes(model: AnyDecoderConfig, text: TextSource, batchSize: number): BatchShapes {
   const grids = { shape: [batchSize, model.gridSize ** 2], dtype: 'int32' } as const;
   return { tokens: grids, given: grids, ...text.shapes(batchSize) };
 }
@@ -297,15 +325,16 @@ async function batchValues(
   samples: readonly TokenSample[],
   captions: readonly string[],
   text: TextSource,
+  dropped?: Int32Array,
 ): Promise<BatchValues> {
   const tokens = Int32Array.from(samples.flatMap((sample) => [...sample.tokens]));
-  return { tokens, given: tokens, ...(await text.values(captions)) };
+  return { tokens, given: tokens, ...(await text.values(captions, dropped)) };
 }
 
 /** Returns a copy in which a random share of each grid's tokens, up to the largest, are replaced by random tokens. */
 function withNoise(
   tokens: Int32Array,
-  { gridSize, vocabularySize }: DecoderConfig,
+  { gridSize, vocabularySize }: AnyDecoderConfig,
   largestShare: number,
   positions: readonly number[],
   seed: number,
@@ -323,12 +352,25 @@ function withNoise(
   return noisy;
 }
 
-/** Returns the mean cross entropy of a token in nats, a scalar tensor. */
-function meanLoss(scope: ParameterScope, model: DecoderConfig, batch: BatchTensors, text: TextSource): Tensor {
-  return mean(crossEntropy(teacherForced(scope, model, batch.given!, text.read(scope, batch)), batch.tokens!));
+/** Returns the mean cross entropies of image tokens and of text tokens in nats, scalar tensors. */
+function lossesOf(scope: ParameterScope, model: AnyDecoderConfig, batch: BatchTensors, text: TextSource) {
+  return decoderLoss(scope, model, batch.given!, batch.tokens!, text.read(scope, batch));
 }
 
-/** Measures the mean cross entropy of a token in nats on the evaluation samples. */
+/** Returns the loss, and with text tokens the metrics of both kinds of tokens. */
+function trainingLoss(
+  scope: ParameterScope,
+  { model, textLossWeight: weight = 0 }: DecoderTrainingConfig,
+  batch: BatchTensors,
+  text: TextSource,
+): { loss: Tensor; metrics?: Record<string, Tensor> } {
+  const losses = lossesOf(scope, model, batch, text);
+  if (!losses.text || weight === 0) return { loss: losses.image };
+  const loss = mul(add(losses.image, mul(losses.text, weight)), 1 / (1 + weight));
+  return { loss, metrics: { imageLoss: losses.image, textLoss: losses.text } };
+}
+
+/** Measures the mean cross entropy of an image token in nats on the evaluation samples. */
 async function measureLoss(
   { config, evaluation, evaluationSize = 256, runtime }: OnRuntime<DecoderTraining>,
   parameters: ReadonlyMap<string, TensorData>,
@@ -339,7 +381,7 @@ async function measureLoss(
   const samples = await spread(evaluation, count - (count % batchSize));
   const shapes = batchShapes(config.model, text, batchSize);
   const inputs = toInputs(shapes);
-  const loss = meanLoss(new ParameterScope(), config.model, inputs, text);
+  const { image: loss } = lossesOf(new ParameterScope(), config.model, inputs, text);
   const executable = await runtime.compile({ inputs, outputs: { loss } }, { parameters });
   try {
     let total = 0;
@@ -357,17 +399,18 @@ async function measureLoss(
 
 /** Generates an image for each of the sample prompts. */
 async function generateSamples(
-  model: DecoderConfig,
+  model: AnyDecoderConfig,
   { prompts, imageTokenizer, sampling }: DecoderSamples,
   seed: number,
   parameters: ReadonlyMap<string, TensorData>,
   text: TextSource,
   runtime: Runtime,
 ) {
-  const decoder = new DalleMiniDecoder(model, parameters, { runtime });
+  const decoder: ImageTokenDecoder = createDecoder(model, parameters, { runtime });
   try {
     const encoding = await text.encode(prompts, parameters, runtime);
-    const unconditional = await text.encode([''], parameters, runtime);
+    const unconditional =
+      decoder.needsUnconditional === false ? undefined : await text.encode([''], parameters, runtime);
     return await imageTokenizer.decode(await decoder.generate(encoding, { seed, ...sampling, unconditional }));
   } finally {
     await decoder.dispose();

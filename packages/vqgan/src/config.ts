@@ -77,6 +77,17 @@ export const vqganPresets = {
   'dalle-mini': dalleMini,
   /** The decoder half of it, in min-dalle's `detoker.pt`. */
   'min-dalle': { ...dalleMini, decoderOnly: true },
+  /** LlamaGen's `vq_ds16_c2i` and `vq_ds16_t2i`, for images of 256 × 256 pixels. */
+  'llama-gen-f16': { ...taming, embedDim: 8, nEmbed: 16384, normalizeCodes: true },
+  /** LlamaGen's `vq_ds8_c2i`, for images of 256 × 256 pixels. */
+  'llama-gen-f8': {
+    ...taming,
+    chMult: [1, 2, 2, 4],
+    attnResolutions: [32],
+    embedDim: 8,
+    nEmbed: 16384,
+    normalizeCodes: true,
+  },
 } as const satisfies Record<string, VqganConfig>;
 
 /** Returns the width, and height, of the grid of tokens. */

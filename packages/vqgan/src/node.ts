@@ -146,7 +146,12 @@ async function readVqganConfig(path: string): Promise<VqganConfig> {
   return 'model' in json || 'n_embed' in json ? importVqganConfig(json, path) : checkVqganConfig(json, path);
 }
 
-async function readYamlFile(path: string): Promise<object> {
+/**
+ * Reads a YAML file that has a map of fields.
+ *
+ * @throws ConfigError if it is damaged; FileError if it cannot be read.
+ */
+export async function readYamlFile(path: string): Promise<object> {
   const [text, { parse }] = await Promise.all([readTextFile(path), import('yaml')]);
   let content: unknown;
   try {

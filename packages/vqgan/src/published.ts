@@ -1,7 +1,8 @@
 /**
  * Published VQ-GANs: the `.yaml` and the Lightning `.ckpt` of CompVis/taming-transformers, the `config.json` and the
- * `flax_model.msgpack` of patil-suraj/vqgan-jax, and the `detoker.pt` of kuprel/min-dalle, which is the decoder half. The layout of
- * vqgan-jax can also be written.
+ * `flax_model.msgpack` of patil-suraj/vqgan-jax, the `detoker.pt` of kuprel/min-dalle, which is the decoder half, the `config.yaml` and
+ * `stage1_last.ckpt` of kakaobrain/minDALL-E, and the `vq_ds16_c2i.pt` and others of FoundationVision/LlamaGen. The layout of vqgan-jax
+ * can also be written.
  */
 import {
   ConfigError,
@@ -117,6 +118,31 @@ const quantizerOf = (target: unknown) => quantizers.get(String(target).split('.'
 const targets = [...quantizers.keys()].map((name) => `taming.models.vqgan.${name}`).join(', ');
 
 const ignore = { unknown: 'ignore', nullIsAbsent: true } as const;
+
+/** `stage1` of minDALL-E's `config.yaml`, with its defaults. Its model is Taming's. */
+const minDalleEConfig = object(
+  {
+    type: optional(oneOf(['vqgan']), 'vqgan'),
+    embed_dim: optional(vqganSizeFields.embedDim, 256),
+    n_embed: optional(vqganSizeFields.nEmbed, 16384),
+    hparams: object<PublishedSizes>(
+      {
+        ...publishedSizes,
+        resolution: optional(vqganSizeFields.resolution, 256),
+        in_channels: optional(vqganSizeFields.inChannels, 3),
+        out_ch: optional(vqganSizeFields.inChannels, 3),
+        ch: optional(vqganSizeFields.ch, 128),
+        ch_mult: optional(vqganSizeFields.chMult, [1, 1, 2, 2, 4]),
+        num_res_blocks: optional(vqganSizeFields.numResBlocks, 2),
+        attn_resolutions: optional(vqganSizeFields.attnResolutions, [16]),
+        z_channels: optional(vqganSizeFields.zChannels, 256),
+        double_z: optional(oneOf([false]), false),
+      },
+      rules,
+    ),
+  },
+  { nullIsAbsent: true },
+);
 const tamingConfig: Field<TamingConfig> = object<TamingConfig>(
   {
     model: object<TamingConfig['model']>(
@@ -162,6 +188,14 @@ export function importVqganConfig(json: object, source = 'VQ-GAN config'): Vqgan
       },
       source,
     );
+  }
+  if ('stage1' in json) {
+    const { hparams, embed_dim, n_embed } = readConfig(
+      object({ stage1: minDalleEConfig }, ignore),
+      json,
+      source,
+    ).stage1;
+    return checkVqganConfig({ ...importSizes(hparams), embedDim: embed_dim, nEmbed: n_embed }, source);
   }
   const config = readConfig(vqganJaxConfig, json, source);
   refuseUnknownOptions(json, source);
@@ -233,7 +267,7 @@ function checkExportable(config: VqganConfig): void {
  */
 export function importVqgan(checkpoint: Checkpoint, config: VqganConfig): Checkpoint {
   const declared = vqganParameters(config);
-  const published = [...declared].map(([name, { shape }]) => [name, publishedNames(name, shape)] as const);
+  const published = [...declared].map(([name, { shape }]) => [name, publishedNames(name, shape, config)] as const);
   const names = new Map(published.flatMap(([name, others]) => others.map((other) => [other, name] as const)));
   const { prefix, tensors } = findModel(
     checkpoint,
@@ -287,14 +321,75 @@ export function importDiscriminator(checkpoint: Checkpoint): Checkpoint {
   return parameters;
 }
 
-/** Tensors of Taming's training: the losses, with discriminator and LPIPS, and the colors of segmentation maps. */
-const trainingOnly = /^(loss\.|colorize$)/;
+/** Tensors of Taming's training: the losses, with discriminator and LPIPS, and the colors of segmentation maps; and of LlamaGen's: codes that were used. */
+const trainingOnly = /^(loss\.|colorize$|quantize\.codebook_used$)/;
 const encoderOnly = /^(encoder|quant_conv|quantize\.proj)[./]/;
 
-/** The names of a parameter in published checkpoints other than Taming's, which has the name here: vqgan-jax's, and min-dalle's of the codebook. */
-function publishedNames(name: string, shape: Shape): string[] {
-  const inFlax = flaxName(name, shape);
-  return name === 'quantize.embedding.weight' ? [inFlax, 'embedding.weight'] : [inFlax];
+/**
+ * The names of a parameter in published checkpoints other than Taming's, which has the name here: vqgan-jax's, LlamaGen's, and min-dalle's
+ * of the codebook.
+ */
+function publishedNames(name: string, shape: Shape, { chMult }: VqganConfig): string[] {
+  const others = [flaxName(name, shape), llamaGenName(name, chMult.length)].filter((other) => other !== name);
+  return name === 'quantize.embedding.weight' ? [...others, 'embedding.weight'] : others;
+}
+
+/** The name of a parameter in LlamaGen, whose decoder lists its levels in the order in which they are computed. */
+function llamaGenName(name: string, levels: number): string {
+  const middle = { block_1: 0, attn_1: 1, block_2: 2 } as const;
+  return name
+    .replace(/^encoder\.down\.(\d+)/, 'encoder.conv_blocks.$1')
+    .replace(/^decoder\.up\.(\d+)/, (_, level) => `decoder.conv_blocks.${levels - 1 - Number(level)}`)
+    .replace(/(conv_blocks\.\d+)\.block/, '$1.res')
+    .replace(/\.mid\.(block_1|attn_1|block_2)/, (_, part: keyof typeof middle) => `.mid.${middle[part]}`);
+}
+
+/**
+ * Reads the configuration of LlamaGen's tokenizer from the shapes of its weights: a VQ-GAN with attention at the lowest level, and codes
+ * of length 1.
+ *
+ * @param gridSize Width of the token grid: the same weights serve images of any size.
+ * @throws CheckpointError if they are not those of such a tokenizer.
+ */
+export function importLlamaGenTokenizerConfig(
+  shapes: ReadonlyMap<string, { readonly shape: Shape }>,
+  gridSize: number,
+  source = 'LlamaGen tokenizer',
+): VqganConfig {
+  const { tensors } = findModel(shapes as ReadonlyMap<string, never>, [
+    ['encoder.conv_blocks.0.res.0.conv1.weight'],
+    ['encoder.conv_in.weight'],
+  ]) as unknown as { readonly tensors: ReadonlyMap<string, { readonly shape: Shape }> };
+  const shapeOf = (name: string) => {
+    const shape = tensors.get(name)?.shape;
+    if (!shape)
+      throw new CheckpointError(`${source} must have the tensor ${name} of LlamaGen. Download the file again.`);
+    return shape;
+  };
+  const count = (name: (i: number) => string) => {
+    let i = 0;
+    while (tensors.has(name(i))) i++;
+    return i;
+  };
+  const levels = count((level) => `encoder.conv_blocks.${level}.res.0.conv1.weight`);
+  const [ch, inChannels] = shapeOf('encoder.conv_in.weight') as readonly [number, number];
+  const [nEmbed, embedDim] = shapeOf('quantize.embedding.weight') as readonly [number, number];
+  const config: VqganConfig = {
+    resolution: gridSize * 2 ** (levels - 1),
+    inChannels,
+    ch,
+    chMult: Array.from(
+      { length: levels },
+      (_, level) => shapeOf(`encoder.conv_blocks.${level}.res.0.conv1.weight`)[0]! / ch,
+    ),
+    numResBlocks: count((block) => `encoder.conv_blocks.0.res.${block}.conv1.weight`),
+    attnResolutions: [gridSize],
+    zChannels: shapeOf('encoder.conv_out.weight')[0]!,
+    embedDim,
+    nEmbed,
+    normalizeCodes: true,
+  };
+  return checkVqganConfig(config, source);
 }
 
 /** The name of a parameter in vqgan-jax: `encoder.down.0.block.0.norm1.weight` is `encoder/down_0/block_0/norm1/scale`. */

@@ -3,6 +3,7 @@
  * positions in two dimensions. A class, or the hidden states of a caption, come first in the sequence. It computes what
  * `autoregressive/models/gpt.py` of FoundationVision/LlamaGen does, and its parameters are named as there.
  */
+import type { TextEncoding } from '@dalle-mini/core';
 import {
   add,
   broadcastTo,
@@ -222,41 +223,49 @@ function classesOf(encodings: Encodings, none: number): TensorData {
 }
 
 /**
- * Arranges captions for the model, as published: padded at the start. Sequences of no caption have the padding of the
- * caption that they are compared with.
+ * Pads encoded captions at the start with zeros, as LlamaGen reads them.
+ *
+ * @returns `hiddenStates` `[batch, length, width]` and `attentionMask` `[batch, length]`.
  */
-function captionsOf(encodings: Encodings, length: number): Values {
-  const { text, guided, unconditional } = encodings;
-  const sequences = guided ? 2 * text.batch : text.batch;
-  const { width } = text;
+export function padAtStart(
+  { hiddenStates, attentionMask, batch, length: from, width }: TextEncoding,
+  length: number,
+): { readonly hiddenStates: Float32Array; readonly attentionMask: Int32Array } {
+  const states = new Float32Array(batch * length * width);
+  const mask = new Int32Array(batch * length);
+  for (let i = 0; i < batch; i++) {
+    const count = attentionMask.subarray(i * from, (i + 1) * from).lastIndexOf(1) + 1;
+    const end = (i + 1) * length;
+    states.set(hiddenStates.subarray(i * from * width, (i * from + count) * width), (end - count) * width);
+    mask.fill(1, end - count, end);
+  }
+  return { hiddenStates: states, attentionMask: mask };
+}
+
+/** Arranges captions for the model. Sequences of no caption have the padding of the caption that they are compared with. */
+function captionsOf({ text, guided, unconditional }: Encodings, length: number): Values {
+  const ofText = padAtStart(text, length);
+  const { batch, width } = text;
+  const sequences = guided ? 2 * batch : batch;
   const hiddenStates = new Float32Array(sequences * length * width);
   const textMask = new Int32Array(sequences * length);
   const dropped = new Int32Array(sequences);
-  for (let sequence = 0; sequence < sequences; sequence++) {
-    const isDropped = sequence >= text.batch && !unconditional;
-    const [encoding, index] =
-      sequence < text.batch || isDropped ? [text, sequence % text.batch] : ([unconditional!, 0] as const);
-    const [states, mask] = paddedAtStart(encoding, index, length);
-    textMask.set(mask, sequence * length);
-    if (isDropped) dropped[sequence] = 1;
-    else hiddenStates.set(states, sequence * length * width);
+  hiddenStates.set(ofText.hiddenStates);
+  textMask.set(ofText.attentionMask);
+  if (guided && !unconditional) {
+    dropped.fill(1, batch);
+    textMask.set(ofText.attentionMask, batch * length);
+  }
+  if (guided && unconditional) {
+    const ofNegative = padAtStart(unconditional, length);
+    for (let sequence = batch; sequence < sequences; sequence++) {
+      hiddenStates.set(ofNegative.hiddenStates, sequence * length * width);
+      textMask.set(ofNegative.attentionMask, sequence * length);
+    }
   }
   return {
     hiddenStates: { dtype: 'float32', shape: [sequences, length, width], data: hiddenStates },
     textMask: { dtype: 'int32', shape: [sequences, length], data: textMask },
     dropped: { dtype: 'int32', shape: [sequences], data: dropped },
   };
-}
-
-/** Moves the hidden states of a caption, `[length, width]`, and its mask to the end, and fills the start with zeros. */
-function paddedAtStart(
-  { hiddenStates, attentionMask, length, width }: Encodings['text'],
-  index: number,
-  to: number,
-): [states: Float32Array, mask: Int32Array] {
-  const count = attentionMask.subarray(index * length, (index + 1) * length).lastIndexOf(1) + 1;
-  const start = index * length;
-  const states = new Float32Array(to * width);
-  states.set(hiddenStates.subarray(start * width, (start + count) * width), (to - count) * width);
-  return [states, new Int32Array(to).fill(1, to - count)];
 }

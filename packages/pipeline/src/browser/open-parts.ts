@@ -1,10 +1,16 @@
 /** Makes the parts of a model from its files in memory. */
 import { nextTurn, type TextEncoder } from '@dalle-mini/core';
-import { DalleMiniDecoder } from '@dalle-mini/decoder';
+import { type AnyDecoder, createDecoder, textWidthOf } from '@dalle-mini/decoder';
 import type { Runtime } from '@dalle-mini/graph';
 import { bindParameters, type StoredParameter } from '@dalle-mini/graph/stored';
-import { BartTextEncoder, loadTextEncoder } from '@dalle-mini/text-encoder';
-import { dalleMiniTokenizer } from '@dalle-mini/text-encoder/tokenizers';
+import {
+  BartTextEncoder,
+  ClassEncoder,
+  type Classes,
+  loadTextEncoder,
+  TokenTextEncoder,
+} from '@dalle-mini/text-encoder';
+import { dalleMiniTokenizer, loadTextTokenizer } from '@dalle-mini/text-encoder/tokenizers';
 import { VqganTokenizer } from '@dalle-mini/vqgan';
 import { readSafetensors } from '@dalle-mini/weights';
 import { folderError, inFile, ModelFolderError } from '../model-folder/error.js';
@@ -41,9 +47,9 @@ export async function openDecoder(
   files: ModelFiles,
   folder: string,
   runtime: Runtime,
-): Promise<{ readonly decoder: DalleMiniDecoder; readonly textWidth: number }> {
+): Promise<{ readonly decoder: AnyDecoder; readonly textWidth: number }> {
   const { config, parameters } = await readPart(files, folder, decoderKind);
-  return { decoder: new DalleMiniDecoder(config, parameters, { runtime }), textWidth: config.textWidth };
+  return { decoder: createDecoder(config, parameters, { runtime }), textWidth: textWidthOf(config) };
 }
 
 export async function openImageTokenizer(files: ModelFiles, folder: string, runtime: Runtime): Promise<VqganTokenizer> {
@@ -57,11 +63,19 @@ export async function openTextEncoder(
   description: TextEncoderDescription,
   runtime: Runtime,
 ): Promise<TextEncoder & { readonly width: number }> {
-  const { folder, maxLength } = description;
+  const { type, folder, maxLength } = description;
   // One caption at once, because the encoding of the negative prompt is kept.
   const options = { runtime, maxLength, batchSize: 1 };
   try {
-    const encoder = await (description.type === 'bert'
+    if (type === 'tokens') {
+      const tokenizer = await loadTextTokenizer(await files.json(`${folder}/tokenizer.json`), {}, files.at(folder));
+      return new TokenTextEncoder(tokenizer, { maxLength, emojiNames: true });
+    }
+    if (type === 'classes') {
+      const path = `${folder}/classes.json`;
+      return new ClassEncoder((await files.json(path)) as unknown as Classes, files.at(path));
+    }
+    const encoder = await (type === 'bert'
       ? loadTextEncoder(await huggingFaceFiles(files, folder), { ...options, emojiNames: true }, files.at(folder))
       : bartEncoder(files, folder, description.tokenizer, options));
     await encoder.compile();

@@ -131,7 +131,8 @@ export class TextToImage implements AsyncDisposable {
         ...sampling,
         seed,
         firstIndex,
-        unconditional,
+        // A decoder with an embedding of its own for no caption needs the encoding of a negative prompt only.
+        unconditional: this.decoder.needsUnconditional === false && negativePrompt === '' ? undefined : unconditional,
         initial: startOf(count),
         signal,
         onProgress: ({ unit, done: row, total: rows, tokens }) =>
@@ -279,18 +280,19 @@ function wellFormed(text: string): string {
 }
 
 /** Repeats one caption of an encoding `count` times. */
-function captionOf(
-  { hiddenStates, attentionMask, length, width }: TextEncoding,
-  index: number,
-  count: number,
-): TextEncoding {
-  const size = length * width;
-  const states = hiddenStates.subarray(index * size, (index + 1) * size);
-  const mask = attentionMask.subarray(index * length, (index + 1) * length);
-  const repeated = { hiddenStates: new Float32Array(count * size), attentionMask: new Int32Array(count * length) };
-  for (let i = 0; i < count; i++) {
-    repeated.hiddenStates.set(states, i * size);
-    repeated.attentionMask.set(mask, i * length);
-  }
-  return { ...repeated, batch: count, length, width };
+function captionOf(encoding: TextEncoding, index: number, count: number): TextEncoding {
+  const { hiddenStates, attentionMask, tokens, length, width } = encoding;
+  const repeat = <Data extends Float32Array | Int32Array>(data: Data, size: number, to: Data): Data => {
+    const one = data.subarray(index * size, (index + 1) * size);
+    for (let i = 0; i < count; i++) to.set(one, i * size);
+    return to;
+  };
+  return {
+    hiddenStates: repeat(hiddenStates, length * width, new Float32Array(count * length * width)),
+    attentionMask: repeat(attentionMask, length, new Int32Array(count * length)),
+    tokens: tokens && repeat(tokens, length, new Int32Array(count * length)),
+    batch: count,
+    length,
+    width,
+  };
 }

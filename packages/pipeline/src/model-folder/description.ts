@@ -20,6 +20,11 @@ export const format = 'dalle-mini-model';
 export const version = 1;
 export const descriptionFile = 'model.json';
 
+const decoderTypes = ['dalle-mini', 'decoder-only', 'llama-gen', 'masked'] as const;
+
+/** The kinds of decoders: `kind` of their configurations. */
+export type DecoderType = (typeof decoderTypes)[number];
+
 /** `model.json`: the description of a model folder. Folders of parts are relative to it. */
 export interface ModelDescription {
   readonly format: typeof format;
@@ -29,7 +34,7 @@ export interface ModelDescription {
   readonly license?: string | undefined;
   readonly imageTokenizer: { readonly type: 'vqgan'; readonly folder: string };
   readonly textEncoder: TextEncoderDescription;
-  readonly decoder: { readonly type: 'dalle-mini'; readonly folder: string };
+  readonly decoder: { readonly type: DecoderType; readonly folder: string };
   /** Default sampling options. A call may set other values. */
   readonly sampling: SamplingOptions;
 }
@@ -47,13 +52,13 @@ const descriptionFields = object<ModelDescription>({
   license: optional(string()),
   imageTokenizer: object<ModelDescription['imageTokenizer']>({ type: oneOf(['vqgan']), folder: folderName }),
   textEncoder: object<{
-    type: 'bert' | 'dalle-mini';
+    type: TextEncoderDescription['type'];
     folder: string;
     maxLength: number;
     tokenizer?: 'bart' | 'min-dalle' | undefined;
   }>(
     {
-      type: oneOf(['bert', 'dalle-mini']),
+      type: oneOf(['bert', 'dalle-mini', 'tokens', 'classes']),
       folder: folderName,
       maxLength: integer({ min: 1, max: 2 ** 17 }),
       tokenizer: optional(oneOf(['bart', 'min-dalle'])),
@@ -65,7 +70,7 @@ const descriptionFields = object<ModelDescription>({
       },
     },
   ) as Field<TextEncoderDescription>,
-  decoder: object<ModelDescription['decoder']>({ type: oneOf(['dalle-mini']), folder: folderName }),
+  decoder: object<ModelDescription['decoder']>({ type: oneOf(decoderTypes), folder: folderName }),
   sampling: object(samplingFields),
 });
 

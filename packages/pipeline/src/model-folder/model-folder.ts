@@ -8,7 +8,7 @@ import {
   writeFolderAtomically,
   writeJsonFile,
 } from '@dalle-mini/core/node';
-import { checkDecoderConfig, type DecoderConfig } from '@dalle-mini/decoder';
+import { type AnyDecoderConfig, checkAnyDecoderConfig, textWidthOf } from '@dalle-mini/decoder';
 import { matchParameters } from '@dalle-mini/graph/stored';
 import { type BartConfig, checkBartConfig } from '@dalle-mini/text-encoder';
 import { checkVqganConfig, gridSizeOf, type VqganConfig } from '@dalle-mini/vqgan';
@@ -29,11 +29,12 @@ import {
   weightsFile,
 } from './part-kind.js';
 import {
-  type BartPart,
+  type AnyTextEncoderPart,
   readTextEncoder,
   type TextEncoderPart,
   writeHuggingFaceFiles,
   writeTokenizerFiles,
+  writeTokensFile,
 } from './text-encoder.js';
 import type { TextEncoderDescription } from './text-encoder-description.js';
 
@@ -112,7 +113,7 @@ export async function readModelFolder(folder: string): Promise<ModelParts> {
  */
 export async function writeModelFolder(
   folder: string,
-  parts: ModelParts<TextEncoderPart | BartPart>,
+  parts: ModelParts<AnyTextEncoderPart>,
   options: WriteModelOptions = {},
 ): Promise<void> {
   const { name, license, imageTokenizer, textEncoder, decoder, sampling = {} } = parts;
@@ -124,24 +125,33 @@ export async function writeModelFolder(
     {
       name,
       ...(license === undefined ? {} : { license }),
-      textEncoder:
-        'files' in textEncoder
-          ? { type: 'bert', maxLength: textEncoder.maxLength }
-          : { type: 'dalle-mini', maxLength: textEncoder.config.maxLength, tokenizer: textEncoder.tokenizer },
+      textEncoder: describe(textEncoder),
+      decoder: { type: decoder.config.kind ?? 'dalle-mini' },
       sampling,
     },
     {
       vqgan: async () => stored(imageTokenizer, vqganKind),
       decoder: async () => stored(decoder, decoderKind),
-      ...('files' in textEncoder
-        ? { textEncoderFiles: (place) => writeHuggingFaceFiles(place, textEncoder.files) }
-        : {
-            textEncoder: async () => stored(textEncoder, bartKind),
-            textEncoderFiles: (place) => writeTokenizerFiles(place, textEncoder.tokenizerFiles),
-          }),
+      ...('config' in textEncoder ? { textEncoder: async () => stored(textEncoder, bartKind) } : {}),
+      textEncoderFiles: (place) => writeTextEncoderFiles(place, textEncoder),
     },
     options.dtype,
   );
+}
+
+/** Describes a text encoder in `model.json`, except its folder. */
+function describe(part: AnyTextEncoderPart): WithoutFolder<TextEncoderDescription> {
+  if ('files' in part) return { type: 'bert', maxLength: part.maxLength };
+  if ('classes' in part) return { type: 'classes', maxLength: 1 };
+  if ('tokenizerJson' in part) return { type: 'tokens', maxLength: part.maxLength };
+  return { type: 'dalle-mini', maxLength: part.config.maxLength, tokenizer: part.tokenizer };
+}
+
+/** Writes the files of a text encoder except the weights of DALL·E Mini's. */
+async function writeTextEncoderFiles(place: string, part: AnyTextEncoderPart): Promise<void> {
+  if ('files' in part) await writeHuggingFaceFiles(place, part.files);
+  else if ('config' in part) await writeTokenizerFiles(place, part.tokenizerFiles);
+  else await writeTokensFile(place, part);
 }
 
 /**
@@ -167,7 +177,7 @@ export interface PublishedParts {
   readonly textEncoder?: (() => Promise<PublishedPart<BartConfig>>) | undefined;
   /** Writes the other files of the text encoder: those of its tokenizer, or all files of one from Hugging Face. */
   readonly textEncoderFiles: (folder: string) => Promise<void>;
-  readonly decoder: () => Promise<PublishedPart<DecoderConfig>>;
+  readonly decoder: () => Promise<PublishedPart<AnyDecoderConfig>>;
 }
 
 type WithoutFolder<Description> = Description extends unknown ? Omit<Description, 'folder'> : never;
@@ -175,6 +185,7 @@ type WithoutFolder<Description> = Description extends unknown ? Omit<Description
 /** The fields of `model.json` except the folders of the parts. */
 export interface PublishedDescription extends Pick<ModelDescription, 'name' | 'license' | 'sampling'> {
   readonly textEncoder: WithoutFolder<TextEncoderDescription>;
+  readonly decoder: Omit<ModelDescription['decoder'], 'folder'>;
 }
 
 /**
@@ -184,7 +195,7 @@ export interface PublishedDescription extends Pick<ModelDescription, 'name' | 'l
  */
 export async function writeParts(
   folder: string,
-  { name, license, textEncoder, sampling }: PublishedDescription,
+  { name, license, textEncoder, decoder, sampling }: PublishedDescription,
   parts: PublishedParts,
   dtype: Dtype = 'fp32',
   options: WriteFolderOptions = {},
@@ -196,7 +207,7 @@ export async function writeParts(
     ...(license === undefined ? {} : { license }),
     imageTokenizer: { type: 'vqgan', folder: 'vqgan' },
     textEncoder: { ...textEncoder, folder: 'text-encoder' },
-    decoder: { type: 'dalle-mini', folder: 'decoder' },
+    decoder: { ...decoder, folder: 'decoder' },
     sampling,
   };
   const fill = async (temporary: string) => {
@@ -233,18 +244,19 @@ export function checkParts({
   textEncoder,
   decoder,
   sampling,
-}: Pick<ModelParts<TextEncoderPart | BartPart>, 'textEncoder' | 'decoder' | 'sampling'> & {
+}: Pick<ModelParts<AnyTextEncoderPart>, 'textEncoder' | 'decoder' | 'sampling'> & {
   readonly imageTokenizer?: VqganPart | undefined;
 }): void {
   try {
     if (imageTokenizer) checkVqganConfig(imageTokenizer.config);
-    checkDecoderConfig(decoder.config);
+    checkAnyDecoderConfig(decoder.config);
     if ('config' in textEncoder) checkBartConfig(textEncoder.config);
     readConfig(object(samplingFields), sampling ?? {}, 'sampling');
   } catch (error) {
     fail(`${(error as Error).message}.`, error);
   }
-  const { gridSize, vocabularySize, textWidth } = decoder.config;
+  const { gridSize, vocabularySize } = decoder.config;
+  const textWidth = textWidthOf(decoder.config);
   if (imageTokenizer) {
     const { nEmbed } = imageTokenizer.config;
     const grid = gridSizeOf(imageTokenizer.config);
@@ -264,7 +276,7 @@ export function checkParts({
           'Use the text encoder that the decoder was trained with.',
       );
     checkPart('text encoder', textEncoder, bartKind);
-  } else {
+  } else if ('maxLength' in textEncoder) {
     const { maxLength } = textEncoder;
     if (!Number.isSafeInteger(maxLength) || maxLength < 1)
       fail(`textEncoder.maxLength must be a whole number of at least 1, not ${maxLength}.`);

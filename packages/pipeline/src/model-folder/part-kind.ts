@@ -1,5 +1,5 @@
 /** The kinds of parts that a model folder has: their files, configurations and parameters. */
-import { checkDecoderConfig, type DecoderConfig, decoderParameters, rowGraph, textGraph } from '@dalle-mini/decoder';
+import { type AnyDecoderConfig, checkAnyDecoderConfig, decoderGraphs, decoderParameters } from '@dalle-mini/decoder';
 import type { Tensor, TensorData } from '@dalle-mini/graph';
 import { quantizableParameters, type StoredParameter } from '@dalle-mini/graph/stored';
 import { type BartConfig, bartGraph, bartParameters, checkBartConfig } from '@dalle-mini/text-encoder';
@@ -16,7 +16,7 @@ export interface VqganPart<Value extends StoredParameter = TensorData> {
 
 /** The configuration and the parameters of a decoder: `decoder/`. */
 export interface DecoderPart<Value extends StoredParameter = TensorData> {
-  readonly config: DecoderConfig;
+  readonly config: AnyDecoderConfig;
   readonly parameters: ReadonlyMap<string, Value>;
 }
 
@@ -37,17 +37,18 @@ export const vqganKind: PartKind<VqganConfig> = {
   quantizable: () => new Set(),
 };
 
-export const decoderKind: PartKind<DecoderConfig> = {
-  check: checkDecoderConfig,
+export const decoderKind: PartKind<AnyDecoderConfig> = {
+  check: checkAnyDecoderConfig,
   parameters: decoderParameters,
   quantizable: (config) => {
-    const shape = { images: 1, guided: false, textLength: config.textLength ?? 1 };
-    // A separate graph computes the caption's keys and values.
-    return new Set([rowGraph, textGraph].flatMap((graph) => [...quantizableParameters(graph(config, shape))]));
+    const textLength = ('textLength' in config ? config.textLength : undefined) ?? 1;
+    // Of most decoders, a separate graph computes the caption's keys and values.
+    const graphs = decoderGraphs(config, { images: 1, guided: false, textLength });
+    return new Set(graphs.flatMap((graph) => [...quantizableParameters(graph)]));
   },
   // The last product of a layer reads gated values, a few of which are large. In the bundled model, columns would lose
   // eight times as much there as in all other products together.
-  byColumns: (name) => !name.endsWith('.fc2.weight'),
+  byColumns: (name) => !/\.(fc2|w2|mlp\.2)\.weight$/.test(name),
 };
 
 export const bartKind: PartKind<BartConfig> = {

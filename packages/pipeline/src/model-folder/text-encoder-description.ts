@@ -12,4 +12,8 @@ export type TextEncoderDescription =
       readonly folder: string;
       readonly maxLength: number;
       readonly tokenizer: 'bart' | 'min-dalle';
-    };
+    }
+  /** A tokenizer alone, in a `tokenizer.json`, for decoders that have embeddings of words. */
+  | { readonly type: 'tokens'; readonly folder: string; readonly maxLength: number }
+  /** Classes, in a `classes.json`: their number and, optionally, their names. */
+  | { readonly type: 'classes'; readonly folder: string; readonly maxLength: number };

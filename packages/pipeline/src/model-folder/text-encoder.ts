@@ -5,17 +5,27 @@ import type { TextEncoder } from '@dalle-mini/core';
 import { writeFileAtomically, writeJsonFile } from '@dalle-mini/core/node';
 import type { Runtime, TensorData } from '@dalle-mini/graph';
 import type { CheckpointTensor } from '@dalle-mini/graph/stored';
-import { type BartConfig, BartTextEncoder, type HuggingFaceFiles, loadTextEncoder } from '@dalle-mini/text-encoder';
+import {
+  type BartConfig,
+  BartTextEncoder,
+  ClassEncoder,
+  type Classes,
+  type HuggingFaceFiles,
+  loadTextEncoder,
+  TokenTextEncoder,
+} from '@dalle-mini/text-encoder';
 import { type dalleMiniTokenizerFiles, readDalleMiniTokenizer } from '@dalle-mini/text-encoder/node';
+import { loadTextTokenizer } from '@dalle-mini/text-encoder/tokenizers';
 import type { ReadOptions } from '@dalle-mini/weights';
 import { locateTensors, readHuggingFaceFolder, writeCheckpointFile } from '@dalle-mini/weights/node';
 import { folderError, inFile } from './error.js';
-import { readTensors } from './files.js';
+import { readJson, readTensors } from './files.js';
 import { openPart, stayInFile } from './part.js';
 import { bartKind, configFile, weightsFile } from './part-kind.js';
 import type { TextEncoderDescription } from './text-encoder-description.js';
 
 const tokenizerFile = 'tokenizer.json';
+const classesFile = 'classes.json';
 const tokenizerConfigFile = 'tokenizer_config.json';
 
 /** File names of a tokenizer. */
@@ -40,6 +50,22 @@ export interface BartPart {
   readonly tokenizerFiles: Readonly<Partial<Record<TokenizerFileName, string>>>;
 }
 
+/** A tokenizer alone, for decoders that have embeddings of words: `text-encoder/`. */
+export interface TokenizerPart {
+  /** The parsed `tokenizer.json`. */
+  readonly tokenizerJson: object;
+  /** Length of captions in tokens. */
+  readonly maxLength: number;
+}
+
+/** Classes: `text-encoder/`. */
+export interface ClassesPart {
+  readonly classes: Classes;
+}
+
+/** The text encoder of a model, of any type. */
+export type AnyTextEncoderPart = TextEncoderPart | BartPart | TokenizerPart | ClassesPart;
+
 /**
  * Opens the text encoder of a model folder.
  *
@@ -59,6 +85,14 @@ export async function openTextEncoder(
       // A runtime that cannot be loaded is an error of loading, and not of the first image.
       await encoder.compile();
       return encoder;
+    }
+    if (type === 'tokens') {
+      const tokenizer = await loadTextTokenizer(await readJson(join(folder, tokenizerFile)), {}, folder);
+      return new TokenTextEncoder(tokenizer, { maxLength, emojiNames: true });
+    }
+    if (type === 'classes') {
+      const path = join(folder, classesFile);
+      return new ClassEncoder((await readJson(path)) as unknown as Classes, path);
     }
     const [{ config, parameters }, tokenizer] = await Promise.all([
       openPart(folder, bartKind),
@@ -98,6 +132,12 @@ export async function writeHuggingFaceFiles(folder: string, files: HuggingFaceFi
   await writeJsonFile(join(folder, tokenizerFile), files.tokenizer);
   if (files.tokenizerConfig) await writeJsonFile(join(folder, tokenizerConfigFile), files.tokenizerConfig);
   await writeCheckpointFile(join(folder, weightsFile), files.weights, { format: 'pt' });
+}
+
+/** Writes a tokenizer alone, or classes, into a folder. */
+export async function writeTokensFile(folder: string, part: TokenizerPart | ClassesPart): Promise<void> {
+  if ('classes' in part) await writeJsonFile(join(folder, classesFile), part.classes);
+  else await writeJsonFile(join(folder, tokenizerFile), part.tokenizerJson);
 }
 
 /** Writes the files of DALL·E Mini's tokenizer into a folder. */

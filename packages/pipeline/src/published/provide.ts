@@ -2,7 +2,6 @@
 import { createHash } from 'node:crypto';
 import { copyFile, readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { SamplingOptions } from '@dalle-mini/core';
 import { isFolder, recoverFolder } from '@dalle-mini/core/node';
 import { type DecoderConfig, decoderParameters, importDecoder, importDecoderConfig } from '@dalle-mini/decoder';
 import type { CompiledModelCache } from '@dalle-mini/graph/onnxruntime';
@@ -26,6 +25,9 @@ import { folderError, inFile, ModelFolderError } from '../model-folder/error.js'
 import { readJson, readTensors } from '../model-folder/files.js';
 import { isModelFolder, writeParts } from '../model-folder/model-folder.js';
 import { weightsFile } from '../model-folder/part-kind.js';
+import { isLlamaGen, openLlamaGen } from './llama-gen.js';
+import { minDalleEFiles, openMinDalleE } from './min-dalle-e.js';
+import type { PublishedModel } from './published-model.js';
 
 export interface PublishedModelOptions extends Omit<HubOptions, 'onProgress'> {
   /**
@@ -114,8 +116,14 @@ async function provideConverted(
   const target = join(converted, `${key}-${dtype}`);
   if (!(await isModelFolder(target))) await recoverFolder(target);
   if (!(await isModelFolder(target))) await convert(folder, target, model, options);
-  const parts = ['vqgan', 'text-encoder', 'decoder'].map((part) => stat(join(target, part, weightsFile)));
-  const bytes = (await Promise.all(parts)).reduce((sum, { size }) => sum + size, 0);
+  // A text encoder may have no weights.
+  const sizes = ['vqgan', 'text-encoder', 'decoder'].map((part) =>
+    stat(join(target, part, weightsFile)).then(
+      ({ size }) => size,
+      () => 0,
+    ),
+  );
+  const bytes = (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
   // The decoder is compiled per batch size: the cache has room for about two sizes.
   return { folder: target, cache: { folder: join(target, 'compiled'), maxBytes: 2 * bytes } };
 }
@@ -151,54 +159,46 @@ const filesOfModel: Extract<DownloadOptions['files'], (...args: never) => unknow
   return ['config.json', 'flax_model.msgpack', ...neededTokenizerFiles(names)];
 };
 
-/** A published text encoder and decoder: their configurations, and functions that read their weights. */
-interface PublishedModel {
-  readonly tokenizer: 'bart' | 'min-dalle';
-  readonly tokenizerFiles: readonly string[];
-  readonly textEncoder: BartConfig;
-  readonly decoder: DecoderConfig;
-  readonly importTextEncoder: () => Promise<Checkpoint>;
-  readonly importDecoder: () => Promise<Checkpoint>;
-  readonly vqgan: () => Promise<string>;
-  readonly sampling: SamplingOptions;
-}
-
 async function convert(folder: string, target: string, model: string, options: PublishedModelOptions): Promise<void> {
   const { signal, onProgress, dtype } = options;
   const weights = new WhichReader(options.which);
   const published = await openPublished(folder, weights, options);
-  const vqganFolder = await published.vqgan();
+  const vqganFiles = await published.vqgan();
+  const { bart } = published;
+  const total = bart ? 3 : 2;
   let done = 0;
   const report = () => {
-    onProgress?.({ stage: 'convert', model, done: done++, total: 3, unit: 'files' });
+    onProgress?.({ stage: 'convert', model, done: done++, total, unit: 'files' });
     signal?.throwIfAborted();
   };
   await writeParts(
     target,
     {
       name: model,
-      textEncoder: { type: 'dalle-mini', maxLength: published.textEncoder.maxLength, tokenizer: published.tokenizer },
+      textEncoder: published.textEncoder,
+      decoder: { type: published.decoder.kind ?? 'dalle-mini' },
       sampling: published.sampling,
     },
     {
       async vqgan() {
         report();
-        return inFile(vqganFolder, () => weights.read((which) => readVqganFiles(vqganFolder, { which })));
+        const path = typeof vqganFiles === 'string' ? vqganFiles : vqganFiles.weights;
+        return inFile(path, () => weights.read((which) => readVqganFiles(vqganFiles, { which })));
       },
       // If both have their own files, these weights are freed before the decoder's are read.
-      async textEncoder() {
-        report();
-        return { config: published.textEncoder, weights: await published.importTextEncoder() };
-      },
+      ...(bart && {
+        async textEncoder() {
+          report();
+          return { config: bart.config, weights: await bart.weights() };
+        },
+      }),
       async decoder() {
         report();
         const decoder = await published.importDecoder();
         weights.check();
         return { config: published.decoder, weights: decoder };
       },
-      async textEncoderFiles(to) {
-        for (const name of published.tokenizerFiles) await copyFile(join(folder, name), join(to, name));
-      },
+      textEncoderFiles: published.writeTextEncoderFiles,
     },
     dtype,
     // Another process may have converted the model at the same time, and may already be reading it.
@@ -207,7 +207,7 @@ async function convert(folder: string, target: string, model: string, options: P
   report();
 }
 
-/** Opens a published model in either layout. Throws a `ModelFolderError` if the folder has neither. */
+/** Opens a published model in any layout. Throws a `ModelFolderError` if the folder has none. */
 async function openPublished(
   folder: string,
   weights: WhichReader,
@@ -217,8 +217,10 @@ async function openPublished(
   const has = (...files: readonly string[]) => files.every((file) => names.includes(file));
   if (has('config.json', 'flax_model.msgpack')) return openDalleMini(folder, names, weights, options);
   if (has('encoder.pt', 'decoder.pt', 'vocab.json', 'merges.txt')) return openMinDalle(folder, names, weights, options);
+  if (has(...minDalleEFiles)) return openMinDalleE(folder, weights);
+  if (isLlamaGen(names)) return openLlamaGen(folder, names, weights);
   throw new ModelFolderError(
-    `There is no model at ${folder}. The folder must have a model.json; the config.json, flax_model.msgpack and tokenizer.json of a DALL·E Mini; or the encoder.pt, decoder.pt, vocab.json and merges.txt of min-dalle.`,
+    `There is no model at ${folder}. The folder must have a model.json; the config.json, flax_model.msgpack and tokenizer.json of a DALL·E Mini; the encoder.pt, decoder.pt, vocab.json and merges.txt of min-dalle; the ${minDalleEFiles.slice(0, 3).join(', ')} and tokenizer of minDALL-E; or a decoder and a tokenizer of LlamaGen, such as c2i_B_256.pt and vq_ds16_c2i.pt.`,
   );
 }
 
@@ -243,10 +245,18 @@ async function openDalleMini(
   };
   const normalized = json.normalize_text === true;
   return {
-    tokenizer: 'bart',
-    tokenizerFiles: neededTokenizerFiles(names).filter((name) => normalized || name !== wordsFile),
-    ...configs,
-    importTextEncoder: () => importPart((all) => importTextEncoder(all, configs.textEncoder)),
+    textEncoder: { type: 'dalle-mini', maxLength: configs.textEncoder.maxLength, tokenizer: 'bart' },
+    bart: {
+      config: configs.textEncoder,
+      weights: () => importPart((all) => importTextEncoder(all, configs.textEncoder)),
+    },
+    writeTextEncoderFiles: (to) =>
+      copyFiles(
+        folder,
+        neededTokenizerFiles(names).filter((name) => normalized || name !== wordsFile),
+        to,
+      ),
+    decoder: configs.decoder,
     importDecoder: () => importPart((all) => importDecoder(all, configs.decoder)),
     vqgan: () => findVqgan(options),
     // As in the published notebook, which sets no top-k: the default of transformers is 50.
@@ -282,11 +292,10 @@ async function openMinDalle(
     textLength: encoder.positions,
   };
   return {
-    tokenizer: 'min-dalle',
-    tokenizerFiles: ['vocab.json', 'merges.txt'],
-    textEncoder,
+    textEncoder: { type: 'dalle-mini', maxLength: textEncoder.maxLength, tokenizer: 'min-dalle' },
+    bart: { config: textEncoder, weights: () => readMinDalle(encoderPath, bartParameters(textEncoder), weights) },
+    writeTextEncoderFiles: (to) => copyFiles(folder, ['vocab.json', 'merges.txt'], to),
     decoder: decoderConfig,
-    importTextEncoder: () => readMinDalle(encoderPath, bartParameters(textEncoder), weights),
     importDecoder: () => readMinDalle(decoderPath, decoderParameters(decoderConfig), weights),
     vqgan: async () => {
       if (options.vqgan !== undefined) return findVqgan(options);
@@ -362,6 +371,10 @@ async function readMinDalle(
     matchParameters(declared, tensors, { isUnneeded: () => false });
     return tensors;
   });
+}
+
+async function copyFiles(from: string, names: readonly string[], to: string): Promise<void> {
+  for (const name of names) await copyFile(join(from, name), join(to, name));
 }
 
 /** Finds or downloads the VQ-GAN of the options, or the published one. */

@@ -7,7 +7,7 @@ import { dalleMiniTokenizerFiles, wordsFile } from '@dalle-mini/text-encoder/nod
 import { exportVqgan, exportVqganConfig } from '@dalle-mini/vqgan';
 import type { Checkpoint } from '@dalle-mini/weights';
 import { writeFlaxCheckpointFile } from '@dalle-mini/weights/node';
-import { checkReplaceable } from '../model-folder/files.js';
+import { checkReplaceable, fail } from '../model-folder/files.js';
 import { checkParts } from '../model-folder/model-folder.js';
 import { stored } from '../model-folder/part.js';
 import {
@@ -46,10 +46,13 @@ export async function writePublishedModel(folder: string, parts: PublishedModelP
   const { textEncoder, decoder, imageTokenizer } = parts;
   const target = resolve(folder);
   checkParts(parts);
+  const { config: decoderConfig } = decoder;
+  if (decoderConfig.kind !== undefined && decoderConfig.kind !== 'dalle-mini')
+    fail(`its decoder must be that of DALL·E Mini, not "${decoderConfig.kind}", which the published code lacks.`);
   // `converted` is the conversion of the replaced model by fromPretrained, and useless with the new one.
   await checkReplaceable(target, [configFile, flaxFile, ...dalleMiniTokenizerFiles, vqganFolder, 'converted']);
   const config = {
-    ...exportConfig(textEncoder.config, decoder.config),
+    ...exportConfig(textEncoder.config, decoderConfig),
     normalize_text: wordsFile in textEncoder.tokenizerFiles,
   };
   const write = async (place: string, json: object, weights: Checkpoint) => {
@@ -59,7 +62,7 @@ export async function writePublishedModel(folder: string, parts: PublishedModelP
   await writeFolderAtomically(target, async (temporary) => {
     const weights = [
       ...exportTextEncoder(stored(textEncoder, bartKind).weights, textEncoder.config),
-      ...exportDecoder(stored(decoder, decoderKind).weights, decoder.config),
+      ...exportDecoder(stored(decoder, decoderKind).weights, decoderConfig),
     ];
     await write(temporary, config, new Map(weights));
     await writeTokenizerFiles(temporary, textEncoder.tokenizerFiles);

@@ -1,6 +1,7 @@
 /** From captions to token ids. */
 export { TextNormalizer, type TextNormalizerOptions } from '../captions/text-normalizer.js';
 export type { WordFrequencies } from '../captions/word-splitter.js';
+export { type CharBpeFiles, charBpeTokenizerJson } from './char-bpe.js';
 export {
   type DalleMiniTokenizerOptions,
   dalleMiniTokenizer,
@@ -11,7 +12,13 @@ export {
 export { emojiNamingTokenizer } from './emoji-naming-tokenizer.js';
 export { minDalleTokenizer } from './min-dalle-tokenizer.js';
 export { normalizingTokenizer } from './normalizing-tokenizer.js';
-export { loadTextTokenizer, type TextTokenizer, type TokenBatch, type Unread } from './text-tokenizer.js';
+export {
+  loadTextTokenizer,
+  type TextTokenizer,
+  type TokenBatch,
+  type Unread,
+  vocabularySizeOf,
+} from './text-tokenizer.js';
 export {
   type BpeFiles,
   tokenizerFromBpeFiles,

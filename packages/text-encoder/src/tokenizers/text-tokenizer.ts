@@ -67,6 +67,27 @@ export async function loadTextTokenizer(
   return textTokenizer(tokenizer, padId, side);
 }
 
+/**
+ * Returns the number of rows that embeddings need for the ids of a parsed `tokenizer.json`: the largest id plus 1.
+ *
+ * @throws ConfigError if it has no vocabulary.
+ */
+export function vocabularySizeOf(tokenizerJson: object, source = 'tokenizer.json'): number {
+  const { model, added_tokens: added = [] } = tokenizerJson as {
+    readonly model?: { readonly vocab?: Readonly<Record<string, number>> | readonly unknown[] };
+    readonly added_tokens?: readonly { readonly id: number }[];
+  };
+  const { vocab } = model ?? {};
+  if (typeof vocab !== 'object')
+    throw new ConfigError(source, 'model.vocab', 'must be a vocabulary. Give the tokenizer.json of a model.');
+  const ofVocabulary = Array.isArray(vocab)
+    ? vocab.length - 1
+    : largest(Object.values(vocab as Readonly<Record<string, number>>));
+  return Math.max(ofVocabulary, largest(added.map(({ id }) => id))) + 1;
+}
+
+const largest = (ids: readonly number[]) => ids.reduce((most, id) => Math.max(most, id), 0);
+
 /** @param truncatedSide Which end of a long caption is cut off. */
 export function textTokenizer(
   tokenizer: HuggingFaceTokenizer,

@@ -3,11 +3,11 @@ import { readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { OptionError, type SamplingOptions, type TextEncoder } from '@dalle-mini/core';
 import { isFolder, readJsonFile } from '@dalle-mini/core/node';
-import type { DecoderConfig } from '@dalle-mini/decoder';
+import { type AnyDecoderConfig, textWidthOf } from '@dalle-mini/decoder';
 import type { Runtime, TensorData } from '@dalle-mini/graph';
 import { dequantize } from '@dalle-mini/graph/stored';
 import {
-  type BartPart,
+  type AnyTextEncoderPart,
   type DecoderPart,
   isBundledModel,
   type LoadProgress,
@@ -19,8 +19,16 @@ import {
   type TextEncoderPart,
   type VqganPart,
 } from '@dalle-mini/pipeline';
-import { BartTextEncoder, loadTextEncoder, textEncoderSizes } from '@dalle-mini/text-encoder';
+import {
+  BartTextEncoder,
+  ClassEncoder,
+  type Classes,
+  loadTextEncoder,
+  TokenTextEncoder,
+  textEncoderSizes,
+} from '@dalle-mini/text-encoder';
 import { readDalleMiniTextEncoder, textEncoderFiles } from '@dalle-mini/text-encoder/node';
+import { loadTextTokenizer, vocabularySizeOf } from '@dalle-mini/text-encoder/tokenizers';
 import { readDiscriminator, readVqganFiles, vqganFiles } from '@dalle-mini/vqgan/node';
 import { WhichReader, type WhichWeights } from '@dalle-mini/weights';
 import { resolveModelFolder } from '@dalle-mini/weights/hub';
@@ -46,8 +54,10 @@ export interface OpenedTextEncoder {
   readonly maxLength: number;
   frozen(runtime: Runtime): Promise<TextEncoder>;
   trained(): Promise<TrainedTextEncoder>;
+  /** Number of tokens, if it only tokenizes. */
+  readonly vocabularySize?: number | undefined;
   /** Returns the part of a model folder. `trained` is the result of training if the text encoder was trained. */
-  part(trained?: ReadonlyMap<string, TensorData>): TextEncoderPart | BartPart;
+  part(trained?: ReadonlyMap<string, TensorData>): AnyTextEncoderPart;
 }
 
 /** The models that training a decoder needs. */
@@ -75,12 +85,17 @@ export async function openDecoderModels(settings: DecoderSettings, options: Open
   if (vqganFolder === undefined) throw missing('imageTokenizer', 'a VQ-GAN');
   if (textSource === undefined) throw missing('textEncoder.folder', 'a text encoder');
   const vqgan = await readVqgan(vqganFolder, weights);
-  const openedTextEncoder = await openTextEncoder(textSource, textEncoder, weights, published);
+  const startPart = start && (await readDecoder(start.folder));
+  const readsTokens =
+    (startPart ? textWidthOf(startPart.config) : settings.model?.kind === 'decoder-only' ? 0 : 1) === 0;
+  const openedTextEncoder = readsTokens
+    ? await openTokens(textSource, textEncoder, published)
+    : await openTextEncoder(textSource, textEncoder, weights, published);
   weights.check();
   return {
     vqgan,
     textEncoder: openedTextEncoder,
-    start: start && (await readDecoder(start.folder)),
+    start: startPart,
     license: model?.description.license,
     sampling: model?.description.sampling,
   };
@@ -148,6 +163,52 @@ async function openTextEncoder(
   return dalleMiniEncoder(place, kind ?? 'bart', maxLength ?? described?.maxLength, weights);
 }
 
+/** Opens the tokenizer of a text encoder, or the classes of a model, for a decoder that reads tokens. */
+async function openTokens(
+  source: string,
+  { maxLength: given, train = false }: TextEncoderSettings,
+  options: PublishedOptions,
+): Promise<OpenedTextEncoder> {
+  if (train)
+    throw new SettingsError(
+      'textEncoder.train must be false for a decoder that reads tokens, because there is no text encoder to train. Leave it out.',
+    );
+  const files: ChooseFiles = (names) => wholeModelFiles(names, 'text-encoder') ?? ['tokenizer.json'];
+  const folder = await provide(source, 'textEncoder.folder', files, options);
+  const model = await modelIn(folder);
+  const place = model ? join(folder, model.textEncoder.folder) : folder;
+  const described = model?.textEncoder ?? (await modelAround(folder, 'textEncoder'))?.textEncoder;
+  if (described?.type === 'classes') return openClasses(join(place, 'classes.json'));
+  const path = join(place, 'tokenizer.json');
+  const tokenizerJson = await readJsonFile(path);
+  const tokenizer = await loadTextTokenizer(tokenizerJson, {}, place);
+  const maxLength = given ?? described?.maxLength ?? usualLength;
+  return {
+    width: 0,
+    maxLength,
+    vocabularySize: vocabularySizeOf(tokenizerJson),
+    // As model folders read prompts.
+    frozen: async () => new TokenTextEncoder(tokenizer, { maxLength, emojiNames: true }),
+    trained: notTrained,
+    part: () => ({ tokenizerJson, maxLength }),
+  };
+}
+
+async function openClasses(path: string): Promise<OpenedTextEncoder> {
+  const classes = (await readJsonFile(path)) as unknown as Classes;
+  const encoder = new ClassEncoder(classes, path);
+  return {
+    width: 0,
+    maxLength: 1,
+    frozen: async () => encoder,
+    trained: notTrained,
+    part: () => ({ classes }),
+  };
+}
+
+/** A decoder that reads tokens has no text encoder to train: the settings have been checked. */
+const notTrained = () => Promise.reject(new SettingsError('textEncoder.train must be false.'));
+
 /** The length of captions in the published models. */
 const usualLength = 64;
 
@@ -208,7 +269,7 @@ async function findDecoder(
 async function isDecoderFolder(folder: string): Promise<boolean> {
   const names = await readdir(folder);
   if (names.includes('model.json') || !names.includes('config.json')) return false;
-  const config: Partial<DecoderConfig> = await readJsonFile(join(folder, 'config.json'));
+  const config: Partial<AnyDecoderConfig> = await readJsonFile(join(folder, 'config.json'));
   return 'gridSize' in config;
 }
 

@@ -1,9 +1,9 @@
 /** Prior preservation (Ruiz et al. 2023, section 3.3): what a model generates before it is fine-tuned is trained on too. */
 import { join } from 'node:path';
-import type { SamplingOptions, TextEncoder } from '@dalle-mini/core';
+import type { ImageTokenDecoder, SamplingOptions, TextEncoder } from '@dalle-mini/core';
 import { exists, readTextFile, writeFileAtomically, writeFolderAtomically } from '@dalle-mini/core/node';
 import { type Dataset, openImageFolder, type Sample } from '@dalle-mini/data';
-import { DalleMiniDecoder } from '@dalle-mini/decoder';
+import { createDecoder } from '@dalle-mini/decoder';
 import type { Runtime } from '@dalle-mini/graph';
 import { type DecoderPart, encodeImage } from '@dalle-mini/pipeline';
 import type { VqganTokenizer } from '@dalle-mini/vqgan';
@@ -65,9 +65,9 @@ async function generatePrior(
   { runtime, seed, signal, onProgress }: PriorOptions,
 ): Promise<void> {
   const { config, parameters } = model.decoder;
-  const decoder = new DalleMiniDecoder(config, parameters, { runtime });
+  const decoder: ImageTokenDecoder = createDecoder(config, parameters, { runtime });
   try {
-    const unconditional = await model.textEncoder.encode(['']);
+    const unconditional = decoder.needsUnconditional === false ? undefined : await model.textEncoder.encode(['']);
     for (let start = 0; start < prompts.length; start += batchSize) {
       const batch = prompts.slice(start, start + batchSize);
       const text = await model.textEncoder.encode(batch);

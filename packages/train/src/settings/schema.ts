@@ -81,6 +81,8 @@ const descriptions: Readonly<Record<string, string>> = {
     'Names of parameters that are not preconditioned, with * for any characters. Default: none.',
   'training.captionDropout': 'Share of captions that are replaced by the empty one, for guidance. Default 0.1.',
   'training.tokenNoise': 'Largest share of tokens that are replaced by random ones; 1 for small datasets. Default 0.',
+  'training.textLossWeight':
+    'Weight of the loss of text tokens of decoder-only models, relative to that of image tokens. Default 1/7.',
   name: 'The name of the resulting model. Default: the name of the folder.',
   license: 'The SPDX identifier of the license of the resulting model. Default: that of the model to fine-tune.',
   imageTokenizer: 'A VQ-GAN: a folder, or a hub name. Default: that of the model to fine-tune.',

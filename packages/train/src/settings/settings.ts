@@ -26,7 +26,7 @@ import {
 } from '@dalle-mini/core';
 import { readTextFile } from '@dalle-mini/core/node';
 import { type EmojiVendor, emojiVendors } from '@dalle-mini/data/emoji';
-import { type DecoderSizes, decoderSizesField } from '@dalle-mini/decoder';
+import { type AnyDecoderSizes, anyDecoderSizesField } from '@dalle-mini/decoder';
 import { isBundledModel } from '@dalle-mini/pipeline';
 import { type VqganConfig, vqganConfigField } from '@dalle-mini/vqgan';
 import { type WhichWeights, whichField } from '@dalle-mini/weights';
@@ -117,7 +117,7 @@ export interface VqganSettings extends RunSettings {
 export interface TextEncoderSettings {
   /**
    * A BERT, RoBERTa, DistilBERT or BART of Hugging Face, or the text encoder of a DALL·E Mini: a folder or a hub name.
-   * Default: that of the model to fine-tune.
+   * Default: that of the model to fine-tune. A decoder-only model takes only its tokenizer, a `tokenizer.json`.
    */
   readonly folder?: string | undefined;
   /** Length of captions in tokens. Default: that of the model, or 64. */
@@ -140,7 +140,7 @@ export interface DecoderSettings extends Omit<RunSettings, 'dataset' | 'evaluati
   readonly dataset: DatasetSettings | TokenDatasetSettings;
   /** Default: see {@link RunSettings}. Token shards need token shards of other images. */
   readonly evaluation?: DatasetSettings | TokenDatasetSettings | undefined;
-  readonly model?: DecoderSizes | undefined;
+  readonly model?: AnyDecoderSizes | undefined;
   readonly training: Omit<DecoderTrainingConfig, 'model'>;
   /** Name and license of the resulting model. */
   readonly name?: string | undefined;
@@ -271,7 +271,7 @@ export function decoderSettingsField(base: string): Field<DecoderSettings> {
     ...run,
     dataset: decoderDataset,
     evaluation: optional(decoderDataset),
-    model: optional(decoderSizesField),
+    model: optional(anyDecoderSizesField),
     training: object(decoderTrainingFields),
     name: optional(string()),
     license: optional(string()),

@@ -13,7 +13,7 @@ import {
 } from '@dalle-mini/core';
 import { exists } from '@dalle-mini/core/node';
 import { createSampler, type Dataset, type DatasetReport, openTokenShards, writeTokenShards } from '@dalle-mini/data';
-import type { DecoderConfig } from '@dalle-mini/decoder';
+import type { AnyDecoderConfig, AnyDecoderSizes } from '@dalle-mini/decoder';
 import type { Runtime, TensorData } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { type Hosts, oneHost } from '@dalle-mini/hosts';
@@ -25,7 +25,7 @@ import { readRunLog } from '../run/run-log.js';
 import { trainDecoder } from '../train-decoder.js';
 import { trainVqgan } from '../train-vqgan.js';
 import { openData, sampler, type TrainingData } from './data.js';
-import { openDecoderModels, openVqgan } from './models.js';
+import { type OpenedTextEncoder, openDecoderModels, openVqgan } from './models.js';
 import { openPrior, withPrior } from './prior.js';
 import type { SettingsProgress, StepProgress } from './progress.js';
 import {
@@ -249,14 +249,7 @@ async function trainDecoderWith(
   );
   const { textEncoder, start, ...inherited } = models;
   const { gridSize, vocabularySize } = tokenizer;
-  const model: DecoderConfig = start?.config ?? {
-    ...settings.model!,
-    gridSize,
-    vocabularySize,
-    textWidth: textEncoder.width,
-    // Relative positions have a bias per caption token.
-    ...(settings.model!.relativePositions ? { textLength: textEncoder.maxLength } : {}),
-  };
+  const model = start?.config ?? newModel(settings.model!, { gridSize, vocabularySize }, textEncoder);
 
   const { license = inherited.license, sampling = inherited.sampling } = settings;
   const isTrained = settings.textEncoder?.train ?? false;
@@ -285,6 +278,23 @@ async function trainDecoderWith(
       sampling: sampling ?? {},
     });
   return { result, caption: (await dataset.get(0)).captions[0] };
+}
+
+/** Completes the sizes of a new model by those of its image tokenizer and of its text encoder. */
+function newModel(
+  sizes: AnyDecoderSizes,
+  grid: Pick<AnyDecoderConfig, 'gridSize' | 'vocabularySize'>,
+  { width, maxLength, vocabularySize }: OpenedTextEncoder,
+): AnyDecoderConfig {
+  switch (sizes.kind) {
+    case 'decoder-only':
+      return { ...sizes, ...grid, textVocabularySize: vocabularySize!, textLength: maxLength };
+    case 'llama-gen':
+      return { ...sizes, ...grid, textWidth: width, textLength: maxLength };
+    default:
+      // Relative positions have a bias per caption token.
+      return { ...sizes, ...grid, textWidth: width, ...(sizes.relativePositions ? { textLength: maxLength } : {}) };
+  }
 }
 
 /** Opens the models and the data, fine-tunes the VQ-GAN, and encodes the images. */

@@ -2,6 +2,7 @@ import {
   field,
   implementation,
   integer,
+  OptionError,
   object,
   oneOf,
   refuse,
@@ -9,6 +10,7 @@ import {
   type TextEncoding,
   variant,
 } from '@dalle-mini/core';
+import { type AnyDecoderConfig, type CaptionInput, type LlamaGenConfig, padAtStart } from '@dalle-mini/decoder';
 import { input, ParameterScope, type Runtime, type Tensor, type TensorData } from '@dalle-mini/graph';
 import { type BartConfig, type BertConfig, bart, bert } from '@dalle-mini/text-encoder';
 import type { TextTokenizer } from '@dalle-mini/text-encoder/tokenizers';
@@ -70,7 +72,7 @@ export type BatchShapes = Record<string, { readonly shape: readonly number[]; re
 export type BatchValues = Record<string, Float32Array | Int32Array>;
 export type BatchTensors = Readonly<Record<string, Tensor>>;
 
-/** The input of captions to a training graph: as hidden states, or as token ids that the graph encodes. */
+/** The input of captions to a training graph: as hidden states, or as token ids that the graph encodes or the decoder reads. */
 export interface TextSource {
   /** Width of a hidden state. */
   readonly width: number;
@@ -78,9 +80,10 @@ export interface TextSource {
   /** Initial values of trained parameters, by their names in the graph, which begin with `prefix`. */
   readonly start?: Start | undefined;
   readonly shapes: (batchSize: number) => BatchShapes;
-  readonly values: (captions: readonly string[]) => Promise<BatchValues>;
-  /** Hidden states `[batch, length, width]` and attention mask, int32 `[batch, length]`, in the graph. */
-  readonly read: (scope: ParameterScope, batch: BatchTensors) => { hiddenStates: Tensor; attentionMask: Tensor };
+  /** @param dropped 1 for a caption that the decoder reads as none, for those with an embedding for it. Default 0. */
+  readonly values: (captions: readonly string[], dropped?: Int32Array) => Promise<BatchValues>;
+  /** What the decoder reads of captions, in the graph. */
+  readonly read: (scope: ParameterScope, batch: BatchTensors) => CaptionInput;
   /** Encodes captions with the current parameters of training. */
   readonly encode: (
     captions: readonly string[],
@@ -92,12 +95,17 @@ export interface TextSource {
 /** The first part of the names of a trained text encoder's parameters. */
 export const textEncoderPrefix = 'text_encoder';
 
-export function textSource(given: FrozenTextEncoder | TrainedTextEncoder): TextSource {
-  return given.kind === 'frozen' ? frozenSource(given) : trainedSource(given);
+/** @throws OptionError if the text encoder is trained, and the decoder cannot be trained together with it. */
+export function textSource(given: FrozenTextEncoder | TrainedTextEncoder, model: AnyDecoderConfig): TextSource {
+  if (given.kind === 'frozen') return model.kind === 'llama-gen' ? llamaGenSource(given, model) : frozenSource(given);
+  if (model.kind === 'decoder-only' || model.kind === 'llama-gen')
+    throw new OptionError('textEncoder.kind', `"frozen" with a decoder of the kind "${model.kind}"`, given.kind);
+  return trainedSource(given);
 }
 
 function frozenSource({ encoder }: FrozenTextEncoder): TextSource {
   const { width, maxLength } = encoder;
+  if (width === 0) return tokenSource(encoder);
   const cache = new CaptionCache(encoder);
   return {
     width,
@@ -112,6 +120,53 @@ function frozenSource({ encoder }: FrozenTextEncoder): TextSource {
     },
     read: (_, { hiddenStates, attentionMask }) => ({ hiddenStates: hiddenStates!, attentionMask: attentionMask! }),
     encode: (captions) => encoder.encode(captions),
+  };
+}
+
+/** Token ids, for decoders that have embeddings of words, and classes. */
+function tokenSource(encoder: TextEncoder): TextSource {
+  const { maxLength } = encoder;
+  return {
+    width: 0,
+    settings: { kind: 'tokens', maxLength },
+    shapes: (batchSize) => ({
+      ids: { shape: [batchSize, maxLength], dtype: 'int32' },
+      attentionMask: { shape: [batchSize, maxLength], dtype: 'int32' },
+    }),
+    values: async (captions) => {
+      const { tokens, attentionMask } = await encoder.encode(captions);
+      return { ids: tokens!, attentionMask };
+    },
+    read: (_, { ids, attentionMask }) => ({ ids, attentionMask }),
+    encode: (captions) => encoder.encode(captions),
+  };
+}
+
+/** Classes, or hidden states that LlamaGen reads padded at the start, and which captions it reads as none. */
+function llamaGenSource(given: FrozenTextEncoder, { classes, textLength }: LlamaGenConfig): TextSource {
+  const source = frozenSource(given);
+  if (classes !== undefined) return source;
+  const length = textLength!;
+  const { width } = source;
+  return {
+    ...source,
+    shapes: (batchSize) => ({
+      hiddenStates: { shape: [batchSize, length, width], dtype: 'float32' },
+      attentionMask: { shape: [batchSize, length], dtype: 'int32' },
+      dropped: { shape: [batchSize], dtype: 'int32' },
+    }),
+    async values(captions, dropped = new Int32Array(captions.length)) {
+      const { hiddenStates, attentionMask } = await source.values(captions);
+      const text = {
+        hiddenStates: hiddenStates as Float32Array,
+        attentionMask: attentionMask as Int32Array,
+        batch: captions.length,
+        length: given.encoder.maxLength,
+        width,
+      };
+      return { ...padAtStart(text, length), dropped };
+    },
+    read: (_, { hiddenStates, attentionMask, dropped }) => ({ hiddenStates, attentionMask, dropped }),
   };
 }
 

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { DecoderConfig } from '@dalle-mini/decoder';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { captionBert, decoderRun, grids } from '@dalle-mini/testing/tiny-training';
 import { loadTextEncoder } from '@dalle-mini/text-encoder';
@@ -126,7 +127,7 @@ describe('refuses', () => {
     ],
     [
       'text of another width',
-      { config: { model: { ...model, textWidth: 12 } } },
+      { config: { model: { ...(model as DecoderConfig), textWidth: 12 } } },
       /config.model.textWidth must be 8, the width of the text encoder, not 12\./,
     ],
     ['an empty evaluation', { evaluation: grids(0) }, /evaluation.length must be at least 1, not 0\./],
