@@ -33,9 +33,9 @@ const workerThreads: Plugin = {
   },
 };
 
-const integration = '{packages,examples}/*/test/integration/**/*.test.ts';
+const integration = '{packages/*,examples/*,demo}/test/integration/**/*.test.ts';
 
-const unitTests = ['{packages,examples}/*/test/**/*.test.ts'];
+const unitTests = ['{packages/*,examples/*,demo}/test/**/*.test.ts'];
 
 /** Unit tests that replace modules of Node.js: each needs modules of its own. */
 const mocking = [

@@ -210,9 +210,9 @@ function checkTogether(command: GenerateCommand): void {
  *
  * @throws UsageError if it is neither a folder nor a name of the hub.
  */
-async function openRanker(
+export async function openRanker(
   source: string,
-  { threads, signal }: GenerateCommand,
+  { threads, signal }: Pick<GenerateCommand, 'threads' | 'signal'>,
   bar: ProgressBar,
 ): Promise<ImageRanker> {
   const { openClipRanker } = await import('@dalle-mini/clip/node');

@@ -25,6 +25,11 @@ const numbers = {
   batchSize: integer({ min: 1, max: 4096 }),
   shards: integer({ min: 1, max: 64 }),
   scale: integer({ min: 2, max: 8192 }),
+  port: integer({ min: 0, max: 65_535 }),
+  requests: integer({ min: 1, max: 64 }),
+  queueLength: integer({ min: 0, max: 100_000 }),
+  perClient: integer({ min: 1, max: 100_000 }),
+  maxImages: integer({ min: 1, max: 1000 }),
 };
 
 /** The options of `train`. */
@@ -63,12 +68,7 @@ program
   )
   .option('--model <name>', 'a bundled model, the path of a folder, or a model on the Hugging Face hub', 'emoji')
   .option('--revision <name>', 'a branch, tag or commit of a hub model (default: main)')
-  .addOption(
-    new Option(
-      '--which <weights>',
-      'of a published model with both: its weights, or their moving average (default: model)',
-    ).choices(['model', 'ema']),
-  )
+  .addOption(whichOption())
   .option(
     '--temperature <number>',
     'below 1: more likely images, above 1: more varied images; 0 always takes the most likely token',
@@ -131,6 +131,27 @@ program
   .action(async (prompt: string, options) => {
     const { generate } = await import('./generate.js');
     await generate(prompt, { ...options, signal });
+  });
+
+program
+  .command('serve')
+  .description('Serve a model over HTTP, with a web page.')
+  .option('--model <name>', 'a bundled model, the path of a folder, or a model on the Hugging Face hub', 'emoji')
+  .option('--revision <name>', 'a branch, tag or commit of a hub model (default: main)')
+  .addOption(whichOption())
+  .option('--port <number>', 'the port, or 0 for one that is free', numberOption('port'), 8080)
+  .option('--host <address>', 'the address to listen on; 0.0.0.0 lets other computers connect', '127.0.0.1')
+  .option('--rank <name>', 'a CLIP, as a folder or a model on the hub: images are sorted, best first')
+  .option('--concurrency <count>', 'requests that generate at the same time', numberOption('requests'), 1)
+  .option('--queue-length <count>', 'most requests that wait', numberOption('queueLength'), 32)
+  .option('--per-client <count>', 'most requests of one address', numberOption('perClient'), 2)
+  .option('--max-images <count>', 'most images of one request', numberOption('maxImages'), 9)
+  .option('--trust-proxy', 'take the address of a client from x-forwarded-for, as a reverse proxy sets it')
+  .option('--threads <count>', 'threads, 1 to 1024 (default: the number of processor cores)', numberOption('threads'))
+  .addOption(deviceOption())
+  .action(async (options) => {
+    const { serve } = await import('./serve.js');
+    await serve({ ...options, signal });
   });
 
 const train = program
@@ -347,6 +368,14 @@ try {
   await program.parseAsync();
 } catch (error) {
   process.exitCode = report(error) || process.exitCode;
+}
+
+/** The option of commands that generate. */
+function whichOption(): Option {
+  return new Option(
+    '--which <weights>',
+    'of a published model with both: its weights, or their moving average (default: model)',
+  ).choices(['model', 'ema']);
 }
 
 /** The option of commands that count pictures. */

@@ -24,6 +24,10 @@ export const describeChromium = (name: string, tests: () => void): void => {
   describe.skipIf(!path)(`${name}${missing}`, tests);
 };
 
+/** Starts a browser without a window. */
+export const launchChromium = (): Promise<Browser> =>
+  chromium.launch({ executablePath: path!, args: ['--no-sandbox'], timeout: 120_000 });
+
 const ortFolder = dirname(fileURLToPath(import.meta.resolve('onnxruntime-web/ort-wasm-simd-threaded.wasm')));
 
 /** Makes the functions that a program exports callable, on the page and in a worker, which has the same program. */
@@ -142,7 +146,7 @@ export async function openPage({ program, folders = {}, isolated = true }: PageO
     server.close();
   };
   try {
-    browser = await chromium.launch({ executablePath: path!, args: ['--no-sandbox'], timeout: 120_000 });
+    browser = await launchChromium();
     const page = await browser.newPage();
     const load = async () => {
       await page.goto(`http://127.0.0.1:${port}/`, { timeout: 120_000 });

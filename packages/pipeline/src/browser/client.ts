@@ -27,7 +27,8 @@ import {
 /** A `Worker`, or a port to one. */
 export interface WorkerLike {
   postMessage(message: unknown): void;
-  addEventListener(type: string, listener: (event: never) => void): void;
+  // biome-ignore lint/suspicious/noExplicitAny: workers, ports and Node.js declare their events differently.
+  addEventListener(type: string, listener: (event: any) => void): void;
 }
 
 /** Options of `openInWorker`: those of `fromPretrained` except `runtime` and `ranker`, which messages cannot carry. */

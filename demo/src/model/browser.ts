@@ -1,0 +1,78 @@
+/** The bundled model, in a worker of this browser. */
+import { files } from '@dalle-mini/emoji';
+import { openInWorker, type TextToImageInWorker } from '@dalle-mini/pipeline/browser/client';
+import type { GenerateProgress } from '@dalle-mini/pipeline/text-to-image';
+import { urlOfPixels } from '../images.js';
+import type { Request } from '../request.js';
+import { emojiFacts } from './emoji.js';
+import type { GenerateCall, LoadOptions, Model, ModelSource } from './model.js';
+
+/** Least milliseconds between previews, since the next row waits for a preview. */
+const previewInterval = 200;
+
+/** Bytes of ONNX Runtime and of the programs. */
+const programBytes = 15e6;
+
+export const source: ModelSource = {
+  place: 'browser',
+  bytes: files.reduce((sum, { size }) => sum + size, programBytes),
+  facts: emojiFacts,
+  open,
+};
+
+async function open({ signal, onProgress }: LoadOptions): Promise<Model> {
+  await controlled();
+  const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
+  try {
+    const threads = Math.min(4, navigator.hardwareConcurrency);
+    const model = await openInWorker(worker, 'emoji', { threads, prepare: 8, signal, onProgress });
+    return inBrowser(model);
+  } catch (error) {
+    worker.terminate();
+    throw error;
+  }
+}
+
+function inBrowser(model: TextToImageInWorker): Model {
+  const { imageTokenizer, sampling } = model;
+  const { imageSize, gridSize, vocabularySize } = imageTokenizer;
+  return {
+    facts: { ...emojiFacts, imageSize, gridSize, vocabularySize, sampling },
+    async generate({ prompt, ...options }: Request, { signal, onUpdate }: GenerateCall) {
+      const onProgress = rowReporter(onUpdate);
+      const images = await model.generate(prompt, { ...options, signal, onProgress });
+      return images.map(({ index, image, tokens, score, warnings }) => ({
+        index,
+        url: urlOfPixels(image),
+        tokens: [...tokens],
+        score,
+        warnings,
+      }));
+    },
+    decode: async (grids) => (await imageTokenizer.decode(grids.map((grid) => Int32Array.from(grid)))).map(urlOfPixels),
+    async encode({ width, height, data }) {
+      const [tokens] = await imageTokenizer.encode([{ width, height, data: data.filter((_, i) => i % 4 < 3) }]);
+      return [...tokens!];
+    },
+  };
+}
+
+function rowReporter(onUpdate: GenerateCall['onUpdate']) {
+  let lastPreview = Number.NEGATIVE_INFINITY;
+  return async ({ done, total, row, rows, firstIndex, preview }: GenerateProgress): Promise<void> => {
+    const isDue = row < rows && performance.now() - lastPreview >= previewInterval;
+    const previews = isDue ? (await preview()).map(urlOfPixels) : undefined;
+    if (isDue) lastPreview = performance.now();
+    onUpdate({ fraction: done / total, batch: { firstIndex, fraction: row / rows }, previews });
+  };
+}
+
+/** Waits for the service worker, at most for a few seconds, so that it keeps what the worker of the model loads. */
+async function controlled(): Promise<void> {
+  const { serviceWorker } = navigator;
+  if (!serviceWorker || serviceWorker.controller || !import.meta.env.PROD) return;
+  await Promise.race([
+    new Promise((resolve) => serviceWorker.addEventListener('controllerchange', resolve, { once: true })),
+    new Promise((resolve) => setTimeout(resolve, 3000)),
+  ]);
+}
