@@ -13,6 +13,7 @@ import { flopsOf } from './work.js';
 const usage = `Usage: npm run -w benchmarks tokenize -- [options]
 
   --python PATH           a Python with PyTorch; without it, only this project is measured
+  --task TASK             decode or encode. Default both
   --rounds N              processes of each side, in turns. Default 3
   --calls N               calls that a process times, after one that it does not. Default 3
   --threads N             threads of each side. Default the number of processor cores
@@ -21,6 +22,7 @@ const usage = `Usage: npm run -w benchmarks tokenize -- [options]
 const { values: options } = parseArgs({
   options: {
     python: { type: 'string' },
+    task: { type: 'string' },
     rounds: { type: 'string', default: '3' },
     calls: { type: 'string', default: '3' },
     threads: { type: 'string', default: String(availableParallelism()) },
@@ -40,7 +42,8 @@ const tasks = [
 ] as const;
 
 const machine = run<Machine>(process.execPath, 'machine.js', { threads });
-const results = tasks.map(({ task, dtype, images, graph }) => {
+const chosen = tasks.filter(({ task }) => options.task === undefined || task === options.task);
+const results = chosen.map(({ task, dtype, images, graph }) => {
   const shared = { task, images: String(images), threads, calls };
   const rounds = Array.from({ length: Number(options.rounds) }, () => {
     const here = run<TokenizeMeasurement>(process.execPath, 'tokenize-here.js', { ...shared, dtype });
@@ -82,4 +85,19 @@ for (const { task, dtype, images, gflops, psnr, pixel_deviation, rounds } of res
     console.log(`| ${cells.join(' | ')} |`);
   }
 }
+printProjection();
 if (options.out !== undefined) writeReport(options.out, { machine, threads, results });
+
+/** Prints how long the images of Conceptual 12M take on machines like this one, each of which encodes its share of the shards. */
+function printProjection(): void {
+  const encoding = results.find(({ task }) => task === 'encode');
+  if (encoding === undefined) return;
+  const { images, rounds } = encoding;
+  const milliseconds = median(rounds.flatMap(([here]) => here!.rounds.map(({ encode }) => encode!)));
+  const perSecond = (1000 * images) / milliseconds;
+  const days = (machines: number) => 12e6 / perSecond / machines / 86_400;
+  const projected = [1, 8, 64].map((machines) => `${days(machines).toFixed(1)} days on ${machines}`);
+  console.log(
+    `\nEncodes ${perSecond.toFixed(2)} images a second. 12 million images: ${projected.join(', ')} of such machines.`,
+  );
+}

@@ -129,7 +129,9 @@ it('reads archives from a web server and from a bucket, by patterns', async () =
 it('refuses other archives, another tokenizer, and sources without archives', async () => {
   const out = join(await temporaryFolder(), 'tokens');
   await encodeArchives(join(shards, '00000.tar'), brightness(), out);
-  await expect(encodeArchives(shards, brightness(), out)).rejects.toThrow(/has other archives/);
+  await expect(encodeArchives(shards, brightness(), out)).rejects.toThrow(
+    /must have the archives 00000 to 00002 \(3\), not 00000 to 00000 \(1\)/,
+  );
   await expect(encodeArchives(folder, brightness(), join(out, 'x'))).rejects.toThrow(DataError);
   await expect(encodeArchives(folder, brightness(), join(out, 'x'))).rejects.toThrow(/must have archives/);
   const other = join(await temporaryFolder(), 'other');

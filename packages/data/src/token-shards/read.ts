@@ -1,11 +1,12 @@
 import { basename, join } from 'node:path';
-import { field, integer, list, object, optional, parseJsonObject, readConfig, readOptions } from '@dalle-mini/core';
+import { integer, object, optional, readOptions } from '@dalle-mini/core';
 import { readTextIfPresent } from '@dalle-mini/core/node';
 import { DataError } from '../data-error.js';
 import { checkIndex, type Dataset } from '../dataset.js';
 import { lastAtMost, startsOf } from '../extents.js';
 import { groupIndices } from '../sampler.js';
-import { indexName, partialName, readIndex, type ShardIndex, writeAgain } from './index-file.js';
+import { readArchiveNames } from './archives-file.js';
+import { indexName, partialName, readIndex, type ShardIndex } from './index-file.js';
 import type { TokenSample } from './shard.js';
 import { ShardCache, type ShardPlace, shardsOf } from './shard-cache.js';
 
@@ -44,9 +45,6 @@ export interface TokenShards extends TokenDataset {
   readonly shardLengths: readonly number[];
   describeShards(): readonly ShardDescription[];
 }
-
-/** The file of a folder with a folder of token shards for each of several archives, which lists their names. */
-const archivesName = 'archives.json';
 
 /**
  * Opens a folder that {@link writeTokenShards} has finished. Shards are read on first use. Each must have the SHA-256
@@ -103,21 +101,9 @@ export async function openTokenShards(
 
 /** Returns the folder itself, or those of its archives. */
 async function foldersIn(folder: string): Promise<string[]> {
-  const path = join(folder, archivesName);
-  const text = await readTextIfPresent(path);
-  if (text === undefined) return [folder];
-  const { archives } = readConfig(archivesField, parseJsonObject(text, path, writeAgain), path, writeAgain);
-  return archives.map((name) => join(folder, name));
+  const archives = await readArchiveNames(folder);
+  return archives === undefined ? [folder] : archives.map((name) => join(folder, name));
 }
-
-const archivesField = object<{ readonly archives: readonly string[] }>({
-  archives: list(
-    field<string>('the name of a folder', (name) => typeof name === 'string' && /^[^/\\]*[^/\\.][^/\\]*$/.test(name)),
-    {
-      min: 1,
-    },
-  ),
-});
 
 async function finishedIndex(folder: string): Promise<ShardIndex> {
   const index = await readIndex(folder, indexName);

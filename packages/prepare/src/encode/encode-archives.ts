@@ -11,8 +11,14 @@ import {
   type Progress,
   readOptions,
 } from '@dalle-mini/core';
-import { exists, makeFolder, readJsonFile, writeJsonFile } from '@dalle-mini/core/node';
-import { DataError, type DatasetReport, openWebDataset, writeTokenShards } from '@dalle-mini/data';
+import { makeFolder } from '@dalle-mini/core/node';
+import {
+  type DatasetReport,
+  hasTokenShards,
+  openWebDataset,
+  writeArchiveNames,
+  writeTokenShards,
+} from '@dalle-mini/data';
 import { type S3Options, type Share, s3Fields, shareFields } from '../settings.js';
 import { type Archive, listArchives } from './archives.js';
 
@@ -46,8 +52,6 @@ const optionFields = object<EncodeArchivesOptions>({
   onReport: optional(callback()),
 });
 
-/** See `openTokenShards`. */
-const archivesName = 'archives.json';
 /** More samples than an archive has: its token shard is one file. */
 const shardSize = 2 ** 20;
 
@@ -81,10 +85,13 @@ export async function encodeArchives(
   signal?.throwIfAborted();
   const all = await listArchives([sources].flat(), s3);
   await makeFolder(out);
-  await writeNames(join(out, archivesName), all);
+  await writeArchiveNames(
+    out,
+    all.map(({ name }) => name),
+  );
   const mine = all.filter((_, number) => share === undefined || number % share.count === share.rank);
   const missing: Archive[] = [];
-  for (const archive of mine) if (!(await exists(join(out, archive.name, 'index.json')))) missing.push(archive);
+  for (const archive of mine) if (!(await hasTokenShards(join(out, archive.name)))) missing.push(archive);
 
   const work = await mkdtemp(join(tmpdir(), 'dalle-mini-encode-'));
   const fetch = (archive: Archive | undefined) => {
@@ -119,15 +126,4 @@ export async function encodeArchives(
   } finally {
     await rm(work, { recursive: true, force: true });
   }
-}
-
-/** Writes the names of the archives, which must be those of an earlier call. */
-async function writeNames(path: string, archives: readonly Archive[]): Promise<void> {
-  const names = archives.map(({ name }) => name);
-  if (!(await exists(path))) return writeJsonFile(path, { archives: names });
-  const { archives: earlier } = await readJsonFile(path);
-  if (JSON.stringify(earlier) === JSON.stringify(names)) return;
-  throw new DataError(
-    `${path} has other archives than ${archives[0]!.place} and the others. Choose another folder, or delete it to encode them anew.`,
-  );
 }

@@ -1,0 +1,45 @@
+import { join } from 'node:path';
+import { field, list, object, parseJsonObject, readConfig } from '@dalle-mini/core';
+import { exists, readTextIfPresent, writeJsonFile } from '@dalle-mini/core/node';
+import { DataError } from '../data-error.js';
+import { indexName, writeAgain } from './index-file.js';
+
+/** The file of a folder with a folder of token shards for each of several archives, which lists their names. */
+const archivesName = 'archives.json';
+
+const archivesField = object<{ readonly archives: readonly string[] }>({
+  archives: list(
+    field<string>('the name of a folder', (name) => typeof name === 'string' && /^[^/\\]*[^/\\.][^/\\]*$/.test(name)),
+    { min: 1 },
+  ),
+});
+
+/** Reads the names of the archives of a folder; `undefined` if it is not one of several archives. */
+export async function readArchiveNames(folder: string): Promise<readonly string[] | undefined> {
+  const path = join(folder, archivesName);
+  const text = await readTextIfPresent(path);
+  if (text === undefined) return undefined;
+  return readConfig(archivesField, parseJsonObject(text, path, writeAgain), path, writeAgain).archives;
+}
+
+/**
+ * Writes the names of the archives whose token shards a folder gets, each in a folder of that name, so that `openTokenShards` joins them in
+ * this order.
+ *
+ * @throws DataError if the folder has those of other archives.
+ */
+export async function writeArchiveNames(folder: string, names: readonly string[]): Promise<void> {
+  const path = join(folder, archivesName);
+  const earlier = await readArchiveNames(folder);
+  if (earlier === undefined) return writeJsonFile(path, { archives: names });
+  if (JSON.stringify(earlier) === JSON.stringify(names)) return;
+  const range = (all: readonly string[]) => `${all[0]} to ${all.at(-1)} (${all.length})`;
+  throw new DataError(
+    `${path} must have the archives ${range(names)}, not ${range(earlier)}. Choose another folder, or delete it to encode them anew.`,
+  );
+}
+
+/** Returns whether `writeTokenShards` has finished a folder. */
+export function hasTokenShards(folder: string): Promise<boolean> {
+  return exists(join(folder, indexName));
+}
