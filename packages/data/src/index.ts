@@ -3,6 +3,8 @@ export { type Dataset, type Sample, type SampleDescription, usableIndices } from
 export { decodeImage } from './decode-image.js';
 export { type HeldOut, type HoldOutOptions, holdOut } from './hold-out.js';
 export { flipHorizontally, mayFlip, type PreprocessOptions, preprocessImage } from './preprocess.js';
+export { isAddress } from './remote/files.js';
+export { type S3Access, type S3Options, s3Access } from './remote/s3.js';
 export {
   type CaptionChoice,
   chooseCaption,

@@ -1,4 +1,6 @@
 /** Data sets from lists of URLs: downloading, and WebDataset shards in the layout of img2dataset. */
+
+export type { S3Options } from '@dalle-mini/data';
 export type { CaptionOptions } from './captions/clean.js';
 export type { Lookup } from './download/dispatcher.js';
 export type { DownloadProblem } from './download/download-error.js';
@@ -19,7 +21,6 @@ export {
   type ListSettings,
   type PrepareSettings,
   readPrepareSettings,
-  type S3Options,
   type Share,
 } from './settings.js';
 export { StorageError } from './shards/s3-storage.js';

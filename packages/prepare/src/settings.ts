@@ -16,6 +16,7 @@ import {
   withOverrides,
 } from '@dalle-mini/core';
 import { readTextFile } from '@dalle-mini/core/node';
+import type { S3Options } from '@dalle-mini/data';
 import { type CaptionOptions, captionFields } from './captions/clean.js';
 import { type DownloadOptions, downloadFields } from './download/options.js';
 import type { ListFormat } from './lists/formats.js';
@@ -62,13 +63,6 @@ export interface PrepareSettings extends ListSettings {
   readonly s3?: S3Options | undefined;
   /** The share of one of several machines: shard n belongs to the machine n modulo `count`. Default: all shards. */
   readonly share?: Share | undefined;
-}
-
-export interface S3Options {
-  /** Default: `AWS_ENDPOINT_URL`, or Amazon's. */
-  readonly endpoint?: string | undefined;
-  /** Default: `AWS_REGION`, or `us-east-1`. */
-  readonly region?: string | undefined;
 }
 
 export interface Share {

@@ -122,3 +122,21 @@ describe('overrides', () => {
     await expect(read({ '__proto__.x': 1 })).rejects.toThrow('__proto__ is not known.');
   });
 });
+
+test('datasets of tokens may have addresses, and folders start from that of the file', async () => {
+  const folder = await temporaryFolder();
+  const settings = {
+    folder: 'run',
+    startFrom: 'model',
+    steps: 1,
+    dataset: { type: 'tokens', path: 's3://bucket/tokens' },
+    evaluation: { type: 'tokens', path: 'evaluation-tokens' },
+    training: { batchSize: 1, learningRate: 0.1, warmUpSteps: 0 },
+  };
+  await writeFile(join(folder, 'decoder.json'), JSON.stringify(settings));
+  const { dataset, evaluation } = await readDecoderSettings(join(folder, 'decoder.json'));
+  expect([dataset, evaluation]).toMatchObject([
+    { path: 's3://bucket/tokens' },
+    { path: join(folder, 'evaluation-tokens') },
+  ]);
+});

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { field, list, object, parseJsonObject, readConfig } from '@dalle-mini/core';
-import { exists, readTextIfPresent, writeJsonFile } from '@dalle-mini/core/node';
+import { exists, writeJsonFile } from '@dalle-mini/core/node';
 import { DataError } from '../data-error.js';
+import { joinPlace, readTextAt } from '../remote/files.js';
 import { indexName, writeAgain } from './index-file.js';
 
 /** The file of a folder with a folder of token shards for each of several archives, which lists their names. */
@@ -16,8 +17,8 @@ const archivesField = object<{ readonly archives: readonly string[] }>({
 
 /** Reads the names of the archives of a folder; `undefined` if it is not one of several archives. */
 export async function readArchiveNames(folder: string): Promise<readonly string[] | undefined> {
-  const path = join(folder, archivesName);
-  const text = await readTextIfPresent(path);
+  const path = joinPlace(folder, archivesName);
+  const text = await readTextAt(path);
   if (text === undefined) return undefined;
   return readConfig(archivesField, parseJsonObject(text, path, writeAgain), path, writeAgain).archives;
 }

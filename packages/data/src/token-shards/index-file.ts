@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { join } from 'node:path';
 import {
   ConfigError,
   field,
@@ -13,7 +12,7 @@ import {
   refuse,
   string,
 } from '@dalle-mini/core';
-import { readTextIfPresent } from '@dalle-mini/core/node';
+import { joinPlace, readTextAt } from '../remote/files.js';
 
 export interface ShardRecord {
   /** Base name of its two files: `<name>.tokens` and `<name>.jsonl`. */
@@ -83,8 +82,8 @@ const indexFields = object<ShardIndex>(
  * @throws ConfigError if a field is wrong.
  */
 export async function readIndex(folder: string, name: string): Promise<ShardIndex | undefined> {
-  const path = join(folder, name);
-  const text = await readTextIfPresent(path);
+  const path = joinPlace(folder, name);
+  const text = await readTextAt(path);
   if (text === undefined) return undefined;
   const index = readConfig(indexFields, parseJsonObject(text, path, writeAgain), path, writeAgain);
   const count = Math.ceil(index.length / index.shardSize);

@@ -1,9 +1,10 @@
-import { basename, join } from 'node:path';
+import { basename } from 'node:path';
 import { integer, object, optional, readOptions } from '@dalle-mini/core';
-import { readTextIfPresent } from '@dalle-mini/core/node';
+import { expand } from 'brace-expansion';
 import { DataError } from '../data-error.js';
 import { checkIndex, type Dataset } from '../dataset.js';
 import { lastAtMost, startsOf } from '../extents.js';
+import { isAddress, joinPlace, readTextAt } from '../remote/files.js';
 import { groupIndices } from '../sampler.js';
 import { readArchiveNames } from './archives-file.js';
 import { indexName, partialName, readIndex, type ShardIndex } from './index-file.js';
@@ -51,7 +52,9 @@ export interface TokenShards extends TokenDataset {
  * and the number of samples of the index, and tokens below the vocabulary size.
  *
  * @param source A folder, several whose samples are joined in this order, or the folder that `encodeArchives` of `@dalle-mini/prepare`
- *   has finished, with a folder for each archive.
+ *   has finished, with a folder for each archive. Each may be an address, `https://…` or `s3://bucket/…`, also with patterns such as
+ *   `{00000..00012}`; shards are then downloaded when they are needed. Keys of buckets come from `AWS_ACCESS_KEY_ID`,
+ *   `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`, the server from `AWS_ENDPOINT_URL`.
  * @throws DataError if a folder has no finished token shards, or if they are of different tokenizers. `get` throws it if a shard is
  *   damaged.
  * @throws ConfigError if a field of the index is wrong.
@@ -62,7 +65,7 @@ export async function openTokenShards(
 ): Promise<TokenShards> {
   const { cacheBytes = 0 } = readOptions(openFields, options, 'openTokenShards');
   const places: ShardPlace[] = [];
-  for (const folder of (await Promise.all([source].flat().map(foldersIn))).flat())
+  for (const folder of (await Promise.all(expandAddresses([source].flat()).map(foldersIn))).flat())
     places.push(...shardsOf(folder, await finishedIndex(folder)));
   const first = places[0];
   if (first === undefined) throw new DataError('Token shards must have at least one folder, not none. Check the path.');
@@ -99,16 +102,23 @@ export async function openTokenShards(
   };
 }
 
+/** Most addresses of a pattern. */
+const mostAddresses = 1_000_000;
+
+function expandAddresses(places: readonly string[]): string[] {
+  return places.flatMap((place) => (isAddress(place) ? expand(place, { max: mostAddresses }) : [place]));
+}
+
 /** Returns the folder itself, or those of its archives. */
 async function foldersIn(folder: string): Promise<string[]> {
   const archives = await readArchiveNames(folder);
-  return archives === undefined ? [folder] : archives.map((name) => join(folder, name));
+  return archives === undefined ? [folder] : archives.map((name) => joinPlace(folder, name));
 }
 
 async function finishedIndex(folder: string): Promise<ShardIndex> {
   const index = await readIndex(folder, indexName);
   if (index) return index;
-  const unfinished = (await readTextIfPresent(join(folder, partialName))) !== undefined;
+  const unfinished = (await readTextAt(joinPlace(folder, partialName))) !== undefined;
   throw new DataError(
     unfinished
       ? `The token shards in ${folder} are not finished. Call writeTokenShards again to continue.`

@@ -1,7 +1,6 @@
-import { join } from 'node:path';
 import { list, object, optional, parseJsonObject, readConfig, string } from '@dalle-mini/core';
-import { readBytes } from '@dalle-mini/core/node';
 import { DataError } from '../data-error.js';
+import { joinPlace, readPlace } from '../remote/files.js';
 import { bytesPerToken, indexName, type ShardIndex, sha256, writeAgain } from './index-file.js';
 
 /** A sample with the tokens of its image. */
@@ -98,7 +97,7 @@ export class Shard {
 export async function readShard(folder: string, index: ShardIndex, number: number, verify: boolean): Promise<Shard> {
   const { name, samples, tokensSha256, captionsSha256 } = index.shards[number]!;
   const read = async (path: string, expected: string) => {
-    const bytes = await readBytes(path);
+    const bytes = await readPlace(path);
     if (verify && sha256(bytes) !== expected) {
       throw new DataError(
         `${path} is damaged: its SHA-256 is not the one in ${indexName}. Copy it again, or delete ${folder} and write the token shards again.`,
@@ -106,7 +105,7 @@ export async function readShard(folder: string, index: ShardIndex, number: numbe
     }
     return bytes;
   };
-  const path = join(folder, name);
+  const path = joinPlace(folder, name);
   const tokens = await read(`${path}.tokens`, tokensSha256);
   const captions = await read(`${path}.jsonl`, captionsSha256);
   return new Shard(path, index, samples, tokens, captions);

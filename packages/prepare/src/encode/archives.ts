@@ -2,9 +2,9 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { exists, withFileErrors, writeFileAtomically } from '@dalle-mini/core/node';
+import type { S3Options } from '@dalle-mini/data';
 import { DataError } from '@dalle-mini/data';
 import { expand } from 'brace-expansion';
-import type { S3Options } from '../settings.js';
 import { S3Storage } from '../shards/s3-storage.js';
 
 /** An archive of samples. */

@@ -16,10 +16,11 @@ import {
   type DatasetReport,
   hasTokenShards,
   openWebDataset,
+  type S3Options,
   writeArchiveNames,
   writeTokenShards,
 } from '@dalle-mini/data';
-import { type S3Options, type Share, s3Fields, shareFields } from '../settings.js';
+import { type Share, s3Fields, shareFields } from '../settings.js';
 import { type Archive, listArchives } from './archives.js';
 
 export interface EncodeArchivesOptions {

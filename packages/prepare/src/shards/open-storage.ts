@@ -1,5 +1,5 @@
 import { makeFolder } from '@dalle-mini/core/node';
-import type { S3Options } from '../settings.js';
+import type { S3Options } from '@dalle-mini/data';
 import { FolderStorage } from './folder-storage.js';
 import { S3Storage } from './s3-storage.js';
 import type { Storage } from './storage.js';

@@ -1,6 +1,5 @@
 import { DalleMiniError } from '@dalle-mini/core';
-import { AwsClient } from 'aws4fetch';
-import type { S3Options } from '../settings.js';
+import { type S3Options, s3Access } from '@dalle-mini/data';
 import type { Storage } from './storage.js';
 
 /** A server of the S3 protocol refuses a request, or cannot be reached. The message names the object. */
@@ -30,28 +29,13 @@ export class S3Storage implements Storage {
   /** @param address `s3://bucket/prefix`. */
   constructor(
     private readonly address: string,
-    { endpoint, region }: S3Options = {},
+    options: S3Options = {},
   ) {
     const { bucket, prefix } = parseAddress(address);
-    const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_ENDPOINT_URL, AWS_REGION } = process.env;
-    const usedRegion = region ?? AWS_REGION ?? 'us-east-1';
-    const base = endpoint ?? AWS_ENDPOINT_URL ?? `https://s3.${usedRegion}.amazonaws.com`;
+    const server = s3Access(options);
     this.prefix = prefix;
-    this.bucket = `${base.replace(/\/$/, '')}/${bucket}`;
-    if (AWS_ACCESS_KEY_ID && AWS_SECRET_ACCESS_KEY) {
-      const client = new AwsClient({
-        accessKeyId: AWS_ACCESS_KEY_ID,
-        secretAccessKey: AWS_SECRET_ACCESS_KEY,
-        ...(AWS_SESSION_TOKEN && { sessionToken: AWS_SESSION_TOKEN }),
-        region: usedRegion,
-        service: 's3',
-        retries: 5,
-      });
-      this.fetch = (url, init) => client.fetch(url, init);
-    } else {
-      // Public buckets need no keys.
-      this.fetch = fetch;
-    }
+    this.bucket = `${server.endpoint}/${bucket}`;
+    this.fetch = server.fetch;
   }
 
   async list(): Promise<ReadonlySet<string>> {

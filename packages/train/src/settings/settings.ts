@@ -25,6 +25,7 @@ import {
   withOverrides,
 } from '@dalle-mini/core';
 import { readTextFile } from '@dalle-mini/core/node';
+import { isAddress } from '@dalle-mini/data';
 import { type EmojiVendor, emojiVendors } from '@dalle-mini/data/emoji';
 import { type AnyDecoderSizes, anyDecoderSizesField } from '@dalle-mini/decoder';
 import { isBundledModel } from '@dalle-mini/pipeline';
@@ -58,6 +59,7 @@ export type DatasetSettings =
 /** Images that are encoded to tokens already: the folder of `dalle-mini data encode`, or of `writeTokenShards`. */
 export interface TokenDatasetSettings {
   readonly type: 'tokens';
+  /** Also an address, `https://…` or `s3://bucket/…`. */
   readonly path: string;
   /** Number of shards whose samples are shuffled together, and kept in memory. Default 8. */
   readonly shuffleShards?: number | undefined;
@@ -169,6 +171,10 @@ const captions = optional(oneOf(['given', 'file-names']));
 
 /** Returns the fields that both kinds of settings have. Relative paths become absolute: they start from `base`. */
 function sharedFields(base: string) {
+  const place: Field<string> = {
+    ...string(),
+    read: (value, at) => (isAddress(string().read(value, at)) ? string().read(value, at) : path.read(value, at)),
+  };
   const path: Field<string> = { ...string(), read: (value, at) => resolve(base, string().read(value, at)) };
   const model: Field<string> = {
     ...path,
@@ -202,7 +208,7 @@ function sharedFields(base: string) {
   const dataset = variant<DatasetSettings, 'type'>('type', imageDatasets);
   const decoderDataset = variant<DatasetSettings | TokenDatasetSettings, 'type'>('type', {
     ...imageDatasets,
-    tokens: object<TokenDatasetSettings>({ type: oneOf(['tokens']), path, shuffleShards: optional(count) }),
+    tokens: object<TokenDatasetSettings>({ type: oneOf(['tokens']), path: place, shuffleShards: optional(count) }),
   });
   const run: Fields<RunSettings> = {
     $schema: optional(string()),
