@@ -24,9 +24,13 @@ export const describeChromium = (name: string, tests: () => void): void => {
   describe.skipIf(!path)(`${name}${missing}`, tests);
 };
 
-/** Starts a browser without a window. */
-export const launchChromium = (): Promise<Browser> =>
-  chromium.launch({ executablePath: path!, args: ['--no-sandbox'], timeout: 120_000 });
+/**
+ * Starts a browser without a window.
+ *
+ * @param args Further arguments of Chromium.
+ */
+export const launchChromium = (args: readonly string[] = []): Promise<Browser> =>
+  chromium.launch({ executablePath: path!, args: ['--no-sandbox', ...args], timeout: 120_000 });
 
 const ortFolder = dirname(fileURLToPath(import.meta.resolve('onnxruntime-web/ort-wasm-simd-threaded.wasm')));
 
@@ -91,12 +95,14 @@ const types: Readonly<Record<string, string>> = {
 };
 
 export interface PageOptions {
-  /** The program, as `bundleForBrowser` returns it. */
-  readonly program: readonly OutputChunk[];
+  /** The program, as `bundleForBrowser` returns it. Without one, the page is the `index.html` of the folder at `/`. */
+  readonly program?: readonly OutputChunk[] | undefined;
   /** Folders that are served, by their paths, such as `/model/`. Those of ONNX Runtime are at `/ort/`. */
   readonly folders?: Readonly<Record<string, string>> | undefined;
   /** Whether the page is isolated from other origins, so that threads may share memory. Default true. */
   readonly isolated?: boolean | undefined;
+  /** Whether the browser has WebGPU, on the processor if need be. Default false. */
+  readonly webgpu?: boolean | undefined;
 }
 
 export interface BrowserPage extends AsyncDisposable {
@@ -111,15 +117,21 @@ export interface BrowserPage extends AsyncDisposable {
 }
 
 /** Serves a program, and opens it on a page of a new browser. */
-export async function openPage({ program, folders = {}, isolated = true }: PageOptions): Promise<BrowserPage> {
-  const roots = Object.entries({ ...folders, '/ort/': ortFolder });
+export async function openPage({
+  program = [],
+  folders = {},
+  isolated = true,
+  webgpu = false,
+}: PageOptions): Promise<BrowserPage> {
+  const roots = Object.entries({ '/ort/': ortFolder, ...folders });
   const code = new Map(program.map((chunk) => [`/${chunk.fileName}`, chunk.code]));
   const isolation = isolated
     ? { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp' }
     : {};
   const requests: string[] = [];
   const server = createServer(async (request, response) => {
-    const url = normalize(decodeURIComponent(new URL(request.url!, 'http://localhost').pathname));
+    const path = normalize(decodeURIComponent(new URL(request.url!, 'http://localhost').pathname));
+    const url = path === '/' && program.length === 0 ? '/index.html' : path;
     requests.push(`${request.method} ${url}`);
     const send = (type: string, status = 200, headers = {}) =>
       response.writeHead(status, {
@@ -146,7 +158,7 @@ export async function openPage({ program, folders = {}, isolated = true }: PageO
     server.close();
   };
   try {
-    browser = await launchChromium();
+    browser = await launchChromium(webgpu ? ['--enable-unsafe-webgpu'] : []);
     const page = await browser.newPage();
     const load = async () => {
       await page.goto(`http://127.0.0.1:${port}/`, { timeout: 120_000 });
