@@ -12,8 +12,8 @@ export function bundle(others = []) {
     readFileSync('package.json', 'utf8'),
   );
   // Other exports are files as they are, such as weights.
-  const files = Object.values(exports).flatMap(
-    ({ default: file }) => /^\.\/dist\/(.*)\.js$/.exec(file ?? '')?.[1] ?? [],
+  const files = Object.values(exports).flatMap(({ default: file, browser }) =>
+    [file, browser].flatMap((path) => /^\.\/dist\/(.*)\.js$/.exec(path ?? '')?.[1] ?? []),
   );
   return {
     input: Object.fromEntries([...files, ...others].map((path) => [path, `src/${path}.ts`])),

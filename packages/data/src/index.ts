@@ -1,8 +1,9 @@
 export { DataError } from './data-error.js';
 export { type Dataset, type Sample, type SampleDescription, usableIndices } from './dataset.js';
 export { decodeImage } from './decode-image.js';
+export { flipHorizontally } from './flip.js';
 export { type HeldOut, type HoldOutOptions, holdOut } from './hold-out.js';
-export { flipHorizontally, mayFlip, type PreprocessOptions, preprocessImage } from './preprocess.js';
+export { mayFlip, type PreprocessOptions, preprocessImage } from './preprocess.js';
 export { isAddress } from './remote/files.js';
 export { type S3Access, type S3Options, s3Access } from './remote/s3.js';
 export {

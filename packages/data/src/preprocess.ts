@@ -43,20 +43,6 @@ export function mayFlip(caption: string): boolean {
   return !sidedWords.test(caption) && !/\d|["“”]|\b[A-Z]{2,}\b/.test(caption);
 }
 
-/** Flips an image horizontally; the input stays as it is. */
-export function flipHorizontally(image: RgbImage): RgbImage {
-  const { width, height } = image;
-  const data = new Uint8Array(image.data.length);
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const from = (y * width + x) * 3;
-      const to = (y * width + (width - 1 - x)) * 3;
-      for (let channel = 0; channel < 3; channel++) data[to + channel] = image.data[from + channel]!;
-    }
-  }
-  return { width, height, data };
-}
-
 /**
  * Decodes an image (JPEG, PNG, WebP, AVIF, GIF, TIFF, SVG, BMP; the first frame of an animation) and crops it to
  * `imageSize × imageSize` pixels. Before the crop, the image is rotated by its EXIF orientation, scaled so that its shorter

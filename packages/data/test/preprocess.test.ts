@@ -1,6 +1,7 @@
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
-import { flipHorizontally, mayFlip, preprocessImage } from '../src/preprocess.js';
+import { flipHorizontally } from '../src/flip.js';
+import { mayFlip, preprocessImage } from '../src/preprocess.js';
 import { pixelAt, twoColoredPng } from './pictures.js';
 
 const red = [255, 0, 0] as const;

@@ -33,25 +33,20 @@ export type { LoadProgress } from './load-progress.js';
 export type { ModelDescription } from './model-folder/description.js';
 export type { Dtype } from './model-folder/dtype.js';
 export { ModelFolderError } from './model-folder/error.js';
-export {
-  type ModelParts,
-  readModelDescription,
-  readModelFolder,
-  type WriteModelOptions,
-  writeModelFolder,
-  writeVqgan,
-} from './model-folder/model-folder.js';
+export { readModelDescription, readModelFolder, writeModelFolder, writeVqgan } from './model-folder/model-folder.js';
+export type {
+  AnyTextEncoderPart,
+  BartPart,
+  ClassesPart,
+  ModelParts,
+  TextEncoderPart,
+  TokenizerFileName,
+  TokenizerPart,
+  WriteModelOptions,
+} from './model-folder/model-parts.js';
 export { openDecoderPart, readDecoder, readVqgan } from './model-folder/part.js';
 export type { DecoderPart, VqganPart } from './model-folder/part-kind.js';
-export {
-  type AnyTextEncoderPart,
-  type BartPart,
-  type ClassesPart,
-  readTextEncoder,
-  type TextEncoderPart,
-  type TokenizerFileName,
-  type TokenizerPart,
-} from './model-folder/text-encoder.js';
+export { readTextEncoder } from './model-folder/text-encoder.js';
 export type { TextEncoderDescription } from './model-folder/text-encoder-description.js';
 export { type DeviceName, deviceNames, type OpenRuntimeOptions, openRuntime } from './open-runtime.js';
 export type { TrainingDetails } from './publish/model-card.js';

@@ -1,28 +1,15 @@
-import {
-  abortSignal,
-  boolean,
-  callback,
-  type ImageRanker,
-  implementation,
-  integer,
-  OptionError,
-  object,
-  optional,
-  readOptions,
-  string,
-} from '@dalle-mini/core';
+import { type ImageRanker, implementation, integer, object, optional, readOptions } from '@dalle-mini/core';
 import { type Runtime, runtimeField } from '@dalle-mini/graph';
 import { OnnxRuntimeWeb, type OnnxRuntimeWebOptions, onnxRuntimeWebFields } from '@dalle-mini/graph/onnxruntime-web';
-import type { FileDownloadOptions } from '@dalle-mini/weights/browser';
 import { batchSize } from '../generate/options.js';
 import { TextToImage } from '../generate/text-to-image.js';
-import type { LoadProgress } from '../load-progress.js';
+import type { ModelDescription } from '../model-folder/description.js';
 import { folderError } from '../model-folder/error.js';
-import { downloadModelFolder, type ModelFiles } from './model-files.js';
-import { findModelSource } from './model-source.js';
+import { type DownloadModelOptions, downloadModel, downloadModelFields } from './download-model.js';
+import type { ModelFiles } from './model-files.js';
 import { checkWidths, openDecoder, openImageTokenizer, openTextEncoder } from './open-parts.js';
 
-export interface FromPretrainedOptions extends OnnxRuntimeWebOptions {
+export interface FromPretrainedOptions extends DownloadModelOptions, OnnxRuntimeWebOptions {
   /** What computes. Default: an `OnnxRuntimeWeb` with `device`, `threads` and `wasmPaths`, which is disposed of with the model. */
   readonly runtime?: Runtime | undefined;
   /**
@@ -32,34 +19,14 @@ export interface FromPretrainedOptions extends OnnxRuntimeWebOptions {
   readonly prepare?: number | undefined;
   /** Sorts the images, best first. It is disposed of with the model. */
   readonly ranker?: ImageRanker | undefined;
-  /** Of a model of the hub: a branch, a tag or a commit. Default `main`. */
-  readonly revision?: string | undefined;
-  /** The address of the hub or of a mirror. Default `https://huggingface.co`. */
-  readonly endpoint?: string | undefined;
-  /** The access token of the hub. Every visitor of a page can read it. */
-  readonly token?: string | undefined;
-  /** Uses the files that the browser has kept, without the network. Default false. */
-  readonly offline?: boolean | undefined;
-  /** Keeps the files in the browser (in its origin private file system), and takes them from there. Default true. */
-  readonly keep?: boolean | undefined;
-  /** Called while the model is downloaded, up to ten times a second. */
-  readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
-  /** Cancels: the promise rejects with the signal's reason. What was downloaded is kept for the next call. */
-  readonly signal?: AbortSignal | undefined;
 }
 
 const fromPretrainedFields = object<FromPretrainedOptions>({
+  ...downloadModelFields,
   ...onnxRuntimeWebFields,
   runtime: optional(runtimeField),
   prepare: optional(integer(), 1),
   ranker: optional(implementation<ImageRanker>('an ImageRanker', ['rank', 'dispose'])),
-  revision: optional(string(), 'main'),
-  endpoint: optional(string(), 'https://huggingface.co'),
-  token: optional(string({ minLength: 0 })),
-  offline: optional(boolean(), false),
-  keep: optional(boolean(), true),
-  onProgress: optional(callback()),
-  signal: optional(abortSignal()),
 });
 
 /**
@@ -89,39 +56,25 @@ const fromPretrainedFields = object<FromPretrainedOptions>({
  * ```
  */
 export async function fromPretrained(source = 'emoji', options: FromPretrainedOptions = {}): Promise<TextToImage> {
-  if (typeof source !== 'string') throw new OptionError('source', 'the name or the address of a model', source);
   const given = readOptions(fromPretrainedFields, options, 'fromPretrained');
-  const { revision = 'main', offline = false, keep, token, onProgress } = given;
-  const endpoint = given.endpoint!.replace(/\/+$/, '');
-  const signal = given.signal ?? new AbortController().signal;
-  signal.throwIfAborted();
-  const downloads: FileDownloadOptions = {
-    signal,
-    keep,
-    token: token === '' ? undefined : token,
-    origin: new URL(endpoint).origin,
-    onProgress: onProgress && ((progress) => onProgress({ ...progress, model: source })),
-  };
-  const found = await findModelSource(source, { revision, endpoint, offline }, downloads);
-  const { description, files } = await downloadModelFolder(found, downloads);
-  return openModel(files, description, given, signal);
+  const { description, files } = await downloadModel(source, given);
+  return openModel(files, description, given);
 }
 
 async function openModel(
   files: ModelFiles,
-  { textEncoder, decoder, imageTokenizer, sampling }: Awaited<ReturnType<typeof downloadModelFolder>>['description'],
-  { device, threads, wasmPaths, ranker, prepare = 1, runtime: given }: FromPretrainedOptions,
-  signal: AbortSignal,
+  { textEncoder, decoder, imageTokenizer, sampling }: ModelDescription,
+  { device, threads, wasmPaths, ranker, prepare = 1, runtime: given, signal }: FromPretrainedOptions,
 ): Promise<TextToImage> {
   const own = given ? undefined : new OnnxRuntimeWeb({ device, threads, wasmPaths });
   const runtime = given ?? own!;
   try {
     const opened = await openDecoder(files, decoder.folder, runtime);
-    signal.throwIfAborted();
+    signal?.throwIfAborted();
     // If this fails, the first call fails with the same error.
     if (prepare > 0) opened.decoder.prepare(Math.min(prepare, batchSize), sampling).catch(() => undefined);
     const encoder = await openTextEncoder(files, textEncoder, runtime);
-    signal.throwIfAborted();
+    signal?.throwIfAborted();
     checkWidths(files, encoder, opened.textWidth);
     const parts = {
       imageTokenizer: await openImageTokenizer(files, imageTokenizer.folder, runtime),
@@ -131,7 +84,7 @@ async function openModel(
       sampling,
       runtime: own,
     };
-    signal.throwIfAborted();
+    signal?.throwIfAborted();
     try {
       return new TextToImage(parts);
     } catch (error) {

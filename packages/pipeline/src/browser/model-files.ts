@@ -62,19 +62,22 @@ export async function downloadModelFolder(
   const small = new ModelFiles(source.name, await new FileDownloads(quiet).read([await find('model.json')]));
   const description = parseModelDescription(await small.json('model.json'), small.at('model.json'));
   const { imageTokenizer, textEncoder, decoder } = description;
-  const needed = [imageTokenizer, textEncoder, decoder].flatMap(({ folder }) => [
+  const hasWeights = textEncoder.type === 'bert' || textEncoder.type === 'dalle-mini';
+  const needed = [imageTokenizer, decoder, ...(hasWeights ? [textEncoder] : [])].flatMap(({ folder }) => [
     `${folder}/${configFile}`,
     `${folder}/${weightsFile}`,
   ]);
-  const [found, tokenizer] = await Promise.all([
+  const [found, others] = await Promise.all([
     Promise.all(needed.map(find)),
-    findTokenizerFiles(
-      source,
-      textEncoder.folder,
-      textEncoder.type === 'bert' ? ['vocab.txt'] : ['enwiki-words-frequency.txt'],
-    ),
+    textEncoder.type === 'classes'
+      ? [await find(`${textEncoder.folder}/classes.json`)]
+      : findTokenizerFiles(
+          source,
+          textEncoder.folder,
+          textEncoder.type === 'dalle-mini' ? ['enwiki-words-frequency.txt'] : ['vocab.txt'],
+        ),
   ]);
-  const contents = await new FileDownloads(options).read([...found, ...tokenizer]);
+  const contents = await new FileDownloads(options).read([...found, ...others]);
   return { description, files: new ModelFiles(source.name, contents) };
 }
 

@@ -2,7 +2,7 @@
 import { nextTurn, type TextEncoder } from '@dalle-mini/core';
 import { type AnyDecoder, createDecoder, textWidthOf } from '@dalle-mini/decoder';
 import type { Runtime } from '@dalle-mini/graph';
-import { bindParameters, type StoredParameter } from '@dalle-mini/graph/stored';
+import { bindParameters, type InMemory, type StoredParameter } from '@dalle-mini/graph/stored';
 import {
   BartTextEncoder,
   ClassEncoder,
@@ -27,11 +27,11 @@ import type { TextEncoderDescription } from '../model-folder/text-encoder-descri
 import type { ModelFiles } from './model-files.js';
 
 /** Reads the configuration and the parameters of a part, which stay as they are stored. */
-async function readPart<Config>(
+export async function readPart<Config>(
   files: ModelFiles,
   folder: string,
   kind: PartKind<Config>,
-): Promise<Part<Config, StoredParameter>> {
+): Promise<Part<Config, InMemory<StoredParameter>>> {
   const [configPath, path] = [`${folder}/${configFile}`, `${folder}/${weightsFile}`];
   const config = (await files.json(configPath)) as Config;
   await inFile(files.at(configPath), () => kind.check(config, files.at(configPath)));
@@ -85,7 +85,8 @@ export async function openTextEncoder(
   }
 }
 
-async function huggingFaceFiles(files: ModelFiles, folder: string) {
+/** Reads the contents of the files of a text encoder from Hugging Face. */
+export async function huggingFaceFiles(files: ModelFiles, folder: string) {
   const at = (name: string) => `${folder}/${name}`;
   const optional = (name: string) => (files.has(at(name)) ? files.json(at(name)) : undefined);
   return {

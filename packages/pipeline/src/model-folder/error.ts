@@ -24,3 +24,7 @@ export async function inFile<Result>(path: string, work: () => Result | Promise<
     throw folderError(path, error);
   }
 }
+
+export function fail(why: string, cause?: unknown): never {
+  throw new ModelFolderError(`The model cannot be written: ${why}`, { cause });
+}

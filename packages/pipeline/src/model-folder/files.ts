@@ -5,10 +5,6 @@ import type { Checkpoint, ReadOptions } from '@dalle-mini/weights';
 import { readCheckpointFile } from '@dalle-mini/weights/node';
 import { inFile, ModelFolderError } from './error.js';
 
-export function fail(why: string, cause?: unknown): never {
-  throw new ModelFolderError(`The model cannot be written: ${why}`, { cause });
-}
-
 export const readText = (path: string): Promise<string> => inFile(path, () => readTextFile(path));
 
 /** Reads the tensors of a checkpoint file. */

@@ -1,6 +1,5 @@
 /** A text-to-image model as a folder of files: the format, its reader and its writer. */
 import { join, resolve } from 'node:path';
-import { object, readConfig, type SamplingOptions, samplingFields } from '@dalle-mini/core';
 import {
   exists,
   makeFolder,
@@ -8,53 +7,29 @@ import {
   writeFolderAtomically,
   writeJsonFile,
 } from '@dalle-mini/core/node';
-import { type AnyDecoderConfig, checkAnyDecoderConfig, textWidthOf } from '@dalle-mini/decoder';
+import type { AnyDecoderConfig } from '@dalle-mini/decoder';
 import { matchParameters } from '@dalle-mini/graph/stored';
-import { type BartConfig, checkBartConfig } from '@dalle-mini/text-encoder';
-import { checkVqganConfig, gridSizeOf, type VqganConfig } from '@dalle-mini/vqgan';
+import type { BartConfig } from '@dalle-mini/text-encoder';
+import type { VqganConfig } from '@dalle-mini/vqgan';
 import { discriminatorFile, writeDiscriminator } from '@dalle-mini/vqgan/node';
+import { checkPart, checkParts, stored } from './check-parts.js';
 import { descriptionFile, format, type ModelDescription, parseModelDescription, version } from './description.js';
 import type { Dtype } from './dtype.js';
 import { ModelFolderError } from './error.js';
-import { checkReplaceable, fail, readJson } from './files.js';
-import { checkPart, type PublishedPart, readDecoder, readVqgan, stored, writePart } from './part.js';
+import { checkReplaceable, readJson } from './files.js';
+import type { AnyTextEncoderPart, ModelParts, WriteModelOptions } from './model-parts.js';
+import { type PublishedPart, readDecoder, readVqgan, writePart } from './part.js';
 import {
   bartKind,
   configFile,
-  type DecoderPart,
   decoderKind,
   type PartKind,
   type VqganPart,
   vqganKind,
   weightsFile,
 } from './part-kind.js';
-import {
-  type AnyTextEncoderPart,
-  readTextEncoder,
-  type TextEncoderPart,
-  writeHuggingFaceFiles,
-  writeTokenizerFiles,
-  writeTokensFile,
-} from './text-encoder.js';
+import { readTextEncoder, writeHuggingFaceFiles, writeTokenizerFiles, writeTokensFile } from './text-encoder.js';
 import type { TextEncoderDescription } from './text-encoder-description.js';
-
-/** The contents of a model folder in memory. */
-export interface ModelParts<TextEncoder = TextEncoderPart> {
-  readonly name: string;
-  readonly license?: string | undefined;
-  readonly imageTokenizer: VqganPart;
-  readonly textEncoder: TextEncoder;
-  readonly decoder: DecoderPart;
-  readonly sampling?: SamplingOptions | undefined;
-}
-
-export interface WriteModelOptions {
-  /**
-   * Precision of stored weights: single, half, or linear layers of 8 or 4 bits. A text encoder from Hugging Face keeps
-   * its precision. Default `fp32`.
-   */
-  readonly dtype?: Dtype | undefined;
-}
 
 /**
  * Reads `model.json`.
@@ -236,50 +211,4 @@ function neededOf<Config>({ config, weights }: PublishedPart<Config>, part: stri
   } catch (error) {
     throw new ModelFolderError(`The ${part}: ${(error as Error).message}`, { cause: error });
   }
-}
-
-/** Throws if parts do not match or lack values. A published model may lack its VQ-GAN. */
-export function checkParts({
-  imageTokenizer,
-  textEncoder,
-  decoder,
-  sampling,
-}: Pick<ModelParts<AnyTextEncoderPart>, 'textEncoder' | 'decoder' | 'sampling'> & {
-  readonly imageTokenizer?: VqganPart | undefined;
-}): void {
-  try {
-    if (imageTokenizer) checkVqganConfig(imageTokenizer.config);
-    checkAnyDecoderConfig(decoder.config);
-    if ('config' in textEncoder) checkBartConfig(textEncoder.config);
-    readConfig(object(samplingFields), sampling ?? {}, 'sampling');
-  } catch (error) {
-    fail(`${(error as Error).message}.`, error);
-  }
-  const { gridSize, vocabularySize } = decoder.config;
-  const textWidth = textWidthOf(decoder.config);
-  if (imageTokenizer) {
-    const { nEmbed } = imageTokenizer.config;
-    const grid = gridSizeOf(imageTokenizer.config);
-    if (grid !== gridSize || nEmbed !== vocabularySize) {
-      fail(
-        `The decoder must generate ${grid}×${grid} grids of ${nEmbed} tokens, like the VQ-GAN, not ` +
-          `${gridSize}×${gridSize} grids of ${vocabularySize}. Use the VQ-GAN that the decoder was trained with.`,
-      );
-    }
-    checkPart('VQ-GAN', imageTokenizer, vqganKind);
-  }
-  if ('config' in textEncoder) {
-    const { width } = textEncoder.config;
-    if (width !== textWidth)
-      fail(
-        `The decoder's textWidth must be ${width}, the width of the text encoder, not ${textWidth}. ` +
-          'Use the text encoder that the decoder was trained with.',
-      );
-    checkPart('text encoder', textEncoder, bartKind);
-  } else if ('maxLength' in textEncoder) {
-    const { maxLength } = textEncoder;
-    if (!Number.isSafeInteger(maxLength) || maxLength < 1)
-      fail(`textEncoder.maxLength must be a whole number of at least 1, not ${maxLength}.`);
-  }
-  checkPart('decoder', decoder, decoderKind);
 }

@@ -6,14 +6,13 @@ import { sizeOf, type TensorData } from '@dalle-mini/graph';
 import { readParameter } from '@dalle-mini/graph/node';
 import {
   bindParameters,
-  checkParameters,
   checkpointTensors,
   matchParameters,
   quantizeBlocks,
   quantizeColumns,
   type StoredParameter,
 } from '@dalle-mini/graph/stored';
-import { type Checkpoint, fromFloat32, type StoredTensor, toFloat32 } from '@dalle-mini/weights';
+import { type Checkpoint, type StoredTensor, toFloat32 } from '@dalle-mini/weights';
 import { locateTensors, type TensorLocation, writeCheckpointFile } from '@dalle-mini/weights/node';
 import type { Dtype } from './dtype.js';
 import { inFile, ModelFolderError } from './error.js';
@@ -66,17 +65,6 @@ export async function openVqganPart(folder: string): Promise<VqganPart<StoredPar
  */
 export async function openDecoderPart(folder: string): Promise<DecoderPart<StoredParameter>> {
   return openPart(folder, decoderKind);
-}
-
-/** Returns the parameters of a checked part as tensors of a checkpoint. */
-export function stored<Config>(
-  { config, parameters }: Part<Config>,
-  kind: PartKind<Config>,
-): { readonly config: Config; readonly weights: Checkpoint } {
-  const weights: Checkpoint = new Map();
-  for (const [name, { shape }] of kind.parameters(config))
-    weights.set(name, fromFloat32(parameters.get(name)!.data as Float32Array, shape));
-  return { config, weights };
 }
 
 /**
@@ -175,12 +163,4 @@ export async function openPart<Config>(folder: string, kind: PartKind<Config>): 
     return bindParameters(declared, stayInFile(tensors) ? located : await readTensors(path));
   });
   return { config, parameters };
-}
-
-export function checkPart<Config>(what: string, { config, parameters }: Part<Config>, kind: PartKind<Config>): void {
-  try {
-    checkParameters(kind.parameters(config), parameters);
-  } catch (error) {
-    throw new ModelFolderError(`The ${what}: ${(error as Error).message}`, { cause: error });
-  }
 }

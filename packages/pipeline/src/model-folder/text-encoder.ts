@@ -3,10 +3,9 @@
 import { join } from 'node:path';
 import type { TextEncoder } from '@dalle-mini/core';
 import { writeFileAtomically, writeJsonFile } from '@dalle-mini/core/node';
-import type { Runtime, TensorData } from '@dalle-mini/graph';
+import type { Runtime } from '@dalle-mini/graph';
 import type { CheckpointTensor } from '@dalle-mini/graph/stored';
 import {
-  type BartConfig,
   BartTextEncoder,
   ClassEncoder,
   type Classes,
@@ -14,12 +13,13 @@ import {
   loadTextEncoder,
   TokenTextEncoder,
 } from '@dalle-mini/text-encoder';
-import { type dalleMiniTokenizerFiles, readDalleMiniTokenizer } from '@dalle-mini/text-encoder/node';
+import { readDalleMiniTokenizer } from '@dalle-mini/text-encoder/node';
 import { loadTextTokenizer } from '@dalle-mini/text-encoder/tokenizers';
 import type { ReadOptions } from '@dalle-mini/weights';
 import { locateTensors, readHuggingFaceFolder, writeCheckpointFile } from '@dalle-mini/weights/node';
 import { folderError, inFile } from './error.js';
 import { readJson, readTensors } from './files.js';
+import type { BartPart, ClassesPart, TokenizerPart } from './model-parts.js';
 import { openPart, stayInFile } from './part.js';
 import { bartKind, configFile, weightsFile } from './part-kind.js';
 import type { TextEncoderDescription } from './text-encoder-description.js';
@@ -27,44 +27,6 @@ import type { TextEncoderDescription } from './text-encoder-description.js';
 const tokenizerFile = 'tokenizer.json';
 const classesFile = 'classes.json';
 const tokenizerConfigFile = 'tokenizer_config.json';
-
-/** File names of a tokenizer. */
-export type TokenizerFileName = (typeof dalleMiniTokenizerFiles)[number];
-
-/** A text encoder in the layout of Hugging Face: `text-encoder/`. */
-export interface TextEncoderPart {
-  readonly files: HuggingFaceFiles;
-  readonly maxLength: number;
-}
-
-/** The BART encoder of DALL·E Mini: `text-encoder/`. */
-export interface BartPart {
-  readonly config: BartConfig;
-  readonly parameters: ReadonlyMap<string, TensorData>;
-  /** The tokenizer of the published code, or min-dalle's. */
-  readonly tokenizer: 'bart' | 'min-dalle';
-  /**
-   * The contents of the published tokenizer files: `tokenizer.json`, or `vocab.json` and `merges.txt`; and, to
-   * normalize captions, `enwiki-words-frequency.txt`.
-   */
-  readonly tokenizerFiles: Readonly<Partial<Record<TokenizerFileName, string>>>;
-}
-
-/** A tokenizer alone, for decoders that have embeddings of words: `text-encoder/`. */
-export interface TokenizerPart {
-  /** The parsed `tokenizer.json`. */
-  readonly tokenizerJson: object;
-  /** Length of captions in tokens. */
-  readonly maxLength: number;
-}
-
-/** Classes: `text-encoder/`. */
-export interface ClassesPart {
-  readonly classes: Classes;
-}
-
-/** The text encoder of a model, of any type. */
-export type AnyTextEncoderPart = TextEncoderPart | BartPart | TokenizerPart | ClassesPart;
 
 /**
  * Opens the text encoder of a model folder.

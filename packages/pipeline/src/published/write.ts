@@ -7,9 +7,10 @@ import { dalleMiniTokenizerFiles, wordsFile } from '@dalle-mini/text-encoder/nod
 import { exportVqgan, exportVqganConfig } from '@dalle-mini/vqgan';
 import type { Checkpoint } from '@dalle-mini/weights';
 import { writeFlaxCheckpointFile } from '@dalle-mini/weights/node';
-import { checkReplaceable, fail } from '../model-folder/files.js';
-import { checkParts } from '../model-folder/model-folder.js';
-import { stored } from '../model-folder/part.js';
+import { checkParts, stored } from '../model-folder/check-parts.js';
+import { fail } from '../model-folder/error.js';
+import { checkReplaceable } from '../model-folder/files.js';
+import type { BartPart } from '../model-folder/model-parts.js';
 import {
   bartKind,
   configFile,
@@ -18,7 +19,7 @@ import {
   type VqganPart,
   vqganKind,
 } from '../model-folder/part-kind.js';
-import { type BartPart, writeTokenizerFiles } from '../model-folder/text-encoder.js';
+import { writeTokenizerFiles } from '../model-folder/text-encoder.js';
 
 /** The parts of a published model. The text encoder is BART, because the published code has no other. */
 export interface PublishedModelParts {

@@ -6,14 +6,20 @@ import { fromPretrained } from '@dalle-mini/pipeline';
 import { describeChromium, openPage } from '@dalle-mini/testing/chromium';
 import { temporaryFolder } from '@dalle-mini/testing/folders';
 import * as esbuild from 'esbuild';
-import { beforeAll, describe, expect, test } from 'vitest';
 import * as vite from 'vite';
+import { beforeAll, describe, expect, test } from 'vitest';
 
 const app = join(import.meta.dirname, 'bundled-app');
 const at = (module: string) => dirname(fileURLToPath(import.meta.resolve(module)));
 
 async function buildWithVite(folder: string): Promise<void> {
-  await vite.build({ root: app, configFile: false, logLevel: 'error', worker: { format: 'es' }, build: { outDir: folder } });
+  await vite.build({
+    root: app,
+    configFile: false,
+    logLevel: 'error',
+    worker: { format: 'es' },
+    build: { outDir: folder },
+  });
 }
 
 async function buildWithEsbuild(folder: string): Promise<void> {
@@ -26,6 +32,8 @@ async function buildWithEsbuild(folder: string): Promise<void> {
     splitting: true,
     target: 'es2022',
     conditions: ['onnxruntime-web-use-extern-wasm'],
+    // An app does not have the paths of this repository, which lead to sources.
+    tsconfigRaw: {},
     logLevel: 'error',
   });
   cpSync(join(app, 'index.html'), join(folder, 'index.html'));

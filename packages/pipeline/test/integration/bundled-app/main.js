@@ -1,3 +1,4 @@
+// @ts-nocheck: a program of browsers.
 import { openInWorker } from '@dalle-mini/pipeline/browser/client';
 
 const functions = {

@@ -1,0 +1,2 @@
+/** What runs use of `node:path`. */
+export { basename, dirname, join, resolve } from 'pathe';
