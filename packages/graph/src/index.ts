@@ -78,6 +78,7 @@ export {
 } from './operators.js';
 export { type CombineStatistic, ParameterScope, type StatisticKind } from './parameters.js';
 export { printGraph } from './print-graph.js';
+export { DeviceLostError } from './runtimes/device-lost-error.js';
 export { OutOfMemoryError } from './runtimes/out-of-memory-error.js';
 export {
   type BoundInputs,

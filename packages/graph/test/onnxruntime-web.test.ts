@@ -89,9 +89,9 @@ describe('OnnxRuntimeWeb', () => {
     await expect(executable.run(feeds)).rejects.toThrow('this executable was disposed of');
   });
 
-  test('refuses WebGPU by name, and unknown options', () => {
-    expect(() => new OnnxRuntimeWeb({ device: 'webgpu' })).toThrow(
-      'device must be "auto" or "wasm", not "webgpu": OnnxRuntimeWeb does not support WebGPU yet.',
+  test('refuses WebGPU where there is none, and unknown options', async () => {
+    await expect(new OnnxRuntimeWeb({ device: 'webgpu' }).compile(negation)).rejects.toThrow(
+      'This browser has no WebGPU, or no GPU that it allows. Use device "wasm"',
     );
     expect(() => new OnnxRuntimeWeb({ threads: 0 })).toThrow('threads must be');
     expect(() => new OnnxRuntimeWeb({ wasmPaths: 1 as never })).toThrow('wasmPaths must be a URL, or { mjs, wasm }');

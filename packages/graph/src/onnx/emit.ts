@@ -9,7 +9,7 @@ import { parametersOf, topologicalOrder } from '../traversal.js';
 import { OnnxEmitter } from './emitter.js';
 import { lowerings } from './lowerings.js';
 import { outputName } from './output-name.js';
-import { onnxPasses } from './passes/index.js';
+import { onnxPasses, passesForWebGpu } from './passes/index.js';
 import type { Pass } from './passes/pass.js';
 import * as proto from './proto.js';
 
@@ -27,6 +27,8 @@ export type ParameterPlacement =
 export interface EmitOptions {
   /** Whether to optimize the operations for ONNX Runtime. If false, each operation has its simplest ONNX form. Default true. */
   readonly optimize?: boolean | undefined;
+  /** The execution provider of ONNX Runtime that the operations are optimized for. Default `cpu`. */
+  readonly provider?: 'cpu' | 'webgpu' | undefined;
 }
 
 /**
@@ -38,9 +40,9 @@ export interface EmitOptions {
 export function emitOnnx(
   graph: Graph,
   parameters: ParameterPlacement = { kind: 'inputs' },
-  { optimize = true }: EmitOptions = {},
+  { optimize = true, provider = 'cpu' }: EmitOptions = {},
 ): Uint8Array {
-  const passes = optimize ? onnxPasses : [];
+  const passes = !optimize ? [] : provider === 'webgpu' ? passesForWebGpu : onnxPasses;
   const emitter = new OnnxEmitter();
   const inputs: Uint8Array[] = [];
   for (const [name, tensor] of Object.entries(graph.inputs)) {

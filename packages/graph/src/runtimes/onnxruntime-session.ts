@@ -63,11 +63,20 @@ export function checkWebSize(bytes: number): void {
   );
 }
 
-/** Opens a model with the WebAssembly build. */
+/** Opens a model with the WebAssembly build, on the processor or on WebGPU. */
 export function createWebSession(
   { InferenceSession }: Pick<OnnxModule, 'InferenceSession'>,
   model: Uint8Array,
   contents: readonly VirtualFile[],
+  provider: 'wasm' | 'webgpu' = 'wasm',
 ): Promise<ort.InferenceSession> {
-  return InferenceSession.create(model, { ...sessionOptions, executionProviders: ['wasm'], externalData: contents });
+  return InferenceSession.create(model, {
+    ...sessionOptions,
+    ...(provider === 'webgpu' ? { extra: withoutSkipLayerNorm } : {}),
+    executionProviders: [provider],
+    externalData: contents,
+  });
 }
+
+/** The fusion loses the deviation, the third output of LayerNormalization, which gradients need. */
+const withoutSkipLayerNorm = { optimization: { disable_specified_optimizers: 'SkipLayerNormFusion' } };

@@ -1,5 +1,6 @@
 /** The module onnxruntime-web, which a page or a worker initializes once and which computes one thing at a time. */
 import { describeValue, OptionError } from '@dalle-mini/core';
+import { DeviceLostError } from './device-lost-error.js';
 import type { OnnxModule } from './onnxruntime-session.js';
 import { OutOfMemoryError } from './out-of-memory-error.js';
 import { RuntimeUnavailableError } from './runtime-unavailable-error.js';
@@ -7,7 +8,11 @@ import { RuntimeUnavailableError } from './runtime-unavailable-error.js';
 /** Where the files of ONNX Runtime are: the URL of their folder, which ends with a slash, or the URL of each. */
 export type WasmPaths = string | { readonly mjs?: string | undefined; readonly wasm?: string | undefined };
 
+/** What computes: the processor, or WebGPU. Each is a build of ONNX Runtime. */
+export type WebDevice = 'wasm' | 'webgpu';
+
 export interface WebSettings {
+  readonly device: WebDevice;
   readonly threads?: number | undefined;
   readonly wasmPaths?: WasmPaths | undefined;
 }
@@ -17,7 +22,7 @@ interface Loaded {
   readonly module: Promise<OnnxModule>;
 }
 
-let loaded: Loaded | undefined;
+const loaded = new Map<WebDevice, Loaded>();
 
 /**
  * Loads the module with settings.
@@ -25,23 +30,58 @@ let loaded: Loaded | undefined;
  * @throws RuntimeUnavailableError if there is no WebAssembly, or if the module cannot be loaded; OptionError if it was loaded with other
  *   settings.
  */
-export function loadOnnxRuntimeWeb(settings: WebSettings): Promise<OnnxModule> {
+export async function loadOnnxRuntimeWeb(settings: WebSettings): Promise<OnnxModule> {
   if ((globalThis as { readonly WebAssembly?: object }).WebAssembly === undefined) {
     throw new RuntimeUnavailableError(
       'OnnxRuntimeWeb needs WebAssembly, which this browser lacks or has turned off. Use a current browser, or turn it on.',
     );
   }
-  loaded ??= { settings, module: importModule(settings) };
-  checkSame(loaded.settings, settings);
-  return loaded.module;
+  const { device } = settings;
+  const first = loaded.get(device) ?? { settings, module: importModule(settings) };
+  loaded.set(device, first);
+  checkSame(first.settings, settings);
+  return first.module;
 }
 
-async function importModule({ threads, wasmPaths }: WebSettings): Promise<OnnxModule> {
+interface GpuDevice {
+  readonly lost: Promise<{ readonly message: string }>;
+}
+
+/** @throws RuntimeUnavailableError if the browser has no WebGPU. */
+async function checkWebGpu(): Promise<void> {
+  const { navigator } = globalThis as unknown as {
+    readonly navigator?: { readonly gpu?: { requestAdapter(): Promise<object | null> } };
+  };
+  if (await navigator?.gpu?.requestAdapter()) return;
+  throw new RuntimeUnavailableError(
+    'This browser has no WebGPU, or no GPU that it allows. Use device "wasm", or turn WebGPU on in the settings of the browser.',
+  );
+}
+
+/** Why the GPU was lost, if it was. */
+let lost: string | undefined;
+let watched: GpuDevice | undefined;
+
+/** Notes when the GPU of a module is lost. */
+export async function watchDevice(module: OnnxModule): Promise<void> {
+  const { webgpu } = module.env as { readonly webgpu?: { readonly device?: GpuDevice | Promise<GpuDevice> } };
+  const device = await webgpu?.device;
+  if (!device || device === watched) return;
+  watched = device;
+  void device.lost.then(({ message }) => {
+    lost = message;
+  });
+}
+
+async function importModule({ device, threads, wasmPaths }: WebSettings): Promise<OnnxModule> {
   let module: OnnxModule;
   try {
-    module = (await import('onnxruntime-web/wasm')) as OnnxModule;
+    if (device === 'webgpu') await checkWebGpu();
+    const build = device === 'webgpu' ? import('onnxruntime-web/webgpu') : import('onnxruntime-web/wasm');
+    module = (await build) as OnnxModule;
   } catch (error) {
-    loaded = undefined;
+    loaded.delete(device);
+    if (error instanceof RuntimeUnavailableError) throw error;
     throw new RuntimeUnavailableError(
       `OnnxRuntimeWeb needs the package onnxruntime-web, which cannot be loaded: ${messageOf(error)} ` +
         'Install it with "npm install onnxruntime-web", and bundle it with your program.',
@@ -99,6 +139,12 @@ function nextTask(): Promise<void> {
 
 function explain(purpose: string, error: unknown): unknown {
   const message = messageOf(error);
+  if (lost !== undefined || /device (is |was )?lost/i.test(message)) {
+    return new DeviceLostError(
+      `${purpose} failed, because the browser lost the GPU: ${lost || message} Reload the page, or use device "wasm".`,
+      { cause: error },
+    );
+  }
   if (/^no available backend found/.test(message)) {
     return new RuntimeUnavailableError(
       `The files of ONNX Runtime, ort-wasm-simd-threaded.mjs and .wasm, cannot be loaded: ${message} ` +

@@ -1,14 +1,4 @@
-import {
-  DisposedError,
-  type Fields,
-  field,
-  integer,
-  OptionError,
-  object,
-  oneOf,
-  optional,
-  readOptions,
-} from '@dalle-mini/core';
+import { DisposedError, type Fields, field, integer, object, oneOf, optional, readOptions } from '@dalle-mini/core';
 import { GraphError } from '../graph-error.js';
 import { emitOnnx } from '../onnx/emit.js';
 import { outputName } from '../onnx/output-name.js';
@@ -20,7 +10,14 @@ import { parametersOf } from '../traversal.js';
 import { bindInputs } from './bound-inputs.js';
 import { detach } from './detach.js';
 import { checkWebSize, createWebSession, placeOutside, tensorsOf, type VirtualFile } from './onnxruntime-session.js';
-import { inTurn, loadOnnxRuntimeWeb, type WasmPaths, type WebSettings } from './onnxruntime-web-module.js';
+import {
+  inTurn,
+  loadOnnxRuntimeWeb,
+  type WasmPaths,
+  type WebDevice,
+  type WebSettings,
+  watchDevice,
+} from './onnxruntime-web-module.js';
 import {
   type CompileOptions,
   checkInputs,
@@ -34,7 +31,10 @@ import {
 export type { WasmPaths } from './onnxruntime-web-module.js';
 
 export interface OnnxRuntimeWebOptions {
-  /** What computes. `auto` is `wasm`, the processor: `webgpu` is refused, because it is not supported yet. Default `auto`. */
+  /**
+   * What computes: `wasm`, the processor, or `webgpu`, the GPU. `auto` is `wasm`, because WebGPU was only tested on a GPU that the
+   * processor emulates, and the bundled model is too small to gain. Default `auto`.
+   */
   readonly device?: 'auto' | 'wasm' | 'webgpu' | undefined;
   /**
    * Number of threads per operator. Default: half of the processor's cores, 4 at most. It is 1 on pages that are not isolated from other
@@ -69,8 +69,9 @@ const optionFields = object(onnxRuntimeWebFields);
  * worker can receive a message that stops it. A page or worker initializes ONNX Runtime once, so that all runtimes in it must have the same
  * `threads` and `wasmPaths`.
  *
- * `compile` rejects with `RuntimeUnavailableError` if there is no WebAssembly, if `onnxruntime-web` or its files cannot be loaded, or if
- * the parameters have more than 2 GB. It and runs reject with `OutOfMemoryError` if they need more memory than there is.
+ * `compile` rejects with `RuntimeUnavailableError` if there is no WebAssembly or WebGPU, if `onnxruntime-web` or its files cannot be loaded,
+ * or if the parameters have more than 2 GB. It and runs reject with `OutOfMemoryError` if they need more memory than there is, and with
+ * `DeviceLostError` if the GPU is lost.
  *
  * @example
  * ```ts
@@ -90,14 +91,10 @@ export class OnnxRuntimeWeb implements Runtime, AsyncDisposable {
   private readonly settings: WebSettings;
   private open = new Set<Executable>();
 
-  /** @throws OptionError if an option is unknown or out of its range, or if `device` is `webgpu`. */
+  /** @throws OptionError if an option is unknown or out of its range. */
   constructor(options: OnnxRuntimeWebOptions = {}) {
     const { device, ...settings } = readOptions(optionFields, options, 'new OnnxRuntimeWeb');
-    if (device === 'webgpu') {
-      const message = 'device must be "auto" or "wasm", not "webgpu": OnnxRuntimeWeb does not support WebGPU yet.';
-      throw new OptionError('device', '"auto" or "wasm"', device, message);
-    }
-    this.settings = settings;
+    this.settings = { ...settings, device: device === 'webgpu' ? 'webgpu' : 'wasm' };
   }
 
   /**
@@ -109,9 +106,11 @@ export class OnnxRuntimeWeb implements Runtime, AsyncDisposable {
     const { open } = this;
     const expected = expectedInputs(graph, options);
     const declared = parametersOf(Object.values(graph.outputs));
-    const { model, contents } = emit(graph, options.parameters);
+    const { device } = this.settings;
+    const { model, contents } = emit(graph, options.parameters, device);
     const ort = await loadOnnxRuntimeWeb(this.settings);
-    const session = await inTurn('Opening a model', () => createWebSession(ort, model, contents));
+    const session = await inTurn('Opening a model', () => createWebSession(ort, model, contents, device));
+    if (device === 'webgpu') await watchDevice(ort);
     if (this.open !== open) {
       await inTurn('Closing a model', () => session.release());
       throw new DisposedError('compile: the runtime was disposed of while it compiled. Compile the graph again.');
@@ -160,8 +159,10 @@ export class OnnxRuntimeWeb implements Runtime, AsyncDisposable {
 function emit(
   graph: Graph,
   parameters: ReadonlyMap<string, StoredParameter> | undefined,
+  device: WebDevice,
 ): { readonly model: Uint8Array; readonly contents: readonly VirtualFile[] } {
-  if (!parameters) return { model: emitOnnx(graph, { kind: 'inputs' }), contents: [] };
+  const options = { provider: device === 'webgpu' ? 'webgpu' : 'cpu' } as const;
+  if (!parameters) return { model: emitOnnx(graph, { kind: 'inputs' }, options), contents: [] };
   const declared = parametersOf(Object.values(graph.outputs));
   checkParameters(declared, parameters);
   const given = [...declared.keys()].map((name) => [name, parameters.get(name)!] as const);
@@ -174,5 +175,5 @@ function emit(
   }
   const { values, contents } = placeOutside(given, bytesOf);
   checkWebSize(contents.reduce((sum, { data }) => sum + data.byteLength, 0));
-  return { model: emitOnnx(graph, { kind: 'initializers', values }), contents };
+  return { model: emitOnnx(graph, { kind: 'initializers', values }, options), contents };
 }

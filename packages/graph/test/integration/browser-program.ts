@@ -16,6 +16,36 @@ export async function computeCases(options: OnnxRuntimeWebOptions): Promise<Reco
   return results;
 }
 
+/** Computes some cases of those, from one on, since a browser ends a script that takes minutes. Returns the errors of others. */
+export async function computeSome({
+  from,
+  to,
+  ...options
+}: OnnxRuntimeWebOptions & { from: number; to: number }): Promise<Record<string, number[] | string>> {
+  await using runtime = new OnnxRuntimeWeb(options);
+  const results: Record<string, number[] | string> = {};
+  for (const { name, graph, feeds } of everyGraph().slice(from, to)) {
+    try {
+      const executable = await runtime.compile(graph);
+      for (const [output, { shape, data }] of Object.entries(await executable.run(feeds)))
+        results[`${name}: ${output} [${shape}]`] = [...data];
+      await executable.dispose();
+    } catch (error) {
+      results[name] = (error as Error).message;
+    }
+  }
+  return results;
+}
+
+/** Describes the GPU that WebGPU has, if there is one. */
+export async function describeGpu(): Promise<string | null> {
+  const { gpu } = navigator as unknown as {
+    gpu?: { requestAdapter(): Promise<{ info: { vendor: string; architecture: string } } | null> };
+  };
+  const adapter = await gpu?.requestAdapter();
+  return adapter ? `${adapter.info.vendor} ${adapter.info.architecture}` : null;
+}
+
 /** Whether threads may share memory. */
 export const isIsolated = () => (globalThis as { readonly crossOriginIsolated?: boolean }).crossOriginIsolated;
 

@@ -74,6 +74,59 @@ describeChromium('in Chromium', () => {
   });
 });
 
+describeChromium('in Chromium on WebGPU', () => {
+  let page: BrowserPage;
+  let gpu: string | null;
+  beforeAll(async () => {
+    page = await openPage({ program: await bundleForBrowser(program), webgpu: true });
+    gpu = await page.inWorker<string | null>('describeGpu');
+  });
+  afterAll(() => page?.[Symbol.asyncDispose]());
+
+  /** The sine and cosine of SwiftShader, which emulates a GPU on the processor, are exact to 2e-4. */
+  const inexact = /^(gradient of )?(sin|cos|rope|rotary)/;
+
+  test('gives the results of onnxruntime-node for every operator, layer and gradient', {
+    timeout: 900_000,
+  }, async (context) => {
+    if (gpu === null) context.skip('this Chromium has no adapter of WebGPU');
+    await using runtime = new OnnxRuntime({ threads: 1 });
+    const graphs = everyGraph();
+    const apart: string[] = [];
+    const step = 40;
+    for (let from = 0; from < graphs.length; from += step) {
+      const options = { device: 'webgpu', threads: 1, wasmPaths, from, to: from + step };
+      const results = await page.inWorker<Record<string, number[] | string>>('computeSome', options);
+      for (const { name, graph, feeds } of graphs.slice(from, from + step)) {
+        if (typeof results[name] === 'string') apart.push(`${name}: ${results[name]}`);
+        if (typeof results[name] === 'string') continue;
+        const executable = await runtime.compile(graph);
+        for (const [output, { shape, data }] of Object.entries(await executable.run(feeds))) {
+          const found = results[`${name}: ${output} [${shape}]`] as number[];
+          const largest = [...data].reduce((most, value) => Math.max(most, Math.abs(value)), 1e-3);
+          const tolerance = (inexact.test(name) ? 1e-3 : 1e-5) * largest;
+          const differs = [...data].some(
+            (value, i) => !Object.is(value, found[i]) && !(Math.abs(value - found[i]!) <= tolerance),
+          );
+          if (differs) apart.push(`${name}: ${output}`);
+        }
+        await executable.dispose();
+      }
+    }
+    console.log(`WebGPU (${gpu}): ${graphs.length - apart.length} of ${graphs.length} graphs agree`);
+    expect(apart).toEqual([]);
+  });
+});
+
+describeChromium('in Chromium without WebGPU', () => {
+  test('says that there is no WebGPU', async () => {
+    await using page = await openPage({ program: await bundleForBrowser(program) });
+    expect(await page.inWorker('negate', { device: 'webgpu', wasmPaths })).toMatch(
+      /^RUNTIME_UNAVAILABLE This browser has no WebGPU, .* Use device "wasm"/,
+    );
+  });
+});
+
 describeChromium('in Chromium on a page that is not isolated', () => {
   test('computes on one thread, whatever threads is', async () => {
     await using page = await openPage({ program: await bundleForBrowser(program), isolated: false });
