@@ -72,6 +72,31 @@ export interface BundledMeasurement {
   readonly process_ms: readonly number[];
 }
 
+/** What `browser.ts` measures: a device, and calls. */
+export interface BrowserTask {
+  readonly device: 'wasm' | 'webgpu';
+  readonly threads: number;
+  readonly images: number;
+  /** Calls after the first. */
+  readonly rounds: number;
+}
+
+/** The results of `browser.ts` in a browser. */
+export interface BrowserMeasurement {
+  /** Time until the model can be called, its download included. */
+  readonly open_ms: number;
+  readonly first_ms: number;
+  readonly generate_ms: readonly number[];
+  /** The shortest time of a row of tokens, and that of a token. */
+  readonly row_ms: number;
+  readonly token_ms: number;
+  /** The longest time in which the page painted no frame. */
+  readonly longest_frame_ms: number;
+  /** Received from the network by the page; its worker is not counted. */
+  readonly bytes: number;
+  readonly peak_rss_mb: number;
+}
+
 /** How far a distribution of tokens is from the exact one, over all positions. */
 export interface Divergence {
   /** Mean Kullback-Leibler divergence from the exact distribution, in nats a token. */

@@ -39,10 +39,10 @@ export async function computeSome({
 
 /** Describes the GPU that WebGPU has, if there is one. */
 export async function describeGpu(): Promise<string | null> {
-  const { gpu } = navigator as unknown as {
-    gpu?: { requestAdapter(): Promise<{ info: { vendor: string; architecture: string } } | null> };
+  const { navigator } = globalThis as unknown as {
+    navigator: { gpu?: { requestAdapter(): Promise<{ info: { vendor: string; architecture: string } } | null> } };
   };
-  const adapter = await gpu?.requestAdapter();
+  const adapter = await navigator.gpu?.requestAdapter();
   return adapter ? `${adapter.info.vendor} ${adapter.info.architecture}` : null;
 }
 

@@ -33,7 +33,7 @@ describeChromium('training in Chromium', () => {
   afterAll(() => page?.[Symbol.asyncDispose]());
 
   describe.each(['decoder', 'vqgan'] as const)('of a %s', (kind) => {
-    test('resumes after a reload of the page to the bytes of an undisturbed run', async () => {
+    test('resumes after a reload of the page to the bytes of an undisturbed run', { timeout: 400_000 }, async () => {
       const undisturbed = await page.inWorker<Trained>('train', { kind, folder: `${kind}-whole` });
       expect(undisturbed.error).toBe('none');
       const stopped = await page.inWorker<Trained>('train', { kind, folder: `${kind}-parts`, stopAfter: 1 });
