@@ -48,6 +48,7 @@ export { type PassShape, passGraph } from './masked/graph.js';
 export { MaskedDecoder } from './masked/masked-decoder.js';
 export { maskedLogits, maskedModel } from './masked/masked-transformer.js';
 export type { MaskedModel } from './masked/model.js';
+export { maskTokens } from './masked/schedule.js';
 export {
   type AnyDecoder,
   type AnyDecoderConfig,

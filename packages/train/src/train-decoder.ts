@@ -15,6 +15,7 @@ import {
   type SamplingOptions,
   samplingFields,
   string,
+  type Word,
 } from '@dalle-mini/core';
 import { chooseCaption, type TokenDataset, type TokenSample } from '@dalle-mini/data';
 import {
@@ -23,6 +24,7 @@ import {
   createDecoder,
   decoderLoss,
   decoderParameters,
+  maskTokens,
   textWidthOf,
 } from '@dalle-mini/decoder';
 import { add, mul, ParameterScope, type Runtime, type Tensor, type TensorData } from '@dalle-mini/graph';
@@ -166,7 +168,7 @@ const optionsField = object<DecoderTraining>(
 
 /**
  * Trains or fine-tunes a decoder of any kind on token grids and captions. The loss is the cross entropy of each token given
- * the tokens before it and the caption. The folder gets checkpoints, `metrics.jsonl`, the parameters with the lowest loss of
+ * the tokens before it and the caption, or of each masked token given the others. The folder gets checkpoints, `metrics.jsonl`, the parameters with the lowest loss of
  * `evaluation`, and at every evaluation a sheet of images for the sample prompts.
  *
  * @returns The parameters of the decoder with the lowest loss of `evaluation`, or the last ones with `result: 'last'`,
@@ -272,7 +274,11 @@ async function trainOnRuntime(options: OnRuntime<DecoderTraining>): Promise<Map<
           : await batchValues(batch, captions, text);
       return {
         ...values,
-        given: withNoise(values.given as Int32Array, model, tokenNoise, positions, seed),
+        given: masked(
+          withNoise(values.given as Int32Array, model, tokenNoise, positions, seed),
+          model,
+          positions.map((position) => ['token-mask', seed, position]),
+        ),
       };
     },
     samplePrompts: samples?.prompts,
@@ -352,6 +358,18 @@ function withNoise(
   return noisy;
 }
 
+/** Masks the tokens of each grid for a masked decoder, at random places of its name. Other decoders read all of them. */
+function masked(tokens: Int32Array, model: AnyDecoderConfig, names: readonly (readonly Word[])[]): Int32Array {
+  if (model.kind !== 'masked') return tokens;
+  const length = model.gridSize ** 2;
+  const given = new Int32Array(tokens.length);
+  for (const [i, name] of names.entries()) {
+    const grid = tokens.subarray(i * length, (i + 1) * length);
+    given.set(maskTokens(grid, model.vocabularySize, ...name), i * length);
+  }
+  return given;
+}
+
 /** Returns the mean cross entropies of image tokens and of text tokens in nats, scalar tensors. */
 function lossesOf(scope: ParameterScope, model: AnyDecoderConfig, batch: BatchTensors, text: TextSource) {
   return decoderLoss(scope, model, batch.given!, batch.tokens!, text.read(scope, batch));
@@ -388,7 +406,12 @@ async function measureLoss(
     for (let i = 0; i < samples.length; i += batchSize) {
       const batch = samples.slice(i, i + batchSize);
       const firstCaptions = batch.map(({ captions }) => captions[0]!);
-      const outputs = await executable.run(toData(shapes, await batchValues(batch, firstCaptions, text)));
+      const { given, ...values } = await batchValues(batch, firstCaptions, text);
+      // The same places at every evaluation, so that losses can be compared.
+      const places = batch.map((_, index) => ['evaluation-mask', i + index] as const);
+      const outputs = await executable.run(
+        toData(shapes, { ...values, given: masked(given as Int32Array, config.model, places) }),
+      );
       total += outputs.loss!.data[0]! * batchSize;
     }
     return total / samples.length;

@@ -1,5 +1,5 @@
 /** Which tokens are masked: the schedule of MaskGIT (Chang et al. 2022, section 3.2 and 3.3). */
-import { permutation, type Random } from '@dalle-mini/core';
+import { createRandom, permutation, type Random, type Word } from '@dalle-mini/core';
 
 /** Returns the share of tokens that are masked after a share of the passes, 0 to 1: cos(π/2 · progress). */
 export function maskedShare(progress: number): number {
@@ -45,7 +45,20 @@ export function leastConfident(
 }
 
 /** Chooses a share of places at random, rounded up: those that a variation of an image generates again. */
-export function randomPlaces(places: readonly number[], share: number, ...name: (string | number)[]): number[] {
+export function randomPlaces(places: readonly number[], share: number, ...name: readonly Word[]): number[] {
   const order = permutation(places.length, ...name);
   return Array.from(order.subarray(0, Math.ceil(share * places.length)), (index) => places[index]!);
+}
+
+/**
+ * Masks tokens for training (section 3.1): at random places a share cos(π/2 · r) of them, rounded up, where r is uniform in [0, 1).
+ *
+ * @param maskToken What is put in place of a token: `vocabularySize` of the decoder.
+ * @param name Names the random numbers, as in `createRandom`.
+ */
+export function maskTokens(tokens: Int32Array, maskToken: number, ...name: readonly Word[]): Int32Array {
+  const masked = tokens.slice();
+  const share = maskedShare(createRandom(...name).uniform());
+  for (const place of randomPlaces([...tokens.keys()], share, ...name, 'places')) masked[place] = maskToken;
+  return masked;
 }

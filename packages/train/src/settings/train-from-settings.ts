@@ -291,6 +291,8 @@ function newModel(
       return { ...sizes, ...grid, textVocabularySize: vocabularySize!, textLength: maxLength };
     case 'llama-gen':
       return { ...sizes, ...grid, textWidth: width, textLength: maxLength };
+    case 'masked':
+      return { ...sizes, ...grid, textWidth: width };
     default:
       // Relative positions have a bias per caption token.
       return { ...sizes, ...grid, textWidth: width, ...(sizes.relativePositions ? { textLength: maxLength } : {}) };
