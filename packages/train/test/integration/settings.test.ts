@@ -4,7 +4,13 @@ import { type DatasetReport, openImageFolder, writeTokenShards } from '@dalle-mi
 import { parametersOf } from '@dalle-mini/graph';
 import { initializeParameters } from '@dalle-mini/graph/initializers';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
-import { fromPretrained, readModelDescription, writeModelFolder, writeVqgan } from '@dalle-mini/pipeline';
+import {
+  fromPretrained,
+  type GeneratedImage,
+  readModelDescription,
+  writeModelFolder,
+  writeVqgan,
+} from '@dalle-mini/pipeline';
 import { FakeHub } from '@dalle-mini/testing/fake-hub';
 import { temporaryFolder } from '@dalle-mini/testing/folders';
 import {
@@ -167,6 +173,23 @@ test('the text encoder of a published DALL·E Mini serves a new decoder', async 
     model: { width: 8, layers: 1, heads: 2, feedForwardWidth: 12 },
   });
   expect(description.textEncoder.type).toBe('dalle-mini');
+});
+
+test('a masked decoder is trained, written with its model and opened, and edits an image', async () => {
+  const { folder, description } = await train({
+    imageTokenizer: at('tiny'),
+    textEncoder: { folder: at('tiny') },
+    model: { kind: 'masked', width: 8, layers: 1, heads: 2, feedForwardWidth: 12 },
+    sampling: { passes: 3, choiceTemperature: 2 },
+  });
+  expect(description).toMatchObject({ decoder: { type: 'masked' }, sampling: { passes: 3, choiceTemperature: 2 } });
+  await using model = await fromPretrained(folder, { runtime });
+  const [{ image, tokens }] = (await model.generate('hd', { seed: 1 })) as [GeneratedImage];
+  expect(tokens.length).toBe(64);
+  const mask = { ...image, data: new Uint8Array(image.data.length).fill(255, 0, image.data.length / 2) };
+  const [edited] = await model.generate('oa', { seed: 2, image, mask });
+  const [before] = await model.imageTokenizer.encode([image]);
+  expect([...edited!.tokens.subarray(32)]).toEqual([...before!.subarray(32)]);
 });
 
 test('a model with a text encoder of Hugging Face is fine-tuned from its folder alone', async () => {
