@@ -156,11 +156,21 @@ describe('the subset of YFCC100M', () => {
   });
 });
 
-it('cleans and filters captions by option', () => {
+it('leaves out captions in other languages, unless the language cannot be told', async () => {
+  const filter = await captionFilter({ languages: ['en', 'de'] });
+  const kept = ['a red apple on a wooden table', 'ein roter Apfel auf dem Tisch', 'IMG_2031'];
+  expect(kept.map(filter)).toEqual([undefined, undefined, undefined]);
+  expect(filter('coucher de soleil à la plage')).toEqual({
+    problem: 'caption-language',
+    message: 'must have a caption in en or de, not in fr: "coucher de soleil à la plage"',
+  });
+});
+
+it('cleans and filters captions by option', async () => {
   expect(captionCleaner({})(' a \n cat ')).toBe('a cat');
   expect(captionCleaner({ collapseSpaces: false })(' a  cat')).toBe(' a  cat');
   expect(captionCleaner({ removeHtml: true })('a <b>cat</b> < dog')).toBe('a cat < dog');
-  const filter = captionFilter({ minLength: 3, maxLength: 10, refuse: '\\.jpe?g$' });
+  const filter = await captionFilter({ minLength: 3, maxLength: 10, refuse: '\\.jpe?g$' });
   expect(filter('a cat')).toBeUndefined();
   expect(filter('ab')?.problem).toBe('caption-too-short');
   expect(filter('a much longer one')?.problem).toBe('caption-too-long');

@@ -1,4 +1,4 @@
-import { boolean, type Fields, integer, optional, string } from '@dalle-mini/core';
+import { boolean, type Fields, integer, list, optional, string } from '@dalle-mini/core';
 import type { BadRow } from '../lists/row.js';
 
 /** How captions are cleaned, and which are left out. */
@@ -15,6 +15,8 @@ export interface CaptionOptions {
   readonly maxLength?: number | undefined;
   /** A regular expression that captions must not match, in any case: `\\.(jpe?g|png)$` leaves out names of files. */
   readonly refuse?: string | undefined;
+  /** Languages that are kept, by ISO 639-1: `en`. Captions whose language cannot be told, such as names, are kept too. Default: any. */
+  readonly languages?: readonly string[] | undefined;
 }
 
 export const captionFields: Fields<CaptionOptions> = {
@@ -24,6 +26,7 @@ export const captionFields: Fields<CaptionOptions> = {
   minLength: optional(integer()),
   maxLength: optional(integer({ min: 1 })),
   refuse: optional(string()),
+  languages: optional(list(string(), { min: 1 })),
 };
 
 /**
@@ -45,8 +48,9 @@ export function captionCleaner({
 }
 
 /** Returns a function that tells why a clean caption is left out; `undefined` if it is not. */
-export function captionFilter(options: CaptionOptions): (caption: string) => BadRow | undefined {
-  const { minLength = 1, maxLength = Number.POSITIVE_INFINITY, refuse } = options;
+export async function captionFilter(options: CaptionOptions): Promise<(caption: string) => BadRow | undefined> {
+  const { minLength = 1, maxLength = Number.POSITIVE_INFINITY, refuse, languages } = options;
+  const languageProblem = languages && (await languageFilter(languages));
   const pattern = refuse === undefined ? undefined : new RegExp(refuse, 'iu');
   return (caption) => {
     if (caption === '' && minLength > 0) return { problem: 'caption-missing', message: 'must have a caption' };
@@ -60,9 +64,25 @@ export function captionFilter(options: CaptionOptions): (caption: string) => Bad
         problem: 'caption-too-long',
         message: `must have a caption of at most ${maxLength} characters, not ${caption.length}`,
       };
-    return pattern?.test(caption)
-      ? { problem: 'caption-refused', message: `must not have the caption ${JSON.stringify(caption.slice(0, 80))}` }
-      : undefined;
+    if (pattern?.test(caption))
+      return {
+        problem: 'caption-refused',
+        message: `must not have the caption ${JSON.stringify(caption.slice(0, 80))}`,
+      };
+    return languageProblem?.(caption);
+  };
+}
+
+async function languageFilter(languages: readonly string[]): Promise<(caption: string) => BadRow | undefined> {
+  // Its statistics of 60 languages take time and memory to load.
+  const { eld } = await import('eld/small');
+  return (caption) => {
+    const found = eld.detect(caption);
+    if (languages.includes(found.language) || !found.isReliable()) return undefined;
+    return {
+      problem: 'caption-language',
+      message: `must have a caption in ${languages.join(' or ')}, not in ${found.language}: ${JSON.stringify(caption.slice(0, 80))}`,
+    };
   };
 }
 

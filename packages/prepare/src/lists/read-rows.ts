@@ -31,7 +31,7 @@ async function* readAllRows(settings: ListSettings): AsyncGenerator<readonly Pla
   const preset: Partial<Preset> = name === undefined ? {} : presets[name];
   const captions = { ...preset.captions, ...settings.captions };
   const clean = captionCleaner(captions);
-  const filter = captionFilter(captions);
+  const filter = await captionFilter(captions);
   if (name === 'yfcc100m-subset') {
     const [subset] = settings.lists;
     const toRow = rowReader(photoColumns, (text) => text, filter);

@@ -18,6 +18,7 @@ export type RowProblem =
   | 'caption-too-short'
   | 'caption-too-long'
   | 'caption-refused'
+  | 'caption-language'
   | 'metadata-missing';
 
 /** A row that cannot be used. */
