@@ -54,6 +54,13 @@ const rows = [
     ],
   },
   {
+    model: 'aMUSEd of 256 and 512 pixels (amused/amused-256, in diffusers)',
+    files:
+      '`model_index.json` and the folders of its parts: `transformer`, `vqvae`, `scheduler`, `text_encoder`, `tokenizer`',
+    compared: 'hidden states and embeddings of captions, logits, greedy tokens with guidance, pixels',
+    tests: [tests('pipeline/test/amused')],
+  },
+  {
     model: 'VQ-GAN f16-16384 and f16-1024, flax (patil-suraj/vqgan-jax)',
     files: '`config.json`, `flax_model.msgpack`',
     compared: 'tokens of images, pixels of tokens',

@@ -17,9 +17,7 @@ export function Slider({ label, children, value, onChange, ...range }: SliderPro
   return (
     <div class="slider">
       <label for={id}>{label}</label>
-      <span class="value" aria-hidden="true">
-        {value}
-      </span>
+      <output for={id}>{value}</output>
       <input
         id={id}
         type="range"

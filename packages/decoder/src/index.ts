@@ -1,3 +1,12 @@
+export {
+  type AmusedConfig,
+  type AmusedFiles,
+  amusedConfigField,
+  checkAmusedConfig,
+  importAmusedConfig,
+} from './amused/config.js';
+export { amusedModel } from './amused/model.js';
+export { type AmusedText, amusedLogits } from './amused/uvit.js';
 export { AutoregressiveDecoder, type AutoregressiveDecoderOptions } from './autoregressive/autoregressive-decoder.js';
 export type { RowShape } from './autoregressive/graphs.js';
 export type { AutoregressiveModel, Encodings, Step, Tensors, Values } from './autoregressive/model.js';

@@ -41,7 +41,8 @@ export interface DecoderLoss {
 }
 
 /**
- * Computes the loss of a decoder of any kind: the mean cross entropy of each token, given those before it.
+ * Computes the loss of a decoder of any kind: the mean cross entropy of each token, given those before it, or of each masked
+ * token, given the others.
  *
  * @param given The tokens that the decoder reads, int32 `[batch, gridSize²]`.
  * @param targets The tokens that it predicts, of the same shape. The same, unless the given ones are changed.

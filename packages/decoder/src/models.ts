@@ -2,6 +2,8 @@
 import { type Field, readConfig, variant } from '@dalle-mini/core';
 import type { Graph, Tensor } from '@dalle-mini/graph';
 import type { StoredParameter } from '@dalle-mini/graph/stored';
+import type { AmusedConfig } from './amused/config.js';
+import { amusedModel } from './amused/model.js';
 import type { AutoregressiveDecoder, AutoregressiveDecoderOptions } from './autoregressive/autoregressive-decoder.js';
 import { parametersOfModel, type RowShape, rowGraphOf, textGraphOf } from './autoregressive/graphs.js';
 import type { AutoregressiveModel } from './autoregressive/model.js';
@@ -96,7 +98,8 @@ export function modelOf(config: AutoregressiveConfig): AutoregressiveModel {
 }
 
 /** Returns the model of a configuration that generates all tokens in passes, or `undefined` for others. */
-function maskedModelOf(config: AnyDecoderConfig): MaskedModel | undefined {
+function maskedModelOf(config: AnyDecoderConfig | AmusedConfig): MaskedModel | undefined {
+  if (config.kind === 'amused') return amusedModel(config);
   return config.kind === 'masked' ? maskedModel(config) : undefined;
 }
 
@@ -104,13 +107,13 @@ function maskedModelOf(config: AnyDecoderConfig): MaskedModel | undefined {
 export type AnyDecoder = AutoregressiveDecoder | MaskedDecoder;
 
 /**
- * Makes a decoder of any kind.
+ * Makes a decoder of any kind, or that of aMUSEd, which is not in model folders.
  *
  * @param parameters Parameters with the names of {@link decoderParameters}. Unknown ones are ignored.
  * @throws OptionError if an option is wrong; ConfigError that names a wrong field of the configuration.
  */
 export function createDecoder(
-  config: AnyDecoderConfig,
+  config: AnyDecoderConfig | AmusedConfig,
   parameters: ReadonlyMap<string, StoredParameter>,
   options: AutoregressiveDecoderOptions,
 ): AnyDecoder {
@@ -121,6 +124,8 @@ export function createDecoder(
       return new LlamaGenDecoder(config, parameters, options);
     case 'masked':
       return new MaskedDecoder(maskedModel(config), parameters, options);
+    case 'amused':
+      return new MaskedDecoder(amusedModel(config), parameters, options);
     default:
       return new DalleMiniDecoder(config, parameters, options);
   }
@@ -141,7 +146,7 @@ export function decoderGraphs(config: AnyDecoderConfig, shape: RowShape & PassSh
 }
 
 /** Returns the parameters of a decoder by name, which its checkpoint must have. */
-export function decoderParameters(config: AnyDecoderConfig): ReadonlyMap<string, Tensor> {
+export function decoderParameters(config: AnyDecoderConfig | AmusedConfig): ReadonlyMap<string, Tensor> {
   const masked = maskedModelOf(config);
   return masked ? parametersOfMaskedModel(masked) : parametersOfModel(modelOf(config as AutoregressiveConfig));
 }

@@ -29,6 +29,8 @@ describe('the schedule', () => {
     for (let pass = 1; pass < 8; pass++) counts.push(maskedNext(256, counts.at(-1)!, pass / 8));
     // 256 · cos(π/2 · pass / 8), rounded down.
     expect(counts).toEqual([256, 251, 236, 212, 181, 142, 97, 49]);
+    // In float32 the share is just below a half.
+    expect(maskedNext(16, 16, 2 / 3)).toBe(7);
     expect(maskedNext(16, 2, 0.01)).toBe(1);
     expect(maskedNext(16, 1, 0.99)).toBe(1);
   });

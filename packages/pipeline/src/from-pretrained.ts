@@ -27,9 +27,11 @@ import { isModelFolder, readModelDescription } from './model-folder/model-folder
 import { openDecoderPart, openVqganPart } from './model-folder/part.js';
 import { openTextEncoder } from './model-folder/text-encoder.js';
 import { type DeviceName, deviceNames, openRuntime } from './open-runtime.js';
+import { isDiffusersFolder, openAmused } from './published/amused.js';
 import {
   type ProvidedModel,
   type PublishedModelOptions,
+  provideDiffusers,
   provideModel,
   provideModelFolder,
   provideModelOf,
@@ -77,9 +79,10 @@ const bundledModels: ReadonlyMap<string, string> = new Map([['emoji', '@dalle-mi
  *
  * - a bundled model, by its name, `emoji`;
  * - a folder, by its path: a model folder, or DALL·E Mini in one of its published layouts;
- * - a model of the Hugging Face hub, by its name, such as `dalle-mini/dalle-mini`.
+ * - aMUSEd in a folder of diffusers;
+ * - a model of the Hugging Face hub, by its name, such as `dalle-mini/dalle-mini` or `amused/amused-256`.
  *
- * A published model is converted once. The converted model and its compiled graphs are kept next to the published
+ * A published model, except aMUSEd, is converted once. The converted model and its compiled graphs are kept next to the published
  * files.
  *
  * @throws OptionError if an option is unknown or out of its range; ModelFolderError if the model is missing, or if one
@@ -112,6 +115,12 @@ export async function fromPretrained(source = 'emoji', options: FromPretrainedOp
   let decoder: AnyDecoder | undefined;
   try {
     const { folder } = await raceAbort(found, signal);
+    if (await isDiffusersFolder(folder)) {
+      const amused = await raceAbort(openAmused(folder, runtime), signal);
+      decoder = amused.decoder;
+      if (prepare > 0) decoder.prepare(Math.min(prepare, batchSize), amused.sampling).catch(() => undefined);
+      return new TextToImage({ ...amused, ranker, runtime: own });
+    }
     const description = await readModelDescription(folder);
     const textEncoderFolder = join(folder, description.textEncoder.folder);
     const decoderFolder = join(folder, description.decoder.folder);
@@ -177,6 +186,7 @@ async function findModel(model: string, options: PublishedModelOptions): Promise
   if (packageName !== undefined) return provideModelFolder(bundledModel(model, packageName), options);
   if (!(await isFolder(model)) && (await isFolder(dirname(model)))) await recoverFolder(model);
   if (await isFolder(model)) {
+    if (await isDiffusersFolder(model)) return provideDiffusers(model, options);
     return (await isModelFolder(model)) ? provideModelFolder(model, options) : provideModelOf(model, options);
   }
   if (isHubName(model)) {

@@ -53,7 +53,7 @@ function hasAttention(level: number, { resolution, attnResolutions }: VqganConfi
 function middle(scope: ParameterScope, x: Tensor, config: VqganConfig): Tensor {
   const channels = x.shape[1]!;
   let h = residualBlock(scope.in('block_1'), x, channels, config);
-  h = attentionBlock(scope.in('attn_1'), h, config);
+  if (config.midAttention ?? true) h = attentionBlock(scope.in('attn_1'), h, config);
   return residualBlock(scope.in('block_2'), h, channels, config);
 }
 

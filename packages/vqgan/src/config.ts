@@ -28,6 +28,8 @@ export interface VqganConfig {
   readonly numResBlocks: number;
   /** Widths of images at which each residual block is followed by self-attention. */
   readonly attnResolutions: readonly number[];
+  /** Whether there is self-attention between the two residual blocks at the smallest width. Default true, as in Taming's. */
+  readonly midAttention?: boolean | undefined;
   /** Channels of the encoder's output and of the decoder's input. */
   readonly zChannels: number;
   /** Width of a code. */
@@ -115,6 +117,7 @@ export const vqganSizeFields = {
 export const vqganConfigField = object<VqganConfig>(
   {
     ...vqganSizeFields,
+    midAttention: optional(boolean()),
     normGroups: optional(width),
     quantizer: optional(oneOf(['nearest', 'gumbel'])),
     normalizeCodes: optional(boolean()),

@@ -1,4 +1,5 @@
 export { checkVqganConfig, gridSizeOf, type VqganConfig, vqganConfigField, vqganPresets } from './config.js';
+export { importVqModelConfig, vqModelNames } from './diffusers.js';
 export {
   type DiscriminatorConfig,
   discriminate,

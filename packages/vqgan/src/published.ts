@@ -246,8 +246,14 @@ export function exportVqganConfig(config: VqganConfig): Record<string, unknown> 
 
 function checkExportable(config: VqganConfig): void {
   checkVqganConfig(config);
-  const published = { quantizer: 'nearest', normalizeCodes: false, normGroups: 32, decoderOnly: false } as const;
-  for (const field of ['quantizer', 'normalizeCodes', 'normGroups', 'decoderOnly'] as const) {
+  const published = {
+    quantizer: 'nearest',
+    normalizeCodes: false,
+    midAttention: true,
+    normGroups: 32,
+    decoderOnly: false,
+  } as const;
+  for (const field of ['quantizer', 'normalizeCodes', 'midAttention', 'normGroups', 'decoderOnly'] as const) {
     const value = JSON.stringify(config[field] ?? published[field]);
     const only = JSON.stringify(published[field]);
     if (value !== only)

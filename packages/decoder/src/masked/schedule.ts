@@ -1,9 +1,13 @@
 /** Which tokens are masked: the schedule of MaskGIT (Chang et al. 2022, section 3.2 and 3.3). */
 import { createRandom, permutation, type Random, type Word } from '@dalle-mini/core';
 
-/** Returns the share of tokens that are masked after a share of the passes, 0 to 1: cos(π/2 · progress). */
+/**
+ * Returns the share of tokens that are masked after a share of the passes, 0 to 1: cos(π/2 · progress). Rounded to float32 in each step, as
+ * published code does: after two thirds of the passes that is just below a half, and one token less is masked.
+ */
 export function maskedShare(progress: number): number {
-  return Math.cos((Math.PI / 2) * progress);
+  const angle = Math.fround(Math.fround(progress) * Math.fround(Math.PI)) / 2;
+  return Math.max(0, Math.fround(Math.cos(angle)));
 }
 
 /** Returns the temperature of the choice of tokens that are kept after a pass: it falls from `initial` to 0 at the last pass. */
@@ -19,7 +23,7 @@ export function choiceTemperatureAt(initial: number, pass: number, passes: numbe
  * @param progress The share of passes that are done.
  */
 export function maskedNext(free: number, masked: number, progress: number): number {
-  return Math.max(1, Math.min(masked - 1, Math.floor(free * maskedShare(progress))));
+  return Math.max(1, Math.min(masked - 1, Math.floor(Math.fround(free * maskedShare(progress)))));
 }
 
 /**

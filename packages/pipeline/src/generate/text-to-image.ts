@@ -281,7 +281,7 @@ function wellFormed(text: string): string {
 
 /** Repeats one caption of an encoding `count` times. */
 function captionOf(encoding: TextEncoding, index: number, count: number): TextEncoding {
-  const { hiddenStates, attentionMask, tokens, length, width } = encoding;
+  const { hiddenStates, attentionMask, tokens, pooled, batch, length, width } = encoding;
   const repeat = <Data extends Float32Array | Int32Array>(data: Data, size: number, to: Data): Data => {
     const one = data.subarray(index * size, (index + 1) * size);
     for (let i = 0; i < count; i++) to.set(one, i * size);
@@ -291,6 +291,7 @@ function captionOf(encoding: TextEncoding, index: number, count: number): TextEn
     hiddenStates: repeat(hiddenStates, length * width, new Float32Array(count * length * width)),
     attentionMask: repeat(attentionMask, length, new Int32Array(count * length)),
     tokens: tokens && repeat(tokens, length, new Int32Array(count * length)),
+    pooled: pooled && repeat(pooled, pooled.length / batch, new Float32Array((count * pooled.length) / batch)),
     batch: count,
     length,
     width,

@@ -2,9 +2,10 @@
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { writeJsonFile } from '@dalle-mini/core/node';
-import { sizeOf, type TensorData } from '@dalle-mini/graph';
+import { sizeOf, type Tensor, type TensorData } from '@dalle-mini/graph';
 import { readParameter } from '@dalle-mini/graph/node';
 import {
+  type BindOptions,
   bindParameters,
   checkpointTensors,
   matchParameters,
@@ -152,15 +153,22 @@ export async function openPart<Config>(folder: string, kind: PartKind<Config>): 
   } catch (error) {
     throw new ModelFolderError((error as Error).message, { cause: error });
   }
-  const located = await inFile(path, () => locateTensors(path));
   // Parts are read concurrently, and building the graph of one blocks the event loop for 10 ms or more: let others run
   // first.
   await setImmediate();
-  const declared = kind.parameters(config);
-  const parameters = await inFile(path, async () => {
-    const matches = matchParameters(declared, located, { isUnneeded: () => false });
+  return { config, parameters: await openParameters(path, kind.parameters(config), { isUnneeded: () => false }) };
+}
+
+/** Opens the parameters of a file as they are stored. Large ones, and those in 16 or 8 bits, stay in it. */
+export async function openParameters(
+  path: string,
+  declared: ReadonlyMap<string, Tensor>,
+  options: BindOptions,
+): Promise<Map<string, StoredParameter>> {
+  return inFile(path, async () => {
+    const located = await locateTensors(path);
+    const matches = matchParameters(declared, located, options);
     const tensors = [...matches.values()].flatMap(({ parts }) => parts.map(({ tensor }) => tensor));
-    return bindParameters(declared, stayInFile(tensors) ? located : await readTensors(path));
+    return bindParameters(declared, stayInFile(tensors) ? located : await readTensors(path), options);
   });
-  return { config, parameters };
 }

@@ -25,6 +25,7 @@ import { folderError, inFile, ModelFolderError } from '../model-folder/error.js'
 import { readJson, readTensors } from '../model-folder/files.js';
 import { isModelFolder, writeParts } from '../model-folder/model-folder.js';
 import { weightsFile } from '../model-folder/part-kind.js';
+import { diffusersFiles, isDiffusersFolder } from './amused.js';
 import { isLlamaGen, openLlamaGen } from './llama-gen.js';
 import { minDalleEFiles, openMinDalleE } from './min-dalle-e.js';
 import type { PublishedModel } from './published-model.js';
@@ -83,10 +84,27 @@ export function provideModelFolder(folder: string, { which }: PublishedModelOpti
   return { folder };
 }
 
+/**
+ * Returns a folder of diffusers as it is: aMUSEd is not converted.
+ *
+ * @throws ModelFolderError if it is to be converted.
+ */
+export function provideDiffusers(
+  folder: string,
+  { dtype = 'fp32', which, vqgan }: PublishedModelOptions,
+): ProvidedModel {
+  const [option] = Object.entries({ dtype: dtype === 'fp32' ? undefined : dtype, which, vqgan }).find(
+    ([, value]) => value !== undefined,
+  ) ?? [undefined];
+  if (option === undefined) return { folder };
+  throw new ModelFolderError(`${folder} is a folder of diffusers, which is opened as it is. Leave ${option} out.`);
+}
+
 /** Downloads a model of the hub. Returns the downloaded model folder, or converts the model next to the download. */
 export async function provideModel(model: string, options: PublishedModelOptions): Promise<ProvidedModel> {
   const { folder, revision } = await download(model, options.revision, filesOfModel, options);
   if (await isModelFolder(folder)) return provideModelFolder(folder, options);
+  if (await isDiffusersFolder(folder)) return provideDiffusers(folder, options);
   // The folder is snapshots/<commit> within the model's cache folder, which the hub's programs delete as a whole.
   return provideConverted(folder, join(dirname(dirname(folder)), 'converted'), revision, model, options);
 }
@@ -149,6 +167,7 @@ async function download(
 /** Selects the files to download: all of a model folder, or those of a published model that are converted. */
 const filesOfModel: Extract<DownloadOptions['files'], (...args: never) => unknown> = (listing) => {
   const names = listing.map(({ name }) => name);
+  if (names.includes('model_index.json')) return diffusersFiles(names);
   if (names.includes('model.json'))
     return names.filter((name) => /^[^/]+(\/[^/]+)?\.(json|txt|safetensors)$/.test(name));
   if (!names.includes('config.json') || !names.includes('flax_model.msgpack')) {
