@@ -27,7 +27,8 @@ function defaultRequest({ sampling, vocabularySize, maxImages }: ModelFacts): Re
 /** Replaces the defaults that a request was begun with by those of the model that has been opened. */
 function withDefaults(request: Request, begun: Request, opened: Request): Request {
   const names = ['temperature', 'topK', 'topP', 'guidanceScale', 'n'] as const;
-  return names.reduce((all, name) => (all[name] === begun[name] ? { ...all, [name]: opened[name] } : all), request);
+  const replaced = names.filter((name) => request[name] === begun[name]);
+  return { ...request, ...Object.fromEntries(replaced.map((name) => [name, opened[name]])) };
 }
 
 export function App({ source }: { source: ModelSource }) {

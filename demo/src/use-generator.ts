@@ -1,5 +1,12 @@
 import { useCallback, useRef, useState } from 'preact/hooks';
-import type { Loading, Model, ModelSource, Picture, Update } from './model/model.js';
+import {
+  type Loading,
+  type Model,
+  ModelLostError,
+  type ModelSource,
+  type Picture,
+  type Update,
+} from './model/model.js';
 import type { Request } from './request.js';
 
 export type Status =
@@ -69,6 +76,7 @@ export function useGenerator(source: ModelSource, onDone: (request: Request, pic
         setBoard({ request, pictures, previews: [] });
         onDone(request, pictures);
       } catch (error) {
+        if (error instanceof ModelLostError) opening.current = undefined;
         if (!abort.signal.aborted) setError(messageOf(error));
       } finally {
         if (running.current === abort) {

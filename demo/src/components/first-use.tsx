@@ -2,7 +2,7 @@
 const speeds = [50, 10];
 
 export function FirstUse({ bytes }: { bytes: number }) {
-  const times = speeds.map((speed) => `${Math.round((8 * bytes) / 1e6 / speed)} seconds at ${speed} Mbit/s`);
+  const times = speeds.map((speed) => `${Math.round((8 * bytes) / 1e6 / speed)} seconds at ${speed}\u00a0Mbit/s`);
   return (
     <div class="first-use">
       <h2>The first time takes a moment</h2>
@@ -16,7 +16,7 @@ export function FirstUse({ bytes }: { bytes: number }) {
         <li>What you write is not sent anywhere.</li>
       </ul>
       <p>
-        It is a small model that learned from emoji: it draws small emoji of 64 × 64 pixels, and it is often wrong.
+        It is a small model that learned from emoji: it draws small emoji of 64 × 64 pixels, and it is often wrong.
         Simple things work best.
       </p>
     </div>

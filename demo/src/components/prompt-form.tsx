@@ -75,16 +75,17 @@ export function PromptForm({ request, facts, isRunning, isFirst, onChange, onGen
         >
           <span aria-hidden="true">⚄</span>
         </button>
-        {isRunning ? (
-          <button type="button" class="main stop" onClick={onCancel}>
-            Stop
-          </button>
-        ) : (
-          <button type="submit" class="main" disabled={request.prompt.trim() === ''}>
-            {isFirst ? 'Download and generate' : 'Generate'}
-          </button>
-        )}
       </div>
+      {/* Two elements: one that became a submit button within its click would submit. */}
+      {isRunning ? (
+        <button key="stop" type="button" class="main stop" onClick={onCancel}>
+          Stop
+        </button>
+      ) : (
+        <button key="generate" type="submit" class="main" disabled={request.prompt.trim() === ''}>
+          {isFirst ? 'Download and generate' : 'Generate'}
+        </button>
+      )}
       <Settings request={request} facts={facts} change={change} />
     </form>
   );

@@ -17,7 +17,9 @@ export function Slider({ label, children, value, onChange, ...range }: SliderPro
   return (
     <div class="slider">
       <label for={id}>{label}</label>
-      <output for={id}>{value}</output>
+      <span class="value" aria-hidden="true">
+        {value}
+      </span>
       <input
         id={id}
         type="range"

@@ -1,11 +1,11 @@
 /** The bundled model, in a worker of this browser. */
 import { files } from '@dalle-mini/emoji';
-import { openInWorker, type TextToImageInWorker } from '@dalle-mini/pipeline/browser/client';
+import { openInWorker, type TextToImageInWorker, WorkerError } from '@dalle-mini/pipeline/browser/client';
 import type { GenerateProgress } from '@dalle-mini/pipeline/text-to-image';
 import { urlOfPixels } from '../images.js';
 import type { Request } from '../request.js';
 import { emojiFacts } from './emoji.js';
-import type { GenerateCall, LoadOptions, Model, ModelSource } from './model.js';
+import { type GenerateCall, type LoadOptions, type Model, ModelLostError, type ModelSource } from './model.js';
 
 /** Least milliseconds between previews, since the next row waits for a preview. */
 const previewInterval = 200;
@@ -26,21 +26,27 @@ async function open({ signal, onProgress }: LoadOptions): Promise<Model> {
   try {
     const threads = Math.min(4, navigator.hardwareConcurrency);
     const model = await openInWorker(worker, 'emoji', { threads, prepare: 8, signal, onProgress });
-    return inBrowser(model);
+    return inBrowser(model, worker);
   } catch (error) {
     worker.terminate();
     throw error;
   }
 }
 
-function inBrowser(model: TextToImageInWorker): Model {
+function inBrowser(model: TextToImageInWorker, worker: Worker): Model {
   const { imageTokenizer, sampling } = model;
   const { imageSize, gridSize, vocabularySize } = imageTokenizer;
   return {
     facts: { ...emojiFacts, imageSize, gridSize, vocabularySize, sampling },
     async generate({ prompt, ...options }: Request, { signal, onUpdate }: GenerateCall) {
       const onProgress = rowReporter(onUpdate);
-      const images = await model.generate(prompt, { ...options, signal, onProgress });
+      const images = await model.generate(prompt, { ...options, signal, onProgress }).catch((error) => {
+        if (!WorkerError.isInstance(error)) throw error;
+        worker.terminate();
+        throw new ModelLostError(
+          'The model has ended, perhaps because memory was full. Generate again to start it again.',
+        );
+      });
       return images.map(({ index, image, tokens, score, warnings }) => ({
         index,
         url: urlOfPixels(image),

@@ -47,6 +47,9 @@ export interface Model {
   encode(image: ImageData): Promise<readonly number[]>;
 }
 
+/** The model has ended, and must be opened again. */
+export class ModelLostError extends Error {}
+
 /** Progress of loading a model. */
 export interface Loading {
   readonly done: number;

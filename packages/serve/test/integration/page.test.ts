@@ -56,6 +56,7 @@ describeChromium('the served page', () => {
   beforeAll(async () => {
     browser = await launchChromium();
     page = await (await browser.newContext({ bypassCSP: true })).newPage();
+    page.setDefaultTimeout(120_000);
     await page.goto(server.url);
   });
   afterAll(() => browser?.close());

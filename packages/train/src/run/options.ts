@@ -54,7 +54,8 @@ export interface RunOptions extends DeviceOptions {
   readonly runtime?: Runtime | undefined;
   /**
    * The processes that train together, from `joinHosts` of @dalle-mini/hosts. Each reads its share of every batch, so that the result does
-   * not depend on their number, except for rounding. Only rank 0 reads and writes the folder, and evaluates. Default: this process alone.
+   * not depend on their number, except for rounding. Rank 0 evaluates, and reads and writes the folder; the checkpoints of a state that is divided
+   * over devices are written by all, into a folder that they share. Default: this process alone.
    */
   readonly hosts?: Hosts | undefined;
   /**

@@ -56,6 +56,27 @@ describeXla('XLA', () => {
       await executable.dispose();
     });
 
+    test('takes inputs from state that another executable holds, and leaves it as it is', async () => {
+      const [counter, step, y] = [g.input('counter', [2]), g.input('step', [2]), g.input('y', [2])];
+      const counting = await runtime.compile({ inputs: { counter, step }, outputs: { counter: g.add(counter, step) } });
+      const reading = await runtime.compile({ inputs: { counter, y }, outputs: { sum: g.add(counter, y) } });
+      const state = await counting.holdState({ counter: float32([2], [1, 2]) });
+      const given = { y: float32([2], [10, 20]) };
+      expect(await reading.run(given, { state: [state] })).toEqual({ sum: float32([2], [11, 22]) });
+      await state.run({ step: float32([2], [1, 1]) });
+      expect(await reading.run(given, { state: [state] })).toEqual({ sum: float32([2], [12, 23]) });
+      // A value that is given comes before that of the state.
+      const own = { ...given, counter: float32([2], [0, 0]) };
+      expect(await reading.run(own, { state: [state] })).toEqual({ sum: float32([2], [10, 20]) });
+      expect(await state.read()).toEqual({ counter: float32([2], [2, 3]) });
+      expect(state.division).toBeUndefined();
+      await expect(reading.run(given, { state: [{ ...state }] })).rejects.toThrow(
+        'state must be held by an executable',
+      );
+      await counting.dispose();
+      await reading.dispose();
+    });
+
     test('computes runs one after the other', async () => {
       const slow = await runtime.compile(heavy);
       const fast = await runtime.compile(graph);
