@@ -86,6 +86,28 @@ const rows = [
       tests('vqgan/test/taming'),
     ],
   },
+  {
+    model: 'minDALL-E (kakaobrain/minDALL-E)',
+    files:
+      '`config.yaml`, Lightning `stage1_last.ckpt` and `stage2_last.ckpt`, `tokenizer/bpe-16k-vocab.json` and `-merges.txt`',
+    compared:
+      'hidden states and logits of text and image tokens, greedy tokens, token ids, pixels; what is unknown is refused by name',
+    tests: [
+      tests('decoder/test/decoder-only', "minDALL-E's model"),
+      tests('pipeline/test/integration/published-sequences', "fromPretrained with minDALL-E's release"),
+    ],
+  },
+  {
+    model: 'LlamaGen (FoundationVision/LlamaGen)',
+    files:
+      '`c2i_*.pt` or `t2i_*.pt`, `vq_ds16_*.pt` or `vq_ds8_c2i.pt`; FLAN-T5 in the folder `flan-t5-xl`; `config.json` with `n_head` for other widths than the published ones',
+    compared:
+      'hidden states and logits, greedy tokens with and without guidance, tokens of images, pixels of tokens; what is unknown is refused by name',
+    tests: [
+      tests('decoder/test/llama-gen'),
+      tests('pipeline/test/integration/published-sequences', "fromPretrained with LlamaGen's release"),
+    ],
+  },
   ...[
     ['bert', 'BERT, MiniLM'],
     ['roberta', 'RoBERTa'],

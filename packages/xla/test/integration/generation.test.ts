@@ -1,6 +1,8 @@
 import type { DecodeOptions, TextEncoding } from '@dalle-mini/core';
 import {
+  type AnyDecoderConfig,
   type AutoregressiveDecoderOptions,
+  createDecoder,
   DalleMiniDecoder,
   type DecoderConfig,
   MaskedDecoder,
@@ -68,6 +70,46 @@ describeXla('generating on XLA', () => {
       for (const [text, options] of calls) generated.push(...(await decoder.generate(text, options)));
       await decoder.dispose();
       return generated.map((grid) => [...grid]);
+    };
+    expect(await generate(runtime)).toEqual(await generate(onnx));
+  });
+
+  const captionsOf = (batch: number, length: number): TextEncoding => ({
+    tokens: Int32Array.from({ length: batch * length }, (_, i) => (7 * i + 3) % 20),
+    attentionMask: Int32Array.from({ length: batch * length }, (_, i) => (i % length < 2 + (i % 3) ? 1 : 0)),
+    hiddenStates: new Float32Array(),
+    batch,
+    length,
+    width: 0,
+  });
+  const sizes = { vocabularySize: 40, gridSize: 4, width: 16, layers: 2, heads: 2 } as const;
+  const decoderOnly = { kind: 'decoder-only', ...sizes, textVocabularySize: 20, textLength: 6 } as const;
+
+  test.each<[string, AnyDecoderConfig, TextEncoding, TextEncoding | undefined]>([
+    ['decoder-only model', decoderOnly, captionsOf(2, 6), captionsOf(1, 6)],
+    [
+      'decoder-only model with a separator',
+      { ...decoderOnly, text: 'separator' as const },
+      captionsOf(2, 5),
+      captionsOf(1, 4),
+    ],
+    ['LlamaGen decoder of classes', { kind: 'llama-gen', ...sizes, classes: 20 }, captionsOf(2, 1), undefined],
+    [
+      'LlamaGen decoder of captions',
+      { kind: 'llama-gen', ...sizes, textWidth: 12, textLength: 7 },
+      randomText(2, 5),
+      undefined,
+    ],
+  ])('a random %s gives the tokens of ONNX Runtime', async (_, config, text, unconditional) => {
+    const parameters = randomParameters(config, 6);
+    const generate = async (on: XlaRuntime | OnnxRuntime) => {
+      const decoder = createDecoder(config, parameters, { runtime: on });
+      const generated = [
+        await decoder.generate(text, { temperature: 0 }),
+        await decoder.generate(text, { seed: 3, topK: 10, guidanceScale: 3, unconditional }),
+      ];
+      await decoder.dispose();
+      return generated.flat().map((grid) => [...grid]);
     };
     expect(await generate(runtime)).toEqual(await generate(onnx));
   });
