@@ -1,5 +1,6 @@
+import { object, readOptions } from '@dalle-mini/core';
 import * as g from '@dalle-mini/graph';
-import { OnnxRuntimeWeb } from '@dalle-mini/graph/onnxruntime-web';
+import { OnnxRuntimeWeb, onnxRuntimeWebFields } from '@dalle-mini/graph/onnxruntime-web';
 import {
   decodeParameter,
   type InMemory,
@@ -93,8 +94,27 @@ describe('OnnxRuntimeWeb', () => {
     await expect(new OnnxRuntimeWeb({ device: 'webgpu' }).compile(negation)).rejects.toThrow(
       'This browser has no WebGPU, or no GPU that it allows. Use device "wasm"',
     );
+    expect(() => readOptions(object(onnxRuntimeWebFields), { device: 'tpu' }, 'open')).toThrow(
+      'device must be "auto", "wasm" or "webgpu", not "tpu".',
+    );
     expect(() => new OnnxRuntimeWeb({ threads: 0 })).toThrow('threads must be');
     expect(() => new OnnxRuntimeWeb({ wasmPaths: 1 as never })).toThrow('wasmPaths must be a URL, or { mjs, wasm }');
+  });
+
+  test('names a GPU that is lost, and computes on where there is another', async () => {
+    const { InferenceSession } = (await import('onnxruntime-web/wasm')) as unknown as {
+      InferenceSession: { prototype: { run(): Promise<unknown> } };
+    };
+    await using runtime = new OnnxRuntimeWeb({ threads: 1 });
+    const executable = await runtime.compile(negation);
+    const run = vi.spyOn(InferenceSession.prototype, 'run').mockRejectedValueOnce(new Error('The GPU device was lost'));
+    const error = await executable.run(feeds).catch((error: unknown) => error);
+    run.mockRestore();
+    expect(g.DeviceLostError.isInstance(error)).toBe(true);
+    expect((error as Error).message).toBe(
+      'A run failed, because the browser lost the GPU: The GPU device was lost. Reload the page, or use device "wasm".',
+    );
+    expect([...(await executable.run(feeds)).y!.data]).toEqual([-1, -2, -3]);
   });
 
   test('refuses other threads than those that ONNX Runtime was initialized with', async () => {

@@ -73,15 +73,16 @@ export class BrowserFolder {
   /**
    * Writes a file atomically: a reader finds the old one or the new one, whole.
    *
+   * @param what Names the file in an error.
    * @throws BrowserStorageError if there is no room.
    */
-  async write(name: string, data: Uint8Array | Blob): Promise<void> {
+  async write(name: string, data: Uint8Array | Blob, what: string = name): Promise<void> {
     try {
       const writable = await (await this.handle.getFileHandle(name, { create: true })).createWritable();
       await writable.write(data);
       await writable.close();
     } catch (error) {
-      throw explainWrite(name, error);
+      throw explainWrite(what, error);
     }
   }
 

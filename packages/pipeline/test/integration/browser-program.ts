@@ -1,11 +1,16 @@
 /** The program of browser.test.ts, which runs in a browser. */
 import {
+  encodeImage,
   type FromPretrainedOptions,
   fromPretrained,
   type GeneratedImage,
   type LoadProgress,
   openInWorker,
+  readModelFolder,
   removeDownloads,
+  saveImage,
+  TextToImageInWorker,
+  WorkerError,
 } from '@dalle-mini/pipeline/browser';
 import { serveModels } from '@dalle-mini/pipeline/browser/worker';
 
@@ -88,6 +93,7 @@ export async function generateInWorker({ source, n = 1, ...options }: Given): Pr
     loaded = done / total;
   };
   const model = await openInWorker(worker, source, { ...runtime, ...options, onProgress });
+  if (!(model instanceof TextToImageInWorker)) throw new Error('The model must be in the worker.');
   const rows: number[] = [];
   let previewSize = 0;
   let images: readonly GeneratedImage[] = [];
@@ -135,6 +141,28 @@ export async function openInMissingWorker(): Promise<string> {
   const worker = new Worker('/missing.js', { type: 'module' });
   return openInWorker(worker).then(
     () => 'none',
-    ({ code }) => code,
+    (error) => (WorkerError.isInstance(error) ? error.code : error.message),
   );
+}
+
+/** Encodes an image of one red pixel in each format, and saves it. Returns the first bytes of the files, and the errors. */
+export async function encode(): Promise<{ png: number[]; webp: number[]; errors: string[] }> {
+  const image = { width: 1, height: 1, data: Uint8Array.of(255, 0, 0) };
+  const [png, webp] = [await encodeImage(image), await encodeImage(image, { format: 'webp', quality: 50 })];
+  const errors = await Promise.all(
+    ['red.png', 'red.gif'].map((name) =>
+      saveImage(image, name).then(
+        () => 'none',
+        ({ message }: Error) => message,
+      ),
+    ),
+  );
+  return { png: [...png.slice(0, 4)], webp: [...webp.slice(8, 12)], errors };
+}
+
+/** Reads a model. Returns the sum of the decoder's parameters, and the width of the text encoder. */
+export async function readModel(source: string): Promise<{ sum: number; parameters: number; maxLength: number }> {
+  const { decoder, textEncoder } = await readModelFolder(source);
+  const sums = [...decoder.parameters.values()].map(({ data }) => (data as Float32Array).reduce((a, b) => a + b, 0));
+  return { sum: sums.reduce((a, b) => a + b, 0), parameters: sums.length, maxLength: textEncoder.maxLength };
 }

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { decodeImage } from '@dalle-mini/data';
-import { fromPretrained, type RgbImage } from '@dalle-mini/pipeline';
+import { fromPretrained, type RgbImage, readModelFolder } from '@dalle-mini/pipeline';
 import { type BrowserPage, bundleForBrowser, describeChromium, openPage } from '@dalle-mini/testing/chromium';
 import { type Answer, cut, FakeHub, send, whole } from '@dalle-mini/testing/fake-hub';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
@@ -147,6 +147,26 @@ describeChromium('models in Chromium', () => {
     });
     const decoded = await decodeImage(Uint8Array.from(result.png), result.previewSize);
     expect([...decoded.data]).toEqual(result.images[0]!.pixels);
+  });
+
+  test('are read into memory as in Node.js', async () => {
+    const { decoder, textEncoder } = await readModelFolder(folder);
+    const sums = [...decoder.parameters.values()].map(({ data }) => (data as Float32Array).reduce((a, b) => a + b, 0));
+    expect(await page.inWorker('readModel', '/model/')).toEqual({
+      sum: sums.reduce((a, b) => a + b, 0),
+      parameters: sums.length,
+      maxLength: 'maxLength' in textEncoder ? textEncoder.maxLength : 0,
+    });
+  });
+
+  test('encode images with the encoders of the browser, and save them on a page only', async () => {
+    const onPage = await page.onPage<{ png: number[]; webp: number[]; errors: string[] }>('encode');
+    expect(onPage.png).toEqual([0x89, ...Buffer.from('PNG')]);
+    expect(Buffer.from(onPage.webp).toString()).toBe('WEBP');
+    const wrong = 'path must be the name of a file that ends in .png, .jpg, .jpeg, .webp, not "red.gif".';
+    expect(onPage.errors).toEqual(['none', wrong]);
+    const inWorker = await page.inWorker<{ errors: string[] }>('encode');
+    expect(inWorker.errors).toEqual(['A worker cannot save a file. Send the bytes of toBuffer() to the page.', wrong]);
   });
 
   test('report that the program of their worker is missing', async () => {

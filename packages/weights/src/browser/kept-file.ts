@@ -85,7 +85,7 @@ export class KeptFile {
     for (let start = this.parts * partSize; start < content.length; start = this.parts * partSize) {
       if (!isLast && content.length < start + partSize) return;
       const end = Math.min(start + partSize, content.length);
-      await this.folder.write(String(this.parts), content.part(start, end));
+      await this.folder.write(String(this.parts), content.part(start, end), this.file.name);
       this.parts++;
     }
   }
