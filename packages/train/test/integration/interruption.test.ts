@@ -31,9 +31,15 @@ const kinds = {
     trainVqgan({ ...adversarialRun, runtime, folder, ...changes, config: { ...adversarialRun.config, learningRate } }),
   decoder: (folder: string, { learningRate = 1e-2, ...changes }: Changes = {}) =>
     trainDecoder({ ...decoderRun, runtime, folder, ...changes, config: { ...decoderRun.config, learningRate } }),
+  /** Stopped between two computations of the preconditioners, which have been applied for some steps. */
+  shampoo: (folder: string, { learningRate = 1e-2, ...changes }: Changes = {}) => {
+    const shampoo = { blockSize: 16, preconditionEvery: 10, preconditionFrom: 12 };
+    const config = { ...decoderRun.config, optimizer: 'shampoo' as const, shampoo, learningRate };
+    return trainDecoder({ ...decoderRun, runtime, folder, ...changes, config });
+  },
 };
 
-describe.each(['vqgan', 'adversarial', 'decoder'] as const)('an interrupted run of %s training', (kind) => {
+describe.each(['vqgan', 'adversarial', 'decoder', 'shampoo'] as const)('an interrupted run of %s training', (kind) => {
   const train = kinds[kind];
   /** The result of an uninterrupted run. */
   let expected: Record<string, Buffer>;
