@@ -4,7 +4,7 @@ import type { ServerResponse } from 'node:http';
 const heartbeat = 15_000;
 
 /** Milliseconds that a client has to read the last events. */
-const stall = 30_000;
+const stall = 60_000;
 
 /** A response of server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). */
 export class EventStream {
@@ -33,7 +33,8 @@ export class EventStream {
 
   end(): void {
     clearInterval(this.timer);
-    this.response.socket?.setTimeout(stall, () => this.response.destroy());
+    const timer = setTimeout(() => this.response.destroy(), stall).unref();
+    this.response.once('close', () => clearTimeout(timer));
     this.response.end();
   }
 }
