@@ -1,10 +1,10 @@
 /**
  * Trains together with the processes that mpirun starts, of which one may kill itself:
- * `node hosts-process.js <vqgan|decoder> <folder> <steps> [<rank> <runs of the graph before> <milliseconds after that>]`.
+ * `node hosts-process.js <vqgan|adversarial|decoder> <folder> <steps> [<rank> <runs of the graph before> <milliseconds after that>]`.
  */
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { joinHosts } from '@dalle-mini/hosts';
-import { decoderRun, vqganRun } from '@dalle-mini/testing/tiny-training';
+import { decoderRun, shortAdversarialRun, vqganRun } from '@dalle-mini/testing/tiny-training';
 import { trainDecoder, trainVqgan } from '@dalle-mini/train';
 
 const [kind, folder = '', steps, rank, runs, delay] = process.argv.slice(2);
@@ -16,7 +16,8 @@ const onProgress = () => {
 try {
   const runtime = new OnnxRuntime({ threads: 1 });
   const options = { folder, runtime, hosts, onProgress, steps: Number(steps) };
-  if (kind === 'vqgan') await trainVqgan({ ...vqganRun, ...options });
+  const vqgan = { vqgan: vqganRun, adversarial: shortAdversarialRun }[kind!];
+  if (vqgan) await trainVqgan({ ...vqgan, ...options });
   else await trainDecoder({ ...decoderRun, ...options });
   await runtime.dispose();
   await hosts.close();

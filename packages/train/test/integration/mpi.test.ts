@@ -7,7 +7,7 @@ import { temporaryFolder } from '@dalle-mini/testing/folders';
 import { describeMpi, mpirun } from '@dalle-mini/testing/mpi';
 import { ending } from '@dalle-mini/testing/processes';
 import { varyingRandom } from '@dalle-mini/testing/random';
-import { decoderRun, vqganRun } from '@dalle-mini/testing/tiny-training';
+import { decoderRun, shortAdversarialRun, vqganRun } from '@dalle-mini/testing/tiny-training';
 import { readMetrics, trainDecoder, trainVqgan } from '@dalle-mini/train';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
@@ -23,6 +23,7 @@ const steps = 30;
 const trainAlone = {
   decoder: (folder: string) => trainDecoder({ ...decoderRun, steps, runtime, folder }),
   vqgan: (folder: string) => trainVqgan({ ...vqganRun, steps, runtime, folder }),
+  adversarial: (folder: string) => trainVqgan({ ...shortAdversarialRun, runtime, folder }),
 };
 
 const lossesIn = async (folder: string) => (await readMetrics(join(folder, 'metrics.jsonl'))).map(({ loss }) => loss!);
@@ -39,12 +40,19 @@ describeMpi('training by mpirun', (launcher) => {
   const train = (count: number, args: readonly (string | number)[], flags: string[] = []) =>
     ending(mpirun(launcher, count, [process.execPath, program, ...args.map(String)], { flags }));
 
-  test.each(['decoder', 'vqgan'] as const)('on two hosts gives the losses of one, for a %s', async (kind) => {
-    const folder = await temporaryFolder();
-    const { code, stderr } = await train(2, [kind, folder, steps]);
-    expect(code, stderr).toBe(0);
-    await expectSameLosses(folder, kind);
-  });
+  test.each(['decoder', 'vqgan', 'adversarial'] as const)(
+    'on two hosts gives the losses of one, for a %s',
+    async (kind) => {
+      const folder = await temporaryFolder();
+      const { code, stderr } = await train(2, [
+        kind,
+        folder,
+        kind === 'adversarial' ? shortAdversarialRun.steps : steps,
+      ]);
+      expect(code, stderr).toBe(0);
+      await expectSameLosses(folder, kind);
+    },
+  );
 
   test('ends on all hosts when one is killed at random, and resumes on one and on three to the same losses', async () => {
     const random = varyingRandom('killed host', launcher.name);
