@@ -1,12 +1,5 @@
-export {
-  type AmusedConfig,
-  type AmusedFiles,
-  amusedConfigField,
-  checkAmusedConfig,
-  importAmusedConfig,
-} from './amused/config.js';
+export { type AmusedConfig, type AmusedFiles, importAmusedConfig } from './amused/config.js';
 export { amusedModel } from './amused/model.js';
-export { type AmusedText, amusedLogits } from './amused/uvit.js';
 export { AutoregressiveDecoder, type AutoregressiveDecoderOptions } from './autoregressive/autoregressive-decoder.js';
 export type { RowShape } from './autoregressive/graphs.js';
 export type { AutoregressiveModel, Encodings, Step, Tensors, Values } from './autoregressive/model.js';
@@ -50,12 +43,10 @@ export {
   checkMaskedDecoderConfig,
   type MaskedDecoderConfig,
   type MaskedDecoderSizes,
-  maskedDecoderConfigField,
-  maskedDecoderSizesField,
 } from './masked/config.js';
-export { type PassShape, passGraph } from './masked/graph.js';
+export type { PassShape } from './masked/graph.js';
 export { MaskedDecoder } from './masked/masked-decoder.js';
-export { maskedLogits, maskedModel } from './masked/masked-transformer.js';
+export { maskedModel } from './masked/masked-transformer.js';
 export type { MaskedModel } from './masked/model.js';
 export { maskTokens } from './masked/schedule.js';
 export {

@@ -1,5 +1,13 @@
 import { createRandom, type DecodeOptions, type DecodeProgress } from '@dalle-mini/core';
-import { MaskedDecoder, maskedModel } from '@dalle-mini/decoder';
+import {
+  checkMaskedDecoderConfig,
+  decoderGraphs,
+  decoderParameters,
+  MaskedDecoder,
+  maskedModel,
+  maskTokens,
+} from '@dalle-mini/decoder';
+import { parametersOf } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { pick, randomParameters, randomText, tinyMaskedDecoder as tiny } from '@dalle-mini/testing/tiny-decoder';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -178,4 +186,33 @@ test('wrong encodings and options are refused with their names', async () => {
   await expect(decoder.generate(text, { passes: 0 })).rejects.toThrow('passes must be a whole number from 1 to 1024');
   await expect(decoder.generate(text, { choiceTemperature: -1 })).rejects.toThrow('choiceTemperature must be');
   await expect(decoder.prepare(0)).rejects.toThrow('images must be a whole number of at least 1, not 0.');
+});
+
+test('a configuration is refused with the name of its field, and relative positions are', () => {
+  expect(checkMaskedDecoderConfig({ ...tiny })).toEqual(tiny);
+  expect(() => checkMaskedDecoderConfig({ ...tiny, layers: 0 }, 'config.json')).toThrow('config.json: layers must be');
+  expect(() => checkMaskedDecoderConfig({ ...tiny, relativePositions: true })).toThrow(
+    'relativePositions must be left out or false in a masked decoder, not true.',
+  );
+});
+
+test('one graph generates, with all parameters of the decoder', () => {
+  const graphs = decoderGraphs(tiny, { images: 2, guided: true, textLength: 5 });
+  expect(graphs).toHaveLength(1);
+  const names = [...parametersOf(Object.values(graphs[0]!.outputs)).keys()];
+  expect(names.sort()).toEqual([...decoderParameters(tiny).keys()].sort());
+  expect(names).toContain('lm_head.weight');
+});
+
+test('tokens are masked for training at random places of a name, at least one of them', () => {
+  const grid = Int32Array.from({ length: 16 }, (_, i) => i);
+  const counts = Array.from({ length: 200 }, (_, seed) => {
+    const masked = maskTokens(grid, 24, 'mask', seed);
+    for (const [place, token] of masked.entries()) if (token !== 24) expect(token).toBe(place);
+    return masked.filter((token) => token === 24).length;
+  });
+  expect(Math.min(...counts)).toBeGreaterThanOrEqual(1);
+  expect(Math.max(...counts)).toBe(16);
+  expect(maskTokens(grid, 24, 'mask', 3)).toEqual(maskTokens(grid, 24, 'mask', 3));
+  expect(grid[5]).toBe(5);
 });

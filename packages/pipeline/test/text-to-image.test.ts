@@ -7,7 +7,7 @@ import {
   type RgbImage,
   TextToImage,
 } from '@dalle-mini/pipeline';
-import { type GenerateNumbers, generateNumbers } from '@dalle-mini/pipeline/text-to-image';
+import { type GenerateNumbers, generateNumbers, imagePromptFields } from '@dalle-mini/pipeline/text-to-image';
 import { describe, expect, test } from 'vitest';
 import { fakeParts, redRanker } from './fakes.js';
 
@@ -391,6 +391,13 @@ test('a prompt can be checked before a model is there, as generate does', () => 
   expect(checkPrompt(' a red apple ')).toBe(' a red apple ');
   expect(checkPrompt('\ud83c a \ud83c\udf4e')).toBe('\ufffd a \ud83c\udf4e');
   for (const blank of ['', ' \n', '\u200b']) expect(() => checkPrompt(blank)).toThrow(OptionError);
+});
+
+test('the options of an image to start from are checked as those of generate, for a command line', () => {
+  expect(imagePromptFields.keepRows.read(3, 'keepRows')).toBe(3);
+  expect(imagePromptFields.strength.read(0.5, 'strength')).toBe(0.5);
+  expect(() => imagePromptFields.keepRows.read(0, 'keepRows')).toThrow('keepRows must be a whole number of at least 1');
+  expect(() => imagePromptFields.strength.read(1.5, 'strength')).toThrow('strength must be a number above 0');
 });
 
 test('the numbers of generating are checked as its options are, for a command line', () => {
