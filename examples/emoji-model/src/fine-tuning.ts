@@ -1,5 +1,5 @@
 /**
- * Measures what fine-tuning a VQ-GAN gains and loses, for the guide of that name: `npm run fine-tuning -- [folder of the second edition]`.
+ * Measures what fine-tuning a VQ-GAN gains and loses, for the guide of that name: `npm run fine-tuning -- [folder of the second edition] [kind of pictures]…`.
  * It needs the prepared pictures of the second edition, `PHOTOGRAPHS`, a folder with those of scikit-image and scikit-learn, and `STAMPS`,
  * Tux Paint's (Debian's `tuxpaint-stamps-default`). It prints the tables and writes a sheet of pictures, a row for each VQ-GAN.
  */
@@ -38,6 +38,8 @@ type Parameters = ReadonlyMap<string, TensorData>;
 type Images = readonly RgbImage[];
 
 const folder = resolve(process.argv[2] ?? '../../runs/emoji2');
+const kinds = ['photographs', 'clip-art', 'fluent-3d'];
+const chosen = process.argv.length > 3 ? process.argv.slice(3) : kinds;
 const place = (name: string) => {
   const path = process.env[name];
   if (path === undefined) throw new Error(`${name} must name a folder of pictures. See src/fine-tuning.ts.`);
@@ -54,11 +56,11 @@ const encoder = await loadMiniLM(runtime);
 const { singles } = await prepareData(join(folder, 'pictures'));
 /** Returns some pictures of the second edition, 64 pixels wide. */
 const pictures = (keep: (picture: Picture) => boolean) => {
-  const chosen = singles.filter(keep);
+  const kept = singles.filter(keep);
   return {
-    length: chosen.length,
+    length: kept.length,
     async get(index: number) {
-      const sample = await chosen.get(index);
+      const sample = await kept.get(index);
       return { ...sample, image: await half(sample.image) };
     },
   };
@@ -185,7 +187,7 @@ async function row(name: string, parameters: Parameters, fresh: Images): Promise
 const photos = await photographs((key) => !isTest(key));
 const newPictures = [
   { name: 'photographs', training: photos, images: await some(await photographs(isTest)) },
-  ...['clip-art', 'fluent-3d'].map((source) => ({
+  ...kinds.slice(1).map((source) => ({
     name: source,
     training: pictures(from(source, 'train')),
     held: pictures(from(source, 'held-out')),
@@ -194,6 +196,7 @@ const newPictures = [
 console.log(`| VQ-GAN | new pictures | old pictures | stamps | same tokens | loss of the decoder | old tokens |
 | --- | --- | --- | --- | --- | --- | --- |`);
 for (const { name, training, ...rest } of newPictures) {
+  if (!chosen.includes(name)) continue;
   const images = 'images' in rest ? rest.images : await some(rest.held);
   console.log(await row(`${name}: before`, bundled.imageTokenizer.parameters, images));
   const start = bundled.imageTokenizer.parameters;
