@@ -31,6 +31,22 @@ function randomWeights(parameters: ReadonlyMap<string, Tensor>): Checkpoint {
   return weights;
 }
 
+/** The name of a parameter of the tokenizer in LlamaGen's releases, with five levels. */
+function llamaGenName(name: string): string {
+  return name
+    .replace(
+      /^encoder\.down\.(\d)\.(block)?/,
+      (_, level, block) => `encoder.conv_blocks.${level}.${block ? 'res' : ''}`,
+    )
+    .replace(
+      /^decoder\.up\.(\d)\.(block)?/,
+      (_, level, block) => `decoder.conv_blocks.${4 - Number(level)}.${block ? 'res' : ''}`,
+    )
+    .replace('mid.block_1', 'mid.0')
+    .replace('mid.attn_1', 'mid.1')
+    .replace('mid.block_2', 'mid.2');
+}
+
 const isMinDalleE = size === 'min-dalle-e';
 const decoder = decoderParameters(isMinDalleE ? decoderOnlyPresets[size] : llamaGenPresets[size]);
 const vqgan = vqganParameters(vqganPresets[isMinDalleE ? 'f16-16384' : 'llama-gen-f16']);
@@ -47,7 +63,10 @@ if (isMinDalleE) {
   await write('stage1_last.ckpt', randomWeights(vqgan));
   await write('stage2_last.ckpt', randomWeights(decoder));
 } else {
-  await write('vq_ds16_c2i.pt', randomWeights(vqgan));
+  await write(
+    'vq_ds16_c2i.pt',
+    new Map([...randomWeights(vqgan)].map(([name, tensor]) => [llamaGenName(name), tensor])),
+  );
   await write(`c2i_${size}_256.pt`, randomWeights(decoder));
 }
 const parameters = [...decoder.values()].reduce((sum, { shape }) => sum + sizeOf(shape), 0);

@@ -378,6 +378,7 @@ export function importLlamaGenTokenizerConfig(
     return i;
   };
   const levels = count((level) => `encoder.conv_blocks.${level}.res.0.conv1.weight`);
+  shapeOf('encoder.conv_blocks.0.res.0.conv1.weight');
   const [ch, inChannels] = shapeOf('encoder.conv_in.weight') as readonly [number, number];
   const [nEmbed, embedDim] = shapeOf('quantize.embedding.weight') as readonly [number, number];
   const config: VqganConfig = {
