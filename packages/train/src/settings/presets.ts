@@ -1,5 +1,5 @@
 /** Settings to start from. */
-import { decoderPresets } from '@dalle-mini/decoder';
+import { type DecoderConfig, decoderPresets } from '@dalle-mini/decoder';
 import type { DecoderSettings, VqganSettings } from './settings.js';
 
 /** The names of the presets, and what each is for. */
@@ -153,12 +153,9 @@ export function presetSettings(preset: Preset, options: PresetOptions): PresetSe
 function publishedRecipe(preset: 'mini-2022' | 'mega', steps = 200_000) {
   const isMega = preset === 'mega';
   const published = isMega ? 'dalle-mini/dalle-mega' : 'dalle-mini/dalle-mini';
-  const {
-    vocabularySize: _,
-    gridSize: __,
-    textWidth: ___,
-    ...sizes
-  } = decoderPresets[isMega ? 'dalle-mega' : 'dalle-mini'];
+  const config: DecoderConfig = decoderPresets[isMega ? 'dalle-mega' : 'dalle-mini'];
+  // The other fields follow from the image tokenizer and the text encoder.
+  const { width, layers, heads, feedForwardWidth, initStd } = config;
   return {
     imageTokenizer: 'dalle-mini/vqgan_imagenet_f16_16384',
     textEncoder: { folder: published, train: true },
@@ -167,7 +164,7 @@ function publishedRecipe(preset: 'mini-2022' | 'mega', steps = 200_000) {
     ...(isMega ? { sharding: 'rules' as const } : {}),
     compute: 'bfloat16',
     ...lengthOf(steps, 1),
-    model: sizes,
+    model: { width, layers, heads, feedForwardWidth, ...(initStd === undefined ? {} : { initStd }) },
     training: {
       batchSize: isMega ? 44 * 32 : 34 * 8,
       accumulation: 3,
