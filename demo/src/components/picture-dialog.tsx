@@ -53,7 +53,7 @@ export function PictureDialog({ picture, request, onClose, onTokens }: PictureDi
         <p role="status">
           {link && (isCopied ? 'The link is copied. It draws this picture again.' : 'Copy this link:')}
         </p>
-        {link && !isCopied && (
+        {link && (
           <input
             type="text"
             readOnly
