@@ -44,7 +44,8 @@ export async function loadOnnxRuntimeWeb(settings: WebSettings): Promise<OnnxMod
 }
 
 interface GpuDevice {
-  readonly lost: Promise<{ readonly message: string }>;
+  /** `reason` is `destroyed` if ONNX Runtime closed the device, as it does with its last session. */
+  readonly lost: Promise<{ readonly reason: string; readonly message: string }>;
 }
 
 /** @throws RuntimeUnavailableError if the browser has no WebGPU. */
@@ -68,8 +69,8 @@ export async function watchDevice(module: OnnxModule): Promise<void> {
   const device = await webgpu?.device;
   if (!device || device === watched) return;
   watched = device;
-  void device.lost.then(({ message }) => {
-    lost = message;
+  void device.lost.then(({ reason, message }) => {
+    if (reason !== 'destroyed') lost = message;
   });
 }
 

@@ -1,6 +1,6 @@
 /**
  * Forms of operations that the WebGPU execution provider of ONNX Runtime 1.30 computes on the GPU. It has no kernels for FusedMatMul and
- * GatherElements, which the processor then computes, with a copy each way. Its Pow fails where both operands broadcast, and its MatMul
+ * GatherElements, which the processor then computes, with a copy each way. Its Pow fails where operands broadcast, and its MatMul
  * aborts where the inner axis is empty, as in the first step of a KV cache.
  */
 import { sameShape, sizeOf } from '../../shape.js';
@@ -60,9 +60,15 @@ const crossEntropy = replace('crossEntropy', (emitter, [logits, labels], { input
 
 const expandPowers = replace(
   'pow',
-  (emitter, [base, exponent], { outputs }) =>
-    emitter.node('Pow', [emitter.node('Expand', [base!, emitter.integers(outputs[0]!.shape)]), exponent!]),
-  ({ inputs, outputs }) => inputs.every(({ shape }) => !sameShape(shape, outputs[0]!.shape)),
+  (emitter, operands, { inputs, outputs }) => {
+    const { shape } = outputs[0]!;
+    const expand = (name: string) => emitter.node('Expand', [name, emitter.integers(shape)]);
+    return emitter.node(
+      'Pow',
+      operands.map((name, i) => (sameShape(inputs[i]!.shape, shape) ? name : expand(name))),
+    );
+  },
+  ({ inputs, outputs }) => inputs.some(({ shape }) => sizeOf(shape) > 1 && !sameShape(shape, outputs[0]!.shape)),
 );
 
 export const webgpuPasses: readonly Pass[] = [multiply, takeAlong, crossEntropy, expandPowers];
