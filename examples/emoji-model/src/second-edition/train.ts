@@ -89,7 +89,7 @@ await trained('decoder', async ({ onProgress }) =>
     config,
     steps,
     seed: recipe.seed,
-    checkpointEvery: 50,
+    checkpointEvery: 20,
     evaluateEvery: 500,
     result: 'last',
     parameters: enlargedDecoder(
