@@ -49,7 +49,9 @@ export async function runCell(
   const textEncoder = await textEncoderOf(files, text, seed, runtime);
   const width = Number((files.config as { hidden_size: number }).hidden_size);
   const sizes = { vocabularySize: vqgan.nEmbed, gridSize: data.tokenizer.gridSize, textWidth: width };
-  const config = { ...training, ...settings, model: { ...model, ...changes, ...sizes } };
+  // Biases of relative positions are of each pair, also of a token and a word.
+  const pairs = changes?.relativePositions ? { textLength: maxCaptionLength } : {};
+  const config = { ...training, ...settings, model: { ...model, ...changes, ...sizes, ...pairs } };
   const parameters = await trainDecoder({
     folder,
     runtime,
