@@ -11,7 +11,6 @@ import {
   muon,
   type Optimizer,
   sgd,
-  shampoo,
   trainingGraph,
 } from '@dalle-mini/graph/training';
 import { tinyDecoder } from '@dalle-mini/testing/tiny-decoder';
@@ -77,7 +76,6 @@ describeXla('training of a decoder on XLA', () => {
     ['AdamW', adamW({ weightDecay: 0.05 }), 5],
     ['Adafactor', adafactor(), 5],
     ['Muon', muon(), 5],
-    ['Shampoo', shampoo({ blockSize: 16, preconditionEvery: 3, preconditionFrom: 4 }), 5],
   ])('with %s has the losses of ONNX Runtime, with its state on the device', async (_, optimizer, stepsPerRun) => {
     const training = trainingOf(optimizer, stepsPerRun);
     const initial = initialState(training, initializeParameters(training.parameters, 1) as Map<string, Float32Tensor>);
