@@ -1,7 +1,7 @@
 /**
  * Measures a model of the second edition and prints the table of its card: `npm run evaluate:second -- [folder] [--quick]`. The folder is
  * that of the training, with `vqgan.safetensors`; if it has no `decoder.safetensors` yet, only the VQ-GAN is measured, and the measures
- * themselves on real pictures. `--quick` measures a tenth.
+ * themselves on real pictures. `--quick` measures a tenth of the pictures.
  */
 import { join, resolve } from 'node:path';
 import { type RgbImage, shuffled } from '@dalle-mini/core';
@@ -46,19 +46,17 @@ rows.push(
 
 // The gallery: real pictures in which a generated one is looked for. Skin tones would only be more of the same.
 const extractor = await featureExtractor(runtime);
-let untoned = -1;
 const gallery = singles.filter(({ captions }) => !captions.some((caption) => caption.includes('skin')));
-const galleryPart = gallery.filter(() => ++untoned % share === 0);
 const features: Float32Array[] = [];
-for (let start = 0; start < galleryPart.length; start += 32) {
-  const count = Math.min(32, galleryPart.length - start);
-  const images = await Promise.all(Array.from({ length: count }, (_, i) => galleryPart.get(start + i)));
+for (let start = 0; start < gallery.length; start += 32) {
+  const count = Math.min(32, gallery.length - start);
+  const images = await Promise.all(Array.from({ length: count }, (_, i) => gallery.get(start + i)));
   features.push(...(await extractor.featuresOf(await Promise.all(images.map(({ image }) => half(image))))));
 }
 /** Returns the concepts of the five nearest real pictures to one of 64 pixels. */
 const nearestConcepts = async (image: RgbImage): Promise<string[]> => {
   const [query] = await extractor.featuresOf([image]);
-  return nearest(query!, features, 5).map((index) => galleryPart.pictures[index]!.concept);
+  return nearest(query!, features, 5).map((index) => gallery.pictures[index]!.concept);
 };
 const say = ({ sides, colors, counts }: ComposedFigures) =>
   `sides ${percent(sides)}, colors ${percent(colors)}, counts ${percent(counts)}`;
