@@ -35,6 +35,7 @@ export function plot(title: string, rows: readonly PlotRow[]): string {
     (value) => `<text x="${x(value)}" y="${height - 6}" text-anchor="middle">${value.toFixed(3)}</text>`,
   );
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="sans-serif" font-size="12">
+<title>${title}</title>
 <rect width="100%" height="100%" fill="#fff"/>
 <text x="${left}" y="20" font-weight="bold">${title}</text>
 ${[...lines, ...axis].join('\n')}
