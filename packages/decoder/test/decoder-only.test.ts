@@ -9,12 +9,14 @@ import {
   decoderOnlyLogits,
   decoderOnlyPresets,
   decoderParameters,
+  importMinDalleE,
+  importMinDalleEConfig,
 } from '@dalle-mini/decoder';
 import { input, ParameterScope, sizeOf, type Tensor, type TensorData } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { bindParameters } from '@dalle-mini/graph/stored';
 import { randomParameters } from '@dalle-mini/testing/tiny-decoder';
-import { readSafetensors, toFloat32, toInt32 } from '@dalle-mini/weights';
+import { CheckpointError, readSafetensors, toFloat32, toInt32 } from '@dalle-mini/weights';
 import { readCheckpointFile } from '@dalle-mini/weights/node';
 import { afterAll, describe, expect, test } from 'vitest';
 import { teacherForcedAndCached } from './cached-logits.js';
@@ -235,5 +237,29 @@ describe('a decoder-only model', () => {
   test('is refused with a field that is wrong', () => {
     expect(() => checkDecoderOnlyConfig({ ...published, heads: 3 })).toThrow('width must be a multiple of the 3 heads');
     expect(() => checkDecoderOnlyConfig({ ...published, text: 'sparse' })).toThrow('text must be');
+  });
+});
+
+describe("minDALL-E's release", () => {
+  // Its YAML is JSON.
+  const json = JSON.parse(readFileSync(new URL('config.yaml', folder), 'utf8'));
+
+  test('has the configuration of its model, with the defaults of its code', () => {
+    expect(importMinDalleEConfig(json)).toEqual(published);
+    const { embed_dim, ...hparams } = json.stage2.hparams;
+    expect(importMinDalleEConfig({ ...json, stage2: { ...json.stage2, hparams } }).width).toBe(1536);
+    const sparse = { ...hparams, n_dense_layers: 1 };
+    expect(() => importMinDalleEConfig({ ...json, stage2: { ...json.stage2, hparams: sparse } })).toThrow(
+      'n_dense_layers must be n_layers, 2, not 1',
+    );
+  });
+
+  test('has the weights of its model, of which causal masks are not', () => {
+    const mask = weights.values().next().value!;
+    const imported = importMinDalleE(new Map([...weights, ['blocks.0.attn.mask', mask]]), published);
+    expect([...imported.keys()].sort()).toEqual([...decoderParameters(published).keys()].sort());
+    const deeper = { ...published, layers: 3 };
+    expect(() => importMinDalleE(weights, deeper)).toThrow(CheckpointError);
+    expect(() => importMinDalleE(weights, deeper)).toThrow('blocks.2.');
   });
 });

@@ -4,16 +4,19 @@ import type { TextEncoding } from '@dalle-mini/core';
 import {
   checkLlamaGenConfig,
   decoderParameters,
+  importLlamaGen,
+  importLlamaGenConfig,
   type LlamaGenConfig,
   LlamaGenDecoder,
   llamaGenLogits,
   llamaGenPresets,
+  padAtStart,
 } from '@dalle-mini/decoder';
 import { input, ParameterScope, sizeOf, type TensorData } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { bindParameters } from '@dalle-mini/graph/stored';
 import { randomParameters } from '@dalle-mini/testing/tiny-decoder';
-import { type Checkpoint, readSafetensors, toFloat32, toInt32 } from '@dalle-mini/weights';
+import { type Checkpoint, CheckpointError, readSafetensors, toFloat32, toInt32 } from '@dalle-mini/weights';
 import { readCheckpointFile } from '@dalle-mini/weights/node';
 import { afterAll, describe, expect, test } from 'vitest';
 import { teacherForcedAndCached } from './cached-logits.js';
@@ -160,4 +163,34 @@ describe('the configuration of a LlamaGen decoder', () => {
     expect(() => checkLlamaGenConfig({ ...sizes, textWidth: 12 })).toThrow('textLength must be given');
     expect(() => checkLlamaGenConfig({ ...configs.classes, width: 18 })).toThrow('width must be a multiple of 8');
   });
+});
+
+describe.each(['classes', 'text'] as const)("LlamaGen's release conditioned on %s", (name) => {
+  const open = async () => (await readCheckpointFile(place(`${name}.pt`))).tensors;
+
+  test('has the configuration that the shapes of its weights show, with the heads of a config.json', async () => {
+    const tensors = await open();
+    const config = importLlamaGenConfig(tensors, 4, { n_head: 2, rope_base: 500 });
+    expect(config).toMatchObject({ ...configs[name], ropeBase: 500 });
+    expect(() => importLlamaGenConfig(tensors, 4)).toThrow('no published model has the width 16');
+    expect(() => importLlamaGenConfig(tensors, 4, { n_head: 2, n_kv_head: 1 })).toThrow('n_kv_head must be n_head, 2');
+  });
+
+  test('has the weights of its model, of which rotary positions are not', async () => {
+    const tensors = await open();
+    const positions = tensors.values().next().value!;
+    const imported = importLlamaGen(new Map([...tensors, ['freqs_cis', positions]]), configs[name]);
+    expect([...imported.keys()].sort()).toEqual([...decoderParameters(configs[name]).keys()].sort());
+    const deeper = { ...configs[name], layers: 3 };
+    expect(() => importLlamaGen(tensors, deeper)).toThrow(CheckpointError);
+    expect(() => importLlamaGen(tensors, deeper)).toThrow('layers.2.');
+  });
+});
+
+test('captions are padded at the start, and what was padded at their end is cut off', () => {
+  const text = { batch: 2, length: 3, width: 2, attentionMask: Int32Array.of(1, 1, 0, 1, 0, 0) };
+  const hiddenStates = Float32Array.of(1, 2, 3, 4, 9, 9, 5, 6, 9, 9, 9, 9);
+  const padded = padAtStart({ ...text, hiddenStates }, 4);
+  expect([...padded.hiddenStates]).toEqual([0, 0, 0, 0, 1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 5, 6]);
+  expect([...padded.attentionMask]).toEqual([0, 0, 1, 1, 0, 0, 0, 1]);
 });

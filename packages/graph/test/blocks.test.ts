@@ -1,4 +1,4 @@
-import { readBlock, writeBlock } from '@dalle-mini/graph/stablehlo';
+import { isWhole, readBlock, writeBlock } from '@dalle-mini/graph/stablehlo';
 import { int32 } from '@dalle-mini/testing/values';
 import { expect, test } from 'vitest';
 
@@ -26,5 +26,7 @@ test.each([
 });
 
 test('a part that is the whole tensor is not copied', () => {
+  expect(isWhole(shape, { starts: [0, 0, 0], shape })).toBe(true);
+  expect(isWhole(shape, { starts: [0, 0, 0], shape: [2, 3, 2] })).toBe(false);
   expect(readBlock(whole, { starts: [0, 0, 0], shape })).toBe(whole);
 });

@@ -8,6 +8,7 @@ import {
   readDalleMiniTokenizer,
   wordsFile,
 } from '@dalle-mini/text-encoder/node';
+import { dalleMiniTokenizer } from '@dalle-mini/text-encoder/tokenizers';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 let folder: string;
@@ -53,6 +54,18 @@ describe('the files of a published tokenizer', () => {
     // The published normalizer begins captions with a space.
     expect(ids(normalizing, 'AB')).toEqual(ids(plain, ' ab'));
     expect(ids(plain, 'AB')).not.toEqual(ids(plain, ' ab'));
+  });
+
+  test('may come from anywhere that has their texts', async () => {
+    const files = new Map([
+      ['vocab.json', JSON.stringify(vocab)],
+      ['merges.txt', merges],
+    ]);
+    const tokenizer = await dalleMiniTokenizer(async (name) => files.get(name), {}, 'model');
+    expect([...tokenizer.encode(['ab c'], 6).ids]).toEqual([0, 8, 4, 7, 2, 1]);
+    files.set('vocab.json', '[');
+    const damaged = dalleMiniTokenizer(async (name) => files.get(name), {}, 'model');
+    await expect(damaged).rejects.toThrow('model/vocab.json');
   });
 
   test('are named if they are missing', async () => {

@@ -1,4 +1,5 @@
 import {
+  charBpeTokenizerJson,
   loadTextTokenizer,
   minDalleTokenizer,
   normalizingTokenizer,
@@ -7,6 +8,7 @@ import {
   tokenizerFromBpeFiles,
   tokenizerFromFiles,
   tokenizerFromWordPieceFiles,
+  vocabularySizeOf,
 } from '@dalle-mini/text-encoder/tokenizers';
 import { describe, expect, test } from 'vitest';
 import { bpeFiles, expectForEvery, maxLength, type Row, read, rows, wordFrequencies } from './captions.js';
@@ -190,5 +192,43 @@ describe('vocab.txt', () => {
     const text = read('uncased/vocab.txt').replaceAll('\n', '\r\n');
     const windows = await tokenizerFromWordPieceFiles({ vocab: text, lowercase: true });
     expect(ids(windows, 'a blue cat')).toEqual(ids(await wordPiece('uncased', true), 'a blue cat'));
+  });
+});
+
+describe("minDALL-E's two files", () => {
+  const vocab = { '[PAD]': 0, '[UNK]': 1, c: 2, a: 3, 't</w>': 4, 'at</w>': 5, 'cat</w>': 6 };
+
+  test('merge the characters of words in lower case, and mark those that they lack', async () => {
+    const json = charBpeTokenizerJson({ vocab, merges: '#version: 0.2\na t</w>\nc at</w>\n' });
+    // The vocabulary has no a at the end of a word.
+    expect(ids(await loadTextTokenizer(json), 'CAT at ca', 6)).toEqual([6, 5, 2, 1, 0, 0]);
+  });
+});
+
+describe('the size of a vocabulary', () => {
+  test.each([
+    ['its largest id', { model: { vocab: { a: 0, b: 7 } } }, 8],
+    ['its added tokens', { model: { vocab: { a: 0, b: 7 } }, added_tokens: [{ id: 9 }] }, 10],
+    [
+      'its list of tokens',
+      {
+        model: {
+          vocab: [
+            ['a', -1.5],
+            ['b', -2],
+            ['c', -3],
+          ],
+        },
+      },
+      3,
+    ],
+  ])('follows from %s', (_, json, size) => {
+    expect(vocabularySizeOf(json)).toBe(size);
+  });
+
+  test('is refused without a vocabulary', () => {
+    expect(() => vocabularySizeOf({}, 'folder/tokenizer.json')).toThrow(
+      /folder\/tokenizer\.json.*model\.vocab must be/,
+    );
   });
 });

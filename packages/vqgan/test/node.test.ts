@@ -15,6 +15,7 @@ import {
   openVqganTokenizer,
   readDiscriminator,
   readVqganFiles,
+  readYamlFile,
   writeDiscriminator,
 } from '@dalle-mini/vqgan/node';
 import { type Checkpoint, CheckpointError, fromFloat32 } from '@dalle-mini/weights';
@@ -264,5 +265,23 @@ describe('readDiscriminator', () => {
     expect((await readDiscriminator(folder)).size).toBe(0);
     await writeDiscriminator(folder, new Map());
     expect(await readdir(folder)).not.toContain(discriminatorFile);
+  });
+});
+
+describe('a YAML file', () => {
+  const read = async (text: string) => {
+    await writeFile(join(folder, 'model.yaml'), text);
+    return readYamlFile(join(folder, 'model.yaml'));
+  };
+
+  test('is read as a map of fields', async () => {
+    expect(await read('model:\n  ch_mult: [1, 2]\n  name: taming\n')).toEqual({
+      model: { ch_mult: [1, 2], name: 'taming' },
+    });
+  });
+
+  test.each(['a: [1', '7', ''])('is refused with the text %j', async (text) => {
+    await expect(read(text)).rejects.toThrow(ConfigError);
+    await expect(read(text)).rejects.toThrow(/model\.yaml.*the text must/);
   });
 });

@@ -14,6 +14,7 @@ import {
   exportVqgan,
   exportVqganConfig,
   importDiscriminator,
+  importLlamaGenTokenizerConfig,
   importVqgan,
   importVqganConfig,
   reconstruct,
@@ -556,5 +557,23 @@ describe('openVqganTokenizer, of released files', () => {
     const folder = await folderOf({ 'model.yaml': 'taming/model.yaml' });
     expect((await failure(folder, { runtime })).message).toContain(`Cannot read ${join(folder, 'model.safetensors')}`);
     await rm(folder, { recursive: true });
+  });
+});
+
+describe("LlamaGen's tokenizer", () => {
+  const file = new URL('../../testing/fixtures/llama-gen-tokenizer.pt', import.meta.url);
+
+  test('has the configuration that the shapes of its weights show', async () => {
+    const { tensors } = readCheckpoint(await readFile(file));
+    const config = importLlamaGenTokenizerConfig(tensors, 4);
+    expect(config).toMatchObject({ resolution: 4 * 2 ** (config.chMult.length - 1), attnResolutions: [4] });
+    expect(config.normalizeCodes).toBe(true);
+    expect([...importVqgan(new Map(tensors), config).keys()].sort()).toEqual(
+      [...vqganParameters(config).keys()].sort(),
+    );
+    tensors.delete('quantize.embedding.weight');
+    const damaged = () => importLlamaGenTokenizerConfig(tensors, 4, 'vq_ds16.pt');
+    expect(damaged).toThrow(CheckpointError);
+    expect(damaged).toThrow('vq_ds16.pt must have the tensor quantize.embedding.weight');
   });
 });
