@@ -18,6 +18,7 @@ export { readTrainedKeys } from './run/data-record.js';
 export type { DeviceOptions } from './run/device.js';
 export type { LearningRateGroup } from './run/learning-rates.js';
 export { type MetricsRecord, readMetrics } from './run/metrics.js';
+export type { ShampooConfig } from './run/optimizer.js';
 export type { EarlyStopping, RunOptions, TrainingConfig, TrainingProgress } from './run/options.js';
 export type { Order } from './run/order.js';
 export { type Machine, type RunLogRecord, readRunLog } from './run/run-log.js';

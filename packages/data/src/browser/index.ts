@@ -16,4 +16,4 @@ export { subset } from '../subset.js';
 export type { TokenDataset } from '../token-shards/read.js';
 export type { TokenSample } from '../token-shards/shard.js';
 export { type EncodeImagesOptions, encodeImages } from './encode-images.js';
-export { type OpenImagesOptions, openImages, type Picture } from './open-images.js';
+export { type BrowserImage, type OpenImagesOptions, openImages, type Picture } from './open-images.js';

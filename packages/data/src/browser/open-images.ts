@@ -13,7 +13,7 @@ export interface Picture {
 }
 
 /** An `ImageBitmap`. */
-interface BrowserImage {
+export interface BrowserImage {
   readonly width: number;
   readonly height: number;
   close(): void;

@@ -43,7 +43,7 @@ const neededNames = ['tok_embeddings.weight', 'layers.0.feed_forward.w1.weight',
  *   or a field is one that this model does not have.
  */
 export function importLlamaGenConfig(
-  shapes: Shapes,
+  shapes: ReadonlyMap<string, { readonly shape: readonly number[] }>,
   gridSize: number,
   args: object = {},
   source = 'LlamaGen',

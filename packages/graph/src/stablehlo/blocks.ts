@@ -3,16 +3,17 @@ import { sizeOf } from '../shape.js';
 import type { Shape } from '../tensor.js';
 import type { TensorBlock } from './sharding.js';
 
-type Numbers = { readonly length: number; subarray(from: number, to: number): Numbers };
+/** The elements of a tensor, in row-major order: a typed array of any kind. */
+export type TensorElements = { readonly length: number; subarray(from: number, to: number): TensorElements };
 
 /** A tensor, or a stored one, in memory. */
-interface Value {
+export interface BlockSource {
   readonly shape: Shape;
-  readonly data: Numbers;
+  readonly data: TensorElements;
 }
 
 /** Returns a part of a tensor: the tensor itself if the part is all of it. */
-export function readBlock<Whole extends Value>(value: Whole, block: TensorBlock): Whole {
+export function readBlock<Whole extends BlockSource>(value: Whole, block: TensorBlock): Whole {
   if (isWhole(value.shape, block)) return value;
   const data = value.data as Float32Array;
   const part = new (data.constructor as Float32ArrayConstructor)(sizeOf(block.shape));
@@ -21,7 +22,7 @@ export function readBlock<Whole extends Value>(value: Whole, block: TensorBlock)
 }
 
 /** Writes the elements of a part into a tensor. */
-export function writeBlock<Elements extends Numbers>(
+export function writeBlock<Elements extends TensorElements>(
   { shape, data }: { readonly shape: Shape; readonly data: Elements },
   block: TensorBlock,
   part: Elements,

@@ -1,6 +1,6 @@
 /** Graphs as modules of StableHLO, for XLA. */
 export { type AxisSize, type AxisSizes, evaluateSize } from './axis-size.js';
-export { isWhole, readBlock, writeBlock } from './blocks.js';
+export { type BlockSource, isWhole, readBlock, type TensorElements, writeBlock } from './blocks.js';
 export {
   type Constraint,
   emitStableHlo,
