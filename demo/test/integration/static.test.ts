@@ -161,7 +161,7 @@ describeChromium('the page from static files', () => {
     const background = 'getComputedStyle(document.body).backgroundColor';
     expect(await phone.evaluate(background)).toBe('rgb(21, 20, 26)');
     await phone.getByRole('button', { name: 'Change to light colours' }).click();
-    expect(await phone.evaluate(background)).toBe('rgb(251, 250, 248)');
+    await expect.poll(() => phone.evaluate(background)).toBe('rgb(251, 250, 248)');
     await phone.context().close();
   });
 
