@@ -1,5 +1,6 @@
-import { ConfigError } from '@dalle-mini/core';
+import { ConfigError, type ImageTokenizer } from '@dalle-mini/core';
 import { type DatasetReport, summarizeReport } from '@dalle-mini/data';
+import { type DeviceName, openRuntime } from '@dalle-mini/pipeline';
 import {
   type EncodeArchivesProgress,
   encodeArchives,
@@ -80,6 +81,8 @@ export interface EncodeCommand {
   readonly out: string;
   readonly batchSize: number;
   readonly threads?: number | undefined;
+  /** What the VQ-GAN computes on. */
+  readonly device: DeviceName;
   readonly s3Endpoint?: string | undefined;
   readonly share?: Share | undefined;
   readonly signal: AbortSignal;
@@ -87,8 +90,22 @@ export interface EncodeCommand {
 
 /** Runs `dalle-mini data encode`: encodes the images of WebDataset shards to tokens, and prints the folder of the tokens. */
 export async function encodeData(sources: readonly string[], command: EncodeCommand): Promise<void> {
-  const { imageTokenizer, out, batchSize, threads, s3Endpoint, share, signal } = command;
-  const tokenizer = await openVqganTokenizer(imageTokenizer, { threads, signal });
+  const { imageTokenizer, out, threads, device, signal } = command;
+  const runtime = await openRuntime(device, { threads });
+  try {
+    await using tokenizer = await openVqganTokenizer(imageTokenizer, { runtime, signal });
+    await encodeWith(tokenizer, sources, command);
+    process.stdout.write(`${out}\n`);
+  } finally {
+    await runtime.dispose();
+  }
+}
+
+async function encodeWith(
+  tokenizer: ImageTokenizer,
+  sources: readonly string[],
+  { out, batchSize, s3Endpoint, share, signal }: EncodeCommand,
+): Promise<void> {
   const reporter = new Reporter();
   const onProgress = ({ archives, done, total }: EncodeArchivesProgress) => {
     const text = `image ${count(done)} of ${count(total)}, shard ${count(archives.done + 1)} of ${count(archives.total)}`;
@@ -101,11 +118,8 @@ export async function encodeData(sources: readonly string[], command: EncodeComm
   try {
     const s3 = { endpoint: s3Endpoint };
     await encodeArchives(sources, tokenizer, out, { batchSize, s3, share, signal, onProgress, onReport });
-    reporter.clear();
-    process.stdout.write(`${out}\n`);
   } finally {
     reporter.clear();
-    await tokenizer.dispose();
   }
 }
 

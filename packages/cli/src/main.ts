@@ -329,6 +329,7 @@ data
   .option('--out <folder>', 'the folder for the tokens', 'tokens')
   .option('--batch-size <count>', 'images at a time', numberOption('batchSize'), 8)
   .option('--threads <count>', 'threads, 1 to 1024 (default: the number of processor cores)', numberOption('threads'))
+  .addOption(deviceOption().default('cpu'))
   .option('--s3-endpoint <url>', 'a server of the S3 protocol (default: AWS_ENDPOINT_URL, or Amazon)')
   .addOption(shareOption())
   .action(async (shards: string[], options) => {

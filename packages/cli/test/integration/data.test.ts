@@ -6,8 +6,9 @@ import { openTokenShards } from '@dalle-mini/data';
 import { writeVqgan } from '@dalle-mini/pipeline';
 import { temporaryFolder } from '@dalle-mini/testing/folders';
 import { randomParameters, tinyVqgan } from '@dalle-mini/testing/tiny-vqgan';
+import { cpuPlugin, describeXla } from '@dalle-mini/testing/xla';
 import sharp from 'sharp';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { dalleMini } from './dalle-mini.js';
 
 let server: Server;
@@ -32,6 +33,7 @@ beforeAll(async () => {
     JSON.stringify({ preset: 'cc12m', lists: 'list.tsv', out: 'shards', download }),
   );
 });
+afterEach(() => vi.unstubAllEnvs());
 afterAll(async () => {
   await new Promise((resolve) => server.close(resolve));
 });
@@ -56,21 +58,34 @@ test('prepares a data set, and tries failures again', async () => {
   expect(await readFile(join(folder, 'shards', 'report.html'), 'utf8')).toContain('2 (100.0 %)');
 });
 
+/** Encodes the shards into a folder. */
+const encode = (out: string, options: readonly string[] = []) =>
+  dalleMini(folder, ['data', 'encode', 'shards', '--image-tokenizer', 'vqgan', '--out', out, ...options]);
+
 test('encodes the shards to tokens with a VQ-GAN', async () => {
   await writeVqgan(join(folder, 'vqgan'), { config: tinyVqgan, parameters: randomParameters(tinyVqgan, 1) });
-  const encoded = await dalleMini(folder, [
-    'data',
-    'encode',
-    'shards',
-    '--image-tokenizer',
-    'vqgan',
-    '--out',
-    'tokens',
-  ]);
+  const encoded = await encode('tokens');
   expect(encoded).toMatchObject({ code: 0, stdout: 'tokens\n' });
   const tokens = await openTokenShards(join(folder, 'tokens'));
   expect(tokens.length).toBe(2);
   expect(await tokens.get(0)).toMatchObject({ key: '00000/000000000', captions: ['a red wall'] });
+});
+
+describeXla('data encode on XLA', () => {
+  test('writes the tokens of ONNX Runtime', async () => {
+    vi.stubEnv('PJRT_PLUGIN_LIBRARY_PATH', cpuPlugin);
+    expect(await encode('xla-tokens', ['--device', 'xla-cpu'])).toMatchObject({ code: 0, stdout: 'xla-tokens\n' });
+    const [onnx, xla] = await Promise.all(['tokens', 'xla-tokens'].map((name) => openTokenShards(join(folder, name))));
+    expect(await xla!.get(1)).toEqual(await onnx!.get(1));
+  });
+});
+
+test('encodes on no device that there is not', async () => {
+  vi.stubEnv('PJRT_PLUGIN_LIBRARY_PATH', join(folder, 'absent.so'));
+  const { code, stdout, stderr } = await encode('no-tokens', ['--device', 'xla-cpu']);
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+  expect(stderr).toMatch(/^dalle-mini: .*absent\.so/);
+  expect(await readdir(folder)).not.toContain('no-tokens');
 });
 
 test('refuses wrong settings, and a wrong share', async () => {
