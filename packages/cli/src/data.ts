@@ -1,4 +1,4 @@
-import { ConfigError, type ImageTokenizer } from '@dalle-mini/core';
+import { ConfigError, type ImageRanker, type ImageTokenizer } from '@dalle-mini/core';
 import { type DatasetReport, summarizeReport } from '@dalle-mini/data';
 import { type DeviceName, openRuntime } from '@dalle-mini/pipeline';
 import {
@@ -14,6 +14,7 @@ import {
 import { openVqganTokenizer } from '@dalle-mini/vqgan/node';
 import sharp from 'sharp';
 import { UsageError } from './errors.js';
+import { openRanker } from './generate.js';
 import { loadQueue } from './load-queue.js';
 import { duration, ProgressBar } from './progress-bar.js';
 
@@ -81,7 +82,10 @@ export interface EncodeCommand {
   readonly out: string;
   readonly batchSize: number;
   readonly threads?: number | undefined;
-  /** What the VQ-GAN computes on. */
+  /** A CLIP: the path of a folder, or a name of the hub. */
+  readonly rank?: string | undefined;
+  readonly minScore?: number | undefined;
+  /** What the models compute on. */
   readonly device: DeviceName;
   readonly s3Endpoint?: string | undefined;
   readonly share?: Share | undefined;
@@ -90,11 +94,16 @@ export interface EncodeCommand {
 
 /** Runs `dalle-mini data encode`: encodes the images of WebDataset shards to tokens, and prints the folder of the tokens. */
 export async function encodeData(sources: readonly string[], command: EncodeCommand): Promise<void> {
-  const { imageTokenizer, out, threads, device, signal } = command;
+  const { imageTokenizer, rank, minScore, out, threads, device, signal } = command;
+  if (minScore !== undefined && rank === undefined)
+    throw new UsageError('--min-score needs --rank, which scores the images. Set --rank, or leave --min-score out.');
   const runtime = await openRuntime(device, { threads });
   try {
     await using tokenizer = await openVqganTokenizer(imageTokenizer, { runtime, signal });
-    await encodeWith(tokenizer, sources, command);
+    // Each image has a caption of its own: the images of a batch would be scored by the same one.
+    const clip = { runtime, batchSize: 1, signal };
+    const ranker = rank === undefined ? undefined : await openRanker(rank, clip, new ProgressBar());
+    await encodeWith({ tokenizer, ranker }, sources, command).finally(() => ranker?.dispose());
     process.stdout.write(`${out}\n`);
   } finally {
     await runtime.dispose();
@@ -102,14 +111,15 @@ export async function encodeData(sources: readonly string[], command: EncodeComm
 }
 
 async function encodeWith(
-  tokenizer: ImageTokenizer,
+  { tokenizer, ranker }: { readonly tokenizer: ImageTokenizer; readonly ranker: ImageRanker | undefined },
   sources: readonly string[],
-  { out, batchSize, s3Endpoint, share, signal }: EncodeCommand,
+  { out, batchSize, minScore, s3Endpoint, share, signal }: EncodeCommand,
 ): Promise<void> {
   const reporter = new Reporter();
-  const onProgress = ({ archives, done, total }: EncodeArchivesProgress) => {
-    const text = `image ${count(done)} of ${count(total)}, shard ${count(archives.done + 1)} of ${count(archives.total)}`;
-    reporter.show((archives.done + done / total) / archives.total, text);
+  const onProgress = ({ stage, archives, done, total }: EncodeArchivesProgress) => {
+    const what = stage === 'score' ? 'scoring image' : 'image';
+    const text = `${what} ${count(done)} of ${count(total)}, shard ${count(archives.done + 1)} of ${count(archives.total)}`;
+    reporter.show((archives.done + (stage === 'score' ? 0 : done / total)) / archives.total, text);
   };
   const onReport = (report: DatasetReport) => {
     reporter.clear();
@@ -117,7 +127,8 @@ async function encodeWith(
   };
   try {
     const s3 = { endpoint: s3Endpoint };
-    await encodeArchives(sources, tokenizer, out, { batchSize, s3, share, signal, onProgress, onReport });
+    const options = { batchSize, ranker, minScore, s3, share, signal, onProgress, onReport };
+    await encodeArchives(sources, tokenizer, out, options);
   } finally {
     reporter.clear();
   }

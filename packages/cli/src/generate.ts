@@ -1,4 +1,5 @@
 import { dirname } from 'node:path';
+import type { OpenClipOptions } from '@dalle-mini/clip/node';
 import { type ImageRanker, OptionError, type RgbImage, type SamplingOptions, samplingFields } from '@dalle-mini/core';
 import { makeFolder, writeFileAtomically } from '@dalle-mini/core/node';
 import { decodeImage } from '@dalle-mini/data';
@@ -212,13 +213,13 @@ function checkTogether(command: GenerateCommand): void {
  */
 export async function openRanker(
   source: string,
-  { threads, signal }: Pick<GenerateCommand, 'threads' | 'signal'>,
+  { threads, runtime, batchSize, signal }: Pick<OpenClipOptions, 'threads' | 'runtime' | 'batchSize' | 'signal'>,
   bar: ProgressBar,
 ): Promise<ImageRanker> {
   const { openClipRanker } = await import('@dalle-mini/clip/node');
   try {
     const onProgress = (progress: Omit<LoadProgress, 'model'>) => showLoading(bar, { ...progress, model: source });
-    return await openClipRanker(source, { threads, signal, onProgress });
+    return await openClipRanker(source, { threads, runtime, batchSize, signal, onProgress });
   } catch (error) {
     const isSource = OptionError.isInstance(error) && error.option === 'source';
     throw isSource ? new UsageError(`--rank ${error.message.slice('source '.length)}`) : error;

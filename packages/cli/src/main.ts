@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { integer, optional } from '@dalle-mini/core';
+import { integer, number, optional } from '@dalle-mini/core';
 import { generateNumbers, imagePromptFields } from '@dalle-mini/pipeline/text-to-image';
 import type { DeviceOptions } from '@dalle-mini/train';
 import type { PluginName } from '@dalle-mini/xla/plugins';
@@ -23,6 +23,7 @@ const numbers = {
   count: integer({ min: 1 }),
   threads: integer({ min: 1, max: 1024 }),
   batchSize: integer({ min: 1, max: 4096 }),
+  minScore: number(),
   shards: integer({ min: 1, max: 64 }),
   scale: integer({ min: 2, max: 8192 }),
   port: integer({ min: 0, max: 65_535 }),
@@ -330,6 +331,11 @@ data
   .option('--batch-size <count>', 'images at a time', numberOption('batchSize'), 8)
   .option('--threads <count>', 'threads, 1 to 1024 (default: the number of processor cores)', numberOption('threads'))
   .addOption(deviceOption().default('cpu'))
+  .option(
+    '--rank <name>',
+    'a CLIP, as a folder or a model on the hub: the tokens get scores of how images match captions',
+  )
+  .option('--min-score <number>', 'leave out images with a lower score; needs --rank', numberOption('minScore'))
   .option('--s3-endpoint <url>', 'a server of the S3 protocol (default: AWS_ENDPOINT_URL, or Amazon)')
   .addOption(shareOption())
   .action(async (shards: string[], options) => {

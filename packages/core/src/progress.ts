@@ -20,6 +20,7 @@ export type Stage =
   | 'upload'
   | 'convert'
   | 'generate'
+  | 'score'
   | 'encode'
   | 'prepare'
   | 'scan'

@@ -9,6 +9,8 @@ export interface Sample {
   readonly captions: readonly string[];
   /** Samples that are variants of one image share a group; see `createSampler`. */
   readonly group?: string | undefined;
+  /** How well the image matches its captions, as an `ImageRanker` scores it, such as CLIP. */
+  readonly score?: number | undefined;
 }
 
 /** What is known of a sample without decoding its image. */

@@ -2,7 +2,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import type { ImageTokenizer } from '@dalle-mini/core';
+import { type ImageRanker, type ImageTokenizer, OptionError } from '@dalle-mini/core';
 import { createSampler, DataError, openTokenShards, openWebDataset } from '@dalle-mini/data';
 import { encodeArchives, type PrepareSettings, prepare } from '@dalle-mini/prepare';
 import { temporaryFolder } from '@dalle-mini/testing/folders';
@@ -91,6 +91,39 @@ it('continues after it was stopped', async () => {
   await encodeArchives(shards, tokenizer, out);
   expect(tokenizer.encoded).toBeLessThanOrEqual(4);
   expect(await captionsIn(out)).toHaveLength(6);
+});
+
+/** Scores an image by the number in its caption. */
+const byNumber: ImageRanker = {
+  rank: async (caption, images) => Float32Array.from(images, () => Number(caption.split(' ')[1])),
+  dispose: async () => undefined,
+};
+
+it('stores scores, and leaves out images with lower ones, up to whole archives', async () => {
+  const out = join(await temporaryFolder(), 'tokens');
+  const tokenizer = brightness();
+  const stages = new Set<string>();
+  const options = { ranker: byNumber, minScore: 4 };
+  await encodeArchives(shards, tokenizer, out, { ...options, onProgress: ({ stage }) => stages.add(stage) });
+  expect(tokenizer.encoded).toBe(3);
+  expect([...stages]).toEqual(['score', 'encode']);
+  const tokens = await openTokenShards(out);
+  expect(tokens.shardLengths).toEqual([2, 1]);
+  expect(await Promise.all([0, 1, 2].map(async (i) => (await tokens.get(i)).score))).toEqual([4, 5, 6]);
+  // An archive without images is finished too.
+  await encodeArchives(shards, tokenizer, out, options);
+  expect(tokenizer.encoded).toBe(3);
+  await expect(encodeArchives(shards, tokenizer, out, { ...options, minScore: 5 })).rejects.toThrow(
+    /minScore must be 4, as for the archives in .*archives.json, not 5/,
+  );
+  await expect(encodeArchives(shards, tokenizer, out)).rejects.toThrow(/minScore must be 4, .* not left out/);
+});
+
+it('refuses a smallest score without a ranker, and one that no image has', async () => {
+  const out = join(await temporaryFolder(), 'tokens');
+  await expect(encodeArchives(shards, brightness(), out, { minScore: 4 })).rejects.toThrow(OptionError);
+  await encodeArchives(shards, brightness(), out, { ranker: byNumber, minScore: 7 });
+  await expect(openTokenShards(out)).rejects.toThrow(/tokens must have at least one sample, not none/);
 });
 
 it('reads archives from a web server and from a bucket, by patterns', async () => {

@@ -1,7 +1,7 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { openTokenShards } from '@dalle-mini/data';
 import { writeVqgan } from '@dalle-mini/pipeline';
 import { temporaryFolder } from '@dalle-mini/testing/folders';
@@ -58,6 +58,14 @@ test('prepares a data set, and tries failures again', async () => {
   expect(await readFile(join(folder, 'shards', 'report.html'), 'utf8')).toContain('2 (100.0 %)');
 });
 
+/** Makes the folder of a tiny CLIP. */
+async function copyClip(clip: string): Promise<void> {
+  await mkdir(clip);
+  const fixtures = new URL('../../../clip/test/fixtures/', import.meta.url);
+  const files = ['patch-16/config.json', 'patch-16/model.safetensors', 'tokenizer/vocab.json', 'tokenizer/merges.txt'];
+  for (const path of files) await cp(new URL(path, fixtures), join(clip, basename(path)));
+}
+
 /** Encodes the shards into a folder. */
 const encode = (out: string, options: readonly string[] = []) =>
   dalleMini(folder, ['data', 'encode', 'shards', '--image-tokenizer', 'vqgan', '--out', out, ...options]);
@@ -69,6 +77,21 @@ test('encodes the shards to tokens with a VQ-GAN', async () => {
   const tokens = await openTokenShards(join(folder, 'tokens'));
   expect(tokens.length).toBe(2);
   expect(await tokens.get(0)).toMatchObject({ key: '00000/000000000', captions: ['a red wall'] });
+});
+
+test('scores the images by a CLIP, and leaves out those with low scores', async () => {
+  await copyClip(join(folder, 'clip'));
+  expect(await encode('scored', ['--rank', 'clip'])).toMatchObject({ code: 0, stdout: 'scored\n' });
+  const tokens = await openTokenShards(join(folder, 'scored'));
+  const scores = await Promise.all([0, 1].map(async (i) => (await tokens.get(i)).score!));
+  const minScore = Math.max(...scores);
+  expect(Math.min(...scores)).toBeLessThan(minScore);
+  await encode('best', ['--rank', 'clip', '--min-score', String(minScore)]);
+  const best = await openTokenShards(join(folder, 'best'));
+  expect(best.length).toBe(1);
+  expect(await best.get(0)).toEqual(await tokens.get(scores.indexOf(minScore)));
+  const refused = await encode('refused', ['--min-score', '20']);
+  expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('--min-score needs --rank') });
 });
 
 describeXla('data encode on XLA', () => {

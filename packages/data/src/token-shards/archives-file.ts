@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { field, list, object, parseJsonObject, readConfig } from '@dalle-mini/core';
+import { field, list, number, object, optional, parseJsonObject, readConfig } from '@dalle-mini/core';
 import { exists, writeJsonFile } from '@dalle-mini/core/node';
 import { DataError } from '../data-error.js';
 import { joinPlace, readTextAt } from '../remote/files.js';
@@ -8,35 +8,53 @@ import { indexName, writeAgain } from './index-file.js';
 /** The file of a folder with a folder of token shards for each of several archives, which lists their names. */
 const archivesName = 'archives.json';
 
-const archivesField = object<{ readonly archives: readonly string[] }>({
+interface Archives {
+  /** Their names, in order. */
+  readonly archives: readonly string[];
+  /** The smallest score of an image, if others were left out. */
+  readonly minScore?: number | undefined;
+}
+
+const archivesField = object<Archives>({
   archives: list(
     field<string>('the name of a folder', (name) => typeof name === 'string' && /^[^/\\]*[^/\\.][^/\\]*$/.test(name)),
     { min: 1 },
   ),
+  minScore: optional(number()),
 });
 
 /** Reads the names of the archives of a folder; `undefined` if it is not one of several archives. */
 export async function readArchiveNames(folder: string): Promise<readonly string[] | undefined> {
+  return (await readArchives(folder))?.archives;
+}
+
+async function readArchives(folder: string): Promise<Archives | undefined> {
   const path = joinPlace(folder, archivesName);
   const text = await readTextAt(path);
   if (text === undefined) return undefined;
-  return readConfig(archivesField, parseJsonObject(text, path, writeAgain), path, writeAgain).archives;
+  return readConfig(archivesField, parseJsonObject(text, path, writeAgain), path, writeAgain);
 }
 
 /**
  * Writes the names of the archives whose token shards a folder gets, each in a folder of that name, so that `openTokenShards` joins them in
  * this order.
  *
- * @throws DataError if the folder has those of other archives.
+ * @param minScore The smallest score of their images, if others are left out.
+ * @throws DataError if the folder has those of other archives, or of another smallest score.
  */
-export async function writeArchiveNames(folder: string, names: readonly string[]): Promise<void> {
+export async function writeArchiveNames(folder: string, names: readonly string[], minScore?: number): Promise<void> {
   const path = join(folder, archivesName);
-  const earlier = await readArchiveNames(folder);
-  if (earlier === undefined) return writeJsonFile(path, { archives: names });
-  if (JSON.stringify(earlier) === JSON.stringify(names)) return;
+  const earlier = await readArchives(folder);
+  if (earlier === undefined) return writeJsonFile(path, { archives: names, minScore });
+  if (earlier.minScore !== minScore)
+    throw new DataError(
+      `minScore must be ${earlier.minScore ?? 'left out'}, as for the archives in ${path}, not ${minScore ?? 'left out'}. ` +
+        'Choose another folder, or delete it to encode them anew.',
+    );
+  if (JSON.stringify(earlier.archives) === JSON.stringify(names)) return;
   const range = (all: readonly string[]) => `${all[0]} to ${all.at(-1)} (${all.length})`;
   throw new DataError(
-    `${path} must have the archives ${range(names)}, not ${range(earlier)}. Choose another folder, or delete it to encode them anew.`,
+    `${path} must have the archives ${range(names)}, not ${range(earlier.archives)}. Choose another folder, or delete it to encode them anew.`,
   );
 }
 

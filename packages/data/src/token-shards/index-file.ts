@@ -57,7 +57,7 @@ const indexFields = object<ShardIndex>(
     gridSize: integer({ min: 1, max: 512 }),
     vocabularySize: integer({ min: 1, max: 2 ** 24 }),
     tokenType: oneOf(['uint16', 'uint32']),
-    length: integer({ min: 1 }),
+    length: integer(),
     shardSize: integer({ min: 1 }),
     shards: list(shardFields),
   },

@@ -68,7 +68,10 @@ export async function openTokenShards(
   for (const folder of (await Promise.all(expandAddresses([source].flat()).map(foldersIn))).flat())
     places.push(...shardsOf(folder, await finishedIndex(folder)));
   const first = places[0];
-  if (first === undefined) throw new DataError('Token shards must have at least one folder, not none. Check the path.');
+  if (first === undefined)
+    throw new DataError(
+      `The token shards of ${[source].flat().join(', ')} must have at least one sample, not none. Check the path.`,
+    );
   const { gridSize, vocabularySize } = first.index;
   checkSameTokenizer(places);
   const shardLengths = places.map(({ index, number }) => index.shards[number]!.samples);

@@ -1,4 +1,4 @@
-import { list, object, optional, parseJsonObject, readConfig, string } from '@dalle-mini/core';
+import { list, number, object, optional, parseJsonObject, readConfig, string } from '@dalle-mini/core';
 import { DataError } from '../data-error.js';
 import { joinPlace, readPlace } from '../remote/files.js';
 import { bytesPerToken, indexName, type ShardIndex, sha256, writeAgain } from './index-file.js';
@@ -10,6 +10,8 @@ export interface TokenSample {
   readonly tokens: Int32Array;
   readonly captions: readonly string[];
   readonly group?: string | undefined;
+  /** How well the image matches its captions, as an `ImageRanker` scores it, such as CLIP. */
+  readonly score?: number | undefined;
 }
 
 /** A line of a `.jsonl` file. */
@@ -24,6 +26,7 @@ const sampleFields = object<StoredSample>(
     captions: list(string({ minLength: 0 }), { min: 1 }),
     group: optional(string({ minLength: 0 })),
     image: optional(string()),
+    score: optional(number()),
   },
   { unknown: 'ignore' },
 );

@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   abortSignal,
+  boolean,
   callback,
   type ImageTokenizer,
   integer,
@@ -35,6 +36,8 @@ export interface WriteTokenShardsOptions {
    * Samples per shard. A killed run loses at most one shard, and a reader keeps at least one in memory. Default 4096.
    */
   readonly shardSize?: number | undefined;
+  /** Whether a dataset without samples gives a folder without shards, and is no error. Default false. */
+  readonly allowEmpty?: boolean | undefined;
   /**
    * Stops the work: the promise rejects with the signal's reason. A later call continues after the last whole shard.
    */
@@ -52,13 +55,14 @@ export interface EncodeProgress extends Progress {
 const writeFields = object<WriteTokenShardsOptions>({
   batchSize: optional(integer({ min: 1, max: 4096 }), 8),
   shardSize: optional(integer({ min: 1, max: 2 ** 24 }), 4096),
+  allowEmpty: optional(boolean(), false),
   signal: optional(abortSignal()),
   onProgress: optional(callback()),
 });
 
 /**
  * Encodes every image of a dataset and writes the tokens and captions into `folder`. Each shard is a `.tokens` file
- * (the tokens of its samples, little-endian) and a `.jsonl` file (key, captions and group, one sample per line).
+ * (the tokens of its samples, little-endian) and a `.jsonl` file (key, captions, group and score, one sample per line).
  * `index.json`, written last, lists the shards with their SHA-256.
  *
  * After an interruption, the next call continues after the last whole shard. A finished folder stays as it is. In both
@@ -93,10 +97,11 @@ export async function writeTokenShards(
   options: WriteTokenShardsOptions = {},
 ): Promise<void> {
   const given = readOptions(writeFields, options, 'writeTokenShards');
-  const { batchSize = 8, shardSize = 4096, signal, onProgress } = given;
+  const { batchSize = 8, shardSize = 4096, allowEmpty, signal, onProgress } = given;
   signal?.throwIfAborted();
   const indices = usableIndices(dataset);
-  if (indices.length === 0) throw new DataError('The dataset must have at least 1 sample, not 0. Check its path.');
+  if (indices.length === 0 && !allowEmpty)
+    throw new DataError('The dataset must have at least 1 sample, not 0. Check its path.');
   await makeFolder(folder);
   const { gridSize, vocabularySize } = tokenizer;
   const index: ShardIndex = {
@@ -162,8 +167,8 @@ async function prepareSample(dataset: Dataset, position: number, encoded: Stored
   const known = description && (await encoded.find(description));
   if (known && hasCaptionsOf(known.stored, description)) return { line: known.stored, tokens: known.tokens };
   const sample = await dataset.get(position);
-  const { key, captions, group } = sample;
-  const line = { key, captions, group, image: description?.image };
+  const { key, captions, group, score } = sample;
+  const line = { key, captions, group, image: description?.image, score };
   return known ? { line, tokens: known.tokens } : { line, sample };
 }
 

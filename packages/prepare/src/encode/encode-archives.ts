@@ -4,8 +4,12 @@ import { join } from 'node:path';
 import {
   abortSignal,
   callback,
+  type ImageRanker,
   type ImageTokenizer,
+  implementation,
   integer,
+  number,
+  OptionError,
   object,
   optional,
   type Progress,
@@ -22,10 +26,15 @@ import {
 } from '@dalle-mini/data';
 import { type Share, s3Fields, shareFields } from '../settings.js';
 import { type Archive, listArchives } from './archives.js';
+import { scoreImages } from './score-images.js';
 
 export interface EncodeArchivesOptions {
   /** Images per batch of the tokenizer. Default 8. */
   readonly batchSize?: number | undefined;
+  /** Scores how well images match their captions, such as a CLIP. The token shards get the scores. Default: no scores. */
+  readonly ranker?: ImageRanker | undefined;
+  /** Images with a lower score are left out. It needs `ranker`, whose scale it has. Default: all images stay. */
+  readonly minScore?: number | undefined;
   /** The archives of one of several machines: archive n belongs to the machine n modulo `count`. Default: all. */
   readonly share?: Share | undefined;
   /** The server of `s3://` addresses. */
@@ -37,15 +46,17 @@ export interface EncodeArchivesOptions {
   readonly onReport?: ((report: DatasetReport) => unknown) | undefined;
 }
 
-/** Number of encoded samples of an archive, and of finished archives. */
+/** Number of scored or encoded samples of an archive, and of finished archives. */
 export interface EncodeArchivesProgress extends Progress {
-  readonly stage: 'encode';
+  readonly stage: 'score' | 'encode';
   readonly unit: 'samples';
   readonly archives: { readonly done: number; readonly total: number };
 }
 
 const optionFields = object<EncodeArchivesOptions>({
   batchSize: optional(integer({ min: 1, max: 4096 }), 8),
+  ranker: optional(implementation<ImageRanker>('an ImageRanker', ['rank'])),
+  minScore: optional(number()),
   share: optional(shareFields),
   s3: optional(s3Fields),
   signal: optional(abortSignal()),
@@ -62,8 +73,10 @@ const shardSize = 2 ** 20;
  * encodes only what is missing.
  *
  * @param sources Paths and addresses (`s3://bucket/…`, `https://…`) of archives, patterns such as `{00000..00012}.tar`, folders, and prefixes of buckets.
- * @throws DataError if an archive is missing or has no sample that can be used, or if `out` has token shards of other archives or of another
- *   tokenizer; FileError or StorageError if a file cannot be read or written; the reason of `signal` if it aborts.
+ * With `ranker`, all images of an archive are scored first. That of an image with several captions is its highest score, to three decimals.
+ *
+ * @throws DataError if an archive is missing or has no sample that can be used, or if `out` has token shards of other archives, of another
+ *   `minScore` or of another tokenizer; OptionError if `minScore` has no `ranker`; FileError or StorageError if a file cannot be read or written; the reason of `signal` if it aborts.
  *
  * @example
  * ```ts no-run
@@ -82,13 +95,17 @@ export async function encodeArchives(
   out: string,
   options: EncodeArchivesOptions = {},
 ): Promise<void> {
-  const { batchSize, share, s3, signal, onProgress, onReport } = readOptions(optionFields, options, 'encodeArchives');
+  const given = readOptions(optionFields, options, 'encodeArchives');
+  const { batchSize, ranker, minScore, share, s3, signal, onProgress, onReport } = given;
+  if (minScore !== undefined && !ranker)
+    throw new OptionError('minScore', 'left out without ranker, which scores the images', minScore);
   signal?.throwIfAborted();
   const all = await listArchives([sources].flat(), s3);
   await makeFolder(out);
   await writeArchiveNames(
     out,
     all.map(({ name }) => name),
+    minScore,
   );
   const mine = all.filter((_, number) => share === undefined || number % share.count === share.rank);
   const missing: Archive[] = [];
@@ -114,9 +131,17 @@ export async function encodeArchives(
         onReport: (report) =>
           report.omissions.length > 0 ? onReport?.({ ...report, source: archive.place }) : undefined,
       });
-      await writeTokenShards(images, tokenizer, join(out, archive.name), {
+      const scored =
+        ranker &&
+        (await scoreImages(images, ranker, {
+          minScore,
+          signal,
+          onProgress: (progress) => onProgress?.({ ...progress, archives }),
+        }));
+      await writeTokenShards(scored ?? images, tokenizer, join(out, archive.name), {
         batchSize,
         shardSize,
+        allowEmpty: scored !== undefined,
         signal,
         onProgress: (progress) => onProgress?.({ ...progress, archives }),
       });
