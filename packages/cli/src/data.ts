@@ -116,7 +116,12 @@ async function encodeWith(
   { out, batchSize, minScore, s3Endpoint, share, signal }: EncodeCommand,
 ): Promise<void> {
   const reporter = new Reporter();
-  const onProgress = ({ stage, archives, done, total }: EncodeArchivesProgress) => {
+  const scores = { kept: 0, total: 0 };
+  const onProgress = ({ stage, archives, done, total, kept = 0 }: EncodeArchivesProgress) => {
+    if (stage === 'score' && done === total) {
+      scores.kept += kept;
+      scores.total += total;
+    }
     const what = stage === 'score' ? 'scoring image' : 'image';
     const text = `${what} ${count(done)} of ${count(total)}, shard ${count(archives.done + 1)} of ${count(archives.total)}`;
     reporter.show((archives.done + (stage === 'score' ? 0 : done / total)) / archives.total, text);
@@ -129,6 +134,11 @@ async function encodeWith(
     const s3 = { endpoint: s3Endpoint };
     const options = { batchSize, ranker, minScore, s3, share, signal, onProgress, onReport };
     await encodeArchives(sources, tokenizer, out, options);
+    reporter.clear();
+    if (minScore !== undefined && scores.total > 0)
+      process.stderr.write(
+        `${count(scores.kept)} of ${count(scores.total)} images have a score of at least ${minScore}.\n`,
+      );
   } finally {
     reporter.clear();
   }

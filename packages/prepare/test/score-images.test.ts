@@ -27,9 +27,9 @@ test('an image has the highest score of its captions, to three decimals', async 
 });
 
 test('images with a lower score than the smallest are left out, and others keep theirs', async () => {
-  const done: number[] = [];
-  const scored = await scoreImages(images, ranker, { minScore: 2.988, onProgress: (step) => done.push(step.done) });
-  expect(done).toEqual([1, 2, 3]);
+  const kept: number[] = [];
+  const scored = await scoreImages(images, ranker, { minScore: 2.988, onProgress: (step) => kept.push(step.kept) });
+  expect(kept).toEqual([0, 1, 2]);
   expect(scored.length).toBe(2);
   expect(await scored.get(0)).toMatchObject({ key: 'sample 2', score: 2.988 });
 });

@@ -86,7 +86,8 @@ test('scores the images by a CLIP, and leaves out those with low scores', async 
   const scores = await Promise.all([0, 1].map(async (i) => (await tokens.get(i)).score!));
   const minScore = Math.max(...scores);
   expect(Math.min(...scores)).toBeLessThan(minScore);
-  await encode('best', ['--rank', 'clip', '--min-score', String(minScore)]);
+  const { stderr } = await encode('best', ['--rank', 'clip', '--min-score', String(minScore)]);
+  expect(stderr).toContain(`1 of 2 images have a score of at least ${minScore}.`);
   const best = await openTokenShards(join(folder, 'best'));
   expect(best.length).toBe(1);
   expect(await best.get(0)).toEqual(await tokens.get(scores.indexOf(minScore)));

@@ -50,6 +50,8 @@ export interface EncodeArchivesOptions {
 export interface EncodeArchivesProgress extends Progress {
   readonly stage: 'score' | 'encode';
   readonly unit: 'samples';
+  /** While images are scored: the number of those that are not left out. */
+  readonly kept?: number | undefined;
   readonly archives: { readonly done: number; readonly total: number };
 }
 

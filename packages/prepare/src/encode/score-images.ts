@@ -13,6 +13,8 @@ export interface ScoreImagesOptions {
 export interface ScoreProgress extends Progress {
   readonly stage: 'score';
   readonly unit: 'samples';
+  /** Number of those that are not left out. */
+  readonly kept: number;
 }
 
 /** Scores the images of a dataset, and returns a dataset of those with a sufficient score, whose samples have their scores. */
@@ -30,7 +32,8 @@ export async function scoreImages(
       kept.push(index);
       scores.push(score);
     }
-    await onProgress?.({ stage: 'score', unit: 'samples', done: position + 1, total: indices.length });
+    const done = position + 1;
+    await onProgress?.({ stage: 'score', unit: 'samples', done, total: indices.length, kept: kept.length });
   }
   const part = subset(images, kept);
   return {
