@@ -125,6 +125,12 @@ const rows = [
     ],
   })),
   {
+    model: "T5 (1.0, 1.1, FLAN), XLM-RoBERTa, MPNet, CLIP's text encoder (Hugging Face)",
+    files: '`model.safetensors`, `pytorch_model.bin`, `tokenizer.json`',
+    compared: "hidden states, CLIP's embeddings, token ids; what is unknown is refused by name",
+    tests: [tests('text-encoder/test/text-encoders')],
+  },
+  {
     model: 'CLIP ViT-B/32 and ViT-B/16 (Hugging Face, OpenAI)',
     files: '`model.safetensors`, `pytorch_model.bin`, `tokenizer.json` or `vocab.json` and `merges.txt`',
     compared: 'hidden states, embeddings, scores, pixels before the model, token ids',
