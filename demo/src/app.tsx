@@ -8,6 +8,7 @@ import { Progress } from './components/progress.js';
 import { PromptForm } from './components/prompt-form.js';
 import { ThemeButton } from './components/theme-button.js';
 import { TokenEditor } from './components/token-editor.js';
+import { Trainer } from './components/trainer.js';
 import type { ModelFacts, ModelSource, Picture } from './model/model.js';
 import { fromFragment, type Request, randomSeed, toFragment } from './request.js';
 import { load, store } from './storage.js';
@@ -16,7 +17,9 @@ import { useGenerator } from './use-generator.js';
 /** The name of the note that the model has been downloaded. */
 const downloaded = 'downloaded';
 
-type Tab = 'create' | 'tokens';
+const tabNames = { create: 'Create', tokens: 'Tokens', train: 'Train' };
+
+type Tab = keyof typeof tabNames;
 
 function defaultRequest({ sampling, vocabularySize, maxImages }: ModelFacts): Request {
   const { temperature = 1, topK = vocabularySize, topP = 1, guidanceScale = 1 } = sampling;
@@ -82,6 +85,7 @@ export function App({ source }: { source: ModelSource }) {
     setTab('tokens');
   };
 
+  const tabs: readonly Tab[] = source.createTrainer ? ['create', 'tokens', 'train'] : ['create', 'tokens'];
   const picture = opened === undefined ? undefined : board?.pictures.find(({ index }) => index === opened);
   return (
     <>
@@ -91,14 +95,14 @@ export function App({ source }: { source: ModelSource }) {
           DALL·E Mini
         </h1>
         <nav aria-label="Views">
-          {(['create', 'tokens'] as const).map((name) => (
+          {tabs.map((name) => (
             <button
               key={name}
               type="button"
               aria-current={tab === name ? 'page' : undefined}
               onClick={() => setTab(name)}
             >
-              {name === 'create' ? 'Create' : 'Tokens'}
+              {tabNames[name]}
             </button>
           ))}
         </nav>
@@ -136,6 +140,11 @@ export function App({ source }: { source: ModelSource }) {
         </div>
         {tab === 'tokens' && (
           <TokenEditor key={edited?.url} open={open} facts={facts} picture={edited} onError={generator.setError} />
+        )}
+        {source.createTrainer && (
+          <div class="studio" hidden={tab !== 'train'}>
+            <Trainer createWorker={source.createTrainer} onError={generator.setError} />
+          </div>
         )}
       </main>
       <footer>

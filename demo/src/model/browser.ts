@@ -18,6 +18,7 @@ export const source: ModelSource = {
   bytes: files.reduce((sum, { size }) => sum + size, programBytes),
   facts: emojiFacts,
   open,
+  createTrainer: () => new Worker(new URL('../training/worker.ts', import.meta.url), { type: 'module' }),
 };
 
 async function open({ signal, onProgress }: LoadOptions): Promise<Model> {

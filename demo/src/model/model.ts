@@ -70,4 +70,6 @@ export interface ModelSource {
   /** Defaults that the page shows before the model is loaded. */
   readonly facts: ModelFacts;
   open(options: LoadOptions): Promise<Model>;
+  /** Starts the program that trains, if it is there. */
+  readonly createTrainer?: () => Worker;
 }

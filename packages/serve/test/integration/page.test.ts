@@ -70,6 +70,11 @@ describeChromium('the served page', () => {
     expect(await accessibilityProblems(page)).toEqual([]);
   });
 
+  test('has no tab that trains, which only browsers do', async () => {
+    const views = page.getByRole('navigation', { name: 'Views' }).getByRole('button');
+    expect(await views.allTextContents()).toEqual(['Create', 'Tokens']);
+  });
+
   test('tells how many requests are ahead, and cancels its own when it stops', async () => {
     const others = Array.from({ length: 3 }, (_, i) =>
       post(server.url, '/api/generate', { prompt: 'a tree', n: 4 }, { client: `10.0.1.${i}` }).then(allEvents),
