@@ -126,11 +126,11 @@ describeChromium('the page from static files', () => {
       await page.keyboard.press(key);
     const code = page.getByLabel('Code of the token in row 3, column 2');
     await code.fill(String((await code.inputValue()) === '5' ? 6 : 5));
-    await expect.poll(() => image.getAttribute('src')).not.toBe(before);
+    await expect.poll(() => image.getAttribute('src'), { timeout: 30_000 }).not.toBe(before);
     await page.locator('.palette button').first().waitFor();
     expect(await accessibilityProblems(page)).toEqual([]);
     await page.getByRole('button', { name: 'Undo all' }).click();
-    await expect.poll(() => image.getAttribute('src')).toBe(before);
+    await expect.poll(() => image.getAttribute('src'), { timeout: 30_000 }).toBe(before);
     await page.getByRole('button', { name: 'Create' }).click();
   });
 
@@ -139,7 +139,7 @@ describeChromium('the page from static files', () => {
     await page.getByLabel('Your own picture').setInputFiles(join(root, '../packages/emoji/samples.png'));
     await page.getByAltText('What these tokens show').waitFor();
     await page.getByLabel('Your own picture').setInputFiles(join(root, 'package.json'));
-    await expect.poll(() => page.getByRole('alert').textContent()).toContain('must be a picture');
+    await expect.poll(() => page.getByRole('alert').textContent(), { timeout: 30_000 }).toContain('must be a picture');
     await page.getByRole('button', { name: 'Close' }).click();
     await page.getByRole('button', { name: 'Create' }).click();
   });
@@ -161,7 +161,7 @@ describeChromium('the page from static files', () => {
     const background = 'getComputedStyle(document.body).backgroundColor';
     expect(await phone.evaluate(background)).toBe('rgb(21, 20, 26)');
     await phone.getByRole('button', { name: 'Change to light colours' }).click();
-    await expect.poll(() => phone.evaluate(background)).toBe('rgb(251, 250, 248)');
+    await expect.poll(() => phone.evaluate(background), { timeout: 30_000 }).toBe('rgb(251, 250, 248)');
     await phone.context().close();
   });
 

@@ -38,7 +38,7 @@ test('serves 20 clients the pictures of their seeds while others leave, and the 
     }),
   );
   for (const [i, outcome] of outcomes.entries()) if (i % 3 !== 0) expect(outcome === png).toBe(true);
-  await expect.poll(() => metric(server.url, 'dalle_mini_jobs_running')).toBe(0);
+  await expect.poll(() => metric(server.url, 'dalle_mini_jobs_running'), { timeout: 30_000 }).toBe(0);
 });
 
 test('decodes the tokens of a picture to the same file, and encodes it', async () => {
@@ -79,7 +79,7 @@ describeChromium('the served page', () => {
     const others = Array.from({ length: 3 }, (_, i) =>
       post(server.url, '/api/generate', { prompt: 'a tree', n: 4 }, { client: `10.0.1.${i}` }).then(allEvents),
     );
-    await expect.poll(() => metric(server.url, 'dalle_mini_jobs_running'), { interval: 5 }).toBe(1);
+    await expect.poll(() => metric(server.url, 'dalle_mini_jobs_running'), { interval: 5, timeout: 30_000 }).toBe(1);
     const cancelled = (await metric(server.url, 'dalle_mini_jobs_total{outcome="cancelled"}')) ?? 0;
     await ask(page, 'a blue heart', 10);
     await page
@@ -88,7 +88,9 @@ describeChromium('the served page', () => {
       .waitFor();
     await page.getByRole('button', { name: 'Stop' }).click();
     await page.getByRole('button', { name: 'Generate' }).waitFor();
-    await expect.poll(() => metric(server.url, 'dalle_mini_jobs_total{outcome="cancelled"}')).toBe(cancelled + 1);
+    await expect
+      .poll(() => metric(server.url, 'dalle_mini_jobs_total{outcome="cancelled"}'), { timeout: 30_000 })
+      .toBe(cancelled + 1);
     for (const events of await Promise.all(others)) expect(events.at(-1)!.event).toBe('done');
   });
 
