@@ -88,19 +88,24 @@ const publishedSizes: Fields<PublishedSizes> = {
   give_pre_end: optional(oneOf([false]), false),
 };
 
+/** The sizes of f16-16384, which published code takes for those that a file leaves out. */
+const sizesOfF16 = {
+  ...publishedSizes,
+  resolution: optional(vqganSizeFields.resolution, 256),
+  in_channels: optional(vqganSizeFields.inChannels, 3),
+  out_ch: optional(vqganSizeFields.inChannels, 3),
+  ch: optional(vqganSizeFields.ch, 128),
+  ch_mult: optional(vqganSizeFields.chMult, [1, 1, 2, 2, 4]),
+  num_res_blocks: optional(vqganSizeFields.numResBlocks, 2),
+  attn_resolutions: optional(vqganSizeFields.attnResolutions, [16]),
+  z_channels: optional(vqganSizeFields.zChannels, 256),
+  double_z: optional(oneOf([false]), false),
+};
+
 /** With the defaults of `VQGANConfig`. `n_embed` must be given: otherwise any `config.json` would be accepted. */
 const vqganJaxConfig = object<VqganJaxConfig>(
   {
-    ...publishedSizes,
-    resolution: optional(vqganSizeFields.resolution, 256),
-    in_channels: optional(vqganSizeFields.inChannels, 3),
-    out_ch: optional(vqganSizeFields.inChannels, 3),
-    ch: optional(vqganSizeFields.ch, 128),
-    ch_mult: optional(vqganSizeFields.chMult, [1, 1, 2, 2, 4]),
-    num_res_blocks: optional(vqganSizeFields.numResBlocks, 2),
-    attn_resolutions: optional(vqganSizeFields.attnResolutions, [16]),
-    z_channels: optional(vqganSizeFields.zChannels, 256),
-    double_z: optional(oneOf([false]), false),
+    ...sizesOfF16,
     embed_dim: optional(vqganSizeFields.embedDim, 256),
     n_embed: vqganSizeFields.nEmbed,
     pixel_range: optional(list(number(), { min: 2, max: 2 }), [0, 1]),
@@ -127,16 +132,7 @@ const minDalleEConfig = object(
     n_embed: optional(vqganSizeFields.nEmbed, 16384),
     hparams: object<PublishedSizes>(
       {
-        ...publishedSizes,
-        resolution: optional(vqganSizeFields.resolution, 256),
-        in_channels: optional(vqganSizeFields.inChannels, 3),
-        out_ch: optional(vqganSizeFields.inChannels, 3),
-        ch: optional(vqganSizeFields.ch, 128),
-        ch_mult: optional(vqganSizeFields.chMult, [1, 1, 2, 2, 4]),
-        num_res_blocks: optional(vqganSizeFields.numResBlocks, 2),
-        attn_resolutions: optional(vqganSizeFields.attnResolutions, [16]),
-        z_channels: optional(vqganSizeFields.zChannels, 256),
-        double_z: optional(oneOf([false]), false),
+        ...sizesOfF16,
       },
       rules,
     ),
