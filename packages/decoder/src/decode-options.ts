@@ -17,6 +17,7 @@ import {
   type TextEncoding,
 } from '@dalle-mini/core';
 import type { TensorData } from '@dalle-mini/graph';
+import type { AutoregressiveModel, Encodings } from './autoregressive/model.js';
 
 /** The field of the options of `generate`, for `readOptions`. */
 export const decodeOptions = object<DecodeOptions>({
@@ -49,6 +50,41 @@ export const keptTokens = (
 export const aboveZero = (value: number): number => Math.max(value, 2 ** -126);
 
 export const scalar = (value: number): TensorData => ({ dtype: 'float32', shape: [], data: Float32Array.of(value) });
+
+/**
+ * Checks the captions of `generate` and, if it is guided, what guidance steers away from, and returns them.
+ *
+ * @param needsUnconditional Whether guidance needs `unconditional`.
+ */
+export function checkEncodings(
+  model: Pick<AutoregressiveModel, 'checkEncoding'>,
+  text: TextEncoding,
+  options: DecodeOptions,
+  needsUnconditional: boolean,
+): Encodings {
+  const guided = isGuided(options);
+  model.checkEncoding('text', text);
+  const unconditional = guided ? options.unconditional : undefined;
+  if (guided && (needsUnconditional || unconditional)) {
+    const caption = 'the encoding of one caption, empty or negative, if guidanceScale is not 1';
+    if (!unconditional) throw new OptionError('unconditional', caption, unconditional);
+    model.checkEncoding('unconditional', unconditional);
+    if (unconditional.batch !== 1) throw new OptionError('unconditional.batch', `1: ${caption}`, unconditional.batch);
+  }
+  return { text, guided, unconditional };
+}
+
+/** Checks the number of images of `prepare`. */
+export function checkImages(images: number): void {
+  if (!Number.isSafeInteger(images) || images < 1)
+    throw new OptionError('images', 'a whole number of at least 1', images);
+}
+
+/** Number of most likely tokens to sort if topK is not greater. For a greater topK, another graph sorts all tokens. */
+export const fewCandidates = 512;
+
+/** Rounds the length of captions up: graphs are compiled for captions of up to a multiple of 64 tokens. */
+export const roundedLength = (length: number): number => Math.ceil(length / 64) * 64;
 
 /**
  * Checks that tokens to start from fit a decoder.

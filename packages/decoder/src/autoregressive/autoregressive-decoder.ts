@@ -5,7 +5,6 @@ import {
   type ImageTokenDecoder,
   type InitialTokens,
   nextTurn,
-  OptionError,
   object,
   readOptions,
   type SamplingOptions,
@@ -16,11 +15,15 @@ import { type Executable, type RuntimeOwnership, runtimeOwnershipFields, type Te
 import type { StoredParameter } from '@dalle-mini/graph/stored';
 import {
   aboveZero,
+  checkEncodings,
+  checkImages,
   checkInitial,
   decodeOptions,
+  fewCandidates,
   isGuided,
   keptTokens,
   refusePasses,
+  roundedLength,
   rowsKept,
   scalar,
 } from '../decode-options.js';
@@ -76,22 +79,14 @@ export class AutoregressiveDecoder implements ImageTokenDecoder, AsyncDisposable
     const { gridSize, vocabularySize } = this;
     const given = readOptions(decodeOptions, options, 'generate');
     refusePasses(given);
-    const { unconditional, signal, onProgress, initial } = given;
+    const { signal, onProgress, initial } = given;
     const { seed = 0, firstIndex = 0, temperature = 1, topP = 1, guidanceScale = 1 } = given;
-    const guided = isGuided(given);
-    this.model.checkEncoding('text', text);
-    if (guided && (this.needsUnconditional || unconditional)) {
-      const caption = 'the encoding of one caption, empty or negative, if guidanceScale is not 1';
-      if (!unconditional) throw new OptionError('unconditional', caption, unconditional);
-      this.model.checkEncoding('unconditional', unconditional);
-      if (unconditional.batch !== 1) throw new OptionError('unconditional.batch', `1: ${caption}`, unconditional.batch);
-    }
+    const encodings = checkEncodings(this.model, text, given, this.needsUnconditional);
     const images = text.batch;
     if (initial) checkInitial(initial, images, this);
     const kept = initial ? rowsKept(initial, gridSize) : 0;
     signal?.throwIfAborted();
 
-    const encodings = { text, guided, unconditional: guided ? unconditional : undefined };
     const length = this.model.textLength ?? Math.max(text.length, encodings.unconditional?.length ?? 0);
     const executables = await this.compile(this.shapeOf(images, length, given));
     signal?.throwIfAborted();
@@ -102,7 +97,7 @@ export class AutoregressiveDecoder implements ImageTokenDecoder, AsyncDisposable
       temperature: scalar(temperature === 0 ? 1 : aboveZero(temperature)),
       topK: { dtype: 'int32', shape: [], data: Int32Array.of(keptTokens(given, vocabularySize)) },
       topP: scalar(aboveZero(topP)),
-      ...(guided ? { guidanceScale: scalar(guidanceScale) } : {}),
+      ...(encodings.guided ? { guidanceScale: scalar(guidanceScale) } : {}),
     };
     const randoms = Array.from({ length: images }, (_, i) => createRandom('sampling', seed, firstIndex + i));
     const grids = Array.from({ length: images }, () => new Int32Array(gridSize ** 2));
@@ -152,8 +147,7 @@ export class AutoregressiveDecoder implements ImageTokenDecoder, AsyncDisposable
    */
   async prepare(images: number, options: SamplingOptions = {}): Promise<void> {
     if (this.disposed) throw new DisposedError('This decoder was disposed of. Make another one.');
-    if (!Number.isSafeInteger(images) || images < 1)
-      throw new OptionError('images', 'a whole number of at least 1', images);
+    checkImages(images);
     const given = readOptions(samplingOptions, options, 'prepare');
     refusePasses(given);
     await this.compile(this.shapeOf(images, this.model.textLength ?? 1, given));
@@ -161,7 +155,7 @@ export class AutoregressiveDecoder implements ImageTokenDecoder, AsyncDisposable
 
   private shapeOf(images: number, length: number, options: SamplingOptions): RowShape {
     const { model, vocabularySize } = this;
-    const textLength = model.textLength ?? Math.ceil(length / textLengths) * textLengths;
+    const textLength = model.textLength ?? roundedLength(length);
     const kept = keptTokens(options, vocabularySize);
     const candidates = kept <= fewCandidates ? Math.min(fewCandidates, vocabularySize) : vocabularySize;
     return { images, guided: isGuided(options), textLength, candidates };
@@ -218,12 +212,3 @@ export class AutoregressiveDecoder implements ImageTokenDecoder, AsyncDisposable
     throw failed.reason;
   }
 }
-
-/**
- * Number of most likely tokens to sample from if topK is not greater. For a greater topK, another graph samples from
- * all tokens.
- */
-const fewCandidates = 512;
-
-/** Graphs are compiled for captions of up to a multiple of this number of tokens. */
-const textLengths = 64;

@@ -5,7 +5,6 @@ import {
   type ImageTokenDecoder,
   type InitialTokens,
   nextTurn,
-  OptionError,
   object,
   type Random,
   readOptions,
@@ -15,7 +14,18 @@ import {
 } from '@dalle-mini/core';
 import { type Executable, type RuntimeOwnership, runtimeOwnershipFields, type TensorValues } from '@dalle-mini/graph';
 import type { StoredParameter } from '@dalle-mini/graph/stored';
-import { aboveZero, checkInitial, decodeOptions, isGuided, keptTokens, scalar } from '../decode-options.js';
+import {
+  aboveZero,
+  checkEncodings,
+  checkImages,
+  checkInitial,
+  decodeOptions,
+  fewCandidates,
+  isGuided,
+  keptTokens,
+  roundedLength,
+  scalar,
+} from '../decode-options.js';
 import { type PassShape, passGraph } from './graph.js';
 import type { MaskedModel } from './model.js';
 import { choiceTemperatureAt, leastConfident, maskedNext, maskedShare, randomPlaces } from './schedule.js';
@@ -65,7 +75,7 @@ export class MaskedDecoder implements ImageTokenDecoder, AsyncDisposable {
     const given = readOptions(decodeOptions, options, 'generate');
     const { seed = 0, firstIndex = 0, signal, onProgress, initial } = given;
     const { passes = maskedDefaults.passes, choiceTemperature = maskedDefaults.choiceTemperature } = given;
-    const encodings = this.checkEncodings(text, given);
+    const encodings = checkEncodings(this.model, text, given, true);
     if (initial) checkInitial(initial, text.batch, this);
     signal?.throwIfAborted();
 
@@ -113,8 +123,7 @@ export class MaskedDecoder implements ImageTokenDecoder, AsyncDisposable {
    */
   async prepare(images: number, options: SamplingOptions = {}): Promise<void> {
     if (this.disposed) throw new DisposedError('This decoder was disposed of. Make another one.');
-    if (!Number.isSafeInteger(images) || images < 1)
-      throw new OptionError('images', 'a whole number of at least 1', images);
+    checkImages(images);
     const given = readOptions(samplingOptions, options, 'prepare');
     await this.compile(this.shapeOf(images, this.model.textLength ?? 1, given));
   }
@@ -132,18 +141,6 @@ export class MaskedDecoder implements ImageTokenDecoder, AsyncDisposable {
     return this.dispose();
   }
 
-  private checkEncodings(text: TextEncoding, options: DecodeOptions) {
-    const guided = isGuided(options);
-    this.model.checkEncoding('text', text);
-    if (!guided) return { text, guided };
-    const { unconditional } = options;
-    const caption = 'the encoding of one caption, empty or negative, if guidanceScale is not 1';
-    if (!unconditional) throw new OptionError('unconditional', caption, unconditional);
-    this.model.checkEncoding('unconditional', unconditional);
-    if (unconditional.batch !== 1) throw new OptionError('unconditional.batch', `1: ${caption}`, unconditional.batch);
-    return { text, guided, unconditional };
-  }
-
   /** The tokens of an image before the first pass, and the places that are masked in it. */
   private startImage(
     initial: InitialTokens | undefined,
@@ -159,7 +156,7 @@ export class MaskedDecoder implements ImageTokenDecoder, AsyncDisposable {
 
   private shapeOf(images: number, length: number, options: SamplingOptions): PassShape {
     const { model, vocabularySize } = this;
-    const textLength = model.textLength ?? Math.ceil(length / textLengths) * textLengths;
+    const textLength = model.textLength ?? roundedLength(length);
     return { images, guided: isGuided(options), textLength, candidates: candidatesOf(options, vocabularySize) };
   }
 
@@ -215,12 +212,6 @@ interface Image {
   readonly free: number;
   readonly random: Random;
 }
-
-/** Graphs are compiled for captions of up to a multiple of this number of tokens. */
-const textLengths = 64;
-
-/** Number of most likely tokens to sort if topK is not greater. */
-const fewCandidates = 512;
 
 /** Returns how many of the most likely tokens are sorted: `undefined` for none, because every token may be sampled. */
 function candidatesOf(options: SamplingOptions, vocabularySize: number): number | undefined {
