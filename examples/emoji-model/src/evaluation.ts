@@ -73,6 +73,13 @@ export interface ConceptFigures {
   readonly drawn: readonly { readonly caption: string; readonly image: RgbImage; readonly found: boolean }[];
 }
 
+/** Computes the features of all images, among which those of generated ones are searched. */
+export async function galleryOf(emoji: EmojiDataset): Promise<Float32Array[]> {
+  const gallery: Float32Array[] = [];
+  for (let i = 0; i < emoji.length; i++) gallery.push(pictureFeature((await emoji.get(i)).image));
+  return gallery;
+}
+
 /**
  * Generates one image for each of some trained concepts, selected by a seed, from its plain label. Then finds the nearest real image (see
  * `pictureFeature`), and checks whether it shows the same concept.
@@ -84,7 +91,18 @@ export async function evaluateConcepts(
     decoder,
   }: { readonly tokenizer: ImageTokenizer; readonly encoder: TextEncoder; readonly decoder: ImageTokenDecoder },
   emoji: EmojiDataset,
-  { count, seed, sampling }: { readonly count: number; readonly seed: number; readonly sampling: SamplingOptions },
+  {
+    count,
+    seed,
+    sampling,
+    gallery,
+  }: {
+    readonly count: number;
+    readonly seed: number;
+    readonly sampling: SamplingOptions;
+    /** That of `galleryOf(emoji)`, if it is known. */
+    readonly gallery?: readonly Float32Array[];
+  },
 ): Promise<ConceptFigures> {
   // A concept's label is that of its drawing without a skin tone.
   const labels = new Map<string, string>();
@@ -93,10 +111,9 @@ export async function evaluateConcepts(
     if (splitOf(entry) === 'train' && hexcode.replaceAll('-FE0F', '') === concept) labels.set(concept, captions[0]!);
   }
   const chosen = shuffled([...labels.keys()].sort(), 'concepts', seed).slice(0, count);
-  const gallery: Float32Array[] = [];
-  for (let i = 0; i < emoji.length; i++) gallery.push(pictureFeature((await emoji.get(i)).image));
+  const known = gallery ?? (await galleryOf(emoji));
 
-  const unconditional = await encoder.encode(['']);
+  const unconditional = decoder.needsUnconditional === false ? undefined : await encoder.encode(['']);
   const drawn: { caption: string; image: RgbImage; found: boolean }[] = [];
   let top1 = 0;
   let top5 = 0;
@@ -109,7 +126,7 @@ export async function evaluateConcepts(
       await decoder.generate(text, { ...sampling, seed: seed + start, unconditional }),
     );
     for (const [i, concept] of concepts.entries()) {
-      const found = nearest(pictureFeature(images[i]!), gallery, 5).map((index) => emoji.entries[index]!.concept);
+      const found = nearest(pictureFeature(images[i]!), known, 5).map((index) => emoji.entries[index]!.concept);
       if (found[0] === concept) top1++;
       if (found.includes(concept)) top5++;
       drawn.push({ caption: captions[i]!, image: images[i]!, found: found[0] === concept });

@@ -1,20 +1,23 @@
 /**
- * Runs the cells of the study that have no result yet: `npm run study -- FOLDER [--question ID] [--variant NAME] [--seed N] [--threads N] [--list]`.
- * With `--small` every cell takes seconds, which shows that it runs.
- * It may be stopped at any time, and resumes with the checkpoint of the run that it was in.
+ * Runs the cells of the study that have no result yet: `npm run study -- FOLDER [--question ID] [--run NAME] [--seed N] [--threads N] [--list]`.
+ * Results are in `results`; FOLDER gets images, tokens and checkpoints. With `--small` every cell takes seconds, which shows that it runs, and its
+ * results are in FOLDER. It may be stopped at any time, and starts the run again that it was in.
  */
+import { mkdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { readResult, runCell } from './cell.js';
 import { openData } from './data.js';
-import { pathOf, questions, seeds, type Variant } from './grid.js';
+import { TextEncoders } from './encoders.js';
+import { questions, type Run, type RunName, runs, seeds } from './grid.js';
+import { resultPath, resultsFolder } from './results.js';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     question: { type: 'string' },
-    variant: { type: 'string' },
+    run: { type: 'string' },
     seed: { type: 'string' },
     threads: { type: 'string', default: '1' },
     list: { type: 'boolean' },
@@ -22,53 +25,61 @@ const { values, positionals } = parseArgs({
   },
 });
 const folder = resolve(positionals[0] ?? (values.small ? 'output/small' : 'runs/questions'));
+const results = values.small ? join(folder, 'results') : resultsFolder;
 
-interface Cell {
-  readonly question: string;
-  readonly variant: Variant;
-  readonly seed: number;
-  readonly path: string;
-}
-
+const answering = new Set(
+  questions.flatMap(({ id, variants }) => (id === values.question ? variants.map(({ run }) => run) : [])),
+);
 // Seed by seed, so that a study that is stopped has compared all variants.
-const cells = questions.flatMap((question) =>
-  seeds.flatMap((seed) =>
-    question.variants.map(
-      (variant): Cell => ({
-        question: question.id,
-        variant,
-        seed,
-        path: join(folder, pathOf(question, variant, seed)),
-      }),
-    ),
-  ),
-);
-const chosen = cells.filter(
-  ({ question, variant, seed }) =>
-    (values.question === undefined || question === values.question) &&
-    (values.variant === undefined || variant.name === values.variant) &&
-    (values.seed === undefined || `${seed}` === values.seed),
-);
-if (chosen.length === 0) {
-  console.error('No cell has this question, variant and seed. Show them all with --list.');
+const cells = seeds
+  .flatMap((seed) => (Object.keys(runs) as RunName[]).map((name) => ({ name, seed })))
+  .filter(
+    ({ name, seed }) =>
+      (values.question === undefined || answering.has(name)) &&
+      (values.run === undefined || name === values.run) &&
+      (values.seed === undefined || `${seed}` === values.seed),
+  );
+if (cells.length === 0) {
+  console.error('No cell has this question, run and seed. Show them all with --list.');
   process.exit(2);
 }
-
-const describe = ({ question, variant, seed }: Cell) => `${question}, ${variant.name}, seed ${seed}`;
 if (values.list) {
-  for (const cell of chosen) console.log(`${describe(cell)}: ${(await readResult(cell.path)) ? 'has run' : 'to run'}`);
+  for (const { name, seed } of cells) {
+    const has = await readResult(resultPath(results, name, seed));
+    console.log(`${name}, seed ${seed}: ${has ? 'has run' : 'to run'}`);
+  }
   process.exit(0);
 }
 
 const runtime = new OnnxRuntime({ threads: Number(values.threads) });
 const data = await openData(folder, runtime);
-for (const cell of chosen) {
-  if (await readResult(cell.path)) continue;
-  const { variant, seed, path } = cell;
-  const { loss, top1, top5, seconds } = await runCell(variant, { seed, folder: path, data, runtime });
+const encoders = new TextEncoders(data, join(folder, 'encoders'), runtime);
+await mkdir(results, { recursive: true });
+for (const { name, seed } of cells) {
+  const result = resultPath(results, name, seed);
+  if (await readResult(result)) continue;
+  const run: Run = runs[name];
+  if (!(await encoders.has(run.text?.encoder ?? 'all-MiniLM-L6-v2'))) {
+    console.log(`${name}: left out, because ${folder}/encoders lacks its text encoder. Make it with encoders.py.`);
+    continue;
+  }
+  const checkpoints = join(folder, name, `${seed}`);
+  await rm(checkpoints, { recursive: true, force: true });
+  const { loss, generations, secondsPerStep } = await runCell(run, {
+    seed,
+    folder: checkpoints,
+    result,
+    data,
+    encoders,
+    runtime,
+  });
+  await rm(checkpoints, { recursive: true, force: true });
   const percent = (share: number) => `${(100 * share).toFixed(0)} %`;
+  const shares = Object.entries(generations).map(
+    ([key, { top1, top5 }]) => `${key} top-1 ${percent(top1)} top-5 ${percent(top5)}`,
+  );
   console.log(
-    `${describe(cell)}: loss ${loss.toFixed(4)}, top-1 ${percent(top1)}, top-5 ${percent(top5)}, ${seconds.toFixed(0)} s`,
+    `${name}, seed ${seed}: loss ${loss.toFixed(4)}, ${(1000 * secondsPerStep).toFixed(0)} ms a step, ${shares.join(', ')}`,
   );
 }
 await Promise.all([runtime.dispose(), data.emoji.close()]);

@@ -222,7 +222,18 @@ program
   .argument('[pictures]', 'a folder of pictures with captions, from whose number the steps follow (default: pictures)')
   .addOption(
     new Option('--preset <name>', 'what to train')
-      .choices(['emoji', 'dalle-mini', 'dalle-mega', 'vqgan', 'decoder', 'mini-2022', 'mega'])
+      .choices([
+        'emoji',
+        'dalle-mini',
+        'dalle-mega',
+        'vqgan',
+        'decoder',
+        'mini-2022',
+        'mega',
+        'min-dall-e',
+        'llama-gen',
+        'maskgit',
+      ])
       .default('emoji'),
   )
   .option(

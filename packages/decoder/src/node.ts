@@ -15,9 +15,9 @@ export type OpenDecoderOptions = HubOptions & RuntimeOptions & ReadOptions;
 const openFields = object<OpenDecoderOptions>({ ...hubFields, ...runtimeFields, which: whichField });
 
 /**
- * Opens a decoder from a folder, or from the Hugging Face hub by a name such as `dalle-mini/dalle-mini`. It reads
- * published models (`config.json` and `flax_model.msgpack`) and the folder `decoder` of model folders (`config.json`
- * and `model.safetensors`).
+ * Opens a decoder from a folder, or from the Hugging Face hub by a name such as `dalle-mini/dalle-mini`. It reads the folder `decoder` of
+ * model folders (`config.json` and `model.safetensors`), with a decoder of any kind, and published models of DALL·E Mini (`config.json` and
+ * `flax_model.msgpack`). Releases of other models are opened by `fromPretrained` of `@dalle-mini/pipeline`.
  *
  * @throws ConfigError or CheckpointError if a file is damaged, or the two do not match; FileError if a file cannot be
  * read; HubError if the download fails; OptionError if an option is wrong.

@@ -1,12 +1,19 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ConfigError } from '@dalle-mini/core';
-import { DalleMiniDecoder, exportConfig, exportDecoder } from '@dalle-mini/decoder';
+import { ConfigError, type TextEncoding } from '@dalle-mini/core';
+import {
+  type AnyDecoderConfig,
+  createDecoder,
+  DalleMiniDecoder,
+  exportConfig,
+  exportDecoder,
+} from '@dalle-mini/decoder';
 import { openDecoder } from '@dalle-mini/decoder/node';
+import type { TensorData } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { FakeHub } from '@dalle-mini/testing/fake-hub';
-import { randomParameters, randomText, tinyDecoder as tiny } from '@dalle-mini/testing/tiny-decoder';
+import { randomParameters, randomText, tinyDecoder as tiny, tinyMaskedDecoder } from '@dalle-mini/testing/tiny-decoder';
 import { fromFloat32 } from '@dalle-mini/weights';
 import { writeCheckpointFile, writeFlaxCheckpointFile } from '@dalle-mini/weights/node';
 import { afterAll, afterEach, beforeEach, expect, test, vi } from 'vitest';
@@ -16,9 +23,9 @@ afterAll(() => runtime.dispose());
 
 const config = { ...tiny, textWidth: 16, textLength: 5 };
 const parameters = randomParameters(config, 1);
-const weights = new Map(
-  [...parameters].map(([name, { data, shape }]) => [name, fromFloat32(data as Float32Array, shape)]),
-);
+const stored = (values: ReadonlyMap<string, TensorData>) =>
+  new Map([...values].map(([name, { data, shape }]) => [name, fromFloat32(data as Float32Array, shape)]));
+const weights = stored(parameters);
 const text = randomText(2, 3, { width: 16 });
 
 let folder: string;
@@ -46,6 +53,23 @@ test.each([
   const made = new DalleMiniDecoder(config, parameters, { runtime });
   const opened = await openDecoder(folder, { runtime });
   expect(await opened.generate(text, { seed: 2 })).toEqual(await made.generate(text, { seed: 2 }));
+  await opened.dispose();
+  await made.dispose();
+});
+
+const sizes = { vocabularySize: 24, gridSize: 4, width: 16, layers: 2, heads: 2 };
+const tokens = { ...randomText(2, 3), width: 0, hiddenStates: new Float32Array(), tokens: new Int32Array(10).fill(3) };
+test.each<[AnyDecoderConfig, TextEncoding]>([
+  [tinyMaskedDecoder, randomText(2, 3)],
+  [{ ...sizes, kind: 'decoder-only', textVocabularySize: 9, textLength: 5 }, tokens],
+  [{ ...sizes, kind: 'llama-gen', textWidth: 12, textLength: 5 }, randomText(2, 3)],
+])('openDecoder opens a decoder of the kind $kind', async (config, captions) => {
+  const parameters = randomParameters(config, 1);
+  await writeFile(join(folder, 'config.json'), JSON.stringify(config));
+  await writeCheckpointFile(join(folder, 'model.safetensors'), stored(parameters));
+  const made = createDecoder(config, parameters, { runtime });
+  const opened = await openDecoder(folder, { runtime });
+  expect(await opened.generate(captions, { seed: 2 })).toEqual(await made.generate(captions, { seed: 2 }));
   await opened.dispose();
   await made.dispose();
 });

@@ -1,5 +1,5 @@
 /** Settings to start from. */
-import { type DecoderConfig, decoderPresets } from '@dalle-mini/decoder';
+import { type DecoderConfig, decoderOnlyPresets, decoderPresets, llamaGenPresets } from '@dalle-mini/decoder';
 import type { DecoderSettings, VqganSettings } from './settings.js';
 
 /** The names of the presets, and what each is for. */
@@ -11,6 +11,9 @@ export const presets = {
   decoder: 'train a small decoder from scratch, with the VQ-GAN of the preset vqgan',
   'mini-2022': 'train the decoder of DALL·E Mini from scratch, by the published recipe',
   mega: 'train the decoder of DALL·E Mega from scratch, by the published recipe',
+  'min-dall-e': 'train a decoder-only model of the size of minDALL-E from scratch',
+  'llama-gen': 'train the text-conditional decoder of LlamaGen from scratch, by the published recipe',
+  maskgit: 'train a masked decoder of the size of MaskGIT from scratch, with the text encoder of aMUSEd',
 } as const;
 
 export type Preset = keyof typeof presets;
@@ -39,7 +42,7 @@ export type PresetSettings =
 
 /**
  * Returns settings for a number of pictures. The bundled model is fine-tuned for 30 epochs of 16 pictures a step, DALL·E Mini
- * for 10, and a model from scratch is trained for 120, for 100 to 5000 steps; by the published recipes, for 200,000.
+ * for 10, and a model from scratch is trained for 120, for 100 to 5000 steps; models of published sizes from scratch, for 200,000.
  */
 export function presetSettings(preset: Preset, options: PresetOptions): PresetSettings {
   const { pictures, count = 500, folder = `runs/${preset}`, model = models[preset], trainTextEncoder } = options;
@@ -106,6 +109,10 @@ export function presetSettings(preset: Preset, options: PresetOptions): PresetSe
     case 'mini-2022':
     case 'mega':
       return { kind: 'decoder', settings: { ...run, ...publishedRecipe(preset, options.steps) } };
+    case 'min-dall-e':
+    case 'llama-gen':
+    case 'maskgit':
+      return { kind: 'decoder', settings: { ...run, ...otherDecoder(preset, options.steps) } };
     case 'vqgan':
       return {
         kind: 'vqgan',
@@ -187,6 +194,59 @@ function publishedRecipe(preset: 'mini-2022' | 'mega', steps = 200_000) {
       ...(isMega ? { rematerialize: true } : {}),
     },
   } as const;
+}
+
+/**
+ * The other kinds of decoders, at published sizes, for images of 256 × 256 pixels as tokens of the VQ-GAN of DALL·E Mini. `llama-gen` has the
+ * published optimizer, decay, rate, batch and dropout of captions (`train_t2i.py` of LlamaGen), without its dropout of activations;
+ * `maskgit` has the sizes, rate and batch of MaskGIT (Chang et al. 2022, section 4.1) and the captions of aMUSEd. minDALL-E's settings are not
+ * published: it has those of `llama-gen`, and the loss of text tokens of DALL·E.
+ */
+function otherDecoder(preset: 'min-dall-e' | 'llama-gen' | 'maskgit', steps = 200_000) {
+  const training = {
+    batchSize: 256,
+    stepsPerRun: 1,
+    learningRate: 1e-4,
+    warmUpSteps: Math.min(5000, Math.floor(steps / 10)),
+    schedule: 'constant',
+    captionDropout: 0.1,
+    weightDecay: 0.05,
+    averageDecay: 0.9999,
+  } as const;
+  const run = {
+    imageTokenizer: 'dalle-mini/vqgan_imagenet_f16_16384',
+    device: 'cuda',
+    compute: 'bfloat16',
+    ...lengthOf(steps, 1),
+  } as const;
+  switch (preset) {
+    case 'min-dall-e': {
+      const { kind, width, layers, heads, textLength } = decoderOnlyPresets['min-dalle-e'];
+      return {
+        ...run,
+        textEncoder: { folder: 'dalle-mini/dalle-mini', maxLength: textLength },
+        model: { kind, width, layers, heads },
+        training: { ...training, textLossWeight: 1 / 7, rematerialize: true },
+      };
+    }
+    case 'llama-gen': {
+      const { kind, width, layers, heads, textLength } = llamaGenPresets.text;
+      return {
+        ...run,
+        textEncoder: { folder: 'google/flan-t5-xl', maxLength: textLength },
+        model: { kind, width, layers, heads },
+        training,
+      };
+    }
+    case 'maskgit':
+      return {
+        ...run,
+        textEncoder: { folder: 'openai/clip-vit-large-patch14', maxLength: 77 },
+        model: { kind: 'masked', width: 768, layers: 24, heads: 8, feedForwardWidth: 3072, gated: false },
+        training,
+        sampling: { passes: 12, guidanceScale: 3 },
+      } as const;
+  }
 }
 
 const earlyStopping = { patience: 4 };

@@ -118,7 +118,7 @@ export interface VqganSettings extends RunSettings {
 
 export interface TextEncoderSettings {
   /**
-   * A BERT, RoBERTa, DistilBERT or BART of Hugging Face, or the text encoder of a DALL·E Mini: a folder or a hub name.
+   * A text encoder of Hugging Face (BERT and its relatives, BART, T5, CLIP), or that of a DALL·E Mini: a folder or a hub name.
    * Default: that of the model to fine-tune. A decoder-only model takes only its tokenizer, a `tokenizer.json`.
    */
   readonly folder?: string | undefined;
