@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import type { TextEncoding } from '@dalle-mini/core';
 import { type Dtype, encodeImage, fromPretrained } from '@dalle-mini/pipeline';
 import type { GenerateMeasurement } from './measurement.js';
+import { measureRounds, type TimeStage } from './rounds.js';
 import { measureStages } from './stages.js';
 
 const { values: options } = parseArgs({
@@ -32,31 +33,13 @@ const { textEncoder, decoder, imageTokenizer, sampling } = model;
 const loadMs = performance.now() - started;
 /** The pipeline reads the negative prompt once too, and without padding. */
 let unconditional: TextEncoding | undefined;
-const measured: Record<string, number>[] = [];
-// The first round compiles for this number of images: it shows the start, and the others the speed.
-for (let round = 0; round <= rounds; round++) measured.push(await draw());
-const [first, ...others] = measured;
-const result: GenerateMeasurement = {
-  engine: 'this project',
-  dtype,
-  load_ms: loadMs,
-  first: first!,
-  rounds: others,
-  peak_rss_mb: process.resourceUsage().maxRSS / 1024,
-};
+const result = await measureRounds({ engine: 'this project', dtype, loadMs, rounds, generate });
 await model.dispose();
 const { length } = unconditional!;
 const stages = await measureStages({ release: options.model!, dtype, images, prompt, length, threads });
 console.log(JSON.stringify({ ...result, ...stages } satisfies GenerateMeasurement));
 
-async function draw(): Promise<Record<string, number>> {
-  const stages: Record<string, number> = {};
-  const timed = async <Result>(name: string, work: () => Promise<Result>): Promise<Result> => {
-    const start = performance.now();
-    const result = await work();
-    stages[name] = performance.now() - start;
-    return result;
-  };
+async function generate(timed: TimeStage): Promise<void> {
   const text = await timed('encode text', async () => {
     const captions = unconditional ? [prompt] : [prompt, ''];
     const encoding = await textEncoder.encode(captions, { padding: 'longest' });
@@ -68,7 +51,6 @@ async function draw(): Promise<Record<string, number>> {
   );
   const pictures = await timed('decode pixels', () => imageTokenizer.decode(grids));
   await timed('PNG', () => Promise.all(pictures.map((picture) => encodeImage(picture))));
-  return stages;
 }
 
 /** One caption of an encoding, `count` times. */

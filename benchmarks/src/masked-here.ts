@@ -18,7 +18,7 @@ import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { bindParameters } from '@dalle-mini/graph/stored';
 import { type Checkpoint, fromFloat32 } from '@dalle-mini/weights';
 import { locateTensors, writeCheckpointFile } from '@dalle-mini/weights/node';
-import type { GenerateMeasurement } from './measurement.js';
+import { measureRounds, type TimeStage } from './rounds.js';
 
 const { values: options } = parseArgs({
   options: {
@@ -71,22 +71,20 @@ const parameters = bindParameters(decoderParameters(config), await locateTensors
 const runtime = new OnnxRuntime({ threads });
 const decoder = createDecoder(config, parameters, { runtime, ownsRuntime: true });
 const loadMs = performance.now() - started;
-const measured: Record<string, number>[] = [];
-// The first round compiles: it shows the start, and the others the speed.
-for (let round = 0; round <= rounds; round++) {
-  const start = performance.now();
-  const ofPasses = config.kind === 'masked' || config.kind === 'amused' ? { passes } : {};
-  await decoder.generate(caption(images, 1), { ...ofPasses, guidanceScale: 10, unconditional: caption(1, 2), seed: 1 });
-  measured.push({ '256 tokens': performance.now() - start });
-}
-const [first, ...others] = measured;
-const result: GenerateMeasurement = {
+const unconditional = caption(1, 2);
+const generate = (passes?: number) => (timed: TimeStage) =>
+  timed('256 tokens', () =>
+    decoder.generate(caption(images, 1), { ...(passes && { passes }), guidanceScale: 10, unconditional, seed: 1 }),
+  );
+const hasPasses = config.kind === 'masked' || config.kind === 'amused';
+const result = await measureRounds({
   engine: `this project, ${options.model}`,
-  load_ms: loadMs,
-  first: first!,
-  rounds: others,
-  peak_rss_mb: process.resourceUsage().maxRSS / 1024,
-};
+  loadMs,
+  rounds,
+  generate: generate(hasPasses ? passes : undefined),
+  // A pass is enough to compile it.
+  first: generate(hasPasses ? 1 : undefined),
+});
 await decoder.dispose();
 console.log(JSON.stringify(result));
 

@@ -10,9 +10,9 @@ import { interpreterOf, pathOf, run, writeReport } from './processes.js';
 const usage = `Usage: npm run -w benchmarks masked -- --work FOLDER [options]
 
   --work FOLDER   where random weights are made and kept: 5 GB
-  --passes N      passes of masked decoders; may be given several times. Default 8 and 12
+  --passes N      passes of masked decoders; may be given several times. Default 8
   --images N      pictures that are drawn at once. Default 1
-  --rounds N      drawings that are timed, after one that is not. Default 3
+  --rounds N      drawings that are timed, after one that is not. Default 1
   --threads N     threads of each side. Default the number of processor cores
   --python PATH   a Python with PyTorch and diffusers; without it, only this project is measured
   --out FILE      writes everything that was measured as JSON`;
@@ -20,9 +20,9 @@ const usage = `Usage: npm run -w benchmarks masked -- --work FOLDER [options]
 const { values: options } = parseArgs({
   options: {
     work: { type: 'string' },
-    passes: { type: 'string', multiple: true, default: ['8', '12'] },
+    passes: { type: 'string', multiple: true, default: ['8'] },
     images: { type: 'string', default: '1' },
-    rounds: { type: 'string', default: '3' },
+    rounds: { type: 'string', default: '1' },
     threads: { type: 'string', default: String(availableParallelism()) },
     python: { type: 'string' },
     out: { type: 'string' },

@@ -2,7 +2,7 @@
 
 import { parseArgs } from 'node:util';
 import { type Dtype, fromPretrained } from '@dalle-mini/pipeline';
-import type { GenerateMeasurement } from './measurement.js';
+import { measureRounds } from './rounds.js';
 
 const { values: options } = parseArgs({
   options: {
@@ -29,25 +29,17 @@ const { textEncoder, decoder, imageTokenizer } = model;
 const loadMs = performance.now() - started;
 const text = await textEncoder.encode(Array<string>(images).fill(options.prompt!));
 const unconditional = decoder.needsUnconditional === false ? undefined : await textEncoder.encode(['']);
-const measured: Record<string, number>[] = [];
-// The first round compiles for this number of images.
-for (let round = 0; round <= rounds; round++) measured.push(await draw());
-const [first, ...others] = measured;
-const result: GenerateMeasurement = {
+const result = await measureRounds({
   engine: 'this project',
   dtype,
-  load_ms: loadMs,
-  first: first!,
-  rounds: others,
-  peak_rss_mb: process.resourceUsage().maxRSS / 1024,
-};
+  loadMs,
+  rounds,
+  async generate(timed) {
+    const grids = await timed(`${decoder.gridSize ** 2} tokens`, () =>
+      decoder.generate(text, { topK: 256, guidanceScale, unconditional, seed: 1 }),
+    );
+    await timed('decode pixels', () => imageTokenizer.decode(grids));
+  },
+});
 await model.dispose();
 console.log(JSON.stringify(result));
-
-async function draw(): Promise<Record<string, number>> {
-  const start = performance.now();
-  const grids = await decoder.generate(text, { topK: 256, guidanceScale, unconditional, seed: 1 });
-  const generated = performance.now();
-  await imageTokenizer.decode(grids);
-  return { [`${decoder.gridSize ** 2} tokens`]: generated - start, 'decode pixels': performance.now() - generated };
-}
