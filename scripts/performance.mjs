@@ -32,6 +32,8 @@ const commands = {
   'start-mega': 'start -- --work MODELS --size mega --dtype q8',
   bundled: 'bundled --',
   'dtype-loss': 'dtype-loss --',
+  sequences: 'sequences -- --work MODELS --dtype fp32 --dtype q8 --python PYTHON --repository LLAMAGEN',
+  masked: 'masked -- --work MODELS --python PYTHON',
 };
 const results = await readResults('benchmarks/results');
 /** Other machines, of which the page shows the targets only. */
@@ -330,6 +332,37 @@ const startLines = ['mini', 'mega'].flatMap((size) =>
   }),
 );
 
+/** A decoder of another kind: its time for 256 tokens, compared with that of its published code. */
+function decoderLine(name, passes, measured, peer) {
+  const time = timeOf(measured, '256 tokens');
+  const ratio = peer && peer !== measured ? `${(timeOf(peer, '256 tokens') / time).toFixed(2)}×` : '';
+  const cells = [name, passes, seconds(time), milliseconds(time / passes), ratio, gigabytes(memoryOf(measured))];
+  return `| ${cells.join(' | ')} |`;
+}
+const sequencePeer = results.sequences?.measured.find(({ engine }) => !engine.startsWith('this project'));
+const sequenceLines = (results.sequences?.measured ?? []).map((measured) => {
+  const name = measured === sequencePeer ? measured.engine : `LlamaGen ${results.sequences.size}, ${measured.dtype}`;
+  return decoderLine(name, 256, measured, sequencePeer);
+});
+const maskedRows = results.masked?.rows ?? [];
+const maskedOf = (name, passes) => maskedRows.find((row) => row.name === name && row.passes === passes)?.measured;
+const decoderNames = { autoregressive: 'DALL·E Mini', masked: 'masked, of the size of DALL·E Mini' };
+const maskedLines = maskedRows.map(({ name, passes, measured }) => {
+  const peer = name === 'aMUSEd' ? maskedOf('aMUSEd, diffusers', passes) : undefined;
+  return decoderLine(decoderNames[name.split(',')[0]] ?? name, passes, measured, peer);
+});
+/** How much longer a masked decoder takes than the one of the same size that generates tokens one by one. */
+function maskedText() {
+  const whole = maskedOf('autoregressive', 256);
+  const others = maskedRows.filter(({ name }) => name.startsWith('masked'));
+  if (!whole || others.length === 0) return '';
+  const texts = others.map(({ passes, measured }) => {
+    const ratio = timeOf(measured, '256 tokens') / timeOf(whole, '256 tokens');
+    return `${passes} passes take ${ratio.toFixed(2)} times as long as 256 tokens one by one`;
+  });
+  return `Of the same size, ${texts.join(', ')}: a pass computes all 256 tokens, so that a processor's operations bound it, and not the bytes of its weights.`;
+}
+
 const runLines = Object.entries(commands).map(([name, command]) => {
   const { date = '', about, machine: whole, results: groups } = results[name] ?? {};
   const machine = whole ?? groups?.[0]?.machine;
@@ -362,6 +395,15 @@ faster than its roofline.
 | | images | tokenize | encode text | keys and values | a token | its products alone | decode pixels | PNG | peak memory |
 | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 ${stageLines.join('\n')}
+
+## Other decoders
+
+256 tokens of one image with guidance, without text encoder and pixels: LlamaGen's decoder of classes and aMUSEd's, compared with their published code in PyTorch and
+with diffusers, and decoders of DALL·E Mini's size that generate tokens one by one and in passes, all in float32 unless a dtype is given. ${maskedText()}
+
+| | steps | 256 tokens | a step | times faster | peak memory |
+| --- | ---: | ---: | ---: | ---: | ---: |
+${[...sequenceLines, ...maskedLines].join('\n') || '| not measured |'}
 
 ${machineSections.join('\n')}
 ## Not reached, and why
@@ -407,7 +449,7 @@ ${lossLines.join('\n') || '| not measured |'}
 
 ## Measuring again
 
-\`PYTHON\` has PyTorch and transformers, \`CLONE\` is min-dalle's repository, and \`MODELS\` a folder for models with random weights. Then
+\`PYTHON\` has PyTorch, transformers and diffusers, \`CLONE\` is min-dalle's repository, \`LLAMAGEN\` that of LlamaGen, and \`MODELS\` a folder for models with random weights. Then
 \`node scripts/performance.mjs\` writes this page.
 
 | command | last run | on | at most |
