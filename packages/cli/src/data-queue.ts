@@ -1,5 +1,5 @@
 import sharp from 'sharp';
-import { readSettings } from './data.js';
+import { readSettings, tellShard } from './data.js';
 import { loadQueue } from './load-queue.js';
 
 export interface WorkCommand {
@@ -16,10 +16,7 @@ export async function workOnData(file: string, { queue, shards, overrides, signa
   const { work } = await loadQueue();
   // Images are decoded many at a time: one thread each is faster than several for one.
   sharp.concurrency(1);
-  const onShard = (shard: number, error?: Error) => {
-    process.stderr.write(error === undefined ? `wrote shard ${shard}\n` : `shard ${shard} failed: ${error.message}\n`);
-  };
-  await work(settings, { redis: queue, shards, signal, onShard });
+  await work(settings, { redis: queue, shards, signal, onShard: tellShard });
 }
 
 export interface StatusCommand {

@@ -25,6 +25,7 @@ const numbers = {
   batchSize: integer({ min: 1, max: 4096 }),
   minScore: number(),
   shards: integer({ min: 1, max: 64 }),
+  maxLength: integer({ min: 1, max: 4096 }),
   scale: integer({ min: 2, max: 8192 }),
   port: integer({ min: 0, max: 65_535 }),
   requests: integer({ min: 1, max: 64 }),
@@ -347,8 +348,20 @@ data
     'a CLIP, as a folder or a model on the hub: the tokens get scores of how images match captions',
   )
   .option('--min-score <number>', 'leave out images with a lower score; needs --rank', numberOption('minScore'))
+  .option(
+    '--text-encoder <name>',
+    'a text encoder that training does not train, or a model with one, as a folder or on the hub: its hidden states are stored in 16 bits',
+  )
+  .option(
+    '--max-length <count>',
+    'tokens of a caption (default: those of the text encoder, or 64)',
+    numberOption('maxLength'),
+  )
   .option('--s3-endpoint <url>', 'a server of the S3 protocol (default: AWS_ENDPOINT_URL, or Amazon)')
   .addOption(shareOption())
+  .option('--queue <url>', 'a Redis or Valkey, redis://host:6379: machines encode that run this command with --work')
+  .option('--work', 'encode shards of the queue on this machine, until all are encoded')
+  .option('--shards <count>', 'with --work: shards at a time (default: 2)', numberOption('shards'))
   .action(async (shards: string[], options) => {
     const { encodeData } = await import('./data.js');
     await encodeData(shards, { ...options, signal });

@@ -7,7 +7,7 @@ export interface Progress {
   /** Number of units of this stage. */
   readonly total: number;
   /** The unit that `done` and `total` count. */
-  readonly unit: 'bytes' | 'files' | 'passes' | 'rows' | 'samples' | 'steps';
+  readonly unit: 'bytes' | 'captions' | 'files' | 'passes' | 'rows' | 'samples' | 'steps';
   /** Units per second, averaged over the last few seconds; `undefined` at the start. */
   readonly rate?: number | undefined;
   /** Estimated seconds until `total`; `undefined` at the start. */

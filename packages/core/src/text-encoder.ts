@@ -45,6 +45,11 @@ export interface TextEncoder {
   readonly maxLength: number;
   /** Encodes captions to hidden states of the same length. The empty caption is allowed; it gives the unconditional encoding. */
   encode(captions: readonly string[], options?: TextEncodeOptions): Promise<TextEncoding>;
+  /**
+   * Returns a SHA-256 of all that hidden states follow from: the configuration, the weights and the tokenizer, but not `maxLength`. Stored
+   * hidden states are used only with an encoder of the same fingerprint.
+   */
+  fingerprint?(): Promise<string>;
   /** Frees the model. */
   dispose(): Promise<void>;
 }

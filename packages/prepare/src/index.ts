@@ -7,6 +7,7 @@ export type { DownloadProblem } from './download/download-error.js';
 export type { WasOffline } from './download/downloader.js';
 export type { DownloadOptions } from './download/options.js';
 export { type EncodeArchivesOptions, type EncodeArchivesProgress, encodeArchives } from './encode/encode-archives.js';
+export type { ArchiveProgress } from './encode/session.js';
 export type { ListFormat } from './lists/formats.js';
 export type { ColumnValue, Row, RowProblem } from './lists/row.js';
 export type { PrepareProgress } from './meter.js';

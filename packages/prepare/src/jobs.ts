@@ -1,4 +1,12 @@
 /** The jobs of preparing a data set, for programs that distribute them. */
+
+export type { Archive } from './encode/archives.js';
+export {
+  type EncodeArchiveOptions,
+  type EncodeModels,
+  EncodeSession,
+  type EncodeSessionOptions,
+} from './encode/session.js';
 export type * from './index.js';
 export { shardCount } from './plan.js';
 export { PrepareSession } from './session.js';

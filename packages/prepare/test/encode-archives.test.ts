@@ -1,11 +1,11 @@
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { type ImageRanker, type ImageTokenizer, OptionError } from '@dalle-mini/core';
+import { type ImageRanker, type ImageTokenizer, OptionError, type TextEncoder } from '@dalle-mini/core';
 import { createSampler, DataError, openTokenShards, openWebDataset } from '@dalle-mini/data';
 import { encodeArchives, type PrepareSettings, prepare } from '@dalle-mini/prepare';
-import { temporaryFolder } from '@dalle-mini/testing/folders';
+import { contentOf, temporaryFolder } from '@dalle-mini/testing/folders';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { HostileServer } from './hostile-server.js';
 import { S3Server } from './s3-server.js';
@@ -157,6 +157,68 @@ it('reads archives from a web server and from a bucket, by patterns', async () =
   await expect(encodeArchives('s3://bucket/none.tar', brightness(), join(out, 'none'), { s3 })).rejects.toThrow(
     /Cannot download s3:\/\/bucket\/none.tar: .*status 404/,
   );
+});
+
+/** A hidden state for each letter of a caption. */
+const letters = (version = '0'): TextEncoder & { encoded: number } => ({
+  width: 2,
+  maxLength: 20,
+  encoded: 0,
+  fingerprint: async () => version.repeat(64),
+  async encode(captions) {
+    this.encoded += captions.length;
+    const batch = captions.length;
+    const hiddenStates = new Float32Array(batch * 40);
+    const attentionMask = new Int32Array(batch * 20);
+    for (const [i, caption] of captions.entries())
+      for (const [place, letter] of [...`^${caption}`].entries()) {
+        hiddenStates[i * 40 + place * 2] = letter.charCodeAt(0);
+        attentionMask[i * 20 + place] = 1;
+      }
+    return { hiddenStates, attentionMask, batch, length: 20, width: 2 };
+  },
+  dispose: async () => undefined,
+});
+
+it('stores hidden states of captions, also of archives that are encoded already, without reading these again', async () => {
+  const out = join(await temporaryFolder(), 'tokens');
+  await encodeArchives(shards, brightness(), out, { share: { rank: 0, count: 2 } });
+  const before = await contentOf(join(out, '00000'));
+  const [tokenizer, textEncoder] = [brightness(), letters()];
+  await encodeArchives(shards, tokenizer, out, { textEncoder, textEncoderName: 'letters' });
+  expect(tokenizer.encoded).toBe(3);
+  const { hiddenStates } = await openTokenShards(out);
+  expect(hiddenStates!.encoder).toMatchObject({ name: 'letters', maxLength: 20 });
+  const { hiddenStates: found } = await hiddenStates!.get(2, 'caption 3');
+  expect([...found].filter((_, i) => i % 2 === 0)).toEqual([...'^caption 3'].map((letter) => letter.charCodeAt(0)));
+  expect(await contentOf(join(out, '00000'))).toMatchObject(before);
+  // Each shard has the empty caption.
+  expect(textEncoder.encoded).toBe(6 + 3);
+  await encodeArchives(shards, tokenizer, out, { textEncoder });
+  expect([tokenizer.encoded, textEncoder.encoded]).toEqual([3, 9]);
+  await expect(encodeArchives(shards, tokenizer, out, { textEncoder: letters('1') })).rejects.toThrow(
+    /00000 has hidden states of letters .*, not of/,
+  );
+});
+
+it('leaves an archive whole or not at all when it is stopped among its captions', async () => {
+  const out = join(await temporaryFolder(), 'tokens');
+  const stop = new AbortController();
+  const textEncoder = letters();
+  const stopping = encodeArchives(shards, brightness(), out, {
+    textEncoder,
+    signal: stop.signal,
+    // After the last image, and before the first caption.
+    onProgress: ({ stage, done, total, archives }) =>
+      stage === 'encode' && done === total && archives.done === 1 && stop.abort(new Error('enough')),
+  });
+  await expect(stopping).rejects.toThrow('enough');
+  expect((await readdir(out)).sort()).toEqual(['00000', 'archives.json']);
+  await encodeArchives(shards, brightness(), out, { textEncoder });
+  const whole = join(await temporaryFolder(), 'tokens');
+  await encodeArchives(shards, brightness(), whole, { textEncoder });
+  for (const name of ['00000', '00001', '00002'])
+    expect(await contentOf(join(out, name))).toEqual(await contentOf(join(whole, name)));
 });
 
 it('refuses other archives, another tokenizer, and sources without archives', async () => {

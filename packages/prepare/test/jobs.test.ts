@@ -1,7 +1,9 @@
-import { rm, writeFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { RgbImage } from '@dalle-mini/core';
 import { type PrepareSettings, prepare } from '@dalle-mini/prepare';
-import { PrepareSession, readJob, rowsName, shardCount, writeRows } from '@dalle-mini/prepare/jobs';
+import { EncodeSession, PrepareSession, readJob, rowsName, shardCount, writeRows } from '@dalle-mini/prepare/jobs';
 import { contentOf, temporaryFolder } from '@dalle-mini/testing/folders';
 import { expect, it } from 'vitest';
 import { HostileServer } from './hostile-server.js';
@@ -41,4 +43,36 @@ it('does the jobs of a data set on a machine that has the storage, and not the l
   const shardsOf = async (out: string) =>
     Object.entries(await contentOf(join(folder, out))).filter(([name]) => /\.(tar|parquet)$/.test(name));
   expect(await shardsOf('out')).toEqual(await shardsOf('other'));
+});
+
+it('encodes archives on machines that share a folder, and removes what those that were killed have left', async () => {
+  await using server = await HostileServer.start();
+  const folder = await temporaryFolder();
+  const list = join(folder, 'list.tsv');
+  await writeFile(list, [0, 1, 3].map((i) => `${server.url(`photo/${i}`)}\tcaption ${i}\n`).join(''));
+  const download = { allowedAddresses: ['127.0.0.1/32'], retries: 0 };
+  await prepare({ preset: 'cc12m', lists: [list], out: join(folder, 'shards'), shardSize: 1, download });
+  const tokenizer = {
+    imageSize: 2,
+    gridSize: 1,
+    vocabularySize: 256,
+    encode: async (images: readonly RgbImage[]) => images.map(({ data }) => Int32Array.of(data[0]!)),
+    decode: () => Promise.reject(new Error('unused')),
+    dispose: async () => undefined,
+  };
+  const out = join(folder, 'tokens');
+  const [one, other] = [
+    await EncodeSession.open(join(folder, 'shards'), out, { share: { rank: 1, count: 2 } }),
+    await EncodeSession.open(join(folder, 'shards'), out),
+  ];
+  expect([one.mine, other.mine]).toEqual([[1], [0, 1, 2]]);
+  // Both at once: the folder of the first stays.
+  await Promise.all([one.run(1, { tokenizer }), other.run(1, { tokenizer })]);
+  await one.run(0, { tokenizer });
+  await other.refresh();
+  expect([...other.written].sort()).toEqual([0, 1]);
+  await mkdir(join(out, `.dalle-mini-${'0'.repeat(12)}.${'0'.repeat(12)}.1.${randomUUID()}.part`));
+  await other.removeLeftovers();
+  expect((await readdir(out)).sort()).toEqual(['00000', '00001', 'archives.json']);
+  await Promise.all([one.close(), other.close()]);
 });

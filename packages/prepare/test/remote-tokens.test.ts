@@ -107,7 +107,7 @@ describe('token shards of a web server or a bucket', () => {
       server.content.set('00001/shard-000000.tokens', Buffer.alloc(16));
       await expect(dataset.get(3)).rejects.toThrow(/http.*00001\/shard-000000.tokens is damaged/);
       server.content.delete('00001/shard-000001.jsonl');
-      await expect(dataset.get(6)).rejects.toThrow(/shard-000001.jsonl is missing. Check the address/);
+      await expect(dataset.get(6)).rejects.toThrow(/shard-000001.jsonl: status 404, it is missing. Check the address/);
       await expect(openTokenShards(`${server.address}/none`)).rejects.toThrow(/none has no token shards/);
     } finally {
       await server[Symbol.asyncDispose]();

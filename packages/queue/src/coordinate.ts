@@ -1,9 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { OptionError } from '@dalle-mini/core';
 import type { PrepareProgress, PrepareSettings, PrepareSummary } from '@dalle-mini/prepare';
-import { PrepareSession, shardCount, writeRows } from '@dalle-mini/prepare/jobs';
-import type { Queue } from 'bullmq';
-import { connect, jobId, jobOptions, openQueue, type ShardData } from './queue.js';
+import { PrepareSession, writeRows } from '@dalle-mini/prepare/jobs';
+import { preparing } from './preparing.js';
+import { coordinateWork, type GivenUpShard } from './shared-work.js';
 
 export interface CoordinateOptions {
   /** The address of Redis or Valkey: `redis://host:6379`, or `rediss://` with TLS. */
@@ -14,14 +13,6 @@ export interface CoordinateOptions {
   readonly attempts?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: PrepareProgress) => unknown) | undefined;
-}
-
-/** A shard that was given up. */
-export interface GivenUpShard {
-  readonly shard: number;
-  /** The message of the error of its last try. */
-  readonly reason: string;
-  readonly attempts: number;
 }
 
 export interface CoordinateSummary extends PrepareSummary {
@@ -36,7 +27,8 @@ export interface CoordinateSummary extends PrepareSummary {
  * @throws OptionError if a setting is wrong; DataError if a list is damaged, or the storage has shards of other lists or settings; the reason of `signal` if it aborts.
  */
 export async function coordinate(settings: PrepareSettings, options: CoordinateOptions): Promise<CoordinateSummary> {
-  const { redis, pollEvery = 2000, attempts = 5, signal, onProgress } = options;
+  const { onProgress, ...coordinating } = options;
+  const { signal } = options;
   if (typeof settings.pictures?.duplicateDistance === 'number')
     throw new OptionError(
       'pictures.duplicateDistance',
@@ -44,50 +36,21 @@ export async function coordinate(settings: PrepareSettings, options: CoordinateO
       settings.pictures.duplicateDistance,
     );
   const session = await PrepareSession.open(settings, { signal, onProgress });
-  const connection = connect(redis);
-  const queue = openQueue(session, connection);
-  const add = (shard: number) => queue.add('shard', { shard }, { ...jobOptions, attempts, jobId: jobId(shard) });
   try {
-    // Shards that were given up are tried again by a new call.
-    for (const job of await queue.getFailed()) await job.remove();
-    for await (const job of session.missing().jobs) {
-      await writeRows(session.storage, job);
-      await add(job.number);
-    }
-    for (;;) {
-      signal?.throwIfAborted();
-      await session.refresh();
-      const givenUp = await givenUpShards(queue, session);
-      await onProgress?.(progressOf(session));
-      const open = openShards(session, givenUp);
-      if (open.length === 0) return { ...(await session.summarize()), givenUp };
-      const queued = new Set(
-        (await queue.getJobs(['waiting', 'active', 'delayed', 'prioritized'])).map((job) => job?.data.shard),
-      );
-      for (const shard of open) if (!queued.has(shard)) await add(shard);
-      await sleep(pollEvery, undefined, { signal });
-    }
+    const onPoll = () => onProgress?.(progressOf(session));
+    const givenUp = await coordinateWork(preparing(session), missingShards(session), { ...coordinating, onPoll });
+    return { ...(await session.summarize()), givenUp };
   } finally {
-    await queue.close();
-    connection.disconnect();
     await session.close();
   }
 }
 
-async function givenUpShards(queue: Queue<ShardData>, { written }: PrepareSession): Promise<GivenUpShard[]> {
-  const failed = (await queue.getFailed()).filter(({ data }) => !written.has(data.shard));
-  return failed.map(({ data, failedReason, attemptsMade }) => ({
-    shard: data.shard,
-    reason: failedReason,
-    attempts: attemptsMade,
-  }));
-}
-
-/** Returns the shards that are neither written nor given up. */
-function openShards({ plan, written }: PrepareSession, givenUp: readonly GivenUpShard[]): number[] {
-  const ended = new Set(givenUp.map(({ shard }) => shard));
-  const all = Array.from({ length: shardCount(plan) }, (_, shard) => shard);
-  return all.filter((shard) => !written.has(shard) && !ended.has(shard));
+/** Lists the missing shards, after their rows have been written for the workers. */
+async function* missingShards(session: PrepareSession): AsyncGenerator<number> {
+  for await (const job of session.missing().jobs) {
+    await writeRows(session.storage, job);
+    yield job.number;
+  }
 }
 
 function progressOf({ plan, written }: PrepareSession): PrepareProgress {

@@ -1,8 +1,7 @@
-import type { PrepareSession } from '@dalle-mini/prepare/jobs';
 import { type JobsOptions, Queue } from 'bullmq';
 import { Redis } from 'ioredis';
 
-/** The data of a job: a shard, whose rows are in the storage. */
+/** The data of a job: the number of a shard. */
 export interface ShardData {
   readonly shard: number;
 }
@@ -18,13 +17,22 @@ export function connect(url: string): Redis {
   return redis;
 }
 
-/** The name of the queue of a data set, so that several have room in one Redis. */
-export function queueName({ plan }: PrepareSession): string {
-  return `dalle-mini-${plan.fingerprint.slice(0, 16)}`;
+export function openQueue({ queue }: { readonly queue: string }, connection: Redis): Queue<ShardData> {
+  return new Queue<ShardData>(queue, { connection });
 }
 
-export function openQueue(session: PrepareSession, connection: Redis): Queue<ShardData> {
-  return new Queue<ShardData>(queueName(session), { connection });
+/**
+ * Opens the queues of a Redis, for a dashboard such as bull-board. Close each at the end.
+ *
+ * @param redis The address of Redis or Valkey: `redis://host:6379`, or `rediss://` with TLS.
+ */
+export async function openQueues(redis: string): Promise<Queue<ShardData>[]> {
+  const connection = connect(redis);
+  const names: string[] = [];
+  for await (const keys of connection.scanStream({ match: 'bull:dalle-mini-*:meta', count: 1000 }))
+    for (const key of keys as string[]) names.push(key.slice('bull:'.length, -':meta'.length));
+  connection.disconnect();
+  return [...new Set(names)].sort().map((name) => new Queue<ShardData>(name, { connection: { url: redis } }));
 }
 
 /** Shards are numbered: a job that is added twice is one. */

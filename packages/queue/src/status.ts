@@ -1,5 +1,6 @@
 import type { PrepareSettings } from '@dalle-mini/prepare';
-import { PrepareSession, shardCount } from '@dalle-mini/prepare/jobs';
+import { PrepareSession } from '@dalle-mini/prepare/jobs';
+import { preparing } from './preparing.js';
 import { connect, openQueue } from './queue.js';
 
 /** The state of a data set that is prepared by a queue. */
@@ -18,9 +19,10 @@ export async function queueStatus(
 ): Promise<QueueStatus> {
   const session = await PrepareSession.open(settings, { usesStoredPlan: true });
   const connection = connect(redis);
-  const queue = openQueue(session, connection);
+  const work = preparing(session);
+  const queue = openQueue(work, connection);
   try {
-    const shards = { total: shardCount(session.plan), written: session.written.size };
+    const shards = { total: work.count, written: work.written.size };
     const jobs = await queue.getJobCounts('waiting', 'active', 'delayed', 'failed');
     const own = Object.entries(shards).map(([name, value]) => `dalle_mini_shards_${name} ${value}\n`);
     return { shards, jobs, prometheus: `${await queue.exportPrometheusMetrics()}\n${own.join('')}` };

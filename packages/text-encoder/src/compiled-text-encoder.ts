@@ -25,6 +25,7 @@ import {
   type TensorData,
 } from '@dalle-mini/graph';
 import type { StoredParameter } from '@dalle-mini/graph/stored';
+import { fingerprintOf } from './fingerprint.js';
 import { emojiNamingTokenizer } from './tokenizers/emoji-naming-tokenizer.js';
 import type { TextTokenizer, Unread } from './tokenizers/text-tokenizer.js';
 
@@ -57,6 +58,8 @@ export interface TextEncoderModel {
   readonly vocabularySize: number;
   /** Whether the model also reads captions shorter than `maxLength`. */
   readonly lengthVaries: boolean;
+  /** What the graph follows from. */
+  readonly config: object;
   /** Builds the graph for a batch of captions of a length: `ids` and `attentionMask` to `hiddenStates`, and `pooled` of some models. */
   graph(batch: number, length: number): Graph;
 }
@@ -68,6 +71,7 @@ export abstract class CompiledTextEncoder implements TextEncoder {
   private readonly options: Complete<CompiledTextEncoderOptions>;
   private readonly tokenizer: TextTokenizer;
   private executable: Promise<Executable> | undefined;
+  private computedFingerprint: Promise<string> | undefined;
   private disposed = false;
 
   protected constructor(
@@ -130,6 +134,12 @@ export abstract class CompiledTextEncoder implements TextEncoder {
    */
   async compile(): Promise<void> {
     await this.compiled();
+  }
+
+  fingerprint(): Promise<string> {
+    const { model, parameters, tokenizer } = this;
+    this.computedFingerprint ??= fingerprintOf(model.config, parameters, tokenizer);
+    return this.computedFingerprint;
   }
 
   /** Frees the model, and its runtime if it owns it. */

@@ -17,7 +17,14 @@ import {
   string,
   type Word,
 } from '@dalle-mini/core';
-import { chooseCaption, type TokenDataset, type TokenSample } from '@dalle-mini/data';
+import {
+  captionEncoderOf,
+  chooseCaption,
+  describeEncoder,
+  isSameEncoder,
+  type TokenDataset,
+  type TokenSample,
+} from '@dalle-mini/data';
 import {
   type AnyDecoderConfig,
   anyDecoderConfigField,
@@ -30,7 +37,7 @@ import {
 import { add, mul, ParameterScope, type Runtime, type Tensor, type TensorData } from '@dalle-mini/graph';
 import { writeSampleSheet } from './evaluation/sample-sheet.js';
 import { sheetPath } from './evaluation/sheet-files.js';
-import { spread } from './evaluation/spread.js';
+import { spreadIndices } from './evaluation/spread.js';
 import type { Score } from './run/best.js';
 import { recordOfTokens } from './run/data-record.js';
 import { type OnRuntime, onDevice } from './run/device.js';
@@ -231,6 +238,7 @@ async function trainOnRuntime(options: OnRuntime<DecoderTraining>): Promise<Map<
   const { model, batchSize, accumulation, stepsPerRun, captionDropout, tokenNoise, weightDecay, averageDecay } = config;
   const text = textSource(options.textEncoder, model);
   checkData(options, text);
+  for (const name of ['dataset', 'evaluation'] as const) await checkStates(name, options[name], text);
   const share = shareOf(batchSize, options.hosts);
   const names = [...decoderParameters(model).keys(), ...(text.start?.values.keys() ?? [])];
   const rateFactor = rateFactors(config.learningRates ?? [], names);
@@ -258,7 +266,8 @@ async function trainOnRuntime(options: OnRuntime<DecoderTraining>): Promise<Map<
     share,
     batch: async (step) => {
       const positions = positionsOf(share, step, accumulation);
-      const batch = await whenAll(positions.map((position) => dataset.get(sampleAt(options, position).index)));
+      const indices = positions.map((position) => sampleAt(options, position).index);
+      const batch = await whenAll(indices.map((index) => dataset.get(index)));
       const choose = (dropout: number) =>
         batch.map((sample, i) => chooseCaption(sample.captions, { seed, position: positions[i]!, dropout }));
       const captions = choose(captionDropout);
@@ -266,12 +275,12 @@ async function trainOnRuntime(options: OnRuntime<DecoderTraining>): Promise<Map<
       const values =
         model.kind === 'llama-gen' && model.classes === undefined
           ? await batchValues(
-              batch,
+              { dataset, indices, batch },
               choose(0),
               text,
               Int32Array.from(captions, (caption) => (caption === '' ? 1 : 0)),
             )
-          : await batchValues(batch, captions, text);
+          : await batchValues({ dataset, indices, batch }, captions, text);
       return {
         ...values,
         given: masked(
@@ -321,6 +330,21 @@ function checkData(
     throw new OptionError('config.model.textWidth', `${text.width}, the width of the text encoder`, textWidth);
 }
 
+/** Checks that stored hidden states are those of the text encoder. */
+async function checkStates(name: string, { hiddenStates }: TokenDataset, { frozen }: TextSource): Promise<void> {
+  if (!hiddenStates || !frozen) return;
+  const own = await captionEncoderOf(frozen);
+  if (isSameEncoder(hiddenStates.encoder, own)) return;
+  const [expected, found] = [own, hiddenStates.encoder].map(describeEncoder);
+  throw new OptionError(
+    name,
+    `token shards with hidden states of ${expected}`,
+    found,
+    `${name} must have hidden states of ${expected}, the text encoder of this training, not of ${found}. ` +
+      'Encode the captions again, or set hiddenStates to "computed".',
+  );
+}
+
 /** Returns the shapes of a batch: `tokens` are the targets, `given` the tokens that the decoder reads. */
 function batchShapes(model: AnyDecoderConfig, text: TextSource, batchSize: number): BatchShapes {
   const grids = { shape: [batchSize, model.gridSize ** 2], dtype: 'int32' } as const;
@@ -328,13 +352,15 @@ function batchShapes(model: AnyDecoderConfig, text: TextSource, batchSize: numbe
 }
 
 async function batchValues(
-  samples: readonly TokenSample[],
+  { dataset, indices, batch }: { dataset: TokenDataset; indices: readonly number[]; batch: readonly TokenSample[] },
   captions: readonly string[],
   text: TextSource,
   dropped?: Int32Array,
 ): Promise<BatchValues> {
-  const tokens = Int32Array.from(samples.flatMap((sample) => [...sample.tokens]));
-  return { tokens, given: tokens, ...(await text.values(captions, dropped)) };
+  const tokens = Int32Array.from(batch.flatMap((sample) => [...sample.tokens]));
+  const states = text.frozen && dataset.hiddenStates;
+  const stored = states && (await whenAll(indices.map((index, i) => states.get(index, captions[i]!))));
+  return { tokens, given: tokens, ...(await text.values(captions, stored, dropped)) };
 }
 
 /** Returns a copy in which a random share of each grid's tokens, up to the largest, are replaced by random tokens. */
@@ -396,7 +422,8 @@ async function measureLoss(
 ): Promise<number> {
   const count = Math.min(evaluationSize, evaluation.length);
   const batchSize = Math.min(config.batchSize, count);
-  const samples = await spread(evaluation, count - (count % batchSize));
+  const indices = spreadIndices(evaluation, count - (count % batchSize));
+  const samples = await whenAll(indices.map((index) => evaluation.get(index)));
   const shapes = batchShapes(config.model, text, batchSize);
   const inputs = toInputs(shapes);
   const { image: loss } = lossesOf(new ParameterScope(), config.model, inputs, text);
@@ -406,7 +433,11 @@ async function measureLoss(
     for (let i = 0; i < samples.length; i += batchSize) {
       const batch = samples.slice(i, i + batchSize);
       const firstCaptions = batch.map(({ captions }) => captions[0]!);
-      const { given, ...values } = await batchValues(batch, firstCaptions, text);
+      const { given, ...values } = await batchValues(
+        { dataset: evaluation, indices: indices.slice(i, i + batchSize), batch },
+        firstCaptions,
+        text,
+      );
       // The same places at every evaluation, so that losses can be compared.
       const places = batch.map((_, index) => ['evaluation-mask', i + index] as const);
       const outputs = await executable.run(

@@ -5,6 +5,7 @@ import { basename, join } from 'node:path';
 import { openTokenShards } from '@dalle-mini/data';
 import { writeVqgan } from '@dalle-mini/pipeline';
 import { temporaryFolder } from '@dalle-mini/testing/folders';
+import { writeTinyModel } from '@dalle-mini/testing/tiny-model';
 import { randomParameters, tinyVqgan } from '@dalle-mini/testing/tiny-vqgan';
 import { cpuPlugin, describeXla } from '@dalle-mini/testing/xla';
 import sharp from 'sharp';
@@ -77,6 +78,22 @@ test('encodes the shards to tokens with a VQ-GAN', async () => {
   const tokens = await openTokenShards(join(folder, 'tokens'));
   expect(tokens.length).toBe(2);
   expect(await tokens.get(0)).toMatchObject({ key: '00000/000000000', captions: ['a red wall'] });
+});
+
+test('stores hidden states of the captions, also beside tokens that are there', async () => {
+  await writeTinyModel(folder);
+  const { stdout, code } = await encode('tokens', ['--text-encoder', 'tiny', '--max-length', '8']);
+  expect({ stdout, code }).toEqual({ stdout: 'tokens\n', code: 0 });
+  const { hiddenStates } = await openTokenShards(join(folder, 'tokens'));
+  expect(hiddenStates!.encoder).toMatchObject({ name: 'tiny', maxLength: 8 });
+  expect((await hiddenStates!.get(0, 'a red wall')).attentionMask.length).toBeGreaterThan(2);
+  const again = await encode('tokens', ['--text-encoder', 'tiny', '--max-length', '9']);
+  expect(again).toMatchObject({ code: 1, stderr: expect.stringContaining('00000 has hidden states of tiny') });
+  for (const [options, message] of [
+    [['--work'], '--work needs --queue'],
+    [['--queue', 'redis://127.0.0.1:1', '--share', '0/2'], '--share does not work with --queue'],
+  ] as const)
+    expect(await encode('refused', options)).toMatchObject({ code: 2, stderr: expect.stringContaining(message) });
 });
 
 test('scores the images by a CLIP, and leaves out those with low scores', async () => {

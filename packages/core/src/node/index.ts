@@ -4,4 +4,9 @@ export { findPackageFile, installAdvice, isInArchive, placesOfPackages } from '.
 export { exists, isFolder, openFile, readBytes, readJsonFile, readTextFile, readTextIfPresent } from './read.js';
 export { environmentVariable, expandHome, userCacheFolder } from './user-folders.js';
 export { isTemporaryName, makeFolder, writeFileAtomically, writeJsonFile } from './write-file.js';
-export { recoverFolder, type WriteFolderOptions, writeFolderAtomically } from './write-folder.js';
+export {
+  isTemporaryFolderName,
+  recoverFolder,
+  type WriteFolderOptions,
+  writeFolderAtomically,
+} from './write-folder.js';

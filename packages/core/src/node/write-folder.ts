@@ -139,6 +139,11 @@ function siblingPrefix(target: string): string {
   return `.dalle-mini-${hashOf(basename(resolve(target)))}.`;
 }
 
+/** Whether a name is that of a temporary folder of {@link writeFolderAtomically}, which a process that was killed leaves behind. */
+export function isTemporaryFolderName(name: string): boolean {
+  return /^\.dalle-mini-[\da-f]{12}\.[\da-f]{12}\.\d+\.[\da-f-]{36}\.(part|new|old)$/.test(name);
+}
+
 const host = () => hashOf(hostname());
 
 function hashOf(text: string): string {

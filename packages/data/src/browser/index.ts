@@ -13,6 +13,13 @@ export {
   type ShardSamplerOptions,
 } from '../sampler.js';
 export { subset } from '../subset.js';
+export {
+  type CaptionEncoder,
+  captionEncoderOf,
+  describeEncoder,
+  isSameEncoder,
+} from '../token-shards/caption-encoder.js';
+export type { CaptionStates, StoredHiddenStates } from '../token-shards/caption-states.js';
 export type { TokenDataset } from '../token-shards/read.js';
 export type { TokenSample } from '../token-shards/shard.js';
 export { type EncodeImagesOptions, encodeImages } from './encode-images.js';

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { decodeText } from '@dalle-mini/core';
-import { readBytes, readTextIfPresent } from '@dalle-mini/core/node';
+import { FileError, readBytes, readTextIfPresent, writeFileAtomically } from '@dalle-mini/core/node';
 import { DataError } from '../data-error.js';
-import { s3Access } from './s3.js';
+import { type S3Options, s3Access } from './s3.js';
 
 /** Whether a path is an address, of a web server or of a bucket: `https://host/folder`, `s3://bucket/folder`. */
 export function isAddress(path: string): boolean {
@@ -22,7 +22,7 @@ export function joinPlace(folder: string, name: string): string {
 export async function readPlace(place: string): Promise<Uint8Array> {
   if (!isAddress(place)) return readBytes(place);
   const bytes = await download(place);
-  if (bytes === undefined) throw new DataError(`${place} is missing. Check the address.`);
+  if (bytes === undefined) throw missing(place);
   return bytes;
 }
 
@@ -33,45 +33,70 @@ export async function readTextAt(place: string): Promise<string | undefined> {
   return bytes && decodeText(bytes, place);
 }
 
+export interface DownloadFileOptions {
+  /** The server of `s3://` addresses. */
+  readonly s3?: S3Options | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Downloads a file of a web server or a bucket, part by part: it need not fit into memory. The file is written whole or not at all.
+ *
+ * @throws DataError if it is missing or cannot be downloaded; FileError if the disk is full; the reason of `signal` if it aborts.
+ */
+export async function downloadFile(address: string, path: string, options: DownloadFileOptions = {}): Promise<void> {
+  const save = async ({ body }: Response) => {
+    await writeFileAtomically(path, (body ?? []) as AsyncIterable<Uint8Array> | Uint8Array[]);
+    return true;
+  };
+  if (!(await request(address, save, options))) throw missing(address);
+}
+
+/** Downloads a file into memory; `undefined` if it is missing. */
+async function download(address: string): Promise<Uint8Array | undefined> {
+  return request(address, async (response) => new Uint8Array(await response.arrayBuffer()));
+}
+
+const missing = (address: string) =>
+  new DataError(`Cannot download ${address}: status 404, it is missing. Check the address.`);
+
 /** Tries of a download, and seconds before the second one. */
 const tries = 5;
 const firstDelay = 0.5;
 
-/** Downloads a file, with further tries after failures that may pass; `undefined` if it is missing. */
-async function download(address: string): Promise<Uint8Array | undefined> {
+/** Requests a file and reads it, with further tries after failures that may pass; `undefined` if it is missing. */
+async function request<Content>(
+  address: string,
+  read: (response: Response) => Promise<Content>,
+  { s3, signal }: DownloadFileOptions = {},
+): Promise<Content | undefined> {
   for (let attempt = 1; ; attempt++) {
-    const { bytes, status, reason } = await request(address);
-    if (status === 404) return undefined;
-    if (bytes !== undefined) return bytes;
+    let status: number | undefined;
+    let reason: string;
+    try {
+      const response = await fetchAddress(address, s3, signal);
+      if (response.ok) return await read(response);
+      await response.body?.cancel();
+      status = response.status;
+      if (status === 404) return undefined;
+      reason = `status ${status}`;
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (FileError.isInstance(error)) throw error;
+      const { message, cause } = error as Error;
+      reason = cause instanceof Error ? cause.message : message;
+    }
     const isTransient = status === undefined || status === 429 || status >= 500;
     if (!isTransient || attempt === tries)
       throw new DataError(`Cannot download ${address}: ${reason}. Check the address, and the keys of a bucket.`);
-    await sleep(firstDelay * 2 ** (attempt - 1) * 1000);
+    await sleep(firstDelay * 2 ** (attempt - 1) * 1000, undefined, { signal });
   }
 }
 
-interface Answer {
-  readonly bytes?: Uint8Array;
-  readonly status?: number;
-  /** Why there are no bytes. */
-  readonly reason?: string;
-}
-
-async function request(address: string): Promise<Answer> {
-  try {
-    const response = await fetchAddress(address);
-    if (response.ok) return { bytes: new Uint8Array(await response.arrayBuffer()) };
-    await response.body?.cancel();
-    return { status: response.status, reason: `the server answered with status ${response.status}` };
-  } catch (error) {
-    const { message, cause } = error as Error;
-    return { reason: cause instanceof Error ? cause.message : message };
-  }
-}
-
-async function fetchAddress(address: string): Promise<Response> {
+async function fetchAddress(address: string, s3?: S3Options, signal?: AbortSignal): Promise<Response> {
   const [, object] = /^s3:\/\/(.*)$/i.exec(address) ?? [];
-  if (object === undefined) return fetch(address);
-  const server = s3Access();
-  return server.fetch(`${server.endpoint}/${object.split('/').map(encodeURIComponent).join('/')}`);
+  const init = signal && { signal };
+  if (object === undefined) return fetch(address, init);
+  const server = s3Access(s3);
+  return server.fetch(`${server.endpoint}/${object.split('/').map(encodeURIComponent).join('/')}`, init);
 }

@@ -28,6 +28,12 @@ export async function readArchiveNames(folder: string): Promise<readonly string[
   return (await readArchives(folder))?.archives;
 }
 
+/** Returns the folder itself, or those of its archives. */
+export async function foldersIn(folder: string): Promise<string[]> {
+  const archives = await readArchiveNames(folder);
+  return archives === undefined ? [folder] : archives.map((name) => joinPlace(folder, name));
+}
+
 async function readArchives(folder: string): Promise<Archives | undefined> {
   const path = joinPlace(folder, archivesName);
   const text = await readTextAt(path);

@@ -12,6 +12,7 @@ import {
   refuse,
   string,
 } from '@dalle-mini/core';
+import { DataError } from '../data-error.js';
 import { joinPlace, readTextAt } from '../remote/files.js';
 
 export interface ShardRecord {
@@ -43,7 +44,7 @@ export const writeAgain = 'Delete the folder and write the token shards again.';
 
 export const bytesPerToken = { uint16: 2, uint32: 4 } as const;
 
-const sha256Field = field<string>(
+export const sha256Field = field<string>(
   'a SHA-256 in hexadecimal',
   (value) => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value),
 );
@@ -91,6 +92,22 @@ export async function readIndex(folder: string, name: string): Promise<ShardInde
     throw new ConfigError(path, 'shards', `must be a list of ${count}, not of ${index.shards.length}. ${writeAgain}`);
   }
   return index;
+}
+
+/**
+ * Reads `index.json` of a folder.
+ *
+ * @throws DataError if `writeTokenShards` has not finished it.
+ */
+export async function finishedIndex(folder: string): Promise<ShardIndex> {
+  const index = await readIndex(folder, indexName);
+  if (index) return index;
+  const unfinished = (await readTextAt(joinPlace(folder, partialName))) !== undefined;
+  throw new DataError(
+    unfinished
+      ? `The token shards in ${folder} are not finished. Call writeTokenShards again to continue.`
+      : `${folder} has no token shards, because ${indexName} is missing. Write them with writeTokenShards.`,
+  );
 }
 
 export function shardName(number: number): string {

@@ -1,13 +1,14 @@
 import { basename } from 'node:path';
-import { integer, object, optional, readOptions } from '@dalle-mini/core';
+import { integer, object, oneOf, optional, readOptions } from '@dalle-mini/core';
 import { expand } from 'brace-expansion';
 import { DataError } from '../data-error.js';
 import { checkIndex, type Dataset } from '../dataset.js';
 import { lastAtMost, startsOf } from '../extents.js';
-import { isAddress, joinPlace, readTextAt } from '../remote/files.js';
+import { isAddress } from '../remote/files.js';
 import { groupIndices } from '../sampler.js';
-import { readArchiveNames } from './archives-file.js';
-import { indexName, partialName, readIndex, type ShardIndex } from './index-file.js';
+import { foldersIn } from './archives-file.js';
+import { openHiddenStates, type StoredHiddenStates } from './caption-states.js';
+import { finishedIndex } from './index-file.js';
 import type { TokenSample } from './shard.js';
 import { ShardCache, type ShardPlace, shardsOf } from './shard-cache.js';
 
@@ -17,15 +18,22 @@ export interface OpenTokenShardsOptions {
    * Default 256 MiB.
    */
   readonly cacheBytes?: number | undefined;
+  /** Whether training uses the hidden states that `encodeCaptions` has stored, or computes them. Default `stored`, if there are any. */
+  readonly hiddenStates?: 'stored' | 'computed' | undefined;
 }
 
-const openFields = object<OpenTokenShardsOptions>({ cacheBytes: optional(integer(), 256 * 2 ** 20) });
+const openFields = object<OpenTokenShardsOptions>({
+  cacheBytes: optional(integer(), 256 * 2 ** 20),
+  hiddenStates: optional(oneOf(['stored', 'computed']), 'stored'),
+});
 
 /** Encoded samples on disk. */
 export interface TokenDataset extends Dataset<TokenSample> {
   /** Width and height of the token grid. */
   readonly gridSize: number;
   readonly vocabularySize: number;
+  /** Hidden states of the captions, if they are stored. */
+  readonly hiddenStates?: StoredHiddenStates | undefined;
   /** Lists the indices of the samples of each group, for `createSampler`. It reads every shard. */
   groups(): Promise<number[][]>;
   /** Describes the shards of a large dataset, whose samples are too many to be described one by one. */
@@ -55,7 +63,7 @@ export interface TokenShards extends TokenDataset {
  *   has finished, with a folder for each archive. Each may be an address, `https://…` or `s3://bucket/…`, also with patterns such as
  *   `{00000..00012}`; shards are then downloaded when they are needed. Keys of buckets come from `AWS_ACCESS_KEY_ID`,
  *   `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`, the server from `AWS_ENDPOINT_URL`.
- * @throws DataError if a folder has no finished token shards, or if they are of different tokenizers. `get` throws it if a shard is
+ * @throws DataError if a folder has no finished token shards, or if they are of different tokenizers or text encoders. `get` throws it if a shard is
  *   damaged.
  * @throws ConfigError if a field of the index is wrong.
  */
@@ -63,7 +71,7 @@ export async function openTokenShards(
   source: string | readonly string[],
   options: OpenTokenShardsOptions = {},
 ): Promise<TokenShards> {
-  const { cacheBytes = 0 } = readOptions(openFields, options, 'openTokenShards');
+  const { cacheBytes = 0, hiddenStates } = readOptions(openFields, options, 'openTokenShards');
   const places: ShardPlace[] = [];
   for (const folder of (await Promise.all(expandAddresses([source].flat()).map(foldersIn))).flat())
     places.push(...shardsOf(folder, await finishedIndex(folder)));
@@ -78,10 +86,15 @@ export async function openTokenShards(
   const starts = startsOf(shardLengths);
   const length = starts.at(-1)! + shardLengths.at(-1)!;
   const shards = new ShardCache(places, cacheBytes);
+  const locate = (position: number) => {
+    checkIndex(position, length);
+    return lastAtMost(starts, position);
+  };
   return {
     length,
     gridSize,
     vocabularySize,
+    hiddenStates: hiddenStates === 'stored' ? await openHiddenStates(places, locate) : undefined,
     shardLengths,
     describeShards: () =>
       places.map(({ folder, index, number }) => {
@@ -89,8 +102,7 @@ export async function openTokenShards(
         return { key: `${basename(folder)}/${name}`, sha256: [tokensSha256, captionsSha256] };
       }),
     async get(position) {
-      checkIndex(position, length);
-      const number = lastAtMost(starts, position);
+      const number = locate(position);
       const shard = await shards.load(number);
       return shard.sample(position - starts[number]!);
     },
@@ -110,23 +122,6 @@ const mostAddresses = 1_000_000;
 
 function expandAddresses(places: readonly string[]): string[] {
   return places.flatMap((place) => (isAddress(place) ? expand(place, { max: mostAddresses }) : [place]));
-}
-
-/** Returns the folder itself, or those of its archives. */
-async function foldersIn(folder: string): Promise<string[]> {
-  const archives = await readArchiveNames(folder);
-  return archives === undefined ? [folder] : archives.map((name) => joinPlace(folder, name));
-}
-
-async function finishedIndex(folder: string): Promise<ShardIndex> {
-  const index = await readIndex(folder, indexName);
-  if (index) return index;
-  const unfinished = (await readTextAt(joinPlace(folder, partialName))) !== undefined;
-  throw new DataError(
-    unfinished
-      ? `The token shards in ${folder} are not finished. Call writeTokenShards again to continue.`
-      : `${folder} has no token shards, because ${indexName} is missing. Write them with writeTokenShards.`,
-  );
 }
 
 function checkSameTokenizer(places: readonly ShardPlace[]): void {

@@ -79,7 +79,7 @@ export async function addEarlierSamples(samples: StoredSamples, folder: string):
 export async function removeEarlierShards(folder: string, count: number): Promise<void> {
   const names = await withFileErrors('read', folder, () => readdir(folder));
   const unused = names.filter((name) => {
-    const number = /^shard-(\d{6,})\.(tokens|jsonl)$/.exec(name)?.[1];
+    const number = /^shard-(\d{6,})\.(tokens|jsonl|states|states\.jsonl)$/.exec(name)?.[1];
     return earlierPattern.test(name) || (number !== undefined && Number(number) >= count);
   });
   for (const name of unused) await rm(join(folder, name), { recursive: true, force: true });

@@ -21,4 +21,5 @@ export {
 } from './quantized-blocks.js';
 export { type QuantizedColumns, quantizeColumns } from './quantized-columns.js';
 export { type QuantizedRows, quantizeRows } from './quantized-rows.js';
+export { type ParameterPart, readParameterParts } from './read-parameter.js';
 export { decodeParameter, descriptionOf, type StoredDescription, type StoredParameter } from './stored-parameter.js';

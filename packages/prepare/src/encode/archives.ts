@@ -1,9 +1,8 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { exists, withFileErrors, writeFileAtomically } from '@dalle-mini/core/node';
+import { exists, withFileErrors } from '@dalle-mini/core/node';
 import type { S3Options } from '@dalle-mini/data';
-import { DataError } from '@dalle-mini/data';
+import { DataError, downloadFile } from '@dalle-mini/data';
 import { expand } from 'brace-expansion';
 import { S3Storage } from '../shards/s3-storage.js';
 
@@ -31,7 +30,7 @@ export async function listArchives(sources: readonly string[], s3?: S3Options): 
   const archives: Archive[] = [];
   for (const source of sources.flatMap((one) => expand(one, { max: mostArchives }))) {
     if (source.startsWith('s3://')) archives.push(...(await archivesOfBucket(source, s3)));
-    else if (/^https?:\/\//i.test(source)) archives.push(archiveOfWeb(source));
+    else if (/^https?:\/\//i.test(source)) archives.push(remoteArchive(source));
     else archives.push(...(await localArchives(source)));
   }
   if (archives.length === 0)
@@ -58,57 +57,22 @@ async function localArchives(path: string): Promise<Archive[]> {
 }
 
 async function archivesOfBucket(address: string, s3?: S3Options): Promise<Archive[]> {
-  const isArchive = ending.test(address);
-  const end = isArchive ? address.lastIndexOf('/') : address.length;
-  const storage = new S3Storage(address.slice(0, end), s3);
-  const names = isArchive ? [address.slice(end + 1)] : [...(await storage.list())].filter((name) => ending.test(name));
-  return names
-    .filter((name) => !name.includes('/'))
-    .sort()
-    .map((name) => ({
-      name: nameOf(name),
-      place: storage.placeOf(name),
-      fetch: (folder, signal) => download(join(folder, name), () => storage.parts(name), storage.placeOf(name), signal),
-    }));
+  if (ending.test(address)) return [remoteArchive(address, s3)];
+  const storage = new S3Storage(address, s3);
+  const names = [...(await storage.list())].filter((name) => ending.test(name) && !name.includes('/'));
+  return names.sort().map((name) => remoteArchive(storage.placeOf(name), s3));
 }
 
-function archiveOfWeb(address: string): Archive {
-  const file = decodeURIComponent(new URL(address).pathname.split('/').at(-1)!);
-  const parts = async function* (signal?: AbortSignal) {
-    const response = await fetch(address, { signal: signal ?? null });
-    if (!response.ok) throw new Error(`the server answered with status ${response.status}`);
-    yield* response.body as unknown as AsyncIterable<Uint8Array>;
-  };
+function remoteArchive(address: string, s3?: S3Options): Archive {
+  // The names of objects are not escaped.
+  const file = address.startsWith('s3:') ? basename(address) : decodeURIComponent(basename(new URL(address).pathname));
   return {
     name: nameOf(file),
     place: address,
-    fetch: (folder, signal) => download(join(folder, file), () => parts(signal), address, signal),
-  };
-}
-
-/** Tries of a download, and seconds before the second one. */
-const tries = 4;
-const firstDelay = 1;
-
-async function download(
-  path: string,
-  parts: () => AsyncIterable<Uint8Array>,
-  place: string,
-  signal: AbortSignal | undefined,
-): Promise<string> {
-  if (await exists(path)) return path;
-  for (let attempt = 0; ; attempt++) {
-    try {
-      await writeFileAtomically(path, parts());
+    async fetch(folder, signal) {
+      const path = join(folder, file);
+      if (!(await exists(path))) await downloadFile(address, path, { s3, signal });
       return path;
-    } catch (error) {
-      signal?.throwIfAborted();
-      const { message } = error as Error;
-      if (attempt + 1 === tries || /status 4\d\d/.test(message))
-        throw new DataError(`Cannot download ${place}: ${message}. Check the address, and try again.`, {
-          cause: error,
-        });
-      await sleep(firstDelay * 2 ** attempt * 1000, undefined, { signal });
-    }
-  }
+    },
+  };
 }

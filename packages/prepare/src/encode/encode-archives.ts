@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import {
   abortSignal,
   callback,
@@ -11,22 +8,15 @@ import {
   number,
   OptionError,
   object,
+  oneOf,
   optional,
-  type Progress,
   readOptions,
+  string,
+  type TextEncoder,
 } from '@dalle-mini/core';
-import { makeFolder } from '@dalle-mini/core/node';
-import {
-  type DatasetReport,
-  hasTokenShards,
-  openWebDataset,
-  type S3Options,
-  writeArchiveNames,
-  writeTokenShards,
-} from '@dalle-mini/data';
+import type { DatasetReport, S3Options } from '@dalle-mini/data';
 import { type Share, s3Fields, shareFields } from '../settings.js';
-import { type Archive, listArchives } from './archives.js';
-import { scoreImages } from './score-images.js';
+import { type ArchiveProgress, EncodeSession } from './session.js';
 
 export interface EncodeArchivesOptions {
   /** Images per batch of the tokenizer. Default 8. */
@@ -35,6 +25,15 @@ export interface EncodeArchivesOptions {
   readonly ranker?: ImageRanker | undefined;
   /** Images with a lower score are left out. It needs `ranker`, whose scale it has. Default: all images stay. */
   readonly minScore?: number | undefined;
+  /**
+   * A text encoder that training does not train. The hidden states of the captions are stored beside the tokens; see `encodeCaptions` of
+   * `@dalle-mini/data`. Archives that are encoded already get them too. Default: none are stored.
+   */
+  readonly textEncoder?: TextEncoder | undefined;
+  /** What the text encoder is called, such as its folder or hub name, for messages. */
+  readonly textEncoderName?: string | undefined;
+  /** How captions are padded; see `encodeCaptions`. */
+  readonly padding?: 'longest' | 'max_length' | undefined;
   /** The archives of one of several machines: archive n belongs to the machine n modulo `count`. Default: all. */
   readonly share?: Share | undefined;
   /** The server of `s3://` addresses. */
@@ -47,11 +46,7 @@ export interface EncodeArchivesOptions {
 }
 
 /** Number of scored or encoded samples of an archive, and of finished archives. */
-export interface EncodeArchivesProgress extends Progress {
-  readonly stage: 'score' | 'encode';
-  readonly unit: 'samples';
-  /** While images are scored: the number of those that are not left out. */
-  readonly kept?: number | undefined;
+export interface EncodeArchivesProgress extends ArchiveProgress {
   readonly archives: { readonly done: number; readonly total: number };
 }
 
@@ -59,15 +54,15 @@ const optionFields = object<EncodeArchivesOptions>({
   batchSize: optional(integer({ min: 1, max: 4096 }), 8),
   ranker: optional(implementation<ImageRanker>('an ImageRanker', ['rank'])),
   minScore: optional(number()),
+  textEncoder: optional(implementation<TextEncoder>('a text encoder', ['encode'])),
+  textEncoderName: optional(string()),
+  padding: optional(oneOf(['longest', 'max_length'])),
   share: optional(shareFields),
   s3: optional(s3Fields),
   signal: optional(abortSignal()),
   onProgress: optional(callback()),
   onReport: optional(callback()),
 });
-
-/** More samples than an archive has: its token shard is one file. */
-const shardSize = 2 ** 20;
 
 /**
  * Encodes the images of WebDataset archives, and writes token shards into `out`: a folder for each archive, which `openTokenShards(out)` joins.
@@ -98,60 +93,38 @@ export async function encodeArchives(
   options: EncodeArchivesOptions = {},
 ): Promise<void> {
   const given = readOptions(optionFields, options, 'encodeArchives');
-  const { batchSize, ranker, minScore, share, s3, signal, onProgress, onReport } = given;
+  const { ranker, textEncoder, minScore, share, s3, signal, onProgress, ...running } = given;
   if (minScore !== undefined && !ranker)
     throw new OptionError('minScore', 'left out without ranker, which scores the images', minScore);
-  signal?.throwIfAborted();
-  const all = await listArchives([sources].flat(), s3);
-  await makeFolder(out);
-  await writeArchiveNames(
-    out,
-    all.map(({ name }) => name),
+  const session = await EncodeSession.open(sources, out, {
+    captions: textEncoder !== undefined,
     minScore,
-  );
-  const mine = all.filter((_, number) => share === undefined || number % share.count === share.rank);
-  const missing: Archive[] = [];
-  for (const archive of mine) if (!(await hasTokenShards(join(out, archive.name)))) missing.push(archive);
-
-  const work = await mkdtemp(join(tmpdir(), 'dalle-mini-encode-'));
-  const fetch = (archive: Archive | undefined) => {
-    const path = archive?.fetch(work, signal);
-    path?.catch(() => undefined);
-    return path;
-  };
+    share,
+    s3,
+    signal,
+  });
+  const { mine, written } = session;
+  const models = { tokenizer, ranker, textEncoder };
   try {
+    if (textEncoder) await session.checkTextEncoder(textEncoder);
+    const missing = mine.filter((number) => !written.has(number));
+    const fetch = (number: number | undefined) => {
+      const path = number === undefined ? undefined : session.fetch(number);
+      path?.catch(() => undefined);
+      return path;
+    };
     let next = fetch(missing[0]);
-    for (const [position, archive] of missing.entries()) {
-      const path = (await next)!;
+    for (const [position, number] of missing.entries()) {
+      await next;
       next = fetch(missing[position + 1]);
       const archives = { done: mine.length - missing.length + position, total: mine.length };
-      const images = await openWebDataset(path, {
-        imageSize: tokenizer.imageSize,
-        scanFolder: join(work, 'scans'),
-        cacheFolder: join(work, 'unpacked'),
-        signal,
-        onReport: (report) =>
-          report.omissions.length > 0 ? onReport?.({ ...report, source: archive.place }) : undefined,
-      });
-      const scored =
-        ranker &&
-        (await scoreImages(images, ranker, {
-          minScore,
-          signal,
-          onProgress: (progress) => onProgress?.({ ...progress, archives }),
-        }));
-      await writeTokenShards(scored ?? images, tokenizer, join(out, archive.name), {
-        batchSize,
-        shardSize,
-        allowEmpty: scored !== undefined,
-        signal,
+      await session.run(number, models, {
+        ...running,
         onProgress: (progress) => onProgress?.({ ...progress, archives }),
       });
-      if (path.startsWith(work)) await rm(path, { force: true });
-      await rm(join(work, 'unpacked'), { recursive: true, force: true });
     }
     await next;
   } finally {
-    await rm(work, { recursive: true, force: true });
+    await session.close();
   }
 }

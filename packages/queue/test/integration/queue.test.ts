@@ -1,13 +1,14 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readdir, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { type PrepareSettings, prepare } from '@dalle-mini/prepare';
-import { coordinate, queueStatus, work } from '@dalle-mini/queue';
+import type { ImageTokenizer } from '@dalle-mini/core';
+import { encodeArchives, type PrepareSettings, prepare } from '@dalle-mini/prepare';
+import { coordinate, coordinateEncoding, openQueues, queueStatus, work, workOnEncoding } from '@dalle-mini/queue';
 import { contentOf, temporaryFolder } from '@dalle-mini/testing/folders';
 import { startModule } from '@dalle-mini/testing/processes';
 import { Redis } from 'ioredis';
@@ -17,6 +18,16 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 const redisServer = process.env.REDIS_SERVER ?? 'redis-server';
 const hasRedis = spawnSync(redisServer, ['--version']).status === 0;
 const packageFolder = fileURLToPath(new URL('../..', import.meta.url));
+
+/** Encodes an image to its brightness. */
+const tokenizer: ImageTokenizer = {
+  imageSize: 2,
+  gridSize: 1,
+  vocabularySize: 256,
+  encode: async (images) => images.map(({ data }) => Int32Array.of(data[0]!)),
+  decode: () => Promise.reject(new Error('unused')),
+  dispose: async () => undefined,
+};
 
 const freePort = async () => {
   const server = createTcpServer().listen(0, '127.0.0.1');
@@ -157,5 +168,69 @@ describe.skipIf(!hasRedis)('a queue on Redis (redis-server, or the program in RE
       /pictures.duplicateDistance must be null with a queue/,
     );
     await expect(work(settings, { redis })).rejects.toThrow(/prepare.plan is missing. Start the coordinator first/);
+  });
+
+  /** A program that encodes archives of the queue, each image in 50 ms, whose token is its brightness. */
+  const startEncoder = (archives: string, out: string) =>
+    startModule(
+      `import { setTimeout as sleep } from 'node:timers/promises';
+      import { workOnEncoding } from '@dalle-mini/queue';
+      const tokenizer = {
+        imageSize: 2, gridSize: 1, vocabularySize: 256,
+        encode: async (images) => { await sleep(50 * images.length); return images.map(({ data }) => Int32Array.of(data[0])); },
+      };
+      const options = { redis: ${JSON.stringify(redis)}, shards: 1, lockDuration: 1000, pollEvery: 100 };
+      await workOnEncoding(${JSON.stringify(archives)}, { tokenizer }, ${JSON.stringify(out)}, options);`,
+      packageFolder,
+    );
+
+  test('encodes each archive once, by workers of which one is killed and one hangs, as one machine does', async () => {
+    const settings = await settingsFor(40);
+    await prepare(settings);
+    const out = join(settings.out, '../tokens');
+    await expect(workOnEncoding(settings.out, { tokenizer }, out, { redis })).rejects.toThrow(
+      /queue.txt is missing. Start the coordinator first/,
+    );
+    const progress: number[] = [];
+    const coordinating = coordinateEncoding(settings.out, out, {
+      redis,
+      pollEvery: 100,
+      onProgress: ({ done }) => progress.push(done),
+    });
+    while (!(await readdir(out).catch(() => [''])).includes('queue.txt')) await sleep(20);
+    const [killed, hanging, last] = [1, 2, 3].map(() => startEncoder(settings.out, out));
+    const written = async () => (await readdir(out)).filter((name) => /^\d+$/.test(name)).length;
+    while ((await written()) < 3) await sleep(20);
+    killed!.kill('SIGKILL');
+    hanging!.kill('SIGSTOP');
+    expect(await coordinating).toEqual([]);
+    hanging!.kill('SIGCONT');
+    await Promise.all([hanging!, last!].map((one) => (one.exitCode === null ? once(one, 'exit') : undefined)));
+    expect(progress.at(-1)).toBe(10);
+    const queueName = (await readFile(join(out, 'queue.txt'), 'utf8')).trim();
+    const queues = await openQueues(redis);
+    const queue = queues.find(({ name }) => name === queueName);
+    expect(await queue!.getJobCounts('waiting', 'active', 'failed')).toEqual({ waiting: 0, active: 0, failed: 0 });
+    await Promise.all(queues.map((one) => one.close()));
+    const alone = join(await temporaryFolder(), 'tokens');
+    await encodeArchives(settings.out, tokenizer, alone);
+    const names = Array.from({ length: 10 }, (_, number) => `0000${number}`);
+    expect((await readdir(out)).sort()).toEqual([...names, 'archives.json', 'queue.txt']);
+    for (const name of names) expect(await contentOf(join(out, name))).toEqual(await contentOf(join(alone, name)));
+  });
+
+  test('gives up an archive that cannot be encoded, with the reason, and encodes the others', async () => {
+    const settings = await settingsFor(8);
+    await prepare(settings);
+    await writeFile(join(settings.out, '00001.tar'), 'damaged');
+    const out = join(settings.out, '../tokens');
+    const coordinating = coordinateEncoding(settings.out, out, { redis, pollEvery: 50, attempts: 1 });
+    while (!(await readdir(out).catch(() => [''])).includes('queue.txt')) await sleep(20);
+    const failures: number[] = [];
+    const onShard = (shard: number, error?: Error) => error && failures.push(shard);
+    await workOnEncoding(settings.out, { tokenizer }, out, { redis, pollEvery: 50, onShard });
+    expect(await coordinating).toMatchObject([{ shard: 1, reason: expect.stringContaining('00001.tar'), attempts: 1 }]);
+    expect(failures).toEqual([1]);
+    expect(await readdir(out)).toContain('00000');
   });
 });

@@ -19,7 +19,7 @@ export class HuggingFaceTextEncoder extends CompiledTextEncoder {
   ) {
     const { width, positions, vocabularySize } = config;
     const graph = (batch: number, length: number) => bertGraph(config, batch, length);
-    const model = { width, positions, vocabularySize, lengthVaries: true, graph };
+    const model = { width, positions, vocabularySize, lengthVaries: true, config, graph };
     super(model, parameters, options, 'new HuggingFaceTextEncoder');
   }
 }

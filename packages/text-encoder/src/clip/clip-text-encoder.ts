@@ -27,6 +27,7 @@ export class ClipTextEncoder extends CompiledTextEncoder {
       positions,
       vocabularySize,
       lengthVaries: false,
+      config: { ...config, layer },
       graph: (batch: number, length: number) => clipTextGraph(config, layer, batch, length),
     };
     super(model, parameters, options, 'new ClipTextEncoder');

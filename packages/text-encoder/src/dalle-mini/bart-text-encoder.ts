@@ -29,6 +29,7 @@ export class BartTextEncoder extends CompiledTextEncoder {
       width: checked.width,
       positions: checked.maxLength,
       vocabularySize: checked.vocabularySize,
+      config: checked,
       lengthVaries: bartPaddingIsFree(checked),
       graph: (batch: number, length: number) => bartGraph(checked, batch, length),
     };

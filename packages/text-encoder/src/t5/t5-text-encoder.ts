@@ -13,6 +13,7 @@ export class T5TextEncoder extends CompiledTextEncoder {
   constructor(config: T5Config, parameters: ReadonlyMap<string, StoredParameter>, options: CompiledTextEncoderOptions) {
     const { width, positions, vocabularySize } = config;
     const graph = (batch: number, length: number) => t5Graph(config, batch, length);
-    super({ width, positions, vocabularySize, lengthVaries: true, graph }, parameters, options, 'new T5TextEncoder');
+    const model = { width, positions, vocabularySize, lengthVaries: true, config, graph };
+    super(model, parameters, options, 'new T5TextEncoder');
   }
 }

@@ -10,6 +10,7 @@ import {
   groupIndices,
   type HoldOutOptions,
   holdOut,
+  openArchives,
   openImageFolder,
   openWebDataset,
   type Sampler,
@@ -18,7 +19,7 @@ import { prepareEmoji } from '@dalle-mini/data/emoji';
 import { spread } from '../evaluation/spread.js';
 import { readTrainedKeys } from '../run/data-record.js';
 import type { SettingsProgress } from './progress.js';
-import type { DatasetSettings, RunSettings } from './settings.js';
+import { type DatasetSettings, isStreamed, type RunSettings } from './settings.js';
 
 /** Images for training and evaluation. */
 export interface TrainingData {
@@ -26,6 +27,8 @@ export interface TrainingData {
   readonly evaluation: Dataset;
   /** Indices of samples that are variants of one image, if they are known. */
   readonly groups?: readonly (readonly number[])[] | undefined;
+  /** Numbers of samples of archives that are read when they are needed, and how many are shuffled together. */
+  readonly archives?: { readonly shards: readonly number[]; readonly shuffleShards: number } | undefined;
   close(): Promise<void>;
 }
 
@@ -141,6 +144,14 @@ async function openDataset(
       close: () => emoji.close(),
     };
   }
+  if (settings.type === 'webdataset' && isStreamed(settings)) {
+    const { type, path, shuffleShards = 8, ...reading } = settings;
+    const cacheArchives = 2 * shuffleShards;
+    const places = { scanFolder: join(folder, 'scans'), cacheArchives };
+    const all = await openArchives(path, { ...reading, ...places, imageSize, signal, onProgress });
+    const archives = { shards: all.shardLengths, shuffleShards };
+    return { training: all, evaluation: all, archives, close: async () => undefined };
+  }
   const { path, crop, onError, encoding } = settings;
   const opening = { imageSize, crop, onError, encoding, signal, onProgress, onReport };
   const places = placesOf(folder);
@@ -166,6 +177,7 @@ function divided(dataset: Dataset, split: HoldOutOptions): Pick<TrainingData, 't
 }
 
 /** Returns the order of training samples. */
-export function sampler({ training, groups }: TrainingData, seed: number): Sampler {
+export function sampler({ training, groups, archives }: TrainingData, seed: number): Sampler {
+  if (archives) return createSampler({ ...archives, seed });
   return createSampler(groups ? { groups, seed } : { length: training.length, skipped: training.skipped, seed });
 }

@@ -1,6 +1,7 @@
 /** Training from settings, as the command `dalle-mini train` does it. */
 export { type ImageSurvey, type SurveyOptions, surveyImages } from './data.js';
 export { type EvaluateVqganOptions, evaluateVqgan } from './evaluate-vqgan.js';
+export { type OpenCaptionEncoderOptions, type OpenModelOptions, openCaptionEncoder } from './models.js';
 export { type Preset, type PresetOptions, type PresetSettings, presetSettings, presets } from './presets.js';
 export type {
   EncodingProgress,

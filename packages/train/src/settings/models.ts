@@ -137,6 +137,33 @@ async function readVqgan(folder: string, weights: WhichReader): Promise<VqganPar
   return { config, parameters: dequantize(tensors) };
 }
 
+export interface OpenCaptionEncoderOptions
+  extends Pick<TextEncoderSettings, 'maxLength' | 'tokenizer'>,
+    Omit<OpenModelOptions, 'which'> {
+  /** The runtime, which the caller disposes of. */
+  readonly runtime: Runtime;
+}
+
+/**
+ * Opens a text encoder as {@link trainDecoderFromSettings} does with the same `textEncoder`, so that hidden states that it computes are those
+ * that training needs: see `encodeCaptions` of `@dalle-mini/data`.
+ *
+ * @param source A folder or a hub name, of a text encoder or of a whole model.
+ * @throws OptionError if the source is neither; the errors of `openTextEncoder`.
+ */
+export async function openCaptionEncoder(
+  source: string,
+  { runtime, maxLength, tokenizer, signal, onProgress }: OpenCaptionEncoderOptions,
+): Promise<TextEncoder> {
+  const weights = new WhichReader(undefined);
+  const opened = await openTextEncoder(source, { maxLength, tokenizer }, weights, {
+    signal,
+    onProgress,
+    vqgan: undefined,
+  });
+  return opened.frozen(runtime);
+}
+
 /** Opens a text encoder of Hugging Face or DALL·E Mini: from a folder, or a name of the hub. */
 async function openTextEncoder(
   source: string,

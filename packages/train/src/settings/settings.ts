@@ -25,7 +25,7 @@ import {
   withOverrides,
 } from '@dalle-mini/core';
 import { readTextFile } from '@dalle-mini/core/node';
-import { isAddress } from '@dalle-mini/data';
+import { archiveSeparator, isAddress } from '@dalle-mini/data';
 import { type EmojiVendor, emojiVendors } from '@dalle-mini/data/emoji';
 import { type AnyDecoderSizes, anyDecoderSizesField } from '@dalle-mini/decoder';
 import { isBundledModel } from '@dalle-mini/pipeline';
@@ -53,6 +53,11 @@ export type DatasetSettings =
       readonly image?: string | undefined;
       /** What follows the first dot of the names of texts, such as `outputs.txt`, if samples have several. */
       readonly caption?: string | undefined;
+      /**
+       * Number of archives whose samples are shuffled together. With it, and for addresses, archives are read when they are needed, and not
+       * all of them first. Default 8 for addresses.
+       */
+      readonly shuffleShards?: number | undefined;
     } & FileDatasetSettings)
   | { readonly type: 'emoji'; readonly path: string; readonly vendors?: readonly EmojiVendor[] | undefined };
 
@@ -63,11 +68,16 @@ export interface TokenDatasetSettings {
   readonly path: string;
   /** Number of shards whose samples are shuffled together, and kept in memory. Default 8. */
   readonly shuffleShards?: number | undefined;
+  /**
+   * Whether a text encoder that is not trained runs, or its hidden states are read that `dalle-mini data encode --text-encoder` has stored.
+   * Default `stored`, if there are any.
+   */
+  readonly hiddenStates?: 'stored' | 'computed' | undefined;
 }
 
 /** Settings of datasets of image files. */
 export interface FileDatasetSettings {
-  /** For WebDataset also a pattern, such as `{00000..00012}.tar`. */
+  /** For WebDataset also a pattern, such as `{00000..00012}.tar`, and addresses, `https://…` and `s3://bucket/…`. */
   readonly path: string;
   readonly crop?: 'center' | 'random' | 'none' | 'auto' | undefined;
   /** Whether samples that cannot be used are left out. Default `skip`. */
@@ -184,8 +194,8 @@ function sharedFields(base: string) {
   const shards: Field<string> = {
     ...path,
     read: (value, at) => {
-      const parts = string().read(value, at).split('::');
-      return parts.map((part) => path.read(part, at)).join('::');
+      const parts = string().read(value, at).split(archiveSeparator);
+      return parts.map((part) => place.read(part, at)).join('::');
     },
   };
   const imageDatasets = {
@@ -198,6 +208,7 @@ function sharedFields(base: string) {
       encoding,
       image: optional(string()),
       caption: optional(string()),
+      shuffleShards: optional(count),
     }),
     emoji: object<DatasetSettings>({
       type: oneOf(['emoji']),
@@ -208,7 +219,12 @@ function sharedFields(base: string) {
   const dataset = variant<DatasetSettings, 'type'>('type', imageDatasets);
   const decoderDataset = variant<DatasetSettings | TokenDatasetSettings, 'type'>('type', {
     ...imageDatasets,
-    tokens: object<TokenDatasetSettings>({ type: oneOf(['tokens']), path: place, shuffleShards: optional(count) }),
+    tokens: object<TokenDatasetSettings>({
+      type: oneOf(['tokens']),
+      path: place,
+      shuffleShards: optional(count),
+      hiddenStates: optional(oneOf(['stored', 'computed'])),
+    }),
   });
   const run: Fields<RunSettings> = {
     $schema: optional(string()),
@@ -241,7 +257,15 @@ function checkSettings(settings: VqganSettings | DecoderSettings): void {
   if (model === undefined && startFrom === undefined)
     refuse('model', 'the sizes of a new model, unless startFrom is set', model);
   if (model !== undefined && startFrom !== undefined) refuse('model', 'left out if startFrom is set', model);
+  if (isStreamed(settings.dataset) && settings.evaluation === undefined)
+    refuse('evaluation', 'other images than those of archives that are not all read first', settings.evaluation);
   checkDevice(settings, training.batchSize, 'training.batchSize');
+}
+
+/** Whether a dataset is of archives that are read when they are needed: of addresses, or with `shuffleShards`. */
+export function isStreamed(dataset: DatasetSettings | TokenDatasetSettings): boolean {
+  if (dataset.type !== 'webdataset') return false;
+  return dataset.shuffleShards !== undefined || dataset.path.split(archiveSeparator).some(isAddress);
 }
 
 /** Settings are wrong. The message names their file and the field. */

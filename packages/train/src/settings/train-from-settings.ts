@@ -33,6 +33,7 @@ import {
   type DecoderSettings,
   decoderSettingsField,
   SettingsError,
+  type TokenDatasetSettings,
   type VqganSettings,
   vqganSettingsField,
 } from './settings.js';
@@ -309,9 +310,10 @@ async function prepareDecoder(run: Run, settings: DecoderSettings, textRuntime: 
   if (given.type === 'tokens') {
     const { vqgan } = models;
     const tokenizer = new VqganTokenizer(vqgan.config, vqgan.parameters, { runtime });
-    const dataset = await openTokenShards(given.path);
+    const open = ({ path, hiddenStates }: TokenDatasetSettings) => openTokenShards(path, { hiddenStates });
+    const dataset = await open(given);
     const order = createSampler({ shards: dataset.shardLengths, shuffleShards: given.shuffleShards, seed });
-    return { models, vqgan, tokenizer, encoder, dataset, order, evaluation: await openTokenShards(other!.path) };
+    return { models, vqgan, tokenizer, encoder, dataset, order, evaluation: await open(other as TokenDatasetSettings) };
   }
   // The settings have been checked: both are images.
   const sources = { dataset: given, evaluation: other as DatasetSettings | undefined, seed };

@@ -1,18 +1,13 @@
 import type { TextEncoder, TextEncoding } from '@dalle-mini/core';
+import type { CaptionStates } from '@dalle-mini/data';
 
-/** One caption's hidden states and attention mask, without the padding at its end. */
-interface EncodedCaption {
-  readonly hiddenStates: Float32Array;
-  readonly attentionMask: Int32Array;
-}
-
-const bytesOf = ({ hiddenStates, attentionMask }: EncodedCaption) => hiddenStates.byteLength + attentionMask.byteLength;
+const bytesOf = ({ hiddenStates, attentionMask }: CaptionStates) => hiddenStates.byteLength + attentionMask.byteLength;
 
 /**
  * Caches the hidden states of captions without their padding, so that later epochs do not encode a caption again.
  */
 export class CaptionCache {
-  private readonly known = new Map<string, EncodedCaption>();
+  private readonly known = new Map<string, CaptionStates>();
   private bytes = 0;
 
   /** @param capacity Capacity in bytes. The least recently used captions are dropped first. Default 2 GiB. */
@@ -25,7 +20,7 @@ export class CaptionCache {
   async encode(captions: readonly string[]): Promise<TextEncoding> {
     const { maxLength, width } = this.encoder;
     // A local copy, because cached captions may be dropped while the others are encoded.
-    const encoded = new Map<string, EncodedCaption>();
+    const encoded = new Map<string, CaptionStates>();
     for (const caption of captions) {
       const known = this.known.get(caption);
       if (known) encoded.set(caption, known);
@@ -37,17 +32,14 @@ export class CaptionCache {
     }
     for (const [caption, entry] of encoded) this.remember(caption, entry);
 
-    const hiddenStates = new Float32Array(captions.length * maxLength * width);
-    const attentionMask = new Int32Array(captions.length * maxLength);
-    for (const [i, caption] of captions.entries()) {
-      const entry = encoded.get(caption)!;
-      hiddenStates.set(entry.hiddenStates, i * maxLength * width);
-      attentionMask.set(entry.attentionMask, i * maxLength);
-    }
-    return { hiddenStates, attentionMask, batch: captions.length, length: maxLength, width };
+    return padded(
+      captions.map((caption) => encoded.get(caption)!),
+      maxLength,
+      width,
+    );
   }
 
-  private remember(caption: string, entry: EncodedCaption): void {
+  private remember(caption: string, entry: CaptionStates): void {
     // Deleting it first moves it to the end of the map, away from the entries that are dropped.
     if (!this.known.delete(caption)) this.bytes += bytesOf(entry);
     this.known.set(caption, entry);
@@ -59,9 +51,20 @@ export class CaptionCache {
   }
 }
 
-function withoutPadding({ hiddenStates, attentionMask, length, width }: TextEncoding, i: number): EncodedCaption {
+function withoutPadding({ hiddenStates, attentionMask, length, width }: TextEncoding, i: number): CaptionStates {
   const mask = attentionMask.subarray(i * length, (i + 1) * length);
   const kept = mask.lastIndexOf(1) + 1;
   const start = i * length * width;
   return { hiddenStates: hiddenStates.slice(start, start + kept * width), attentionMask: mask.slice(0, kept) };
+}
+
+/** Joins the hidden states of captions to a batch, with zeros as padding. */
+export function padded(captions: readonly CaptionStates[], length: number, width: number): TextEncoding {
+  const hiddenStates = new Float32Array(captions.length * length * width);
+  const attentionMask = new Int32Array(captions.length * length);
+  for (const [i, caption] of captions.entries()) {
+    hiddenStates.set(caption.hiddenStates, i * length * width);
+    attentionMask.set(caption.attentionMask, i * length);
+  }
+  return { hiddenStates, attentionMask, batch: captions.length, length, width };
 }

@@ -10,6 +10,7 @@ import {
   type TextEncoding,
   variant,
 } from '@dalle-mini/core';
+import type { CaptionStates } from '@dalle-mini/data';
 import { type AnyDecoderConfig, type CaptionInput, type LlamaGenConfig, padAtStart } from '@dalle-mini/decoder';
 import { input, ParameterScope, type Runtime, type Tensor, type TensorData } from '@dalle-mini/graph';
 import { type BartConfig, type BertConfig, bart, bert } from '@dalle-mini/text-encoder';
@@ -17,7 +18,7 @@ import type { TextTokenizer } from '@dalle-mini/text-encoder/tokenizers';
 import { parametersField } from '../run/options.js';
 import type { Settings } from '../run/settings.js';
 import type { Start } from '../run/trainer.js';
-import { CaptionCache } from './caption-cache.js';
+import { CaptionCache, padded } from './caption-cache.js';
 
 /** A text encoder that is not trained. Its hidden states are computed once per caption and cached. */
 export interface FrozenTextEncoder {
@@ -80,8 +81,17 @@ export interface TextSource {
   /** Initial values of trained parameters, by their names in the graph, which begin with `prefix`. */
   readonly start?: Start | undefined;
   readonly shapes: (batchSize: number) => BatchShapes;
-  /** @param dropped 1 for a caption that the decoder reads as none, for those with an embedding for it. Default 0. */
-  readonly values: (captions: readonly string[], dropped?: Int32Array) => Promise<BatchValues>;
+  /**
+   * @param stored The hidden states of the captions, if they need not be computed.
+   * @param dropped 1 for a caption that the decoder reads as none, for those with an embedding for it. Default 0.
+   */
+  readonly values: (
+    captions: readonly string[],
+    stored?: readonly CaptionStates[],
+    dropped?: Int32Array,
+  ) => Promise<BatchValues>;
+  /** The text encoder whose stored hidden states are used instead of it. */
+  readonly frozen?: TextEncoder | undefined;
   /** What the decoder reads of captions, in the graph. */
   readonly read: (scope: ParameterScope, batch: BatchTensors) => CaptionInput;
   /** Encodes captions with the current parameters of training. */
@@ -114,10 +124,11 @@ function frozenSource({ encoder }: FrozenTextEncoder): TextSource {
       hiddenStates: { shape: [batchSize, maxLength, width], dtype: 'float32' },
       attentionMask: { shape: [batchSize, maxLength], dtype: 'int32' },
     }),
-    values: async (captions) => {
-      const { hiddenStates, attentionMask } = await cache.encode(captions);
+    values: async (captions, stored) => {
+      const { hiddenStates, attentionMask } = stored ? padded(stored, maxLength, width) : await cache.encode(captions);
       return { hiddenStates, attentionMask };
     },
+    frozen: encoder,
     read: (_, { hiddenStates, attentionMask }) => ({ hiddenStates: hiddenStates!, attentionMask: attentionMask! }),
     encode: (captions) => encoder.encode(captions),
   };
@@ -155,8 +166,8 @@ function llamaGenSource(given: FrozenTextEncoder, { classes, textLength }: Llama
       attentionMask: { shape: [batchSize, length], dtype: 'int32' },
       dropped: { shape: [batchSize], dtype: 'int32' },
     }),
-    async values(captions, dropped = new Int32Array(captions.length)) {
-      const { hiddenStates, attentionMask } = await source.values(captions);
+    async values(captions, stored, dropped = new Int32Array(captions.length)) {
+      const { hiddenStates, attentionMask } = await source.values(captions, stored);
       const text = {
         hiddenStates: hiddenStates as Float32Array,
         attentionMask: attentionMask as Int32Array,

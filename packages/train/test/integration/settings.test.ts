@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type DatasetReport, openImageFolder, writeTokenShards } from '@dalle-mini/data';
+import { type DatasetReport, encodeCaptions, openImageFolder, writeTokenShards } from '@dalle-mini/data';
 import { parametersOf } from '@dalle-mini/graph';
 import { initializeParameters } from '@dalle-mini/graph/initializers';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
@@ -27,6 +27,7 @@ import { bertGraph, parseBertConfig } from '@dalle-mini/text-encoder';
 import { readDalleMiniTextEncoder } from '@dalle-mini/text-encoder/node';
 import {
   type DecoderSettings,
+  openCaptionEncoder,
   SettingsError,
   type SettingsProgress,
   surveyImages,
@@ -103,6 +104,26 @@ test('a decoder is trained on token shards, without their images', async () => {
   await expect(train({ startFrom: at('model'), evaluation })).rejects.toThrow(
     /evaluation must be images, as dataset is/,
   );
+});
+
+test('a decoder is trained on stored hidden states, if they are of its text encoder', async () => {
+  await using tokenizer = await openVqganTokenizer(at('vqgan'), { runtime });
+  const images = await openImageFolder(at('pictures'), { imageSize: tokenizer.imageSize });
+  const path = at('tokens-with-states');
+  await writeTokenShards(images, tokenizer, path);
+  const encoder = await openCaptionEncoder(at('model'), { runtime });
+  await encodeCaptions(path, encoder, { name: 'mini' });
+  await encoder.dispose();
+  const dataset = { type: 'tokens', path } as const;
+  const settings = { startFrom: at('model'), dataset, evaluation: dataset } as const;
+  const { folder } = await train(settings);
+  expect(await tensorsOf(join(folder, 'decoder'))).not.toEqual(await tensorsOf(at('model', 'decoder')));
+  const shorter = { ...settings, textEncoder: { maxLength: 4 } };
+  await expect(train(shorter)).rejects.toThrow(
+    /settings: dataset must have hidden states of a text encoder \(.* 4 tokens.*, not of mini \(.*set hiddenStates to "computed"/,
+  );
+  const computed = { ...dataset, hiddenStates: 'computed' } as const;
+  await train({ ...shorter, dataset: computed, evaluation: computed });
 });
 
 describe('a DALL·E Mini is fine-tuned', () => {
