@@ -16,17 +16,23 @@ const usage = `Usage: npm run -w benchmarks download -- [options]
 
   --python PATH           a Python with img2dataset; without it, only this project is measured
   --count N               images of the list. Default 5000
+  --peer-count N          images of the list for img2dataset. Default the same
+  --megapixels N          mean size of the images. Default 0.66
+  --shared                all processors serve and download. Default: the last one serves, and the others download
   --rounds N              downloads of each side, in turns. Default 1
   --connections N         downloads at a time. Default 256
   --timeout N             seconds of a download. Default 5
   --out FILE              writes everything that was measured as JSON
 
-The last processor serves the images, and the others download them (Linux).`;
+It needs Linux.`;
 
 const { values: options } = parseArgs({
   options: {
     python: { type: 'string' },
     count: { type: 'string', default: '5000' },
+    'peer-count': { type: 'string' },
+    megapixels: { type: 'string', default: '0.66' },
+    shared: { type: 'boolean', default: false },
     rounds: { type: 'string', default: '1' },
     connections: { type: 'string', default: '256' },
     timeout: { type: 'string', default: '5' },
@@ -43,29 +49,35 @@ if (options.help) {
 interface Run extends DownloadMeasurement {
   /** Resident memory of all processes, in MB, each second. */
   readonly memory: readonly number[];
+  /** The mean of the first and of the last quarter of these. */
+  readonly memory_quarters: { readonly first: number; readonly last: number };
   /** Share of a processor that the server used. If it is near 1, the server is the bound. */
   readonly server_load: number;
 }
 
 const cores = availableParallelism();
-const clients = Math.max(1, cores - 1);
+const clients = options.shared ? cores : Math.max(1, cores - 1);
 const work = mkdtempSync(join(tmpdir(), 'download-benchmark-'));
-const server = start([process.execPath, pathOf('image-server.js')], [cores - 1]);
+const serving = options.shared ? Array.from({ length: cores }, (_, i) => i) : [cores - 1];
+const server = start([process.execPath, pathOf('image-server.js'), options.megapixels], serving);
 try {
   const [port] = (await once(server.stdout!, 'data')) as [Buffer];
-  const list = join(work, 'list.tsv');
-  const rows = Array.from(
-    { length: Number(options.count) },
-    (_, i) => `http://127.0.0.1:${Number(port)}/${i}\tcaption of ${i}`,
-  );
-  writeFileSync(list, `url\tcaption\n${rows.join('\n')}\n`);
-  const programs = [[process.execPath, pathOf('download-here.js')]];
+  const listOf = (count: number) => {
+    const list = join(work, `list-${count}.tsv`);
+    const rows = Array.from({ length: count }, (_, i) => `http://127.0.0.1:${Number(port)}/${i}\tcaption of ${i}`);
+    writeFileSync(list, `url\tcaption\n${rows.join('\n')}\n`);
+    return list;
+  };
+  const programs = [{ program: [process.execPath, pathOf('download-here.js')], list: listOf(Number(options.count)) }];
   if (options.python !== undefined)
-    programs.push([interpreterOf(options.python), pathOf('../peers/download_img2dataset.py')]);
+    programs.push({
+      program: [interpreterOf(options.python), pathOf('../peers/download_img2dataset.py')],
+      list: listOf(Number(options['peer-count'] ?? options.count)),
+    });
   const rounds: Run[][] = [];
   for (let round = 0; round < Number(options.rounds); round++) {
     const runs: Run[] = [];
-    for (const program of programs) runs.push(await measure(program, list));
+    for (const { program, list } of programs) runs.push(await measure(program, list));
     rounds.push(runs);
   }
   print(rounds);
@@ -107,7 +119,14 @@ async function measure(program: readonly string[], list: string): Promise<Run> {
   rmSync(out, { recursive: true });
   const measurement = JSON.parse(printed.trim().split('\n').at(-1)!) as DownloadMeasurement;
   const server_load = (processorSeconds(server.pid!) - serverBefore) / measurement.seconds;
-  return { ...measurement, memory, server_load };
+  return { ...measurement, memory, memory_quarters: quartersOf(memory), server_load };
+}
+
+/** Returns the means of the first and of the last quarter. */
+function quartersOf(values: readonly number[]): { first: number; last: number } {
+  const quarter = Math.max(1, Math.floor(values.length / 4));
+  const mean = (part: readonly number[]) => part.reduce((sum, value) => sum + value, 0) / Math.max(1, part.length);
+  return { first: mean(values.slice(0, quarter)), last: mean(values.slice(-quarter)) };
 }
 
 /** The fields of `/proc/PID/stat` after the name, which may have spaces. */
@@ -142,10 +161,11 @@ function residentMegabytes(pid: number): number {
 
 function print(rounds: readonly (readonly Run[])[]): void {
   console.log(
-    `${options.count} rows, ${options.connections} connections, ${clients} of ${cores} processors for the download, one for the server\n`,
+    `${options.count} rows, ${options.megapixels} megapixels, ${options.connections} connections, ` +
+      `${clients} of ${cores} processors for the download, ${serving.length} for the server\n`,
   );
   console.log(
-    '| | images | images/s | speed ÷ img2dataset | processor ms an image | of them JavaScript | memory, MB: middle | end | highest | server load |',
+    '| | images | images/s | speed ÷ img2dataset | processor ms an image | of them JavaScript | memory, MB: first quarter | last quarter | highest | server load |',
   );
   console.log('| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |');
   for (const [side, { engine, images }] of rounds[0]!.entries()) {
@@ -160,8 +180,8 @@ function print(rounds: readonly (readonly Run[])[]): void {
       side === 0 && ratios.length > 0 ? median(ratios).toFixed(2) : '',
       milliseconds((run) => run.cpu_seconds).toFixed(1),
       side === 0 ? milliseconds((run) => run.main_thread_seconds ?? 0).toFixed(1) : '',
-      middle(({ memory }) => memory[Math.floor(memory.length / 2)] ?? 0).toFixed(0),
-      middle(({ memory }) => memory.at(-1) ?? 0).toFixed(0),
+      middle(({ memory_quarters }) => memory_quarters.first).toFixed(0),
+      middle(({ memory_quarters }) => memory_quarters.last).toFixed(0),
       middle(({ memory }) => Math.max(0, ...memory)).toFixed(0),
       middle(({ server_load }) => server_load).toFixed(2),
     ];

@@ -7,8 +7,9 @@ import type { AddressInfo } from 'node:net';
 import { createRandom, uniform } from '@dalle-mini/core';
 import sharp from 'sharp';
 
-/** Different JPEGs. */
+/** Different JPEGs, and the mean number of their megapixels: the first argument. */
 const pictures = 16;
+const megapixels = Number(process.argv[2] ?? 0.66);
 
 /** What comes of a row, and for which share of the rows; the others are images. */
 const faults: readonly (readonly [share: number, answer: (response: ServerResponse, number: number) => void])[] = [
@@ -75,7 +76,8 @@ async function sendSlowly(response: ServerResponse, jpeg: Buffer): Promise<void>
 /** Draws an image whose file has as many bytes a pixel as those of photos: noise of all scales. */
 async function drawJpeg(number: number): Promise<Buffer> {
   const random = createRandom('picture', number);
-  const shorter = Math.round(300 * 4 ** random.uniform());
+  // With 300, they have 0.66 megapixels on average.
+  const shorter = Math.round(300 * Math.sqrt(megapixels / 0.66) * 4 ** random.uniform());
   const longer = Math.round(shorter * (1 + 0.6 * random.uniform()));
   const [width, height] = random.integer(2) === 0 ? [shorter, longer] : [longer, shorter];
   const pixels = new Float32Array(3 * width * height).fill(128);
