@@ -10,6 +10,7 @@ import {
   type PublishedClipTransformer,
   publishedClipText,
   publishedClipTransformer,
+  vitB32Text,
 } from '@dalle-mini/text-encoder/clip';
 import { refuseUnknownOptions } from '@dalle-mini/weights';
 
@@ -35,17 +36,7 @@ const base = {
     activation: 'quick_gelu',
     layerNormEpsilon: 1e-5,
   },
-  vocabularySize: 49408,
-  maxLength: 77,
-  text: {
-    width: 512,
-    layers: 12,
-    heads: 8,
-    feedForwardWidth: 2048,
-    activation: 'quick_gelu',
-    layerNormEpsilon: 1e-5,
-  },
-  projectionSize: 512,
+  ...vitB32Text,
 } as const;
 
 /** The sizes of OpenAI's checkpoints. */

@@ -1,5 +1,6 @@
 import { type ClipConfig, checkClipConfig, clipPresets, importClipConfig } from '@dalle-mini/clip';
 import { ConfigError } from '@dalle-mini/core';
+import { vitB32Text } from '@dalle-mini/text-encoder/clip';
 import { describe, expect, test } from 'vitest';
 import { tinyClip } from './fixtures.js';
 
@@ -22,6 +23,7 @@ describe('importClipConfig', () => {
 
   test('takes what the file leaves out from ViT-B/32', () => {
     expect(importClipConfig({ model_type: 'clip' })).toEqual(clipPresets['vit-b-32']);
+    expect(clipPresets['vit-b-32']).toMatchObject(vitB32Text);
     expect(importClipConfig({ model_type: 'clip', vision_config: { patch_size: 16 } })).toEqual(
       clipPresets['vit-b-16'],
     );

@@ -1,7 +1,6 @@
 import {
   createRandom,
   type DecodeOptions,
-  DisposedError,
   type ImageTokenDecoder,
   type InitialTokens,
   nextTurn,
@@ -11,8 +10,9 @@ import {
   samplingFields,
   type TextEncoding,
 } from '@dalle-mini/core';
-import { type Executable, type RuntimeOwnership, runtimeOwnershipFields, type TensorData } from '@dalle-mini/graph';
+import { type RuntimeOwnership, runtimeOwnershipFields, type TensorData } from '@dalle-mini/graph';
 import type { StoredParameter } from '@dalle-mini/graph/stored';
+import { CompiledGraphs, type Executables } from '../compiled-graphs.js';
 import {
   aboveZero,
   checkEncodings,
@@ -36,9 +36,6 @@ const makeFields = object(runtimeOwnershipFields);
 
 const samplingOptions = object(samplingFields);
 
-/** The compiled graphs for a number of images and a length of captions. */
-type Executables = Readonly<Record<'text' | 'row', Executable>>;
-
 /**
  * A decoder that generates tokens one by one, with its weights, on a runtime. It is compiled on first use for each number
  * of images, and again for a topK above 512.
@@ -50,8 +47,7 @@ export class AutoregressiveDecoder implements ImageTokenDecoder, AsyncDisposable
   /** Whether guidance needs `unconditional`. Otherwise the model has an embedding of its own for no caption. */
   readonly needsUnconditional: boolean;
   private readonly options: AutoregressiveDecoderOptions;
-  private readonly compiled = new Map<string, Promise<Executables>>();
-  private disposed = false;
+  private readonly compiled: CompiledGraphs<RowShape, 'text' | 'row'>;
 
   /**
    * @param parameters Parameters with the names of `decoderParameters`. Unknown ones are ignored.
@@ -63,6 +59,7 @@ export class AutoregressiveDecoder implements ImageTokenDecoder, AsyncDisposable
     options: AutoregressiveDecoderOptions,
   ) {
     this.options = readOptions(makeFields, options, `new ${new.target.name}`);
+    this.compiled = new CompiledGraphs(this.options, (shape) => this.compile(shape));
     this.gridSize = model.gridSize;
     this.vocabularySize = model.vocabularySize;
     this.needsUnconditional = model.needsUnconditional;
@@ -75,7 +72,7 @@ export class AutoregressiveDecoder implements ImageTokenDecoder, AsyncDisposable
    * @throws OptionError if an option is out of its range, or the encodings do not match this decoder.
    */
   async generate(text: TextEncoding, options: DecodeOptions = {}): Promise<Int32Array[]> {
-    if (this.disposed) throw new DisposedError('This decoder was disposed of. Make another one.');
+    this.compiled.checkOpen();
     const { gridSize, vocabularySize } = this;
     const given = readOptions(decodeOptions, options, 'generate');
     refusePasses(given);
@@ -88,7 +85,7 @@ export class AutoregressiveDecoder implements ImageTokenDecoder, AsyncDisposable
     signal?.throwIfAborted();
 
     const length = this.model.textLength ?? Math.max(text.length, encodings.unconditional?.length ?? 0);
-    const executables = await this.compile(this.shapeOf(images, length, given));
+    const executables = await this.compiled.get(this.shapeOf(images, length, given));
     signal?.throwIfAborted();
     const captions = this.model.textValues(encodings, length);
     const fixed: Record<string, TensorData> = {
@@ -146,11 +143,11 @@ export class AutoregressiveDecoder implements ImageTokenDecoder, AsyncDisposable
    * @throws OptionError if an option is out of its range, or `images` is not a whole number of at least 1.
    */
   async prepare(images: number, options: SamplingOptions = {}): Promise<void> {
-    if (this.disposed) throw new DisposedError('This decoder was disposed of. Make another one.');
+    this.compiled.checkOpen();
     checkImages(images);
     const given = readOptions(samplingOptions, options, 'prepare');
     refusePasses(given);
-    await this.compile(this.shapeOf(images, this.model.textLength ?? 1, given));
+    await this.compiled.get(this.shapeOf(images, this.model.textLength ?? 1, given));
   }
 
   private shapeOf(images: number, length: number, options: SamplingOptions): RowShape {
@@ -162,13 +159,8 @@ export class AutoregressiveDecoder implements ImageTokenDecoder, AsyncDisposable
   }
 
   /** Frees the model, and its runtime if it owns it. */
-  async dispose(): Promise<void> {
-    this.disposed = true;
-    const all = await Promise.allSettled(this.compiled.values());
-    this.compiled.clear();
-    const executables = all.flatMap((result) => (result.status === 'fulfilled' ? Object.values(result.value) : []));
-    await Promise.all(executables.map((executable) => executable.dispose()));
-    if (this.options.ownsRuntime) await this.options.runtime.dispose();
+  dispose(): Promise<void> {
+    return this.compiled.dispose();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -185,18 +177,7 @@ export class AutoregressiveDecoder implements ImageTokenDecoder, AsyncDisposable
     return { dtype: 'int32', shape: [gridSize, images], data };
   }
 
-  private compile(shape: RowShape): Promise<Executables> {
-    const key = Object.values(shape).join(' ');
-    let executables = this.compiled.get(key);
-    if (!executables) {
-      executables = this.compileGraphs(shape);
-      this.compiled.set(key, executables);
-      executables.catch(() => this.compiled.delete(key));
-    }
-    return executables;
-  }
-
-  private async compileGraphs(shape: RowShape): Promise<Executables> {
+  private async compile(shape: RowShape): Promise<Executables<'text' | 'row'>> {
     const { model, parameters } = this;
     const { runtime } = this.options;
     // Two turns of the event loop: building the first graph and passing it to the runtime would block it for 30 ms.

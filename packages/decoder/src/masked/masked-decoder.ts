@@ -1,7 +1,6 @@
 import {
   createRandom,
   type DecodeOptions,
-  DisposedError,
   type ImageTokenDecoder,
   type InitialTokens,
   nextTurn,
@@ -12,8 +11,9 @@ import {
   samplingFields,
   type TextEncoding,
 } from '@dalle-mini/core';
-import { type Executable, type RuntimeOwnership, runtimeOwnershipFields, type TensorValues } from '@dalle-mini/graph';
+import { type RuntimeOwnership, runtimeOwnershipFields, type TensorValues } from '@dalle-mini/graph';
 import type { StoredParameter } from '@dalle-mini/graph/stored';
+import { CompiledGraphs } from '../compiled-graphs.js';
 import {
   aboveZero,
   checkEncodings,
@@ -46,9 +46,7 @@ export class MaskedDecoder implements ImageTokenDecoder, AsyncDisposable {
   readonly gridSize: number;
   readonly vocabularySize: number;
   readonly keeps = 'any';
-  private readonly options: RuntimeOwnership;
-  private readonly compiled = new Map<string, Promise<Executable>>();
-  private disposed = false;
+  private readonly compiled: CompiledGraphs<PassShape, 'pass'>;
 
   /**
    * @param parameters Parameters with the names of `decoderParameters`. Unknown ones are ignored.
@@ -56,10 +54,14 @@ export class MaskedDecoder implements ImageTokenDecoder, AsyncDisposable {
    */
   constructor(
     private readonly model: MaskedModel,
-    private readonly parameters: ReadonlyMap<string, StoredParameter>,
+    parameters: ReadonlyMap<string, StoredParameter>,
     options: RuntimeOwnership,
   ) {
-    this.options = readOptions(makeFields, options, `new ${new.target.name}`);
+    const owner = readOptions(makeFields, options, `new ${new.target.name}`);
+    this.compiled = new CompiledGraphs(owner, async (shape) => {
+      await nextTurn();
+      return { pass: await owner.runtime.compile(passGraph(model, shape), { parameters }) };
+    });
     this.gridSize = model.gridSize;
     this.vocabularySize = model.vocabularySize;
   }
@@ -71,7 +73,7 @@ export class MaskedDecoder implements ImageTokenDecoder, AsyncDisposable {
    * @throws OptionError if an option is out of its range, or the encodings do not match this decoder.
    */
   async generate(text: TextEncoding, options: DecodeOptions = {}): Promise<Int32Array[]> {
-    if (this.disposed) throw new DisposedError('This decoder was disposed of. Make another one.');
+    this.compiled.checkOpen();
     const given = readOptions(decodeOptions, options, 'generate');
     const { seed = 0, firstIndex = 0, signal, onProgress, initial } = given;
     const { passes = maskedDefaults.passes, choiceTemperature = maskedDefaults.choiceTemperature } = given;
@@ -81,7 +83,7 @@ export class MaskedDecoder implements ImageTokenDecoder, AsyncDisposable {
 
     const length = this.model.textLength ?? Math.max(text.length, encodings.unconditional?.length ?? 0);
     const shape = this.shapeOf(text.batch, length, given);
-    const executable = await this.compile(shape);
+    const { pass: executable } = await this.compiled.get(shape);
     const fixed = { ...this.model.textValues(encodings, shape.textLength), ...this.samplingValues(shape, given) };
     const first = passes - Math.max(1, Math.round(passes * (initial?.strength ?? 1)));
     const images = Array.from({ length: text.batch }, (_, i) =>
@@ -122,19 +124,15 @@ export class MaskedDecoder implements ImageTokenDecoder, AsyncDisposable {
    * @throws OptionError if an option is out of its range, or `images` is not a whole number of at least 1.
    */
   async prepare(images: number, options: SamplingOptions = {}): Promise<void> {
-    if (this.disposed) throw new DisposedError('This decoder was disposed of. Make another one.');
+    this.compiled.checkOpen();
     checkImages(images);
     const given = readOptions(samplingOptions, options, 'prepare');
-    await this.compile(this.shapeOf(images, this.model.textLength ?? 1, given));
+    await this.compiled.get(this.shapeOf(images, this.model.textLength ?? 1, given));
   }
 
   /** Frees the model, and its runtime if it owns it. */
-  async dispose(): Promise<void> {
-    this.disposed = true;
-    const all = await Promise.allSettled(this.compiled.values());
-    this.compiled.clear();
-    await Promise.all(all.map((result) => (result.status === 'fulfilled' ? result.value.dispose() : undefined)));
-    if (this.options.ownsRuntime) await this.options.runtime.dispose();
+  dispose(): Promise<void> {
+    return this.compiled.dispose();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -187,18 +185,6 @@ export class MaskedDecoder implements ImageTokenDecoder, AsyncDisposable {
       tokens: { dtype: 'int32', shape, data: tokens },
       ...(candidates === 1 ? {} : { uniforms: { dtype: 'float32', shape, data: Float32Array.from(uniforms) } }),
     };
-  }
-
-  private compile(shape: PassShape): Promise<Executable> {
-    const key = Object.values(shape).join(' ');
-    let executable = this.compiled.get(key);
-    if (!executable) {
-      const { parameters } = this;
-      executable = nextTurn().then(() => this.options.runtime.compile(passGraph(this.model, shape), { parameters }));
-      this.compiled.set(key, executable);
-      executable.catch(() => this.compiled.delete(key));
-    }
-    return executable;
   }
 }
 

@@ -98,8 +98,8 @@ export function importClipTransformer(published: PublishedClipTransformer): Clip
   };
 }
 
-/** The text encoder of ViT-B/32, whose sizes Hugging Face's code takes for those that a file leaves out. */
-const standard = {
+/** The sizes of the text encoder of ViT-B/32, which Hugging Face's code takes for those that a file leaves out. */
+export const vitB32Text = {
   vocabularySize: 49408,
   maxLength: 77,
   text: {
@@ -127,9 +127,9 @@ export const publishedClipText: Field<PublishedClipText> = object<
   PublishedClipText & { readonly eos_token_id?: number | undefined }
 >(
   {
-    ...publishedClipTransformer(standard.text),
-    vocab_size: optional(sizeFields.vocabularySize, standard.vocabularySize),
-    max_position_embeddings: optional(clipTextFields.maxLength, standard.maxLength),
+    ...publishedClipTransformer(vitB32Text.text),
+    vocab_size: optional(sizeFields.vocabularySize, vitB32Text.vocabularySize),
+    max_position_embeddings: optional(clipTextFields.maxLength, vitB32Text.maxLength),
     eos_token_id: optional(sizeFields.tokenId),
   },
   {
@@ -151,7 +151,7 @@ const publishedFile = object(
       field<readonly unknown[]>('a list of names', (value) => Array.isArray(value)),
       [],
     ),
-    projection_dim: optional(sizeFields.width, standard.projectionSize),
+    projection_dim: optional(sizeFields.width, vitB32Text.projectionSize),
   },
   rules,
 );

@@ -13,6 +13,7 @@ export {
   parseClipTextConfig,
   publishedClipText,
   publishedClipTransformer,
+  vitB32Text,
 } from './config.js';
 export { clipTextTokenizer, clipTokenizerJson } from './tokenizer.js';
 export { clipTransformer } from './transformer.js';
