@@ -26,6 +26,7 @@ await compare('guidance', [1, 2, 4, 8], 'guidanceScale');
 await compare('temperature', [0, 0.4, 1, 1.5], 'temperature');
 await compare('n', [1, 2, 4], 'n');
 await complete();
+await vary();
 await model.dispose();
 
 /** An image, and its tokens as a grid of numbers: equal tokens have equal colors. */
@@ -97,6 +98,20 @@ async function complete() {
       parts.push(await at(picture, labelWidth + i * (size + gap), y, size));
   }
   await write('complete', labelWidth + 5 * (size + gap) - gap, 3 * (size + gap) - gap, parts);
+}
+
+/** An image, and four others for the same prompt that begin with its upper rows, a row for each number of rows that are kept. */
+async function vary() {
+  const [{ image }] = await model.generate('a rocket', { seed });
+  const parts = [];
+  for (const [j, keepRows] of [1, 3, 5].entries()) {
+    const y = j * (size + gap);
+    const pictures = await model.generate('a rocket', { n: 4, seed, image, keepRows, temperature: 1 });
+    parts.push(`<text x="0" y="${y + size / 2 + 6}">keepRows: ${keepRows}</text>`);
+    for (const [i, picture] of [image, ...pictures.map(({ image }) => image)].entries())
+      parts.push(await at(picture, labelWidth + i * (size + gap), y, size));
+  }
+  await write('vary', labelWidth + 5 * (size + gap) - gap, 3 * (size + gap) - gap, parts);
 }
 
 /** An image at a place, scaled with hard edges between its pixels. */
