@@ -1,7 +1,8 @@
 /** The page and the worker of browser.ts. */
-import { openInWorker, type TextToImageInWorker } from '@dalle-mini/pipeline/browser/client';
+import { openInWorker } from '@dalle-mini/pipeline/browser/client';
 import { serveModels } from '@dalle-mini/pipeline/browser/worker';
-import type { BrowserMeasurement, BrowserTask } from './measurement.js';
+import type { BrowserTask, BrowserTimes, EncodeTask, StepTask } from './measurement.js';
+import { median } from './median.js';
 
 declare class Worker {
   constructor(url: string, options: { type: 'module' });
@@ -11,12 +12,6 @@ declare class Worker {
 }
 
 declare const document: unknown;
-
-async function timed(work: () => Promise<unknown>): Promise<number> {
-  const start = performance.now();
-  await work();
-  return performance.now() - start;
-}
 
 /** The longest time between two frames while something runs. */
 function watchFrames(): () => number {
@@ -35,38 +30,50 @@ function watchFrames(): () => number {
   };
 }
 
-async function measure({
-  images,
-  rounds,
-  ...options
-}: BrowserTask): Promise<Omit<BrowserMeasurement, 'bytes' | 'peak_rss_mb'>> {
+async function measure({ model: path, rounds, ...options }: BrowserTask): Promise<BrowserTimes> {
   const worker = new Worker('/browser-page.js', { type: 'module' });
   const frames = watchFrames();
-  let model: TextToImageInWorker | undefined;
-  const open_ms = await timed(async () => {
-    model = await openInWorker(worker, '/model/', { ...options, wasmPaths: '/ort/', prepare: images });
-  });
+  const start = performance.now();
+  const model = await openInWorker(worker, path, { ...options, wasmPaths: '/ort/' });
+  const open_ms = performance.now() - start;
   const rows: number[] = [];
-  const generate = (seed: number) => {
-    let last = performance.now();
-    return model!.generate('a red apple', {
-      n: images,
+  const generate = async (seed: number) => {
+    const before = performance.now();
+    let last = before;
+    await model.generate('a red apple', {
       seed,
       onProgress: () => {
         rows.push(performance.now() - last);
         last = performance.now();
       },
     });
+    return performance.now() - before;
   };
-  const first_ms = await timed(() => generate(0));
+  await generate(0);
+  // The clock of a page starts when its address is opened.
+  const first_image_ms = performance.now();
   const generate_ms: number[] = [];
-  for (let round = 1; round <= rounds; round++) generate_ms.push(await timed(() => generate(round)));
-  const row_ms = Math.min(...rows);
-  const { gridSize } = model!.imageTokenizer;
+  if (rounds > 0) rows.length = 0;
+  for (let round = 1; round <= rounds; round++) generate_ms.push(await generate(round));
+  const token_ms = median(rows) / model.imageTokenizer.gridSize;
   const longest_frame_ms = frames();
   worker.terminate();
-  return { open_ms, first_ms, generate_ms, row_ms, token_ms: row_ms / gridSize, longest_frame_ms };
+  return { first_image_ms, open_ms, generate_ms, token_ms, longest_frame_ms };
+}
+
+/** Runs a task of `browser-tasks.ts` in a new worker. */
+function runTask(name: string, options: EncodeTask | StepTask): Promise<unknown> {
+  const worker = new Worker('/browser-tasks.js', { type: 'module' });
+  return new Promise((resolve, reject) => {
+    worker.addEventListener('message', ({ data }: { data: { value?: unknown; error?: string } }) => {
+      if (data.error === undefined) resolve(data.value);
+      else reject(new Error(data.error));
+      worker.terminate();
+    });
+    worker.addEventListener('error', ({ message }: { message: string }) => reject(new Error(message)));
+    worker.postMessage({ name, options });
+  });
 }
 
 if (typeof document === 'undefined') serveModels();
-else Object.assign(globalThis, { measure });
+else Object.assign(globalThis, { measure, runTask });

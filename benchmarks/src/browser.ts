@@ -1,85 +1,219 @@
 /**
- * Measures a model folder in Chromium, with WebAssembly on one and two threads and with WebGPU, from an empty and from a filled storage of the
- * browser, and in Node.js. Prints a JSON line for each. See README.md.
+ * Measures the bundled model, and DALL·E Mini with random weights, in Chromium and in Node.js; a text encoder next to transformers.js, and
+ * steps of training next to jax-js, in the same browser. See README.md.
  */
-import { createReadStream, readFileSync } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { dirname, extname, join, normalize } from 'node:path';
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { fromPretrained } from '@dalle-mini/pipeline';
-import { type Browser, chromium, type Page } from 'playwright-core';
-import { rolldown } from 'rolldown';
-import type { BrowserMeasurement, BrowserTask } from './measurement.js';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { serve } from './browser-server.js';
+import type {
+  BrowserMeasurement,
+  BrowserTask,
+  BrowserTimes,
+  BrowserVisit,
+  EncodeTask,
+  EncodeTimes,
+  StepTask,
+  StepTimes,
+} from './measurement.js';
+import { interpreterOf, median, pathOf, randomModels, writeReport } from './processes.js';
 
 const { values: options } = parseArgs({
   options: {
     chromium: { type: 'string', default: process.env.CHROMIUM ?? '/usr/bin/chromium' },
-    model: { type: 'string' },
-    images: { type: 'string', default: '1' },
-    rounds: { type: 'string', default: '3' },
-    /** Of the network while a model is downloaded, in Mbit/s. */
+    rounds: { type: 'string', default: '5' },
     network: { type: 'string', default: '50' },
-    only: { type: 'string', multiple: true },
+    work: { type: 'string' },
+    mini: { type: 'boolean', default: false },
+    peers: { type: 'string' },
+    python: { type: 'string' },
+    only: { type: 'string', multiple: true, default: ['models', 'encoders', 'training'] },
+    'no-webgpu': { type: 'boolean', default: false },
+    out: { type: 'string' },
+    help: { type: 'boolean' },
   },
 });
-const bundled = dirname(fileURLToPath(import.meta.resolve('@dalle-mini/emoji/model/model.json')));
-const folder = options.model ?? bundled;
-const [images, rounds] = [Number(options.images), Number(options.rounds)];
-const tasks: Record<string, BrowserTask> = {
-  'wasm, 1 thread': { device: 'wasm', threads: 1, images, rounds },
-  'wasm, 2 threads': { device: 'wasm', threads: 2, images, rounds },
-  webgpu: { device: 'webgpu', threads: 1, images, rounds },
-};
+if (options.help || ((options.mini || options.python !== undefined) && options.work === undefined)) {
+  console.log(`Usage: npm run -w benchmarks browser -- [options]
 
-const server = await serve();
-for (const [engine, task] of Object.entries(tasks)) {
-  if (options.only && !options.only.includes(engine)) continue;
-  const browser = await chromium.launch({
-    executablePath: options.chromium,
-    args: ['--no-sandbox', '--enable-unsafe-webgpu'],
-  });
-  try {
-    const page = await browser.newPage();
-    for (const storage of ['empty', 'filled'] as const) {
-      const result = await measure(browser, page, task, storage === 'empty');
-      console.log(JSON.stringify({ engine, storage, ...result }));
+  --rounds N              calls that are timed. Default 5
+  --network N             Mbit/s of visits with an empty storage of the browser. Default 50
+  --work FOLDER           where models of random weights are made and kept
+  --mini                  also DALL·E Mini with 8-bit weights, 1 GB; needs --work, and 4 GB there
+  --peers FOLDER          whose node_modules has @huggingface/transformers and @jax-js/jax
+  --python PATH           a Python with torch, transformers, onnx and onnxscript, which makes a BERT; needs --work
+  --only NAME             models, encoders or training; may be given several times. Default all
+  --no-webgpu             leaves out WebGPU, which the processor emulates
+  --chromium PATH         Default /usr/bin/chromium
+  --out FILE              writes everything that was measured as JSON`);
+  process.exit(options.help ? 0 : 2);
+}
+const rounds = Number(options.rounds);
+const network = Number(options.network);
+const isWanted = (name: string) => options.only.includes(name);
+
+/** Seconds after which a measurement is given up. */
+const patience = 150;
+
+const bundled = dirname(fileURLToPath(import.meta.resolve('@dalle-mini/emoji/model/model.json')));
+const mini = options.mini && isWanted('models') ? await makeMini(pathOf(options.work!)) : undefined;
+const bert = options.work !== undefined && isWanted('encoders') ? await makeBert(pathOf(options.work)) : undefined;
+const peers = options.peers === undefined ? undefined : join(pathOf(options.peers), 'node_modules');
+const ort = dirname(fileURLToPath(import.meta.resolve('onnxruntime-web/ort-wasm-simd-threaded.wasm')));
+const server = await serve(['browser-page', 'browser-tasks'], {
+  '/ort/': ort,
+  '/bundled/': bundled,
+  ...(mini && { '/mini/': mini }),
+  ...(bert && { '/bert/': bert }),
+  ...(peers && { '/peers/': peers, '/ort-there/': join(peers, 'onnxruntime-web/dist') }),
+});
+const devices = [['wasm', 1], ['wasm', 2], ...(options['no-webgpu'] ? [] : [['webgpu', 1] as const])] as const;
+const engineOf = (device: string, threads: number) => (device === 'wasm' ? `wasm, ${threads} threads` : device);
+
+const models: BrowserMeasurement['models'][number][] = [];
+const encoders: BrowserMeasurement['encoders'][number][] = [];
+const training: BrowserMeasurement['training'][number][] = [];
+let version = '';
+try {
+  if (isWanted('models')) await measureModels();
+  if (isWanted('encoders')) await measureEncoders();
+  if (isWanted('training')) await measureTraining();
+} finally {
+  server.close();
+}
+const measured: BrowserMeasurement = { network, chromium: version, models, encoders, training };
+if (options.out !== undefined) writeReport(options.out, measured);
+
+async function measureModels(): Promise<void> {
+  for (const model of ['bundled', ...(mini ? (['mini'] as const) : [])] as const) {
+    for (const [device, threads] of devices) {
+      // A processor that emulates a GPU takes hours for DALL·E Mini.
+      if (model === 'mini' && device === 'webgpu') continue;
+      const engine = engineOf(device, threads);
+      const task = { model: `/${model}/`, device, threads, rounds: device === 'webgpu' ? 0 : roundsOf(model) };
+      const visits = await tried(() => inBrowser((context) => visitTwice(context, task)));
+      models.push({ model, engine, ...visits });
+      console.log(`${model}, ${engine}: ${JSON.stringify(visits)}`);
     }
-  } catch (error) {
-    console.log(JSON.stringify({ engine, error: (error as Error).message.split('\n')[0] }));
-  } finally {
-    await browser.close();
+    for (const threads of [1, 2]) {
+      const node = await measureNode(model === 'mini' ? mini! : bundled, threads, roundsOf(model));
+      models.push({ model, engine: `Node.js, ${threads} threads`, node });
+      console.log(`${model}, Node.js, ${threads} threads: ${JSON.stringify(node)}`);
+    }
   }
 }
-server.close();
-for (const threads of [1, 2]) await measureNode(threads);
 
-/** Opens the page anew, and measures. Without the network's limit where the storage is filled. */
-async function measure(
-  browser: Browser,
-  page: Page,
+function roundsOf(model: 'bundled' | 'mini'): number {
+  return model === 'mini' ? 1 : rounds;
+}
+
+/** Opens a page for the first time, with the network's limit, and again. */
+async function visitTwice(
+  context: BrowserContext,
   task: BrowserTask,
-  isLimited: boolean,
-): Promise<BrowserMeasurement> {
-  const session = await page.context().newCDPSession(page);
-  await session.send('Network.enable');
-  let bytes = 0;
-  session.on('Network.loadingFinished', ({ encodedDataLength }) => {
-    bytes += encodedDataLength;
+): Promise<{ readonly empty: BrowserVisit; readonly filled: BrowserVisit }> {
+  const page = await context.newPage();
+  const visit = async (limit: number | undefined): Promise<BrowserVisit> => {
+    server.sent = 0;
+    server.megabitsPerSecond = limit;
+    const times = await call<BrowserTimes>(page, 'measure', task);
+    return { ...times, bytes: server.sent, peak_rss_mb: await peakOf(context.browser()!) };
+  };
+  // The time of a network for DALL·E Mini, a gigabyte, is known without waiting for it.
+  const empty = await visit(task.model === '/mini/' ? undefined : network);
+  return { empty, filled: await visit(undefined) };
+}
+
+async function measureEncoders(): Promise<void> {
+  if (!bert) return console.log('encoders: not measured, without --work and --python');
+  for (const library of ['this project', ...(peers ? (['transformers.js'] as const) : [])] as const)
+    for (const threads of [1, 2])
+      for (const batch of [1, 16]) {
+        const task: EncodeTask = { library, threads, batch, rounds: 2 * rounds };
+        const times = await tried(() => runTask<EncodeTimes>('encode', task));
+        const { rounds: _, ...about } = task;
+        encoders.push({ ...about, ...times });
+        const figures = 'ms' in times ? { ...times, hidden: times.hidden.slice(0, 4) } : times;
+        console.log(`${library}, ${threads} threads, ${batch} captions: ${JSON.stringify(figures)}`);
+      }
+  const [one, other] = (['this project', 'transformers.js'] as const).map(
+    (library) => encoders.find((found) => found.library === library)?.hidden,
+  );
+  if (one && other)
+    console.log(
+      `largest difference of hidden states: ${Math.max(...one.map((value, i) => Math.abs(value - other[i]!)))}`,
+    );
+}
+
+async function measureTraining(): Promise<void> {
+  for (const model of ['mlp', 'block'])
+    for (const [device, threads] of devices)
+      for (const library of ['this project', ...(peers ? (['jax-js'] as const) : [])] as const) {
+        const steps = device === 'webgpu' ? 3 : 3 + 4 * rounds;
+        const task: StepTask = { library, model, device, threads, steps };
+        const times = await tried(() => runTask<StepTimes>('train', task));
+        const { steps: _, ...about } = task;
+        training.push({ ...about, ...times });
+        const figures =
+          'ms' in times ? `${median(times.ms.slice(1))} ms a step, losses ${times.losses.slice(0, 4)}` : times.error;
+        console.log(`${model}, ${library}, ${engineOf(device, threads)}: ${figures}`);
+      }
+}
+
+function runTask<Result>(name: string, task: EncodeTask | StepTask): Promise<Result> {
+  return inBrowser(async (context) => {
+    server.megabitsPerSecond = undefined;
+    return call<Result>(await context.newPage(), 'runTask', name, task);
   });
-  if (isLimited) {
-    const throughput = (Number(options.network) * 1e6) / 8;
-    const limits = { offline: false, latency: 20, downloadThroughput: throughput, uploadThroughput: throughput };
-    await session.send('Network.emulateNetworkConditions', limits);
+}
+
+/** Opens the page anew, and calls one of its functions. */
+async function call<Result>(page: Page, name: string, ...values: readonly unknown[]): Promise<Result> {
+  await page.goto(server.url);
+  await page.waitForFunction(`window.${name}`, undefined, { timeout: 1000 * patience });
+  const given = values.map((value) => JSON.stringify(value)).join();
+  const ended = new AbortController();
+  try {
+    return await Promise.race([
+      page.evaluate<Result>(`${name}(${given})`),
+      delay(1000 * patience, undefined, ended).then(() => {
+        throw new Error(`did not end in ${patience} s`);
+      }),
+    ]);
+  } finally {
+    ended.abort();
   }
-  await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
-  await page.waitForFunction('window.measure');
-  const measured = await page.evaluate<BrowserMeasurement>(`measure(${JSON.stringify(task)})`);
-  const peak_rss_mb = await peakOf(browser);
-  await session.detach();
-  return { ...measured, bytes, peak_rss_mb };
+}
+
+/** Runs a browser of its own, whose files are on the disk. */
+async function inBrowser<Result>(run: (context: BrowserContext) => Promise<Result>): Promise<Result> {
+  const profile = await mkdtemp(join(tmpdir(), 'chromium-'));
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath: options.chromium,
+    args: ['--no-sandbox', ...(options['no-webgpu'] ? [] : ['--enable-unsafe-webgpu'])],
+  });
+  try {
+    version = context.browser()!.version();
+    return await run(context);
+  } finally {
+    await context.close();
+    await rm(profile, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+async function tried<Result>(work: () => Promise<Result>): Promise<Result | { readonly error: string }> {
+  try {
+    return await work();
+  } catch (error) {
+    return { error: (error as Error).message.split('\n')[0]! };
+  }
 }
 
 /** The largest resident memory of any renderer of the browser, in MB. */
@@ -93,57 +227,53 @@ async function peakOf(browser: Browser): Promise<number> {
   return Math.round(Math.max(...peaks));
 }
 
-async function measureNode(threads: number): Promise<void> {
+async function measureNode(
+  folder: string,
+  threads: number,
+  rounds: number,
+): Promise<Omit<BrowserTimes, 'longest_frame_ms'>> {
   const start = performance.now();
-  const model = await fromPretrained(folder, { threads, prepare: images });
+  const model = await fromPretrained(folder, { threads });
   const open_ms = performance.now() - start;
-  const times: number[] = [];
-  for (let seed = 0; seed <= rounds; seed++) {
+  const rows: number[] = [];
+  const generate = async (seed: number) => {
     const before = performance.now();
-    await model.generate('a red apple', { n: images, seed });
-    times.push(performance.now() - before);
-  }
+    let last = before;
+    const onProgress = () => {
+      rows.push(performance.now() - last);
+      last = performance.now();
+    };
+    await model.generate('a red apple', { seed, onProgress });
+    return performance.now() - before;
+  };
+  await generate(0);
+  const first_image_ms = performance.now() - start;
+  rows.length = 0;
+  const generate_ms: number[] = [];
+  for (let round = 1; round <= rounds; round++) generate_ms.push(await generate(round));
+  const token_ms = median(rows) / model.imageTokenizer.gridSize;
   await model.dispose();
-  const [first_ms, ...generate_ms] = times;
-  console.log(JSON.stringify({ engine: `node, ${threads} threads`, open_ms, first_ms, generate_ms }));
+  return { first_image_ms, open_ms, generate_ms, token_ms };
 }
 
-/** Serves the page, the files of ONNX Runtime and the model, isolated from other origins, so that threads share memory. */
-async function serve() {
-  const build = await rolldown({
-    input: join(import.meta.dirname, 'browser-page.js'),
-    platform: 'browser',
-    tsconfig: false,
-    resolve: { conditionNames: ['onnxruntime-web-use-extern-wasm', 'browser', 'import', 'default'] },
-    logLevel: 'silent',
-  });
-  const { output } = await build.generate({ format: 'esm', minify: true, entryFileNames: '[name].js' });
-  const code = new Map<string, string>(
-    output.flatMap((file) => (file.type === 'chunk' ? [[`/${file.fileName}`, file.code] as const] : [])),
-  );
-  const ort = dirname(fileURLToPath(import.meta.resolve('onnxruntime-web/ort-wasm-simd-threaded.wasm')));
-  const types: Readonly<Record<string, string>> = { '.mjs': 'text/javascript', '.wasm': 'application/wasm' };
-  const server = createServer(async (request, response) => {
-    const path = normalize(new URL(request.url!, 'http://localhost').pathname);
-    const send = (type: string, length: number) =>
-      response.writeHead(200, {
-        'content-type': type,
-        'content-length': length,
-        etag: '"measured"',
-        'cross-origin-opener-policy': 'same-origin',
-        'cross-origin-embedder-policy': 'require-corp',
-      });
-    const html = '<!doctype html><script type="module" src="/browser-page.js"></script>';
-    if (path === '/') return send('text/html', html.length).end(html);
-    const program = code.get(path);
-    if (program !== undefined) return send('text/javascript', Buffer.byteLength(program)).end(program);
-    const file = path.startsWith('/ort/') ? join(ort, path.slice(5)) : join(folder, path.replace(/^\/model\//, ''));
-    const found = await stat(file).catch(() => undefined);
-    if (!found?.isFile()) return response.writeHead(404).end();
-    send(types[extname(file)] ?? 'application/octet-stream', found.size);
-    if (request.method === 'HEAD') return response.end();
-    return found.size < 2 ** 20 ? response.end(await readFile(file)) : createReadStream(file).pipe(response);
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return server;
+/** Converts a release of random weights to 8 bits. Returns the model folder. */
+async function makeMini(work: string): Promise<string> {
+  const { model, vqgan } = randomModels(work, 'mini');
+  await using _ = await fromPretrained(model, { vqgan, dtype: 'q8', prepare: 0 });
+  const converted = join(model, 'converted');
+  return join(converted, (await readdir(converted)).find((name) => name.endsWith('-q8'))!);
+}
+
+/** Makes a BERT of random weights of the size of the bundled model's text encoder, in the files of both libraries. */
+async function makeBert(work: string): Promise<string | undefined> {
+  const folder = join(work, 'bert');
+  if (existsSync(join(folder, 'onnx/model.onnx'))) return folder;
+  if (options.python === undefined) return undefined;
+  const program = fileURLToPath(new URL('../peers/export_bert.py', import.meta.url));
+  const given = ['--config', join(bundled, 'text-encoder'), '--out', folder];
+  const made = spawn(interpreterOf(options.python), [program, ...given], { stdio: ['ignore', 2, 2] });
+  const status = await new Promise((resolve) => made.once('close', resolve));
+  if (status !== 0)
+    throw new Error(`export_bert.py ended with ${status}. Install torch, transformers, onnx and onnxscript.`);
+  return folder;
 }

@@ -72,29 +72,83 @@ export interface BundledMeasurement {
   readonly process_ms: readonly number[];
 }
 
-/** What `browser.ts` measures: a device, and calls. */
+/** A model folder that `browser.ts` opens, and calls. */
 export interface BrowserTask {
+  /** The path of the folder on the server. */
+  readonly model: string;
   readonly device: 'wasm' | 'webgpu';
   readonly threads: number;
-  readonly images: number;
   /** Calls after the first. */
   readonly rounds: number;
 }
 
-/** The results of `browser.ts` in a browser. */
-export interface BrowserMeasurement {
-  /** Time until the model can be called, its download included. */
+/** What a page of `browser.ts` measures: calls that generate one image. */
+export interface BrowserTimes {
+  /** From the start of the page until it shows the first image, the download included. */
+  readonly first_image_ms: number;
+  /** Until the model can be called. */
   readonly open_ms: number;
-  readonly first_ms: number;
   readonly generate_ms: readonly number[];
-  /** The shortest time of a row of tokens, and that of a token. */
-  readonly row_ms: number;
+  /** The median time of a token, over the rows of the later calls, or of the first if there are no others. */
   readonly token_ms: number;
   /** The longest time in which the page painted no frame. */
   readonly longest_frame_ms: number;
-  /** Received from the network by the page; its worker is not counted. */
+}
+
+/** A page that was opened with an empty or a filled storage of the browser. */
+export interface BrowserVisit extends BrowserTimes {
+  /** Received from the network, compressed where websites compress. */
   readonly bytes: number;
+  /** The largest resident memory of a process of the browser that runs a page, in MB. */
   readonly peak_rss_mb: number;
+}
+
+/** The results of `browser.ts`. What cannot be measured has the reason in place of figures. */
+export interface BrowserMeasurement {
+  /** Of the network, in Mbit/s, of visits with an empty storage. */
+  readonly network: number;
+  readonly chromium: string;
+  readonly models: readonly {
+    readonly model: 'bundled' | 'mini';
+    readonly engine: string;
+    readonly empty?: BrowserVisit;
+    readonly filled?: BrowserVisit;
+    readonly node?: Omit<BrowserTimes, 'longest_frame_ms'>;
+    readonly error?: string;
+  }[];
+  readonly encoders: readonly (Omit<EncodeTask, 'rounds'> & Partial<EncodeTimes> & { readonly error?: string })[];
+  readonly training: readonly (Omit<StepTask, 'steps'> & Partial<StepTimes> & { readonly error?: string })[];
+}
+
+/** Encodes a batch of captions of equal length. */
+export interface EncodeTask {
+  readonly library: 'this project' | 'transformers.js';
+  readonly threads: number;
+  readonly batch: number;
+  readonly rounds: number;
+}
+
+export interface EncodeTimes {
+  /** From the files to the first hidden states. */
+  readonly open_ms: number;
+  readonly ms: readonly number[];
+  /** The first hidden states, to compare. */
+  readonly hidden: readonly number[];
+}
+
+/** Trains a model of `browser-models.ts`. */
+export interface StepTask {
+  readonly library: 'this project' | 'jax-js';
+  readonly model: string;
+  readonly device: 'wasm' | 'webgpu';
+  readonly threads: number;
+  readonly steps: number;
+}
+
+export interface StepTimes {
+  readonly losses: readonly number[];
+  /** Of each step. The first compiles. */
+  readonly ms: readonly number[];
 }
 
 /** How far a distribution of tokens is from the exact one, over all positions. */

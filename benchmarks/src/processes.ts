@@ -5,6 +5,8 @@ import { availableParallelism, cpus } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+export { median } from './median.js';
+
 /** Resolves a path from the user's current folder, because npm runs programs in the folder of the benchmarks. */
 export function pathOf(path: string): string {
   return resolve(process.env.INIT_CWD ?? '.', path);
@@ -37,12 +39,6 @@ export function randomModels(work: string, size: string): { readonly model: stri
     console.error(`made a random release: ${JSON.stringify(made)}`);
   }
   return { model, vqgan };
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = (sorted.length - 1) / 2;
-  return (sorted[Math.floor(middle)]! + sorted[Math.ceil(middle)]!) / 2;
 }
 
 /** Writes measurements as JSON, with the date and the machine. */
