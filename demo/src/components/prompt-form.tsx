@@ -137,9 +137,11 @@ function Settings({ request, facts, change }: SettingsProps) {
       <Slider label="Top-p" min={0.05} max={1} step={0.05} {...slider('topP')}>
         Each token is one of the likeliest that together have this probability. 1 leaves all in.
       </Slider>
-      {facts.isRanked && (
-        <p class="hint">CLIP compares the pictures with your words, and sorts them: the best comes first.</p>
-      )}
+      <p class="hint">
+        {facts.isRanked
+          ? 'CLIP compares the pictures with your words, and sorts them: the best comes first.'
+          : 'The pictures are not sorted: CLIP, which compares them with your words, has 600 MB. A server sorts them with dalle-mini serve --rank.'}
+      </p>
     </details>
   );
 }

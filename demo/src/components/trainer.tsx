@@ -84,7 +84,8 @@ function JobForm({ onStart, onError }: JobFormProps) {
       onDragOver={(event) => event.preventDefault()}
       onDrop={(event) => {
         event.preventDefault();
-        void add(event.dataTransfer?.files ?? []);
+        // The browser empties the list after the event.
+        void add([...(event.dataTransfer?.files ?? [])]);
       }}
     >
       <label class="file">

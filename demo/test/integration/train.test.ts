@@ -1,8 +1,9 @@
-import { readFile, stat } from 'node:fs/promises';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { encodeImage } from '@dalle-mini/pipeline';
 import { describeChromium, launchChromium } from '@dalle-mini/testing/chromium';
 import { accessibilityProblems, overflow } from '@dalle-mini/testing/demo-page';
+import { temporaryFolder } from '@dalle-mini/testing/folders';
 import type { Browser, Page } from 'playwright-core';
 import { type PreviewServer, preview } from 'vite';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -45,7 +46,18 @@ describeChromium('the tab that trains', () => {
   const openTab = () => button('Train').first().click();
   const shown = (text: string | RegExp) => page.getByRole('status').filter({ hasText: text }).waitFor();
 
-  test('takes pictures whose names are captions, and refuses other files', async () => {
+  /** Drops a file on the form, as the mouse does that drags it from a folder. */
+  async function drop(path: string): Promise<void> {
+    const { x, y } = (await page.getByText('Choose them, or drop them here.').boundingBox())!;
+    const session = await page.context().newCDPSession(page);
+    for (const type of ['dragEnter', 'dragOver', 'drop'] as const) {
+      const data = { items: [], files: [path], dragOperationsMask: 1 };
+      await session.send('Input.dispatchDragEvent', { type, x: x + 5, y: y + 5, data });
+    }
+    await session.detach();
+  }
+
+  test('takes pictures whose names are captions, chosen and dropped, and refuses other files', async () => {
     expect(await accessibilityProblems(page)).toEqual([]);
     await page
       .getByLabel('Pictures to learn from')
@@ -53,12 +65,17 @@ describeChromium('the tab that trains', () => {
         await pictureFile('a red square.png', [255, 0, 0]),
         { name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('no picture') },
         await pictureFile('a green square.png', [0, 255, 0]),
-        await pictureFile('blue.png', [0, 0, 255]),
       ]);
     expect(await page.getByLabel('Caption of picture 1').inputValue()).toBe('a red square');
-    await page.getByLabel('Caption of picture 3').fill('a blue square');
     expect(await page.getByRole('alert').textContent()).toContain('notes.txt: The file must be a picture');
     await button('Close').click();
+    await page.getByLabel('Caption of picture 2').waitFor();
+    const blue = await pictureFile('blue.png', [0, 0, 255]);
+    const path = join(await temporaryFolder(), blue.name);
+    await writeFile(path, blue.buffer);
+    await drop(path);
+    expect(await page.getByLabel('Caption of picture 3').inputValue()).toBe('blue');
+    await page.getByLabel('Caption of picture 3').fill('a blue square');
     expect(await accessibilityProblems(page)).toEqual([]);
     await page.setViewportSize({ width: 320, height: 640 });
     expect(await overflow(page)).toBe(0);
