@@ -31,25 +31,23 @@ const { values: options } = parseArgs({
     rounds: { type: 'string', default: '5' },
     network: { type: 'string', default: '50' },
     work: { type: 'string' },
-    mini: { type: 'boolean', default: false },
     peers: { type: 'string' },
     python: { type: 'string' },
-    only: { type: 'string', multiple: true, default: ['models', 'encoders', 'training'] },
+    only: { type: 'string', multiple: true, default: ['bundled', 'mini', 'encoders', 'training'] },
     'no-webgpu': { type: 'boolean', default: false },
     out: { type: 'string' },
     help: { type: 'boolean' },
   },
 });
-if (options.help || ((options.mini || options.python !== undefined) && options.work === undefined)) {
+if (options.help || (options.python !== undefined && options.work === undefined)) {
   console.log(`Usage: npm run -w benchmarks browser -- [options]
 
   --rounds N              calls that are timed. Default 5
   --network N             Mbit/s of visits with an empty storage of the browser. Default 50
-  --work FOLDER           where models of random weights are made and kept
-  --mini                  also DALL·E Mini with 8-bit weights, 1 GB; needs --work, and 4 GB there
+  --work FOLDER           where models of random weights are made and kept, 4 GB. Without it, only the bundled model and training
   --peers FOLDER          whose node_modules has @huggingface/transformers and @jax-js/jax
   --python PATH           a Python with torch, transformers, onnx and onnxscript, which makes a BERT; needs --work
-  --only NAME             models, encoders or training; may be given several times. Default all
+  --only NAME             bundled, mini, encoders or training; may be given several times. Default all
   --no-webgpu             leaves out WebGPU, which the processor emulates
   --chromium PATH         Default /usr/bin/chromium
   --out FILE              writes everything that was measured as JSON`);
@@ -59,11 +57,11 @@ const rounds = Number(options.rounds);
 const network = Number(options.network);
 const isWanted = (name: string) => options.only.includes(name);
 
-/** Seconds after which a measurement is given up. */
-const patience = 150;
+/** Seconds after which a measurement is given up. A gigabyte of weights, and 256 tokens, take minutes on a busy computer. */
+const [patience, miniPatience] = [120, 900];
 
 const bundled = dirname(fileURLToPath(import.meta.resolve('@dalle-mini/emoji/model/model.json')));
-const mini = options.mini && isWanted('models') ? await makeMini(pathOf(options.work!)) : undefined;
+const mini = options.work !== undefined && isWanted('mini') ? await makeMini(pathOf(options.work)) : undefined;
 const bert = options.work !== undefined && isWanted('encoders') ? await makeBert(pathOf(options.work)) : undefined;
 const peers = options.peers === undefined ? undefined : join(pathOf(options.peers), 'node_modules');
 const ort = dirname(fileURLToPath(import.meta.resolve('onnxruntime-web/ort-wasm-simd-threaded.wasm')));
@@ -82,7 +80,8 @@ const encoders: BrowserMeasurement['encoders'][number][] = [];
 const training: BrowserMeasurement['training'][number][] = [];
 let version = '';
 try {
-  if (isWanted('models')) await measureModels();
+  if (isWanted('bundled')) await measureModel('bundled', bundled);
+  if (mini) await measureModel('mini', mini);
   if (isWanted('encoders')) await measureEncoders();
   if (isWanted('training')) await measureTraining();
 } finally {
@@ -91,27 +90,22 @@ try {
 const measured: BrowserMeasurement = { network, chromium: version, models, encoders, training };
 if (options.out !== undefined) writeReport(options.out, measured);
 
-async function measureModels(): Promise<void> {
-  for (const model of ['bundled', ...(mini ? (['mini'] as const) : [])] as const) {
-    for (const [device, threads] of devices) {
-      // A processor that emulates a GPU takes hours for DALL·E Mini.
-      if (model === 'mini' && device === 'webgpu') continue;
-      const engine = engineOf(device, threads);
-      const task = { model: `/${model}/`, device, threads, rounds: device === 'webgpu' ? 0 : roundsOf(model) };
-      const visits = await tried(() => inBrowser((context) => visitTwice(context, task)));
-      models.push({ model, engine, ...visits });
-      console.log(`${model}, ${engine}: ${JSON.stringify(visits)}`);
-    }
-    for (const threads of [1, 2]) {
-      const node = await measureNode(model === 'mini' ? mini! : bundled, threads, roundsOf(model));
-      models.push({ model, engine: `Node.js, ${threads} threads`, node });
-      console.log(`${model}, Node.js, ${threads} threads: ${JSON.stringify(node)}`);
-    }
+async function measureModel(model: 'bundled' | 'mini', folder: string): Promise<void> {
+  const calls = model === 'mini' ? 1 : rounds;
+  for (const [device, threads] of devices) {
+    // A processor that emulates a GPU takes hours for DALL·E Mini.
+    if (model === 'mini' && device === 'webgpu') continue;
+    const engine = engineOf(device, threads);
+    const task = { model: `/${model}/`, device, threads, rounds: device === 'webgpu' ? 0 : calls };
+    const visits = await tried(() => inBrowser((context) => visitTwice(context, task)));
+    models.push({ model, engine, ...visits });
+    console.log(`${model}, ${engine}: ${JSON.stringify(visits)}`);
   }
-}
-
-function roundsOf(model: 'bundled' | 'mini'): number {
-  return model === 'mini' ? 1 : rounds;
+  for (const threads of [1, 2]) {
+    const node = await measureNode(folder, threads, calls);
+    models.push({ model, engine: `Node.js, ${threads} threads`, node });
+    console.log(`${model}, Node.js, ${threads} threads: ${JSON.stringify(node)}`);
+  }
 }
 
 /** Opens a page for the first time, with the network's limit, and again. */
@@ -120,15 +114,17 @@ async function visitTwice(
   task: BrowserTask,
 ): Promise<{ readonly empty: BrowserVisit; readonly filled: BrowserVisit }> {
   const page = await context.newPage();
-  const visit = async (limit: number | undefined): Promise<BrowserVisit> => {
+  const isMini = task.model === '/mini/';
+  const visit = async (limit: number | undefined, rounds: number): Promise<BrowserVisit> => {
     server.sent = 0;
     server.megabitsPerSecond = limit;
-    const times = await call<BrowserTimes>(page, 'measure', task);
+    const seconds = isMini ? miniPatience : patience;
+    const times = await call<BrowserTimes>(page, seconds, 'measure', { ...task, rounds });
     return { ...times, bytes: server.sent, peak_rss_mb: await peakOf(context.browser()!) };
   };
-  // The time of a network for DALL·E Mini, a gigabyte, is known without waiting for it.
-  const empty = await visit(task.model === '/mini/' ? undefined : network);
-  return { empty, filled: await visit(undefined) };
+  // How long the network takes for the gigabyte of DALL·E Mini is known without waiting for it.
+  const empty = await visit(isMini ? undefined : network, task.rounds);
+  return { empty, filled: await visit(undefined, isMini ? 0 : task.rounds) };
 }
 
 async function measureEncoders(): Promise<void> {
@@ -170,21 +166,21 @@ async function measureTraining(): Promise<void> {
 function runTask<Result>(name: string, task: EncodeTask | StepTask): Promise<Result> {
   return inBrowser(async (context) => {
     server.megabitsPerSecond = undefined;
-    return call<Result>(await context.newPage(), 'runTask', name, task);
+    return call<Result>(await context.newPage(), patience, 'runTask', name, task);
   });
 }
 
-/** Opens the page anew, and calls one of its functions. */
-async function call<Result>(page: Page, name: string, ...values: readonly unknown[]): Promise<Result> {
+/** Opens the page anew, and calls one of its functions, which must end within some seconds. */
+async function call<Result>(page: Page, seconds: number, name: string, ...values: readonly unknown[]): Promise<Result> {
   await page.goto(server.url);
-  await page.waitForFunction(`window.${name}`, undefined, { timeout: 1000 * patience });
+  await page.waitForFunction(`window.${name}`, undefined, { timeout: 1000 * seconds });
   const given = values.map((value) => JSON.stringify(value)).join();
   const ended = new AbortController();
   try {
     return await Promise.race([
       page.evaluate<Result>(`${name}(${given})`),
-      delay(1000 * patience, undefined, ended).then(() => {
-        throw new Error(`did not end in ${patience} s`);
+      delay(1000 * seconds, undefined, ended).then(() => {
+        throw new Error(`did not end in ${seconds} s`);
       }),
     ]);
   } finally {
