@@ -3,28 +3,27 @@ import * as g from '@dalle-mini/graph';
 import { OnnxRuntimeWeb, type OnnxRuntimeWebOptions } from '@dalle-mini/graph/onnxruntime-web';
 import { everyGraph } from './graphs-of-cases.js';
 
-/** Computes all cases. Returns the elements of the outputs by the names of case and output. */
-export async function computeCases(options: OnnxRuntimeWebOptions): Promise<Record<string, number[]>> {
-  await using runtime = new OnnxRuntimeWeb(options);
-  const results: Record<string, number[]> = {};
-  for (const { name, graph, feeds } of everyGraph()) {
-    const executable = await runtime.compile(graph);
-    for (const [output, { shape, data }] of Object.entries(await executable.run(feeds)))
-      results[`${name}: ${output} [${shape}]`] = [...data];
-    await executable.dispose();
-  }
-  return results;
+/** Which graphs are computed. */
+export interface Selection {
+  readonly from: number;
+  readonly to: number;
+  /** Of each nine graphs, this many. */
+  readonly ofNine: number;
 }
 
-/** Computes some cases of those, from one on, since a browser ends a script that takes minutes. Returns the errors of others. */
-export async function computeSome({
+export const isSelected = ({ from, to, ofNine }: Selection, i: number) => i >= from && i < to && i % 9 < ofNine;
+
+/** Computes graphs of the cases. Returns the elements of the outputs by the names of case and output, or the error of a case. */
+export async function computeGraphs({
   from,
   to,
+  ofNine,
   ...options
-}: OnnxRuntimeWebOptions & { from: number; to: number }): Promise<Record<string, number[] | string>> {
+}: OnnxRuntimeWebOptions & Selection): Promise<Record<string, number[] | string>> {
   await using runtime = new OnnxRuntimeWeb(options);
   const results: Record<string, number[] | string> = {};
-  for (const { name, graph, feeds } of everyGraph().slice(from, to)) {
+  for (const [i, { name, graph, feeds }] of everyGraph().entries()) {
+    if (!isSelected({ from, to, ofNine }, i)) continue;
     try {
       const executable = await runtime.compile(graph);
       for (const [output, { shape, data }] of Object.entries(await executable.run(feeds)))
