@@ -1,12 +1,15 @@
 /**
  * Runs a program that generates an image in the hosts of docs/deploying.md: bundlers, test runners, other runtimes and versions of Node.js.
- * In each, it must generate the same tokens. Usage: node .ci/hosts.mjs PACKS APPS, like apps.mjs. Runs on Linux x64 (glibc) only.
+ * In each, it must generate the same tokens, also on a page in Chromium, if there is one. Usage: node .ci/hosts.mjs PACKS APPS, like apps.mjs. Runs on Linux x64 (glibc) only.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, rmSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { cpSync, existsSync, rmSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { extname, join, resolve } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
+import { chromium } from 'playwright-core';
 import { check, execute, installPacks, readJson, root } from './checks.mjs';
 
 if (process.platform !== 'linux' || process.arch !== 'x64') {
@@ -19,6 +22,12 @@ cpSync(join(root, '.ci/apps/hosts'), folder, { recursive: true });
 const manifest = readJson(join(folder, 'package.json'));
 installPacks(folder, packsFolder, '@dalle-mini/pipeline', manifest);
 
+const types = {
+  '.html': 'text/html',
+  '.js': 'text/javascript',
+  '.mjs': 'text/javascript',
+  '.wasm': 'application/wasm',
+};
 const node = process.execPath;
 const bin = (name) => join(folder, 'node_modules/.bin', name);
 const run = (command, args, env = {}, cwd = folder) => execute(command, args, { cwd, env }).trim();
@@ -72,6 +81,13 @@ await compare('webpack', () => {
   run(node, ['webpack.mjs']);
   return run(node, ['out/webpack/main.cjs']);
 });
+const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
+if (existsSync(executablePath)) {
+  await compare('a page bundled by webpack', async () => {
+    run(node, ['webpack-page.mjs']);
+    return generateOnPage(join(folder, 'out/page'));
+  });
+} else console.log('not run: a page bundled by webpack, which needs Chromium');
 await check('host: Jest generates the same image', () =>
   run(bin('jest'), [], { NODE_OPTIONS: '--experimental-vm-modules', EXPECTED_TOKENS: tokens }),
 );
@@ -94,6 +110,32 @@ await compare('Next.js, standalone,', async () => {
   rmSync(join(folder, '.next'), { recursive: true });
   return ask(node, ['server.js'], standalone);
 });
+
+/** Serves a page, and generates in Chromium. Checks how much JavaScript the page loads. */
+async function generateOnPage(site) {
+  let scripts = 0;
+  const server = createServer(async ({ url }, response) => {
+    const file = join(site, url === '/' ? 'index.html' : url);
+    const content = await readFile(file).catch(() => undefined);
+    if (/\.m?js$/.test(file)) scripts += content?.length ?? 0;
+    response.writeHead(content ? 200 : 404, { 'content-type': types[extname(file)] ?? 'application/octet-stream' });
+    response.end(content);
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
+  try {
+    const page = await browser.newPage();
+    await page.goto(`http://127.0.0.1:${server.address().port}/`);
+    await page.waitForFunction('window.generate');
+    const generated = await page.evaluate('generate()');
+    if (scripts > 1_000_000) throw new Error(`The page must load at most 1 MB of JavaScript, not ${scripts} bytes.`);
+    return generated;
+  } finally {
+    await browser.close();
+    server.closeAllConnections();
+    server.close();
+  }
+}
 
 /** Starts a server, asks it for a picture, and stops it. */
 async function ask(command, args, cwd) {

@@ -34,6 +34,7 @@ const commands = {
   'dtype-loss': 'dtype-loss --',
   sequences: 'sequences -- --work MODELS --dtype fp32 --dtype q8 --python PYTHON --repository LLAMAGEN',
   masked: 'masked -- --work MODELS --python PYTHON',
+  browser: 'browser -- --work MODELS --peers PEERS --python PYTHON',
 };
 const results = await readResults('benchmarks/results');
 /** Other machines, of which the page shows the targets only. */
@@ -363,6 +364,59 @@ function maskedText() {
   return `Of the same size, ${texts.join(', ')}: a pass computes all 256 tokens, so that a processor's operations bound it, and not the bytes of its weights.`;
 }
 
+/** The tables of what was measured in a browser. */
+function browserSection({ network, chromium, models, encoders, training }) {
+  const failed = (error, cells) => [error, ...Array(cells - 1).fill('')];
+  const modelLines = models.map(({ model, engine, empty, filled, node, error }) => {
+    const { token_ms, generate_ms, first_image_ms } = node ?? empty ?? {};
+    const cells = error
+      ? failed(error, 7)
+      : [
+          empty ? seconds(first_image_ms) : '',
+          empty ? `${(empty.bytes / 1e6).toFixed(1)} MB` : '',
+          seconds(node ? first_image_ms : filled.first_image_ms),
+          generate_ms.length > 0 ? seconds(median(generate_ms)) : '',
+          milliseconds(token_ms),
+          empty ? milliseconds(empty.longest_frame_ms) : '',
+          empty ? gigabytes(Math.max(empty.peak_rss_mb, filled.peak_rss_mb) / 1000) : '',
+        ];
+    return `| ${[model === 'mini' ? 'Mini, q8' : model, engine, ...cells].join(' | ')} |`;
+  });
+  const encoderLines = encoders.map(({ library, threads, batch, open_ms, ms, error }) => {
+    const cells = error ? failed(error, 2) : [seconds(open_ms), milliseconds(median(ms))];
+    return `| ${[library, threads, batch, ...cells].join(' | ')} |`;
+  });
+  const names = { mlp: 'two layers', block: 'transformer block' };
+  const trainingLines = training.map(({ library, model, device, threads, ms, losses, error }) => {
+    const cells = error
+      ? failed(error, 3)
+      : [milliseconds(median(ms.slice(1))), (1000 / median(ms.slice(1))).toFixed(1), losses[2].toFixed(4)];
+    return `| ${[names[model], library, device, threads, ...cells].join(' | ')} |`;
+  });
+  return `One image with the default guidance, in headless Chromium ${chromium} on the same machine, next to Node.js. *First image* is from opening the page to the
+image: with an empty storage of the browser, where the test server sends ${network} Mbit/s to all connections together, 20 ms after each request, and compresses
+what websites compress; and with a filled one. Mini has random weights, and no limit of the network. In Node.js it is from loading the model. WebGPU is
+emulated by the processor (SwiftShader). *Longest frame* is the longest time without a frame of the page.
+
+| model | engine | first image, empty | download | first image, filled | an image | a token | longest frame | peak memory |
+| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+${modelLines.join('\n')}
+
+A text encoder of the bundled model's size (BERT, 6 layers of width 384, random weights, float32), next to transformers.js, with WebAssembly: captions of 16 tokens,
+from the files to the first hidden states, and each call after that. Both gave the same hidden states to 1e-4.
+
+| library | threads | captions at once | open | encode |
+| --- | ---: | ---: | ---: | ---: |
+${encoderLines.join('\n')}
+
+Steps of Adam, in float32, next to jax-js, from the same initial values and on the same batch: two layers (784 → 512 → 10, batch 128), and a causal transformer block (width 256, 4 heads,
+8 sequences of 64).
+
+| model | library | device | threads | a step | steps/s | loss of the third step |
+| --- | --- | --- | ---: | ---: | ---: | ---: |
+${trainingLines.join('\n')}`;
+}
+
 const runLines = Object.entries(commands).map(([name, command]) => {
   const { date = '', about, machine: whole, results: groups } = results[name] ?? {};
   const machine = whole ?? groups?.[0]?.machine;
@@ -435,6 +489,10 @@ ${bundledLoad}
 | --- | ---: | ---: | ---: | ---: | ---: |
 ${startLines.join('\n') || '| not measured |'}
 
+## In browsers
+
+${results.browser ? browserSection(results.browser) : 'Not measured.'}
+
 ## What fewer bits lose
 
 The bundled model compared with itself in float32, on ${losses ? `the ${losses.positions} tokens that it generated for ${losses.prompts} prompts` : 'tokens that it generated'}: the divergence of the next token's distribution
@@ -449,7 +507,8 @@ ${lossLines.join('\n') || '| not measured |'}
 
 ## Measuring again
 
-\`PYTHON\` has PyTorch, transformers and diffusers, \`CLONE\` is min-dalle's repository, \`LLAMAGEN\` that of LlamaGen, and \`MODELS\` a folder for models with random weights. Then
+\`PYTHON\` has PyTorch, transformers and diffusers, and for browsers onnx and onnxscript. \`CLONE\` is min-dalle's repository, \`LLAMAGEN\` that of LlamaGen, \`MODELS\` a folder for models with random weights,
+and \`PEERS\` a folder whose \`node_modules\` has \`@huggingface/transformers\` and \`@jax-js/jax\`. Then
 \`node scripts/performance.mjs\` writes this page.
 
 | command | last run | on | at most |

@@ -140,7 +140,7 @@ function Settings({ request, facts, change }: SettingsProps) {
       <p class="hint">
         {facts.isRanked
           ? 'CLIP compares the pictures with your words, and sorts them: the best comes first.'
-          : 'The pictures are not sorted: CLIP, which compares them with your words, has 600 MB. A server sorts them with dalle-mini serve --rank.'}
+          : 'The pictures are not sorted: CLIP, which compares them with your words, needs 600 MB. A server sorts them: dalle-mini serve --rank.'}
       </p>
     </details>
   );

@@ -1,0 +1,3 @@
+import { serveModels } from '@dalle-mini/pipeline/browser/worker';
+
+serveModels();
