@@ -50,7 +50,9 @@ describeChromium('training in Chromium', () => {
       expect(losses.length).toBe(3);
       const difference = Math.max(...losses.map((loss, i) => Math.abs(loss / expected[i]! - 1)));
       // A row of the table of docs/browser.md.
-      console.log(`| wasm | losses of steps of a ${kind === 'vqgan' ? 'VQ-GAN' : kind} | 3 of 3 | ${difference.toExponential(0)} |`);
+      console.log(
+        `| wasm | losses of steps of a ${kind === 'vqgan' ? 'VQ-GAN' : kind} | 3 of 3 | ${difference.toExponential(0)} |`,
+      );
       // Sums are in another order.
       expect(difference).toBeLessThan(1e-4);
     });
