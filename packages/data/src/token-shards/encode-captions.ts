@@ -74,7 +74,7 @@ const optionsField = object<EncodeCaptionsOptions>({
  *   encoder has no hidden states or no `fingerprint`; FileError if a file cannot be written; the reason of `signal` if it aborts.
  *
  * @example
- * ```ts
+ * ```ts no-run
  * import { encodeCaptions, openTokenShards } from '@dalle-mini/data';
  * import { openTextEncoder } from '@dalle-mini/text-encoder/node';
  *
