@@ -36,6 +36,18 @@ describe('a model for WebGPU', () => {
     },
   );
 
+  test('attends over captions of a length that varies', async () => {
+    const x = g.input('x', [4, 2], 'float32', { dynamic: 0 });
+    const weights = g.softmax(g.matmul(x, x, { transposeB: true }));
+    const graph: g.Graph = { inputs: { x }, outputs: { y: g.matmul(weights, x) } };
+    const executables = [await runtime.compile(graph), await runtime.open(emit(graph), graph)] as const;
+    const feeds = { x: float32([3, 2], [1, 2, 3, 4, 5, 6]) };
+    const [expected, found] = [await executables[0].run(feeds), await executables[1].run(feeds)];
+    for (const executable of executables) await executable.dispose();
+    expect(found.y!.shape).toEqual([3, 2]);
+    expect(relativeError(found.y!.data, expected.y!.data)).toBeLessThan(2e-6);
+  });
+
   test('multiplies by an inner axis that is empty at first', async () => {
     const weights = g.input('weights', [2, 3], 'float32', { dynamic: 1 });
     const values = g.input('values', [3, 4], 'float32', { dynamic: 0 });

@@ -31,12 +31,16 @@ function withZero(
   [left, right]: readonly [string, string],
   [a, b]: readonly [Tensor, Tensor],
 ): [string, string] {
-  const rows = [...a.shape.slice(0, -1), 1];
-  const columns = [...b.shape.slice(0, -2), 1, b.shape.at(-1)!];
-  return [
-    emitter.node('Concat', [left, emitter.zeros(rows)], { axis: -1 }),
-    emitter.node('Concat', [right, emitter.zeros(columns)], { axis: -2 }),
-  ];
+  return [oneMore(emitter, left, a, a.shape.length - 1), oneMore(emitter, right, b, b.shape.length - 2)];
+}
+
+/** Adds a zero along a dynamic axis. If other axes are dynamic too, it cannot be a constant. */
+function oneMore(emitter: OnnxEmitter, name: string, { shape, dynamic = [] }: Tensor, axis: number): string {
+  if (dynamic.some((other) => other !== axis)) {
+    const pads = Array.from({ length: 2 * shape.length }, (_, i) => (i === shape.length + axis ? 1 : 0));
+    return emitter.node('Pad', [name, emitter.integers(pads)]);
+  }
+  return emitter.node('Concat', [name, emitter.zeros(shape.with(axis, 1))], { axis });
 }
 
 /** Takes elements along the last axis, from the flattened tensor. */
