@@ -73,12 +73,14 @@ const server = await serve(['browser-page', 'browser-tasks'], {
   ...(peers && { '/peers/': peers, '/ort-there/': join(peers, 'onnxruntime-web/dist') }),
 });
 const devices = [['wasm', 1], ['wasm', 2], ...(options['no-webgpu'] ? [] : [['webgpu', 1] as const])] as const;
-const engineOf = (device: string, threads: number) => (device === 'wasm' ? `wasm, ${threads} threads` : device);
+const engineOf = (device: string, threads: number) => (device === 'wasm' ? threadsOf('wasm', threads) : device);
+const threadsOf = (name: string, threads: number) => `${name}, ${threads} thread${threads === 1 ? '' : 's'}`;
 
 const models: BrowserMeasurement['models'][number][] = [];
 const encoders: BrowserMeasurement['encoders'][number][] = [];
 const training: BrowserMeasurement['training'][number][] = [];
 let version = '';
+let firstHidden: readonly number[] | undefined;
 try {
   if (isWanted('bundled')) await measureModel('bundled', bundled);
   if (mini) await measureModel('mini', mini);
@@ -103,8 +105,8 @@ async function measureModel(model: 'bundled' | 'mini', folder: string): Promise<
   }
   for (const threads of [1, 2]) {
     const node = await measureNode(folder, threads, calls);
-    models.push({ model, engine: `Node.js, ${threads} threads`, node });
-    console.log(`${model}, Node.js, ${threads} threads: ${JSON.stringify(node)}`);
+    models.push({ model, engine: threadsOf('Node.js', threads), node });
+    console.log(`${model}, ${threadsOf('Node.js', threads)}: ${JSON.stringify(node)}`);
   }
 }
 
@@ -127,6 +129,12 @@ async function visitTwice(
   return { empty, filled: await visit(undefined, isMini ? 0 : task.rounds) };
 }
 
+/** The largest difference from the hidden states that were computed first. */
+function differenceOf(hidden: readonly number[]): number {
+  firstHidden ??= hidden;
+  return Math.max(...hidden.map((value, i) => Math.abs(value - firstHidden![i]!)));
+}
+
 async function measureEncoders(): Promise<void> {
   if (!bert) return console.log('encoders: not measured, without --work and --python');
   for (const library of ['this project', ...(peers ? (['transformers.js'] as const) : [])] as const)
@@ -135,17 +143,10 @@ async function measureEncoders(): Promise<void> {
         const task: EncodeTask = { library, threads, batch, rounds: 2 * rounds };
         const times = await tried(() => runTask<EncodeTimes>('encode', task));
         const { rounds: _, ...about } = task;
-        encoders.push({ ...about, ...times });
-        const figures = 'ms' in times ? { ...times, hidden: times.hidden.slice(0, 4) } : times;
-        console.log(`${library}, ${threads} threads, ${batch} captions: ${JSON.stringify(figures)}`);
+        const figures = 'ms' in times ? { ...times, hidden: undefined, difference: differenceOf(times.hidden) } : times;
+        encoders.push({ ...about, ...figures });
+        console.log(`${threadsOf(library, threads)}, ${batch} captions: ${JSON.stringify(figures)}`);
       }
-  const [one, other] = (['this project', 'transformers.js'] as const).map(
-    (library) => encoders.find((found) => found.library === library)?.hidden,
-  );
-  if (one && other)
-    console.log(
-      `largest difference of hidden states: ${Math.max(...one.map((value, i) => Math.abs(value - other[i]!)))}`,
-    );
 }
 
 async function measureTraining(): Promise<void> {

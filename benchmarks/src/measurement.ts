@@ -116,7 +116,12 @@ export interface BrowserMeasurement {
     readonly node?: Omit<BrowserTimes, 'longest_frame_ms'>;
     readonly error?: string;
   }[];
-  readonly encoders: readonly (Omit<EncodeTask, 'rounds'> & Partial<EncodeTimes> & { readonly error?: string })[];
+  readonly encoders: readonly (Omit<EncodeTask, 'rounds'> &
+    Partial<Omit<EncodeTimes, 'hidden'>> & {
+      /** The largest difference of a hidden state from the first row's. */
+      readonly difference?: number;
+      readonly error?: string;
+    })[];
   readonly training: readonly (Omit<StepTask, 'steps'> & Partial<StepTimes> & { readonly error?: string })[];
 }
 
