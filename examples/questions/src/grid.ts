@@ -88,6 +88,9 @@ export const sampling: SamplingOptions = { temperature: 0.4, topK: 64, guidanceS
 const guidance = (guidanceScale: number): Generation => ({ sampling: { guidanceScale } });
 const passes = (count: number): Generation => ({ sampling: { passes: count } });
 
+/** A text encoder that is trained along learns slowly: at the rate of the decoder it forgets what it knew. */
+const encoderRates = [{ match: 'text_encoder.*', factor: 0.1 }];
+
 /** The runs by name. */
 export const runs = {
   common: {
@@ -115,8 +118,8 @@ export const runs = {
   },
   muon: { curve: true, training: { optimizer: 'muon' } },
   'one-layer-frozen': { text: { layers: 1 } },
-  'one-layer-trained': { text: { layers: 1, training: 'trained' } },
-  'one-layer-new': { text: { layers: 1, training: 'new' } },
+  'one-layer-trained': { text: { layers: 1, training: 'trained' }, training: { learningRates: encoderRates } },
+  'one-layer-new': { text: { layers: 1, training: 'new' }, training: { learningRates: encoderRates } },
   'no-captions': { text: { training: 'none' }, generations: { default: guidance(1) } },
   'three-layers': { text: { layers: 3 } },
   paraphrase: { text: { encoder: 'paraphrase-MiniLM-L3-v2' } },
@@ -185,7 +188,7 @@ export const questions: readonly Question[] = [
     question: 'Does Shampoo or Muon learn more from the same tokens than AdamW or Adafactor?',
     published: shampooPublished,
     decides: 'loss',
-    caution: 'All have the same learning rate.',
+    caution: 'All have the same learning rate, which may suit one better than another.',
     variants: optimizers,
   },
   {
@@ -203,7 +206,7 @@ export const questions: readonly Question[] = [
     published: "DALL·E Mini's was trained along; LlamaGen, Muse, Imagen and aMUSEd freeze theirs.",
     decides: 'loss',
     caution:
-      'The encoder is the first layer of MiniLM, so that training it is cheap. When it is trained, it has the learning rate of the decoder.',
+      'The encoder is the first layer of MiniLM, so that training it is cheap. When it is trained, it has a tenth of the learning rate of the decoder: with the whole rate, a first run ended at a held-out loss of 6.934, far behind the frozen one.',
     variants: [
       { name: 'frozen', run: 'one-layer-frozen' },
       { name: 'trained', run: 'one-layer-trained' },
@@ -220,8 +223,8 @@ export const questions: readonly Question[] = [
       'Captions of this data are short names. Encoders of the published size are not in a package registry, and were not measured.',
     variants: [
       { name: 'all-MiniLM-L6-v2', run: 'common' },
-      { name: 'its first 3 layers', run: 'three-layers' },
-      { name: 'its first layer', run: 'one-layer-frozen' },
+      { name: 'MiniLM, first 3 layers', run: 'three-layers' },
+      { name: 'MiniLM, first layer', run: 'one-layer-frozen' },
       { name: 'paraphrase-MiniLM-L3-v2', run: 'paraphrase' },
       { name: 'GloVe 6B, width 50', run: 'glove' },
       { name: 'Model2Vec, width 64', run: 'static' },

@@ -166,8 +166,11 @@ async function section(question: Question): Promise<string> {
       const values = [...row.results.keys()].map((seed) => read(row, seed));
       return values.length > 0 ? [{ name: row.variant.name, values, ...estimate(values) }] : [];
     });
-    await writeFile(join(docs, 'questions', `${id}.svg`), plot(measureNames[decides], bars));
-    lines.push(`![${question.question}](questions/${id}.svg)`, table(question, rows));
+    if (bars.length > 1) {
+      await writeFile(join(docs, 'questions', `${id}.svg`), plot(measureNames[decides], bars));
+      lines.push(`![${question.question}](questions/${id}.svg)`);
+    }
+    lines.push(table(question, rows));
   }
   const missing = rows.flatMap(({ variant, results }) =>
     results.size < seeds.length ? [`${variant.name} (${results.size} of ${seeds.length})`] : [],
