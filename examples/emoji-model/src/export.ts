@@ -1,16 +1,23 @@
-/** Writes a trained model to the folder of the bundled model: `npm run export -- [run folder] [model folder]`. */
+/**
+ * Writes a trained model to the folder of the bundled model: `npm run export -- [--second] [run folder] [model folder]`. `--second` is for the second
+ * edition.
+ */
 import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { writeModelFolder } from '@dalle-mini/pipeline';
 import { readCheckpointFile } from '@dalle-mini/weights/node';
 import { loadParameters } from './parameters-file.js';
-import * as recipe from './recipe.js';
+import * as first from './recipe.js';
+import * as second from './second-edition/recipe.js';
 import { textEncoderFolder } from './text-encoder.js';
 
-const run = resolve(process.argv[2] ?? '../../runs/emoji');
-const target = resolve(process.argv[3] ?? fileURLToPath(new URL('../../../packages/emoji/model', import.meta.url)));
+const { values, positionals } = parseArgs({ options: { second: { type: 'boolean' } }, allowPositionals: true });
+const recipe = values.second ? second : first;
+const run = resolve(positionals[0] ?? (values.second ? '../../runs/emoji2' : '../../runs/emoji'));
+const target = resolve(positionals[1] ?? fileURLToPath(new URL('../../../packages/emoji/model', import.meta.url)));
 
 const json = async (name: string) => JSON.parse(await readFile(join(textEncoderFolder, name), 'utf8'));
 // The text encoder's files stay as they are, byte for byte: only what was trained is taken over.
@@ -28,7 +35,7 @@ await writeModelFolder(
         tokenizer: await json('tokenizer.json'),
         weights: (await readCheckpointFile(join(textEncoderFolder, 'model.safetensors'))).tensors,
       },
-      maxLength: recipe.maxCaptionLength,
+      maxLength: first.maxCaptionLength,
     },
     decoder: { config: recipe.decoder, parameters: await loadParameters(join(run, 'decoder.safetensors')) },
     sampling: recipe.sampling,

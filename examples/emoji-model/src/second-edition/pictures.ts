@@ -1,5 +1,5 @@
 /** The pictures of the second edition: what they show, where they come from, and what each is for. */
-import { type RgbImage, uniform } from '@dalle-mini/core';
+import type { RgbImage } from '@dalle-mini/core';
 import type { Dataset, Sample } from '@dalle-mini/data';
 import type { EmojiSplit } from '@dalle-mini/data/emoji';
 
@@ -48,19 +48,6 @@ function datasetOf(
     async get(index) {
       const { picture, read } = items[index]!;
       return { ...picture, image: await read() };
-    },
-  };
-}
-
-/** Cuts a square out of each picture, at another random place in each epoch. */
-export function crops(dataset: PictureDataset, size: number): Dataset {
-  return {
-    length: dataset.length,
-    async get(index, variation = 0) {
-      const { image, ...rest } = await dataset.get(index);
-      const at = (axis: string, length: number) =>
-        Math.floor(uniform('crop', axis, variation, index) * (length - size + 1));
-      return { ...rest, image: crop(image, at('x', image.width), at('y', image.height), size) };
     },
   };
 }

@@ -1,25 +1,32 @@
 /**
  * Trains the second edition of the bundled model: pictures, VQ-GAN, token shards, decoder. After an interruption, run it again to resume.
- * `npm run train:second -- [folder]` writes the data and all runs to the folder, by default `runs/emoji2`.
+ * `npm run train:second -- [folder]` writes the data and all runs to the folder, by default `runs/emoji2`. `--only=vqgan` and
+ * `--only=decoder` train one of the two, which do not need each other. `--device=cuda`, `tpu` or `xla-cpu` trains there, in bfloat16.
  */
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { createSampler, groupIndices, openTokenShards, writeTokenShards } from '@dalle-mini/data';
-import type { TensorData } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
-import { readModelFolder } from '@dalle-mini/pipeline';
+import { type DeviceName, openRuntime, readModelFolder } from '@dalle-mini/pipeline';
 import { trainDecoder, trainVqgan } from '@dalle-mini/train';
 import { VqganTokenizer } from '@dalle-mini/vqgan';
 import { course } from '../course.js';
 import { loadMiniLM } from '../text-encoder.js';
 import { prepareData } from './data.js';
 import { enlargedDecoder } from './decoder-start.js';
-import { crops, type PictureDataset } from './pictures.js';
+import type { PictureDataset } from './pictures.js';
 import * as recipe from './recipe.js';
 
-const folder = resolve(process.argv[2] ?? '../../runs/emoji2');
+const { values: flags, positionals } = parseArgs({
+  options: { only: { type: 'string' }, device: { type: 'string' } },
+  allowPositionals: true,
+});
+const folder = resolve(positionals[0] ?? '../../runs/emoji2');
+const isOf = (part: 'vqgan' | 'decoder') => flags.only === undefined || flags.only === part;
 const { say, signal, trained } = course(folder);
 const runtime = new OnnxRuntime({ threads: Number(process.env.THREADS ?? 2) });
+const trainer = flags.device ? await openRuntime(flags.device as DeviceName, { compute: 'bfloat16' }) : runtime;
 
 say('preparing the pictures');
 const { training, singles, emoji } = await prepareData(join(folder, 'pictures'), signal);
@@ -29,17 +36,13 @@ say(`${training.length} pictures to train on, ${heldOut.length} held out`);
 
 const firstEdition = fileURLToPath(new URL('.', import.meta.resolve('@dalle-mini/emoji/model/model.json')));
 const start = await readModelFolder(firstEdition);
-/** One round of training the VQ-GAN, from the parameters given. */
-const vqganRound = (
-  name: string,
-  { steps, ...config }: typeof recipe.vqganFirst,
-  parameters: ReadonlyMap<string, TensorData>,
-) =>
-  trained(name, ({ onProgress }) => {
-    const size = config.model.resolution;
-    return trainVqgan({
-      folder: join(folder, name),
-      runtime,
+
+if (isOf('vqgan')) {
+  const { steps, ...config } = recipe.vqganTraining;
+  await trained('vqgan', ({ onProgress }) =>
+    trainVqgan({
+      folder: join(folder, 'vqgan'),
+      runtime: trainer,
       config,
       steps,
       seed: recipe.seed,
@@ -47,70 +50,74 @@ const vqganRound = (
       evaluateEvery: 100,
       evaluationSize: 64,
       result: 'last',
-      parameters,
-      dataset: crops(training, size),
+      parameters: start.imageTokenizer.parameters,
+      dataset: training,
       order: createSampler({ groups: groupIndices(training.pictures), seed: recipe.seed }),
-      evaluation: crops(heldOut, size),
+      evaluation: heldOut,
       signal,
       onProgress,
-    });
-  });
-const vqganFirst = await vqganRound('vqgan-first', recipe.vqganFirst, start.imageTokenizer.parameters);
-const vqgan = await vqganRound('vqgan', recipe.vqganFinish, vqganFirst);
-
-say('encoding the pictures');
-const tokenizer = new VqganTokenizer(recipe.vqgan, vqgan, { runtime });
-/** Encodes pictures once, and opens their tokens. */
-const encoded = async (name: string, pictures: PictureDataset) => {
-  const path = join(folder, 'tokens', name);
-  const dataset = {
-    length: pictures.length,
-    async get(index: number) {
-      const picture = await pictures.get(index);
-      return { ...picture, captions: recipe.trainingCaptions(picture.captions) };
-    },
-  };
-  await writeTokenShards(dataset, tokenizer, path, { signal, shardSize: 1024 });
-  return openTokenShards(path);
-};
-const tokens = await encoded('train', fewerTones(training, recipe.tonesOfDrawing));
-const evaluation = await encoded(
-  'held-out-drawings',
-  heldOut.filter(({ split }) => split === 'held-out-drawings'),
-);
-
-// A separate runtime, so that captions are encoded during the training steps.
-const textRuntime = new OnnxRuntime({ threads: 1 });
-const { steps, ...config } = recipe.decoderTraining;
-await trained('decoder', async ({ onProgress }) =>
-  trainDecoder({
-    folder: join(folder, 'decoder'),
-    runtime,
-    config,
-    steps,
-    seed: recipe.seed,
-    checkpointEvery: 20,
-    evaluateEvery: 500,
-    result: 'last',
-    parameters: enlargedDecoder(
-      new Map(start.decoder.parameters),
-      start.decoder.config.gridSize,
-      recipe.decoder.gridSize,
-    ),
-    dataset: tokens,
-    order: createSampler({
-      groups: withPlacesFor(recipe.compositionsOfPlace, await tokens.groups(), compositionCount),
-      seed: recipe.seed,
     }),
-    evaluation,
-    textEncoder: { kind: 'frozen', encoder: await loadMiniLM(textRuntime) },
-    samples: { prompts: recipe.samplePrompts, imageTokenizer: tokenizer, sampling: recipe.sampling },
-    signal,
-    onProgress,
-  }),
-);
+  );
+}
+
+if (isOf('decoder')) await trainTheDecoder();
 say(`done: ${folder}`);
-await Promise.all([runtime.dispose(), textRuntime.dispose(), emoji.close()]);
+await Promise.all([trainer.dispose(), runtime.dispose(), emoji.close()]);
+
+async function trainTheDecoder(): Promise<void> {
+  say('encoding the pictures');
+  const tokenizer = new VqganTokenizer(recipe.vqgan, start.imageTokenizer.parameters, { runtime });
+  /** Encodes pictures once, and opens their tokens. */
+  const encoded = async (name: string, pictures: PictureDataset) => {
+    const path = join(folder, 'tokens', name);
+    const dataset = {
+      length: pictures.length,
+      async get(index: number) {
+        const picture = await pictures.get(index);
+        return { ...picture, captions: recipe.trainingCaptions(picture.captions) };
+      },
+    };
+    await writeTokenShards(dataset, tokenizer, path, { signal, shardSize: 1024 });
+    return openTokenShards(path);
+  };
+  const tokens = await encoded('train', fewerTones(training, recipe.tonesOfDrawing));
+  const evaluation = await encoded(
+    'held-out-drawings',
+    heldOut.filter(({ split }) => split === 'held-out-drawings'),
+  );
+
+  // A separate runtime, so that captions are encoded during the training steps.
+  const textRuntime = new OnnxRuntime({ threads: 1 });
+  const { steps, ...config } = recipe.decoderTraining;
+  await trained('decoder', async ({ onProgress }) =>
+    trainDecoder({
+      folder: join(folder, 'decoder'),
+      runtime: trainer,
+      config,
+      steps,
+      seed: recipe.seed,
+      checkpointEvery: 20,
+      evaluateEvery: 500,
+      result: 'last',
+      parameters: enlargedDecoder(
+        new Map(start.decoder.parameters),
+        start.decoder.config.gridSize,
+        recipe.decoder.gridSize,
+      ),
+      dataset: tokens,
+      order: createSampler({
+        groups: withPlacesFor(recipe.compositionsOfPlace, await tokens.groups(), compositionCount),
+        seed: recipe.seed,
+      }),
+      evaluation,
+      textEncoder: { kind: 'frozen', encoder: await loadMiniLM(textRuntime) },
+      samples: { prompts: recipe.samplePrompts, imageTokenizer: tokenizer, sampling: recipe.sampling },
+      signal,
+      onProgress,
+    }),
+  );
+  await textRuntime.dispose();
+}
 
 /** Keeps a few of the skin tones of each drawing. */
 function fewerTones(pictures: PictureDataset, count: number): PictureDataset {
