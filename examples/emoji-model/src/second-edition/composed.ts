@@ -8,6 +8,8 @@ import { crop } from './pictures.js';
 const side = 64;
 /** Pixels from a boundary between squares that things leave blank. */
 const gap = 2;
+/** Share of the ink that a color needs to be the color of a thing. Captions name one that has more, but soft edges are grey or a mixture. */
+const colorShare = 0.3;
 /** A square with less ink than this is empty. */
 const leastInk = 0.02;
 
@@ -18,7 +20,7 @@ export type NearestConcepts = (square: RgbImage) => Promise<readonly string[]>;
 export interface ComposedFigures {
   /** Share of pairs whose left and right thing are each among the five nearest concepts of their half. */
   readonly sides: number;
-  /** Share of named colors of pairs that are the dominant color of their half. */
+  /** Share of named colors of pairs that are the most frequent color of their half. White things, which have no color to measure, do not count. */
   readonly colors: number;
   /** Share of counts with the right number of things, most of which are the right thing. */
   readonly counts: number;
@@ -39,7 +41,9 @@ export async function evaluateComposed(
     );
     if (kind === 'pair') {
       tally.sides.push(found.every(Boolean));
-      for (const [k, color] of colors.entries()) if (color) tally.colors.push(dominantColor(squares[k]!) === color);
+      for (const [k, color] of colors.entries()) {
+        if (color && color !== 'white') tally.colors.push(dominantColor(squares[k]!, colorShare) === color);
+      }
     } else {
       const right = found.filter(Boolean).length;
       tally.counts.push(countThings(image) === concepts.length && right > concepts.length / 2);

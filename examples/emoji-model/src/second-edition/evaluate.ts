@@ -3,9 +3,10 @@
  * that of the training, with `vqgan.safetensors`; if it has no `decoder.safetensors` yet, only the VQ-GAN is measured, and the measures
  * themselves on real pictures. `--quick` measures a tenth of the pictures.
  */
+import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { type RgbImage, shuffled } from '@dalle-mini/core';
-import { exists } from '@dalle-mini/core/node';
+import { exists, writeFileAtomically } from '@dalle-mini/core/node';
 import { DalleMiniDecoder } from '@dalle-mini/decoder';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { evaluateReconstructions, writeSampleSheet } from '@dalle-mini/train';
@@ -47,12 +48,7 @@ rows.push(
 // The gallery: real pictures in which a generated one is looked for. Skin tones would only be more of the same.
 const extractor = await featureExtractor(runtime);
 const gallery = singles.filter(({ captions }) => !captions.some((caption) => caption.includes('skin')));
-const features: Float32Array[] = [];
-for (let start = 0; start < gallery.length; start += 32) {
-  const count = Math.min(32, gallery.length - start);
-  const images = await Promise.all(Array.from({ length: count }, (_, i) => gallery.get(start + i)));
-  features.push(...(await extractor.featuresOf(await Promise.all(images.map(({ image }) => half(image))))));
-}
+const features = await galleryFeatures(join(folder, `gallery-${gallery.length}.f32`));
 /** Returns the concepts of the five nearest real pictures to one of 64 pixels. */
 const nearestConcepts = async (image: RgbImage): Promise<string[]> => {
   const [query] = await extractor.featuresOf([image]);
@@ -121,3 +117,21 @@ if (await exists(join(folder, 'decoder.safetensors'))) {
 }
 console.log(['| figure | value |', '| --- | --- |', ...rows.map((row) => `| ${row.join(' | ')} |`)].join('\n'));
 await Promise.all([extractor.dispose(), runtime.dispose()]);
+
+/** Computes the features of the gallery, or reads them if an earlier evaluation has written them. */
+async function galleryFeatures(path: string): Promise<readonly Float32Array[]> {
+  if (await exists(path)) {
+    const { buffer, byteOffset, byteLength } = await readFile(path);
+    const all = new Float32Array(buffer.slice(byteOffset, byteOffset + byteLength));
+    const width = all.length / gallery.length;
+    return Array.from({ length: gallery.length }, (_, i) => all.subarray(i * width, (i + 1) * width));
+  }
+  const features: Float32Array[] = [];
+  for (let start = 0; start < gallery.length; start += 32) {
+    const count = Math.min(32, gallery.length - start);
+    const images = await Promise.all(Array.from({ length: count }, (_, i) => gallery.get(start + i)));
+    features.push(...(await extractor.featuresOf(await Promise.all(images.map(({ image }) => half(image))))));
+  }
+  await writeFileAtomically(path, Buffer.concat(features.map((feature) => new Uint8Array(feature.buffer))));
+  return features;
+}

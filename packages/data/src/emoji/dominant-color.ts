@@ -4,7 +4,6 @@ import type { RgbImage } from '@dalle-mini/core';
 const whiteLevel = 240;
 /** Smallest share of the picture that is not background, and smallest share of that in the dominant color. */
 const leastForeground = 0.05;
-const leastShare = 0.6;
 /** Black needs a larger share, because outlines are black. */
 const leastBlackShare = 0.75;
 
@@ -13,6 +12,8 @@ const leastBlackShare = 0.75;
  * Words: red, orange, yellow, green, blue, purple, pink, brown, black. Never grey, because white things are shaded with
  * it.
  *
+ * @param leastShare The share of the pixels that are not white which a color needs to dominate, 0 to 1. Black needs at least 0.75.
+ *
  * @example
  * ```ts
  * import { dominantColor } from '@dalle-mini/data/emoji';
@@ -20,7 +21,7 @@ const leastBlackShare = 0.75;
  * console.log(dominantColor({ width: 1, height: 1, data: Uint8Array.of(200, 30, 30) })); // red
  * ```
  */
-export function dominantColor({ width, height, data }: RgbImage): string | undefined {
+export function dominantColor({ width, height, data }: RgbImage, leastShare = 0.6): string | undefined {
   const counts = new Map<string, number>();
   let foreground = 0;
   for (let pixel = 0; pixel < data.length; pixel += 3) {
@@ -32,7 +33,7 @@ export function dominantColor({ width, height, data }: RgbImage): string | undef
   }
   if (foreground < leastForeground * width * height) return undefined;
   const [name, count] = [...counts].reduce((most, entry) => (entry[1] > most[1] ? entry : most));
-  const share = name === 'black' ? leastBlackShare : leastShare;
+  const share = name === 'black' ? Math.max(leastBlackShare, leastShare) : leastShare;
   return name !== 'grey' && count >= share * foreground ? name : undefined;
 }
 
