@@ -114,6 +114,7 @@ if (await exists(join(folder, 'decoder.safetensors'))) {
     say(await evaluateComposed(composed, asked.compositions, nearestConcepts)),
   ]);
   await writeSampleSheet(join(folder, 'samples.png'), await generate(recipe.samplePrompts), 8);
+  await writeSampleSheet(join(folder, 'plain.png'), await generate(recipe.plainPrompts), 10);
 }
 console.log(['| figure | value |', '| --- | --- |', ...rows.map((row) => `| ${row.join(' | ')} |`)].join('\n'));
 await Promise.all([extractor.dispose(), runtime.dispose()]);
