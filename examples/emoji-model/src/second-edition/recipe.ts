@@ -23,19 +23,19 @@ export const vqgan: VqganConfig = { ...firstVqgan, resolution: imageSize };
 export const vqganTraining: VqganTrainingConfig & { readonly steps: number } = {
   model: vqgan,
   batchSize: 4,
-  steps: 400,
+  steps: 1400,
   learningRate: 2e-4,
   warmUpSteps: 20,
   squaredErrorWeight: 3,
   absoluteErrorWeight: 1,
-  perceptual: { network: 'vgg16', weight: 1 },
+  perceptual: { network: 'vgg16', weight: 2 },
   discriminator: { start: 60, layers: 2, width: 32, weight: 0.2 },
   learningRates: [
     { match: ['encoder.*', 'quant_conv.*', 'quantize.*'], factor: 0 },
     { match: 'loss.discriminator.*', factor: 0.5 },
   ],
   restartEvery: 0,
-  averageDecay: 0.98,
+  averageDecay: 0.99,
   flip: true,
 };
 
@@ -55,7 +55,8 @@ export const decoderTraining: DecoderTrainingConfig & { readonly steps: number }
   warmUpSteps: 200,
   weightDecay: 0.1,
   captionDropout: 0.1,
-  tokenNoise: 1,
+  // With 1, as in the first edition, images had no details after 1,300 steps, and some were blank.
+  tokenNoise: 0.5,
   averageDecay: 0.999,
 };
 

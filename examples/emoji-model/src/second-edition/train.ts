@@ -2,6 +2,7 @@
  * Trains the second edition of the bundled model: pictures, VQ-GAN, token shards, decoder. After an interruption, run it again to resume.
  * `npm run train:second -- [folder]` writes the data and all runs to the folder, by default `runs/emoji2`. `--only=vqgan` and
  * `--only=decoder` train one of the two, which do not need each other. `--device=cuda`, `tpu` or `xla-cpu` trains there, in bfloat16.
+ * `--start=FILE` starts the decoder from these parameters instead of the first edition's.
  */
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,6 +13,7 @@ import { type DeviceName, openRuntime, readModelFolder } from '@dalle-mini/pipel
 import { trainDecoder, trainVqgan } from '@dalle-mini/train';
 import { VqganTokenizer } from '@dalle-mini/vqgan';
 import { course } from '../course.js';
+import { loadParameters } from '../parameters-file.js';
 import { loadMiniLM } from '../text-encoder.js';
 import { prepareData } from './data.js';
 import { enlargedDecoder } from './decoder-start.js';
@@ -19,7 +21,7 @@ import type { PictureDataset } from './pictures.js';
 import * as recipe from './recipe.js';
 
 const { values: flags, positionals } = parseArgs({
-  options: { only: { type: 'string' }, device: { type: 'string' } },
+  options: { only: { type: 'string' }, device: { type: 'string' }, start: { type: 'string' } },
   allowPositionals: true,
 });
 const folder = resolve(positionals[0] ?? '../../runs/emoji2');
@@ -99,11 +101,7 @@ async function trainTheDecoder(): Promise<void> {
       checkpointEvery: 20,
       evaluateEvery: 500,
       result: 'last',
-      parameters: enlargedDecoder(
-        new Map(start.decoder.parameters),
-        start.decoder.config.gridSize,
-        recipe.decoder.gridSize,
-      ),
+      parameters: await decoderStart(),
       dataset: tokens,
       order: createSampler({
         groups: withPlacesFor(recipe.compositionsOfPlace, await tokens.groups(), compositionCount),
@@ -117,6 +115,13 @@ async function trainTheDecoder(): Promise<void> {
     }),
   );
   await textRuntime.dispose();
+}
+
+/** Returns the parameters of a file, or of the first edition's decoder, for the grid of the second. */
+async function decoderStart() {
+  if (flags.start) return loadParameters(resolve(flags.start));
+  const { parameters, config } = start.decoder;
+  return enlargedDecoder(new Map(parameters), config.gridSize, recipe.decoder.gridSize);
 }
 
 /** Keeps a few of the skin tones of each drawing. */
