@@ -55,18 +55,23 @@ async function readParts(value: StoredParameter): Promise<InMemory<StoredParamet
  * @throws Error if the file is too short.
  */
 async function readRegion({ folder, file, offset }: FileRegion, length: number): Promise<Uint8Array> {
-  const [{ open }, { join }] = await Promise.all([import('node:fs/promises'), import('node:path')]);
+  const { open } = await importOfNode('fs/promises');
+  const path = `${folder}/${file}`;
   const bytes = new Uint8Array(length);
-  const handle = await open(join(folder, file));
+  const handle = await open(path);
   try {
     for (let filled = 0; filled < length; ) {
       const { bytesRead } = await handle.read(bytes, filled, length - filled, offset + filled);
-      if (bytesRead === 0)
-        throw new Error(`${join(folder, file)} must have at least ${offset + length} bytes. Download it again.`);
+      if (bytesRead === 0) throw new Error(`${path} must have at least ${offset + length} bytes. Download it again.`);
       filled += bytesRead;
     }
   } finally {
     await handle.close();
   }
   return bytes;
+}
+
+/** Imports a module of Node.js. Its name is not a literal, so that bundlers for browsers, where all parameters are in memory, leave it out. */
+function importOfNode(name: string): Promise<typeof import('node:fs/promises')> {
+  return import(/* webpackIgnore: true */ /* @vite-ignore */ `node:${name}`);
 }
