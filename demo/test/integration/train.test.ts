@@ -31,7 +31,7 @@ describeChromium('the tab that trains', () => {
     browser = await launchChromium();
     const context = await browser.newContext({ viewport: { width: 1280, height: 860 } });
     // A busy machine takes a minute for what else takes a second.
-    context.setDefaultTimeout(120_000);
+    context.setDefaultTimeout(240_000);
     page = await context.newPage();
     page.on('pageerror', (error) => errors.push(error));
     await page.goto(server.resolvedUrls!.local[0]!);
@@ -94,7 +94,7 @@ describeChromium('the tab that trains', () => {
     await page.getByRole('alert').filter({ hasText: 'Training has ended' }).waitFor();
   });
 
-  test('resumes after a reload from the last checkpoint', { timeout: 400_000 }, async () => {
+  test('resumes after a reload from the last checkpoint', { timeout: 600_000 }, async () => {
     await button('Resume training').press('Enter');
     await page.getByAltText('Samples after step 1').waitFor();
     await page.reload();
