@@ -403,7 +403,7 @@ emulated by the processor (SwiftShader). *Longest frame* is the longest time wit
 ${modelLines.join('\n')}
 
 A text encoder of the bundled model's size (BERT, 6 layers of width 384, random weights, float32), next to transformers.js, with WebAssembly: captions padded to 16 tokens,
-from the files to the first hidden states, and each call after that. Hidden states differed by at most ${Math.max(...encoders.map(({ difference = 0 }) => difference)).toExponential(0)}.
+from the files to the first hidden states, and each call after that. The largest difference of a hidden state from those of the first row is ${Math.max(...encoders.map(({ difference = 0 }) => difference))}.
 
 | library | threads | captions at once | open | encode |
 | --- | ---: | ---: | ---: | ---: |
