@@ -81,7 +81,8 @@ try {
     rounds.push(runs);
   }
   print(rounds);
-  if (options.out !== undefined) writeReport(options.out, { options, clients, rounds });
+  const { out, python, ...settings } = options;
+  if (out !== undefined) writeReport(out, { options: settings, clients, rounds });
 } finally {
   server.kill();
   rmSync(work, { recursive: true });
