@@ -135,6 +135,6 @@ export async function workOn(
 
 async function isDone(work: SharedWork, queue: Queue<ShardData>): Promise<boolean> {
   await work.refresh();
-  const failed = (await queue.getFailed()).filter(({ data }) => !work.written.has(data.shard));
-  return work.written.size + failed.length >= work.count;
+  const givenUp = await givenUpShards(queue, work);
+  return work.written.size + givenUp.length >= work.count;
 }

@@ -105,6 +105,12 @@ async function encodeFolder(
   const earlier = await readStatesIndex(folder);
   if (earlier) checkEncoder(folder, earlier, identity);
   const shards: StatesRecord[] = [];
+  const save = () =>
+    writeJsonFile(join(folder, statesName), {
+      format: statesFormat,
+      encoder: identity,
+      shards,
+    } satisfies StatesIndex);
   for (const [number, { name, captionsSha256 }] of index.shards.entries()) {
     const known = earlier?.shards[number];
     if (known?.captionsSha256 === captionsSha256) {
@@ -146,19 +152,10 @@ async function encodeFolder(
       statesSha256: hash.digest('hex'),
       linesSha256: sha256(text),
     });
-    await writeJsonFile(join(folder, statesName), {
-      format: statesFormat,
-      encoder: identity,
-      shards,
-    } satisfies StatesIndex);
+    await save();
   }
-  // Also of a folder without shards.
-  if (earlier?.shards.length !== shards.length || shards.length === 0)
-    await writeJsonFile(join(folder, statesName), {
-      format: statesFormat,
-      encoder: identity,
-      shards,
-    } satisfies StatesIndex);
+  // What no shard has written: that there are fewer shards than before, or none.
+  if (shards.length === 0 || shards.length < (earlier?.shards.length ?? 0)) await save();
 }
 
 /** Returns the different captions of a shard and the empty one, short ones first, so that those of a batch have about the same length. */
