@@ -17,6 +17,7 @@ import { DataError } from '../data-error.js';
 import { checkIndex, type Dataset, type Sample } from '../dataset.js';
 import { lastAtMost, startsOf } from '../extents.js';
 import { type PreprocessOptions, preprocessFields } from '../preprocess.js';
+import { RecentlyUsed } from '../recently-used.js';
 import { RemoteCache } from '../remote/cache.js';
 import { isAddress, readTextAt } from '../remote/files.js';
 import type { S3Options } from '../remote/s3.js';
@@ -93,7 +94,7 @@ export async function openArchives(source: string | readonly string[], options: 
   } = given;
   const places = await findArchives(source);
   /** The samples of archives, by the place: those that were used last, of archives that are on the disk. */
-  const listings = new Map<string, Promise<Dataset>>();
+  const listings = new RecentlyUsed<string, Dataset>(mostListings);
   const files = new RemoteCache(cacheFolder ?? userCacheFolder('archives'), {
     most: cacheArchives,
     s3,
@@ -115,22 +116,7 @@ export async function openArchives(source: string | readonly string[], options: 
     return openListing(listing, { ...preprocessing, seed: hash(preprocessing.seed ?? 0, places.indexOf(place)) });
   };
   const withSamples = <Result>(place: string, use: (samples: Dataset) => Promise<Result>) =>
-    files.use(
-      place,
-      async (path) => {
-        const samples = listings.get(place) ?? open(place, path);
-        // Deleting it first moves it to the end of the map, away from those that are dropped.
-        listings.delete(place);
-        listings.set(place, samples);
-        samples.catch(() => listings.delete(place));
-        for (const oldest of listings.keys()) {
-          if (listings.size <= mostListings) break;
-          listings.delete(oldest);
-        }
-        return use(await samples);
-      },
-      signal,
-    );
+    files.use(place, async (path) => use(await listings.get(place, () => open(place, path))), signal);
   const counted = await countSamples(places, {
     scanFolder,
     count: (place) => withSamples(place, async ({ length }) => length),

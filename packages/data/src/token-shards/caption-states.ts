@@ -4,6 +4,7 @@ import { parseJsonObject, quote, readConfig } from '@dalle-mini/core';
 import { openFile, userCacheFolder, withFileErrors } from '@dalle-mini/core/node';
 import { toFloat32 } from '@dalle-mini/weights';
 import { DataError } from '../data-error.js';
+import { RecentlyUsed } from '../recently-used.js';
 import { RemoteCache } from '../remote/cache.js';
 import { joinPlace, readPlace } from '../remote/files.js';
 import { readExactly } from '../sources/tar-index.js';
@@ -74,26 +75,11 @@ export async function openHiddenStates(
         `${folder} has captions without hidden states. Encode its captions again: what is done stays. ${orCompute}`,
       );
   const files = new RemoteCache(userCacheFolder('states'), { most: mostShards });
-  const shards = new Map<number, Promise<StatesShard>>();
+  const shards = new RecentlyUsed<number, StatesShard>(mostShards);
   const load = (number: number) => {
     const { folder, index, number: own } = places[number]!;
-    const shard =
-      shards.get(number) ??
-      StatesShard.open(
-        joinPlace(folder, index.shards[own]!.name),
-        indices.get(folder)!.shards[own]!,
-        encoder.width,
-        files,
-      );
-    // Deleting it first moves it to the end of the map, away from the shards that are dropped.
-    shards.delete(number);
-    shards.set(number, shard);
-    shard.catch(() => shards.delete(number));
-    for (const oldest of shards.keys()) {
-      if (shards.size <= mostShards) break;
-      shards.delete(oldest);
-    }
-    return shard;
+    const path = joinPlace(folder, index.shards[own]!.name);
+    return shards.get(number, () => StatesShard.open(path, indices.get(folder)!.shards[own]!, encoder.width, files));
   };
   return { encoder, get: async (index, caption) => (await load(locate(index))).get(caption) };
 }
