@@ -1,3 +1,4 @@
+import { isFolder } from '@dalle-mini/core/node';
 import sharp from 'sharp';
 import { readSettings, tellShard } from './data.js';
 import { loadQueue } from './load-queue.js';
@@ -25,11 +26,12 @@ export interface StatusCommand {
   readonly overrides: Readonly<Record<string, unknown>>;
 }
 
-/** Runs `dalle-mini data status`: prints the state of a data set that is prepared by a queue. */
-export async function printStatus(file: string, { queue, prometheus, overrides }: StatusCommand): Promise<void> {
-  const settings = await readSettings(file, overrides);
-  const { queueStatus } = await loadQueue();
-  const status = await queueStatus(settings, { redis: queue });
+/** Runs `dalle-mini data status`: prints the state of a data set that is prepared by a queue, or of a folder of tokens. */
+export async function printStatus(path: string, { queue: redis, prometheus, overrides }: StatusCommand): Promise<void> {
+  const { queueStatus, encodingStatus } = await loadQueue();
+  const status = (await isFolder(path))
+    ? await encodingStatus(path, { redis })
+    : await queueStatus(await readSettings(path, overrides), { redis });
   const lines = [
     `${status.shards.written} of ${status.shards.total} shards are written.`,
     ...Object.entries(status.jobs).map(([state, count]) => `  ${count} ${state}`),

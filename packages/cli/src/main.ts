@@ -321,14 +321,14 @@ data
 
 data
   .command('status')
-  .description('Print how far `data prepare --queue` is, and the jobs in the queue.')
-  .argument('<settings>', 'the JSON file with the settings')
+  .description('Print how far `data prepare --queue` or `data encode --queue` is, and the jobs in the queue.')
+  .argument('<place>', 'the JSON file with the settings, or the folder for the tokens')
   .requiredOption('--queue <url>', 'the Redis or Valkey')
   .option('--prometheus', 'print the text format of Prometheus')
   .addOption(overrideOption())
-  .action(async (settings: string, { set, ...options }) => {
+  .action(async (place: string, { set, ...options }) => {
     const [{ printStatus }, { readOverrides }] = await Promise.all([import('./data-queue.js'), import('./train.js')]);
-    await printStatus(settings, { ...options, overrides: readOverrides(set) });
+    await printStatus(place, { ...options, overrides: readOverrides(set) });
   });
 
 data

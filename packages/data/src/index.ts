@@ -24,7 +24,7 @@ export type { Omission, OmissionReason } from './sources/listing.js';
 export type { FileDataset, OpenOptions } from './sources/open-dataset.js';
 export { type ListWebDatasetOptions, openWebDataset, type WebDatasetOptions } from './sources/web-dataset.js';
 export { subset } from './subset.js';
-export { hasTokenShards, writeArchiveNames } from './token-shards/archives-file.js';
+export { hasTokenShards, readArchiveNames, writeArchiveNames } from './token-shards/archives-file.js';
 export {
   type CaptionEncoder,
   captionEncoderOf,

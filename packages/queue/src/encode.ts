@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { OptionError, type Progress } from '@dalle-mini/core';
-import { readTextIfPresent, writeFileAtomically } from '@dalle-mini/core/node';
-import { DataError } from '@dalle-mini/data';
+import { boolean, OptionError, object, type Progress, parseJsonObject, readConfig, string } from '@dalle-mini/core';
+import { readTextIfPresent, writeJsonFile } from '@dalle-mini/core/node';
+import { DataError, hasHiddenStates, hasTokenShards, readArchiveNames } from '@dalle-mini/data';
 import type { S3Options } from '@dalle-mini/prepare';
 import { type EncodeArchiveOptions, type EncodeModels, EncodeSession } from '@dalle-mini/prepare/jobs';
 import type { CoordinateOptions } from './coordinate.js';
 import { coordinateWork, type GivenUpShard, type SharedWork, type WorkerOptions, workOn } from './shared-work.js';
+import { type QueueStatus, readStatus } from './status.js';
 
 /** What all machines must agree on. */
 export interface SharedEncodeOptions {
@@ -34,8 +35,17 @@ export interface WorkOnEncodingOptions
     WorkerOptions,
     Omit<EncodeArchiveOptions, 'onProgress'> {}
 
-/** The file in the folder of token shards with the name of their queue. */
-const queueFile = 'queue.txt';
+/** The file in the folder of token shards that tells the workers of their queue. */
+const queueFile = 'queue.json';
+
+interface EncodingQueue {
+  /** Its name. */
+  readonly queue: string;
+  /** Whether the captions are encoded too. */
+  readonly captions: boolean;
+}
+
+const queueField = object<EncodingQueue>({ queue: string(), captions: boolean() });
 
 /**
  * Encodes archives by the workers of a queue: puts a job for each archive that is missing into the queue, and waits until all are encoded or given up.
@@ -44,7 +54,7 @@ const queueFile = 'queue.txt';
  * @param sources Archives, as `encodeArchives` of `@dalle-mini/prepare` takes them.
  * @param out The folder for the token shards, which all machines share.
  * @returns The archives that were given up: `shard` is the number of one, from 0.
- * @throws DataError if there are no archives, or the folder has token shards of others; the reason of `signal` if it aborts.
+ * @throws DataError if there are no archives, or the folder has token shards of others, or `captions` is another than at the first call; the reason of `signal` if it aborts.
  *
  * @example
  * ```ts no-run
@@ -63,12 +73,11 @@ export async function coordinateEncoding(
   out: string,
   options: CoordinateEncodingOptions,
 ): Promise<GivenUpShard[]> {
-  const { captions, minScore, s3, onProgress, ...coordinating } = options;
+  const { captions = false, minScore, s3, onProgress, ...coordinating } = options;
   const session = await EncodeSession.open(sources, out, { captions, minScore, s3, signal: options.signal });
   try {
-    const path = join(out, queueFile);
-    if ((await readTextIfPresent(path)) === undefined) await writeFileAtomically(path, `dalle-mini-${randomUUID()}\n`);
-    const work = await encoding(session);
+    const queue = await queueOf(out, captions);
+    const work = encoding(session, queue);
     const missing = [...session.archives.keys()].filter((number) => !session.written.has(number));
     const onPoll = () =>
       onProgress?.({ stage: 'encode', unit: 'files', done: session.written.size, total: session.archives.length });
@@ -96,13 +105,18 @@ export async function workOnEncoding(
   const { minScore, s3, batchSize, textEncoderName, padding, onReport, ...working } = options;
   if (minScore !== undefined && !models.ranker)
     throw new OptionError('minScore', 'left out without ranker, which scores the images', minScore);
-  const captions = models.textEncoder !== undefined;
+  const { queue, captions } = await readQueue(out);
+  if (captions !== (models.textEncoder !== undefined))
+    throw new OptionError(
+      'textEncoder',
+      captions ? 'set, as the coordinator has captions encoded' : 'left out, as by the coordinator',
+      models.textEncoder === undefined ? undefined : 'set',
+    );
   const session = await EncodeSession.open(sources, out, { captions, minScore, s3, signal: options.signal });
   try {
     if (models.textEncoder) await session.checkTextEncoder(models.textEncoder);
-    const work = await encoding(session);
     await workOn(
-      work,
+      encoding(session, queue),
       (number) => session.run(number, models, { batchSize, textEncoderName, padding, onReport }),
       working,
     );
@@ -111,13 +125,44 @@ export async function workOnEncoding(
   }
 }
 
+/**
+ * Reads the state of archives that are encoded by a queue.
+ *
+ * @param out The folder for the token shards.
+ * @throws DataError if no coordinator was started.
+ */
+export async function encodingStatus(out: string, { redis }: { readonly redis: string }): Promise<QueueStatus> {
+  const { queue, captions } = await readQueue(out);
+  const archives = await readArchiveNames(out);
+  const isDone = captions ? hasHiddenStates : hasTokenShards;
+  const done = await Promise.all((archives ?? []).map((name) => isDone(join(out, name))));
+  return readStatus({ queue, total: done.length, written: done.filter(Boolean).length }, redis);
+}
+
+/** Returns the name of the queue of a folder, which its first coordinator chooses. */
+async function queueOf(out: string, captions: boolean): Promise<string> {
+  const path = join(out, queueFile);
+  if ((await readTextIfPresent(path)) === undefined)
+    await writeJsonFile(path, { queue: `dalle-mini-${randomUUID()}`, captions } satisfies EncodingQueue);
+  const earlier = await readQueue(out);
+  if (earlier.captions === captions) return earlier.queue;
+  throw new DataError(
+    `captions must be ${earlier.captions}, as for the archives in ${out}, not ${captions}. Choose another folder, or delete it to encode them anew.`,
+  );
+}
+
+async function readQueue(out: string): Promise<EncodingQueue> {
+  const path = join(out, queueFile);
+  const json = await readTextIfPresent(path);
+  if (json === undefined) throw new DataError(`${path} is missing. Start the coordinator first.`);
+  const fix = 'Delete it, and start the coordinator and the workers again.';
+  return readConfig(queueField, parseJsonObject(json, path, fix), path, fix);
+}
+
 /** Returns what the machines know of archives that are encoded. */
-async function encoding(session: EncodeSession): Promise<SharedWork> {
-  const path = join(session.out, queueFile);
-  const name = await readTextIfPresent(path);
-  if (name === undefined) throw new DataError(`${path} is missing. Start the coordinator first.`);
+function encoding(session: EncodeSession, queue: string): SharedWork {
   return {
-    queue: name.trim(),
+    queue,
     count: session.archives.length,
     written: session.written,
     refresh: () => session.refresh(),

@@ -4,6 +4,7 @@ export {
   type CoordinateEncodingOptions,
   coordinateEncoding,
   type EncodingProgress,
+  encodingStatus,
   type SharedEncodeOptions,
   type WorkOnEncodingOptions,
   workOnEncoding,

@@ -3,7 +3,7 @@ import { PrepareSession } from '@dalle-mini/prepare/jobs';
 import { preparing } from './preparing.js';
 import { connect, openQueue } from './queue.js';
 
-/** The state of a data set that is prepared by a queue. */
+/** The state of shards that are written by a queue. */
 export interface QueueStatus {
   readonly shards: { readonly total: number; readonly written: number };
   /** Number of jobs by state: `waiting`, `active`, `delayed` (before another try), `failed` (given up). */
@@ -18,17 +18,31 @@ export async function queueStatus(
   { redis }: { readonly redis: string },
 ): Promise<QueueStatus> {
   const session = await PrepareSession.open(settings, { usesStoredPlan: true });
-  const connection = connect(redis);
-  const work = preparing(session);
-  const queue = openQueue(work, connection);
   try {
-    const shards = { total: work.count, written: work.written.size };
+    const { queue, count: total, written } = preparing(session);
+    return await readStatus({ queue, total, written: written.size }, redis);
+  } finally {
+    await session.close();
+  }
+}
+
+interface CountedShards {
+  /** The name of their queue. */
+  readonly queue: string;
+  readonly total: number;
+  readonly written: number;
+}
+
+/** Reads the state of the jobs of shards. */
+export async function readStatus({ queue: name, ...shards }: CountedShards, redis: string): Promise<QueueStatus> {
+  const connection = connect(redis);
+  const queue = openQueue({ queue: name }, connection);
+  try {
     const jobs = await queue.getJobCounts('waiting', 'active', 'delayed', 'failed');
     const own = Object.entries(shards).map(([name, value]) => `dalle_mini_shards_${name} ${value}\n`);
     return { shards, jobs, prometheus: `${await queue.exportPrometheusMetrics()}\n${own.join('')}` };
   } finally {
     await queue.close();
     connection.disconnect();
-    await session.close();
   }
 }

@@ -6,9 +6,17 @@ import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { ImageTokenizer } from '@dalle-mini/core';
+import type { ImageTokenizer, TextEncoder } from '@dalle-mini/core';
 import { encodeArchives, type PrepareSettings, prepare } from '@dalle-mini/prepare';
-import { coordinate, coordinateEncoding, openQueues, queueStatus, work, workOnEncoding } from '@dalle-mini/queue';
+import {
+  coordinate,
+  coordinateEncoding,
+  encodingStatus,
+  openQueues,
+  queueStatus,
+  work,
+  workOnEncoding,
+} from '@dalle-mini/queue';
 import { contentOf, temporaryFolder } from '@dalle-mini/testing/folders';
 import { startModule } from '@dalle-mini/testing/processes';
 import { Redis } from 'ioredis';
@@ -189,7 +197,7 @@ describe.skipIf(!hasRedis)('a queue on Redis (redis-server, or the program in RE
     await prepare(settings);
     const out = join(settings.out, '../tokens');
     await expect(workOnEncoding(settings.out, { tokenizer }, out, { redis })).rejects.toThrow(
-      /queue.txt is missing. Start the coordinator first/,
+      /queue.json is missing. Start the coordinator first/,
     );
     const progress: number[] = [];
     const coordinating = coordinateEncoding(settings.out, out, {
@@ -197,7 +205,7 @@ describe.skipIf(!hasRedis)('a queue on Redis (redis-server, or the program in RE
       pollEvery: 100,
       onProgress: ({ done }) => progress.push(done),
     });
-    while (!(await readdir(out).catch(() => [''])).includes('queue.txt')) await sleep(20);
+    while (!(await readdir(out).catch(() => [''])).includes('queue.json')) await sleep(20);
     const [killed, hanging, last] = [1, 2, 3].map(() => startEncoder(settings.out, out));
     const written = async () => (await readdir(out)).filter((name) => /^\d+$/.test(name)).length;
     while ((await written()) < 3) await sleep(20);
@@ -207,15 +215,18 @@ describe.skipIf(!hasRedis)('a queue on Redis (redis-server, or the program in RE
     hanging!.kill('SIGCONT');
     await Promise.all([hanging!, last!].map((one) => (one.exitCode === null ? once(one, 'exit') : undefined)));
     expect(progress.at(-1)).toBe(10);
-    const queueName = (await readFile(join(out, 'queue.txt'), 'utf8')).trim();
+    const { queue: queueName } = JSON.parse(await readFile(join(out, 'queue.json'), 'utf8'));
     const queues = await openQueues(redis);
     const queue = queues.find(({ name }) => name === queueName);
     expect(await queue!.getJobCounts('waiting', 'active', 'failed')).toEqual({ waiting: 0, active: 0, failed: 0 });
     await Promise.all(queues.map((one) => one.close()));
+    const status = await encodingStatus(out, { redis });
+    expect(status).toMatchObject({ shards: { total: 10, written: 10 }, jobs: { waiting: 0, active: 0, failed: 0 } });
+    expect(status.prometheus).toContain('dalle_mini_shards_written 10');
     const alone = join(await temporaryFolder(), 'tokens');
     await encodeArchives(settings.out, tokenizer, alone);
     const names = Array.from({ length: 10 }, (_, number) => `0000${number}`);
-    expect((await readdir(out)).sort()).toEqual([...names, 'archives.json', 'queue.txt']);
+    expect((await readdir(out)).sort()).toEqual([...names, 'archives.json', 'queue.json']);
     for (const name of names) expect(await contentOf(join(out, name))).toEqual(await contentOf(join(alone, name)));
   });
 
@@ -225,12 +236,23 @@ describe.skipIf(!hasRedis)('a queue on Redis (redis-server, or the program in RE
     await writeFile(join(settings.out, '00001.tar'), 'damaged');
     const out = join(settings.out, '../tokens');
     const coordinating = coordinateEncoding(settings.out, out, { redis, pollEvery: 50, attempts: 1 });
-    while (!(await readdir(out).catch(() => [''])).includes('queue.txt')) await sleep(20);
+    while (!(await readdir(out).catch(() => [''])).includes('queue.json')) await sleep(20);
     const failures: number[] = [];
     const onShard = (shard: number, error?: Error) => error && failures.push(shard);
     await workOnEncoding(settings.out, { tokenizer }, out, { redis, pollEvery: 50, onShard });
     expect(await coordinating).toMatchObject([{ shard: 1, reason: expect.stringContaining('00001.tar'), attempts: 1 }]);
     expect(failures).toEqual([1]);
     expect(await readdir(out)).toContain('00000');
+    expect(await encodingStatus(out, { redis })).toMatchObject({
+      shards: { total: 2, written: 1 },
+      jobs: { failed: 1 },
+    });
+    await expect(coordinateEncoding(settings.out, out, { redis, captions: true })).rejects.toThrow(
+      /captions must be false, as for the archives in .*, not true/,
+    );
+    const textEncoder = {} as TextEncoder;
+    await expect(workOnEncoding(settings.out, { tokenizer, textEncoder }, out, { redis })).rejects.toThrow(
+      /textEncoder must be left out, as by the coordinator/,
+    );
   });
 });
