@@ -10,6 +10,7 @@ import type { FromTrainer, ToTrainer } from './messages.js';
 
 const seed = 1;
 const mostPicturesOfBatch = 8;
+const secondsUntilWorkersEnd = 10;
 const stop = new AbortController();
 
 addEventListener('message', ({ data }: MessageEvent<ToTrainer>) => {
@@ -21,15 +22,25 @@ const tell = (message: FromTrainer) => postMessage(message);
 
 async function trainAndReport(): Promise<void> {
   try {
-    await navigator.locks.request('training', { ifAvailable: true }, async (lock) => {
-      if (!lock) throw new Error('Another window of this page is training. Stop it there first.');
-      await train((await readRun())!.job);
-    });
+    await asTheOnlyTrainer(async () => train((await readRun())!.job));
     tell({ kind: 'ended' });
   } catch (error) {
     if (stop.signal.aborted) tell({ kind: 'ended' });
     else tell({ kind: 'failed', message: error instanceof Error ? error.message : String(error) });
   }
+}
+
+/** Refuses if another window is training. */
+async function asTheOnlyTrainer(work: () => Promise<void>): Promise<void> {
+  // A worker that has failed, or a page that was reloaded, keeps its lock until the browser has ended it.
+  const waiting = AbortSignal.timeout(secondsUntilWorkersEnd * 1000);
+  const signal = AbortSignal.any([waiting, stop.signal]);
+  await navigator.locks
+    .request('training', { signal }, async () => work())
+    .catch((error) => {
+      if (error === waiting.reason) throw new Error('Another window of this page is training. Stop it there first.');
+      throw error;
+    });
 }
 
 async function train(job: Job): Promise<void> {
