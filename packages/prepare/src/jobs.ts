@@ -2,6 +2,7 @@
 
 export type { Archive } from './encode/archives.js';
 export {
+  checkEncodeModels,
   type EncodeArchiveOptions,
   type EncodeModels,
   EncodeSession,

@@ -4,7 +4,12 @@ import { boolean, OptionError, object, type Progress, parseJsonObject, readConfi
 import { readTextIfPresent, writeJsonFile } from '@dalle-mini/core/node';
 import { DataError, hasHiddenStates, hasTokenShards, readArchiveNames } from '@dalle-mini/data';
 import type { S3Options } from '@dalle-mini/prepare';
-import { type EncodeArchiveOptions, type EncodeModels, EncodeSession } from '@dalle-mini/prepare/jobs';
+import {
+  checkEncodeModels,
+  type EncodeArchiveOptions,
+  type EncodeModels,
+  EncodeSession,
+} from '@dalle-mini/prepare/jobs';
 import type { CoordinateOptions } from './coordinate.js';
 import { coordinateWork, type GivenUpShard, type SharedWork, type WorkerOptions, workOn } from './shared-work.js';
 import { type QueueStatus, readStatus } from './status.js';
@@ -103,8 +108,7 @@ export async function workOnEncoding(
   options: WorkOnEncodingOptions,
 ): Promise<void> {
   const { minScore, s3, batchSize, textEncoderName, padding, onReport, ...working } = options;
-  if (minScore !== undefined && !models.ranker)
-    throw new OptionError('minScore', 'left out without ranker, which scores the images', minScore);
+  checkEncodeModels(models, { minScore });
   const { queue, captions } = await readQueue(out);
   if (captions !== (models.textEncoder !== undefined))
     throw new OptionError(

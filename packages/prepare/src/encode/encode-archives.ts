@@ -6,7 +6,6 @@ import {
   implementation,
   integer,
   number,
-  OptionError,
   object,
   oneOf,
   optional,
@@ -16,7 +15,7 @@ import {
 } from '@dalle-mini/core';
 import type { DatasetReport, S3Options } from '@dalle-mini/data';
 import { type Share, s3Fields, shareFields } from '../settings.js';
-import { type ArchiveProgress, EncodeSession } from './session.js';
+import { type ArchiveProgress, checkEncodeModels, EncodeSession } from './session.js';
 
 export interface EncodeArchivesOptions {
   /** Images per batch of the tokenizer. Default 8. */
@@ -94,8 +93,8 @@ export async function encodeArchives(
 ): Promise<void> {
   const given = readOptions(optionFields, options, 'encodeArchives');
   const { ranker, textEncoder, minScore, share, s3, signal, onProgress, ...running } = given;
-  if (minScore !== undefined && !ranker)
-    throw new OptionError('minScore', 'left out without ranker, which scores the images', minScore);
+  const models = { tokenizer, ranker, textEncoder };
+  checkEncodeModels(models, { minScore });
   const session = await EncodeSession.open(sources, out, {
     captions: textEncoder !== undefined,
     minScore,
@@ -104,7 +103,6 @@ export async function encodeArchives(
     signal,
   });
   const { mine, written } = session;
-  const models = { tokenizer, ranker, textEncoder };
   try {
     if (textEncoder) await session.checkTextEncoder(textEncoder);
     const missing = mine.filter((number) => !written.has(number));

@@ -55,6 +55,16 @@ export interface ArchiveProgress extends Progress {
   readonly kept?: number | undefined;
 }
 
+/**
+ * Checks that models can do what options say, before anything is written.
+ *
+ * @throws OptionError if `minScore` has no ranker.
+ */
+export function checkEncodeModels({ ranker }: EncodeModels, { minScore }: EncodeSessionOptions): void {
+  if (minScore !== undefined && !ranker)
+    throw new OptionError('minScore', 'left out without ranker, which scores the images', minScore);
+}
+
 /** More samples than an archive has: its token shard is one file. */
 const shardSize = 2 ** 20;
 
@@ -165,8 +175,6 @@ export class EncodeSession {
     const { minScore, signal } = this.options;
     const { tokenizer, ranker } = models;
     const { batchSize, onProgress, onReport } = options;
-    if (minScore !== undefined && !ranker)
-      throw new OptionError('minScore', 'left out without ranker, which scores the images', minScore);
     const { name, place } = this.archives[number]!;
     const path = await this.download(number);
     const cacheFolder = join(this.work, 'unpacked', name);
