@@ -3,6 +3,7 @@ import {
   add,
   inLayer,
   matmul,
+  mean,
   mul,
   type ParameterScope,
   reshape,
@@ -13,15 +14,16 @@ import {
 import { conv, groupNorm, upsampleConv } from '@dalle-mini/graph/layers';
 import type { VqganConfig } from './config.js';
 
-/** Encodes images `[batch, 3, size, size]` in [−1, 1] to `[batch, zChannels, grid, grid]`. */
+/** Encodes images `[batch, 3, size, size]` in [−1, 1], or their reduced copies if the decoder has more levels, to `[batch, zChannels, grid, grid]`. */
 export function encoder(scope: ParameterScope, x: Tensor, config: VqganConfig): Tensor {
-  const { ch, chMult, numResBlocks, zChannels } = config;
-  let h = conv(scope.in('conv_in'), x, ch);
+  const { ch, chMult, decoderChMult = chMult, numResBlocks, zChannels, resolution } = config;
+  const scale = 2 ** (decoderChMult.length - chMult.length);
+  let h = conv(scope.in('conv_in'), scale > 1 ? meanOfSquares(x, scale) : x, ch);
   for (const [level, multiple] of chMult.entries()) {
     const down = scope.in('down').in(level);
     for (let block = 0; block < numResBlocks; block++) {
       h = residualBlock(down.in('block').in(block), h, ch * multiple, config);
-      if (hasAttention(level, config)) h = attentionBlock(down.in('attn').in(block), h, config);
+      if (hasAttention(resolution / scale, level, config)) h = attentionBlock(down.in('attn').in(block), h, config);
     }
     if (level < chMult.length - 1) h = downsampleBlock(down.in('downsample'), h);
   }
@@ -31,14 +33,14 @@ export function encoder(scope: ParameterScope, x: Tensor, config: VqganConfig): 
 
 /** Decodes `[batch, zChannels, grid, grid]` to images `[batch, 3, size, size]`, about in [−1, 1]. */
 export function decoder(scope: ParameterScope, z: Tensor, config: VqganConfig): Tensor {
-  const { ch, chMult, numResBlocks, inChannels } = config;
-  let h = conv(scope.in('conv_in'), z, ch * chMult.at(-1)!);
+  const { ch, chMult, decoderChMult = chMult, numResBlocks, inChannels, resolution } = config;
+  let h = conv(scope.in('conv_in'), z, ch * decoderChMult.at(-1)!);
   h = middle(scope.in('mid'), h, config);
-  for (let level = chMult.length - 1; level >= 0; level--) {
+  for (let level = decoderChMult.length - 1; level >= 0; level--) {
     const up = scope.in('up').in(level);
     for (let block = 0; block <= numResBlocks; block++) {
-      h = residualBlock(up.in('block').in(block), h, ch * chMult[level]!, config);
-      if (hasAttention(level, config)) h = attentionBlock(up.in('attn').in(block), h, config);
+      h = residualBlock(up.in('block').in(block), h, ch * decoderChMult[level]!, config);
+      if (hasAttention(resolution, level, config)) h = attentionBlock(up.in('attn').in(block), h, config);
     }
     if (level > 0) h = upsampleConv(up.in('upsample').in('conv'), h, h.shape[1]!);
   }
@@ -46,8 +48,15 @@ export function decoder(scope: ParameterScope, z: Tensor, config: VqganConfig): 
 }
 
 /** Checks whether a level has attention. This depends on the trained resolution, because a decoder also accepts larger grids. */
-function hasAttention(level: number, { resolution, attnResolutions }: VqganConfig): boolean {
+function hasAttention(resolution: number, level: number, { attnResolutions }: VqganConfig): boolean {
   return attnResolutions.includes(resolution / 2 ** level);
+}
+
+/** Reduces images by the means of squares of `size` × `size` pixels. */
+function meanOfSquares(x: Tensor, size: number): Tensor {
+  const [batch, channels, height, width] = x.shape as [number, number, number, number];
+  const squares = reshape(x, [batch, channels, height / size, size, width / size, size]);
+  return reshape(mean(squares, { axes: [3, 5] }), [batch, channels, height / size, width / size]);
 }
 
 function middle(scope: ParameterScope, x: Tensor, config: VqganConfig): Tensor {

@@ -24,6 +24,11 @@ export interface VqganConfig {
   readonly ch: number;
   /** Channels of each level as a multiple of `ch`; between two levels the image is halved in width and height. */
   readonly chMult: readonly number[];
+  /**
+   * Channels of each level of the decoder as a multiple of `ch`. Default `chMult`. A longer list makes images larger than the encoder reads:
+   * with one level more, it reads the means of 2 × 2 pixels, so that a grid of tokens has four times the pixels.
+   */
+  readonly decoderChMult?: readonly number[] | undefined;
   /** Residual blocks per level of the encoder; the decoder has one more per level. */
   readonly numResBlocks: number;
   /** Widths of images at which each residual block is followed by self-attention. */
@@ -93,8 +98,8 @@ export const vqganPresets = {
 } as const satisfies Record<string, VqganConfig>;
 
 /** Returns the width, and height, of the grid of tokens. */
-export function gridSizeOf(config: VqganConfig): number {
-  return config.resolution / 2 ** (config.chMult.length - 1);
+export function gridSizeOf({ resolution, chMult, decoderChMult = chMult }: VqganConfig): number {
+  return resolution / 2 ** (decoderChMult.length - 1);
 }
 
 const { width, imageSize, vocabularySize } = sizeFields;
@@ -117,6 +122,7 @@ export const vqganSizeFields = {
 export const vqganConfigField = object<VqganConfig>(
   {
     ...vqganSizeFields,
+    decoderChMult: optional(vqganSizeFields.chMult),
     midAttention: optional(boolean()),
     normGroups: optional(width),
     quantizer: optional(oneOf(['nearest', 'gumbel'])),
@@ -130,6 +136,7 @@ export const vqganConfigField = object<VqganConfig>(
         resolution,
         ch,
         chMult,
+        decoderChMult = chMult,
         zChannels,
         embedDim,
         quantizer,
@@ -137,11 +144,13 @@ export const vqganConfigField = object<VqganConfig>(
         pixelRange,
         normGroups = 32,
       } = config;
+      if (decoderChMult.length < chMult.length)
+        refuse(at('decoderChMult'), `as long as chMult, ${chMult.length}, or longer`, decoderChMult);
       const grid = gridSizeOf(config);
       if (!Number.isInteger(grid))
         refuse(
           at('resolution'),
-          `a multiple of ${2 ** (chMult.length - 1)}, for the ${chMult.length} levels of chMult`,
+          `a multiple of ${2 ** (decoderChMult.length - 1)}, for the ${decoderChMult.length} levels of ${config.decoderChMult ? 'decoderChMult' : 'chMult'}`,
           resolution,
         );
       if (grid > 512)
@@ -150,13 +159,18 @@ export const vqganConfigField = object<VqganConfig>(
           `at most ${(512 * resolution) / grid}, for a grid of at most 512 × 512 tokens`,
           resolution,
         );
-      for (const multiple of chMult) {
-        const channels = ch * multiple;
-        if (channels > mostChannels)
-          refuse(at('chMult'), `such that each ch · chMult is at most ${mostChannels}`, chMult);
-        if (channels % normGroups !== 0)
-          refuse(at('normGroups'), `a divisor of ${channels}, the channels of a level (ch · chMult)`, normGroups);
-      }
+      for (const [field, multiples] of Object.entries({ chMult, decoderChMult }))
+        for (const multiple of multiples) {
+          const channels = ch * multiple;
+          if (channels > mostChannels)
+            refuse(
+              at(field as keyof VqganConfig),
+              `such that each ch · ${field} is at most ${mostChannels}`,
+              multiples,
+            );
+          if (channels % normGroups !== 0)
+            refuse(at('normGroups'), `a divisor of ${channels}, the channels of a level (ch · ${field})`, normGroups);
+        }
       if (quantizer === 'gumbel' && embedDim !== zChannels)
         refuse(at('embedDim'), `equal to zChannels, ${zChannels}, with quantizer "gumbel"`, embedDim);
       if (quantizer === 'gumbel' && normalizeCodes)

@@ -248,8 +248,9 @@ function checkExportable(config: VqganConfig): void {
     midAttention: true,
     normGroups: 32,
     decoderOnly: false,
+    decoderChMult: config.chMult,
   } as const;
-  for (const field of ['quantizer', 'normalizeCodes', 'midAttention', 'normGroups', 'decoderOnly'] as const) {
+  for (const field of Object.keys(published) as (keyof typeof published)[]) {
     const value = JSON.stringify(config[field] ?? published[field]);
     const only = JSON.stringify(published[field]);
     if (value !== only)
@@ -331,8 +332,8 @@ const encoderOnly = /^(encoder|quant_conv|quantize\.proj)[./]/;
  * The names of a parameter in published checkpoints other than Taming's, which has the name here: vqgan-jax's, LlamaGen's, and min-dalle's
  * of the codebook.
  */
-function publishedNames(name: string, shape: Shape, { chMult }: VqganConfig): string[] {
-  const others = [flaxName(name, shape), llamaGenName(name, chMult.length)].filter((other) => other !== name);
+function publishedNames(name: string, shape: Shape, { chMult, decoderChMult = chMult }: VqganConfig): string[] {
+  const others = [flaxName(name, shape), llamaGenName(name, decoderChMult.length)].filter((other) => other !== name);
   return name === 'quantize.embedding.weight' ? [...others, 'embedding.weight'] : others;
 }
 

@@ -122,6 +122,20 @@ describe('checkVqganConfig', () => {
     );
   });
 
+  test('takes more levels for the decoder than for the encoder, and no fewer', () => {
+    const larger = { ...tiny, resolution: 32, decoderChMult: [1, 1, 2] };
+    expect(gridSizeOf(checkVqganConfig(larger))).toBe(gridSizeOf(tiny));
+    expect(check({ decoderChMult: [1] })).toThrow(
+      'VQ-GAN config: decoderChMult must be as long as chMult, 2, or longer, not [1].',
+    );
+    expect(check({ resolution: 18, decoderChMult: [1, 1, 2] })).toThrow(
+      'resolution must be a multiple of 4, for the 3 levels of decoderChMult, not 18.',
+    );
+    expect(check({ ch: 8, normGroups: 8, resolution: 32, decoderChMult: [1, 1, 2 ** 15] })).toThrow(
+      'decoderChMult must be such that each ch · decoderChMult is at most 131072',
+    );
+  });
+
   test('refuses a grid of more than 512 × 512 tokens, and levels of too many channels', () => {
     expect(check({ resolution: 1024 })).not.toThrow();
     expect(check({ resolution: 1026 })).toThrow(

@@ -12,6 +12,7 @@ const kinds: [string, VqganConfig][] = [
   ['a VQ-GAN', tiny],
   ['one with the Gumbel quantizer', { ...tiny, quantizer: 'gumbel' }],
   ['a decoder only', { ...tiny, decoderOnly: true }],
+  ['one with larger images than its encoder reads', { ...tiny, chMult: [2], decoderChMult: [1, 2] }],
 ];
 
 describe('written as ONNX models', () => {

@@ -416,6 +416,7 @@ describe('exportVqganConfig', () => {
     [{ quantizer: 'gumbel' }, 'quantizer must be "nearest" to be exported for vqgan-jax, not "gumbel".'],
     [{ normGroups: 4 }, 'normGroups must be 32 to be exported for vqgan-jax, not 4.'],
     [{ decoderOnly: true }, 'decoderOnly must be false to be exported for vqgan-jax, not true.'],
+    [{ decoderChMult: [1, 1, 2] }, 'decoderChMult must be [1,2] to be exported for vqgan-jax, not [1,1,2].'],
   ])('refuses %j', (change, message) => {
     const config = { ...tiny, ch: 32, normGroups: 32, ...change };
     for (const call of [() => exportVqganConfig(config), () => exportVqgan(new Map(), config)]) {

@@ -58,6 +58,30 @@ const recorded = () => {
   return { recorder, tokenizer: new VqganTokenizer(tiny, parameters, { runtime: recorder }) };
 };
 
+test('a VQ-GAN whose decoder has more levels reads the means of squares of pixels, and writes larger images', async () => {
+  const larger = { ...tiny, resolution: 32, decoderChMult: [1, ...tiny.chMult] };
+  const weights = new Map([
+    ...randomParameters(larger, 2),
+    ...[...parameters].filter(([name]) => !/^decoder/.test(name)),
+  ]);
+  const of = new VqganTokenizer(larger, weights, { runtime });
+  const images = randomImages(2, tiny.resolution, 3);
+  const enlarged = images.map(({ width, height, data }) => ({
+    width: 2 * width,
+    height: 2 * height,
+    data: Uint8ClampedArray.from({ length: 4 * data.length }, (_, i) => {
+      const pixel = Math.floor(i / 3);
+      const [x, y] = [(pixel % (2 * width)) >> 1, Math.floor(pixel / (2 * width)) >> 1];
+      return data[3 * (y * width + x) + (i % 3)]!;
+    }),
+  }));
+  const tokens = await of.encode(enlarged);
+  expect(lists(tokens)).toEqual(lists(await tokenizer.encode(images)));
+  const [first, second] = await of.decode(tokens);
+  expect([first!.width, first!.height, of.gridSize]).toEqual([32, 32, tokenizer.gridSize]);
+  expect(bytes([first!])).not.toEqual(bytes([second!]));
+});
+
 describe('VqganTokenizer', () => {
   test('has the sizes of images, grids and codebook', () => {
     const { imageSize, gridSize, vocabularySize } = tokenizer;
