@@ -95,6 +95,11 @@ describeChromium('the tab that trains', () => {
   });
 
   test('resumes after a reload from the last checkpoint', { timeout: 600_000 }, async () => {
+    // A worker that has ended may keep its lock for a moment.
+    await page.evaluate(() => {
+      const held = new Promise((resolve) => setTimeout(resolve, 1500));
+      void navigator.locks.request('training', () => held);
+    });
     await button('Resume training').press('Enter');
     await page.getByAltText('Samples after step 1').waitFor();
     await page.reload();
