@@ -1,6 +1,6 @@
 /**
- * Writes a trained model to the folder of the bundled model: `npm run export -- [--second] [run folder] [model folder]`. `--second` is for the second
- * edition.
+ * Writes a trained model to the folder of the bundled model: `npm run export -- [--first] [run folder] [model folder]`. `--first` is for the
+ * first edition.
  */
 import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -14,9 +14,9 @@ import * as first from './recipe.js';
 import * as second from './second-edition/recipe.js';
 import { textEncoderFolder } from './text-encoder.js';
 
-const { values, positionals } = parseArgs({ options: { second: { type: 'boolean' } }, allowPositionals: true });
-const recipe = values.second ? second : first;
-const run = resolve(positionals[0] ?? (values.second ? '../../runs/emoji2' : '../../runs/emoji'));
+const { values, positionals } = parseArgs({ options: { first: { type: 'boolean' } }, allowPositionals: true });
+const recipe = values.first ? first : second;
+const run = resolve(positionals[0] ?? (values.first ? '../../runs/emoji' : '../../runs/emoji2'));
 const target = resolve(positionals[1] ?? fileURLToPath(new URL('../../../packages/emoji/model', import.meta.url)));
 
 const json = async (name: string) => JSON.parse(await readFile(join(textEncoderFolder, name), 'utf8'));
@@ -42,8 +42,9 @@ await writeModelFolder(
   },
   { dtype: 'fp16' },
 );
-for (const part of ['vqgan', 'decoder', 'model.json']) {
+for (const part of ['vqgan', 'decoder', 'model.json'])
   await cp(join(whole, part), join(target, part), { recursive: true });
-}
+if (join(target, 'text-encoder') !== resolve(textEncoderFolder))
+  await cp(textEncoderFolder, join(target, 'text-encoder'), { recursive: true });
 await rm(temporary, { recursive: true });
 console.log(target);

@@ -6,18 +6,18 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { RgbImage } from '@dalle-mini/core';
 import { createSampler, type Dataset, openImageFiles } from '@dalle-mini/data';
-import { checkDecoderConfig, DalleMiniDecoder } from '@dalle-mini/decoder';
+import { DalleMiniDecoder } from '@dalle-mini/decoder';
 import type { TensorData } from '@dalle-mini/graph';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { LpipsMetric, peakSignalToNoise } from '@dalle-mini/perceptual';
 import { readPerceptualWeights } from '@dalle-mini/perceptual/node';
-import { readModelFolder } from '@dalle-mini/pipeline';
 import { trainVqgan, type VqganTrainingConfig, writeSampleSheet } from '@dalle-mini/train';
 import { type VqganConfig, VqganTokenizer } from '@dalle-mini/vqgan';
 import { evaluateTokenLoss } from './evaluation.js';
+import { readFirstEdition } from './first-edition.js';
+import { sampling } from './recipe.js';
 import { half } from './second-edition/compositions.js';
 import { prepareData } from './second-edition/data.js';
 import { crop, type Picture } from './second-edition/pictures.js';
@@ -47,10 +47,8 @@ const place = (name: string) => {
 };
 
 const runtime = new OnnxRuntime({ threads: Number(process.env.THREADS ?? 2) });
-const bundled = await readModelFolder(
-  fileURLToPath(new URL('.', import.meta.resolve('@dalle-mini/emoji/model/model.json'))),
-);
-const { config } = bundled.imageTokenizer;
+const firstEdition = await readFirstEdition();
+const { config } = firstEdition.imageTokenizer;
 const encoder = await loadMiniLM(runtime);
 
 const { singles } = await prepareData(join(folder, 'pictures'));
@@ -128,12 +126,11 @@ const oldSamples = await Promise.all(
   Array.from({ length: 4 * measured }, (_, i) => old.get(Math.floor((i * old.length) / (4 * measured)))),
 );
 const oldImages: Images = oldSamples.map(({ image }) => image);
-const before = new VqganTokenizer(config, bundled.imageTokenizer.parameters, { runtime });
+const before = new VqganTokenizer(config, firstEdition.imageTokenizer.parameters, { runtime });
 const oldGrids = await before.encode(oldImages);
-const ofDecoder = { ...bundled.decoder, config: checkDecoderConfig(bundled.decoder.config) };
-const decoder = new DalleMiniDecoder(ofDecoder.config, ofDecoder.parameters, { runtime });
+const decoder = new DalleMiniDecoder(firstEdition.decoder.config, firstEdition.decoder.parameters, { runtime });
 const drawn = await decoder.generate(await encoder.encode(prompts), {
-  ...bundled.sampling,
+  ...sampling,
   seed,
   unconditional: await encoder.encode(['']),
 });
@@ -169,7 +166,7 @@ async function row(name: string, parameters: Parameters, fresh: Images): Promise
     grids.flatMap((grid) => [...grid]),
   );
   const same = tokens!.filter((token, i) => token === known![i]).length / tokens!.length;
-  const loss = await evaluateTokenLoss({ ...ofDecoder, runtime, tokenizer, encoder }, oldSamples);
+  const loss = await evaluateTokenLoss({ ...firstEdition.decoder, runtime, tokenizer, encoder }, oldSamples);
   const cells = [
     name,
     await reconstructed(fresh),
@@ -198,8 +195,8 @@ console.log(`| VQ-GAN | new pictures | old pictures | stamps | same tokens | los
 for (const { name, training, ...rest } of newPictures) {
   if (!chosen.includes(name)) continue;
   const images = 'images' in rest ? rest.images : await some(rest.held);
-  console.log(await row(`${name}: before`, bundled.imageTokenizer.parameters, images));
-  const start = bundled.imageTokenizer.parameters;
+  console.log(await row(`${name}: before`, firstEdition.imageTokenizer.parameters, images));
+  const start = firstEdition.imageTokenizer.parameters;
   console.log(await row(`${name}: decoding half`, await fineTuned(training, { learningRates: frozen }, start), images));
   console.log(await row(`${name}: all`, await fineTuned(training, {}, start), images));
 }

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { createSampler, openTokenShards, type TokenShards, writeTokenShards } from '@dalle-mini/data';
 import { type EmojiDataset, type EmojiEntry, prepareEmoji } from '@dalle-mini/data/emoji';
 import { galleryOf } from '@dalle-mini/example-emoji-model/evaluation';
+import { readFirstEdition } from '@dalle-mini/example-emoji-model/first-edition';
 import type { Runtime } from '@dalle-mini/graph';
 import { type ModelParts, readModelFolder } from '@dalle-mini/pipeline';
 import { trainVqgan, type VqganTrainingConfig } from '@dalle-mini/train';
@@ -46,7 +47,8 @@ const encodingHalf = [{ match: ['encoder.*', 'quant_conv.*', 'quantize.*'], fact
 export async function openData(folder: string, runtime: Runtime): Promise<StudyData> {
   const bundled = fileURLToPath(new URL('.', import.meta.resolve('@dalle-mini/emoji/model/model.json')));
   const model = await readModelFolder(bundled);
-  const { config, parameters } = model.imageTokenizer;
+  // The questions were asked of the first edition.
+  const { config, parameters } = (await readFirstEdition()).imageTokenizer;
   const all = await prepareEmoji(join(folder, 'pictures'), { imageSize, concepts });
   const emoji = all.subset(({ split }) => split !== 'unseen-concepts');
   const isHeldOut = heldOutOf(emoji.entries);

@@ -1,33 +1,39 @@
 /**
- * Measures a model of the second edition and prints the table of its card: `npm run evaluate:second -- [folder] [--quick]`. The folder is
- * that of the training, with `vqgan.safetensors`; if it has no `decoder.safetensors` yet, only the VQ-GAN is measured, and the measures
- * themselves on real pictures. `--quick` measures a tenth of the pictures.
+ * Measures a model folder, by default the bundled one, and prints the table of its card: `npm run evaluate -- [model folder]`. `--run` names
+ * the folder of the training, `runs/emoji2` by default, which has the pictures and gets sheets of those that the model generates, none
+ * selected. `--quick` measures a tenth of the pictures.
  */
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { type RgbImage, shuffled } from '@dalle-mini/core';
 import { exists, writeFileAtomically } from '@dalle-mini/core/node';
-import { DalleMiniDecoder } from '@dalle-mini/decoder';
+import { checkDecoderConfig, DalleMiniDecoder } from '@dalle-mini/decoder';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { readModelFolder } from '@dalle-mini/pipeline';
+import { loadTextEncoder } from '@dalle-mini/text-encoder';
 import { evaluateReconstructions, writeSampleSheet } from '@dalle-mini/train';
 import { VqganTokenizer } from '@dalle-mini/vqgan';
 import { evaluateTokenLoss } from '../evaluation.js';
-import { loadParameters } from '../parameters-file.js';
 import { nearest } from '../picture-feature.js';
-import { loadMiniLM } from '../text-encoder.js';
 import { type ComposedFigures, evaluateComposed } from './composed.js';
 import { type Composed, compose, half } from './compositions.js';
 import { prepareData } from './data.js';
 import { featureExtractor } from './features.js';
 import * as recipe from './recipe.js';
 
-const share = process.argv.includes('--quick') ? 10 : 1;
-const folder = resolve(process.argv.slice(2).find((argument) => !argument.startsWith('--')) ?? '../../runs/emoji2');
+const { values: flags, positionals } = parseArgs({
+  options: { run: { type: 'string', default: '../../runs/emoji2' }, quick: { type: 'boolean' } },
+  allowPositionals: true,
+});
+const share = flags.quick ? 10 : 1;
+const folder = resolve(flags.run);
+const bundled = fileURLToPath(new URL('.', import.meta.resolve('@dalle-mini/emoji/model/model.json')));
+const model = await readModelFolder(positionals[0] ? resolve(positionals[0]) : bundled);
 const runtime = new OnnxRuntime({ threads: Number(process.env.THREADS ?? 2) });
 const { singles, heldOutCompositions } = await prepareData(join(folder, 'pictures'));
-const tokenizer = new VqganTokenizer(recipe.vqgan, await loadParameters(join(folder, 'vqgan.safetensors')), {
-  runtime,
-});
+const tokenizer = new VqganTokenizer(model.imageTokenizer.config, model.imageTokenizer.parameters, { runtime });
 const rows: (readonly [figure: string, value: string])[] = [];
 const percent = (value: number) => `${(100 * value).toFixed(1)} %`;
 const mean = (values: readonly boolean[]) => values.filter(Boolean).length / values.length;
@@ -68,54 +74,54 @@ rows.push([
 const reconstructed = await tokenizer.decode(await tokenizer.encode(real));
 rows.push(['the same, reconstructed', say(await evaluateComposed(reconstructed, compositions, nearestConcepts))]);
 
-if (await exists(join(folder, 'decoder.safetensors'))) {
-  const parameters = await loadParameters(join(folder, 'decoder.safetensors'));
-  const encoder = await loadMiniLM(runtime);
-  const decoder = new DalleMiniDecoder(recipe.decoder, parameters, { runtime });
-  const unconditional = await encoder.encode(['']);
-  const generate = async (captions: readonly string[]): Promise<RgbImage[]> => {
-    const images: RgbImage[] = [];
-    for (let start = 0; start < captions.length; start += 10) {
-      const text = await encoder.encode(captions.slice(start, start + 10));
-      const options = { ...recipe.sampling, seed: recipe.seed + start, unconditional };
-      images.push(...(await tokenizer.decode(await decoder.generate(text, options))));
-    }
-    return images;
-  };
+const { parameters } = model.decoder;
+const config = checkDecoderConfig(model.decoder.config);
+const decoder = new DalleMiniDecoder(config, parameters, { runtime });
+const { files, maxLength } = model.textEncoder;
+const encoder = await loadTextEncoder(files, { runtime, maxLength });
+const unconditional = await encoder.encode(['']);
+const generate = async (captions: readonly string[]): Promise<RgbImage[]> => {
+  const images: RgbImage[] = [];
+  for (let start = 0; start < captions.length; start += 10) {
+    const text = await encoder.encode(captions.slice(start, start + 10));
+    const options = { ...model.sampling, seed: recipe.seed + start, unconditional };
+    images.push(...(await tokenizer.decode(await decoder.generate(text, options))));
+  }
+  return images;
+};
 
-  const drawings = await Promise.all(
-    Array.from({ length: Math.ceil(heldOut.length / share) }, (_, i) => heldOut.get(i * share)),
-  );
-  const loss = await evaluateTokenLoss({ config: recipe.decoder, parameters, runtime, tokenizer, encoder }, drawings);
-  rows.push([`loss a token on ${drawings.length} held-out drawings`, `${loss.toFixed(3)} nats`]);
+const drawings = await Promise.all(
+  Array.from({ length: Math.ceil(heldOut.length / share) }, (_, i) => heldOut.get(i * share)),
+);
+const loss = await evaluateTokenLoss({ config, parameters, runtime, tokenizer, encoder }, drawings);
+rows.push([`loss a token on ${drawings.length} held-out drawings`, `${loss.toFixed(3)} nats`]);
 
-  const labels = new Map<string, string>();
-  for (const { concept, split, captions } of gallery.pictures)
-    if (split === 'train' && !labels.has(concept)) labels.set(concept, captions[0]!);
-  const chosen = shuffled([...labels.keys()].sort(), 'concepts', recipe.seed).slice(0, 300 / share);
-  const drawn = await generate(chosen.map((concept) => labels.get(concept)!));
-  await writeSampleSheet(join(folder, 'concepts.png'), drawn, 20);
-  const found = await Promise.all(drawn.map(async (image) => nearestConcepts(await half(image))));
-  rows.push(
-    [
-      `${chosen.length} captions of trained concepts, nearest picture of the same concept, top-1`,
-      percent(mean(found.map(([first], i) => first === chosen[i]))),
-    ],
-    ['the same, top-5', percent(mean(found.map((concepts, i) => concepts.includes(chosen[i]!))))],
-  );
+const labels = new Map<string, string>();
+for (const { concept, split, captions } of gallery.pictures)
+  if (split === 'train' && !labels.has(concept)) labels.set(concept, captions[0]!);
+const chosen = shuffled([...labels.keys()].sort(), 'concepts', recipe.seed).slice(0, 300 / share);
+const drawn = await generate(chosen.map((concept) => labels.get(concept)!));
+await writeSampleSheet(join(folder, 'concepts.png'), drawn, 20);
+const found = await Promise.all(drawn.map(async (image) => nearestConcepts(await half(image))));
+rows.push(
+  [
+    `${chosen.length} captions of trained concepts, nearest picture of the same concept, top-1`,
+    percent(mean(found.map(([first], i) => first === chosen[i]))),
+  ],
+  ['the same, top-5', percent(mean(found.map((concepts, i) => concepts.includes(chosen[i]!))))],
+);
 
-  // New compositions of drawings that are trained on.
-  const trained = singles.filter(({ split }) => split === 'train');
-  const asked = compose(trained, { seed: recipe.seed + 1, split: 'train', pairs: 200 / share, counts: 100 / share });
-  const composed = await generate(asked.pictures.map(({ captions }) => captions[0]!));
-  await writeSampleSheet(join(folder, 'composed.png'), composed, 20);
-  rows.push([
-    `${composed.length} captions of new compositions`,
-    say(await evaluateComposed(composed, asked.compositions, nearestConcepts)),
-  ]);
-  await writeSampleSheet(join(folder, 'samples.png'), await generate(recipe.samplePrompts), 8);
-  await writeSampleSheet(join(folder, 'plain.png'), await generate(recipe.plainPrompts), 10);
-}
+// New compositions of drawings that are trained on.
+const trained = singles.filter(({ split }) => split === 'train');
+const asked = compose(trained, { seed: recipe.seed + 1, split: 'train', pairs: 200 / share, counts: 100 / share });
+const composed = await generate(asked.pictures.map(({ captions }) => captions[0]!));
+await writeSampleSheet(join(folder, 'composed.png'), composed, 20);
+rows.push([
+  `${composed.length} captions of new compositions`,
+  say(await evaluateComposed(composed, asked.compositions, nearestConcepts)),
+]);
+await writeSampleSheet(join(folder, 'samples.png'), await generate(recipe.samplePrompts), 8);
+await writeSampleSheet(join(folder, 'plain.png'), await generate(recipe.plainPrompts), 10);
 console.log(['| figure | value |', '| --- | --- |', ...rows.map((row) => `| ${row.join(' | ')} |`)].join('\n'));
 await Promise.all([extractor.dispose(), runtime.dispose()]);
 

@@ -2,26 +2,24 @@
  * Trains the second edition of the bundled model: pictures, VQ-GAN, token shards, decoder. After an interruption, run it again to resume.
  * `npm run train:second -- [folder]` writes the data and all runs to the folder, by default `runs/emoji2`. `--only=vqgan` and
  * `--only=decoder` train one of the two, which do not need each other. `--device=cuda`, `tpu` or `xla-cpu` trains there, in bfloat16.
- * `--start=FILE` starts the decoder from these parameters instead of the first edition's.
  */
 import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { createSampler, groupIndices, openTokenShards, writeTokenShards } from '@dalle-mini/data';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
-import { type DeviceName, openRuntime, readModelFolder } from '@dalle-mini/pipeline';
+import { type DeviceName, openRuntime } from '@dalle-mini/pipeline';
 import { trainDecoder, trainVqgan } from '@dalle-mini/train';
 import { VqganTokenizer } from '@dalle-mini/vqgan';
 import { course } from '../course.js';
-import { loadParameters } from '../parameters-file.js';
+import { readFirstEdition } from '../first-edition.js';
 import { loadMiniLM } from '../text-encoder.js';
 import { prepareData } from './data.js';
-import { enlargedDecoder } from './decoder-start.js';
 import type { PictureDataset } from './pictures.js';
 import * as recipe from './recipe.js';
+import { withLargerImages } from './vqgan-start.js';
 
 const { values: flags, positionals } = parseArgs({
-  options: { only: { type: 'string' }, device: { type: 'string' }, start: { type: 'string' } },
+  options: { only: { type: 'string' }, device: { type: 'string' } },
   allowPositionals: true,
 });
 const folder = resolve(positionals[0] ?? '../../runs/emoji2');
@@ -36,8 +34,7 @@ const compositionCount = recipe.compositions.pairs + recipe.compositions.counts;
 const heldOut = singles.filter(({ split }) => split !== 'train');
 say(`${training.length} pictures to train on, ${heldOut.length} held out`);
 
-const firstEdition = fileURLToPath(new URL('.', import.meta.resolve('@dalle-mini/emoji/model/model.json')));
-const start = await readModelFolder(firstEdition);
+const start = await readFirstEdition();
 
 if (isOf('vqgan')) {
   const { steps, ...config } = recipe.vqganTraining;
@@ -52,7 +49,7 @@ if (isOf('vqgan')) {
       evaluateEvery: 100,
       evaluationSize: 64,
       result: 'last',
-      parameters: start.imageTokenizer.parameters,
+      parameters: withLargerImages(start.imageTokenizer.parameters, recipe.vqgan, recipe.seed),
       dataset: training,
       order: createSampler({ groups: groupIndices(training.pictures), seed: recipe.seed }),
       evaluation: heldOut,
@@ -68,7 +65,9 @@ await Promise.all([trainer.dispose(), runtime.dispose(), emoji.close()]);
 
 async function trainTheDecoder(): Promise<void> {
   say('encoding the pictures');
+  // It reads pictures of the second edition, and draws the samples as the first.
   const tokenizer = new VqganTokenizer(recipe.vqgan, start.imageTokenizer.parameters, { runtime });
+  const firstTokenizer = new VqganTokenizer(start.imageTokenizer.config, start.imageTokenizer.parameters, { runtime });
   /** Encodes pictures once, and opens their tokens. */
   const encoded = async (name: string, pictures: PictureDataset) => {
     const path = join(folder, 'tokens', name);
@@ -98,10 +97,10 @@ async function trainTheDecoder(): Promise<void> {
       config,
       steps,
       seed: recipe.seed,
-      checkpointEvery: 20,
+      checkpointEvery: 50,
       evaluateEvery: 500,
       result: 'last',
-      parameters: await decoderStart(),
+      parameters: start.decoder.parameters,
       dataset: tokens,
       order: createSampler({
         groups: withPlacesFor(recipe.compositionsOfPlace, await tokens.groups(), compositionCount),
@@ -109,19 +108,12 @@ async function trainTheDecoder(): Promise<void> {
       }),
       evaluation,
       textEncoder: { kind: 'frozen', encoder: await loadMiniLM(textRuntime) },
-      samples: { prompts: recipe.samplePrompts, imageTokenizer: tokenizer, sampling: recipe.sampling },
+      samples: { prompts: recipe.samplePrompts, imageTokenizer: firstTokenizer, sampling: recipe.sampling },
       signal,
       onProgress,
     }),
   );
   await textRuntime.dispose();
-}
-
-/** Returns the parameters of a file, or of the first edition's decoder, for the grid of the second. */
-async function decoderStart() {
-  if (flags.start) return loadParameters(resolve(flags.start));
-  const { parameters, config } = start.decoder;
-  return enlargedDecoder(new Map(parameters), config.gridSize, recipe.decoder.gridSize);
 }
 
 /** Keeps a few of the skin tones of each drawing. */
