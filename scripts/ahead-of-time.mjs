@@ -83,7 +83,7 @@ npm run -w benchmarks ahead-of-time -- --out benchmarks/results/ahead-of-time.js
 node scripts/ahead-of-time.mjs
 \`\`\`
 
-All rows are in [\`benchmarks/src/compilations.ts\`](../benchmarks/src/compilations.ts); those that are missing above have not been compiled yet. Rows that the file of
+All rows are in [\`benchmarks/src/compilations.ts\`](../benchmarks/src/compilations.ts). Rows that the file of
 results has are not compiled again, unless they were refused.
 `;
 
