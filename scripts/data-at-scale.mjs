@@ -49,7 +49,7 @@ function downloads(results) {
   const other = peer ? `, and ${milliseconds(1).toFixed(1)} ms of img2dataset` : '';
   return `On ${machineOf(results)}, which also serve the images, ${Number(count).toLocaleString('en')} rows with images of ${megapixels} megapixels and the faults of old lists are
 downloaded at ${median(speeds(0)).toFixed(0)} images per second${compared}: ${milliseconds(0).toFixed(1)} ms of a processor an image${other}. Decoding, resizing and encoding take most of it.
-Memory does not grow with the number of images: ${first.toFixed(0)} MB in the first quarter of the time, and ${last.toFixed(0)} MB in the last.`;
+All processes together hold ${first.toFixed(0)} MB of memory in the first quarter of the time, and ${last.toFixed(0)} MB in the last.`;
 }
 
 /** What 12 million rows cost without their images. */
