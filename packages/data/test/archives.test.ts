@@ -1,11 +1,13 @@
 import { join } from 'node:path';
-import { DataError, hasTokenShards, openTokenShards, writeArchiveNames } from '@dalle-mini/data';
+import { DataError, hasTokenShards, openTokenShards, readArchiveNames, writeArchiveNames } from '@dalle-mini/data';
 import { temporaryFolder } from '@dalle-mini/testing/folders';
 import { expect, test } from 'vitest';
 
 test('a folder of token shards of several archives keeps their names and order', async () => {
   const folder = await temporaryFolder();
+  expect(await readArchiveNames(folder)).toBeUndefined();
   await writeArchiveNames(folder, ['00001', '00000']);
+  expect(await readArchiveNames(folder)).toEqual(['00001', '00000']);
   // The same call again changes nothing.
   await writeArchiveNames(folder, ['00001', '00000']);
   await expect(writeArchiveNames(folder, ['00000', '00001'])).rejects.toThrow(

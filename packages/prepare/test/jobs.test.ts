@@ -3,7 +3,7 @@ import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RgbImage } from '@dalle-mini/core';
 import { type PrepareSettings, prepare } from '@dalle-mini/prepare';
-import { EncodeSession, PrepareSession, readJob, rowsName, shardCount, writeRows } from '@dalle-mini/prepare/jobs';
+import { checkEncodeModels, EncodeSession, PrepareSession, readJob, rowsName, shardCount, writeRows } from '@dalle-mini/prepare/jobs';
 import { contentOf, temporaryFolder } from '@dalle-mini/testing/folders';
 import { expect, it } from 'vitest';
 import { HostileServer } from './hostile-server.js';
@@ -61,6 +61,8 @@ it('encodes archives on machines that share a folder, and removes what those tha
     dispose: async () => undefined,
   };
   const out = join(folder, 'tokens');
+  expect(() => checkEncodeModels({ tokenizer }, { minScore: 0.2 })).toThrow(/minScore must be left out without ranker/);
+  expect(() => checkEncodeModels({ tokenizer }, {})).not.toThrow();
   const [one, other] = [
     await EncodeSession.open(join(folder, 'shards'), out, { share: { rank: 1, count: 2 } }),
     await EncodeSession.open(join(folder, 'shards'), out),
