@@ -67,8 +67,6 @@ export function presetSettings(preset: Preset, options: PresetOptions): PresetSe
               batchSize: Math.min(4, batchSize),
               learningRate: 5e-4,
               ...warmUp(vqganSteps),
-              // Without it, images become soft again.
-              perceptual: { network: 'alexnet', weight: 1 },
               // The tokens keep their meaning, which the decoder knows; only how they look is learned.
               learningRates: [{ match: ['encoder.*', 'quant_conv.*', 'quantize.*'], factor: 0 }],
               absoluteErrorWeight: 0.1,
