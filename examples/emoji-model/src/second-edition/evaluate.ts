@@ -34,7 +34,11 @@ const model = await readModelFolder(positionals[0] ? resolve(positionals[0]) : b
 const runtime = new OnnxRuntime({ threads: Number(process.env.THREADS ?? 2) });
 const { singles, heldOutCompositions } = await prepareData(join(folder, 'pictures'));
 const tokenizer = new VqganTokenizer(model.imageTokenizer.config, model.imageTokenizer.parameters, { runtime });
-const rows: (readonly [figure: string, value: string])[] = [];
+/** Prints rows of the table. All take half an hour. */
+const print = (...rows: (readonly [figure: string, value: string])[]) => {
+  for (const row of rows) console.log(`| ${row.join(' | ')} |`);
+};
+print(['figure', 'value'], ['---', '---']);
 const percent = (value: number) => `${(100 * value).toFixed(1)} %`;
 const mean = (values: readonly boolean[]) => values.filter(Boolean).length / values.length;
 
@@ -44,7 +48,7 @@ const reconstruction = await evaluateReconstructions(tokenizer, heldOut, {
   count: Math.ceil(heldOut.length / share),
   sheet: join(folder, 'reconstructions.png'),
 });
-rows.push(
+print(
   [`reconstruction of ${reconstruction.images} held-out drawings, mean PSNR`, `${reconstruction.psnr.toFixed(2)} dB`],
   ['the same, mean LPIPS (AlexNet)', reconstruction.lpipsAlexNet.toFixed(3)],
   ['the same, mean LPIPS (VGG16)', reconstruction.lpipsVgg16.toFixed(3)],
@@ -67,12 +71,12 @@ const imagesOf = async ({ pictures, read }: Composed) => Promise.all(pictures.ma
 // The measure itself: what it says of real pictures, which are right, as they are and as the VQ-GAN reconstructs them.
 const real = await imagesOf(heldOutCompositions);
 const { compositions } = heldOutCompositions;
-rows.push([
+print([
   `the measure of compositions on ${real.length} real ones`,
   say(await evaluateComposed(real, compositions, nearestConcepts)),
 ]);
 const reconstructed = await tokenizer.decode(await tokenizer.encode(real));
-rows.push(['the same, reconstructed', say(await evaluateComposed(reconstructed, compositions, nearestConcepts))]);
+print(['the same, reconstructed', say(await evaluateComposed(reconstructed, compositions, nearestConcepts))]);
 
 const { parameters } = model.decoder;
 const config = checkDecoderConfig(model.decoder.config);
@@ -94,7 +98,7 @@ const drawings = await Promise.all(
   Array.from({ length: Math.ceil(heldOut.length / share) }, (_, i) => heldOut.get(i * share)),
 );
 const loss = await evaluateTokenLoss({ config, parameters, runtime, tokenizer, encoder }, drawings);
-rows.push([`loss a token on ${drawings.length} held-out drawings`, `${loss.toFixed(3)} nats`]);
+print([`loss a token on ${drawings.length} held-out drawings`, `${loss.toFixed(3)} nats`]);
 
 const labels = new Map<string, string>();
 for (const { concept, split, captions } of gallery.pictures)
@@ -103,7 +107,7 @@ const chosen = shuffled([...labels.keys()].sort(), 'concepts', recipe.seed).slic
 const drawn = await generate(chosen.map((concept) => labels.get(concept)!));
 await writeSampleSheet(join(folder, 'concepts.png'), drawn, 20);
 const found = await Promise.all(drawn.map(async (image) => nearestConcepts(await half(image))));
-rows.push(
+print(
   [
     `${chosen.length} captions of trained concepts, nearest picture of the same concept, top-1`,
     percent(mean(found.map(([first], i) => first === chosen[i]))),
@@ -116,13 +120,12 @@ const trained = singles.filter(({ split }) => split === 'train');
 const asked = compose(trained, { seed: recipe.seed + 1, split: 'train', pairs: 200 / share, counts: 100 / share });
 const composed = await generate(asked.pictures.map(({ captions }) => captions[0]!));
 await writeSampleSheet(join(folder, 'composed.png'), composed, 20);
-rows.push([
+print([
   `${composed.length} captions of new compositions`,
   say(await evaluateComposed(composed, asked.compositions, nearestConcepts)),
 ]);
 await writeSampleSheet(join(folder, 'samples.png'), await generate(recipe.samplePrompts), 8);
 await writeSampleSheet(join(folder, 'plain.png'), await generate(recipe.plainPrompts), 10);
-console.log(['| figure | value |', '| --- | --- |', ...rows.map((row) => `| ${row.join(' | ')} |`)].join('\n'));
 await Promise.all([extractor.dispose(), runtime.dispose()]);
 
 /** Computes the features of the gallery, or reads them if an earlier evaluation has written them. */
