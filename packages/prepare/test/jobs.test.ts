@@ -3,7 +3,15 @@ import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RgbImage } from '@dalle-mini/core';
 import { type PrepareSettings, prepare } from '@dalle-mini/prepare';
-import { checkEncodeModels, EncodeSession, PrepareSession, readJob, rowsName, shardCount, writeRows } from '@dalle-mini/prepare/jobs';
+import {
+  checkEncodeModels,
+  EncodeSession,
+  PrepareSession,
+  readJob,
+  rowsName,
+  shardCount,
+  writeRows,
+} from '@dalle-mini/prepare/jobs';
 import { contentOf, temporaryFolder } from '@dalle-mini/testing/folders';
 import { expect, it } from 'vitest';
 import { HostileServer } from './hostile-server.js';
