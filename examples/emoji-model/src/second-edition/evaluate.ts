@@ -1,5 +1,5 @@
 /**
- * Measures a model folder, by default the bundled one, and prints the table of its card: `npm run evaluate -- [model folder]`. `--run` names
+ * Measures a model folder of the second edition, and prints the table of its card: `npm run evaluate:second -- [model folder]`. `--run` names
  * the folder of the training, `runs/emoji2` by default, which has the pictures and gets sheets of those that the model generates, none
  * selected. `--quick` measures a tenth of the pictures.
  */

@@ -1,0 +1,87 @@
+/**
+ * Measures a model folder, by default the bundled one, and prints the table of the model card. Also writes a contact sheet of generated
+ * images, which are not selected by hand. `npm run evaluate -- [model folder] [--quick]`.
+ */
+import { mkdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { prepareEmoji } from '@dalle-mini/data/emoji';
+import { checkDecoderConfig, DalleMiniDecoder } from '@dalle-mini/decoder';
+import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
+import { readModelFolder } from '@dalle-mini/pipeline';
+import { loadTextEncoder } from '@dalle-mini/text-encoder';
+import { evaluateReconstructions, writeSampleSheet } from '@dalle-mini/train';
+import { VqganTokenizer } from '@dalle-mini/vqgan';
+import { evaluateConcepts, evaluateTokenLoss } from './evaluation.js';
+import { imageSize, samplePrompts, seed, splitOf } from './recipe.js';
+
+const flags = process.argv.slice(2).filter((argument) => argument.startsWith('--'));
+const [given] = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
+const unknown = flags.find((flag) => flag !== '--quick');
+if (unknown) {
+  console.error(
+    `The option ${unknown} is not known. The only option is --quick, which measures a tenth of the images.`,
+  );
+  process.exit(2);
+}
+const share = flags.includes('--quick') ? 10 : 1;
+const folder = given
+  ? resolve(given)
+  : fileURLToPath(new URL('.', import.meta.resolve('@dalle-mini/emoji/model/model.json')));
+const cache = resolve(fileURLToPath(new URL('../../../.cache', import.meta.url)));
+await mkdir(cache, { recursive: true });
+
+const runtime = new OnnxRuntime();
+const model = await readModelFolder(folder);
+const tokenizer = new VqganTokenizer(model.imageTokenizer.config, model.imageTokenizer.parameters, { runtime });
+const { files, maxLength } = model.textEncoder;
+const encoder = await loadTextEncoder(files, { runtime, maxLength });
+const { parameters } = model.decoder;
+const config = checkDecoderConfig(model.decoder.config);
+const decoder = new DalleMiniDecoder(config, parameters, { runtime });
+
+console.error('rendering the emoji (once; a minute or two)');
+const emoji = await prepareEmoji(join(cache, `emoji-${imageSize}`), { imageSize });
+const every = async (subset: typeof emoji) =>
+  Promise.all(Array.from({ length: Math.floor(subset.length / share) }, (_, i) => subset.get(i * share)));
+
+const heldOut = emoji.subset((entry) => splitOf(entry) !== 'train');
+const sheet = join(cache, 'reconstructions.png');
+const reconstruction = await evaluateReconstructions(tokenizer, heldOut, {
+  runtime,
+  count: Math.floor(heldOut.length / share),
+  sheet,
+});
+const drawings = await every(emoji.subset((entry) => splitOf(entry) === 'held-out-drawings'));
+const tokenLoss = await evaluateTokenLoss({ config, parameters, runtime, tokenizer, encoder }, drawings);
+console.error('generating images of trained concepts');
+const concepts = await evaluateConcepts({ tokenizer, encoder, decoder }, emoji, {
+  count: 300 / share,
+  seed,
+  sampling: model.sampling ?? {},
+});
+const concept = join(cache, 'concepts.png');
+await writeSampleSheet(
+  concept,
+  concepts.drawn.map(({ image }) => image),
+  20,
+);
+// One image for each prompt of the recipe, with the first seed: not selected by hand.
+const prompts = join(cache, 'samples.png');
+const unconditional = await encoder.encode(['']);
+const grids = await decoder.generate(await encoder.encode(samplePrompts), { ...model.sampling, seed, unconditional });
+await writeSampleSheet(prompts, await tokenizer.decode(grids), 8);
+
+const percent = (value: number) => `${(100 * value).toFixed(1)} %`;
+console.log(`| figure | value |
+| --- | --- |
+| reconstruction of ${reconstruction.images} held-out pictures, mean PSNR | ${reconstruction.psnr.toFixed(2)} dB |
+| the same, mean SSIM | ${reconstruction.ssim.toFixed(3)} |
+| the same, mean LPIPS (AlexNet) | ${reconstruction.lpipsAlexNet.toFixed(3)} |
+| the same, mean LPIPS (VGG16) | ${reconstruction.lpipsVgg16.toFixed(3)} |
+| codes that these pictures use | ${percent(reconstruction.codesUsed)} of ${tokenizer.vocabularySize}, perplexity ${reconstruction.perplexity.toFixed(0)} |
+| loss a token on ${drawings.length} held-out drawings | ${tokenLoss.toFixed(3)} nats |
+| ${concepts.captions} captions of trained concepts, nearest picture of the same concept, top-1 | ${percent(concepts.top1)} |
+| the same, top-5 | ${percent(concepts.top5)} |`);
+console.error(`reconstructions: ${sheet}; generated images: ${concept} and ${prompts}`);
+await Promise.all([runtime.dispose(), emoji.close()]);
