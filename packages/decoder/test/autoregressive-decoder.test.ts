@@ -23,6 +23,7 @@ const unreadFirst: AutoregressiveModel = {
   beginToken: 4,
   textLength: 1,
   needsPositions: false,
+  readsTextInSequence: false,
   needsUnconditional: false,
   textInputs: () => ({ once: {}, rows: {} }),
   readText: () => ({ unread: constant(int32([1], [0])) }),

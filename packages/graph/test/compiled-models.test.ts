@@ -4,7 +4,7 @@ import * as g from '@dalle-mini/graph';
 import { type CompiledModelCache, OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { float32 } from '@dalle-mini/testing/values';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { compute, emptyCache, keptIn, products, temporary, width } from './compiled.js';
+import { compute, emptyCache, keptIn, matrixOf, products, temporary, width } from './compiled.js';
 
 let cache: CompiledModelCache;
 beforeEach(() => {
@@ -78,6 +78,15 @@ describe('a cache of compiled models', () => {
     expect(kept()).toContain('new.tmp');
     expect(kept()).toContain('begun.tmp');
     expect(kept()).toHaveLength(4);
+  });
+
+  test('does not contain models that run once', async () => {
+    const runtime = new OnnxRuntime({ threads: 1, cache });
+    const executable = await runtime.compile(products(2), { parameters: matrixOf(1), runsOnce: true });
+    const { y } = await executable.run({ x: float32([1, width], new Array(width).fill(1)) });
+    expect(y!.data[0]).toBe(width ** 2);
+    await runtime.dispose();
+    expect(() => kept()).toThrow('ENOENT');
   });
 
   test('does not contain models with parameters in memory', async () => {

@@ -29,7 +29,7 @@ export function products(steps: number): g.Graph {
 }
 
 /** Writes the matrix, with all elements equal, to a file. */
-function matrixOf(value: number): ReadonlyMap<string, StoredParameter> {
+export function matrixOf(value: number): ReadonlyMap<string, StoredParameter> {
   const file = `${value}.bin`;
   const path = join(temporary, file);
   if (!existsSync(path)) writeFileSync(path, new Float32Array(width * width).fill(value));

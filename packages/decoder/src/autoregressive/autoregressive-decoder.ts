@@ -185,7 +185,8 @@ export class AutoregressiveDecoder implements ImageTokenDecoder, AsyncDisposable
     await nextTurn();
     // The larger graph first, because it takes longest.
     const row = runtime.compile(graph, { parameters });
-    const text = nextTurn().then(() => runtime.compile(textGraphOf(model, shape), { parameters }));
+    const runsOnce = model.readsTextInSequence;
+    const text = nextTurn().then(() => runtime.compile(textGraphOf(model, shape), { parameters, runsOnce }));
     const results = await Promise.allSettled([text, row]);
     const failed = results.find((result) => result.status === 'rejected');
     if (!failed) return { text: await text, row: await row };

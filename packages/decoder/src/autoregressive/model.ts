@@ -43,6 +43,8 @@ export interface AutoregressiveModel {
   readonly needsPositions: boolean;
   /** Whether guidance needs the encoding of an empty or negative caption. Otherwise the model has an embedding for no caption. */
   readonly needsUnconditional: boolean;
+  /** Whether all layers read the caption, in the sequence of the image, so that {@link readText} needs nearly all parameters too. */
+  readonly readsTextInSequence: boolean;
   /** Declares the inputs for captions: of the graph that reads them once, and of that which generates rows. */
   textInputs(sequences: number, length: number): { readonly once: Tensors; readonly rows: Tensors };
   /** Reads captions once. The results become inputs of the graph that generates rows. */

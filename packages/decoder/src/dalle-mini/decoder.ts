@@ -108,6 +108,7 @@ export function dalleMiniModel(config: DecoderConfig): AutoregressiveModel {
     textLength: relativePositions ? textLength : undefined,
     needsPositions: relativePositions,
     needsUnconditional: true,
+    readsTextInSequence: false,
     textInputs: (sequences, length) => ({
       once: { hiddenStates: input('hiddenStates', [sequences, length, textWidth], 'float32', dynamicText(1)) },
       rows: { textMask: input('textMask', [sequences, length], 'int32', dynamicText(1)) },

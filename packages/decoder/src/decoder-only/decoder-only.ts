@@ -175,6 +175,7 @@ export function decoderOnlyModel(config: DecoderOnlyConfig): AutoregressiveModel
     textLength,
     needsPositions: false,
     needsUnconditional: true,
+    readsTextInSequence: true,
     textInputs: (sequences) => {
       const shape = [sequences, textLength];
       const mask: Tensors = text === 'separator' ? { textMask: input('textMask', shape, 'int32') } : {};

@@ -187,6 +187,7 @@ export function llamaGenModel(config: LlamaGenConfig): AutoregressiveModel {
     textLength: captionLength(config),
     needsPositions: false,
     needsUnconditional: false,
+    readsTextInSequence: true,
     readText: (scope: ParameterScope, once: Tensors) => readCaption(scope, sequence, once, once.textMask),
     next: (scope: ParameterScope, step: Parameters<AutoregressiveModel['next']>[1]) =>
       nextLogits(scope, sequence, step, step.text.textMask),

@@ -9,7 +9,13 @@ import type { Graph, Operation } from '../tensor.js';
 import { type AppendedInput, AppendedTensor } from './bound-inputs.js';
 import { type CompiledModelCache, openCompiled } from './compiled-models.js';
 import { type Lock, withLock } from './locks.js';
-import { type BuildOptions, type ExternalValues, loadOnnxRuntime, type OnnxBuild } from './onnxruntime-builds.js';
+import {
+  type BuildOptions,
+  type ExternalValues,
+  loadOnnxRuntime,
+  type OnnxBuild,
+  withSession,
+} from './onnxruntime-builds.js';
 import { sessionOptions, tensorsOf } from './onnxruntime-session.js';
 import type { TensorValues } from './runtime.js';
 import { RuntimeUnavailableError } from './runtime-unavailable-error.js';
@@ -32,6 +38,8 @@ export type Request =
       readonly model: Uint8Array | string | GraphToEmit;
       readonly external?: ExternalValues | undefined;
       readonly cache: CompiledModelCache | undefined;
+      /** Whether to compute with parameters in files as they are. */
+      readonly runsOnce: boolean;
     }
   | {
       readonly kind: 'run';
@@ -105,7 +113,7 @@ let nextBound = 0;
 
 async function open(
   build: OnnxBuild,
-  { model, external, cache }: Extract<Request, { kind: 'open' }>,
+  { model, external, cache, runsOnce }: Extract<Request, { kind: 'open' }>,
 ): Promise<ort.InferenceSession> {
   const { executionProviders, threads } = given;
   const options = {
@@ -115,6 +123,8 @@ async function open(
   } satisfies ort.InferenceSession.SessionOptions;
   if (typeof model === 'string') return build.create(model, options, external);
   const bytes = () => ('graph' in model ? emitOnnx(model.graph, model.parameters) : model);
+  if (runsOnce && external?.folder !== undefined)
+    return build.create(bytes(), { ...options, extra: withSession(options, { disable_prepacking: '1' }) }, external);
   if (cache && build.hasFiles && external?.folder !== undefined && executionProviders.join() === 'cpu') {
     const identity = 'graph' in model ? await identityOf(model).catch(bytes) : model;
     return openCompiled(

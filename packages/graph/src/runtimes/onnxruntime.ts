@@ -124,7 +124,8 @@ export class OnnxRuntime implements Runtime, AsyncDisposable {
       name,
       emitted: outputName(graph, parameters, name),
     }));
-    const request: OpenRequest = { kind: 'open', model, external, cache: await this.options.cache };
+    const { runsOnce = false } = options;
+    const request: OpenRequest = { kind: 'open', model, external, cache: await this.options.cache, runsOnce };
     // A model that was passed in memory is not kept, so it cannot be opened again.
     const requestAgain = model instanceof Uint8Array || external?.contents.length ? undefined : request;
     // A session ends with its thread.
