@@ -7,7 +7,7 @@ import type { Request } from '../request.js';
 import { emojiFacts } from './emoji.js';
 import { type GenerateCall, type LoadOptions, type Model, ModelLostError, type ModelSource } from './model.js';
 
-/** Least milliseconds between previews, since the next row waits for a preview. */
+/** Least milliseconds between previews, since the next row waits for a preview; and twice as long as the last preview took. */
 const previewInterval = 200;
 
 /** Bytes of ONNX Runtime and of the programs. */
@@ -65,11 +65,13 @@ function inBrowser(model: TextToImageInWorker, worker: Worker): Model {
 }
 
 function rowReporter(onUpdate: GenerateCall['onUpdate']) {
-  let lastPreview = Number.NEGATIVE_INFINITY;
+  let nextPreview = 0;
   return async ({ done, total, row, rows, firstIndex, preview }: GenerateProgress): Promise<void> => {
-    const isDue = row < rows && performance.now() - lastPreview >= previewInterval;
+    const start = performance.now();
+    const isDue = row < rows && start >= nextPreview;
     const previews = isDue ? (await preview()).map(urlOfPixels) : undefined;
-    if (isDue) lastPreview = performance.now();
+    const end = performance.now();
+    if (isDue) nextPreview = end + Math.max(previewInterval, 2 * (end - start));
     onUpdate({ fraction: done / total, batch: { firstIndex, fraction: row / rows }, previews });
   };
 }

@@ -13,7 +13,7 @@ import type { Job, JobQueue } from './queue.js';
 import type { GenerateRequest } from './requests.js';
 import { failureOf, sendJson } from './respond.js';
 
-/** Least milliseconds between previews of a job, since the next row waits for a preview. */
+/** Least milliseconds between previews of a job, since the next row waits for a preview; and twice as long as the last preview took. */
 const previewInterval = 250;
 
 /** Who asks. */
@@ -94,12 +94,14 @@ export class Generating {
 
 /** Sends an event for each row, unless the client reads too slowly, and from time to time previews of the images. */
 function rowReporter(events: EventStream, withPreviews: boolean) {
-  let lastPreview = Number.NEGATIVE_INFINITY;
+  let nextPreview = 0;
   return async ({ done, total, row, rows, firstIndex, preview }: GenerateProgress): Promise<void> => {
     if (events.isCongested) return;
-    const isDue = withPreviews && row < rows && performance.now() - lastPreview >= previewInterval;
+    const start = performance.now();
+    const isDue = withPreviews && row < rows && start >= nextPreview;
     const previews = isDue ? await Promise.all((await preview()).map(encodeBase64)) : undefined;
-    if (isDue) lastPreview = performance.now();
+    const end = performance.now();
+    if (isDue) nextPreview = end + Math.max(previewInterval, 2 * (end - start));
     events.send('progress', { done, total, row, rows, firstIndex, previews });
   };
 }
