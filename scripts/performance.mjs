@@ -33,6 +33,7 @@ const commands = {
   bundled: 'bundled --',
   'dtype-loss': 'dtype-loss --',
   sequences: 'sequences -- --work MODELS --dtype fp32 --dtype q8 --python PYTHON --repository LLAMAGEN',
+  'min-dalle-e': 'sequences -- --work MODELS --size min-dalle-e --python PYTHON --repository MIN_DALLE_E',
   masked: 'masked -- --work MODELS --python PYTHON',
   browser: 'browser -- --work MODELS --peers PEERS --python PYTHON',
 };
@@ -340,11 +341,15 @@ function decoderLine(name, passes, measured, peer) {
   const cells = [name, passes, seconds(time), milliseconds(time / passes), ratio, gigabytes(memoryOf(measured))];
   return `| ${cells.join(' | ')} |`;
 }
-const sequencePeer = results.sequences?.measured.find(({ engine }) => !engine.startsWith('this project'));
-const sequenceLines = (results.sequences?.measured ?? []).map((measured) => {
-  const name = measured === sequencePeer ? measured.engine : `LlamaGen ${results.sequences.size}, ${measured.dtype}`;
-  return decoderLine(name, 256, measured, sequencePeer);
-});
+/** The lines of a decoder-only model, and of its published code. */
+function sequenceLines(name, { measured = [] } = {}) {
+  const peer = measured.find(({ engine }) => !engine.startsWith('this project'));
+  return measured.map((one) => decoderLine(one === peer ? one.engine : `${name}, ${one.dtype}`, 256, one, peer));
+}
+const sequencesLines = [
+  ...sequenceLines(`LlamaGen ${results.sequences?.size}`, results.sequences),
+  ...sequenceLines('minDALL-E', results['min-dalle-e']),
+];
 const maskedRows = results.masked?.rows ?? [];
 const maskedOf = (name, passes) => maskedRows.find((row) => row.name === name && row.passes === passes)?.measured;
 const decoderNames = { autoregressive: 'DALL·E Mini', masked: 'masked, of the size of DALL·E Mini' };
@@ -452,12 +457,12 @@ ${stageLines.join('\n')}
 
 ## Other decoders
 
-256 tokens of one image with guidance, without text encoder and pixels: LlamaGen's decoder of classes and aMUSEd's, compared with their published code in PyTorch and
+256 tokens of one image with guidance, without text encoder and pixels: LlamaGen's decoder of classes, minDALL-E (without guidance, as published) and aMUSEd's, compared with their published code in PyTorch and
 with diffusers, and decoders of DALL·E Mini's size that generate tokens one by one and in passes, all in float32 unless a dtype is given. ${maskedText()}
 
 | | steps | 256 tokens | a step | times faster | peak memory |
 | --- | ---: | ---: | ---: | ---: | ---: |
-${[...sequenceLines, ...maskedLines].join('\n') || '| not measured |'}
+${[...sequencesLines, ...maskedLines].join('\n') || '| not measured |'}
 
 ${machineSections.join('\n')}
 ## Not reached, and why
@@ -507,7 +512,7 @@ ${lossLines.join('\n') || '| not measured |'}
 
 ## Measuring again
 
-\`PYTHON\` has PyTorch, transformers and diffusers, and for browsers onnx and onnxscript. \`CLONE\` is min-dalle's repository, \`LLAMAGEN\` that of LlamaGen, \`MODELS\` a folder for models with random weights,
+\`PYTHON\` has PyTorch, transformers and diffusers, and for browsers onnx and onnxscript. \`CLONE\` is min-dalle's repository, \`LLAMAGEN\` that of LlamaGen, \`MIN_DALLE_E\` that of minDALL-E, \`MODELS\` a folder for models with random weights,
 and \`PEERS\` a folder whose \`node_modules\` has \`@huggingface/transformers\` and \`@jax-js/jax\`. Then
 \`node scripts/performance.mjs\` writes this page.
 
