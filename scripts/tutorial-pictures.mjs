@@ -1,6 +1,7 @@
 /**
- * Makes the pictures of docs/tutorial.md with the bundled model, after a build: `node scripts/tutorial-pictures.mjs`. They are the same each
- * time, up to the last bit of floating-point numbers.
+ * Makes the pictures of docs/tutorial.md with the bundled model, after a build: `node scripts/tutorial-pictures.mjs [masked model]`. They are
+ * the same each time, up to the last bit of floating-point numbers. The folder of a masked model, which `npm run train:masked -w
+ * examples/emoji-model` writes to `runs/emoji-masked/model`, makes those of masked decoders.
  */
 import { mkdir } from 'node:fs/promises';
 import { encodeImage, fromPretrained } from '@dalle-mini/pipeline';
@@ -27,6 +28,7 @@ await compare('temperature', [0, 0.4, 1, 1.5], 'temperature');
 await compare('n', [1, 2, 4], 'n');
 await complete();
 await vary();
+if (process.argv[2]) await withMaskedDecoder(process.argv[2]);
 await model.dispose();
 
 /** An image, and its tokens as a grid of numbers: equal tokens have equal colors. */
@@ -112,6 +114,45 @@ async function vary() {
       parts.push(await at(picture, labelWidth + i * (size + gap), y, size));
   }
   await write('vary', labelWidth + 5 * (size + gap) - gap, 3 * (size + gap) - gap, parts);
+}
+
+/** What only a masked decoder can do: complete any part of an image, and vary all of it. */
+async function withMaskedDecoder(folder) {
+  const masked = await fromPretrained(folder);
+  const { imageSize } = masked.imageTokenizer;
+  const [{ image }] = await model.generate('a red apple', { seed });
+  const half = (isGenerated) => ({
+    width: imageSize,
+    height: imageSize,
+    data: Uint8Array.from({ length: 3 * imageSize ** 2 }, (_, i) => {
+      const [x, y] = [Math.floor(i / 3) % imageSize, Math.floor(i / 3 / imageSize)];
+      return isGenerated(x / imageSize, y / imageSize) ? 255 : 0;
+    }),
+  });
+  const masks = [
+    half((_, y) => y >= 0.5),
+    half((x) => x >= 0.5),
+    half((x, y) => Math.max(Math.abs(x - 0.5), Math.abs(y - 0.5)) < 0.25),
+  ];
+  const inpainted = [];
+  for (const [j, mask] of masks.entries()) {
+    const y = j * (size + gap);
+    const pictures = await masked.generate('a green apple', { n: 4, seed, image, mask });
+    for (const [i, picture] of [image, mask, ...pictures.map(({ image }) => image)].entries())
+      inpainted.push(await at(picture, i * (size + gap), y, size));
+  }
+  await write('inpaint', 6 * (size + gap) - gap, masks.length * (size + gap) - gap, inpainted);
+
+  const varied = [];
+  for (const [j, strength] of [0.25, 0.5, 0.75].entries()) {
+    const y = j * (size + gap);
+    const pictures = await masked.generate('a red apple', { n: 4, seed, image, strength });
+    varied.push(`<text x="0" y="${y + size / 2 + 6}">strength: ${strength}</text>`);
+    for (const [i, picture] of [image, ...pictures.map(({ image }) => image)].entries())
+      varied.push(await at(picture, labelWidth + i * (size + gap), y, size));
+  }
+  await write('strength', labelWidth + 5 * (size + gap) - gap, 3 * (size + gap) - gap, varied);
+  await masked.dispose();
 }
 
 /** An image at a place, scaled with hard edges between its pixels. */

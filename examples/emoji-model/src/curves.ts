@@ -1,13 +1,11 @@
 /** Plots the training curves of the model card: `npm run curves -- [run folder] [file.svg]`. */
-import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { writeFileAtomically } from '@dalle-mini/core/node';
 import { type MetricsRecord, readMetrics } from '@dalle-mini/train';
+import { pathOf } from './paths.js';
 
-const run = resolve(process.argv[2] ?? '../../runs/emoji');
-const target = resolve(
-  process.argv[3] ?? fileURLToPath(new URL('../../../packages/emoji/curves.svg', import.meta.url)),
-);
+const run = pathOf(process.argv[2], 'runs/emoji');
+const target = pathOf(process.argv[3], 'packages/emoji/curves.svg');
 const width = 360;
 const height = 200;
 const margin = { left: 44, right: 12, top: 28, bottom: 30 };

@@ -3,8 +3,7 @@
  * images, which are not selected by hand. `npm run evaluate -- [model folder] [--quick]`.
  */
 import { mkdir } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { prepareEmoji } from '@dalle-mini/data/emoji';
 import { checkDecoderConfig, DalleMiniDecoder } from '@dalle-mini/decoder';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
@@ -13,7 +12,8 @@ import { loadTextEncoder } from '@dalle-mini/text-encoder';
 import { evaluateReconstructions, writeSampleSheet } from '@dalle-mini/train';
 import { VqganTokenizer } from '@dalle-mini/vqgan';
 import { evaluateConcepts, evaluateTokenLoss } from './evaluation.js';
-import { imageSize, samplePrompts, seed, splitOf } from './recipe.js';
+import { pathOf } from './paths.js';
+import { samplePrompts, seed, splitOf } from './recipe.js';
 
 const flags = process.argv.slice(2).filter((argument) => argument.startsWith('--'));
 const [given] = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
@@ -25,22 +25,21 @@ if (unknown) {
   process.exit(2);
 }
 const share = flags.includes('--quick') ? 10 : 1;
-const folder = given
-  ? resolve(given)
-  : fileURLToPath(new URL('.', import.meta.resolve('@dalle-mini/emoji/model/model.json')));
-const cache = resolve(fileURLToPath(new URL('../../../.cache', import.meta.url)));
+const folder = pathOf(given, 'packages/emoji/model');
+const cache = pathOf(undefined, '.cache');
 await mkdir(cache, { recursive: true });
 
 const runtime = new OnnxRuntime();
 const model = await readModelFolder(folder);
 const tokenizer = new VqganTokenizer(model.imageTokenizer.config, model.imageTokenizer.parameters, { runtime });
+const { imageSize } = tokenizer;
 const { files, maxLength } = model.textEncoder;
 const encoder = await loadTextEncoder(files, { runtime, maxLength });
 const { parameters } = model.decoder;
 const config = checkDecoderConfig(model.decoder.config);
 const decoder = new DalleMiniDecoder(config, parameters, { runtime });
 
-console.error('rendering the emoji (once; a minute or two)');
+console.error('rendering the emoji (once; some minutes)');
 const emoji = await prepareEmoji(join(cache, `emoji-${imageSize}`), { imageSize });
 const every = async (subset: typeof emoji) =>
   Promise.all(Array.from({ length: Math.floor(subset.length / share) }, (_, i) => subset.get(i * share)));

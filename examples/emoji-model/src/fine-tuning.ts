@@ -5,7 +5,7 @@
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import type { RgbImage } from '@dalle-mini/core';
 import { createSampler, type Dataset, openImageFiles } from '@dalle-mini/data';
 import { DalleMiniDecoder } from '@dalle-mini/decoder';
@@ -17,6 +17,7 @@ import { trainVqgan, type VqganTrainingConfig, writeSampleSheet } from '@dalle-m
 import { type VqganConfig, VqganTokenizer } from '@dalle-mini/vqgan';
 import { evaluateTokenLoss } from './evaluation.js';
 import { readFirstEdition } from './first-edition.js';
+import { pathOf } from './paths.js';
 import { sampling } from './recipe.js';
 import { half } from './second-edition/compositions.js';
 import { prepareData } from './second-edition/data.js';
@@ -37,7 +38,7 @@ const prompts = ['red apple', 'grinning face', 'rocket', 'pizza', 'a blue car', 
 type Parameters = ReadonlyMap<string, TensorData>;
 type Images = readonly RgbImage[];
 
-const folder = resolve(process.argv[2] ?? '../../runs/emoji2');
+const folder = pathOf(process.argv[2], 'runs/emoji2');
 const kinds = ['photographs', 'clip-art', 'fluent-3d'];
 const chosen = process.argv.length > 3 ? process.argv.slice(3) : kinds;
 const place = (name: string) => {

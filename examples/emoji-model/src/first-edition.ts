@@ -7,7 +7,7 @@ import { loadParameters } from './parameters-file.js';
 import * as recipe from './recipe.js';
 
 /** A network with its parameters, and the sizes that they have. */
-interface Part<Config> {
+export interface Part<Config> {
   readonly config: Config;
   readonly parameters: ReadonlyMap<string, TensorData>;
 }

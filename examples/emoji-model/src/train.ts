@@ -2,7 +2,7 @@
  * Trains the bundled model from scratch: images, VQ-GAN, token shards, and the decoder in two rounds. After an interruption, run it again
  * to resume. `npm run train -- [folder]` writes the data and all runs to the folder, by default `runs/emoji`.
  */
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { createSampler, groupIndices, openTokenShards, writeTokenShards } from '@dalle-mini/data';
 import { type EmojiSplit, prepareEmoji } from '@dalle-mini/data/emoji';
 import { decoderParameters } from '@dalle-mini/decoder';
@@ -13,10 +13,11 @@ import { trainDecoder, trainVqgan } from '@dalle-mini/train';
 import { VqganTokenizer } from '@dalle-mini/vqgan';
 import { codebookEmbeddings } from './codebook-embeddings.js';
 import { course } from './course.js';
+import { pathOf } from './paths.js';
 import * as recipe from './recipe.js';
 import { loadMiniLM } from './text-encoder.js';
 
-const folder = resolve(process.argv[2] ?? '../../runs/emoji');
+const folder = pathOf(process.argv[2], 'runs/emoji');
 const { say, signal, trained } = course(folder);
 const runtime = new OnnxRuntime({ threads: Number(process.env.THREADS ?? 2) });
 

@@ -4,8 +4,7 @@
  * selected. `--quick` measures a tenth of the pictures.
  */
 import { readFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type RgbImage, shuffled } from '@dalle-mini/core';
 import { exists, writeFileAtomically } from '@dalle-mini/core/node';
@@ -16,6 +15,7 @@ import { loadTextEncoder } from '@dalle-mini/text-encoder';
 import { evaluateReconstructions, writeSampleSheet } from '@dalle-mini/train';
 import { VqganTokenizer } from '@dalle-mini/vqgan';
 import { evaluateTokenLoss } from '../evaluation.js';
+import { pathOf } from '../paths.js';
 import { nearest } from '../picture-feature.js';
 import { type ComposedFigures, evaluateComposed } from './composed.js';
 import { type Composed, compose, half } from './compositions.js';
@@ -24,13 +24,12 @@ import { featureExtractor } from './features.js';
 import * as recipe from './recipe.js';
 
 const { values: flags, positionals } = parseArgs({
-  options: { run: { type: 'string', default: '../../runs/emoji2' }, quick: { type: 'boolean' } },
+  options: { run: { type: 'string' }, quick: { type: 'boolean' } },
   allowPositionals: true,
 });
 const share = flags.quick ? 10 : 1;
-const folder = resolve(flags.run);
-const bundled = fileURLToPath(new URL('.', import.meta.resolve('@dalle-mini/emoji/model/model.json')));
-const model = await readModelFolder(positionals[0] ? resolve(positionals[0]) : bundled);
+const folder = pathOf(flags.run, 'runs/emoji2');
+const model = await readModelFolder(pathOf(positionals[0], 'packages/emoji/model'));
 const runtime = new OnnxRuntime({ threads: Number(process.env.THREADS ?? 2) });
 const { singles, heldOutCompositions } = await prepareData(join(folder, 'pictures'));
 const tokenizer = new VqganTokenizer(model.imageTokenizer.config, model.imageTokenizer.parameters, { runtime });

@@ -3,7 +3,7 @@
  * `npm run train:second -- [folder]` writes the data and all runs to the folder, by default `runs/emoji2`. `--only=vqgan` and
  * `--only=decoder` train one of the two, which do not need each other. `--device=cuda`, `tpu` or `xla-cpu` trains there, in bfloat16.
  */
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createSampler, groupIndices, openTokenShards, writeTokenShards } from '@dalle-mini/data';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
@@ -12,6 +12,7 @@ import { trainDecoder, trainVqgan } from '@dalle-mini/train';
 import { VqganTokenizer } from '@dalle-mini/vqgan';
 import { course } from '../course.js';
 import { readFirstEdition } from '../first-edition.js';
+import { pathOf } from '../paths.js';
 import { loadMiniLM } from '../text-encoder.js';
 import { prepareData } from './data.js';
 import type { PictureDataset } from './pictures.js';
@@ -22,7 +23,7 @@ const { values: flags, positionals } = parseArgs({
   options: { only: { type: 'string' }, device: { type: 'string' } },
   allowPositionals: true,
 });
-const folder = resolve(positionals[0] ?? '../../runs/emoji2');
+const folder = pathOf(positionals[0], 'runs/emoji2');
 const isOf = (part: 'vqgan' | 'decoder') => flags.only === undefined || flags.only === part;
 const { say, signal, trained } = course(folder);
 const runtime = new OnnxRuntime({ threads: Number(process.env.THREADS ?? 2) });
