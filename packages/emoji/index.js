@@ -16,7 +16,7 @@ export const files = [
     name: 'model.json',
     url: new URL('./model/model.json', import.meta.url),
     size: 452,
-    sha256: '8a6af4b7d43bb9bfd640643442c29221fd75a2ee1f1a491a07a2372a3e885ec9',
+    sha256: '8249fb4856a00a6912da4c7a26deced87e4d4ad9d4374c8e998468b133edf048',
   },
   {
     name: 'text-encoder/config.json',
@@ -39,13 +39,13 @@ export const files = [
   {
     name: 'vqgan/config.json',
     url: new URL('./model/vqgan/config.json', import.meta.url),
-    size: 219,
-    sha256: 'e21c8e150e44d2df8df8c3848be7fa128c8df1b3eaa1d53015f358426dd6e686',
+    size: 280,
+    sha256: 'e1c0b7a7dc82b6fcea24cba3b221b072fb5a6b4ccab24a42b7f9342ea70e14a6',
   },
   {
     name: 'vqgan/model.safetensors',
     url: new URL('./model/vqgan/model.safetensors', import.meta.url),
-    size: 5772118,
-    sha256: 'a8e97325cdc2e89d586cd6458917fb011d1280e432d54a3adde09de8e5434a4a',
+    size: 5797350,
+    sha256: '4f3b0c4ca73a2b9bd5a51384db5fa30d41fa518c7a09d3e193c9ce6bb0ea69c7',
   },
 ];

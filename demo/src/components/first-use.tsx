@@ -16,7 +16,7 @@ export function FirstUse({ bytes }: { bytes: number }) {
         <li>What you write is not sent anywhere.</li>
       </ul>
       <p>
-        It is a small model that learned from emoji: it draws small emoji of 64 × 64 pixels, and it is often wrong.
+        It is a small model that learned from emoji: it draws small pictures of 128 × 128 pixels, and it is often wrong.
         Simple things work best.
       </p>
     </div>

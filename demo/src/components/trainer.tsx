@@ -40,7 +40,7 @@ function Introduction() {
       <h2>Teach the model your pictures</h2>
       <p>
         The bundled model learns from pictures of yours, in this browser. They are not sent anywhere. Each is cropped to
-        its middle square, and scaled to 64 × 64 pixels.
+        its middle square, and scaled to 128 × 128 pixels.
       </p>
       <ul>
         <li>

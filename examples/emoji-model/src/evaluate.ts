@@ -50,6 +50,9 @@ const reconstruction = await evaluateReconstructions(tokenizer, heldOut, {
   runtime,
   count: Math.floor(heldOut.length / share),
   sheet,
+  onProgress: ({ done, total }) => {
+    if (done % 200 === 0) console.error(`reconstructed ${done} of ${total} pictures`);
+  },
 });
 const drawings = await every(emoji.subset((entry) => splitOf(entry) === 'held-out-drawings'));
 const tokenLoss = await evaluateTokenLoss({ config, parameters, runtime, tokenizer, encoder }, drawings);

@@ -14,7 +14,7 @@ export const seed = 2;
 export const imageSize = 128;
 
 /** The first edition's tokens, 8×8 of a picture that is read at 64×64 pixels, are written as 128×128 pixels: the decoder has one level more. */
-export const vqgan: VqganConfig = { ...firstVqgan, resolution: imageSize, decoderChMult: [2, ...firstVqgan.chMult] };
+export const vqgan: VqganConfig = { ...firstVqgan, resolution: imageSize, decoderChMult: [1, ...firstVqgan.chMult] };
 
 /**
  * The VQ-GAN's training: only the half that writes pixels. The half that reads pictures and the codes stay as they are, so that the decoder of

@@ -23,7 +23,7 @@ beforeEach(async () => {
 });
 
 /** A picture of the repository. */
-const picture = join(import.meta.dirname, '../../../emoji/samples.png');
+const picture = join(import.meta.dirname, '../../../emoji/samples.webp');
 
 const generate = (...args: string[]) => dalleMini(folder, ['generate', '--model', tiny, ...args]);
 const size = async (path: string) => {

@@ -63,7 +63,8 @@ export function presetSettings(preset: Preset, options: PresetOptions): PresetSe
           vqgan: {
             ...lengthOf(vqganSteps, 10),
             training: {
-              batchSize,
+              // Images of 128 × 128 pixels take four times as long as those of 64 × 64.
+              batchSize: Math.min(4, batchSize),
               learningRate: 5e-4,
               ...warmUp(vqganSteps),
               // The tokens keep their meaning, which the decoder knows; only how they look is learned.
