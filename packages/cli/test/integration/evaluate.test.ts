@@ -32,7 +32,7 @@ test('the bundled VQ-GAN is measured on a folder of pictures without captions', 
   expect(figures.codesUsed! * 2048).toBeLessThanOrEqual(3 * 64);
   expect(figures.perplexity).toBeGreaterThan(1);
   const { width, height } = await sharp(join(folder, 'sheets/all.png')).metadata();
-  expect([width, height]).toEqual([9 * 66 + 2, 68]);
+  expect([width, height]).toEqual([9 * 130 + 2, 132]);
 
   const table = await dalleMini(folder, ['evaluate', 'emoji', 'pictures', '--count', '2']);
   expect(table.stdout).toMatch(/^images +2\nPSNR +[\d.]+ dB\nSSIM +0\.\d{4}\nLPIPS \(VGG16\) +0\.\d{4}\n/);
