@@ -1,4 +1,5 @@
 /** The bundled model, in a worker of this browser. */
+import { fromTimeToTime } from '@dalle-mini/core';
 import { files } from '@dalle-mini/emoji';
 import { openInWorker, type TextToImageInWorker, WorkerError } from '@dalle-mini/pipeline/browser/client';
 import type { GenerateProgress } from '@dalle-mini/pipeline/text-to-image';
@@ -7,7 +8,7 @@ import type { Request } from '../request.js';
 import { emojiFacts } from './emoji.js';
 import { type GenerateCall, type LoadOptions, type Model, ModelLostError, type ModelSource } from './model.js';
 
-/** Least milliseconds between previews, since the next row waits for a preview; and twice as long as the last preview took. */
+/** Least milliseconds between previews, since the next row waits for a preview. */
 const previewInterval = 200;
 
 /** Bytes of ONNX Runtime and of the programs. */
@@ -65,13 +66,9 @@ function inBrowser(model: TextToImageInWorker, worker: Worker): Model {
 }
 
 function rowReporter(onUpdate: GenerateCall['onUpdate']) {
-  let nextPreview = 0;
+  const paced = fromTimeToTime(previewInterval);
   return async ({ done, total, row, rows, firstIndex, preview }: GenerateProgress): Promise<void> => {
-    const start = performance.now();
-    const isDue = row < rows && start >= nextPreview;
-    const previews = isDue ? (await preview()).map(urlOfPixels) : undefined;
-    const end = performance.now();
-    if (isDue) nextPreview = end + Math.max(previewInterval, 2 * (end - start));
+    const previews = row < rows ? await paced(async () => (await preview()).map(urlOfPixels)) : undefined;
     onUpdate({ fraction: done / total, batch: { firstIndex, fraction: row / rows }, previews });
   };
 }

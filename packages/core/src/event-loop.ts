@@ -22,3 +22,19 @@ export async function forEachInTurns<Item>(
     work(item, index++);
   }
 }
+
+/**
+ * Returns a function that runs work only from time to time: again `interval` milliseconds after the last work ended, or twice as long as that took
+ * if this is longer, so that the work takes at most about a third of the time. When it is too early, it resolves to `undefined` at once.
+ */
+export function fromTimeToTime(interval: number): <Result>(work: () => Promise<Result>) => Promise<Result | undefined> {
+  let next = Number.NEGATIVE_INFINITY;
+  return async (work) => {
+    const start = performance.now();
+    if (start < next) return undefined;
+    const result = await work();
+    const end = performance.now();
+    next = end + Math.max(interval, 2 * (end - start));
+    return result;
+  };
+}

@@ -9,7 +9,7 @@ export {
   OptionError,
   quote,
 } from './errors.js';
-export { forEachInTurns, nextTurn } from './event-loop.js';
+export { forEachInTurns, fromTimeToTime, nextTurn } from './event-loop.js';
 export {
   abortSignal,
   boolean,

@@ -1,5 +1,7 @@
-import { forEachInTurns, nextTurn } from '@dalle-mini/core';
-import { expect, test } from 'vitest';
+import { forEachInTurns, fromTimeToTime, nextTurn } from '@dalle-mini/core';
+import { afterEach, expect, test, vi } from 'vitest';
+
+afterEach(() => void vi.useRealTimers());
 
 test('the next turn comes after what waits for the event loop', async () => {
   const order: string[] = [];
@@ -34,4 +36,22 @@ test('an error of the work ends it', async () => {
   });
   await expect(work).rejects.toThrow('no more');
   expect(visited).toEqual([1, 2]);
+});
+
+test('work from time to time waits for the interval, or for twice as long as it took', async () => {
+  vi.useFakeTimers();
+  const run = fromTimeToTime(100);
+  const taking = (milliseconds: number) => async () => {
+    vi.advanceTimersByTime(milliseconds);
+    return milliseconds;
+  };
+  expect(await run(taking(10))).toBe(10);
+  vi.advanceTimersByTime(99);
+  expect(await run(taking(10))).toBeUndefined();
+  vi.advanceTimersByTime(1);
+  expect(await run(taking(400))).toBe(400);
+  vi.advanceTimersByTime(799);
+  expect(await run(taking(10))).toBeUndefined();
+  vi.advanceTimersByTime(1);
+  expect(await run(taking(10))).toBe(10);
 });

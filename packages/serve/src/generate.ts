@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { RgbImage } from '@dalle-mini/core';
+import { fromTimeToTime, type RgbImage } from '@dalle-mini/core';
 import {
   checkPrompt,
   encodeImage,
@@ -13,7 +13,7 @@ import type { Job, JobQueue } from './queue.js';
 import type { GenerateRequest } from './requests.js';
 import { failureOf, sendJson } from './respond.js';
 
-/** Least milliseconds between previews of a job, since the next row waits for a preview; and twice as long as the last preview took. */
+/** Least milliseconds between previews of a job, since the next row waits for a preview. */
 const previewInterval = 250;
 
 /** Who asks. */
@@ -94,14 +94,11 @@ export class Generating {
 
 /** Sends an event for each row, unless the client reads too slowly, and from time to time previews of the images. */
 function rowReporter(events: EventStream, withPreviews: boolean) {
-  let nextPreview = 0;
+  const paced = fromTimeToTime(previewInterval);
   return async ({ done, total, row, rows, firstIndex, preview }: GenerateProgress): Promise<void> => {
     if (events.isCongested) return;
-    const start = performance.now();
-    const isDue = withPreviews && row < rows && start >= nextPreview;
-    const previews = isDue ? await Promise.all((await preview()).map(encodeBase64)) : undefined;
-    const end = performance.now();
-    if (isDue) nextPreview = end + Math.max(previewInterval, 2 * (end - start));
+    const isWanted = withPreviews && row < rows;
+    const previews = isWanted ? await paced(async () => Promise.all((await preview()).map(encodeBase64))) : undefined;
     events.send('progress', { done, total, row, rows, firstIndex, previews });
   };
 }
