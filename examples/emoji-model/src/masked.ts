@@ -7,7 +7,7 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { readJsonFile } from '@dalle-mini/core/node';
-import { createSampler, openTokenShards, writeTokenShards } from '@dalle-mini/data';
+import { createSampler } from '@dalle-mini/data';
 import { type EmojiSplit, prepareEmoji } from '@dalle-mini/data/emoji';
 import type { MaskedDecoderConfig } from '@dalle-mini/decoder';
 import type { TensorData } from '@dalle-mini/graph';
@@ -20,6 +20,7 @@ import { loadParameters } from './parameters-file.js';
 import { pathOf } from './paths.js';
 import * as recipe from './recipe.js';
 import { loadMiniLM } from './text-encoder.js';
+import { encodedOnce } from './token-shards.js';
 import { writeModel } from './write-model.js';
 
 const model: MaskedDecoderConfig = { ...recipe.decoder, kind: 'masked' };
@@ -45,15 +46,9 @@ const first = await readFirstEdition();
 const tokenizer = new VqganTokenizer(first.imageTokenizer.config, first.imageTokenizer.parameters, { runtime });
 
 say('encoding the pictures');
-const shards = async (split: EmojiSplit) => {
-  const path = join(folder, 'tokens', split);
-  await writeTokenShards(
-    emoji.subset((entry) => recipe.splitOf(entry) === split),
-    tokenizer,
-    path,
-    { signal },
-  );
-  return openTokenShards(path);
+const shards = (split: EmojiSplit) => {
+  const pictures = emoji.subset((entry) => recipe.splitOf(entry) === split);
+  return encodedOnce(join(folder, 'tokens', split), pictures, tokenizer, { signal });
 };
 const tokens = await shards('train');
 const evaluation = await shards('held-out-drawings');

@@ -3,7 +3,7 @@
  * to resume. `npm run train -- [folder]` writes the data and all runs to the folder, by default `runs/emoji`.
  */
 import { join } from 'node:path';
-import { createSampler, groupIndices, openTokenShards, writeTokenShards } from '@dalle-mini/data';
+import { createSampler, groupIndices } from '@dalle-mini/data';
 import { type EmojiSplit, prepareEmoji } from '@dalle-mini/data/emoji';
 import { decoderParameters } from '@dalle-mini/decoder';
 import type { TensorData } from '@dalle-mini/graph';
@@ -16,6 +16,7 @@ import { course } from './course.js';
 import { pathOf } from './paths.js';
 import * as recipe from './recipe.js';
 import { loadMiniLM } from './text-encoder.js';
+import { encodedOnce, withCaptions } from './token-shards.js';
 
 const folder = pathOf(process.argv[2], 'runs/emoji');
 const { say, signal, trained } = course(folder);
@@ -46,18 +47,10 @@ const vqgan = await trained('vqgan', ({ onProgress }) => {
 
 say('encoding the pictures');
 const tokenizer = new VqganTokenizer(recipe.vqgan, vqgan, { runtime });
-const shards = async (split: EmojiSplit) => {
-  const path = join(folder, 'tokens', split);
+const shards = (split: EmojiSplit) => {
   const pictures = emoji.subset((entry) => recipe.splitOf(entry) === split);
-  const dataset = {
-    length: pictures.length,
-    async get(index: number) {
-      const picture = await pictures.get(index);
-      return { ...picture, captions: recipe.trainingCaptions(picture.captions) };
-    },
-  };
-  await writeTokenShards(dataset, tokenizer, path, { signal });
-  return openTokenShards(path);
+  const dataset = withCaptions(pictures, recipe.trainingCaptions);
+  return encodedOnce(join(folder, 'tokens', split), dataset, tokenizer, { signal });
 };
 const tokens = await shards('train');
 const evaluation = await shards('held-out-drawings');

@@ -5,7 +5,7 @@
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { createSampler, groupIndices, openTokenShards, writeTokenShards } from '@dalle-mini/data';
+import { createSampler, groupIndices } from '@dalle-mini/data';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
 import { type DeviceName, openRuntime } from '@dalle-mini/pipeline';
 import { trainDecoder, trainVqgan } from '@dalle-mini/train';
@@ -14,6 +14,7 @@ import { course } from '../course.js';
 import { readFirstEdition } from '../first-edition.js';
 import { pathOf } from '../paths.js';
 import { loadMiniLM } from '../text-encoder.js';
+import { encodedOnce, withCaptions } from '../token-shards.js';
 import { prepareData } from './data.js';
 import type { PictureDataset } from './pictures.js';
 import * as recipe from './recipe.js';
@@ -69,18 +70,9 @@ async function trainTheDecoder(): Promise<void> {
   // It reads pictures of the second edition, and draws the samples as the first.
   const tokenizer = new VqganTokenizer(recipe.vqgan, start.imageTokenizer.parameters, { runtime });
   const firstTokenizer = new VqganTokenizer(start.imageTokenizer.config, start.imageTokenizer.parameters, { runtime });
-  /** Encodes pictures once, and opens their tokens. */
-  const encoded = async (name: string, pictures: PictureDataset) => {
-    const path = join(folder, 'tokens', name);
-    const dataset = {
-      length: pictures.length,
-      async get(index: number) {
-        const picture = await pictures.get(index);
-        return { ...picture, captions: recipe.trainingCaptions(picture.captions) };
-      },
-    };
-    await writeTokenShards(dataset, tokenizer, path, { signal, shardSize: 1024 });
-    return openTokenShards(path);
+  const encoded = (name: string, pictures: PictureDataset) => {
+    const dataset = withCaptions(pictures, recipe.trainingCaptions);
+    return encodedOnce(join(folder, 'tokens', name), dataset, tokenizer, { signal, shardSize: 1024 });
   };
   const tokens = await encoded('train', fewerTones(training, recipe.tonesOfDrawing));
   const evaluation = await encoded(
