@@ -77,51 +77,33 @@ async function rows() {
 
 /** Four images for each value of an option, a row for each; `n` itself has as many images as it asks for. */
 async function compare(name, values, option) {
-  const parts = [];
-  for (const [j, value] of values.entries()) {
-    const y = j * (size + gap);
-    const pictures = await model.generate(prompt, { n: 4, seed, [option]: value });
-    parts.push(`<text x="0" y="${y + size / 2 + 6}">${option}: ${value}</text>`);
-    for (const [i, { image }] of pictures.entries())
-      parts.push(await at(image, labelWidth + i * (size + gap), y, size));
-  }
-  await write(name, labelWidth + 4 * (size + gap) - gap, values.length * (size + gap) - gap, parts);
+  await writeRows(name, 4, option, values, (value) => model.generate(prompt, { n: 4, seed, [option]: value }));
 }
 
 /** An image, and four completions of its upper rows for another prompt, a row for each number of rows that are kept. */
 async function complete() {
   const [{ image }] = await model.generate(prompt, { seed });
-  const parts = [];
-  for (const [j, keepRows] of [2, 4, 6].entries()) {
-    const y = j * (size + gap);
-    const pictures = await model.generate('a blue heart', { n: 4, seed, image, keepRows });
-    parts.push(`<text x="0" y="${y + size / 2 + 6}">keepRows: ${keepRows}</text>`);
-    for (const [i, picture] of [image, ...pictures.map(({ image }) => image)].entries())
-      parts.push(await at(picture, labelWidth + i * (size + gap), y, size));
-  }
-  await write('complete', labelWidth + 5 * (size + gap) - gap, 3 * (size + gap) - gap, parts);
+  await writeRows('complete', 5, 'keepRows', [2, 4, 6], async (keepRows) => [
+    { image },
+    ...(await model.generate('a blue heart', { n: 4, seed, image, keepRows })),
+  ]);
 }
 
 /** An image, and four others for the same prompt that begin with its upper rows, a row for each number of rows that are kept. */
 async function vary() {
   const [{ image }] = await model.generate('a rocket', { seed });
-  const parts = [];
-  for (const [j, keepRows] of [1, 3, 5].entries()) {
-    const y = j * (size + gap);
-    const pictures = await model.generate('a rocket', { n: 4, seed, image, keepRows, temperature: 1 });
-    parts.push(`<text x="0" y="${y + size / 2 + 6}">keepRows: ${keepRows}</text>`);
-    for (const [i, picture] of [image, ...pictures.map(({ image }) => image)].entries())
-      parts.push(await at(picture, labelWidth + i * (size + gap), y, size));
-  }
-  await write('vary', labelWidth + 5 * (size + gap) - gap, 3 * (size + gap) - gap, parts);
+  await writeRows('vary', 5, 'keepRows', [1, 3, 5], async (keepRows) => [
+    { image },
+    ...(await model.generate('a rocket', { n: 4, seed, image, keepRows, temperature: 1 })),
+  ]);
 }
 
 /** What only a masked decoder can do: complete any part of an image, and vary all of it. */
 async function withMaskedDecoder(folder) {
   const masked = await fromPretrained(folder);
   const { imageSize } = masked.imageTokenizer;
-  const [{ image }] = await model.generate('a red apple', { seed });
-  const half = (isGenerated) => ({
+  const [{ image }] = await model.generate(prompt, { seed });
+  const maskOf = (isGenerated) => ({
     width: imageSize,
     height: imageSize,
     data: Uint8Array.from({ length: 3 * imageSize ** 2 }, (_, i) => {
@@ -130,9 +112,9 @@ async function withMaskedDecoder(folder) {
     }),
   });
   const masks = [
-    half((_, y) => y >= 0.5),
-    half((x) => x >= 0.5),
-    half((x, y) => Math.max(Math.abs(x - 0.5), Math.abs(y - 0.5)) < 0.25),
+    maskOf((_, y) => y >= 0.5),
+    maskOf((x) => x >= 0.5),
+    maskOf((x, y) => Math.max(Math.abs(x - 0.5), Math.abs(y - 0.5)) < 0.25),
   ];
   const inpainted = [];
   for (const [j, mask] of masks.entries()) {
@@ -143,16 +125,23 @@ async function withMaskedDecoder(folder) {
   }
   await write('inpaint', 6 * (size + gap) - gap, masks.length * (size + gap) - gap, inpainted);
 
-  const varied = [];
-  for (const [j, strength] of [0.25, 0.5, 0.75].entries()) {
-    const y = j * (size + gap);
-    const pictures = await masked.generate('a red apple', { n: 4, seed, image, strength });
-    varied.push(`<text x="0" y="${y + size / 2 + 6}">strength: ${strength}</text>`);
-    for (const [i, picture] of [image, ...pictures.map(({ image }) => image)].entries())
-      varied.push(await at(picture, labelWidth + i * (size + gap), y, size));
-  }
-  await write('strength', labelWidth + 5 * (size + gap) - gap, 3 * (size + gap) - gap, varied);
+  await writeRows('strength', 5, 'strength', [0.25, 0.5, 0.75], async (strength) => [
+    { image },
+    ...(await masked.generate(prompt, { n: 4, seed, image, strength })),
+  ]);
   await masked.dispose();
+}
+
+/** A row of pictures for each value of an option, which is written before them. */
+async function writeRows(name, columns, option, values, picturesOf) {
+  const parts = [];
+  for (const [j, value] of values.entries()) {
+    const y = j * (size + gap);
+    parts.push(`<text x="0" y="${y + size / 2 + 6}">${option}: ${value}</text>`);
+    for (const [i, { image }] of (await picturesOf(value)).entries())
+      parts.push(await at(image, labelWidth + i * (size + gap), y, size));
+  }
+  await write(name, labelWidth + columns * (size + gap) - gap, values.length * (size + gap) - gap, parts);
 }
 
 /** An image at a place, scaled with hard edges between its pixels. */
