@@ -20,15 +20,15 @@ export async function encodedOnce(
 }
 
 /** Pictures with other captions. */
-export function withCaptions(
-  pictures: Dataset<Sample & { readonly captions: readonly string[] }>,
-  captionsOf: (captions: readonly string[]) => readonly string[],
+export function withCaptions<Picture extends Sample>(
+  pictures: Dataset<Picture>,
+  captionsOf: (picture: Picture) => readonly string[],
 ): Dataset<Sample> {
   return {
     length: pictures.length,
     async get(index) {
       const picture = await pictures.get(index);
-      return { ...picture, captions: captionsOf(picture.captions) };
+      return { ...picture, captions: captionsOf(picture) };
     },
   };
 }

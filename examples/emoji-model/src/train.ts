@@ -49,7 +49,7 @@ say('encoding the pictures');
 const tokenizer = new VqganTokenizer(recipe.vqgan, vqgan, { runtime });
 const shards = (split: EmojiSplit) => {
   const pictures = emoji.subset((entry) => recipe.splitOf(entry) === split);
-  const dataset = withCaptions(pictures, recipe.trainingCaptions);
+  const dataset = withCaptions(pictures, ({ captions }) => recipe.trainingCaptions(captions));
   return encodedOnce(join(folder, 'tokens', split), dataset, tokenizer, { signal });
 };
 const tokens = await shards('train');

@@ -9,6 +9,7 @@ import { fluent3d } from './fluent-3d.js';
 import { preparedOnce } from './picture-file.js';
 import { type PictureDataset, type PictureSource, pictureDataset } from './pictures.js';
 import * as recipe from './recipe.js';
+import { plainPictures } from './styles.js';
 
 /** Where Debian's package `openclipart-svg` has its drawings, unless `CLIP_ART` names another folder. */
 const clipArtFolder = process.env.CLIP_ART ?? '/usr/share/openclipart/svg';
@@ -17,6 +18,8 @@ const clipArtFolder = process.env.CLIP_ART ?? '/usr/share/openclipart/svg';
 export interface Data {
   /** Single things of all splits, and where they come from. */
   readonly singles: PictureDataset;
+  /** Keys of the pictures that captions without a style mean. */
+  readonly plain: ReadonlySet<string>;
   /** Single things and compositions that are trained on, compositions last. */
   readonly training: PictureDataset;
   /** Compositions of drawings that are held out. */
@@ -40,9 +43,14 @@ export async function prepareData(folder: string, signal?: AbortSignal): Promise
   const singles = pictureDataset(sources);
   const trained = singles.filter(({ split }) => split === 'train');
   const heldOut = singles.filter(({ split }) => split === 'held-out-drawings');
-  const compositions = compose(trained, { seed, split: 'train', ...recipe.compositions });
+  const plain = plainPictures(singles.pictures);
+  const compositions = compose(
+    trained.filter(({ key }) => plain.has(key) && !key.startsWith('clip-art/')),
+    { seed, split: 'train', ...recipe.compositions },
+  );
   return {
     singles,
+    plain,
     training: pictureDataset([sourceOf(trained), compositions]),
     heldOutCompositions: compose(heldOut, { seed, split: 'held-out-drawings', ...recipe.heldOutCompositions }),
     emoji,

@@ -12,16 +12,18 @@ import { trainDecoder, trainVqgan } from '@dalle-mini/train';
 import { VqganTokenizer } from '@dalle-mini/vqgan';
 import { course } from '../course.js';
 import { readFirstEdition } from '../first-edition.js';
+import { loadParameters } from '../parameters-file.js';
 import { pathOf } from '../paths.js';
 import { loadMiniLM } from '../text-encoder.js';
 import { encodedOnce, withCaptions } from '../token-shards.js';
 import { prepareData } from './data.js';
-import type { PictureDataset } from './pictures.js';
+import { enlargedDecoder } from './decoder-start.js';
+import type { Picture, PictureDataset } from './pictures.js';
 import * as recipe from './recipe.js';
-import { withLargerImages } from './vqgan-start.js';
+import { styledCaptions } from './styles.js';
 
 const { values: flags, positionals } = parseArgs({
-  options: { only: { type: 'string' }, device: { type: 'string' } },
+  options: { only: { type: 'string' }, device: { type: 'string' }, start: { type: 'string' } },
   allowPositionals: true,
 });
 const folder = pathOf(positionals[0], 'runs/emoji2');
@@ -31,8 +33,7 @@ const runtime = new OnnxRuntime({ threads: Number(process.env.THREADS ?? 2) });
 const trainer = flags.device ? await openRuntime(flags.device as DeviceName, { compute: 'bfloat16' }) : runtime;
 
 say('preparing the pictures');
-const { training, singles, emoji } = await prepareData(join(folder, 'pictures'), signal);
-const compositionCount = recipe.compositions.pairs + recipe.compositions.counts;
+const { training, singles, plain, emoji } = await prepareData(join(folder, 'pictures'), signal);
 const heldOut = singles.filter(({ split }) => split !== 'train');
 say(`${training.length} pictures to train on, ${heldOut.length} held out`);
 
@@ -51,7 +52,7 @@ if (isOf('vqgan')) {
       evaluateEvery: 100,
       evaluationSize: 64,
       result: 'last',
-      parameters: withLargerImages(start.imageTokenizer.parameters, recipe.vqgan, recipe.seed),
+      parameters: start.imageTokenizer.parameters,
       dataset: training,
       order: createSampler({ groups: groupIndices(training.pictures), seed: recipe.seed }),
       evaluation: heldOut,
@@ -67,14 +68,14 @@ await Promise.all([trainer.dispose(), runtime.dispose(), emoji.close()]);
 
 async function trainTheDecoder(): Promise<void> {
   say('encoding the pictures');
-  // It reads pictures of the second edition, and draws the samples as the first.
   const tokenizer = new VqganTokenizer(recipe.vqgan, start.imageTokenizer.parameters, { runtime });
-  const firstTokenizer = new VqganTokenizer(start.imageTokenizer.config, start.imageTokenizer.parameters, { runtime });
   const encoded = (name: string, pictures: PictureDataset) => {
-    const dataset = withCaptions(pictures, recipe.trainingCaptions);
+    const captionsOf = (picture: Picture) => recipe.trainingCaptions(styledCaptions(picture, plain.has(picture.key)));
+    const dataset = withCaptions(pictures, captionsOf);
     return encodedOnce(join(folder, 'tokens', name), dataset, tokenizer, { signal, shardSize: 1024 });
   };
-  const tokens = await encoded('train', fewerTones(training, recipe.tonesOfDrawing));
+  const pictures = fewerTones(training, recipe.tonesOfDrawing);
+  const tokens = await encoded('train', pictures);
   const evaluation = await encoded(
     'held-out-drawings',
     heldOut.filter(({ split }) => split === 'held-out-drawings'),
@@ -93,20 +94,24 @@ async function trainTheDecoder(): Promise<void> {
       checkpointEvery: 50,
       evaluateEvery: 500,
       result: 'last',
-      parameters: start.decoder.parameters,
+      parameters: await decoderStart(),
       dataset: tokens,
-      order: createSampler({
-        groups: withPlacesFor(recipe.compositionsOfPlace, await tokens.groups(), compositionCount),
-        seed: recipe.seed,
-      }),
+      order: createSampler({ groups: placesOf(pictures.pictures, plain), seed: recipe.seed }),
       evaluation,
       textEncoder: { kind: 'frozen', encoder: await loadMiniLM(textRuntime) },
-      samples: { prompts: recipe.samplePrompts, imageTokenizer: firstTokenizer, sampling: recipe.sampling },
+      samples: { prompts: recipe.samplePrompts, imageTokenizer: tokenizer, sampling: recipe.sampling },
       signal,
       onProgress,
     }),
   );
   await textRuntime.dispose();
+}
+
+/** Returns the parameters of a file, or those of the first edition's decoder for the grid of the second. */
+async function decoderStart() {
+  if (flags.start) return loadParameters(pathOf(flags.start, ''));
+  const { parameters, config } = start.decoder;
+  return enlargedDecoder(parameters, config.gridSize, recipe.decoder.gridSize);
 }
 
 /** Keeps a few of the skin tones of each drawing. */
@@ -120,11 +125,24 @@ function fewerTones(pictures: PictureDataset, count: number): PictureDataset {
   });
 }
 
-/** Lets several of the last groups, the compositions, share a place in an epoch. */
-function withPlacesFor(members: number, groups: readonly (readonly number[])[], last: number): (readonly number[])[] {
-  const composed = groups.slice(groups.length - last);
-  const places = Array.from({ length: Math.ceil(last / members) }, (_, i) =>
-    composed.slice(i * members, (i + 1) * members).flat(),
+/**
+ * Lists the places of an epoch: the pictures that share each, by their indices. Plain drawings have several places, the others of a thing
+ * share one.
+ */
+function placesOf(pictures: readonly Picture[], plain: ReadonlySet<string>): (readonly number[])[] {
+  const places = new Map<string, number[]>();
+  let compositions = 0;
+  for (const [index, { key, concept, group }] of pictures.entries()) {
+    const place = key.startsWith('composed-')
+      ? `composed/${Math.floor(compositions++ / recipe.compositionsOfPlace)}`
+      : plain.has(key)
+        ? `plain/${group}`
+        : `styled/${concept}`;
+    const members = places.get(place);
+    if (members) members.push(index);
+    else places.set(place, [index]);
+  }
+  return [...places].flatMap(([place, members]) =>
+    place.startsWith('plain/') ? Array.from({ length: recipe.placesOfPlain }, () => members) : [members],
   );
-  return [...groups.slice(0, groups.length - last), ...places];
 }
