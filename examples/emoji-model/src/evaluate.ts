@@ -14,6 +14,7 @@ import { VqganTokenizer } from '@dalle-mini/vqgan';
 import { evaluateConcepts, evaluateTokenLoss } from './evaluation.js';
 import { pathOf } from './paths.js';
 import { samplePrompts, seed, splitOf } from './recipe.js';
+import { withStyle } from './second-edition/styles.js';
 
 const flags = process.argv.slice(2).filter((argument) => argument.startsWith('--'));
 const [given] = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
@@ -54,7 +55,7 @@ const reconstruction = await evaluateReconstructions(tokenizer, heldOut, {
     if (done % 200 === 0) console.error(`reconstructed ${done} of ${total} pictures`);
   },
 });
-const drawings = await every(emoji.subset((entry) => splitOf(entry) === 'held-out-drawings'));
+const drawings = (await every(emoji.subset((entry) => splitOf(entry) === 'held-out-drawings'))).map(withStyle);
 const tokenLoss = await evaluateTokenLoss({ config, parameters, runtime, tokenizer, encoder }, drawings);
 console.error('generating images of trained concepts');
 const concepts = await evaluateConcepts({ tokenizer, encoder, decoder }, emoji, {

@@ -20,6 +20,8 @@ export interface Data {
   readonly singles: PictureDataset;
   /** Keys of the pictures that captions without a style mean. */
   readonly plain: ReadonlySet<string>;
+  /** The plain emoji that are trained on, of which compositions are made. */
+  readonly composable: PictureDataset;
   /** Single things and compositions that are trained on, compositions last. */
   readonly training: PictureDataset;
   /** Compositions of drawings that are held out. */
@@ -44,13 +46,12 @@ export async function prepareData(folder: string, signal?: AbortSignal): Promise
   const trained = singles.filter(({ split }) => split === 'train');
   const heldOut = singles.filter(({ split }) => split === 'held-out-drawings');
   const plain = plainPictures(singles.pictures);
-  const compositions = compose(
-    trained.filter(({ key }) => plain.has(key) && !key.startsWith('clip-art/')),
-    { seed, split: 'train', ...recipe.compositions },
-  );
+  const composable = trained.filter(({ key }) => plain.has(key) && !key.startsWith('clip-art/'));
+  const compositions = compose(composable, { seed, split: 'train', ...recipe.compositions });
   return {
     singles,
     plain,
+    composable,
     training: pictureDataset([sourceOf(trained), compositions]),
     heldOutCompositions: compose(heldOut, { seed, split: 'held-out-drawings', ...recipe.heldOutCompositions }),
     emoji,

@@ -22,6 +22,7 @@ import { type Composed, compose, half } from './compositions.js';
 import { prepareData } from './data.js';
 import { featureExtractor } from './features.js';
 import * as recipe from './recipe.js';
+import { withStyle } from './styles.js';
 
 const { values: flags, positionals } = parseArgs({
   options: { run: { type: 'string' }, quick: { type: 'boolean' } },
@@ -31,7 +32,7 @@ const share = flags.quick ? 10 : 1;
 const folder = pathOf(flags.run, 'runs/emoji2');
 const model = await readModelFolder(pathOf(positionals[0], 'packages/emoji/model'));
 const runtime = new OnnxRuntime({ threads: Number(process.env.THREADS ?? 2) });
-const { singles, heldOutCompositions } = await prepareData(join(folder, 'pictures'));
+const { singles, composable, heldOutCompositions } = await prepareData(join(folder, 'pictures'));
 const tokenizer = new VqganTokenizer(model.imageTokenizer.config, model.imageTokenizer.parameters, { runtime });
 /** Prints rows of the table. All take half an hour. */
 const print = (...rows: (readonly [figure: string, value: string])[]) => {
@@ -94,7 +95,7 @@ const generate = async (captions: readonly string[]): Promise<RgbImage[]> => {
 };
 
 const drawings = await Promise.all(
-  Array.from({ length: Math.ceil(heldOut.length / share) }, (_, i) => heldOut.get(i * share)),
+  Array.from({ length: Math.ceil(heldOut.length / share) }, async (_, i) => withStyle(await heldOut.get(i * share))),
 );
 const loss = await evaluateTokenLoss({ config, parameters, runtime, tokenizer, encoder }, drawings);
 print([`loss a token on ${drawings.length} held-out drawings`, `${loss.toFixed(3)} nats`]);
@@ -115,8 +116,7 @@ print(
 );
 
 // New compositions of drawings that are trained on.
-const trained = singles.filter(({ split }) => split === 'train');
-const asked = compose(trained, { seed: recipe.seed + 1, split: 'train', pairs: 200 / share, counts: 100 / share });
+const asked = compose(composable, { seed: recipe.seed + 1, split: 'train', pairs: 200 / share, counts: 100 / share });
 const composed = await generate(asked.pictures.map(({ captions }) => captions[0]!));
 await writeSampleSheet(join(folder, 'composed.png'), composed, 20);
 print([

@@ -48,3 +48,8 @@ export function styledCaptions(picture: Picture, isPlain: boolean): string[] {
   const styled = captions.map((caption) => `${caption}, ${style} style`);
   return isPlain ? [...captions, styled[0]!] : styled;
 }
+
+/** A picture with captions that name its style, as those of pictures that were not trained on have to. */
+export function withStyle<Styled extends Picture>(picture: Styled): Styled {
+  return { ...picture, captions: styledCaptions(picture, false) };
+}
