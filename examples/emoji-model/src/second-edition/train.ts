@@ -12,18 +12,17 @@ import { trainDecoder, trainVqgan } from '@dalle-mini/train';
 import { VqganTokenizer } from '@dalle-mini/vqgan';
 import { course } from '../course.js';
 import { readFirstEdition } from '../first-edition.js';
-import { loadParameters } from '../parameters-file.js';
 import { pathOf } from '../paths.js';
 import { loadMiniLM } from '../text-encoder.js';
 import { encodedOnce, withCaptions } from '../token-shards.js';
 import { prepareData } from './data.js';
-import { enlargedDecoder } from './decoder-start.js';
 import type { Picture, PictureDataset } from './pictures.js';
 import * as recipe from './recipe.js';
 import { styledCaptions } from './styles.js';
+import { withLargerImages } from './vqgan-start.js';
 
 const { values: flags, positionals } = parseArgs({
-  options: { only: { type: 'string' }, device: { type: 'string' }, start: { type: 'string' } },
+  options: { only: { type: 'string' }, device: { type: 'string' } },
   allowPositionals: true,
 });
 const folder = pathOf(positionals[0], 'runs/emoji2');
@@ -52,7 +51,7 @@ if (isOf('vqgan')) {
       evaluateEvery: 100,
       evaluationSize: 64,
       result: 'last',
-      parameters: start.imageTokenizer.parameters,
+      parameters: withLargerImages(start.imageTokenizer.parameters, recipe.vqgan, recipe.seed),
       dataset: training,
       order: createSampler({ groups: groupIndices(training.pictures), seed: recipe.seed }),
       evaluation: heldOut,
@@ -68,7 +67,9 @@ await Promise.all([trainer.dispose(), runtime.dispose(), emoji.close()]);
 
 async function trainTheDecoder(): Promise<void> {
   say('encoding the pictures');
+  // It reads pictures of the second edition, and draws the samples as the first.
   const tokenizer = new VqganTokenizer(recipe.vqgan, start.imageTokenizer.parameters, { runtime });
+  const firstTokenizer = new VqganTokenizer(start.imageTokenizer.config, start.imageTokenizer.parameters, { runtime });
   const encoded = (name: string, pictures: PictureDataset) => {
     const captionsOf = (picture: Picture) => recipe.trainingCaptions(styledCaptions(picture, plain.has(picture.key)));
     const dataset = withCaptions(pictures, captionsOf);
@@ -94,24 +95,17 @@ async function trainTheDecoder(): Promise<void> {
       checkpointEvery: 50,
       evaluateEvery: 500,
       result: 'last',
-      parameters: await decoderStart(),
+      parameters: start.decoder.parameters,
       dataset: tokens,
       order: createSampler({ groups: placesOf(pictures.pictures, plain), seed: recipe.seed }),
       evaluation,
       textEncoder: { kind: 'frozen', encoder: await loadMiniLM(textRuntime) },
-      samples: { prompts: recipe.samplePrompts, imageTokenizer: tokenizer, sampling: recipe.sampling },
+      samples: { prompts: recipe.samplePrompts, imageTokenizer: firstTokenizer, sampling: recipe.sampling },
       signal,
       onProgress,
     }),
   );
   await textRuntime.dispose();
-}
-
-/** Returns the parameters of a file, or those of the first edition's decoder for the grid of the second. */
-async function decoderStart() {
-  if (flags.start) return loadParameters(pathOf(flags.start, ''));
-  const { parameters, config } = start.decoder;
-  return enlargedDecoder(parameters, config.gridSize, recipe.decoder.gridSize);
 }
 
 /** Keeps a few of the skin tones of each drawing. */
