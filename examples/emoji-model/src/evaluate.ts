@@ -5,13 +5,10 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { prepareEmoji } from '@dalle-mini/data/emoji';
-import { checkDecoderConfig, DalleMiniDecoder } from '@dalle-mini/decoder';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
-import { readModelFolder } from '@dalle-mini/pipeline';
-import { loadTextEncoder } from '@dalle-mini/text-encoder';
 import { evaluateReconstructions, writeSampleSheet } from '@dalle-mini/train';
-import { VqganTokenizer } from '@dalle-mini/vqgan';
 import { evaluateConcepts, evaluateTokenLoss } from './evaluation.js';
+import { openModel } from './open-model.js';
 import { pathOf } from './paths.js';
 import { samplePrompts, seed, splitOf } from './recipe.js';
 import { withStyle } from './second-edition/styles.js';
@@ -31,14 +28,8 @@ const cache = pathOf(undefined, '.cache');
 await mkdir(cache, { recursive: true });
 
 const runtime = new OnnxRuntime();
-const model = await readModelFolder(folder);
-const tokenizer = new VqganTokenizer(model.imageTokenizer.config, model.imageTokenizer.parameters, { runtime });
+const { tokenizer, encoder, decoder, config, parameters, sampling } = await openModel(folder, runtime);
 const { imageSize } = tokenizer;
-const { files, maxLength } = model.textEncoder;
-const encoder = await loadTextEncoder(files, { runtime, maxLength });
-const { parameters } = model.decoder;
-const config = checkDecoderConfig(model.decoder.config);
-const decoder = new DalleMiniDecoder(config, parameters, { runtime });
 
 console.error('rendering the emoji (once; some minutes)');
 const emoji = await prepareEmoji(join(cache, `emoji-${imageSize}`), { imageSize });
@@ -61,7 +52,7 @@ console.error('generating images of trained concepts');
 const concepts = await evaluateConcepts({ tokenizer, encoder, decoder }, emoji, {
   count: 300 / share,
   seed,
-  sampling: model.sampling ?? {},
+  sampling,
 });
 const concept = join(cache, 'concepts.png');
 await writeSampleSheet(
@@ -72,7 +63,7 @@ await writeSampleSheet(
 // One image for each prompt of the recipe, with the first seed: not selected by hand.
 const prompts = join(cache, 'samples.png');
 const unconditional = await encoder.encode(['']);
-const grids = await decoder.generate(await encoder.encode(samplePrompts), { ...model.sampling, seed, unconditional });
+const grids = await decoder.generate(await encoder.encode(samplePrompts), { ...sampling, seed, unconditional });
 await writeSampleSheet(prompts, await tokenizer.decode(grids), 8);
 
 const percent = (value: number) => `${(100 * value).toFixed(1)} %`;

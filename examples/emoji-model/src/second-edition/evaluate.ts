@@ -8,13 +8,10 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type RgbImage, shuffled } from '@dalle-mini/core';
 import { exists, writeFileAtomically } from '@dalle-mini/core/node';
-import { checkDecoderConfig, DalleMiniDecoder } from '@dalle-mini/decoder';
 import { OnnxRuntime } from '@dalle-mini/graph/onnxruntime';
-import { readModelFolder } from '@dalle-mini/pipeline';
-import { loadTextEncoder } from '@dalle-mini/text-encoder';
 import { evaluateReconstructions, writeSampleSheet } from '@dalle-mini/train';
-import { VqganTokenizer } from '@dalle-mini/vqgan';
 import { evaluateTokenLoss } from '../evaluation.js';
+import { openModel } from '../open-model.js';
 import { pathOf } from '../paths.js';
 import { nearest } from '../picture-feature.js';
 import { type ComposedFigures, evaluateComposed } from './composed.js';
@@ -30,10 +27,10 @@ const { values: flags, positionals } = parseArgs({
 });
 const share = flags.quick ? 10 : 1;
 const folder = pathOf(flags.run, 'runs/emoji2');
-const model = await readModelFolder(pathOf(positionals[0], 'packages/emoji/model'));
 const runtime = new OnnxRuntime({ threads: Number(process.env.THREADS ?? 2) });
 const { singles, composable, heldOutCompositions } = await prepareData(join(folder, 'pictures'));
-const tokenizer = new VqganTokenizer(model.imageTokenizer.config, model.imageTokenizer.parameters, { runtime });
+const modelFolder = pathOf(positionals[0], 'packages/emoji/model');
+const { tokenizer, encoder, decoder, config, parameters, sampling } = await openModel(modelFolder, runtime);
 /** Prints rows of the table. All take half an hour. */
 const print = (...rows: (readonly [figure: string, value: string])[]) => {
   for (const row of rows) console.log(`| ${row.join(' | ')} |`);
@@ -78,17 +75,12 @@ print([
 const reconstructed = await tokenizer.decode(await tokenizer.encode(real));
 print(['the same, reconstructed', say(await evaluateComposed(reconstructed, compositions, nearestConcepts))]);
 
-const { parameters } = model.decoder;
-const config = checkDecoderConfig(model.decoder.config);
-const decoder = new DalleMiniDecoder(config, parameters, { runtime });
-const { files, maxLength } = model.textEncoder;
-const encoder = await loadTextEncoder(files, { runtime, maxLength });
 const unconditional = await encoder.encode(['']);
 const generate = async (captions: readonly string[]): Promise<RgbImage[]> => {
   const images: RgbImage[] = [];
   for (let start = 0; start < captions.length; start += 10) {
     const text = await encoder.encode(captions.slice(start, start + 10));
-    const options = { ...model.sampling, seed: recipe.seed + start, unconditional };
+    const options = { ...sampling, seed: recipe.seed + start, unconditional };
     images.push(...(await tokenizer.decode(await decoder.generate(text, options))));
   }
   return images;
