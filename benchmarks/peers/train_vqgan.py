@@ -3,9 +3,10 @@
     pip install torch==2.13.0
     python benchmarks/peers/train_vqgan.py --steps 10 --warmup 3
 
-The first stage without a discriminator: mean squared error, codebook and commitment loss (Esser et al. 2021).
-Attention stands only between the two middle blocks. Every step trains on one fixed batch of noise; only the speed
-is of interest.
+The first stage: codebook and commitment loss (Esser et al. 2021), and mean squared error, or with `--losses adversarial`
+absolute error, LPIPS with VGG16 and a discriminator, whose term has a fixed weight (Sun et al. 2024, LlamaGen). Both
+networks are updated in turn, as in Taming. Attention stands only between the two middle blocks. Every step trains on one
+fixed batch of noise, and LPIPS has random weights; only the speed is of interest.
 """
 
 import argparse
@@ -147,6 +148,76 @@ class VQGAN(nn.Module):
         return self.decoder(self.post_quant_conv(codes)), loss
 
 
+class LPIPS(nn.Module):
+    """The distance of Zhang et al. 2018 of two batches of images in [-1, 1], of VGG16, with random weights, not trained."""
+
+    def __init__(self, widths=(64, 128, 256, 512, 512), depths=(2, 2, 3, 3, 3)):
+        super().__init__()
+        self.slices = nn.ModuleList()
+        channels = 3
+        for index, (width, depth) in enumerate(zip(widths, depths)):
+            layers = [nn.MaxPool2d(2)] if index > 0 else []
+            for _ in range(depth):
+                layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU()]
+                channels = width
+            self.slices.append(nn.Sequential(*layers))
+        self.heads = nn.ParameterList(torch.rand(1, width, 1, 1) for width in widths)
+        self.register_buffer("shift", torch.tensor([-0.030, -0.088, -0.188]).view(1, 3, 1, 1))
+        self.register_buffer("scale", torch.tensor([0.458, 0.448, 0.450]).view(1, 3, 1, 1))
+        self.requires_grad_(False)
+
+    def forward(self, a, b):
+        a, b = ((x - self.shift) / self.scale for x in (a, b))
+        total = 0
+        for network, head in zip(self.slices, self.heads):
+            a, b = network(a), network(b)
+            unit_a, unit_b = (x / (x.square().sum(1, keepdim=True).sqrt() + 1e-10) for x in (a, b))
+            total = total + ((unit_a - unit_b) ** 2 * head).sum(1, keepdim=True).mean((2, 3), keepdim=True)
+        return total
+
+
+def discriminator(width=64, layers=3):
+    """Taming's PatchGAN discriminator."""
+    network = [nn.Conv2d(3, width, 4, 2, 1), nn.LeakyReLU(0.2)]
+    channels = width
+    for level in range(1, layers + 1):
+        out = width * min(2**level, 8)
+        stride = 2 if level < layers else 1
+        network += [nn.Conv2d(channels, out, 4, stride, 1, bias=False), nn.BatchNorm2d(out), nn.LeakyReLU(0.2)]
+        channels = out
+    return nn.Sequential(*network, nn.Conv2d(channels, 1, 4, 1, 1))
+
+
+def adversarial_step(model, images, forward):
+    """Returns a function that updates the autoencoder, and then a discriminator."""
+    perceptual, critic = LPIPS(), discriminator()
+    perceptual, critic = perceptual.to(images.device), critic.to(images.device)
+    optimizers = [torch.optim.AdamW(network.parameters(), lr=2e-4) for network in (model, critic)]
+
+    def update(optimizer, loss):
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+
+    def step():
+        with forward():
+            reconstruction, quantization_loss = model(images)
+            reconstruction_loss = (reconstruction - images).abs().mean() + perceptual(reconstruction, images).mean()
+            critic.requires_grad_(False)
+            loss = reconstruction_loss - 0.5 * critic(reconstruction).mean() + quantization_loss
+            critic.requires_grad_(True)
+        update(optimizers[0], loss)
+        with forward():
+            with torch.no_grad():
+                reconstruction, _ = model(images)
+            real, fake = critic(images), critic(reconstruction)
+            critic_loss = 0.5 * (F.relu(1 - real).mean() + F.relu(1 + fake).mean())
+        update(optimizers[1], critic_loss)
+        return loss.item()
+
+    return step
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--image-size", type=int, default=64)
@@ -157,6 +228,7 @@ def main():
     parser.add_argument("--embed-dim", type=int, default=64)
     parser.add_argument("--codebook", type=int, default=1024)
     parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--losses", choices=["squared", "adversarial"], default="squared")
     add_torch_options(parser)
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--warmup", type=int, default=3)
@@ -178,6 +250,8 @@ def main():
         optimizer.step()
         return loss.item()
 
+    if args.losses == "adversarial":
+        step = adversarial_step(apply, images, forward)
     measure(step, engine=engine, warmup=args.warmup, steps=args.steps, items=args.batch, unit="images")
 
 

@@ -1,15 +1,20 @@
 /** The models of the training benchmark. Those in `peers/` have the same operations. */
 import type { Random } from '@dalle-mini/core';
 import {
+  abs,
   add,
   crossEntropy,
   gelu,
   mean,
   mul,
+  neg,
   type ParameterScope,
   range,
+  relu,
   type Shape,
   sizeOf,
+  stopGradient,
+  sub,
   type Tensor,
   type TensorData,
 } from '@dalle-mini/graph';
@@ -25,7 +30,8 @@ import {
   splitHeads,
 } from '@dalle-mini/graph/layers';
 import { adamW, type TrainingOptions } from '@dalle-mini/graph/training';
-import { reconstruct, type VqganConfig } from '@dalle-mini/vqgan';
+import { lpips } from '@dalle-mini/perceptual';
+import { discriminate, discriminatorPrefix, reconstruct, type VqganConfig } from '@dalle-mini/vqgan';
 
 /** A model with its training setup and data. */
 export interface TrainingBenchmark {
@@ -38,7 +44,7 @@ export interface TrainingBenchmark {
   readonly batch: (random: Random) => Readonly<Record<string, TensorData>>;
 }
 
-export type ModelName = 'decoder' | 'vqgan';
+export type ModelName = 'decoder' | 'vqgan' | 'vqgan-adversarial';
 
 // ------------------------------------------------------------------------------------- peers/train_decoder.py
 
@@ -109,12 +115,17 @@ const vqgan: VqganConfig = {
 };
 const imageShape: Shape = [8, vqgan.inChannels, vqgan.resolution, vqgan.resolution];
 
+const images = { shape: imageShape, dtype: 'float32' } as const;
+const imageBatch = (random: Random): Readonly<Record<string, TensorData>> => ({
+  images: { ...images, data: Float32Array.from({ length: sizeOf(imageShape) }, () => 2 * random.uniform() - 1) },
+});
+
 const vqganBenchmark: TrainingBenchmark = {
   unit: 'images',
   items: imageShape[0]!,
   learningRate: 2e-4,
   training: {
-    batch: { images: { shape: imageShape, dtype: 'float32' } },
+    batch: { images },
     loss: (scope, { images }) => {
       const result = reconstruct(scope, images!, vqgan);
       const quantizationLoss = add(result.codebookLoss, mul(result.commitmentLoss, 0.25));
@@ -123,16 +134,47 @@ const vqganBenchmark: TrainingBenchmark = {
     // The default of PyTorch's AdamW: all parameters decay.
     optimizer: adamW({ weightDecay: 0.01, decays: () => true }),
   },
-  batch: (random) => ({
-    images: {
-      dtype: 'float32',
-      shape: imageShape,
-      data: Float32Array.from({ length: sizeOf(imageShape) }, () => 2 * random.uniform() - 1),
+  batch: imageBatch,
+};
+
+const perceptualPrefix = 'loss.perceptual.';
+const discriminatorScope = (scope: ParameterScope) => scope.in('loss').in('discriminator');
+
+/** Taming's losses, with LlamaGen's fixed weight of the adversarial term: absolute error, LPIPS with VGG16, and a discriminator. */
+const adversarialBenchmark: TrainingBenchmark = {
+  ...vqganBenchmark,
+  training: {
+    ...vqganBenchmark.training,
+    loss: (scope, { images }) => {
+      const result = reconstruct(scope, images!, vqgan);
+      const perceptual = mean(lpips(scope.in('loss').in('perceptual'), 'vgg16', result.images, images!));
+      const adversarial = neg(mean(discriminate(discriminatorScope(scope), result.images)));
+      const terms = [
+        mean(abs(sub(result.images, images!))),
+        perceptual,
+        mul(adversarial, 0.5),
+        result.codebookLoss,
+        mul(result.commitmentLoss, 0.25),
+      ];
+      return { loss: terms.reduce((total, term) => add(total, term)) };
     },
-  }),
+    // LPIPS is not trained.
+    rateFactor: (name) => (name.startsWith(perceptualPrefix) ? 0 : 1),
+    adversary: {
+      name: 'discriminator',
+      prefix: discriminatorPrefix,
+      loss: (scope, { images }) => {
+        const reconstructions = stopGradient(reconstruct(scope, images!, vqgan).images);
+        const [real, fake] = [images!, reconstructions].map((x) => discriminate(discriminatorScope(scope), x));
+        return { loss: mul(add(mean(relu(sub(1, real!))), mean(relu(add(1, fake!)))), 0.5) };
+      },
+      optimizer: vqganBenchmark.training.optimizer,
+    },
+  },
 };
 
 export const benchmarks: Readonly<Record<ModelName, TrainingBenchmark>> = {
   decoder: decoderBenchmark,
   vqgan: vqganBenchmark,
+  'vqgan-adversarial': adversarialBenchmark,
 };

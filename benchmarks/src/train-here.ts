@@ -44,7 +44,9 @@ const batches = Object.fromEntries(
 const learningRates = new Float32Array(stepsPerRun).fill(learningRate);
 
 const { engine, runtime } = await openRuntime();
-const state = await holdState(await runtime.compile(training.graph), initial);
+/** What is not trained. */
+const frozen = new Map([...parameters].filter(([name]) => !training.state.has(name)) as [string, TensorData][]);
+const state = await holdState(await runtime.compile(training.graph, { parameters: frozen }), initial);
 const losses: number[] = [];
 const milliseconds: number[] = [];
 for (let step = 0; step < warmup + steps; step += stepsPerRun) {

@@ -1,5 +1,5 @@
 /**
- * Trains the same two small models with this project, on ONNX Runtime or XLA, and with PyTorch, one after the other in separate processes. Prints a comparison.
+ * Trains the same small models with this project, on ONNX Runtime or XLA, and with PyTorch, one after the other in separate processes. Prints a comparison.
  * See README.md.
  */
 import { writeFileSync } from 'node:fs';
@@ -14,7 +14,7 @@ const usage = `Usage: npm run -w benchmarks training -- [options]
   --python PATH           a Python with PyTorch; without it, only this project is measured
   --runtime NAME          onnxruntime, xla or tfjs; may be given several times. Default onnxruntime
   --tfjs-node FOLDER      a folder whose node_modules holds @tensorflow/tfjs-node; needed by tfjs
-  --only MODEL            decoder or vqgan. Default both
+  --only MODEL            decoder, vqgan or vqgan-adversarial. Default all
   --rounds N              how often everything is run, in turn. Default 3
   --steps N               steps that are timed in a run, a multiple of --steps-per-run. Default 20
   --steps-per-run N       steps that one call of this project's training graph takes. Default 5
@@ -22,7 +22,13 @@ const usage = `Usage: npm run -w benchmarks training -- [options]
   --out FILE              writes everything that was measured as JSON`;
 
 const runtimeNames = ['onnxruntime', 'xla', 'tfjs'];
-const modelNames: readonly ModelName[] = ['decoder', 'vqgan'];
+const modelNames: readonly ModelName[] = ['decoder', 'vqgan', 'vqgan-adversarial'];
+/** PyTorch's program of each model. */
+const peerPrograms: Readonly<Record<ModelName, readonly [file: string, settings: Readonly<Record<string, string>>]>> = {
+  decoder: ['train_decoder.py', {}],
+  vqgan: ['train_vqgan.py', {}],
+  'vqgan-adversarial': ['train_vqgan.py', { losses: 'adversarial' }],
+};
 
 const options = parseOptions();
 if (options.help) {
@@ -37,7 +43,7 @@ const threads = positive('threads');
 /** Warm-up steps, the same on every side: whole runs of the graph, and at least three steps. */
 const warmup = stepsPerRun * Math.ceil(3 / stepsPerRun);
 const models = options.only === undefined ? modelNames : modelNames.filter((name) => name === options.only);
-if (models.length === 0) fail(`--only must be decoder or vqgan, not ${options.only}`);
+if (models.length === 0) fail(`--only must be one of ${modelNames.join(', ')}, not ${options.only}`);
 if (steps % stepsPerRun !== 0) fail(`--steps ${steps} must be a multiple of --steps-per-run ${stepsPerRun}`);
 for (const name of options.runtime) {
   if (!runtimeNames.includes(name)) fail(`--runtime must be ${runtimeNames.join(' or ')}, not ${name}`);
@@ -57,7 +63,14 @@ const here: Contender[] = options.runtime.map((runtime) => (model) => {
 });
 const { python } = options;
 const peers: Contender[] =
-  python === undefined ? [] : [(model) => run(interpreterOf(python), `../peers/train_${model}.py`, shared)];
+  python === undefined
+    ? []
+    : [
+        (model) => {
+          const [file, settings] = peerPrograms[model];
+          return run(interpreterOf(python), `../peers/${file}`, { ...settings, ...shared });
+        },
+      ];
 
 const results = models.map((model) => ({ model, rounds: Array.from({ length: rounds }, (_, i) => round(model, i)) }));
 for (const { model, rounds: measured } of results) printTable(model, measured);
