@@ -9,6 +9,8 @@ import sharp from 'sharp';
 
 const folder = 'docs/tutorial';
 const prompt = 'a red apple';
+/** A prompt that many pictures of its training have as a caption, so that seeds give different images. */
+const openPrompt = 'a smiling face';
 const seed = 7;
 /** Pixels of an image in the pictures, and of the space around it. */
 const size = 128;
@@ -24,7 +26,7 @@ await tokens();
 await codes();
 await rows();
 await compare('guidance', [1, 2, 4, 8], 'guidanceScale');
-await compare('temperature', [0, 0.4, 1, 1.5], 'temperature');
+await compare('temperature', [0, 0.7, 1, 1.5], 'temperature');
 await compare('n', [1, 2, 4], 'n');
 await complete();
 await vary();
@@ -77,7 +79,7 @@ async function rows() {
 
 /** Four images for each value of an option, a row for each; `n` itself has as many images as it asks for. */
 async function compare(name, values, option) {
-  await writeRows(name, 4, option, values, (value) => model.generate(prompt, { n: 4, seed, [option]: value }));
+  await writeRows(name, 4, option, values, (value) => model.generate(openPrompt, { n: 4, seed, [option]: value }));
 }
 
 /** An image, and four completions of its upper rows for another prompt, a row for each number of rows that are kept. */
@@ -91,10 +93,10 @@ async function complete() {
 
 /** An image, and four others for the same prompt that begin with its upper rows, a row for each number of rows that are kept. */
 async function vary() {
-  const [{ image }] = await model.generate('a rocket', { seed });
+  const [{ image }] = await model.generate(openPrompt, { seed });
   await writeRows('vary', 5, 'keepRows', [1, 3, 5], async (keepRows) => [
     { image },
-    ...(await model.generate('a rocket', { n: 4, seed, image, keepRows, temperature: 1 })),
+    ...(await model.generate(openPrompt, { n: 4, seed, image, keepRows, temperature: 1 })),
   ]);
 }
 

@@ -10,13 +10,13 @@ export const files = [
     name: 'decoder/model.safetensors',
     url: new URL('./model/decoder/model.safetensors', import.meta.url),
     size: 15518984,
-    sha256: '184e25ffc7c31d6397952d82744504c277c50e808328820c00acf1521d2c8d1f',
+    sha256: '32f1509641eddc2ff5ac3a57ab5c00bef2c53698d18e9557f0e6a564bae85d54',
   },
   {
     name: 'model.json',
     url: new URL('./model/model.json', import.meta.url),
     size: 452,
-    sha256: '8249fb4856a00a6912da4c7a26deced87e4d4ad9d4374c8e998468b133edf048',
+    sha256: 'c679b3b009cb337893ae0369c8b87b0f6c89e28186f40d753fa6184dfe8a55e4',
   },
   {
     name: 'text-encoder/config.json',

@@ -4,12 +4,12 @@ import { Slider } from './slider.js';
 
 const examples = [
   'a red apple',
+  'a smiling face',
   'a blue heart',
-  'a yellow flower',
   'a slice of pizza',
+  'a rocket',
   'a green frog',
-  'a house',
-  'a tree',
+  'a car, twemoji style',
 ];
 
 interface PromptFormProps {

@@ -68,7 +68,7 @@ export const placesOfPlain = 8;
 export const compositionsOfPlace = 3;
 
 /** The default sampling options of the model. */
-export const sampling = { temperature: 0.4, topK: 64, topP: 1, guidanceScale: 2 } as const;
+export const sampling = { temperature: 0.7, topK: 64, topP: 1, guidanceScale: 2 } as const;
 
 /** Prompts for several things. None is a caption of the decoder's training. */
 const composedPrompts = [
