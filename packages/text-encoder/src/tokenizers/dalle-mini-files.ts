@@ -60,7 +60,9 @@ async function readTokenizer(
     const config = parse(tokenizerConfigFile, (await read(tokenizerConfigFile)) ?? '{}');
     return loadTextTokenizer(parse(tokenizerFile, tokenizer), config, folder);
   }
-  const [vocab, merges] = await Promise.all([read(vocabFile, 'needed'), read(mergesFile, 'needed')]);
+  // One after the other: if both are missing, the error always names the same one.
+  const vocab = await read(vocabFile, 'needed');
+  const merges = await read(mergesFile, 'needed');
   const files = { vocab: parse(vocabFile, vocab!) as Record<string, number>, merges: merges! };
   return kind === 'bart' ? tokenizerFromBpeFiles(files, folder) : minDalleTokenizer(files, folder);
 }
