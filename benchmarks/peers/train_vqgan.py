@@ -188,16 +188,20 @@ def discriminator(width=64, layers=3):
     return nn.Sequential(*network, nn.Conv2d(channels, 1, 4, 1, 1))
 
 
-def adversarial_step(model, images, forward):
-    """Returns a function that updates the autoencoder, and then a discriminator."""
-    perceptual, critic = LPIPS(), discriminator()
-    perceptual, critic = perceptual.to(images.device), critic.to(images.device)
-    optimizers = [torch.optim.AdamW(network.parameters(), lr=2e-4) for network in (model, critic)]
+def adamw(network, device):
+    return torch.optim.AdamW(network.parameters(), lr=2e-4, fused=device == "cuda")
 
-    def update(optimizer, loss):
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
+
+def update(optimizer, loss):
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    optimizer.step()
+
+
+def adversarial_step(model, optimizer, images, forward):
+    """Returns a function that updates the autoencoder, and then a discriminator."""
+    perceptual, critic = LPIPS().to(images.device), discriminator().to(images.device)
+    critic_optimizer = adamw(critic, images.device.type)
 
     def step():
         with forward():
@@ -206,13 +210,13 @@ def adversarial_step(model, images, forward):
             critic.requires_grad_(False)
             loss = reconstruction_loss - 0.5 * critic(reconstruction).mean() + quantization_loss
             critic.requires_grad_(True)
-        update(optimizers[0], loss)
+        update(optimizer, loss)
         with forward():
             with torch.no_grad():
                 reconstruction, _ = model(images)
             real, fake = critic(images), critic(reconstruction)
             critic_loss = 0.5 * (F.relu(1 - real).mean() + F.relu(1 + fake).mean())
-        update(optimizers[1], critic_loss)
+        update(critic_optimizer, critic_loss)
         return loss.item()
 
     return step
@@ -237,7 +241,7 @@ def main():
     engine, forward = torch_setup(args)
     model = VQGAN(args.ch, args.ch_mult, args.res_blocks, args.z_channels, args.embed_dim, args.codebook)
     model = model.to(args.device)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-4, fused=args.device == "cuda")
+    optimizer = adamw(model, args.device)
     images = torch.rand(args.batch, 3, args.image_size, args.image_size, device=args.device) * 2 - 1
     apply = torch.compile(model) if args.compile else model
 
@@ -245,13 +249,11 @@ def main():
         with forward():
             reconstruction, quantization_loss = apply(images)
         loss = F.mse_loss(reconstruction.float(), images) + quantization_loss
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
+        update(optimizer, loss)
         return loss.item()
 
     if args.losses == "adversarial":
-        step = adversarial_step(apply, images, forward)
+        step = adversarial_step(apply, optimizer, images, forward)
     measure(step, engine=engine, warmup=args.warmup, steps=args.steps, items=args.batch, unit="images")
 
 

@@ -1,26 +1,14 @@
 /** What is compiled ahead of time: training steps and generation, devices, and how graphs are divided. See `ahead-of-time.ts`. */
 import { decoderPresets, rowGraph, teacherForced } from '@dalle-mini/decoder';
-import {
-  add,
-  crossEntropy,
-  type Graph,
-  mean,
-  mul,
-  neg,
-  type ParameterScope,
-  parametersOf,
-  relu,
-  stopGradient,
-  sub,
-  type Tensor,
-} from '@dalle-mini/graph';
+import { add, crossEntropy, type Graph, mean, mul, parametersOf, type Tensor } from '@dalle-mini/graph';
 import { meanSquaredError } from '@dalle-mini/graph/layers';
 import { partition, type StableHloOptions } from '@dalle-mini/graph/stablehlo';
 import { quantizableParameters, type StoredDescription } from '@dalle-mini/graph/stored';
 import { adafactor, adamW, type TrainingOptions, trainingGraph } from '@dalle-mini/graph/training';
 import { bart, bartPresets } from '@dalle-mini/text-encoder';
 import { partitionRules } from '@dalle-mini/transformer';
-import { discriminate, discriminatorPrefix, reconstruct, vqganPresets } from '@dalle-mini/vqgan';
+import { reconstruct, vqganPresets } from '@dalle-mini/vqgan';
+import { adversarialTerm, hingeAdversary } from './adversary.js';
 
 /** Devices that a plugin can compile for. */
 export interface Target {
@@ -81,31 +69,20 @@ const transformer =
     };
   };
 
-/** The discriminator's term counts from the first step on, with the weight of LlamaGen, and the hinge loss trains the discriminator. */
+/** The discriminator's term counts from the first step on. */
 const vqgan: Training = (batch) => {
   const config = vqganPresets['f16-16384'];
   const optimizer = adamW({ beta1: 0.5, beta2: 0.9 });
-  const discriminator = (scope: ParameterScope) => scope.in('loss').in('discriminator');
   return {
     batch: { images: { shape: [batch, 3, config.resolution, config.resolution], dtype: 'float32' } },
     loss: (scope, { images }) => {
       const result = reconstruct(scope, images!, config);
       const quantizationLoss = add(result.codebookLoss, mul(result.commitmentLoss, 0.25));
-      const adversarialLoss = neg(mean(discriminate(discriminator(scope), result.images)));
       const errors = add(meanSquaredError(result.images, images!), quantizationLoss);
-      return { loss: add(errors, mul(adversarialLoss, 0.5)) };
+      return { loss: add(errors, adversarialTerm(scope, result.images)) };
     },
     optimizer,
-    adversary: {
-      name: 'discriminator',
-      prefix: discriminatorPrefix,
-      loss: (scope, { images }) => {
-        const reconstructions = stopGradient(reconstruct(scope, images!, config).images);
-        const [real, fake] = [images!, reconstructions].map((x) => discriminate(discriminator(scope), x));
-        return { loss: mul(add(mean(relu(sub(1, real!))), mean(relu(add(1, fake!)))), 0.5) };
-      },
-      optimizer,
-    },
+    adversary: hingeAdversary(config, optimizer),
   };
 };
 

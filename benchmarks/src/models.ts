@@ -7,13 +7,10 @@ import {
   gelu,
   mean,
   mul,
-  neg,
   type ParameterScope,
   range,
-  relu,
   type Shape,
   sizeOf,
-  stopGradient,
   sub,
   type Tensor,
   type TensorData,
@@ -31,7 +28,8 @@ import {
 } from '@dalle-mini/graph/layers';
 import { adamW, type TrainingOptions } from '@dalle-mini/graph/training';
 import { lpips } from '@dalle-mini/perceptual';
-import { discriminate, discriminatorPrefix, reconstruct, type VqganConfig } from '@dalle-mini/vqgan';
+import { reconstruct, type VqganConfig } from '@dalle-mini/vqgan';
+import { adversarialTerm, hingeAdversary } from './adversary.js';
 
 /** A model with its training setup and data. */
 export interface TrainingBenchmark {
@@ -138,7 +136,6 @@ const vqganBenchmark: TrainingBenchmark = {
 };
 
 const perceptualPrefix = 'loss.perceptual.';
-const discriminatorScope = (scope: ParameterScope) => scope.in('loss').in('discriminator');
 
 /** Taming's losses, with LlamaGen's fixed weight of the adversarial term: absolute error, LPIPS with VGG16, and a discriminator. */
 const adversarialBenchmark: TrainingBenchmark = {
@@ -148,11 +145,10 @@ const adversarialBenchmark: TrainingBenchmark = {
     loss: (scope, { images }) => {
       const result = reconstruct(scope, images!, vqgan);
       const perceptual = mean(lpips(scope.in('loss').in('perceptual'), 'vgg16', result.images, images!));
-      const adversarial = neg(mean(discriminate(discriminatorScope(scope), result.images)));
       const terms = [
         mean(abs(sub(result.images, images!))),
         perceptual,
-        mul(adversarial, 0.5),
+        adversarialTerm(scope, result.images),
         result.codebookLoss,
         mul(result.commitmentLoss, 0.25),
       ];
@@ -160,16 +156,7 @@ const adversarialBenchmark: TrainingBenchmark = {
     },
     // LPIPS is not trained.
     rateFactor: (name) => (name.startsWith(perceptualPrefix) ? 0 : 1),
-    adversary: {
-      name: 'discriminator',
-      prefix: discriminatorPrefix,
-      loss: (scope, { images }) => {
-        const reconstructions = stopGradient(reconstruct(scope, images!, vqgan).images);
-        const [real, fake] = [images!, reconstructions].map((x) => discriminate(discriminatorScope(scope), x));
-        return { loss: mul(add(mean(relu(sub(1, real!))), mean(relu(add(1, fake!)))), 0.5) };
-      },
-      optimizer: vqganBenchmark.training.optimizer,
-    },
+    adversary: hingeAdversary(vqgan, vqganBenchmark.training.optimizer),
   },
 };
 
